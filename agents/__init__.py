@@ -1,0 +1,1 @@
+"""The learning core: networks, losses, replay, rollouts, the one update. Knows nothing of Ray."""

@@ -1,0 +1,129 @@
+"""All settings of a run in one tree, and the presets. Every field's meaning and unit stands beside its consumer."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from agents.frames import blocks_shape
+from agents.learner import LearnerSettings
+from agents.networks import NetworkSettings
+from agents.policy import ExplorationSettings
+from agents.replay import ReplaySettings
+from envs.base import WorldSettings
+
+ROW_BYTES = 12  # of a replay row beside its frame: action, reward, flags, version
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetSettings:
+    """How many processes play and keep, and in what portions they hand over."""
+
+    runners: int = 1  # actors that play
+    envs_per_runner: int = 32  # lanes an actor steps together
+    env_threads: int = 1  # emulator threads of an actor
+    chunk_steps: int = 16  # rows per lane in one message
+    shards: int = 0  # replay actors; 0 keeps replay in the learner
+    learner_threads: int = 1  # torch threads of the learner on a CPU
+
+    def __post_init__(self) -> None:
+        for name in ("runners", "envs_per_runner", "env_threads", "chunk_steps", "learner_threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"fleet.{name} is {getattr(self, name)}: use 1 or more")
+        if self.shards < 0 or self.shards > self.runners:
+            raise ValueError(
+                f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {self.runners} (runners)"
+            )
+
+    @property
+    def lanes(self) -> int:
+        """Envs of the whole fleet."""
+        return self.runners * self.envs_per_runner
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How a policy is judged: frozen weights, seeds that training never uses, the same quota for every env."""
+
+    protocol: Literal["classic", "machado", "training"] = "classic"  # training: the rules it learns under
+    episodes: int = 100  # of the closing evaluation
+    epsilon: float = 0.0
+    every_steps: int = 250_000  # agent steps between the evaluations beside training; 0 for none
+    every_episodes: int = 8
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1 or self.every_episodes < 1 or self.every_steps < 0:
+            raise ValueError("evaluation.episodes and every_episodes must be 1 or more, every_steps 0 or more")
+        if not 0 <= self.epsilon <= 1:
+            raise ValueError(f"evaluation.epsilon is {self.epsilon}: a probability lies in 0..1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopSettings:
+    """When a run ends: at whichever comes first."""
+
+    steps: int = 50_000_000  # agent steps
+    minutes: float = 1e9  # of wall clock, counted from the command's start, over all resumed parts
+    score: float | None = None  # mean score of the last 40 episodes of the lanes that explore least
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.minutes <= 0:
+            raise ValueError("steps must be 1 or more, minutes above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One deep Q-learning run."""
+
+    world: Annotated[WorldSettings, tyro.conf.arg(name="")] = field(
+        default_factory=WorldSettings
+    )  # --env, --sticky ...
+    stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(
+        default_factory=StopSettings
+    )  # --steps, --minutes ...
+    seed: int = 0
+    checkpoint_minutes: float = 5.0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
+    replay: ReplaySettings = field(default_factory=ReplaySettings)
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    fleet: FleetSettings = field(default_factory=FleetSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
+        if self.checkpoint_minutes <= 0:
+            raise ValueError("checkpoint_minutes must be above 0")
+
+    def replay_bytes(self, frame_shape: tuple[int, ...], itemsize: int) -> int:
+        """Memory that a full replay takes, over all shards."""
+        blocks, depth = blocks_shape(frame_shape)
+        tree = 32 if self.replay.prioritized else 0
+        return self.replay.capacity * (blocks * depth * itemsize + ROW_BYTES + tree)
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Settings as nested plain values, for JSON."""
+    return dataclasses.asdict(settings)
+
+
+def from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
+    """Inverse of `to_dict` for the settings class `kind`.
+
+    Raises:
+        ValueError: a name is unknown or a value impossible.
+    """
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    unknown = set(values) - set(known)
+    if unknown:
+        raise ValueError(f"unknown settings {sorted(unknown)}: this version knows {sorted(known)}")
+    sections = {name: f.default_factory for name, f in known.items() if f.default_factory is not dataclasses.MISSING}
+    made = {
+        name: from_dict(type(sections[name]()), value) if isinstance(value, dict) and name in sections else value
+        for name, value in values.items()
+    }
+    return kind(**made)

@@ -1,0 +1,219 @@
+"""The one update: a batch in, better Q-values out. Legend: B batch, A actions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from agents.losses import (
+    ErrorLoss,
+    clip_reward,
+    error_loss,
+    importance_weights,
+    n_step_return,
+    q_target,
+    td_error,
+)
+from agents.networks import NetworkSettings, QNetwork
+from agents.replay import Batch, Replay
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerSettings:
+    """How the network is trained."""
+
+    batch_size: int = 32
+    learning_rate: float = 2.5e-4
+    adam_epsilon: float = 1e-5
+    gamma: float = 0.99
+    double: bool = False
+    loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
+    reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
+    target_period: int = 2_500  # learner updates between copies to the target network
+    max_grad_norm: float = 10.0
+    precision: Literal["bf16", "fp32"] = "bf16"
+    device: str = "auto"  # auto: cuda where there is one, else cpu
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.target_period < 1:
+            raise ValueError("learner.batch_size and learner.target_period must be 1 or more")
+        if not (self.learning_rate > 0 and self.adam_epsilon > 0 and self.max_grad_norm > 0):
+            raise ValueError("learner.learning_rate, adam_epsilon and max_grad_norm must be above 0")
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"learner.gamma is {self.gamma}: a discount lies in 0..1")
+        if self.reward_clip < 0:
+            raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
+
+    def resolve_device(self) -> str:
+        """The device that `auto` stands for here.
+
+        Raises:
+            ValueError: the named device is not on this machine.
+        """
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise ValueError(f"learner.device {self.device} is not on this machine: use cpu or auto")
+        return self.device
+
+
+class Update(NamedTuple):
+    """What one update leaves behind, still on the learner's device."""
+
+    loss: Tensor  # []
+    td_error: Tensor  # [B]
+    q_mean: Tensor  # [] mean Q of the actions taken
+    grad_norm: Tensor  # [] before clipping
+
+
+@dataclass
+class Learned:
+    """What a number of updates did; the values are those of the last one."""
+
+    updates: int
+    scalars: dict[str, float] = field(default_factory=dict)
+    version: NDArray[np.int32] | None = None  # [B] of the weights that acted in the last batch
+    sample_seconds: float = 0.0
+    update_seconds: float = 0.0
+
+    def look(self, update: Update, batch: Batch) -> None:
+        """Read the update's values off the device.
+
+        Raises:
+            FloatingPointError: the loss is no longer a number.
+        """
+        loss = float(update.loss)
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss}: lower learner.learning_rate, or use learner.precision fp32"
+            )
+        self.scalars = {
+            "loss": loss,
+            "q_mean": float(update.q_mean),
+            "td_error": float(update.td_error.abs().mean()),
+            "grad_norm": float(update.grad_norm),
+        }
+        self.version = batch.version
+
+
+class Learner:
+    """Online and target network, optimiser and the clock of learner updates."""
+
+    def __init__(
+        self,
+        settings: LearnerSettings,
+        network: NetworkSettings,
+        frame_shape: tuple[int, ...],
+        num_actions: int,
+        *,
+        seed: int,
+        beta: Callable[[int], float] = lambda _: 1.0,
+        reduce_gradients: Callable[[list[Tensor]], None] | None = None,
+    ) -> None:
+        self.settings, self.beta, self.reduce_gradients = settings, beta, reduce_gradients
+        self.device = settings.resolve_device()
+        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
+            torch.manual_seed(seed)
+            self.online = QNetwork(network, frame_shape, num_actions)
+            self.target = QNetwork(network, frame_shape, num_actions).requires_grad_(False)
+        self.online.to(self.device)
+        self.target.to(self.device)
+        self.sync_target()
+        self.optimizer = torch.optim.Adam(
+            self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
+        )
+        self.updates = 0
+
+    def update(self, batch: Batch) -> Update:
+        """One gradient step on a batch; copies the target network when its clock is due."""
+        s = self.settings
+        obs, next_obs, reward = (
+            batch.obs.to(self.device),
+            batch.next_obs.to(self.device),
+            batch.reward.to(self.device),
+        )
+        with torch.autocast(self.device, torch.bfloat16, enabled=s.precision == "bf16"):
+            with torch.no_grad():
+                q_next = self.target(next_obs)
+                q_select = self.online(next_obs) if s.double else q_next
+            q_t = self.online(obs)
+        return_t = n_step_return(clip_reward(reward, s.reward_clip), s.gamma)
+        target_t = q_target(return_t, batch.discount.to(self.device), q_next, q_select)
+        error = td_error(q_t, batch.action.to(self.device), target_t)
+        weight = importance_weights(batch.priority.to(self.device), self.beta(self.updates))
+        loss = (weight * error_loss(error, s.loss)).mean()
+
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.reduce_gradients is not None:
+            self.reduce_gradients([p.grad for p in self.online.parameters() if p.grad is not None])
+        grad_norm = nn.utils.clip_grad_norm_(self.online.parameters(), s.max_grad_norm)
+        self.optimizer.step()
+        self.updates += 1
+        if self.updates % s.target_period == 0:
+            self.sync_target()
+        return Update(loss.detach(), error.detach(), (target_t - error.detach()).mean(), grad_norm)
+
+    def train(self, replay: Replay, updates: int) -> Learned:
+        """`updates` updates from `replay`, priorities included."""
+        learned = Learned(updates)
+        for index in range(updates):
+            started = perf_counter()
+            batch = replay.sample(self.settings.batch_size)
+            sampled = perf_counter()
+            update = self.update(batch)
+            if batch.prioritized:
+                replay.update_priorities(batch.key, update.td_error.abs().cpu().numpy())
+            learned.sample_seconds += sampled - started
+            learned.update_seconds += perf_counter() - sampled
+            if index == updates - 1:  # one look is enough: reading a GPU's tensors makes it wait
+                learned.look(update, batch)
+        return learned
+
+    def sync_target(self) -> None:
+        """target <- online."""
+        self.target.load_state_dict(self.online.state_dict())
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the online network's parameters on the CPU, for actors."""
+        return {name: value.detach().to("cpu", copy=True) for name, value in self.online.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit."""
+        return {
+            "online": {name: value.cpu().numpy() for name, value in self.online.state_dict().items()},
+            "target": {name: value.cpu().numpy() for name, value in self.target.state_dict().items()},
+            "moments": {
+                str(index): {name: value.cpu().numpy() for name, value in moments.items()}
+                for index, moments in self.optimizer.state_dict()["state"].items()
+            },
+            "updates": self.updates,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a learner of the same shape.
+
+        Raises:
+            ValueError: the saved networks are of another kind or for another game.
+        """
+        try:
+            for network, saved in ((self.online, state["online"]), (self.target, state["target"])):
+                network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in saved.items()})
+        except RuntimeError:
+            raise ValueError(
+                "the saved networks have another shape: use the settings the run was started with"
+            ) from None
+        moments = {
+            int(index): {name: torch.from_numpy(value.copy()) for name, value in saved.items()}
+            for index, saved in state["moments"].items()
+        }
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        self.updates = int(state["updates"])

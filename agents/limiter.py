@@ -1,0 +1,31 @@
+"""Samples per insert: the ratio that keeps results independent of how fast a machine is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(kw_only=True)
+class SamplesPerInsert:
+    """Counts inserted agent steps and trained samples and says who may go on (as Reverb's SampleToInsertRatio does).
+
+    Training waits until `learning_starts` steps are in; from there on every further step earns `ratio` samples.
+    """
+
+    ratio: float
+    learning_starts: int  # agent steps
+    inserted: int = 0  # agent steps in replay, ever
+    sampled: int = 0  # transitions trained on, ever
+
+    def updates_due(self, batch_size: int) -> int:
+        """Updates that the learner may do now: it never runs ahead of the data."""
+        earned = self.ratio * max(self.inserted - self.learning_starts, 0)
+        return max(int((earned - self.sampled) // batch_size), 0)
+
+    def steps_ahead(self) -> float:
+        """Agent steps that wait to be trained on: collectors stop where this exceeds their slack."""
+        return self.inserted - self.learning_starts - self.sampled / self.ratio
+
+    def measured(self) -> float:
+        """Samples per insert so far, counted from the start of learning; 0 before."""
+        return self.sampled / max(self.inserted - self.learning_starts, 1)

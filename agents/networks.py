@@ -1,0 +1,135 @@
+"""Q-networks: the lecture's table (2013), its 2015 successor, and a plain MLP.
+
+Legend: B batch, P blocks a frame, K frames a stack, D values a block, A actions (see `agents.frames`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from agents.frames import BLOCK
+
+Kind = Literal["dqn2013", "dqn2015", "mlp"]
+# (channels, kernel, stride) of each convolution, then the hidden units of the dense layer.
+CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
+    "dqn2013": (((16, 8, 4), (32, 4, 2)), 256),  # Mnih et al. 2013, section 4.1
+    "dqn2015": (((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512),  # Mnih et al. 2015, Methods
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """What stands between a stack of frames and one value per action."""
+
+    kind: Kind = "dqn2013"
+    stack: int = 4  # frames an observation holds
+    layer_norm: bool = False  # after every hidden layer, before the ReLU
+    dueling: bool = False  # Wang et al. 2016, equation 9
+    hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
+
+    def __post_init__(self) -> None:
+        if self.stack < 1:
+            raise ValueError(f"network.stack is {self.stack}: an observation holds at least 1 frame")
+        if self.hidden < 1:
+            raise ValueError(f"network.hidden is {self.hidden}: use 1 or more units")
+
+
+class BlockConv(nn.Conv2d):
+    """The first layer: an 8x8 convolution of stride 4, computed as 2x2 over 4x4 blocks (`agents.frames`).
+
+    The parameters are those of the paper's layer, [C, K, 8, 8]; pixels 0..255 are scaled to 0..1 through the weights.
+    """
+
+    def forward(self, blocks: Tensor) -> Tensor:
+        """[B, K * 16, H/4, W/4] in 0..255 -> [B, C, H/4 - 1, W/4 - 1]."""
+        channels, stack, size, _ = self.weight.shape
+        cells = size // BLOCK
+        split = self.weight.view(channels, stack, cells, BLOCK, cells, BLOCK).permute(0, 1, 3, 5, 2, 4)
+        weight = (split / 255.0).reshape(channels, stack * BLOCK * BLOCK, cells, cells).to(blocks.dtype)
+        assert self.bias is not None
+        return F.conv2d(blocks, weight.contiguous(memory_format=torch.channels_last), self.bias.to(blocks.dtype))
+
+
+class LayerNormNHWC(nn.Module):
+    """Layer norm (Ba et al. 2016) over all values of one sample, whose memory is channels-last."""
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels * height * width)
+        self.shape = (height, width, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> the same shape, channels-last."""
+        flat: Tensor = self.norm(x.permute(0, 2, 3, 1).flatten(1))
+        return flat.view(-1, *self.shape).permute(0, 3, 1, 2)
+
+
+class QNetwork(nn.Module):
+    """Stack of frames [B, P, K, D] (uint8 pixels or float32 vectors) -> action values [B, A] float32."""
+
+    def __init__(self, settings: NetworkSettings, frame_shape: tuple[int, ...], num_actions: int) -> None:
+        super().__init__()
+        self.pixels = len(frame_shape) == 2
+        if self.pixels == (settings.kind == "mlp"):
+            wants = "dqn2013 or dqn2015" if self.pixels else "mlp"
+            raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
+        self.frame_shape, self.num_actions = frame_shape, num_actions
+        layers, features = self._convs(settings) if self.pixels else self._mlp(settings)
+        self.body = nn.Sequential(*layers)
+        self.advantage = nn.Linear(features, num_actions)
+        self.value = nn.Linear(features, 1) if settings.dueling else None
+
+    def _convs(self, settings: NetworkSettings) -> tuple[list[nn.Module], int]:
+        (height, width), channels = self.frame_shape, settings.stack
+        convs, hidden = CONVS[settings.kind]
+        layers: list[nn.Module] = []
+        for index, (out, kernel, stride) in enumerate(convs):
+            conv = BlockConv if index == 0 else nn.Conv2d
+            layers.append(conv(channels, out, kernel, stride))
+            channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
+            layers += [LayerNormNHWC(channels, height, width)] if settings.layer_norm else []
+            layers.append(nn.ReLU())
+        layers += [_FlattenNHWC(), nn.Linear(channels * height * width, hidden)]
+        layers += [nn.LayerNorm(hidden)] if settings.layer_norm else []
+        return [*layers, nn.ReLU()], hidden
+
+    def _mlp(self, settings: NetworkSettings) -> tuple[list[nn.Module], int]:
+        layers: list[nn.Module] = []
+        width = math.prod(self.frame_shape) * settings.stack
+        for _ in range(2):
+            layers.append(nn.Linear(width, settings.hidden))
+            layers += [nn.LayerNorm(settings.hidden)] if settings.layer_norm else []
+            layers.append(nn.ReLU())
+            width = settings.hidden
+        return layers, width
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Action values of obs [B, P, K, D]; runs in bfloat16 under `torch.autocast`, in float32 without."""
+        if self.pixels:
+            rows, columns = (side // BLOCK for side in self.frame_shape)
+            dtype = (
+                torch.get_autocast_dtype(obs.device.type)
+                if torch.is_autocast_enabled(obs.device.type)
+                else torch.float32
+            )
+            x = obs.view(-1, rows, columns, obs.shape[2] * obs.shape[3]).permute(0, 3, 1, 2).to(dtype)
+        else:
+            x = obs.flatten(1)
+        features = self.body(x)
+        q: Tensor = self.advantage(features).float()
+        if self.value is not None:
+            q = self.value(features).float() + q - q.mean(1, keepdim=True)
+        return q
+
+
+class _FlattenNHWC(nn.Module):
+    """[B, C, H, W] -> [B, H * W * C]: the order in which channels-last memory already lies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)

@@ -1,0 +1,45 @@
+"""Exploration: epsilon-greedy with a schedule and one final epsilon per lane. Legend: E lanes, A actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplorationSettings:
+    """Epsilon falls linearly from `start`, then every lane keeps its own: final^(1 + ladder * lane / (lanes - 1)).
+
+    The ladder is Ape-X's (Horgan et al. 2018, section 4.1: final 0.4, ladder 7); ladder 0 is one epsilon for all.
+    """
+
+    start: float = 1.0
+    final: float = 0.1
+    ladder: float = 0.0
+    anneal_steps: int = 1_000_000  # agent steps of the whole fleet
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.final <= self.start <= 1.0):
+            raise ValueError(f"exploration wants 0 <= final <= start <= 1, not {self.final} and {self.start}")
+        if self.ladder < 0 or self.anneal_steps < 1:
+            raise ValueError("exploration.ladder must be 0 or more, exploration.anneal_steps 1 or more")
+
+
+def final_epsilons(settings: ExplorationSettings, num_lanes: int) -> NDArray[np.float64]:
+    """[E] the epsilon each lane ends with; depends on the lane alone, so a restarted runner keeps its own."""
+    place = np.arange(num_lanes) / max(num_lanes - 1, 1)
+    return np.asarray(settings.final ** (1.0 + settings.ladder * place), np.float64)
+
+
+def epsilons(settings: ExplorationSettings, num_lanes: int, agent_steps: int) -> NDArray[np.float64]:
+    """[E] epsilon of every lane once the whole fleet has taken `agent_steps`."""
+    progress = min(agent_steps / settings.anneal_steps, 1.0)
+    return settings.start + progress * (final_epsilons(settings, num_lanes) - settings.start)
+
+
+def epsilon_greedy(q: NDArray[np.float32], epsilon: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Greedy actions [E] of q [E, A], each replaced by a uniformly random one with probability epsilon [E]."""
+    explore = rng.random(len(q)) < epsilon
+    return np.where(explore, rng.integers(q.shape[1], size=len(q)), q.argmax(1))

@@ -1,0 +1,80 @@
+"""Presets: functions that return settings, each deviation from its paper in a numbered line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agents.config import EvaluationSettings, FleetSettings, Settings, StopSettings
+from agents.learner import LearnerSettings
+from agents.networks import NetworkSettings
+from agents.policy import ExplorationSettings
+from agents.replay import ReplaySettings
+from envs.base import WorldSettings
+
+
+def pong() -> Settings:
+    """Pong from pixels in minutes: the network of Mnih et al. (2013) with a recipe for two CPU cores."""
+    return Settings(
+        world=WorldSettings(env="ALE/Pong-v5"),
+        stop=StopSettings(steps=2_000_000, minutes=15.0, score=19.5),
+        network=NetworkSettings(kind="dqn2013", layer_norm=True),  # 1. layer norm (Gallici et al. 2024)
+        exploration=ExplorationSettings(
+            final=0.1,
+            ladder=2.0,
+            anneal_steps=40_000,  # 2. fast schedule, lanes end at 0.1 .. 0.001 (Horgan et al. 2018)
+        ),
+        replay=ReplaySettings(
+            capacity=200_000,  # 3. a fifth of the paper's memory
+            n_step=3,  # 4. 3-step returns (Hessel et al. 2018)
+            samples_per_insert=4.0,  # 5. half the paper's updates per step, in batches of 256
+            learning_starts=10_000,
+        ),
+        learner=LearnerSettings(
+            batch_size=256,
+            learning_rate=2.5e-4,  # 6. Adam instead of RMSProp
+            gamma=0.99,
+            target_period=250,  # 7. a target network (2015), renewed every 250 updates
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=32, chunk_steps=16),  # 8. 32 games at once
+    )
+
+
+def atari() -> Settings:
+    """Any Atari game with the settings of Mnih et al. (2013): 8 trained samples per agent step."""
+    return Settings(
+        world=WorldSettings(env="ALE/Breakout-v5", life_signal=True),
+        stop=StopSettings(steps=10_000_000),
+        network=NetworkSettings(kind="dqn2013"),
+        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),  # 1M frames
+        replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
+        learner=LearnerSettings(
+            batch_size=256,  # 1. batch 32 every 4 steps becomes 256 every 32: the same samples, one fast update
+            target_period=1_250,  # 2. a target network (2015): 40,000 agent steps between copies
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=32),  # 3. 32 games at once
+        evaluation=EvaluationSettings(epsilon=0.05),  # section 5 of the paper
+    )
+
+
+def cartpole() -> Settings:
+    """CartPole-v1 from its four numbers: solved (475) in well under two minutes."""
+    return Settings(
+        world=WorldSettings(env="CartPole-v1"),
+        stop=StopSettings(steps=200_000, minutes=1.5, score=490.0),
+        network=NetworkSettings(kind="mlp", stack=1),
+        exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=10_000),
+        replay=ReplaySettings(capacity=50_000, n_step=3, samples_per_insert=8.0, learning_starts=1_000),
+        learner=LearnerSettings(
+            batch_size=128,
+            learning_rate=1e-3,
+            target_period=100,
+            reward_clip=0.0,
+            precision="fp32",
+            device="cpu",
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=32),
+        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+    )
+
+
+PRESETS: dict[str, Callable[[], Settings]] = {"pong": pong, "atari": atari, "cartpole": cartpole}

@@ -1,0 +1,300 @@
+"""One replay shard: every frame stored once, stacks and n-step windows rebuilt at sampling.
+
+Each env of each runner is a **lane**: a ring of rows in the order in which they happened. Row t holds frame_t, the
+action taken at it, the reward that followed, whether that ended all value (`terminal`), and whether frame_t begins an
+episode (`first`). Two flags are enough:
+
+* a stack reaches back to the row that is `first`, and repeats that frame before it;
+* an n-step window ends with a `terminal` row (discount 0), or at the last row before a `first` one: that row holds the
+  true last frame of a truncated episode, or of a runner that died, and its value is bootstrapped from;
+* a row followed by a `first` one has no transition and is never sampled.
+
+Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.frames import blocks_shape
+from agents.sumtree import SumTree
+
+LANE_BITS = 40  # a key is lane << 40 | row number since the lane began: overwritten rows are told from new ones
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaySettings:
+    """Size and manner of replay."""
+
+    capacity: int = 1_000_000  # frames, over all lanes and shards
+    prioritized: bool = False
+    alpha: float = 0.6  # priority exponent (Schaul et al. 2016, table 3)
+    beta: float = 0.4  # importance exponent at the first update, annealed to 1
+    beta_updates: int = 1_000_000  # learner updates until beta is 1
+    n_step: int = 1
+    samples_per_insert: float = 8.0  # trained transitions per agent step: batch 32 every 4 steps in 2013
+    learning_starts: int = 50_000  # agent steps before the first update
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1_000:
+            raise ValueError(f"replay.capacity is {self.capacity}: use at least 1,000 frames")
+        if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1 and self.beta_updates > 0):
+            raise ValueError("replay.alpha and replay.beta lie in 0..1, replay.beta_updates above 0")
+        if not 1 <= self.n_step <= 32:
+            raise ValueError(f"replay.n_step is {self.n_step}: use 1 to 32")
+        if not 0 < self.samples_per_insert <= 64:
+            raise ValueError(f"replay.samples_per_insert is {self.samples_per_insert}: use a ratio above 0, at most 64")
+        if not 0 <= self.learning_starts <= self.capacity:
+            raise ValueError("replay.learning_starts must lie between 0 and replay.capacity")
+
+    def beta_at(self, updates: int) -> float:
+        """The importance exponent after so many learner updates: linear from beta to 1."""
+        return self.beta + (1.0 - self.beta) * min(updates / self.beta_updates, 1.0)
+
+
+class Chunk(NamedTuple):
+    """T consecutive rows of E lanes, time-major, as a rollout makes them."""
+
+    frames: NDArray[Any]  # [T, E, P, D] uint8 or float32
+    action: NDArray[np.uint8]  # [T, E]
+    reward: NDArray[np.float32]  # [T, E] raw
+    terminal: NDArray[np.bool_]  # [T, E] no value beyond this transition (termination or a signalled life loss)
+    first: NDArray[np.bool_]  # [T, E] this frame begins an episode
+    lane: int  # the first lane; the runner's others follow
+    version: int  # of the weights that chose the actions
+
+
+class Batch(NamedTuple):
+    """B transitions; `discount` is gamma^k for a window of k steps and 0 where it terminated."""
+
+    obs: Tensor  # [B, P, K, D]
+    action: Tensor  # [B] int64
+    reward: Tensor  # [B, n] float32 raw, 0 behind the window's end
+    discount: Tensor  # [B] float32
+    next_obs: Tensor  # [B, P, K, D]
+    priority: Tensor  # [B] float32, unnormalised; 1 when replay is uniform
+    key: Index  # [B] names the rows when priorities come back
+    version: NDArray[np.int32]  # [B] of the acting weights
+    prioritized: bool = False  # whether replay wants the TD errors back
+
+
+class Replay(Protocol):
+    """What the learner needs of a replay, wherever its shards live."""
+
+    def add(self, chunk: Chunk) -> None: ...
+
+    def sample(self, batch_size: int) -> Batch: ...
+
+    def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None: ...
+
+
+class ReplayShard:
+    """A ring of rows per lane in this process's memory, or its frames on `device`."""
+
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        *,
+        lanes: int,
+        frame_shape: tuple[int, ...],
+        frame_dtype: np.dtype[Any],
+        stack: int,
+        gamma: float,
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
+        self.settings, self.lanes, self.stack, self.gamma, self.device = settings, lanes, stack, gamma, device
+        self.rows = settings.capacity // lanes
+        if self.rows < 4 * (stack + settings.n_step):
+            raise ValueError(
+                f"replay.capacity {settings.capacity} is too small for {lanes} lanes: raise it or use fewer"
+            )
+        slots = lanes * self.rows
+        zeros = np.zeros((slots, *blocks_shape(frame_shape)), frame_dtype)  # untouched pages cost no memory
+        self.frames = torch.from_numpy(zeros).to(device)
+        # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
+        self._cells = self.frames.view(torch.complex128) if frame_dtype == np.uint8 else self.frames
+        self.action = np.zeros(slots, np.uint8)
+        self.reward = np.zeros(slots, np.float32)
+        self.terminal = np.zeros(slots, np.bool_)
+        self.first = np.zeros(slots, np.bool_)
+        self.version = np.zeros(slots, np.int32)
+        self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
+        self.tree = SumTree(slots) if settings.prioritized else None
+        self.max_priority = 1.0
+        self.stale_priority_updates = 0
+        self.rng = np.random.default_rng(seed)
+
+    def add(self, chunk: Chunk) -> None:
+        """Append a chunk to its lanes, overwriting their oldest rows.
+
+        Raises:
+            ValueError: the chunk is longer than half a lane, or names lanes that this shard does not have.
+        """
+        time, envs = chunk.action.shape
+        lanes = np.arange(chunk.lane, chunk.lane + envs)
+        if time > self.rows // 2 or not 0 <= chunk.lane <= self.lanes - envs:
+            raise ValueError(
+                f"a chunk of {time} rows for lanes {chunk.lane}..{lanes[-1]} does not fit {self.lanes} x {self.rows}"
+            )
+        before = self._eligible()
+        slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
+        frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"])).to(
+            self.device
+        )  # Ray's are read-only
+        self._cells[torch.from_numpy(slot).to(self.device)] = frames.view(self._cells.dtype)
+        self.action[slot], self.reward[slot] = chunk.action, chunk.reward
+        self.terminal[slot], self.first[slot] = chunk.terminal, chunk.first
+        self.version[slot] = chunk.version
+        self.written[lanes] += time
+        if self.tree is not None:
+            self._move_window(lanes, before)
+
+    def _slot(self, lane: Index, row: Index) -> Index:
+        return lane * self.rows + row % self.rows
+
+    def _eligible(self) -> tuple[Index, Index]:
+        """Rows [low, high) of each lane whose stack is still there and whose n following rows already are."""
+        low = np.maximum(self.written - self.rows + self.stack - 1, 0)
+        return low, np.maximum(self.written - self.settings.n_step, low)
+
+    def _move_window(self, lanes: Index, before: tuple[Index, Index]) -> None:
+        """Rows that became eligible enter the sum tree with the highest priority seen; rows that left weigh 0."""
+        assert self.tree is not None
+        low, high = self._eligible()
+        for lane in lanes:
+            gone = np.arange(before[0][lane], min(low[lane], before[1][lane]))
+            new = np.arange(max(before[1][lane], low[lane]), high[lane])
+            self.tree.set(self._slot(lane, gone), 0.0)
+            whole = ~self.first[self._slot(lane, new + 1)]
+            self.tree.set(self._slot(lane, new), np.where(whole, self.max_priority, 0.0))
+
+    def __len__(self) -> int:
+        """Rows that can be drawn (those followed by a new episode's first frame still counted)."""
+        low, high = self._eligible()
+        return int((high - low).sum())
+
+    @property
+    def mass(self) -> float:
+        """Total priority: what this shard weighs among others."""
+        return self.tree.total if self.tree is not None else float(len(self))
+
+    def sample(self, batch_size: int) -> Batch:
+        """Draw with replacement, in proportion to priority.
+
+        Raises:
+            ValueError: nothing can be drawn yet.
+        """
+        if self.mass <= 0:
+            raise ValueError("replay is empty: add rows before sampling")
+        lane, row, priority = (
+            self._draw_uniform(batch_size) if self.tree is None else self._draw_prioritized(batch_size)
+        )
+        slot, steps, reward, discount = self._windows(lane, row)
+        obs = self._stacks(np.concatenate([lane, lane]), np.concatenate([row, row + steps]))
+        return Batch(
+            obs=obs[:batch_size],
+            action=torch.from_numpy(self.action[slot].astype(np.int64)).to(self.device),
+            reward=torch.from_numpy(reward).to(self.device),
+            discount=torch.from_numpy(discount).to(self.device),
+            next_obs=obs[batch_size:],
+            priority=torch.from_numpy(priority.astype(np.float32)).to(self.device),
+            key=lane << LANE_BITS | row,
+            version=self.version[slot],
+            prioritized=self.tree is not None,
+        )
+
+    def _draw_uniform(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
+        low, high = self._eligible()
+        edges = np.cumsum(high - low)
+        lane, row = np.empty(0, np.int64), np.empty(0, np.int64)
+        while len(row) < batch_size:
+            ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
+            drawn_lane = np.searchsorted(edges, ticket, side="right")
+            drawn_row = high[drawn_lane] - (edges[drawn_lane] - ticket)
+            whole = ~self.first[self._slot(drawn_lane, drawn_row + 1)]
+            lane, row = np.concatenate([lane, drawn_lane[whole]]), np.concatenate([row, drawn_row[whole]])
+        return lane, row, np.ones(batch_size)
+
+    def _draw_prioritized(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
+        assert self.tree is not None
+        slot: Index = self.tree.find(self.rng.random(batch_size) * self.tree.total)
+        lane, place = slot // self.rows, slot % self.rows
+        newest = self.written[lane] - 1
+        return lane, newest - (newest - place) % self.rows, self.tree.get(slot)
+
+    def _windows(self, lane: Index, row: Index) -> tuple[Index, Index, NDArray[np.float32], NDArray[np.float32]]:
+        """Slots [B], window lengths k [B], rewards [B, n] and discounts [B] of transitions that begin at the rows."""
+        n = self.settings.n_step
+        slots = self._slot(lane[:, None], row[:, None] + np.arange(n + 1))
+        terminal = self.terminal[slots[:, :n]]
+        goes_on = np.cumprod(~self.first[slots[:, 1:]], axis=1, dtype=np.bool_)  # no new episode up to that step
+        goes_on[:, 1:] &= np.cumprod(~terminal[:, :-1], axis=1, dtype=np.bool_)
+        steps = goes_on.sum(1)
+        ended = (goes_on & terminal).any(1)
+        discount = np.where(ended, 0.0, self.gamma**steps).astype(np.float32)
+        return slots[:, 0], steps, self.reward[slots[:, :n]] * goes_on, discount
+
+    def _stacks(self, lane: Index, row: Index) -> Tensor:
+        """Observations [B, P, K, D] whose newest frame is the row's."""
+        age = np.arange(self.stack)
+        first = self.first[self._slot(lane[:, None], row[:, None] - age)]
+        oldest = np.where(first.any(1), first.argmax(1), self.stack - 1)
+        slots = self._slot(lane[:, None], row[:, None] - np.minimum(age, oldest[:, None]))[:, ::-1]
+        index = torch.from_numpy(slots.copy()).to(self.device)
+        cells = self._cells[index].transpose(1, 2).contiguous()
+        return cells.view(torch.float64).view(self.frames.dtype) if cells.is_complex() else cells
+
+    def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
+        """Set |TD error| [B] of rows by key; rows overwritten meanwhile are skipped and counted."""
+        if self.tree is None:
+            return
+        lane, row = key >> LANE_BITS, key & ((1 << LANE_BITS) - 1)
+        alive = row >= self._eligible()[0][lane]
+        self.stale_priority_updates += int((~alive).sum())
+        weight = (np.abs(priority[alive].astype(np.float64)) + 1e-6) ** self.settings.alpha
+        self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
+        self.tree.set(self._slot(lane[alive], row[alive]), weight)
+
+    def nbytes(self) -> int:
+        """Bytes that a full shard takes."""
+        tree = self.tree.nodes.nbytes if self.tree is not None else 0
+        columns = (self.action, self.reward, self.terminal, self.first, self.version, self.written)
+        return self.frames.nbytes + sum(column.nbytes for column in columns) + tree
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, as arrays and plain values (arrays are views)."""
+        return {
+            "rows": {name: getattr(self, name) for name in ("action", "reward", "terminal", "first", "version")},
+            "frames": self.frames.cpu().numpy(),
+            "written": self.written,
+            "tree": self.tree.nodes if self.tree is not None else None,
+            "max_priority": self.max_priority,
+            "stale_priority_updates": self.stale_priority_updates,
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a shard of the same shape.
+
+        Raises:
+            ValueError: the state is that of a shard with other lanes, capacity or frames.
+        """
+        if state["frames"].shape != tuple(self.frames.shape) or (state["tree"] is None) != (self.tree is None):
+            raise ValueError("the saved replay has another shape: resume with the settings the run was started with")
+        self.frames.copy_(torch.from_numpy(state["frames"]))
+        for name, column in state["rows"].items():
+            getattr(self, name)[:] = column
+        self.written[:] = state["written"]
+        if self.tree is not None:
+            self.tree.nodes[:] = state["tree"]
+        self.max_priority = float(state["max_priority"])
+        self.stale_priority_updates = int(state["stale_priority_updates"])
+        self.rng.bit_generator.state = state["rng"]

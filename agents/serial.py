@@ -1,0 +1,95 @@
+"""The whole loop in one process, without Ray: to read, to debug, and to reproduce bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents import checkpoint
+from agents.config import Settings, to_dict
+from agents.learner import Learner
+from agents.limiter import SamplesPerInsert
+from agents.replay import ReplayShard
+from agents.rollout import Actor, Rollout
+from agents.stats import RunStats
+from envs import make_world
+
+
+class SerialRun:
+    """One world, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
+
+    def __init__(self, settings: Settings) -> None:
+        s = self.settings = settings
+        self.world = make_world(s.world, s.fleet.lanes, s.fleet.env_threads)
+        shape, dtype = self.world.frame_shape, self.world.frame_dtype
+        self.learner = Learner(s.learner, s.network, shape, self.world.num_actions, seed=s.seed, beta=s.replay.beta_at)
+        self.policy = Actor(self.learner.online, autocast=s.learner.precision == "bf16", device=self.learner.device)
+        self.replay = ReplayShard(
+            s.replay,
+            lanes=s.fleet.lanes,
+            frame_shape=shape,
+            frame_dtype=np.dtype(dtype),
+            stack=s.network.stack,
+            gamma=s.learner.gamma,
+            seed=s.seed,
+            device=self.learner.device,
+        )
+        self.rollout = Rollout(self.world, self.policy, s.exploration, stack=s.network.stack, seed=s.seed)
+        self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
+        self.stats = RunStats()
+
+    def step(self) -> None:
+        """One turn: collect a chunk, put it into replay, do the updates it earns."""
+        s = self.settings
+        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, self.stats.agent_steps, self.learner.updates)
+        self.replay.add(chunk)
+        self.limiter.inserted += tally.agent_steps
+        learned = self.learner.train(self.replay, self.limiter.updates_due(s.learner.batch_size))
+        self.limiter.sampled += learned.updates * s.learner.batch_size
+        self.stats.collected(tally, greedy_epsilon(s))
+        self.stats.learned(learned)
+
+    def save(self, folder: Path) -> Path:
+        """Checkpoint everything under `folder`. The emulator cannot be saved: running episodes end here."""
+        path = checkpoint.save_next(folder, self.stats.agent_steps, self.state())
+        self.rollout.restart(self.stats.agent_steps)
+        return path
+
+    def state(self) -> dict[str, Any]:
+        """The run as a tree of arrays and values."""
+        return {
+            "settings": to_dict(self.settings),
+            "stats": self.stats.state(),
+            "limiter": {"inserted": self.limiter.inserted, "sampled": self.limiter.sampled},
+            "learner": self.learner.state(),
+            "replay": self.replay.state(),
+            "rollout": {"rng": self.rollout.rng.bit_generator.state},
+        }
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
+        state = checkpoint.load(path)
+        self.learner.load_state(state["learner"])
+        self.replay.load_state(state["replay"])
+        self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
+        self.stats.load_state(state["stats"])
+        self.limiter.inserted, self.limiter.sampled = (
+            state["limiter"]["inserted"],
+            state["limiter"]["sampled"],
+        )
+        self.rollout.restart(self.stats.agent_steps)
+
+    def actor(self) -> Actor:
+        """The newest policy."""
+        return self.policy
+
+    def close(self) -> None:
+        """Free the world."""
+        self.world.close()
+
+
+def greedy_epsilon(settings: Settings) -> float:
+    """Games of lanes at or below this epsilon stand for the policy: the schedule's end, or a fiftieth."""
+    return max(0.02, settings.exploration.final if settings.exploration.ladder == 0 else 0.0)

@@ -1,0 +1,1 @@
+"""The fleet: the only room that imports Ray."""

@@ -1,0 +1,215 @@
+"""train, evaluate and watch: what each command does between its arguments and its exit status."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from agents import checkpoint
+from agents.config import Settings, from_dict, to_dict
+from agents.evaluation import evaluate_network, policy_of
+from agents.memory import keep_freed_memory, require_memory
+from agents.presets import PRESETS
+from agents.serial import SerialRun
+from agents.tabular import TabularSettings
+from cluster.arguments import parse
+from cluster.display import Display
+from cluster.fleet import FleetRun
+from cluster.rundir import RunDir, origin, write_json
+from cluster.session import Session
+from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
+from cluster.video import record
+from envs import make_world
+
+PRESET_NAMES = (*PRESETS, *TABULAR_PRESETS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """How a run is carried out, beside its settings."""
+
+    run_dir: Path | None = None
+    """Where everything of this run goes; default runs/PRESET-GAME-sSEED."""
+    serial: tyro.conf.FlagCreatePairsOff[bool] = False
+    """One process, no Ray: slower, reproducible bit for bit."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on with the run in --run-dir; only --minutes, --steps and --score may change."""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print all settings and the memory that replay takes; start nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(TrainOptions):
+    """Train a deep Q-network."""
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTable(TrainOptions):
+    """Train a table of action values."""
+
+    settings: Annotated[TabularSettings, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Play whole games with the newest checkpoint of a run: frozen weights, exact number of games, raw scores."""
+
+    run_dir: tyro.conf.Positional[Path]
+    episodes: int = 100
+    protocol: Literal["classic", "machado", "training"] | None = None
+    """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the result as one JSON object."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Record one game of the newest checkpoint of a run."""
+
+    run_dir: tyro.conf.Positional[Path]
+    out: Path
+    """Video file, .mp4."""
+
+
+def train(arguments: list[str]) -> int:
+    """`quarterdeck train PRESET ...`."""
+    started = time.monotonic()
+    preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
+    if preset not in PRESET_NAMES:
+        raise ValueError(
+            f"{f'unknown preset {preset!r}' if preset else 'no preset'}: use one of {', '.join(PRESET_NAMES)}"
+        )
+    if preset in TABULAR_PRESETS:
+        table = parse(TrainTable, arguments[1:], f"train {preset}", TrainTable(settings=TABULAR_PRESETS[preset]()))
+        directory = RunDir(table.run_dir or default_run_dir(preset, table.settings.env, table.settings.seed))
+        return train_table(table.settings, directory, resume=table.resume, dry_run=table.dry_run)
+    options = parse(Train, arguments[1:], f"train {preset}", Train(settings=PRESETS[preset]()))
+    settings = options.settings
+    directory = RunDir(options.run_dir or default_run_dir(preset, settings.world.env, settings.seed))
+    if options.resume:
+        settings = _resumed_settings(directory, settings)
+    needed = _check(settings, print_all=options.dry_run)
+    if options.dry_run:
+        return 0
+    require_memory(needed, "replay", "lower --replay.capacity")
+    found = checkpoint.latest(directory.checkpoints) if options.resume else None
+    if not options.resume:
+        directory.create({"preset": preset, "serial": options.serial, "settings": to_dict(settings), **origin()})
+    serial = directory.record()["serial"] if options.resume else options.serial
+    return _run(settings, directory, found, started, serial=serial)
+
+
+def default_run_dir(preset: str, env: str, seed: int) -> Path:
+    """runs/PRESET-GAME-sSEED, with a number where that is taken."""
+    game = env.rsplit("/", 1)[-1].removesuffix("-v5").lower()
+    name = f"{preset}-s{seed}" if game == preset else f"{preset}-{game}-s{seed}"
+    taken = {path.name for path in Path("runs").glob(f"{name}*")}
+    names = (name if index == 1 else f"{name}-{index}" for index in range(1, len(taken) + 2))
+    return Path("runs") / next(free for free in names if free not in taken)
+
+
+def _resumed_settings(directory: RunDir, asked: Settings) -> Settings:
+    """The run's own settings, with the ends that were asked for."""
+    own: Settings = from_dict(Settings, directory.record()["settings"])
+    return dataclasses.replace(own, stop=asked.stop)
+
+
+def _check(settings: Settings, *, print_all: bool) -> int:
+    """Build the smallest world of these settings, so that every mistake shows before anything starts.
+
+    Returns the bytes of replay.
+    """
+    world = make_world(settings.world, 1)
+    needed = settings.replay_bytes(world.frame_shape, world.frame_dtype.itemsize)
+    world.close()
+    settings.learner.resolve_device()
+    if print_all:
+        print(json.dumps({"settings": to_dict(settings), "replay_gib": round(needed / 2**30, 3)}, indent=2))
+    return needed
+
+
+def _run(settings: Settings, directory: RunDir, found: Path | None, started: float, *, serial: bool) -> int:
+    keep_freed_memory()
+    run = SerialRun(settings) if serial else FleetRun(settings)
+    try:
+        if found is not None:
+            run.load(found)
+        session = Session(run, settings, directory, started, run.stats.seconds)
+        interrupted = session.train()
+        summary = session.close(evaluate=not interrupted)
+    finally:
+        run.close()
+    if interrupted:
+        print(f"saved; go on with: quarterdeck train PRESET --run-dir {directory.path} --resume")
+        return 0
+    result = summary["eval"]
+    print(
+        f"{settings.world.env}: {result['mean']:.2f} over {result['episodes']} games after {summary['agent_steps']:,} "
+        f"agent steps in {summary['seconds'] / 60:.1f} minutes; everything is in {directory.path}"
+    )
+    return 0
+
+
+def evaluate(arguments: list[str]) -> int:
+    """`quarterdeck evaluate RUN_DIR ...`."""
+    options = parse(Evaluate, arguments, "evaluate")
+    directory = RunDir(options.run_dir)
+    recorded = directory.record()
+    if recorded["preset"] in TABULAR_PRESETS:
+        result = evaluate_table(directory, options.episodes)
+    else:
+        settings: Settings = from_dict(Settings, recorded["settings"])
+        judged = dataclasses.replace(settings.evaluation, protocol=options.protocol or settings.evaluation.protocol)
+        settings = dataclasses.replace(settings, evaluation=judged)
+        path = checkpoint.latest(directory.checkpoints)
+        with Display.evaluation(options.episodes) as on_step:
+            scores = evaluate_network(
+                policy_of(checkpoint.load(path, only="learner"), settings),
+                settings,
+                episodes=options.episodes,
+                threads=2,
+                on_step=on_step,
+            )
+        result = {**scores.summary(), "checkpoint": str(path)}
+    write_json(directory.path / f"evaluation-{protocol_name(result['protocol'])}.json", result)
+    if options.json:
+        print(json.dumps(result))
+    else:
+        print(f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})")
+    return 0
+
+
+def protocol_name(protocol: dict[str, Any]) -> str:
+    """Every rule that decides what a score means, as part of a file name."""
+    parts = [str(protocol["name"])]
+    for key in ("sticky", "life_signal", "noop_max", "action_set", "frame_skip", "frame_cap", "epsilon"):
+        if key in protocol:
+            value = protocol[key]
+            parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")
+    return "-".join(parts)
+
+
+def watch(arguments: list[str]) -> int:
+    """`quarterdeck watch RUN_DIR --out FILE.mp4`."""
+    options = parse(Watch, arguments, "watch")
+    directory = RunDir(options.run_dir)
+    recorded = directory.record()
+    if recorded["preset"] in TABULAR_PRESETS:
+        raise ValueError("watch plays deep Q-networks: the tables' worlds are text, use evaluate")
+    settings: Settings = from_dict(Settings, recorded["settings"])
+    policy = policy_of(checkpoint.load(checkpoint.latest(directory.checkpoints), only="learner"), settings)
+    score = record(policy, settings, options.out)
+    print(f"a game of {score:.0f} points is in {options.out}")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate, "watch": watch}

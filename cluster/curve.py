@@ -1,0 +1,41 @@
+"""The learning curve as a picture."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+COLUMNS = ("seconds", "agent_steps", "frames", "updates", "all_lanes", "low_epsilon", "evaluation")
+
+
+def draw_curve(table: Path, picture: Path, env: str, seed: int) -> None:
+    """Scores over agent steps, minutes on the upper edge, from the rows that a session wrote."""
+    from matplotlib import pyplot
+
+    with table.open() as source:
+        rows = list(csv.DictReader(source))
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    styles: tuple[tuple[str, str, str, str, str], ...] = (
+        ("all_lanes", "training games, all lanes", "0.7", "", "-"),
+        ("low_epsilon", "training games, lanes that explore least", "C0", "", "-"),
+        ("evaluation", "evaluation", "C3", "o", ""),
+    )
+    for column, label, colour, marker, line in styles:
+        points = [(int(row["agent_steps"]), float(row[column])) for row in rows if row[column]]
+        if points:
+            axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line)
+    axes.set(xlabel="agent steps", ylabel="raw score", title=f"{env}, seed {seed}")
+    if rows and axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower right")
+        minutes = [float(row["seconds"]) / 60 for row in rows]
+        upper = axes.twiny()
+        upper.set_xlim(*(edge * minutes[-1] / max(int(rows[-1]["agent_steps"]), 1) for edge in axes.get_xlim()))
+        upper.set_xlabel("minutes, at the mean rate")
+    axes.grid(alpha=0.3)
+    part = picture.with_name("curve.part.png")
+    figure.savefig(part, dpi=120)
+    pyplot.close(figure)
+    part.replace(picture)

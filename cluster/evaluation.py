@@ -1,0 +1,67 @@
+"""Evaluation beside training: an actor of its own, at low priority, with frozen weights."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import ray
+import torch
+
+from agents.config import Settings
+from agents.evaluation import evaluate_network
+from agents.networks import QNetwork
+from agents.rollout import Actor
+
+
+class Evaluator:
+    """Plays whole games with the weights it is given; yields the processor to whoever trains."""
+
+    def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:
+        os.nice(15)
+        torch.set_num_threads(1)
+        self.settings = settings
+        self.network = QNetwork(settings.network, frame_shape, num_actions).requires_grad_(False)
+
+    def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
+        """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
+        self.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+        actor = Actor(self.network, autocast=self.settings.learner.precision == "bf16")
+        scores = evaluate_network(actor, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1)
+        return agent_steps, scores.summary()
+
+
+class EvaluationBeside:
+    """Starts an evaluation every so many agent steps, one at a time, and hands over what is done."""
+
+    def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:
+        self.settings, self.shape = settings, (frame_shape, num_actions)
+        self.next_at = settings.evaluation.every_steps
+        self.actor: Any = None
+        self.pending: Any = None
+
+    def poll(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]] | None:
+        """Never waits. Returns (agent steps, summary) of an evaluation that has finished since."""
+        done = self._finished() if self.pending is not None else None
+        if self.next_at and agent_steps >= self.next_at and self.pending is None:
+            if self.actor is None:  # started late, so that a short run does not pay for it
+                self.actor = ray.remote(num_cpus=0, max_restarts=-1)(Evaluator).remote(self.settings, *self.shape)
+            self.pending = self.actor.evaluate.remote(weights, agent_steps)
+            self.next_at = agent_steps + self.settings.evaluation.every_steps
+        return done
+
+    def _finished(self) -> tuple[int, dict[str, Any]] | None:
+        ready, _ = ray.wait([self.pending], timeout=0)
+        if not ready:
+            return None
+        self.pending = None
+        try:
+            result: tuple[int, dict[str, Any]] = ray.get(ready[0])
+        except ray.exceptions.RayActorError:  # it restarts by itself, and the next evaluation comes
+            return None
+        return result
+
+    def stop(self) -> None:
+        """End the actor, finished or not."""
+        if self.actor is not None:
+            ray.kill(self.actor)

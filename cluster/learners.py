@@ -1,0 +1,97 @@
+"""A learner: the shell around `agents.learner` and its replay, with the face that RLlib's learner groups want."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
+from ray.rllib.core.rl_module.torch import TorchRLModule
+
+from agents.config import Settings
+from agents.learner import Learned, Learner
+from agents.memory import keep_freed_memory
+from agents.networks import QNetwork
+from agents.replay import Chunk, ReplayShard
+
+
+class QModule(TorchRLModule, InferenceOnlyAPI):
+    """The online Q-network as an RLModule; `obs` are stacks [B, P, K, D] of `agents.frames`."""
+
+    def setup(self) -> None:
+        settings: Settings = self.model_config["settings"]
+        self.network = QNetwork(settings.network, self.observation_space.shape, int(self.action_space.n))
+
+    def get_non_inference_attributes(self) -> list[str]:
+        """The target network lives in the learner: all of this module acts."""
+        return []
+
+    def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        q = self.network(batch["obs"])
+        return {"q": q, "actions": q.argmax(1)}
+
+
+class QuarterdeckLearner(TorchLearner):
+    """RLlib places it, we train in it: `learn` does many updates a call and never enters `Learner.update`."""
+
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """Build the core learner around the module that RLlib made."""
+        keep_freed_memory()
+        s = self.settings = self.config.to_settings()
+        if not torch.cuda.is_available():
+            torch.set_num_threads(s.fleet.learner_threads)
+        module = self.module[module_id]
+        self.core = Learner(
+            s.learner,
+            s.network,
+            module.observation_space.shape,
+            int(module.action_space.n),
+            seed=s.seed,
+            beta=s.replay.beta_at,
+        )
+        module.network = self.core.online
+        self.replay = self._shard(module.observation_space)
+        self.register_optimizer(
+            module_id=module_id,
+            optimizer=self.core.optimizer,
+            params=list(self.core.online.parameters()),
+            lr_or_lr_schedule=s.learner.learning_rate,
+        )
+
+    def _shard(self, space: Any) -> ReplayShard:
+        s = self.settings
+        return ReplayShard(
+            s.replay,
+            lanes=s.fleet.lanes,
+            frame_shape=space.shape,
+            frame_dtype=np.dtype(space.dtype),
+            stack=s.network.stack,
+            gamma=s.learner.gamma,
+            seed=s.seed,
+            device=self.core.device,
+        )
+
+    def compute_loss_for_module(self, **_: Any) -> Any:
+        """Not used: the loss lives in `agents.learner`."""
+        raise NotImplementedError("Quarterdeck learners train through learn(), not through update()")
+
+    def learn(self, chunks: list[Chunk], updates: int) -> Learned:
+        """Insert chunks, then do `updates` updates."""
+        for chunk in chunks:
+            self.replay.add(chunk)
+        return self.core.train(self.replay, updates)
+
+    def weights(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Parameters for the runners, as arrays that Ray ships without pickling."""
+        return {name: value.numpy() for name, value in self.core.weights().items()}
+
+    def run_state(self) -> dict[str, Any]:
+        """Networks, optimiser, clocks and replay, for a checkpoint."""
+        return {"learner": self.core.state(), "replay": self.replay.state()}
+
+    def load_run_state(self, state: dict[str, Any]) -> None:
+        """Take over `run_state`."""
+        self.core.load_state(state["learner"])
+        self.replay.load_state(state["replay"])

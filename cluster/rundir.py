@@ -1,0 +1,110 @@
+"""A run directory: who owns it, what lies where, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+MARKER = "run.json"
+
+
+class RunDir:
+    """Paths of one run. `run.json` marks a directory as ours; we never write into another's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.tensorboard = path / "tensorboard"
+        self.curve_csv, self.curve_png = path / "curve.csv", path / "curve.png"
+        self.summary = path / "summary.json"
+
+    def create(self, record: dict[str, Any]) -> None:
+        """Claim a new or empty directory.
+
+        Raises:
+            ValueError: it holds a run or somebody else's files, or cannot be written.
+        """
+        if (self.path / MARKER).exists():
+            raise ValueError(
+                f"{self.path} already holds a run: add --resume to go on with it, or name another --run-dir"
+            )
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ValueError(f"{self.path} is not an empty directory, and no run of ours: name another --run-dir")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / MARKER, record)
+        except OSError as error:
+            raise ValueError(f"cannot write to {self.path} ({error.strerror}): name another --run-dir") from None
+
+    def record(self) -> dict[str, Any]:
+        """What `create` was given.
+
+        Raises:
+            ValueError: the directory holds no run of ours.
+        """
+        try:
+            record: dict[str, Any] = json.loads((self.path / MARKER).read_text())
+        except (OSError, ValueError):
+            raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck train` made") from None
+        return record
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write all of it or nothing."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(part, path)
+
+
+def origin() -> dict[str, Any]:
+    """Where a result comes from: command, code, libraries and machine."""
+    names = ("ray", "torch", "gymnasium", "ale-py", "numpy")
+    return {
+        "command": " ".join(["quarterdeck", *sys.argv[1:]]),
+        "commit": _commit(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory and GPUs."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _commit() -> str:
+    """The commit of the code that runs, "-dirty" where it was changed; the version where there is no repository."""
+    git = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+        "--exclude=*",
+    ]
+    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    return found.stdout.strip() if found.returncode == 0 else f"version {version('quarterdeck')}"

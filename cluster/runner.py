@@ -1,0 +1,134 @@
+"""A runner: the actor shell around `agents.rollout`, with the face that RLlib's runner groups want."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import ray
+import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
+from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.utils.checkpoints import Checkpointable
+
+from agents.config import Settings
+from agents.memory import keep_freed_memory
+from agents.networks import QNetwork
+from agents.rollout import Actor, Rollout
+from envs import make_world
+
+PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
+
+
+class Runner(EnvRunner, Checkpointable):
+    """Plays `fleet.envs_per_runner` lanes and hands over chunks by reference.
+
+    Runner `worker_index` (from 1) owns the lanes that follow those of the runners before it. The local runner of a
+    fleet with remote ones (index 0) only answers questions about spaces.
+    """
+
+    def __init__(self, *, config: Any, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)
+        self.settings: Settings = config.to_settings()
+        self.version = -1
+        self.rollout: Rollout | None = None
+        self.world: Any = None
+        self.spaces = kwargs.get("spaces") or {}
+        if self.worker_index or config.num_env_runners == 0:
+            self.make_env()
+            self.make_module()
+
+    def make_env(self) -> None:
+        """Build the world of this runner's lanes."""
+        keep_freed_memory()
+        fleet = self.settings.fleet
+        self.world = make_world(self.settings.world, fleet.envs_per_runner, fleet.env_threads)
+
+    def make_module(self) -> None:
+        """Build the policy; its weights come from the board."""
+        if self.worker_index:
+            torch.set_num_threads(1)
+        s = self.settings
+        network = QNetwork(s.network, self.world.frame_shape, self.world.num_actions).requires_grad_(False)
+        self.actor = Actor(network, autocast=s.learner.precision == "bf16")
+
+    def get_spaces(self) -> dict[str, Any]:
+        """Single-env spaces under the keys that RLlib asks for."""
+        if self.world is None:
+            return dict(self.spaces)
+        shape, dtype = self.world.frame_shape, np.dtype(self.world.frame_dtype)
+        low, high = (0, 255) if dtype == np.uint8 else (-np.inf, np.inf)
+        pair: tuple[Any, ...] = (
+            gym.spaces.Box(low, high, shape, dtype.type),
+            gym.spaces.Discrete(self.world.num_actions),
+        )
+        return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
+
+    def sample(self, *, board: Any, agent_steps: int, **_: Any) -> dict[str, Any]:
+        """Play one chunk with the newest weights.
+
+        Args:
+            board: the `WeightBoard` actor.
+            agent_steps: steps of the whole fleet so far: epsilon's clock.
+
+        Returns:
+            `chunk`: a reference to an `agents.replay.Chunk`; `tally`: what it added to the run.
+        """
+        self._pull(board)
+        s = self.settings
+        if self.rollout is None:
+            lane = max(self.worker_index - 1, 0) * s.fleet.envs_per_runner
+            self.rollout = Rollout(
+                self.world,
+                self.actor,
+                s.exploration,
+                stack=s.network.stack,
+                seed=s.seed,
+                lane=lane,
+                num_lanes=s.fleet.lanes,
+                era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
+            )
+        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, agent_steps, max(self.version, 0))
+        return {"chunk": ray.put(chunk), "tally": tally}
+
+    def _pull(self, board: Any) -> None:
+        try:
+            newer = ray.get(board.newer_than.remote(self.version), timeout=PULL_TIMEOUT)
+            if newer is None:
+                return
+            weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT)
+        except (
+            ray.exceptions.GetTimeoutError,
+            ray.exceptions.ActorUnavailableError,
+            ray.exceptions.ObjectLostError,
+        ):
+            if self.version < 0:
+                raise
+            return
+        self.actor.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+        self.version = newer.version
+
+    def assert_healthy(self) -> None:
+        """RLlib's probe."""
+
+    def get_metrics(self) -> dict[str, Any]:
+        """Nothing of its own: every chunk brings its tally along."""
+        return {}
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """A runner has no state worth keeping: weights are pulled, episodes cannot be saved."""
+        return {}
+
+    def set_state(self, state: Any) -> None:
+        """See `get_state`."""
+
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """For RLlib's Checkpointable."""
+        return (), {"config": self.config}
+
+    def stop(self) -> None:
+        """Close the world."""
+        if self.world is not None:
+            self.world.close()

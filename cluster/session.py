@@ -1,0 +1,171 @@
+"""A training session as a person sees it: a live line, TensorBoard, checkpoints, a curve, a summary; Ctrl-C saves."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from torch.utils.tensorboard import SummaryWriter
+
+from agents.config import Settings
+from agents.evaluation import evaluate_network
+from agents.limiter import SamplesPerInsert
+from agents.policy import epsilons
+from agents.rollout import Actor
+from agents.stats import RunStats
+from cluster.curve import COLUMNS, draw_curve
+from cluster.display import Display
+from cluster.rundir import RunDir, origin, write_json
+
+REPORT_SECONDS = 5.0
+
+
+class Run(Protocol):
+    """What trains: `agents.serial.SerialRun` or `cluster.fleet.FleetRun`."""
+
+    stats: RunStats
+    limiter: SamplesPerInsert
+
+    def step(self) -> None: ...
+
+    def actor(self) -> Actor: ...
+
+    def save(self, folder: Path) -> Path: ...
+
+    def close(self) -> None: ...
+
+
+class Interrupt:
+    """Turns the first Ctrl-C (or SIGTERM) into a flag; a second one interrupts for good."""
+
+    def __init__(self) -> None:
+        self.raised = False
+        self.before = {number: signal.signal(number, self._raise) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        if self.raised:
+            raise KeyboardInterrupt
+        self.raised = True
+
+    def restore(self) -> None:
+        """Give the signals back."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+class Session:
+    """Drives one run until its settings say stop, or a person does."""
+
+    def __init__(self, run: Run, settings: Settings, directory: RunDir, started: float, seconds_before: float) -> None:
+        self.run, self.settings, self.directory = run, settings, directory
+        self.started = started - seconds_before  # as if the earlier parts of a resumed run had just happened
+        self.first_steps, self.first_time = run.stats.agent_steps, time.monotonic()
+        self.writer = SummaryWriter(str(directory.tensorboard))
+        self.reported = self.saved = time.monotonic()
+        self.checkpoint: Path | None = None
+
+    def seconds(self) -> float:
+        """Wall clock of the run so far, start-up and resumed parts included."""
+        return time.monotonic() - self.started
+
+    def train(self) -> bool:
+        """Train to the end; returns whether a person interrupted. State is saved either way."""
+        interrupt = Interrupt()
+        try:
+            with Display(self.settings) as display:
+                while not self._finished() and not interrupt.raised:
+                    self.run.step()
+                    if time.monotonic() - self.reported >= REPORT_SECONDS:
+                        self._report(display)
+                    if time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes:
+                        self._save()
+                self._report(display)
+            self._save()
+        finally:
+            interrupt.restore()
+            self.writer.close()
+        return interrupt.raised
+
+    def _finished(self) -> bool:
+        stop, score = self.settings.stop, self.run.stats.score()
+        return (
+            self.run.stats.agent_steps >= stop.steps
+            or self.seconds() >= 60 * stop.minutes
+            or (stop.score is not None and score is not None and score >= stop.score)
+        )
+
+    def _save(self) -> None:
+        self.run.stats.seconds = self.seconds()
+        self.checkpoint = self.run.save(self.directory.checkpoints)
+        draw_curve(self.directory.curve_csv, self.directory.curve_png, self.settings.world.env, self.settings.seed)
+        self.saved = time.monotonic()
+
+    def _report(self, display: Display) -> None:
+        """Scalars by agent steps into TensorBoard, a row of the curve, the live line."""
+        stats, settings = self.run.stats, self.settings
+        rate = self.steps_per_second()
+        scalars = stats.read()
+        evaluations, stats.evaluations = stats.evaluations, []
+        epsilon = epsilons(settings.exploration, settings.fleet.lanes, stats.agent_steps)
+        scalars |= {
+            "run/agent_steps_per_second": rate,
+            "run/frames": stats.frames,
+            "run/learner_updates": stats.updates,
+            "run/samples_per_insert": self.run.limiter.measured(),
+            "run/episodes": stats.episodes,
+            "acting/epsilon_mean": float(epsilon.mean()),
+        }
+        for name, value in scalars.items():
+            self.writer.add_scalar(name, value, stats.agent_steps)
+        for steps, summary in evaluations:
+            self.writer.add_scalar("evaluation/score_mean", summary["mean"], steps)
+        self._append_curve(scalars, evaluations)
+        display.update(stats, scalars, seconds=self.seconds(), rate=rate)
+        self.reported = time.monotonic()
+
+    def _append_curve(self, scalars: dict[str, float], evaluations: list[tuple[int, dict[str, Any]]]) -> None:
+        stats, new = self.run.stats, not self.directory.curve_csv.exists()
+        with self.directory.curve_csv.open("a", newline="") as out:
+            writer = csv.writer(out)
+            if new:
+                writer.writerow(COLUMNS)
+            row = [round(self.seconds(), 1), stats.agent_steps, stats.frames, stats.updates]
+            games = [scalars.get(f"score_while_training/{name}") for name in ("all_lanes", "low_epsilon")]
+            writer.writerow([*row, *games, evaluations[-1][1]["mean"] if evaluations else None])
+
+    def steps_per_second(self) -> float:
+        """Agent steps per second since this process began to train."""
+        return (self.run.stats.agent_steps - self.first_steps) / max(time.monotonic() - self.first_time, 1e-9)
+
+    def close(self, *, evaluate: bool) -> dict[str, Any]:
+        """Play the closing evaluation and write summary.json; returns what it holds."""
+        stats, seconds, rate = self.run.stats, self.seconds(), self.steps_per_second()
+        result = None
+        if evaluate:
+            result = self._evaluate()
+        summary = {
+            "agent_steps": stats.agent_steps,
+            "frames": stats.frames,
+            "updates": stats.updates,
+            "episodes": stats.episodes,
+            "seconds": seconds,
+            "seconds_with_evaluation": self.seconds(),
+            "steps_per_second": rate,
+            "samples_per_insert": self.run.limiter.measured(),
+            "eval": result,
+            "checkpoint": str(self.checkpoint),
+            "seed": self.settings.seed,
+            **origin(),
+        }
+        write_json(self.directory.summary, summary)
+        return summary
+
+    def _evaluate(self) -> dict[str, Any]:
+        episodes = self.settings.evaluation.episodes
+        with Display.evaluation(episodes) as on_step:
+            scores = evaluate_network(self.run.actor(), self.settings, episodes=episodes, threads=2, on_step=on_step)
+        return scores.summary()

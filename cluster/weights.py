@@ -1,0 +1,34 @@
+"""Weights on their way from the learner to the runners: one object, a version number, pulled when newer."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import ray
+
+
+class Weights(NamedTuple):
+    """Parameters of the online network after `version` learner updates."""
+
+    version: int
+    ref: list[Any]  # one ObjectRef, in a list so that Ray passes the reference and not the arrays
+
+
+class WeightBoard:
+    """Holds the newest reference. Publishing never waits for a runner, pulling never waits for the learner."""
+
+    def __init__(self) -> None:
+        self.newest: Weights | None = None
+
+    def publish(self, version: int, ref: list[Any]) -> None:
+        """Replace what was there."""
+        self.newest = Weights(version, ref)
+
+    def newer_than(self, version: int) -> Weights | None:
+        """The newest weights, or None if they are no newer than `version`."""
+        return self.newest if self.newest is not None and self.newest.version > version else None
+
+
+def start_board() -> Any:
+    """A board as an actor that takes no core and restarts empty; the next publication fills it."""
+    return ray.remote(num_cpus=0, max_restarts=-1)(WeightBoard).remote()

@@ -1,0 +1,178 @@
+"""Atari games on ale-py's native vector environment, with every rule explicit and every reset hidden."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import ale_py
+import gymnasium
+import numpy as np
+from ale_py.vector_env import AtariVectorEnv
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from envs.base import MAX_FRAME_CAP, MAX_SEED, TimeStep, WorldSettings, checked_action, checked_seed
+
+_SIDE = 84  # pixels, both ways
+_RENDER_SCALE = 4
+
+
+def atari_games() -> list[str]:
+    """Names of all games that ale-py ships and plays, such as "ms_pacman", sorted.
+
+    Its ROMs for two players ("combat", "joust", "maze_craze", "warlords") are not among them: loading one
+    ends the process.
+    """
+    return sorted(spec.kwargs["game"] for spec in gymnasium.registry.values() if spec.namespace == "ALE")
+
+
+def game_name(env: str) -> str | None:
+    """The game that "ALE/MsPacman-v5", "MsPacman" or "ms_pacman" means; None where there is no such game."""
+    spoken = re.sub(r"^ale/|-v5$|[_\s]", "", env.lower())
+    return next((game for game in atari_games() if game.replace("_", "") == spoken), None)
+
+
+class AtariWorld:
+    """E copies of one Atari game: grayscale 84x84 frames, raw scores, whole games.
+
+    A frame is the maximum of the last two of the `frame_skip` screens that an action lasts (Mnih et al. 2015,
+    Methods). On the step that ends a game ale-py may show older screens: no value is ever read from those.
+
+    Args:
+        settings: the rules; `settings.env` names the game.
+        num_envs: E.
+        num_threads: emulator threads.
+
+    Raises:
+        ValueError: no such game, or no envs or threads.
+    """
+
+    def __init__(self, settings: WorldSettings, num_envs: int, num_threads: int = 1) -> None:
+        game = game_name(settings.env)
+        if game is None:
+            raise ValueError(f"no Atari game is called {settings.env!r}: envs.atari_games() lists them")
+        if num_envs < 1 or num_threads < 1:
+            raise ValueError(f"{num_envs} envs on {num_threads} threads: give at least one of each")
+        self.num_envs = num_envs
+        self.frame_shape: tuple[int, ...] = (_SIDE, _SIDE)
+        self.frame_dtype: np.dtype[Any] = np.dtype(np.uint8)
+        self._settings = settings
+        self._ale = _emulators(game, settings, num_envs, num_threads)
+        self.num_actions = len(self._ale.ale.get_action_set())
+        self.protocol: Mapping[str, str | int | float | bool] = _protocol(game, settings, self.num_actions)
+        self._last: TimeStep | None = None
+        self._lives = np.zeros(num_envs, np.int32)
+        self._clock = np.zeros(num_envs, np.int64)  # the emulator's own frame count of the running game
+        self._played = np.zeros(num_envs, np.int64)  # frames since the first one of the episode
+        self._rngs: list[np.random.Generator] = []
+
+    def reset(self, seed: int) -> TimeStep:
+        """Begin an episode in every env, env e seeded with `seed + e`; see `World.reset`."""
+        seed = checked_seed(seed, self.num_envs)
+        self._rngs = [np.random.default_rng(seed + e) for e in range(self.num_envs)]
+        screen: NDArray[np.uint8]
+        screen, info = self._ale.reset(seed=seed)
+        nothing = np.zeros(self.num_envs, np.int32)
+        return self._observe(screen, nothing, nothing.astype(bool), info, np.ones(self.num_envs, np.bool_))
+
+    def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
+        """Act in every env; see `World.step`. `action` is [E], in the order of the game's action set."""
+        # An action out of range would make ale-py wait forever for a worker that has died.
+        action = checked_action(action, self.num_envs, self.num_actions)
+        if self._last is None:
+            raise RuntimeError("the world was never reset: call reset(seed) before step(action)")
+        first = self._last.terminated | self._last.truncated
+        screen, reward, terminated, _, info = self._ale.step(action)
+        if self._last.truncated.any():
+            screen, info = self._restart(self._last.truncated)
+        return self._observe(screen, reward, terminated, info, first)
+
+    def _restart(self, cut: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int32]]]:
+        """Begin new games where `cut` [E]; the emulator knows nothing of our truncation and played on."""
+        seeds = np.array([self._rngs[e].integers(MAX_SEED) for e in np.flatnonzero(cut)])
+        return self._ale.reset(seed=seeds, options={"reset_mask": cut})
+
+    def _observe(
+        self,
+        screen: NDArray[np.uint8],
+        reward: NDArray[np.int32],
+        terminated: NDArray[np.bool_],
+        info: dict[str, NDArray[np.int32]],
+        first: NDArray[np.bool_],
+    ) -> TimeStep:
+        """Turn what the emulators report into a time step; `first` [E] marks fresh games."""
+        clock = info["episode_frame_number"].astype(np.int64)
+        frames = np.where(first, 0, clock - self._clock)
+        self._played = np.where(first, 0, self._played + frames)
+        terminated = terminated & ~first
+        truncated = (self._played >= self._settings.frame_cap) & ~terminated
+        life_lost = (info["lives"] < self._lives) & ~terminated & ~first & self._settings.life_signal
+        self._clock, self._lives = clock, info["lives"]
+        self._last = TimeStep(
+            frame=screen[:, 0],
+            reward=np.where(first, 0, reward).astype(np.float32),
+            first=first,
+            terminated=terminated,
+            truncated=truncated,
+            life_lost=life_lost,
+            frames=frames,
+        )
+        return self._last
+
+    def render(self) -> NDArray[np.uint8]:
+        """What the learner sees of env 0, enlarged: uint8 [336, 336, 3]. The emulators give no colours."""
+        if self._last is None:
+            raise RuntimeError("the world was never reset: call reset(seed) before render()")
+        enlarged = self._last.frame[0].repeat(_RENDER_SCALE, axis=0).repeat(_RENDER_SCALE, axis=1)
+        return np.stack([enlarged] * 3, axis=-1)
+
+    def close(self) -> None:
+        """Free the emulators."""
+        self._ale.close()
+
+
+def _emulators(game: str, settings: WorldSettings, num_envs: int, num_threads: int) -> AtariVectorEnv:
+    return AtariVectorEnv(
+        game,
+        num_envs,
+        batch_size=num_envs,
+        num_threads=num_threads,  # 0 would count the machine's cores, whatever share of them is ours
+        # Our own count truncates: cut by ale-py, the last frame misses the newest screens.
+        max_num_frames_per_episode=2 * MAX_FRAME_CAP,
+        repeat_action_probability=settings.sticky,
+        full_action_space=settings.full_actions,
+        continuous=False,
+        autoreset_mode=AutoresetMode.NEXT_STEP,
+        img_height=_SIDE,
+        img_width=_SIDE,
+        grayscale=True,
+        stack_num=1,
+        frameskip=settings.frame_skip,
+        maxpool=True,
+        # ale-py draws from [0, noop_max - 1], and where it presses FIRE takes that off the number.
+        noop_max=settings.noop_max + 1,
+        episodic_life=False,  # would begin a new game at every lost life
+        life_loss_info=False,  # would mix lost lives into `terminated`; the counter of lives says the same
+        reward_clipping=False,  # would make the score unrecoverable
+        use_fire_reset=settings.fire_reset,
+    )
+
+
+def _protocol(game: str, settings: WorldSettings, num_actions: int) -> dict[str, str | int | float | bool]:
+    return {
+        "world": "atari",
+        "game": game,
+        "emulator": f"ale-py {ale_py.__version__}",
+        "sticky": settings.sticky,
+        "life_signal": settings.life_signal,
+        "noop_max": settings.noop_max,
+        "fire_reset": settings.fire_reset,
+        "action_set": "full" if settings.full_actions else "minimal",
+        "num_actions": num_actions,
+        "frame_skip": settings.frame_skip,
+        "frame_cap": settings.frame_cap,
+        "frame": f"grayscale {_SIDE}x{_SIDE}, maximum of the last two",
+        "game_ends": "game over, never a lost life",
+    }

@@ -1,0 +1,152 @@
+"""What a world shows and takes: the one interface between the games and everything that learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The emulator keeps seeds in a signed 32-bit integer and reads -1 as "any".
+MAX_SEED = 2**31 - 1
+MAX_FRAME_CAP = 10**9
+
+
+class TimeStep(NamedTuple):
+    """What all E envs of a world show after one step, in new arrays: keep them, do not write to them.
+
+    An episode of n actions is n + 1 time steps: one with `first`, then n others. The last one is `terminated`
+    or `truncated` and its frame is the true last observation. The action given after it is not used: that env
+    answers with the first frame of its next episode.
+    """
+
+    frame: NDArray[Any]  # [E, *frame_shape], the newest observation alone, never a stack
+    reward: NDArray[np.float32]  # [E] raw game score gained by the last action; 0 where first
+    first: NDArray[np.bool_]  # [E] this frame begins an episode; the action given for this env was not used
+    terminated: NDArray[np.bool_]  # [E] the episode ended here for good: no value lies beyond
+    truncated: NDArray[np.bool_]  # [E] the episode was cut here: bootstrap from this frame
+    life_lost: NDArray[np.bool_]  # [E] a life was lost, the game goes on; all False without the signal
+    frames: NDArray[np.int64]  # [E] emulator frames the last action consumed; 0 where first
+
+
+class World(Protocol):
+    """E copies of one game that step together and reset themselves.
+
+    Every step adds exactly one time step per env. Only `TimeStep.first` tells of a reset, and a lost life
+    never causes one.
+    """
+
+    num_envs: int
+    num_actions: int
+    frame_shape: tuple[int, ...]
+    frame_dtype: np.dtype[Any]
+    protocol: Mapping[str, str | int | float | bool]
+    """Everything that decides what a score means, as JSON values, for the run record."""
+
+    def reset(self, seed: int) -> TimeStep:
+        """Begin an episode in every env; env e is seeded with `seed + e`.
+
+        Raises:
+            ValueError: a seed lies outside [0, 2**31 - 1].
+        """
+        ...
+
+    def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
+        """Act in every env. `action` is integer [E], each in [0, num_actions).
+
+        Raises:
+            ValueError: wrong shape, type or range; the world has not moved.
+            RuntimeError: the world was never reset.
+        """
+        ...
+
+    def render(self) -> NDArray[np.uint8]:
+        """Picture of env 0 as it stands: uint8 [H, W, 3], RGB."""
+        ...
+
+    def close(self) -> None:
+        """Free the envs. The world is of no use afterwards."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldSettings:
+    """Which game, under which rules. The options after `env` are for Atari games.
+
+    Raises:
+        ValueError: an option is out of its range.
+    """
+
+    env: str = "ALE/Pong-v5"
+    """Atari game ("ALE/Pong-v5" or "pong"), toy ("toy/catch") or any Gymnasium id ("CartPole-v1")."""
+    sticky: float = 0.0
+    """Probability that the emulator repeats the previous action, drawn at every frame."""
+    life_signal: bool = False
+    """Report lost lives to the learner. The game goes on either way."""
+    noop_max: int = 30
+    """Most no-op frames before an episode, drawn from the seed; 0 for none."""
+    fire_reset: bool = True
+    """Press FIRE once at the start of an episode, in games that have it."""
+    full_actions: bool = False
+    """All 18 actions of the console, not only those the game reacts to."""
+    frame_skip: int = 4
+    """Emulator frames an action lasts."""
+    frame_cap: int = 108_000
+    """Emulator frames after which an episode is truncated (60 a second), without the no-ops before it."""
+
+    def __post_init__(self) -> None:
+        if not self.env.strip():
+            raise ValueError('env is empty: name a game, for example "ALE/Pong-v5"')
+        if not 0.0 <= self.sticky < 1.0:
+            raise ValueError(f"sticky is {self.sticky}: give a probability in [0, 1), usually 0 or 0.25")
+        if self.noop_max < 0:
+            raise ValueError(f"noop_max is {self.noop_max}: give 0 for none, or the largest number of no-ops")
+        if self.frame_skip < 1:
+            raise ValueError(f"frame_skip is {self.frame_skip}: give at least 1, usually 4")
+        if not self.frame_skip <= self.frame_cap <= MAX_FRAME_CAP:
+            raise ValueError(f"frame_cap is {self.frame_cap}: give frame_skip to 10**9, usually 108000")
+
+
+def classic(env: str) -> WorldSettings:
+    """No-op starts as in Mnih et al. (2015): minimal actions, none sticky, whole games of at most 30 minutes.
+
+    FIRE is pressed for the player at the start, as has become usual.
+    """
+    return WorldSettings(env=env)
+
+
+def machado(env: str) -> WorldSettings:
+    """Sticky actions (0.25) as in Machado et al. (2018): all 18 actions, whole games, no help at the start.
+
+    An episode takes at most 30 minutes; the paper itself stops after 5.
+    """
+    return WorldSettings(env=env, sticky=0.25, noop_max=0, fire_reset=False, full_actions=True)
+
+
+def checked_action(action: NDArray[np.integer[Any]], num_envs: int, num_actions: int) -> NDArray[np.int64]:
+    """`action` as int64 [E].
+
+    Raises:
+        ValueError: it is no integer array of shape [E], or an entry lies outside [0, num_actions).
+    """
+    array = np.asarray(action)
+    if array.shape != (num_envs,) or not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"action is {array.dtype} {list(array.shape)}: give integers [{num_envs}]")
+    if ((array < 0) | (array >= num_actions)).any():
+        raise ValueError(f"action {array} is out of range: give whole numbers from 0 to {num_actions - 1}")
+    return array.astype(np.int64)
+
+
+def checked_seed(seed: int, num_envs: int) -> int:
+    """`seed`, fit to seed env e with `seed + e`.
+
+    Raises:
+        ValueError: it is no integer, or a seed lies outside [0, 2**31 - 1].
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"seed is {seed!r}: give an integer, an unseeded reset cannot be repeated")
+    if not 0 <= seed <= MAX_SEED - (num_envs - 1):
+        raise ValueError(f"seed is {seed}: give 0 to {MAX_SEED - (num_envs - 1)} for {num_envs} envs")
+    return int(seed)

@@ -1,0 +1,55 @@
+"""Names of worlds: which class plays "pong", "toy/catch" or "CartPole-v1"."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+
+import gymnasium
+
+from envs.atari import AtariWorld, atari_games, game_name
+from envs.base import World, WorldSettings
+from envs.toy import Chain, PixelCatch
+from envs.vector import VectorWorld
+
+TOYS: dict[str, Callable[[int], World]] = {"toy/catch": PixelCatch, "toy/chain": Chain}
+
+
+def make_world(settings: WorldSettings, num_envs: int, num_threads: int = 1) -> World:
+    """The world that `settings.env` names, E = `num_envs` copies of it.
+
+    Args:
+        settings: game and rules.
+        num_envs: E.
+        num_threads: emulator threads, for Atari games.
+
+    Raises:
+        ValueError: no such world, or Atari rules for another kind of world.
+    """
+    name = settings.env
+    if num_envs < 1:
+        raise ValueError(f"num_envs is {num_envs}: give at least 1")
+    if game_name(name) is not None:
+        return AtariWorld(settings, num_envs, num_threads)
+    if name not in TOYS and name not in _gymnasium_ids():
+        raise ValueError(_unknown(name))
+    if settings != WorldSettings(env=name):
+        raise ValueError(f"{name} is no Atari game: leave sticky and the other Atari rules alone")
+    return TOYS[name](num_envs) if name in TOYS else VectorWorld(name, num_envs)
+
+
+def _gymnasium_ids() -> list[str]:
+    """Registered ids but for those of ale-py, whose old names ("PongNoFrameskip-v4") hide their rules."""
+    return [key for key, spec in gymnasium.registry.items() if not str(spec.entry_point).startswith("ale_py")]
+
+
+def _unknown(name: str) -> str:
+    """One line for a name that means nothing, with the nearest names that do."""
+    spoken = {key.lower(): key for key in [*TOYS, *_gymnasium_ids()]}
+    spoken |= {game.replace("_", ""): f"ALE/{game.title().replace('_', '')}-v5" for game in atari_games()}
+    low = name.lower()
+    bare = re.sub(r"^ale/|(noframeskip|deterministic)?-v\d$|[_\s]", "", low)
+    close = [spoken[key] for part in (bare, low) for key in difflib.get_close_matches(part, spoken, n=2)]
+    hint = f"did you mean {' or '.join(dict.fromkeys(close))}? " if close else ""
+    return f"no world is called {name!r}: {hint}envs.atari_games() and gymnasium.registry list the names"

@@ -1,0 +1,123 @@
+"""Any Gymnasium world with a finite set of actions, behind the interface of the Atari games."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete, Space
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from numpy.typing import NDArray
+
+from envs.base import TimeStep, checked_action, checked_seed
+
+
+class VectorWorld:
+    """E copies of a Gymnasium world, stepped one after the other in this process.
+
+    A frame is float32 [D] where the world observes a vector, and int64 [1], counted from 0, where it observes
+    one of `num_states` states. An action lasts one frame. Time limits are those of the registered world.
+
+    Args:
+        env: a Gymnasium id, for example "CartPole-v1" or "Taxi-v3".
+        num_envs: E.
+
+    Raises:
+        ValueError: Gymnasium cannot make it, or its actions or observations are of another kind.
+    """
+
+    def __init__(self, env: str, num_envs: int) -> None:
+        try:
+            probe = gymnasium.make(env)
+        except (gymnasium.error.Error, ImportError) as error:
+            raise ValueError(f"Gymnasium cannot make {env}: {str(error).splitlines()[0]}") from error
+        actions, observations = probe.action_space, probe.observation_space
+        render_mode = "rgb_array" if "rgb_array" in probe.metadata["render_modes"] else None
+        probe.close()  # type: ignore[no-untyped-call]
+        if not isinstance(actions, Discrete):
+            raise ValueError(f"{env} takes {actions}: choose a world with a finite set of actions (Discrete)")
+        self.num_envs = num_envs
+        self.num_actions = int(actions.n)
+        self.frame_shape, self.frame_dtype = _frame_type(env, observations)
+        self.num_states = int(observations.n) if isinstance(observations, Discrete) else None
+        self._action_offset = int(actions.start)
+        self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
+        self._env_name = env
+        self._envs = SyncVectorEnv(
+            [lambda: gymnasium.make(env, render_mode=render_mode)] * num_envs,
+            autoreset_mode=AutoresetMode.NEXT_STEP,
+        )
+        limit = gymnasium.spec(env).max_episode_steps
+        self.protocol: Mapping[str, str | int | float | bool] = {
+            "world": "gymnasium",
+            "env": env,
+            "gymnasium": gymnasium.__version__,
+            "num_actions": self.num_actions,
+            "time_limit": limit if limit is not None else "none",
+        }
+        self._over: NDArray[np.bool_] | None = None
+
+    def reset(self, seed: int) -> TimeStep:
+        """Begin an episode in every env, env e seeded with `seed + e`; see `World.reset`."""
+        observation: NDArray[Any]
+        observation, _ = self._envs.reset(seed=checked_seed(seed, self.num_envs))
+        none = np.zeros(self.num_envs, np.bool_)
+        return self._observe(observation, np.zeros(self.num_envs), none, none, ~none)
+
+    def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
+        """Act in every env; see `World.step`."""
+        action = checked_action(action, self.num_envs, self.num_actions)
+        if self._over is None:
+            raise RuntimeError("the world was never reset: call reset(seed) before step(action)")
+        outcome: tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Any]
+        outcome = self._envs.step(action + self._action_offset)
+        return self._observe(*outcome[:4], self._over)
+
+    def _observe(
+        self,
+        observation: NDArray[Any],
+        reward: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+        first: NDArray[np.bool_],
+    ) -> TimeStep:
+        frame = (observation - self._state_offset).astype(self.frame_dtype)
+        self._over = terminated | truncated
+        return TimeStep(
+            frame=frame.reshape(self.num_envs, *self.frame_shape),
+            reward=np.where(first, 0, reward).astype(np.float32),
+            first=first,
+            terminated=terminated.copy(),
+            truncated=truncated & ~terminated,
+            life_lost=np.zeros(self.num_envs, np.bool_),
+            frames=np.where(first, 0, 1).astype(np.int64),
+        )
+
+    def render(self) -> NDArray[np.uint8]:
+        """Picture of env 0: uint8 [H, W, 3], RGB.
+
+        Raises:
+            ValueError: the world draws no pictures, or not without a package that is missing.
+        """
+        try:
+            picture: Any = self._envs.envs[0].render()
+        except gymnasium.error.DependencyNotInstalled as error:
+            raise ValueError(f"{self._env_name} cannot draw: {error}") from error
+        if not isinstance(picture, np.ndarray):
+            raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
+        return picture.astype(np.uint8)
+
+    def close(self) -> None:
+        """Free the envs."""
+        self._envs.close()
+
+
+def _frame_type(env: str, observations: Space[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of a frame of a world that observes `observations`."""
+    if isinstance(observations, Discrete):
+        return (1,), np.dtype(np.int64)
+    if isinstance(observations, Box) and len(observations.shape) == 1:
+        return observations.shape, np.dtype(np.float32)
+    raise ValueError(f"{env} observes {observations}: choose a world that shows a vector or a numbered state")

@@ -1,0 +1,184 @@
+"""Tabular Q-learning against its formula, exact values, and value iteration on Gymnasium's own model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from agents import checkpoint
+from agents.tabular import (
+    Table,
+    TabularLearner,
+    TabularProgress,
+    TabularSettings,
+    evaluate_tabular,
+    load_table,
+    save_table,
+    state_index,
+    train_tabular,
+)
+from envs.base import TimeStep
+from envs.toy import chain_q_star
+
+ENVS, STATES, ACTIONS = 4, 3, 2
+FLAGS = ("first", "terminated", "truncated")
+
+
+def last(settings: TabularSettings) -> TabularProgress:
+    """Train to the end."""
+    return list(train_tabular(settings))[-1]
+
+
+def time_step(next_state: list[int], reward: list[float], **flags: list[bool]) -> TimeStep:
+    """A step of E envs; flags not given are False."""
+    no = [False] * len(next_state)
+    first, terminated, truncated = (np.array(flags.get(name, no)) for name in FLAGS)
+    frame = np.array(next_state, np.int64)[:, None]
+    frames = (~first).astype(np.int64)
+    return TimeStep(frame, np.array(reward, np.float32), first, terminated, truncated, np.array(no), frames)
+
+
+indices = st.lists(st.integers(0, STATES - 1), min_size=ENVS, max_size=ENVS)
+choices = st.lists(st.integers(0, ACTIONS - 1), min_size=ENVS, max_size=ENVS)
+endings = st.lists(st.sampled_from(["", "first", "terminated", "truncated"]), min_size=ENVS, max_size=ENVS)
+rewards = st.lists(st.floats(-20, 20, width=32), min_size=ENVS, max_size=ENVS)
+
+
+@given(
+    q=arrays(np.float64, (STATES, ACTIONS), elements=st.floats(-50, 50)),
+    state=indices,
+    action=choices,
+    next_state=indices,
+    reward=rewards,
+    ending=endings,
+    rate=st.floats(0.01, 1),
+    discount=st.floats(0, 1),
+)
+def test_update_is_the_formula(
+    q: Table,
+    state: list[int],
+    action: list[int],
+    next_state: list[int],
+    reward: list[float],
+    ending: list[str],
+    rate: float,
+    discount: float,
+) -> None:
+    """C31: also where envs meet in one state, env order decides; first frames teach nothing."""
+    expected = {(s, a): float(q[s, a]) for s in range(STATES) for a in range(ACTIONS)}
+    for s, a, r, s_next, end in zip(state, action, reward, next_state, ending, strict=True):
+        future = max(expected[s_next, other] for other in range(ACTIONS))
+        if end == "terminated":
+            future = 0.0
+        if end != "first":
+            expected[s, a] += rate * (r + discount * future - expected[s, a])
+
+    learner = TabularLearner(TabularSettings(discount=discount), q)
+    flags = {name: [end == name for end in ending] for name in FLAGS}
+    learner.update(np.array(state), np.array(action), time_step(next_state, reward, **flags), rate)
+    np.testing.assert_allclose(learner.q.ravel(), list(expected.values()), rtol=1e-9, atol=1e-9)
+
+
+def test_truncation_bootstraps_and_termination_does_not() -> None:
+    """C2: an episode that was cut still has the value of its last state before it."""
+    q = np.array([[0.0, 0.0], [3.0, 5.0]])
+    for flag, target in (("truncated", 1 + 0.5 * 5), ("terminated", 1.0)):
+        learner = TabularLearner(TabularSettings(discount=0.5), q)
+        learner.update(np.array([0]), np.array([1]), time_step([1], [1.0], **{flag: [True]}), 1.0)
+        assert learner.q[0].tolist() == [0.0, target]
+
+
+def test_new_states_get_rows_of_the_initial_value() -> None:
+    """A table grows to the states it meets, and what it has learned stays."""
+    learner = TabularLearner(TabularSettings(initial_q=7.0), np.array([[1.0, 2.0]]))
+    learner.act(np.array([2, 0]), epsilon=0.0)
+    assert learner.q.tolist() == [[1.0, 2.0], [7.0, 7.0], [7.0, 7.0]]
+
+
+def test_exploration_follows_epsilon() -> None:
+    """Greedy at 0; at 1 every action comes equally often, whatever the table says."""
+    learner = TabularLearner(TabularSettings(), np.array([[0.0, 9.0, 0.0, 0.0]]))
+    state = np.zeros(8_000, np.int64)
+    assert (learner.act(state, epsilon=0.0) == 1).all()
+    counts = np.bincount(learner.act(state, epsilon=1.0), minlength=4)
+    assert (abs(counts - 2_000) < 6 * np.sqrt(8_000 * 0.25 * 0.75)).all()
+
+
+CHAIN = TabularSettings(env="toy/chain", steps=8_000, num_envs=4, discount=0.9, learning_rate=0.5)
+
+
+def test_chain_reaches_the_exact_values() -> None:
+    """C31: the five-state chain gives Q* within 1e-3. Its last state has no actions, so no values."""
+    learned = last(CHAIN).q
+    np.testing.assert_allclose(learned[:4], chain_q_star(CHAIN.discount)[:4], atol=1e-3)
+
+
+def test_same_seed_same_curve() -> None:
+    """C29: two runs of one seed give the same reports and the same table, another seed gives others."""
+    settings = TabularSettings(env="FrozenLake-v1", steps=3_000, report_every=500)
+    one, two, other = (list(train_tabular(replace(settings, seed=seed))) for seed in (3, 3, 4))
+    for left, right in zip(one, two, strict=True):
+        np.testing.assert_equal(left._asdict(), right._asdict())
+    assert not np.array_equal(one[-1].q, other[-1].q)
+
+
+def test_progress_counts_what_happened() -> None:
+    """Reports come at the asked distance, the last one at the end; first frames are no steps."""
+    settings = replace(CHAIN, steps=1_000, report_every=300)
+    reports = list(train_tabular(settings))
+    assert len(reports) == 4
+    gaps = [after.agent_steps - before.agent_steps for before, after in pairwise(reports[:-1])]
+    assert all(300 <= gap < 304 for gap in gaps)
+    assert 1_000 <= reports[-1].agent_steps < 1_004
+    assert reports[-1].episodes > 0
+    assert reports[0].epsilon > reports[-1].epsilon
+    assert reports[0].learning_rate > reports[-1].learning_rate
+
+
+def test_evaluation_counts_exactly_the_episodes_asked_for() -> None:
+    """C23: quotas per env, and the greedy policy alone decides the return."""
+    q = last(CHAIN).q
+    scores = evaluate_tabular(q, CHAIN, episodes=40)
+    assert len(scores.scores) == len(scores.steps) == len(scores.frames) == 40
+    assert (scores.scores == 1).all()
+    assert set(scores.steps) == {1, 2, 3, 4}  # straight to the end, from each of the four starts
+    assert (scores.frames == scores.steps).all()
+
+
+def test_pixels_and_plain_vectors_are_no_states() -> None:
+    """A world without numbered states is refused in one line."""
+    assert state_index(np.array([[4], [0]], np.int64)).tolist() == [4, 0]
+    assert state_index(np.eye(3, dtype=np.float32)[[2, 1]]).tolist() == [2, 1]
+    vectors = np.array([[0.1, 0.9]]), np.array([[1.0, 1.0]]), np.zeros((2, 3))
+    for frame in (np.zeros((2, 84, 84), np.uint8), *vectors):
+        with pytest.raises(ValueError, match="numbered states"):
+            state_index(frame)
+    with pytest.raises(ValueError, match="numbered states"):
+        last(TabularSettings(env="CartPole-v1"))
+
+
+def test_table_survives_saving(tmp_path: Path) -> None:
+    """Bit for bit; anything else is refused."""
+    progress = last(replace(CHAIN, steps=100))
+    save_table(tmp_path, progress)
+    np.testing.assert_equal(load_table(tmp_path)._asdict(), progress._asdict())
+    checkpoint.save(tmp_path / "agent_steps-999999999999", {"weights": np.zeros(3)})
+    with pytest.raises(checkpoint.CheckpointError, match="holds no table"):
+        load_table(tmp_path)
+
+
+WRONG = {"steps": 0, "num_envs": 0, "discount": 1.1, "epsilon": -0.1, "learning_rate": 0.0, "report_every": 0}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_impossible_settings_are_refused(name: str) -> None:
+    """The message names the setting."""
+    with pytest.raises(ValueError, match=name):
+        TabularSettings(**{name: WRONG[name]})  # type: ignore[arg-type]

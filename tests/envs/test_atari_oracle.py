@@ -1,0 +1,130 @@
+"""Atari worlds against a slow oracle: one emulator, driven frame by frame as the papers describe it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import ale_py
+import numpy as np
+import pytest
+from ale_py import roms
+from numpy.typing import NDArray
+
+from envs import AtariWorld, WorldSettings
+
+PLAIN = WorldSettings(env="pong", life_signal=True, noop_max=0, fire_reset=False)
+
+
+class Seen(NamedTuple):
+    """What the oracle expects of one env."""
+
+    frame: NDArray[np.float64]  # [84, 84]
+    reward: float
+    first: bool
+    terminated: bool
+    truncated: bool
+    life_lost: bool
+    frames: int
+
+
+def area_weights(inputs: int, outputs: int) -> NDArray[np.float64]:
+    """Rows [outputs, inputs] that average over areas: the share of each input in each output."""
+    edges = np.linspace(0, inputs, outputs + 1)[:, None]
+    pixels = np.arange(inputs)
+    overlap = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    weights: NDArray[np.float64] = np.clip(overlap, 0, None) * outputs / inputs
+    return weights
+
+
+class Oracle:
+    """One emulator without sticky actions."""
+
+    def __init__(self, settings: WorldSettings, seed: int) -> None:
+        self.settings = settings
+        self.ale = ale_py.ALEInterface()
+        self.ale.setInt("random_seed", seed)
+        self.ale.setFloat("repeat_action_probability", 0.0)
+        self.ale.loadROM(roms.get_rom_path(settings.env))
+        self.actions = self.ale.getMinimalActionSet()
+        self.over = True
+
+    def step(self, action: int) -> Seen:
+        """One action, or the start of a game where the last one is over."""
+        if self.over:
+            return self.begin()
+        reward, frames, lives = 0.0, 0, self.ale.lives()
+        screens = [np.zeros((210, 160), np.uint8)]
+        while frames < self.settings.frame_skip and not self.ale.game_over():
+            reward += self.ale.act(self.actions[action])
+            screens.append(self.ale.getScreenGrayscale())
+            frames += 1
+        self.played += frames
+        terminated = self.ale.game_over()
+        truncated = not terminated and self.played >= self.settings.frame_cap
+        self.over = terminated or truncated
+        life_lost = self.ale.lives() < lives and not terminated
+        return Seen(self.shrunk(*screens[-2:]), reward, False, terminated, truncated, life_lost, frames)
+
+    def begin(self) -> Seen:
+        """A new game."""
+        self.ale.reset_game()
+        if self.settings.fire_reset and ale_py.Action.FIRE in self.actions:
+            self.ale.act(ale_py.Action.FIRE)
+        self.over, self.played = False, 0
+        return Seen(self.shrunk(self.ale.getScreenGrayscale()), 0.0, True, False, False, False, 0)
+
+    def shrunk(self, *screens: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """The maximum of the screens, averaged down to [84, 84]."""
+        maximum = np.maximum.reduce(screens)
+        return area_weights(210, 84) @ maximum @ area_weights(160, 84).T
+
+
+def assert_world_agrees(settings: WorldSettings, steps: int) -> list[Seen]:
+    """Play env 0 of a world and the oracle side by side; what the oracle saw."""
+    world, oracle, rng = AtariWorld(settings, 1), Oracle(settings, seed=3), np.random.default_rng(0)
+    shown, seen = world.reset(3), [oracle.step(0)]
+    for _ in range(steps):
+        expected = seen[-1]
+        assert tuple(field[0] for field in shown[1:]) == expected[1:]
+        if not expected.terminated:  # no value is read from the frame of a game that is over
+            np.testing.assert_allclose(shown.frame[0], expected.frame, atol=1)
+        action = int(rng.integers(world.num_actions))
+        shown = world.step(np.array([action]))
+        seen.append(oracle.step(action))
+    world.close()
+    return seen
+
+
+@pytest.mark.parametrize("game", ["breakout", "space_invaders", "ms_pacman", "seaquest"])
+def test_games_with_lives_c24(game: str) -> None:
+    """A lost life is signalled and the game goes on, to game over; C24: frames are those that were played."""
+    seen = assert_world_agrees(dataclasses.replace(PLAIN, env=game), 900)
+    assert sum(step.terminated for step in seen) >= 1
+    assert sum(step.life_lost for step in seen) >= 2
+    assert {step.frames for step in seen} > {0, 4}, "no skip was cut short: the test shows nothing"
+
+
+@pytest.mark.parametrize("game", ["pong", "freeway"])
+def test_games_without_lives(game: str) -> None:
+    seen = assert_world_agrees(dataclasses.replace(PLAIN, env=game), 900)
+    assert not any(step.life_lost for step in seen)
+
+
+@pytest.mark.parametrize("frame_cap", [80, 82])
+def test_c5_the_cap_truncates_and_shows_the_true_last_frame(frame_cap: int) -> None:
+    """C5: cut, not ended; the observation to bootstrap from is that of an emulator that played on."""
+    cut = dataclasses.replace(PLAIN, env="breakout", fire_reset=True, frame_cap=frame_cap)
+    seen = assert_world_agrees(cut, 100)
+    assert sum(step.truncated for step in seen) >= 4
+    assert not any(step.terminated for step in seen)
+
+
+@pytest.mark.parametrize("frame_skip", [1, 3])
+def test_other_frame_skips(frame_skip: int) -> None:
+    assert_world_agrees(dataclasses.replace(PLAIN, env="breakout", frame_skip=frame_skip), 60)
+
+
+def test_rewards_are_raw() -> None:
+    seen = assert_world_agrees(dataclasses.replace(PLAIN, env="space_invaders"), 300)
+    assert max(step.reward for step in seen) > 1

@@ -1,0 +1,159 @@
+"""What every world promises, held against all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from envs import TimeStep, World, WorldSettings, make_world
+from tests.coded_world import CodedWorld
+
+NUM_ENVS = 2
+STEPS = 60
+WORLDS: dict[str, Callable[[], World]] = {
+    "coded": lambda: CodedWorld(NUM_ENVS),
+    "catch": lambda: make_world(WorldSettings(env="toy/catch"), NUM_ENVS),
+    "chain": lambda: make_world(WorldSettings(env="toy/chain"), NUM_ENVS),
+    "cartpole": lambda: make_world(WorldSettings(env="CartPole-v1"), NUM_ENVS),
+    "frozenlake": lambda: make_world(WorldSettings(env="FrozenLake-v1"), NUM_ENVS),
+    # So short a cap gives several episodes, each ended by truncation.
+    "pong": lambda: make_world(WorldSettings(env="pong", frame_cap=60), NUM_ENVS),
+}
+
+
+@pytest.fixture(params=WORLDS)
+def new_world(request: pytest.FixtureRequest) -> Callable[[], World]:
+    """How to make one of the worlds."""
+    return WORLDS[request.param]
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> Iterator[World]:
+    """One of the worlds, just made."""
+    world = new_world()
+    yield world
+    world.close()
+
+
+def play(world: World, steps: int = STEPS, seed: int = 0) -> list[TimeStep]:
+    """`steps` random steps after a reset."""
+    rng = np.random.default_rng(0)
+    actions = rng.integers(world.num_actions, size=(steps, world.num_envs))
+    return [world.reset(seed), *(world.step(action) for action in actions)]
+
+
+def stacked(steps: list[TimeStep]) -> TimeStep:
+    """Time steps as one, [T, E, ...]."""
+    return TimeStep(*(np.stack(field) for field in zip(*steps, strict=True)))
+
+
+def test_shapes_and_dtypes(world: World) -> None:
+    for step in play(world):
+        assert step.frame.shape == (NUM_ENVS, *world.frame_shape)
+        assert step.frame.dtype == world.frame_dtype
+        assert [field.shape for field in step[1:]] == [(NUM_ENVS,)] * 6
+        assert [field.dtype.name for field in step[1:]] == ["float32"] + ["bool"] * 4 + ["int64"]
+
+
+def test_c2_each_end_is_followed_by_one_reset_step_without_reward_or_frames(world: World) -> None:
+    """C2: reset steps can be told apart, and count for nothing."""
+    steps = stacked(play(world))
+    over = steps.terminated | steps.truncated
+    assert over[:-1].any(), "no episode ended: the test shows nothing"
+    np.testing.assert_array_equal(steps.first[1:], over[:-1])
+    assert steps.first[0].all()
+    assert (steps.reward[steps.first] == 0).all()
+    assert (steps.frames[steps.first] == 0).all()
+    assert (steps.frames[~steps.first] > 0).all()
+    assert not (steps.first & (over | steps.life_lost)).any()
+
+
+def test_terminated_and_truncated_exclude_each_other(world: World) -> None:
+    steps = stacked(play(world))
+    assert not (steps.terminated & steps.truncated).any()
+    assert not (steps.life_lost & (steps.terminated | steps.truncated)).any()
+
+
+def test_c2_the_action_of_a_reset_step_is_not_used(new_world: Callable[[], World]) -> None:
+    one, other = new_world(), new_world()
+    step, twin = one.reset(0), other.reset(0)
+    rng, used = np.random.default_rng(1), 0
+    for _ in range(STEPS):
+        over = step.terminated | step.truncated
+        used += int(over.sum())
+        action = rng.integers(one.num_actions, size=NUM_ENVS)
+        step, twin = one.step(action), other.step(np.where(over, (action + 1) % one.num_actions, action))
+        assert_same([step], [twin])
+    assert used > 0, "no episode ended: the test shows nothing"
+    one.close()
+    other.close()
+
+
+def assert_same(steps: list[TimeStep], others: list[TimeStep]) -> None:
+    """All fields equal, byte for byte."""
+    for field, other in zip(stacked(steps), stacked(others), strict=True):
+        np.testing.assert_array_equal(field, other)
+
+
+def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_world(new_world: Callable[[], World]) -> None:
+    if new_world is WORLDS["coded"]:
+        pytest.skip("counts its episodes on")
+    one, other = new_world(), new_world()
+    expected = play(one, seed=0)
+    play(other, seed=9)
+    assert_same(expected, play(other, seed=0))
+    one.close()
+    other.close()
+
+
+def test_steps_may_be_kept(world: World) -> None:
+    """No array is a buffer that a later step writes to."""
+    step = world.reset(0)
+    kept = TimeStep(*(field.copy() for field in step))
+    for _ in range(STEPS):
+        world.step(np.full(NUM_ENVS, world.num_actions - 1))
+    assert_same([step], [kept])
+
+
+def test_an_unseeded_reset_is_impossible(world: World) -> None:
+    reset: Any = world.reset
+    with pytest.raises(TypeError):
+        reset()
+    for seed in (None, -1, 2**31 - 1, 2**40, 0.5, True):
+        with pytest.raises(ValueError, match="seed is"):
+            reset(seed)
+
+
+@pytest.mark.parametrize("broken", ["below", "above", "scalar", "long", "float", "bool", "column"])
+def test_a_bad_action_is_refused_and_moves_nothing(new_world: Callable[[], World], broken: str) -> None:
+    """Out of range, an action would hang the Atari emulators for good."""
+    world, twin = new_world(), new_world()
+    world.reset(3)
+    twin.reset(3)
+    n = world.num_actions
+    actions: dict[str, Any] = {
+        "below": np.array([0, -1]),
+        "above": np.array([n, 0]),
+        "scalar": np.int64(0),
+        "long": np.zeros(NUM_ENVS + 1, np.int64),
+        "float": np.zeros(NUM_ENVS),
+        "bool": np.zeros(NUM_ENVS, np.bool_),
+        "column": np.zeros((NUM_ENVS, 1), np.int64),
+    }
+    with pytest.raises(ValueError, match=r"^action .*: give "):
+        world.step(actions[broken])
+    fine: NDArray[np.int32] = np.full(NUM_ENVS, n - 1, np.int32)
+    assert_same([world.step(fine)], [twin.step(fine)])
+    world.close()
+    twin.close()
+
+
+def test_c25_the_protocol_is_json_and_names_the_world(world: World) -> None:
+    protocol = dict(world.protocol)
+    assert json.loads(json.dumps(protocol)) == protocol
+    assert protocol["world"]
