@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ class CheckpointError(ValueError):
     """A checkpoint is absent, damaged or not one of ours; the message names the mend."""
 
 
-def save(path: Path, state: State) -> None:
+def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda part: None) -> None:
     """Write `state` (nested dicts of arrays, numbers, strings, None) to the new directory `path`.
 
-    The directory appears under its name only when it is complete and on disk.
+    The directory appears under its name only when it is complete and on disk. `write_parts` may add directories of
+    its own to it, each a checkpoint in itself: that is how replay shards save themselves.
     """
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -42,11 +44,12 @@ def save(path: Path, state: State) -> None:
     large = [name for name in arrays if name not in small]
     for index, name in enumerate(large):
         _write_lz4(part / f"{index}.lz4", arrays[name])
-    files = {file.name: _crc(file) for file in sorted(part.iterdir())}
+    write_parts(part)
+    files = {file.name: _crc(file) for file in sorted(part.iterdir()) if file.is_file()}
     record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
     (part / "state.json").write_text(json.dumps(record))
-    for file in part.iterdir():
-        with file.open("rb") as handle:
+    for name in (*files, "state.json"):
+        with (part / name).open("rb") as handle:
             os.fsync(handle.fileno())
     if path.exists():
         shutil.rmtree(path)
@@ -82,10 +85,12 @@ def load(path: Path, only: str | None = None) -> State:
     return state
 
 
-def save_next(folder: Path, agent_steps: int, state: State) -> Path:
+def save_next(
+    folder: Path, agent_steps: int, state: State, write_parts: Callable[[Path], None] = lambda part: None
+) -> Path:
     """Save under `folder`, then drop the older checkpoints but one."""
     path = folder / f"agent_steps-{agent_steps:012d}"
-    save(path, state)
+    save(path, state, write_parts)
     for old in _complete(folder)[:-2]:
         shutil.rmtree(old)
     return path

@@ -12,7 +12,7 @@ from agents.frames import blocks_shape
 from agents.learner import LearnerSettings
 from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
-from agents.replay import ReplaySettings
+from agents.transitions import ReplaySettings
 from envs.base import WorldSettings
 
 ROW_BYTES = 12  # of a replay row beside its frame: action, reward, flags, version
@@ -98,6 +98,15 @@ class Settings:
             raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
         if self.checkpoint_minutes <= 0:
             raise ValueError("checkpoint_minutes must be above 0")
+
+    def shard_lanes(self) -> int:
+        """Lanes a replay shard holds: those of its runners, of all without shards."""
+        shards = max(self.fleet.shards, 1)
+        return -(-self.fleet.runners // shards) * self.fleet.envs_per_runner
+
+    def shard_replay(self) -> ReplaySettings:
+        """Replay settings of one shard: its share of the capacity."""
+        return dataclasses.replace(self.replay, capacity=self.replay.capacity // max(self.fleet.shards, 1))
 
     def replay_bytes(self, frame_shape: tuple[int, ...], itemsize: int) -> int:
         """Memory that a full replay takes, over all shards."""

@@ -23,7 +23,7 @@ from agents.losses import (
     td_error,
 )
 from agents.networks import NetworkSettings, QNetwork
-from agents.replay import Batch, Replay
+from agents.transitions import Batch, Replay
 
 
 @dataclass(frozen=True, kw_only=True)

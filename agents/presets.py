@@ -8,7 +8,7 @@ from agents.config import EvaluationSettings, FleetSettings, Settings, StopSetti
 from agents.learner import LearnerSettings
 from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
-from agents.replay import ReplaySettings
+from agents.transitions import ReplaySettings
 from envs.base import WorldSettings
 
 
@@ -26,14 +26,14 @@ def pong() -> Settings:
         replay=ReplaySettings(
             capacity=200_000,  # 3. a fifth of the paper's memory
             n_step=3,  # 4. 3-step returns (Hessel et al. 2018)
-            samples_per_insert=4.0,  # 5. half the paper's updates per step, in batches of 256
+            samples_per_insert=4.0,  # 5. half the paper's samples per step, in batches twice as large
             learning_starts=10_000,
         ),
         learner=LearnerSettings(
-            batch_size=256,
+            batch_size=64,
             learning_rate=2.5e-4,  # 6. Adam instead of RMSProp
             gamma=0.99,
-            target_period=250,  # 7. a target network (2015), renewed every 250 updates
+            target_period=500,  # 7. a target network (2015), renewed every 8,000 agent steps
         ),
         fleet=FleetSettings(runners=1, envs_per_runner=32, chunk_steps=16),  # 8. 32 games at once
     )

@@ -14,8 +14,7 @@ Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a bloc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,75 +23,9 @@ from torch import Tensor
 
 from agents.frames import blocks_shape
 from agents.sumtree import SumTree
+from agents.transitions import Batch, Chunk, Index, ReplaySettings
 
 LANE_BITS = 40  # a key is lane << 40 | row number since the lane began: overwritten rows are told from new ones
-Index = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReplaySettings:
-    """Size and manner of replay."""
-
-    capacity: int = 1_000_000  # frames, over all lanes and shards
-    prioritized: bool = False
-    alpha: float = 0.6  # priority exponent (Schaul et al. 2016, table 3)
-    beta: float = 0.4  # importance exponent at the first update, annealed to 1
-    beta_updates: int = 1_000_000  # learner updates until beta is 1
-    n_step: int = 1
-    samples_per_insert: float = 8.0  # trained transitions per agent step: batch 32 every 4 steps in 2013
-    learning_starts: int = 50_000  # agent steps before the first update
-
-    def __post_init__(self) -> None:
-        if self.capacity < 1_000:
-            raise ValueError(f"replay.capacity is {self.capacity}: use at least 1,000 frames")
-        if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1 and self.beta_updates > 0):
-            raise ValueError("replay.alpha and replay.beta lie in 0..1, replay.beta_updates above 0")
-        if not 1 <= self.n_step <= 32:
-            raise ValueError(f"replay.n_step is {self.n_step}: use 1 to 32")
-        if not 0 < self.samples_per_insert <= 64:
-            raise ValueError(f"replay.samples_per_insert is {self.samples_per_insert}: use a ratio above 0, at most 64")
-        if not 0 <= self.learning_starts <= self.capacity:
-            raise ValueError("replay.learning_starts must lie between 0 and replay.capacity")
-
-    def beta_at(self, updates: int) -> float:
-        """The importance exponent after so many learner updates: linear from beta to 1."""
-        return self.beta + (1.0 - self.beta) * min(updates / self.beta_updates, 1.0)
-
-
-class Chunk(NamedTuple):
-    """T consecutive rows of E lanes, time-major, as a rollout makes them."""
-
-    frames: NDArray[Any]  # [T, E, P, D] uint8 or float32
-    action: NDArray[np.uint8]  # [T, E]
-    reward: NDArray[np.float32]  # [T, E] raw
-    terminal: NDArray[np.bool_]  # [T, E] no value beyond this transition (termination or a signalled life loss)
-    first: NDArray[np.bool_]  # [T, E] this frame begins an episode
-    lane: int  # the first lane; the runner's others follow
-    version: int  # of the weights that chose the actions
-
-
-class Batch(NamedTuple):
-    """B transitions; `discount` is gamma^k for a window of k steps and 0 where it terminated."""
-
-    obs: Tensor  # [B, P, K, D]
-    action: Tensor  # [B] int64
-    reward: Tensor  # [B, n] float32 raw, 0 behind the window's end
-    discount: Tensor  # [B] float32
-    next_obs: Tensor  # [B, P, K, D]
-    priority: Tensor  # [B] float32, unnormalised; 1 when replay is uniform
-    key: Index  # [B] names the rows when priorities come back
-    version: NDArray[np.int32]  # [B] of the acting weights
-    prioritized: bool = False  # whether replay wants the TD errors back
-
-
-class Replay(Protocol):
-    """What the learner needs of a replay, wherever its shards live."""
-
-    def add(self, chunk: Chunk) -> None: ...
-
-    def sample(self, batch_size: int) -> Batch: ...
-
-    def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None: ...
 
 
 class ReplayShard:
@@ -213,12 +146,12 @@ class ReplayShard:
 
     def _draw_uniform(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
         low, high = self._eligible()
-        edges = np.cumsum(high - low)
+        edges: Index = np.cumsum(high - low)
         lane, row = np.empty(0, np.int64), np.empty(0, np.int64)
         while len(row) < batch_size:
             ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
             drawn_lane = np.searchsorted(edges, ticket, side="right")
-            drawn_row = high[drawn_lane] - (edges[drawn_lane] - ticket)
+            drawn_row: Index = high[drawn_lane] - (edges[drawn_lane] - ticket)
             whole = ~self.first[self._slot(drawn_lane, drawn_row + 1)]
             lane, row = np.concatenate([lane, drawn_lane[whole]]), np.concatenate([row, drawn_row[whole]])
         return lane, row, np.ones(batch_size)

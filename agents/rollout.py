@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from agents.frames import FrameStack, blocks_shape, to_blocks
 from agents.networks import QNetwork
 from agents.policy import ExplorationSettings, epsilon_greedy, epsilons
-from agents.replay import Chunk
+from agents.transitions import Chunk
 from envs.base import TimeStep, World
 
 TRAINING_SEEDS = 1 << 30  # world seeds of training lie below, those of evaluation above

@@ -53,18 +53,22 @@ class SerialRun:
 
     def save(self, folder: Path) -> Path:
         """Checkpoint everything under `folder`. The emulator cannot be saved: running episodes end here."""
-        path = checkpoint.save_next(folder, self.stats.agent_steps, self.state())
+        path = checkpoint.save_next(
+            folder,
+            self.stats.agent_steps,
+            self.state(),
+            lambda part: checkpoint.save(part / "replay-0", self.replay.state()),
+        )
         self.rollout.restart(self.stats.agent_steps)
         return path
 
     def state(self) -> dict[str, Any]:
-        """The run as a tree of arrays and values."""
+        """The run, but for its replay, as a tree of arrays and values."""
         return {
             "settings": to_dict(self.settings),
             "stats": self.stats.state(),
             "limiter": {"inserted": self.limiter.inserted, "sampled": self.limiter.sampled},
             "learner": self.learner.state(),
-            "replay": self.replay.state(),
             "rollout": {"rng": self.rollout.rng.bit_generator.state},
         }
 
@@ -72,7 +76,7 @@ class SerialRun:
         """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
         state = checkpoint.load(path)
         self.learner.load_state(state["learner"])
-        self.replay.load_state(state["replay"])
+        self.replay.load_state(checkpoint.load(path / "replay-0"))
         self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
         self.stats.load_state(state["stats"])
         self.limiter.inserted, self.limiter.sampled = (

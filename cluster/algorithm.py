@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 import torch
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -18,13 +20,16 @@ from agents.evaluation import evaluate_network
 from agents.learner import Learned
 from agents.limiter import SamplesPerInsert
 from agents.networks import QNetwork
-from agents.rollout import Actor, Tally
+from agents.rollout import Actor
 from agents.serial import greedy_epsilon
 from agents.stats import RunStats
+from agents.transitions import Chunk
 from cluster.config import QuarterdeckConfig
+from cluster.shards import start_shards
 from cluster.weights import start_board
 
 CHECKPOINT = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
+FETCH_TIMEOUT = 30.0  # seconds after which a chunk on its way counts as lost
 POLL = 0.005  # seconds between two looks for chunks when no update is due
 
 
@@ -46,51 +51,68 @@ class Quarterdeck(Algorithm):
         # Collectors may run two chunks each ahead of the learner: one on its way while it plays the next.
         self.slack = 2 * s.fleet.lanes * s.fleet.chunk_steps
         self.board = start_board()
+        self.shards = start_shards(s, self.frame_shape, np.dtype(self.spaces[DEFAULT_MODULE_ID][0].dtype))
+        if self.shards:
+            self._each_learner(lambda learner, shards=self.shards: learner.share(shards))
         self._publish()
 
     def training_step(self) -> None:
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
-        ready = self._collect()
-        learned = self._learn([chunk for chunk, _ in ready], sum(tally.agent_steps for _, tally in ready))
+        answers = self._collect()
+        self._insert(answers)
+        learned = self._learn()
         if learned.updates:
             self._publish()
-        for _, tally in ready:
-            self.stats.collected(tally, greedy_epsilon(self.settings))
+        for answer in answers:
+            self.stats.collected(answer["tally"], greedy_epsilon(self.settings))
         self.stats.learned(learned)
-        self._log(sum(tally.agent_steps for _, tally in ready))
+        self._log(sum(answer["tally"].agent_steps for answer in answers))
 
-    def _collect(self) -> list[tuple[Any, Tally]]:
-        """Ask the runners for chunks while the learner keeps up; return those that are there, as references."""
+    def _collect(self) -> list[dict[str, Any]]:
+        """Ask the runners for chunks while the learner keeps up; return what is there, frames as references."""
         group = self.env_runner_group
         request = {"board": self.board, "agent_steps": self.stats.agent_steps}
         if group.num_remote_env_runners() == 0:
-            answers = [(0, group.local_env_runner.sample(**request))]
-        else:
-            chunk = self.settings.fleet.envs_per_runner * self.settings.fleet.chunk_steps
-            waiting = group.num_in_flight_async_reqs("sample") * chunk
-            if self.limiter.steps_ahead() + waiting < self.slack:
-                group.foreach_env_runner_async("sample", tag="sample", kwargs=request)
-            # RLlib waits for all requests or until the time is up, so look first and wait a little only then.
-            answers = group.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=0) or (
-                group.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=POLL)
-            )
-        return [(answer["chunk"], answer["tally"]) for _, answer in answers]
+            return [group.local_env_runner.sample(**request)]
+        chunk = self.settings.fleet.envs_per_runner * self.settings.fleet.chunk_steps
+        waiting = group.num_in_flight_async_reqs("sample") * chunk
+        if self.limiter.steps_ahead() + waiting < self.slack:
+            group.foreach_env_runner_async("sample", tag="sample", kwargs=request)
+        # RLlib waits for all requests or until the time is up, so look first and wait a little only then.
+        ready = group.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=0) or (
+            group.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=POLL)
+        )
+        return [answer for _, answer in ready]
 
-    def _learn(self, chunks: list[Any], agent_steps: int) -> Learned:
-        """Every learner inserts the chunks and does the updates that are due; the first one's report stands for all."""
-        self.limiter.inserted += agent_steps
+    def _insert(self, answers: list[dict[str, Any]]) -> None:
+        """Send every chunk's reference to where its lanes live."""
+        for answer in answers:
+            self.limiter.inserted += answer["tally"].agent_steps
+        if self.shards:
+            for answer in answers:
+                self.shards[answer["runner"] % len(self.shards)].add.remote(answer["chunk"])
+        elif answers:
+            refs = [answer["chunk"] for answer in answers]
+            self._each_learner(lambda learner: learner.insert(_fetch(refs)))
+
+    def _learn(self) -> Learned:
+        """Every learner does the updates that are due; the first one's report stands for all."""
         batch_size = self.settings.learner.batch_size
         updates = self.limiter.updates_due(batch_size)
-        results = self.learner_group.foreach_learner(lambda learner: learner.learn(ray.get(chunks), updates))
-        learned: Learned = next(iter(results)).get()
+        if updates == 0:
+            return Learned(0)
+        learned: Learned = self._each_learner(lambda learner: learner.learn(updates))[0]
         self.limiter.sampled += updates * batch_size
         return learned
 
     def _publish(self) -> None:
         """Put the newest weights where runners find them."""
-        weights = next(iter(self.learner_group.foreach_learner(lambda learner: learner.weights()))).get()
-        self.weights = weights
-        self.board.publish.remote(self.stats.updates, [ray.put(weights)])
+        self.weights = self._each_learner(lambda learner: learner.weights())[0]
+        self.board.publish.remote(self.stats.updates, [ray.put(self.weights)])
+
+    def _each_learner(self, call: Any) -> list[Any]:
+        """Results of `call(learner)`, run in the learner's process; a failure there is a failure here."""
+        return [result.get() for result in self.learner_group.foreach_learner(call)]
 
     def _log(self, new_steps: int) -> None:
         """RLlib's names for what its users look at; the rest is in `stats`."""
@@ -136,23 +158,41 @@ class Quarterdeck(Algorithm):
     def save_to_path(self, path: Any = None, **_: Any) -> str:
         """Write a checkpoint of plain arrays and JSON (`agents.checkpoint`) instead of RLlib's pickles."""
         path = Path(path) if path is not None else Path(tempfile.mkdtemp(prefix="quarterdeck-"))
-        checkpoint.save(path / CHECKPOINT, self.get_state())
+        checkpoint.save(path / CHECKPOINT, self.get_state(), self.save_replay)
         return str(path)
 
     def restore_from_path(self, path: Any, *_: Any, **__: Any) -> None:
         """Go on from `save_to_path`; nothing in the checkpoint is executed."""
-        self.set_state(checkpoint.load(Path(path) / CHECKPOINT))
+        self.load(Path(path) / CHECKPOINT)
 
     @classmethod
     def from_checkpoint(cls, path: Any, **_: Any) -> Quarterdeck:
         """Build the algorithm that `save_to_path` wrote, with its replay and clocks."""
-        state = checkpoint.load(Path(path) / CHECKPOINT)
-        algo: Quarterdeck = cls(QuarterdeckConfig().from_settings(from_dict(Settings, state["settings"])))
-        algo.set_state(state)
+        own = Path(path) / CHECKPOINT
+        settings = from_dict(Settings, checkpoint.load(own, only="settings")["settings"])
+        algo: Quarterdeck = cls(QuarterdeckConfig().from_settings(settings))
+        algo.load(own)
         return algo
 
+    def load(self, path: Path) -> None:
+        """Go on from one of our checkpoints."""
+        self.set_state(checkpoint.load(path))
+        if self.shards:
+            parts = zip(self.shards, _replay_parts(path, len(self.shards)), strict=True)
+            ray.get([shard.load.remote(part) for shard, part in parts])
+        else:
+            self._each_learner(lambda learner: learner.load_replay(str(path)))
+
+    def save_replay(self, path: Path) -> None:
+        """Let every holder of replay write its own part under `path`."""
+        if self.shards:
+            parts = zip(self.shards, _replay_parts(path, len(self.shards)), strict=True)
+            ray.get([shard.save.remote(part) for shard, part in parts])
+        else:
+            self._each_learner(lambda learner: learner.save_replay(str(path)))
+
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """The run as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull theirs."""
+        """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""
         if components is not None:
             return {}
         return {
@@ -160,25 +200,34 @@ class Quarterdeck(Algorithm):
             "iteration": self.iteration,
             "stats": self.stats.state(),
             "limiter": {"inserted": self.limiter.inserted, "sampled": self.limiter.sampled},
-            **next(iter(self.learner_group.foreach_learner(lambda learner: learner.run_state()))).get(),
+            "learner": self._each_learner(lambda learner: learner.core.state())[0],
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take over `get_state`'s tree: learners, replay, clocks; runners begin new episodes."""
-        share = ray.put({name: state[name] for name in ("learner", "replay")})
-        for result in self.learner_group.foreach_learner(lambda learner: learner.load_run_state(ray.get(share))):
-            result.get()
+        """Take over `get_state`'s tree: networks, optimiser and clocks; runners begin new episodes."""
+        saved = ray.put(state["learner"])
+        self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
         self.stats.load_state(state["stats"])
-        self.limiter.inserted, self.limiter.sampled = (
-            state["limiter"]["inserted"],
-            state["limiter"]["sampled"],
-        )
+        self.limiter.inserted, self.limiter.sampled = state["limiter"]["inserted"], state["limiter"]["sampled"]
         self._iteration = state["iteration"]
         self._log(self.stats.agent_steps)
         self._publish()
 
     def cleanup(self) -> None:
         """Stop every actor of this run."""
-        if hasattr(self, "board"):
-            ray.kill(self.board)
+        for actor in (*getattr(self, "shards", ()), *([self.board] if hasattr(self, "board") else ())):
+            ray.kill(actor)
         super().cleanup()
+
+
+def _fetch(refs: list[Any]) -> list[Chunk]:
+    """Chunks by reference; one whose runner died on the way is left out, and its next chunk begins a new episode."""
+    chunks = []
+    for ref in refs:
+        with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):
+            chunks.append(ray.get(ref, timeout=FETCH_TIMEOUT))
+    return chunks
+
+
+def _replay_parts(path: Path, count: int) -> list[str]:
+    return [str(path / f"replay-{index}") for index in range(count)]

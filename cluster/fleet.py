@@ -64,11 +64,11 @@ class FleetRun:
 
     def save(self, folder: Path) -> Path:
         """Checkpoint everything under `folder`."""
-        return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state())
+        return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""
-        self.algo.set_state(checkpoint.load(path))
+        self.algo.load(path)
 
     def close(self) -> None:
         """Stop every process that this run started."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,14 @@ from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
+from agents import checkpoint
 from agents.config import Settings
 from agents.learner import Learned, Learner
 from agents.memory import keep_freed_memory
 from agents.networks import QNetwork
-from agents.replay import Chunk, ReplayShard
+from agents.replay import ReplayShard
+from agents.transitions import Chunk, Replay
+from cluster.shards import ShardedReplay
 
 
 class QModule(TorchRLModule, InferenceOnlyAPI):
@@ -52,7 +56,7 @@ class QuarterdeckLearner(TorchLearner):
             beta=s.replay.beta_at,
         )
         module.network = self.core.online
-        self.replay = self._shard(module.observation_space)
+        self.replay: Replay | None = self._shard(module.observation_space) if s.fleet.shards == 0 else None
         self.register_optimizer(
             module_id=module_id,
             optimizer=self.core.optimizer,
@@ -77,21 +81,39 @@ class QuarterdeckLearner(TorchLearner):
         """Not used: the loss lives in `agents.learner`."""
         raise NotImplementedError("Quarterdeck learners train through learn(), not through update()")
 
-    def learn(self, chunks: list[Chunk], updates: int) -> Learned:
-        """Insert chunks, then do `updates` updates."""
+    def share(self, shards: list[Any]) -> None:
+        """Learn from replay actors instead of a shard in this process."""
+        self.replay = ShardedReplay(
+            shards, self.settings.seed + self.learner_index(), prioritized=self.settings.replay.prioritized
+        )
+
+    def learner_index(self) -> int:
+        """This learner's place among its peers."""
+        return torch.distributed.get_rank() if self.distributed else 0
+
+    def insert(self, chunks: list[Chunk]) -> None:
+        """Put chunks into the shard in this process."""
         for chunk in chunks:
-            self.replay.add(chunk)
+            self.own_shard().add(chunk)
+
+    def learn(self, updates: int) -> Learned:
+        """Do `updates` updates."""
+        assert self.replay is not None
         return self.core.train(self.replay, updates)
+
+    def own_shard(self) -> ReplayShard:
+        """The shard in this process."""
+        assert isinstance(self.replay, ReplayShard)
+        return self.replay
 
     def weights(self) -> dict[str, np.ndarray[Any, Any]]:
         """Parameters for the runners, as arrays that Ray ships without pickling."""
         return {name: value.numpy() for name, value in self.core.weights().items()}
 
-    def run_state(self) -> dict[str, Any]:
-        """Networks, optimiser, clocks and replay, for a checkpoint."""
-        return {"learner": self.core.state(), "replay": self.replay.state()}
+    def save_replay(self, folder: str) -> None:
+        """Write the shard in this process, from here."""
+        checkpoint.save(Path(folder) / f"replay-{self.learner_index()}", self.own_shard().state())
 
-    def load_run_state(self, state: dict[str, Any]) -> None:
-        """Take over `run_state`."""
-        self.core.load_state(state["learner"])
-        self.replay.load_state(state["replay"])
+    def load_replay(self, folder: str) -> None:
+        """Read it back."""
+        self.own_shard().load_state(checkpoint.load(Path(folder) / f"replay-{self.learner_index()}"))

@@ -74,7 +74,7 @@ class Runner(EnvRunner, Checkpointable):
             agent_steps: steps of the whole fleet so far: epsilon's clock.
 
         Returns:
-            `chunk`: a reference to an `agents.replay.Chunk`; `tally`: what it added to the run.
+            `chunk`: a reference to an `agents.replay.Chunk`; `tally`: what it added to the run; `runner`: from 0.
         """
         self._pull(board)
         s = self.settings
@@ -91,7 +91,7 @@ class Runner(EnvRunner, Checkpointable):
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
             )
         chunk, tally = self.rollout.collect(s.fleet.chunk_steps, agent_steps, max(self.version, 0))
-        return {"chunk": ray.put(chunk), "tally": tally}
+        return {"chunk": ray.put(chunk), "tally": tally, "runner": max(self.worker_index - 1, 0)}
 
     def _pull(self, board: Any) -> None:
         try:

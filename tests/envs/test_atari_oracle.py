@@ -37,6 +37,9 @@ def area_weights(inputs: int, outputs: int) -> NDArray[np.float64]:
     return weights
 
 
+ROWS, COLUMNS = area_weights(210, 84), area_weights(160, 84).T
+
+
 class Oracle:
     """One emulator without sticky actions."""
 
@@ -77,7 +80,7 @@ class Oracle:
     def shrunk(self, *screens: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The maximum of the screens, averaged down to [84, 84]."""
         maximum = np.maximum.reduce(screens)
-        return area_weights(210, 84) @ maximum @ area_weights(160, 84).T
+        return ROWS @ maximum @ COLUMNS
 
 
 def assert_world_agrees(settings: WorldSettings, steps: int) -> list[Seen]:

@@ -1,0 +1,79 @@
+"""What travels from a rollout to the learner: chunks of rows in, batches of transitions out.
+
+Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaySettings:
+    """Size and manner of replay."""
+
+    capacity: int = 1_000_000  # frames, over all lanes and shards
+    prioritized: bool = False
+    alpha: float = 0.6  # priority exponent (Schaul et al. 2016, table 3)
+    beta: float = 0.4  # importance exponent at the first update, annealed to 1
+    beta_updates: int = 1_000_000  # learner updates until beta is 1
+    n_step: int = 1
+    samples_per_insert: float = 8.0  # trained transitions per agent step: batch 32 every 4 steps in 2013
+    learning_starts: int = 50_000  # agent steps before the first update
+
+    def __post_init__(self) -> None:
+        if self.capacity < 1_000:
+            raise ValueError(f"replay.capacity is {self.capacity}: use at least 1,000 frames")
+        if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1 and self.beta_updates > 0):
+            raise ValueError("replay.alpha and replay.beta lie in 0..1, replay.beta_updates above 0")
+        if not 1 <= self.n_step <= 32:
+            raise ValueError(f"replay.n_step is {self.n_step}: use 1 to 32")
+        if not 0 < self.samples_per_insert <= 64:
+            raise ValueError(f"replay.samples_per_insert is {self.samples_per_insert}: use a ratio above 0, at most 64")
+        if not 0 <= self.learning_starts <= self.capacity:
+            raise ValueError("replay.learning_starts must lie between 0 and replay.capacity")
+
+    def beta_at(self, updates: int) -> float:
+        """The importance exponent after so many learner updates: linear from beta to 1."""
+        return self.beta + (1.0 - self.beta) * min(updates / self.beta_updates, 1.0)
+
+
+class Chunk(NamedTuple):
+    """T consecutive rows of E lanes, time-major, as a rollout makes them."""
+
+    frames: NDArray[Any]  # [T, E, P, D] uint8 or float32
+    action: NDArray[np.uint8]  # [T, E]
+    reward: NDArray[np.float32]  # [T, E] raw
+    terminal: NDArray[np.bool_]  # [T, E] no value beyond this transition (termination or a signalled life loss)
+    first: NDArray[np.bool_]  # [T, E] this frame begins an episode
+    lane: int  # the first lane; the runner's others follow
+    version: int  # of the weights that chose the actions
+
+
+class Batch(NamedTuple):
+    """B transitions; `discount` is gamma^k for a window of k steps and 0 where it terminated."""
+
+    obs: Tensor  # [B, P, K, D]
+    action: Tensor  # [B] int64
+    reward: Tensor  # [B, n] float32 raw, 0 behind the window's end
+    discount: Tensor  # [B] float32
+    next_obs: Tensor  # [B, P, K, D]
+    priority: Tensor  # [B] float32, unnormalised; 1 when replay is uniform
+    key: Index  # [B] names the rows when priorities come back
+    version: NDArray[np.int32]  # [B] of the acting weights
+    prioritized: bool = False  # whether replay wants the TD errors back
+
+
+class Replay(Protocol):
+    """What the learner needs of a replay, wherever its shards live."""
+
+    def sample(self, batch_size: int) -> Batch: ...
+
+    def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None: ...

@@ -1,0 +1,1 @@
+"""End-to-end training throughput of other libraries' DQN, for comparison on the same machine."""

@@ -1,0 +1,195 @@
+"""How close the distributed loop comes to what the machine allows, and how far ahead of its peers it is.
+
+    python -m benchmarks.speed                 the roofline and our loop at 2, 4 and 8 samples per agent step
+    python -m benchmarks.speed --peers         stable-baselines3 and RLlib beside it, in turn, in the same run
+
+Pong, the network of Mnih et al. (2013), batch 256, uniform replay. The parts are measured alone, one process with one
+thread on every core, and their rates added up. The roofline at rho trained samples per agent step is
+
+    1 / (1/env + 1/infer + rho (1/train + 1/infer))
+
+where `train` is a gradient step and `infer` the pass of the acting or of the target network. Each line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+
+from agents.config import FleetSettings, Settings
+from agents.frames import blocks_shape
+from agents.learner import Learner
+from agents.memory import keep_freed_memory
+from agents.presets import pong
+from agents.rollout import Actor
+from agents.transitions import Batch
+from cluster.fleet import FleetRun
+from cluster.rundir import hardware
+from envs import make_world
+
+BATCH = 256
+RATIOS = (2, 4, 8)
+
+
+def settings_for(ratio: float) -> Settings:
+    """The `pong` preset, with the peers' network and batch, and the processes that suit the ratio on two cores."""
+    preset = pong()
+    cores = os.cpu_count() or 1
+    fleet = FleetSettings(runners=cores, envs_per_runner=32, chunk_steps=16, learner_threads=cores)
+    return dataclasses.replace(
+        preset,
+        network=dataclasses.replace(preset.network, layer_norm=False),
+        learner=dataclasses.replace(preset.learner, batch_size=BATCH),
+        replay=dataclasses.replace(
+            preset.replay, n_step=1, samples_per_insert=ratio, capacity=100_000, learning_starts=5_000
+        ),
+        evaluation=dataclasses.replace(preset.evaluation, every_steps=0),
+        fleet=fleet,
+    )
+
+
+def env_rate(seconds: float) -> float:
+    """Agent steps per second of the emulator alone, random actions."""
+    world = make_world(settings_for(4).world, 32)
+    world.reset(0)
+    action = np.random.default_rng(0).integers(world.num_actions, size=(1024, 32))
+    rate = _repeat(lambda turn: world.step(action[turn % 1024]), seconds) * 32
+    world.close()
+    return rate
+
+
+def infer_rate(seconds: float) -> float:
+    """Observations per second through the acting network, 64 at a time."""
+    learner = _learner()
+    actor = Actor(learner.online, autocast=True)
+    obs = np.random.default_rng(0).integers(256, size=(64, *_obs_shape()), dtype=np.uint8)
+    return _repeat(lambda _: actor.values(obs), seconds) * 64
+
+
+def train_rate(seconds: float) -> float:
+    """Samples per second of the whole update (gradient, target pass, optimiser) on one batch that stays in memory.
+
+    The target's pass is taken out again with the rate of inference, so that the roofline counts it once.
+    """
+    learner = _learner()
+    obs = torch.randint(256, (2, BATCH, *_obs_shape()), dtype=torch.uint8)
+    ones = torch.ones(BATCH)
+    key = np.zeros(BATCH, np.int64)
+    batch = Batch(
+        obs[0], torch.zeros(BATCH, dtype=torch.int64), ones[:, None], ones, obs[1], ones, key, key.astype(np.int32)
+    )
+    whole = _repeat(lambda _: learner.update(batch), seconds) * BATCH
+    actor = Actor(learner.online, autocast=True)
+    target = _repeat(lambda _: actor.values(obs[1].numpy()), seconds / 4) * BATCH
+    return 1 / (1 / whole - 1 / target)
+
+
+def _learner() -> Learner:
+    s = settings_for(4)
+    return Learner(s.learner, s.network, (84, 84), 6, seed=0)
+
+
+def _obs_shape() -> tuple[int, int, int]:
+    blocks, depth = blocks_shape((84, 84))
+    return blocks, 4, depth
+
+
+def _repeat(call: Callable[[int], Any], seconds: float) -> float:
+    """Calls per second, after a fifth of the time as warm-up."""
+    for start, span in ((time.perf_counter(), seconds / 5), (0.0, seconds)):
+        start, turn = start or time.perf_counter(), 0
+        while (passed := time.perf_counter() - start) < span:
+            call(turn)
+            turn += 1
+    return turn / passed
+
+
+def _alone(part: Callable[[float], float], seconds: float, rates: Any) -> None:
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    rates.put(part(seconds))
+
+
+def all_cores(part: Callable[[float], float], seconds: float) -> float:
+    """The sum of `part` over one process on every core at the same time."""
+    context = multiprocessing.get_context("spawn")
+    rates = context.Queue()
+    processes = [context.Process(target=_alone, args=(part, seconds, rates)) for _ in range(os.cpu_count() or 1)]
+    for process in processes:
+        process.start()
+    total = sum(rates.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return float(total)
+
+
+def loop(ratio: float, seconds: float) -> dict[str, float]:
+    """Steady state of the distributed loop: real runners, real replay, real updates."""
+    keep_freed_memory()
+    run = FleetRun(settings_for(ratio))
+    try:
+        while run.stats.updates < 50:
+            run.step()
+        begin, start = time.perf_counter(), (run.stats.agent_steps, run.limiter.sampled)
+        while time.perf_counter() - begin < seconds:
+            run.step()
+        passed = time.perf_counter() - begin
+        steps, samples = run.stats.agent_steps - start[0], run.limiter.sampled - start[1]
+    finally:
+        run.close()
+    return {"agent_steps_per_second": steps / passed, "samples_per_step": samples / steps, "seconds": passed}
+
+
+def peer(system: str, ratio: int, seconds: float, *flags: str) -> dict[str, Any]:
+    """One measurement of another system, in a process of its own."""
+    command = [sys.executable, "-m", f"benchmarks.peers.{system}", "--samples-per-step", str(ratio)]
+    done = subprocess.run([*command, "--seconds", str(seconds), *flags], capture_output=True, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return result
+
+
+def main() -> None:
+    """Print one JSON line per measurement; ratios compare lines of the same run."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=40.0, help="of every steady state")
+    options.add_argument("--ratios", type=int, nargs="+", default=RATIOS, help="trained samples per agent step")
+    options.add_argument("--peers", action="store_true", help="measure stable-baselines3 and RLlib too")
+    asked = options.parse_args()
+    env, infer, train = (all_cores(part, asked.seconds / 4) for part in (env_rate, infer_rate, train_rate))
+    say("alone", env_steps_per_second=env, infer_per_second=infer, train_samples_per_second=train, **hardware())
+    for ratio in asked.ratios:
+        ours = loop(ratio, asked.seconds)
+        roofline = 1 / (1 / env + 1 / infer + ours["samples_per_step"] * (1 / train + 1 / infer))
+        rate = ours["agent_steps_per_second"]
+        say("quarterdeck", **ours, roofline=roofline, of_roofline=rate / roofline)
+        for system, flags in PEERS if asked.peers else ():
+            theirs = peer(system, ratio, asked.seconds, *flags)
+            say(system, flags=flags, **theirs, times_faster=rate / theirs["agent_steps_per_second"])
+    for system in ("sb3", "rllib") if asked.peers else ():
+        say(f"{system} defaults", **peer(system, 8, asked.seconds, "--defaults"))
+
+
+PEERS: tuple[tuple[str, tuple[str, ...]], ...] = (("sb3", ()), ("sb3", ("--stock",)), ("rllib", ()))
+
+
+def say(name: str, **figures: Any) -> None:
+    """One JSON line, floats to four digits."""
+    short = {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in figures.items()}
+    print(json.dumps({"measured": name, **short}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
