@@ -1,12 +1,11 @@
 """One replay shard: every frame stored once, stacks and n-step windows rebuilt at sampling.
 
-Each env of each runner is a **lane**: a ring of rows in the order in which they happened. Row t holds frame_t, the
-action taken at it, the reward that followed, whether that ended all value (`terminal`), and whether frame_t begins an
-episode (`first`). Two flags are enough:
+Each env of each runner is a **lane**: a ring of rows as they happened. Row t holds frame_t, the action taken at it, the
+reward that followed, whether that ended all value (`terminal`), and whether frame_t begins an episode (`first`):
 
 * a stack reaches back to the row that is `first`, and repeats that frame before it;
-* an n-step window ends with a `terminal` row (discount 0), or at the last row before a `first` one: that row holds the
-  true last frame of a truncated episode, or of a runner that died, and its value is bootstrapped from;
+* an n-step window ends with a `terminal` row (discount 0), or at the last row before a `first` one: it holds the true
+  last frame of a truncated episode, or of a runner that died, and its value is bootstrapped from;
 * a row followed by a `first` one has no transition and is never sampled.
 
 Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
@@ -24,7 +23,9 @@ from torch import Tensor
 from agents.frames import blocks_shape
 from agents.sumtree import SumTree
 from agents.transitions import Batch, Chunk, Index, ReplaySettings
+from agents.windows import n_step_window, stack_ages
 
+COLUMNS = ("action", "reward", "terminal", "first", "version")
 LANE_BITS = 40  # a key is lane << 40 | row number since the lane began: overwritten rows are told from new ones
 
 
@@ -46,23 +47,18 @@ class ReplayShard:
         self.settings, self.lanes, self.stack, self.gamma, self.device = settings, lanes, stack, gamma, device
         self.rows = settings.capacity // lanes
         if self.rows < 4 * (stack + settings.n_step):
-            raise ValueError(
-                f"replay.capacity {settings.capacity} is too small for {lanes} lanes: raise it or use fewer"
-            )
+            raise ValueError(f"replay.capacity {settings.capacity} is too small for {lanes} lanes: raise it")
         slots = lanes * self.rows
         zeros = np.zeros((slots, *blocks_shape(frame_shape)), frame_dtype)  # untouched pages cost no memory
         self.frames = torch.from_numpy(zeros).to(device)
         # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
         self._cells = self.frames.view(torch.complex128) if frame_dtype == np.uint8 else self.frames
-        self.action = np.zeros(slots, np.uint8)
+        self.action, self.version = np.zeros(slots, np.uint8), np.zeros(slots, np.int32)
         self.reward = np.zeros(slots, np.float32)
-        self.terminal = np.zeros(slots, np.bool_)
-        self.first = np.zeros(slots, np.bool_)
-        self.version = np.zeros(slots, np.int32)
+        self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
         self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
         self.tree = SumTree(slots) if settings.prioritized else None
-        self.max_priority = 1.0
-        self.stale_priority_updates = 0
+        self.max_priority, self.stale_priority_updates = 1.0, 0
         self.rng = np.random.default_rng(seed)
 
     def add(self, chunk: Chunk) -> None:
@@ -84,8 +80,7 @@ class ReplayShard:
         )  # Ray's are read-only
         self._cells[torch.from_numpy(slot).to(self.device)] = frames.view(self._cells.dtype)
         self.action[slot], self.reward[slot] = chunk.action, chunk.reward
-        self.terminal[slot], self.first[slot] = chunk.terminal, chunk.first
-        self.version[slot] = chunk.version
+        self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
         self.written[lanes] += time
         if self.tree is not None:
             self._move_window(lanes, before)
@@ -147,7 +142,7 @@ class ReplayShard:
     def _draw_uniform(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
         low, high = self._eligible()
         edges: Index = np.cumsum(high - low)
-        lane, row = np.empty(0, np.int64), np.empty(0, np.int64)
+        lane = row = np.empty(0, np.int64)
         while len(row) < batch_size:
             ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
             drawn_lane = np.searchsorted(edges, ticket, side="right")
@@ -167,28 +162,22 @@ class ReplayShard:
         """Slots [B], window lengths k [B], rewards [B, n] and discounts [B] of transitions that begin at the rows."""
         n = self.settings.n_step
         slots = self._slot(lane[:, None], row[:, None] + np.arange(n + 1))
-        terminal = self.terminal[slots[:, :n]]
-        goes_on = np.cumprod(~self.first[slots[:, 1:]], axis=1, dtype=np.bool_)  # no new episode up to that step
-        goes_on[:, 1:] &= np.cumprod(~terminal[:, :-1], axis=1, dtype=np.bool_)
-        steps = goes_on.sum(1)
-        ended = (goes_on & terminal).any(1)
+        inside, ended = n_step_window(self.first[slots[:, 1:]], self.terminal[slots[:, :n]])
+        steps = inside.sum(1)
         discount = np.where(ended, 0.0, self.gamma**steps).astype(np.float32)
-        return slots[:, 0], steps, self.reward[slots[:, :n]] * goes_on, discount
+        return slots[:, 0], steps, self.reward[slots[:, :n]] * inside, discount
 
     def _stacks(self, lane: Index, row: Index) -> Tensor:
         """Observations [B, P, K, D] whose newest frame is the row's."""
-        age = np.arange(self.stack)
-        first = self.first[self._slot(lane[:, None], row[:, None] - age)]
-        oldest = np.where(first.any(1), first.argmax(1), self.stack - 1)
-        slots = self._slot(lane[:, None], row[:, None] - np.minimum(age, oldest[:, None]))[:, ::-1]
+        ages = stack_ages(self.first[self._slot(lane[:, None], row[:, None] - np.arange(self.stack))])
+        slots = self._slot(lane[:, None], row[:, None] - ages)[:, ::-1]
         index = torch.from_numpy(slots.copy()).to(self.device)
         cells = self._cells[index].transpose(1, 2).contiguous()
         return cells.view(torch.float64).view(self.frames.dtype) if cells.is_complex() else cells
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
         """Set |TD error| [B] of rows by key; rows overwritten meanwhile are skipped and counted."""
-        if self.tree is None:
-            return
+        assert self.tree is not None
         lane, row = key >> LANE_BITS, key & ((1 << LANE_BITS) - 1)
         alive = row >= self._eligible()[0][lane]
         self.stale_priority_updates += int((~alive).sum())
@@ -198,14 +187,13 @@ class ReplayShard:
 
     def nbytes(self) -> int:
         """Bytes that a full shard takes."""
-        tree = self.tree.nodes.nbytes if self.tree is not None else 0
-        columns = (self.action, self.reward, self.terminal, self.first, self.version, self.written)
-        return self.frames.nbytes + sum(column.nbytes for column in columns) + tree
+        arrays = [getattr(self, name) for name in COLUMNS] + ([] if self.tree is None else [self.tree.nodes])
+        return int(self.frames.nbytes + self.written.nbytes + sum(array.nbytes for array in arrays))
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as arrays and plain values (arrays are views)."""
         return {
-            "rows": {name: getattr(self, name) for name in ("action", "reward", "terminal", "first", "version")},
+            "rows": {name: getattr(self, name) for name in COLUMNS},
             "frames": self.frames.cpu().numpy(),
             "written": self.written,
             "tree": self.tree.nodes if self.tree is not None else None,
@@ -228,6 +216,5 @@ class ReplayShard:
         self.written[:] = state["written"]
         if self.tree is not None:
             self.tree.nodes[:] = state["tree"]
-        self.max_priority = float(state["max_priority"])
-        self.stale_priority_updates = int(state["stale_priority_updates"])
+        self.max_priority, self.stale_priority_updates = state["max_priority"], state["stale_priority_updates"]
         self.rng.bit_generator.state = state["rng"]

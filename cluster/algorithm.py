@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,11 @@ from agents.networks import QNetwork
 from agents.rollout import Actor
 from agents.serial import greedy_epsilon
 from agents.stats import RunStats
-from agents.transitions import Chunk
 from cluster.config import QuarterdeckConfig
-from cluster.shards import start_shards
+from cluster.shards import fetch, replay_parts, start_shards
 from cluster.weights import start_board
 
 CHECKPOINT = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
-FETCH_TIMEOUT = 30.0  # seconds after which a chunk on its way counts as lost
 POLL = 0.005  # seconds between two looks for chunks when no update is due
 
 
@@ -65,6 +62,7 @@ class Quarterdeck(Algorithm):
             self._publish()
         for answer in answers:
             self.stats.collected(answer["tally"], greedy_epsilon(self.settings))
+            self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
         self.stats.learned(learned)
         self._log(sum(answer["tally"].agent_steps for answer in answers))
 
@@ -93,7 +91,7 @@ class Quarterdeck(Algorithm):
                 self.shards[answer["runner"] % len(self.shards)].add.remote(answer["chunk"])
         elif answers:
             refs = [answer["chunk"] for answer in answers]
-            self._each_learner(lambda learner: learner.insert(_fetch(refs)))
+            self._each_learner(lambda learner: learner.insert(fetch(refs)))
 
     def _learn(self) -> Learned:
         """Every learner does the updates that are due; the first one's report stands for all."""
@@ -178,7 +176,7 @@ class Quarterdeck(Algorithm):
         """Go on from one of our checkpoints."""
         self.set_state(checkpoint.load(path))
         if self.shards:
-            parts = zip(self.shards, _replay_parts(path, len(self.shards)), strict=True)
+            parts = zip(self.shards, replay_parts(path, len(self.shards)), strict=True)
             ray.get([shard.load.remote(part) for shard, part in parts])
         else:
             self._each_learner(lambda learner: learner.load_replay(str(path)))
@@ -186,7 +184,7 @@ class Quarterdeck(Algorithm):
     def save_replay(self, path: Path) -> None:
         """Let every holder of replay write its own part under `path`."""
         if self.shards:
-            parts = zip(self.shards, _replay_parts(path, len(self.shards)), strict=True)
+            parts = zip(self.shards, replay_parts(path, len(self.shards)), strict=True)
             ray.get([shard.save.remote(part) for shard, part in parts])
         else:
             self._each_learner(lambda learner: learner.save_replay(str(path)))
@@ -218,16 +216,3 @@ class Quarterdeck(Algorithm):
         for actor in (*getattr(self, "shards", ()), *([self.board] if hasattr(self, "board") else ())):
             ray.kill(actor)
         super().cleanup()
-
-
-def _fetch(refs: list[Any]) -> list[Chunk]:
-    """Chunks by reference; one whose runner died on the way is left out, and its next chunk begins a new episode."""
-    chunks = []
-    for ref in refs:
-        with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):
-            chunks.append(ray.get(ref, timeout=FETCH_TIMEOUT))
-    return chunks
-
-
-def _replay_parts(path: Path, count: int) -> list[str]:
-    return [str(path / f"replay-{index}") for index in range(count)]

@@ -6,6 +6,7 @@ import os
 import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read once, when ray loads: its errors reach us as exceptions
 
 USAGE = """usage: quarterdeck COMMAND ...
 
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments[0] not in commands.COMMANDS:
             raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(commands.COMMANDS)}")
         return commands.COMMANDS[arguments[0]](arguments[1:])
-    except (ValueError, FloatingPointError, MemoryError) as error:
+    except (ValueError, FloatingPointError, MemoryError, OSError) as error:
         print(f"quarterdeck: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

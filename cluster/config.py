@@ -29,6 +29,7 @@ class QuarterdeckConfig(AlgorithmConfig):
         self.env_runner_cls = Runner
         self.from_settings(pong())
         self.min_time_s_per_iteration = 1
+        self.log_level = "ERROR"
         self.max_requests_in_flight_per_env_runner = 2
         # A dead runner is replaced at once, and one that cannot be placed holds nobody up.
         self.restart_failed_env_runners = True

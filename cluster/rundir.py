@@ -53,9 +53,9 @@ class RunDir:
         """
         try:
             record: dict[str, Any] = json.loads((self.path / MARKER).read_text())
-        except (OSError, ValueError):
+            return {**record, **{name: record[name] for name in ("preset", "serial", "settings")}}
+        except (OSError, ValueError, TypeError, KeyError):
             raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck train` made") from None
-        return record
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

@@ -74,7 +74,8 @@ class Runner(EnvRunner, Checkpointable):
             agent_steps: steps of the whole fleet so far: epsilon's clock.
 
         Returns:
-            `chunk`: a reference to an `agents.replay.Chunk`; `tally`: what it added to the run; `runner`: from 0.
+            `chunk`: a reference to an `agents.transitions.Chunk`; `tally`: what it added to the run; `runner`: from 0;
+            `version`: of the weights that acted.
         """
         self._pull(board)
         s = self.settings
@@ -90,12 +91,14 @@ class Runner(EnvRunner, Checkpointable):
                 num_lanes=s.fleet.lanes,
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
             )
-        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, agent_steps, max(self.version, 0))
-        return {"chunk": ray.put(chunk), "tally": tally, "runner": max(self.worker_index - 1, 0)}
+        version = max(self.version, 0)
+        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
+        runner = max(self.worker_index - 1, 0)
+        return {"chunk": ray.put(chunk), "tally": tally, "runner": runner, "version": version}
 
     def _pull(self, board: Any) -> None:
         try:
-            newer = ray.get(board.newer_than.remote(self.version), timeout=PULL_TIMEOUT)
+            newer = ray.get(board.other_than.remote(self.version), timeout=PULL_TIMEOUT)
             if newer is None:
                 return
             weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT)

@@ -6,6 +6,7 @@ carries its shard in the bits above the lane's.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from agents.transitions import Batch, Chunk, Index
 
 SHARD_BITS = 56
 PREFETCH = 2  # batches on their way while one is trained on
-TIMEOUT = 30.0  # seconds after which a silent shard counts as lost
+TIMEOUT = 30.0  # seconds after which a silent shard, or a chunk on its way, counts as lost
 Part = tuple[dict[str, Any] | None, float]
 
 
@@ -135,3 +136,17 @@ class ShardedReplay:
         key, version = whole.pop("key"), whole.pop("version")
         tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in whole.items()}
         return Batch(**tensors, key=key, version=version, prioritized=self.prioritized)
+
+
+def fetch(refs: list[Any]) -> list[Chunk]:
+    """Chunks by reference; one whose runner died on the way is left out, and its next chunk begins a new episode."""
+    chunks = []
+    for ref in refs:
+        with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):
+            chunks.append(ray.get(ref, timeout=TIMEOUT))
+    return chunks
+
+
+def replay_parts(path: Path, count: int) -> list[str]:
+    """Where each of `count` shards saves itself inside a checkpoint."""
+    return [str(path / f"replay-{index}") for index in range(count)]

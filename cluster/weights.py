@@ -24,9 +24,9 @@ class WeightBoard:
         """Replace what was there."""
         self.newest = Weights(version, ref)
 
-    def newer_than(self, version: int) -> Weights | None:
-        """The newest weights, or None if they are no newer than `version`."""
-        return self.newest if self.newest is not None and self.newest.version > version else None
+    def other_than(self, version: int) -> Weights | None:
+        """The newest weights, or None if they are `version`. After a restore the newest may have a lower number."""
+        return self.newest if self.newest is not None and self.newest.version != version else None
 
 
 def start_board() -> Any:

@@ -34,7 +34,7 @@ class VectorWorld:
         except (gymnasium.error.Error, ImportError) as error:
             raise ValueError(f"Gymnasium cannot make {env}: {str(error).splitlines()[0]}") from error
         actions, observations = probe.action_space, probe.observation_space
-        render_mode = "rgb_array" if "rgb_array" in probe.metadata["render_modes"] else None
+        options = {"render_mode": "rgb_array"} if "rgb_array" in probe.metadata["render_modes"] else {}
         probe.close()  # type: ignore[no-untyped-call]
         if not isinstance(actions, Discrete):
             raise ValueError(f"{env} takes {actions}: choose a world with a finite set of actions (Discrete)")
@@ -46,7 +46,7 @@ class VectorWorld:
         self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
         self._env_name = env
         self._envs = SyncVectorEnv(
-            [lambda: gymnasium.make(env, render_mode=render_mode)] * num_envs,
+            [lambda: gymnasium.make(env, **options)] * num_envs,
             autoreset_mode=AutoresetMode.NEXT_STEP,
         )
         limit = gymnasium.spec(env).max_episode_steps

@@ -18,6 +18,7 @@ from ray.rllib.algorithms.dqn import DQNConfig
 from ray.rllib.algorithms.dqn.torch.default_dqn_torch_rl_module import DefaultDQNTorchRLModule
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.tune.registry import register_env
 
 from benchmarks.peers.common import Reading, Request, keep_memory, parse, report
 from benchmarks.peers.rllib_env import make_native, make_wrapped
@@ -72,11 +73,12 @@ class Bfloat16Module(DefaultDQNTorchRLModule):  # type: ignore[misc]  # untyped 
 
 def make_config(settings: Settings, samples_per_step: float) -> DQNConfig:
     """RLlib's DQN with the network of Mnih et al. 2013 and the asked samples per step."""
+    register_env("peer-pong", make_native if settings.env == "native" else make_wrapped)
     network = DefaultModelConfig(conv_filters=[(16, 8, 4, "valid"), (32, 4, 2, "valid")], head_fcnet_hiddens=[256])
     module = {"rl_module_spec": RLModuleSpec(module_class=Bfloat16Module)} if settings.bfloat16 else {}
     config = (
         DQNConfig()
-        .environment(make_native if settings.env == "native" else make_wrapped)
+        .environment("peer-pong")
         .env_runners(
             num_env_runners=settings.num_env_runners,
             num_envs_per_env_runner=settings.num_envs_per_env_runner,

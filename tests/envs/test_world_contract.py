@@ -49,7 +49,7 @@ def play(world: World, steps: int = STEPS, seed: int = 0) -> list[TimeStep]:
 
 def stacked(steps: list[TimeStep]) -> TimeStep:
     """Time steps as one, [T, E, ...]."""
-    return TimeStep(*(np.stack(field) for field in zip(*steps, strict=True)))
+    return TimeStep._make(np.stack(field) for field in zip(*steps, strict=True))
 
 
 def test_shapes_and_dtypes(world: World) -> None:
@@ -114,7 +114,7 @@ def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_world(new_world:
 def test_steps_may_be_kept(world: World) -> None:
     """No array is a buffer that a later step writes to."""
     step = world.reset(0)
-    kept = TimeStep(*(field.copy() for field in step))
+    kept = TimeStep._make(field.copy() for field in step)
     for _ in range(STEPS):
         world.step(np.full(NUM_ENVS, world.num_actions - 1))
     assert_same([step], [kept])
@@ -129,25 +129,24 @@ def test_an_unseeded_reset_is_impossible(world: World) -> None:
             reset(seed)
 
 
-@pytest.mark.parametrize("broken", ["below", "above", "scalar", "long", "float", "bool", "column"])
-def test_a_bad_action_is_refused_and_moves_nothing(new_world: Callable[[], World], broken: str) -> None:
+def test_a_bad_action_is_refused_and_moves_nothing(new_world: Callable[[], World]) -> None:
     """Out of range, an action would hang the Atari emulators for good."""
     world, twin = new_world(), new_world()
     world.reset(3)
     twin.reset(3)
-    n = world.num_actions
-    actions: dict[str, Any] = {
-        "below": np.array([0, -1]),
-        "above": np.array([n, 0]),
-        "scalar": np.int64(0),
-        "long": np.zeros(NUM_ENVS + 1, np.int64),
-        "float": np.zeros(NUM_ENVS),
-        "bool": np.zeros(NUM_ENVS, np.bool_),
-        "column": np.zeros((NUM_ENVS, 1), np.int64),
-    }
-    with pytest.raises(ValueError, match=r"^action .*: give "):
-        world.step(actions[broken])
-    fine: NDArray[np.int32] = np.full(NUM_ENVS, n - 1, np.int32)
+    bad: list[Any] = [
+        np.array([0, -1]),
+        np.array([world.num_actions, 0]),
+        np.int64(0),
+        np.zeros(NUM_ENVS + 1, np.int64),
+        np.zeros((NUM_ENVS, 1), np.int64),
+        np.zeros(NUM_ENVS, np.float32),
+        np.zeros(NUM_ENVS, np.bool_),
+    ]
+    for action in bad:
+        with pytest.raises(ValueError, match=r"^action .*: give "):
+            world.step(action)
+    fine: NDArray[np.int32] = np.full(NUM_ENVS, world.num_actions - 1, np.int32)
     assert_same([world.step(fine)], [twin.step(fine)])
     world.close()
     twin.close()

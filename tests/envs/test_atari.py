@@ -1,0 +1,182 @@
+"""Atari worlds: their rules, their seeds and their names. The emulation itself is tested against the oracle."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from envs import AtariWorld, TimeStep, WorldSettings, atari_games, machado
+from envs.atari import game_name
+
+STILL = WorldSettings(env="pong", noop_max=0, fire_reset=False)
+
+
+def play(settings: WorldSettings, num_envs: int, steps: int, seed: int, num_threads: int = 1) -> TimeStep:
+    """A random game, always with the same actions for the same env: fields [T, E, ...]."""
+    world = AtariWorld(settings, num_envs, num_threads)
+    shown = [world.reset(seed)]
+    rngs = [np.random.default_rng(seed + env) for env in range(num_envs)]
+    for _ in range(steps):
+        shown.append(world.step(np.array([rng.integers(world.num_actions) for rng in rngs])))
+    world.close()
+    return TimeStep._make(np.stack(field) for field in zip(*shown, strict=True))
+
+
+def env_of(steps: TimeStep, env: int) -> TimeStep:
+    """One env's share, [T, 1, ...]."""
+    return TimeStep._make(field[:, [env]] for field in steps)
+
+
+def test_an_env_plays_the_same_game_whatever_plays_beside_it() -> None:
+    """Through truncations and ends of games, in worlds of any size and any number of threads."""
+    rules = WorldSettings(env="breakout", frame_cap=520, life_signal=True)
+    both = play(rules, 2, 450, seed=4, num_threads=2)
+    assert both.terminated.any()
+    assert both.truncated.any()
+    assert (both.truncated[:, 0] != both.truncated[:, 1]).any(), "cut together: the test shows too little"
+    for env in (0, 1):
+        alone = play(rules, 1, 450, seed=4 + env)
+        for field, expected in zip(env_of(both, env), alone, strict=True):
+            np.testing.assert_array_equal(field, expected)
+
+
+def test_games_after_a_truncation_differ() -> None:
+    """Each new game draws its own no-ops."""
+    steps = play(WorldSettings(env="space_invaders", frame_cap=40), 1, 100, seed=0)
+    begins = {frame.tobytes() for frame in steps.frame[steps.first]}
+    assert steps.first.sum() >= 8
+    assert len(begins) > 1
+
+
+def still_frames(settings: WorldSettings, seed: int) -> NDArray[np.uint8]:
+    """Frames [T, 84, 84] of env 0 under a fixed series of actions."""
+    world = AtariWorld(settings, 1)
+    actions = np.random.default_rng(0).integers(world.num_actions, size=(40, 1))
+    frames = [world.reset(seed), *(world.step(action) for action in actions)]
+    world.close()
+    return np.stack([step.frame[0] for step in frames])
+
+
+@pytest.mark.parametrize(("change", "same"), [({}, True), ({"sticky": 0.25}, False), ({"noop_max": 30}, False)])
+def test_only_sticky_actions_and_no_ops_make_chance(change: dict[str, Any], same: bool) -> None:
+    """The usual default of sticky actions is not ours: nothing is random that was not asked for."""
+    rules = dataclasses.replace(STILL, **change)
+    assert np.array_equal(still_frames(rules, 1), still_frames(rules, 2)) == same
+
+
+@pytest.mark.parametrize("fire_reset", [False, True])
+def test_no_ops_at_most_as_many_as_asked(fire_reset: bool) -> None:
+    """Ten games of at most two no-ops begin in all of two or three ways, those of at most none in one."""
+    for noop_max, ways in ((0, 1), (2, 2 if fire_reset else 3)):
+        rules = dataclasses.replace(STILL, env="space_invaders", fire_reset=fire_reset, noop_max=noop_max)
+        # Freshly seeded worlds begin from the same state, so only the no-ops tell their games apart.
+        world = AtariWorld(rules, 10)
+        world.reset(0)
+        clocks = np.unique(world._ale.ale.reset(np.arange(10), np.arange(10))[1]["episode_frame_number"])
+        world.close()
+        assert len(clocks) == ways
+        assert clocks.max() == max(noop_max, int(fire_reset))
+
+
+def test_without_the_life_signal_nothing_is_said_of_lives_and_nothing_else_changes() -> None:
+    rules = WorldSettings(env="breakout", life_signal=True)
+    loud, quiet = play(rules, 1, 260, 0), play(dataclasses.replace(rules, life_signal=False), 1, 260, 0)
+    assert loud.life_lost.sum() >= 4
+    assert not quiet.life_lost.any()
+    for field in ("frame", "reward", "first", "terminated", "truncated", "frames"):
+        np.testing.assert_array_equal(getattr(loud, field), getattr(quiet, field))
+
+
+def test_a_lost_life_neither_ends_the_game_nor_resets_it() -> None:
+    """Four of Breakout's five lives are lost within the game; only the last ends it."""
+    steps = env_of(play(WorldSettings(env="breakout", life_signal=True), 1, 400, 0), 0)
+    ends = np.flatnonzero(steps.terminated)
+    assert len(ends) >= 2
+    assert steps.life_lost[: ends[0]].sum() == 4
+    assert steps.life_lost[ends[0] : ends[1]].sum() == 4
+    assert not steps.first[1 : ends[0] + 1].any()
+    after = np.flatnonzero(steps.life_lost) + 1
+    assert (steps.frames[after[after < ends[0]]] == 4).all()
+
+
+def test_full_actions() -> None:
+    world = AtariWorld(machado("pong"), 1)
+    assert world.num_actions == 18
+    assert AtariWorld(STILL, 1).num_actions == 6
+
+
+def test_c25_every_rule_is_in_the_protocol() -> None:
+    """C25: no two sets of rules have the same record."""
+    changes: list[dict[str, Any]] = [
+        {},
+        {"sticky": 0.25},
+        {"life_signal": True},
+        {"noop_max": 30},
+        {"fire_reset": True},
+        {"full_actions": True},
+        {"frame_skip": 3},
+        {"frame_cap": 18_000},
+    ]
+    records = [dict(AtariWorld(dataclasses.replace(STILL, **change), 1).protocol) for change in changes]
+    assert all(record not in records[:index] for index, record in enumerate(records))
+    assert {field.name for field in dataclasses.fields(WorldSettings)} - {"env", "full_actions"} < set(records[0])
+    assert records[0]["game"] == "pong"
+    assert str(records[0]["emulator"]).startswith("ale-py 0.")
+
+
+def test_render_shows_env_0_in_grey() -> None:
+    world = AtariWorld(STILL, 2)
+    frame = world.reset(0).frame[0]
+    picture = world.render()
+    assert picture.shape == (336, 336, 3)
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture[::4, ::4, 1], frame)
+
+
+def test_before_the_first_reset_there_is_nothing_to_step_or_show() -> None:
+    world = AtariWorld(STILL, 1)
+    with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
+        world.step(np.array([0]))
+    with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
+        world.render()
+
+
+@pytest.mark.parametrize(("num_envs", "num_threads"), [(0, 1), (1, 0)])
+def test_envs_and_threads_are_asked_for(num_envs: int, num_threads: int) -> None:
+    """No threads would mean as many as the machine has cores, whatever share of them is ours."""
+    with pytest.raises(ValueError, match="at least one of each"):
+        AtariWorld(STILL, num_envs, num_threads)
+
+
+@pytest.mark.parametrize("name", ["ALE/MsPacman-v5", "MsPacman", "ms_pacman", "ms pacman", "mspacman", "ALE/MsPacman"])
+def test_spellings(name: str) -> None:
+    assert game_name(name) == "ms_pacman"
+
+
+@pytest.mark.parametrize("name", ["ALE/Pong-ram-v5", "Pong-v4", "PongNoFrameskip-v4", "combat", "", "toy/catch"])
+def test_names_of_no_game(name: str) -> None:
+    assert game_name(name) is None
+
+
+def test_games_have_distinct_spellings() -> None:
+    games = atari_games()
+    assert len(games) == 104
+    assert [game_name(game) for game in games] == games
+
+
+@pytest.mark.parametrize("game", atari_games())
+def test_every_game_runs(game: str) -> None:
+    """A few steps of each game under the classic rules."""
+    world = AtariWorld(WorldSettings(env=game), 1)
+    first = world.reset(0)
+    steps = [world.step(np.array([action])) for action in (0, world.num_actions - 1, 1)]
+    world.close()
+    assert first.first.all()
+    assert 2 <= world.num_actions <= 18
+    assert [int(step.frames[0]) for step in steps] == [4, 4, 4]
+    assert not any((step.terminated | step.truncated | step.first).any() for step in steps)
+    assert any(step.frame.any() for step in steps), "all frames are black"

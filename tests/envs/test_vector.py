@@ -1,0 +1,132 @@
+"""Gymnasium worlds behind our interface, against Gymnasium itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Discrete
+
+from envs.vector import VectorWorld
+
+
+@pytest.mark.parametrize(("env", "steps"), [("CartPole-v1", 120), ("Taxi-v3", 420), ("FrozenLake-v1", 60)])
+def test_each_env_is_the_gymnasium_world_of_its_seed(env: str, steps: int) -> None:
+    """Against one plain world per env, reset by hand where it ends (C2, C4)."""
+    world, plain = VectorWorld(env, 2), [gymnasium.make(env) for _ in range(2)]
+    rng, over = np.random.default_rng(0), [False, False]
+    shown = world.reset(5)
+    for e in (0, 1):
+        np.testing.assert_array_equal(shown.frame[e].ravel(), np.float32(plain[e].reset(seed=5 + e)[0]).ravel())
+    ends = 0
+    for _ in range(steps):
+        action = rng.integers(world.num_actions, size=2)
+        shown = world.step(action)
+        for e in (0, 1):
+            if over[e]:
+                expected: tuple[Any, ...] = (plain[e].reset()[0], 0.0, False, False)
+            else:
+                expected = plain[e].step(int(action[e]))[:4]
+            assert shown.first[e] == over[e]
+            np.testing.assert_array_equal(shown.frame[e].ravel(), np.float32(expected[0]).ravel())
+            assert (shown.reward[e], shown.terminated[e]) == (np.float32(expected[1]), expected[2])
+            assert shown.truncated[e] == (expected[3] and not expected[2])
+            over[e] = expected[2] or expected[3]
+            ends += over[e]
+    assert ends > 0
+    world.close()
+
+
+def test_c5_a_time_limit_truncates() -> None:
+    """Taxi ends after 200 actions by its time limit, which is no end of the task."""
+    world = VectorWorld("Taxi-v3", 1)
+    world.reset(0)
+    steps = [world.step(np.array([0])) for _ in range(200)]
+    assert [bool(step.truncated[0]) for step in steps] == [False] * 199 + [True]
+    assert not any(step.terminated[0] for step in steps)
+    assert world.protocol["time_limit"] == 200
+
+
+def test_frames_of_vectors_and_of_states() -> None:
+    cartpole, taxi = VectorWorld("CartPole-v1", 3), VectorWorld("Taxi-v3", 3)
+    assert (cartpole.frame_shape, cartpole.frame_dtype, cartpole.num_states) == ((4,), np.dtype(np.float32), None)
+    assert (taxi.frame_shape, taxi.frame_dtype, taxi.num_states) == ((1,), np.dtype(np.int64), 500)
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ("Pendulum-v1", "finite set of actions"),
+        ("Blackjack-v1", "shows a vector or a numbered state"),
+        ("NoSuchWorld-v0", "Gymnasium cannot make"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(env: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as error:
+        VectorWorld(env, 1)
+    assert "\n" not in str(error.value)
+
+
+class Offset(gymnasium.Env[np.int64, np.int64]):
+    """Three states from 10 and two actions from 5; an episode is one action and shows it. Draws nothing."""
+
+    observation_space = Discrete(3, start=10)
+    action_space = Discrete(2, start=5)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        """State 10."""
+        super().reset(seed=seed)
+        return np.int64(10), {}
+
+    def step(self, action: np.int64) -> Any:
+        """State 11 or 12, both terminated and truncated."""
+        return np.int64(11 + action - 5), 1.0, True, True, {}
+
+
+class Picture(Offset):
+    """Shows pictures."""
+
+    observation_space = Box(0, 255, (8, 8, 3), np.uint8)  # type: ignore[assignment]
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """The two worlds above, registered for one test."""
+    gymnasium.register("QuarterdeckOffset-v0", entry_point=lambda **_: Offset(), disable_env_checker=True)
+    gymnasium.register("QuarterdeckPicture-v0", entry_point=lambda **_: Picture(), disable_env_checker=True)
+    yield
+    for env in ("QuarterdeckOffset-v0", "QuarterdeckPicture-v0"):
+        del gymnasium.registry[env]
+
+
+@pytest.mark.usefixtures("registered")
+def test_states_and_actions_count_from_zero_and_an_end_is_not_cut_as_well() -> None:
+    world = VectorWorld("QuarterdeckOffset-v0", 2)
+    assert world.reset(0).frame.tolist() == [[0], [0]]
+    step = world.step(np.array([0, 1]))
+    assert step.frame.tolist() == [[1], [2]]
+    assert step.terminated.all()
+    assert not step.truncated.any()
+    assert world.protocol["time_limit"] == "none"
+
+
+@pytest.mark.usefixtures("registered")
+def test_pictures_are_refused_as_observations() -> None:
+    with pytest.raises(ValueError, match="shows a vector"):
+        VectorWorld("QuarterdeckPicture-v0", 1)
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_world_that_draws_nothing_says_so() -> None:
+    world = VectorWorld("QuarterdeckOffset-v0", 1)
+    world.reset(0)
+    with pytest.raises(ValueError, match="QuarterdeckOffset-v0 draws no pictures"):
+        world.render()
+
+
+def test_before_the_first_reset_there_is_nothing_to_step() -> None:
+    with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
+        VectorWorld("CartPole-v1", 1).step(np.array([0]))
