@@ -1,6 +1,6 @@
 """Checkpoints: one directory per save, plain arrays and JSON, complete or absent. Loading executes nothing.
 
-A checkpoint `agent_steps-000001234` holds `state.json` (the tree of values, with the CRC of every other file),
+A checkpoint `agent_steps-000001234` holds `state.json` (the tree of values, with the CRC of itself and of every file),
 `arrays.safetensors` (small arrays, the weights among them) and one `N.lz4` for each large array (replay's frames).
 """
 
@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 FORMAT = 1
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
+MEND = "delete this checkpoint and resume from an older one"
 State = dict[str, Any]
 
 
@@ -39,7 +40,7 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     part.mkdir(parents=True)
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     tree = _detach(state, arrays, "")
-    small = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array.nbytes < LARGE}
+    small = {name: np.require(array, requirements="C") for name, array in arrays.items() if array.nbytes < LARGE}
     save_file(small, part / "arrays.safetensors")
     large = [name for name in arrays if name not in small]
     for index, name in enumerate(large):
@@ -47,7 +48,7 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     write_parts(part)
     files = {file.name: _crc(file) for file in sorted(part.iterdir()) if file.is_file()}
     record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
-    (part / "state.json").write_text(json.dumps(record))
+    (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
     for name in (*files, "state.json"):
         with (part / name).open("rb") as handle:
             os.fsync(handle.fileno())
@@ -68,12 +69,14 @@ def load(path: Path, only: str | None = None) -> State:
             raise CheckpointError(
                 f"{path} has format {record['format']}, this version reads {FORMAT}: use that version"
             )
+        if record.pop("own_crc") != _crc_of(record):
+            raise CheckpointError(f"{path / 'state.json'} is damaged: {MEND}")
         large = {
             f"{i}.lz4": name for i, name in enumerate(record["large"]) if only is None or name.startswith(f"{only}/")
         }
         for name in ("arrays.safetensors", *large):
             if _crc(path / name) != record["crc"][name]:
-                raise CheckpointError(f"{path / name} is damaged: delete this checkpoint and resume from an older one")
+                raise CheckpointError(f"{path / name} is damaged: {MEND}")
         arrays = load_file(path / "arrays.safetensors")
         arrays |= {name: _read_lz4(path / file) for file, name in large.items()}
         tree = record["tree"] if only is None else {only: record["tree"][only]}
@@ -150,6 +153,10 @@ def _read_lz4(file: Path) -> np.ndarray[Any, Any]:
             piece = source.read(min(LARGE, flat.size - start))
             flat[start : start + len(piece)] = np.frombuffer(piece, np.uint8)
     return array
+
+
+def _crc_of(record: State) -> int:
+    return zlib.crc32(json.dumps(record).encode())
 
 
 def _crc(file: Path) -> int:

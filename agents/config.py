@@ -55,6 +55,8 @@ class EvaluationSettings:
     every_episodes: int = 8
 
     def __post_init__(self) -> None:
+        if self.protocol not in ("classic", "machado", "training"):
+            raise ValueError(f"evaluation.protocol is {self.protocol!r}: use classic, machado or training")
         if self.episodes < 1 or self.every_episodes < 1 or self.every_steps < 0:
             raise ValueError("evaluation.episodes and every_episodes must be 1 or more, every_steps 0 or more")
         if not 0 <= self.epsilon <= 1:
@@ -67,7 +69,7 @@ class StopSettings:
 
     steps: int = 50_000_000  # agent steps
     minutes: float = 1e9  # of wall clock, counted from the command's start, over all resumed parts
-    score: float | None = None  # mean score of the last 40 episodes of the lanes that explore least
+    score: float | None = None  # mean score of the last 30 games of the lanes that explore least
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.minutes <= 0:
@@ -107,6 +109,21 @@ class Settings:
     def shard_replay(self) -> ReplaySettings:
         """Replay settings of one shard: its share of the capacity."""
         return dataclasses.replace(self.replay, capacity=self.replay.capacity // max(self.fleet.shards, 1))
+
+    def rows_per_lane(self) -> int:
+        """Rows that replay keeps of every lane.
+
+        Raises:
+            ValueError: they are too few for the chunks, or for stacks and n-step windows.
+        """
+        rows = self.shard_replay().capacity // self.shard_lanes()
+        least = max(4 * (self.network.stack + self.replay.n_step), 2 * self.fleet.chunk_steps)
+        if rows < least:
+            raise ValueError(
+                f"replay.capacity {self.replay.capacity} leaves {rows} frames a lane, and {least} are needed: "
+                "raise it, or use fewer envs or shorter chunks"
+            )
+        return rows
 
     def replay_bytes(self, frame_shape: tuple[int, ...], itemsize: int) -> int:
         """Memory that a full replay takes, over all shards."""

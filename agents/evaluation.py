@@ -103,7 +103,13 @@ def evaluate(
 
 
 def envs_for(episodes: int, most: int = 50) -> int:
-    """The largest number of envs up to `most` that shares `episodes` evenly."""
+    """The largest number of envs up to `most` that shares `episodes` evenly.
+
+    Raises:
+        ValueError: there are no episodes to share.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes is {episodes}: play 1 or more")
     return max(n for n in range(1, min(episodes, most) + 1) if episodes % n == 0)
 
 

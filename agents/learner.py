@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -13,15 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from agents.losses import (
-    ErrorLoss,
-    clip_reward,
-    error_loss,
-    importance_weights,
-    n_step_return,
-    q_target,
-    td_error,
-)
+from agents.losses import ErrorLoss, clip_reward, error_loss, importance_weights, n_step_return, q_target, td_error
 from agents.networks import NetworkSettings, QNetwork
 from agents.transitions import Batch, Replay
 
@@ -51,6 +45,10 @@ class LearnerSettings:
             raise ValueError(f"learner.gamma is {self.gamma}: a discount lies in 0..1")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
+        if self.loss not in ("huber", "squared") or self.precision not in ("bf16", "fp32"):
+            raise ValueError("learner.loss is huber or squared, learner.precision bf16 or fp32")
+        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
+            raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
 
     def resolve_device(self) -> str:
         """The device that `auto` stands for here.
@@ -131,15 +129,12 @@ class Learner:
             self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
         )
         self.updates = 0
+        self.sampler = ThreadPoolExecutor(1, "sampler")
 
     def update(self, batch: Batch) -> Update:
         """One gradient step on a batch; copies the target network when its clock is due."""
         s = self.settings
-        obs, next_obs, reward = (
-            batch.obs.to(self.device),
-            batch.next_obs.to(self.device),
-            batch.reward.to(self.device),
-        )
+        obs, next_obs, reward = (part.to(self.device) for part in (batch.obs, batch.next_obs, batch.reward))
         with torch.autocast(self.device, torch.bfloat16, enabled=s.precision == "bf16"):
             with torch.no_grad():
                 q_next = self.target(next_obs)
@@ -163,18 +158,22 @@ class Learner:
         return Update(loss.detach(), error.detach(), (target_t - error.detach()).mean(), grad_norm)
 
     def train(self, replay: Replay, updates: int) -> Learned:
-        """`updates` updates from `replay`, priorities included."""
+        """`updates` updates from `replay`, priorities included; a second thread draws the next batch meanwhile."""
         learned = Learned(updates)
-        for index in range(updates):
+        draws = deque([self.sampler.submit(replay.sample, self.settings.batch_size)] if updates else [])
+        for left in range(updates - 1, -1, -1):
             started = perf_counter()
-            batch = replay.sample(self.settings.batch_size)
+            batch = draws.popleft().result()
+            if left:
+                draws.append(self.sampler.submit(replay.sample, self.settings.batch_size))
             sampled = perf_counter()
             update = self.update(batch)
             if batch.prioritized:
+                wait(draws)  # always draw before the priorities change, so that runs can be repeated
                 replay.update_priorities(batch.key, update.td_error.abs().cpu().numpy())
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
-            if index == updates - 1:  # one look is enough: reading a GPU's tensors makes it wait
+            if not left:  # one look is enough: reading a GPU's tensors makes it wait
                 learned.look(update, batch)
         return learned
 

@@ -26,6 +26,13 @@ class SamplesPerInsert:
         """Agent steps that wait to be trained on: collectors stop where this exceeds their slack."""
         return self.inserted - self.learning_starts - self.sampled / self.ratio
 
+    def slack(self, batch_size: int, chunk_steps: int) -> float:
+        """How far collectors may be ahead: two chunks each (`chunk_steps` of the whole fleet), and one update's need.
+
+        Without the latter a large batch at a small ratio would never become due, and both sides would wait.
+        """
+        return 2 * chunk_steps + batch_size / self.ratio
+
     def measured(self) -> float:
         """Samples per insert so far, counted from the start of learning; 0 before."""
         return self.sampled / max(self.inserted - self.learning_starts, 1)

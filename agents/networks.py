@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +34,8 @@ class NetworkSettings:
     hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"network.kind is {self.kind!r}: use one of {', '.join(get_args(Kind))}")
         if self.stack < 1:
             raise ValueError(f"network.stack is {self.stack}: an observation holds at least 1 frame")
         if self.hidden < 1:

@@ -36,7 +36,8 @@ def final_epsilons(settings: ExplorationSettings, num_lanes: int) -> NDArray[np.
 def epsilons(settings: ExplorationSettings, num_lanes: int, agent_steps: int) -> NDArray[np.float64]:
     """[E] epsilon of every lane once the whole fleet has taken `agent_steps`."""
     progress = min(agent_steps / settings.anneal_steps, 1.0)
-    return settings.start + progress * (final_epsilons(settings, num_lanes) - settings.start)
+    # In this form the end is `final` exactly: lanes are told apart by comparing with it.
+    return (1.0 - progress) * settings.start + progress * final_epsilons(settings, num_lanes)
 
 
 def epsilon_greedy(q: NDArray[np.float32], epsilon: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from agents.frames import blocks_shape
 from agents.sumtree import SumTree
-from agents.transitions import Batch, Chunk, Index, ReplaySettings
+from agents.transitions import Batch, Chunk, Index, ReplayEmpty, ReplaySettings
 from agents.windows import n_step_window, stack_ages
 
 COLUMNS = ("action", "reward", "terminal", "first", "version")
@@ -53,9 +53,9 @@ class ReplayShard:
         self.frames = torch.from_numpy(zeros).to(device)
         # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
         self._cells = self.frames.view(torch.complex128) if frame_dtype == np.uint8 else self.frames
-        self.action, self.version = np.zeros(slots, np.uint8), np.zeros(slots, np.int32)
-        self.reward = np.zeros(slots, np.float32)
+        self.action, self.reward = np.zeros(slots, np.uint8), np.zeros(slots, np.float32)
         self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
+        self.version = np.zeros(slots, np.int32)
         self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
         self.tree = SumTree(slots) if settings.prioritized else None
         self.max_priority, self.stale_priority_updates = 1.0, 0
@@ -71,16 +71,15 @@ class ReplayShard:
         lanes = np.arange(chunk.lane, chunk.lane + envs)
         if time > self.rows // 2 or not 0 <= chunk.lane <= self.lanes - envs:
             raise ValueError(
-                f"a chunk of {time} rows for lanes {chunk.lane}..{lanes[-1]} does not fit {self.lanes} x {self.rows}"
+                f"{time} rows for lane {chunk.lane} and on do not fit {self.lanes} x {self.rows}: add fewer"
             )
         before = self._eligible()
         slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
-        frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"])).to(
-            self.device
-        )  # Ray's are read-only
-        self._cells[torch.from_numpy(slot).to(self.device)] = frames.view(self._cells.dtype)
+        frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # Ray's cannot be written to
+        self._cells[torch.from_numpy(slot).to(self.device)] = frames.to(self.device).view(self._cells.dtype)
         self.action[slot], self.reward[slot] = chunk.action, chunk.reward
         self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
+        self.first[slot[0, self.written[lanes] == 0]] = True  # also where a restarted shard meets a running episode
         self.written[lanes] += time
         if self.tree is not None:
             self._move_window(lanes, before)
@@ -90,7 +89,9 @@ class ReplayShard:
 
     def _eligible(self) -> tuple[Index, Index]:
         """Rows [low, high) of each lane whose stack is still there and whose n following rows already are."""
-        low = np.maximum(self.written - self.rows + self.stack - 1, 0)
+        # A shard that restarted empty begins in the middle of an episode: frames of its first stacks are lost.
+        begun = np.where(self.first[:: self.rows] | (self.written == 0), 0, self.stack - 1)
+        low = np.maximum(self.written - self.rows + self.stack - 1, begun)
         return low, np.maximum(self.written - self.settings.n_step, low)
 
     def _move_window(self, lanes: Index, before: tuple[Index, Index]) -> None:
@@ -101,8 +102,8 @@ class ReplayShard:
             gone = np.arange(before[0][lane], min(low[lane], before[1][lane]))
             new = np.arange(max(before[1][lane], low[lane]), high[lane])
             self.tree.set(self._slot(lane, gone), 0.0)
-            whole = ~self.first[self._slot(lane, new + 1)]
-            self.tree.set(self._slot(lane, new), np.where(whole, self.max_priority, 0.0))
+            broken = self.first[self._slot(lane, new + 1)]
+            self.tree.set(self._slot(lane, new), np.where(broken, 0.0, self.max_priority))
 
     def __len__(self) -> int:
         """Rows that can be drawn (those followed by a new episode's first frame still counted)."""
@@ -118,15 +119,13 @@ class ReplayShard:
         """Draw with replacement, in proportion to priority.
 
         Raises:
-            ValueError: nothing can be drawn yet.
+            ReplayEmpty: nothing can be drawn yet.
         """
         if self.mass <= 0:
-            raise ValueError("replay is empty: add rows before sampling")
-        lane, row, priority = (
-            self._draw_uniform(batch_size) if self.tree is None else self._draw_prioritized(batch_size)
-        )
+            raise ReplayEmpty("replay is empty: add rows before sampling")
+        lane, row, priority = (self._draw_uniform if self.tree is None else self._draw_prioritized)(batch_size)
         slot, steps, reward, discount = self._windows(lane, row)
-        obs = self._stacks(np.concatenate([lane, lane]), np.concatenate([row, row + steps]))
+        obs = self._stacks(np.tile(lane, 2), np.concatenate([row, row + steps]))
         return Batch(
             obs=obs[:batch_size],
             action=torch.from_numpy(self.action[slot].astype(np.int64)).to(self.device),
@@ -143,13 +142,15 @@ class ReplayShard:
         low, high = self._eligible()
         edges: Index = np.cumsum(high - low)
         lane = row = np.empty(0, np.int64)
-        while len(row) < batch_size:
+        for _ in range(1000):  # a bound for the replay in which no row has a transition: few rows, all of them first
             ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
             drawn_lane = np.searchsorted(edges, ticket, side="right")
             drawn_row: Index = high[drawn_lane] - (edges[drawn_lane] - ticket)
             whole = ~self.first[self._slot(drawn_lane, drawn_row + 1)]
             lane, row = np.concatenate([lane, drawn_lane[whole]]), np.concatenate([row, drawn_row[whole]])
-        return lane, row, np.ones(batch_size)
+            if len(row) == batch_size:
+                return lane, row, np.ones(batch_size)
+        raise ReplayEmpty("replay has no whole transition yet: add rows before sampling")
 
     def _draw_prioritized(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
         assert self.tree is not None
@@ -171,15 +172,15 @@ class ReplayShard:
         """Observations [B, P, K, D] whose newest frame is the row's."""
         ages = stack_ages(self.first[self._slot(lane[:, None], row[:, None] - np.arange(self.stack))])
         slots = self._slot(lane[:, None], row[:, None] - ages)[:, ::-1]
-        index = torch.from_numpy(slots.copy()).to(self.device)
-        cells = self._cells[index].transpose(1, 2).contiguous()
+        cells = self._cells[torch.from_numpy(slots.copy()).to(self.device)].transpose(1, 2).contiguous()
         return cells.view(torch.float64).view(self.frames.dtype) if cells.is_complex() else cells
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
-        """Set |TD error| [B] of rows by key; rows overwritten meanwhile are skipped and counted."""
+        """Set |TD error| [B] of rows by key; rows overwritten since, or lost in a restart, are skipped and counted."""
         assert self.tree is not None
         lane, row = key >> LANE_BITS, key & ((1 << LANE_BITS) - 1)
-        alive = row >= self._eligible()[0][lane]
+        low, high = self._eligible()
+        alive = (row >= low[lane]) & (row < high[lane]) & ~self.first[self._slot(lane, row + 1)]
         self.stale_priority_updates += int((~alive).sum())
         weight = (np.abs(priority[alive].astype(np.float64)) + 1e-6) ** self.settings.alpha
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))

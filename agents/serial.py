@@ -11,6 +11,7 @@ from agents import checkpoint
 from agents.config import Settings, to_dict
 from agents.learner import Learner
 from agents.limiter import SamplesPerInsert
+from agents.policy import final_epsilons
 from agents.replay import ReplayShard
 from agents.rollout import Actor, Rollout
 from agents.stats import RunStats
@@ -46,7 +47,8 @@ class SerialRun:
         chunk, tally = self.rollout.collect(s.fleet.chunk_steps, self.stats.agent_steps, self.learner.updates)
         self.replay.add(chunk)
         self.limiter.inserted += tally.agent_steps
-        learned = self.learner.train(self.replay, self.limiter.updates_due(s.learner.batch_size))
+        due = self.limiter.updates_due(s.learner.batch_size)
+        learned = self.learner.train(self.replay, due if self.replay.mass > 0 else 0)
         self.limiter.sampled += learned.updates * s.learner.batch_size
         self.stats.collected(tally, greedy_epsilon(s))
         self.stats.learned(learned)
@@ -95,5 +97,5 @@ class SerialRun:
 
 
 def greedy_epsilon(settings: Settings) -> float:
-    """Games of lanes at or below this epsilon stand for the policy: the schedule's end, or a fiftieth."""
-    return max(0.02, settings.exploration.final if settings.exploration.ladder == 0 else 0.0)
+    """Games of lanes at or below this epsilon stand for the policy: a fiftieth, or the least a lane ends with."""
+    return max(0.02, float(final_epsilons(settings.exploration, settings.fleet.lanes).min()))

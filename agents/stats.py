@@ -10,7 +10,7 @@ from typing import Any
 from agents.learner import Learned
 from agents.rollout import Episode, Tally
 
-WINDOW = 40  # games a mean is taken over
+WINDOW = 30  # games a mean is taken over
 COUNTERS = ("agent_steps", "frames", "updates", "episodes", "seconds")
 
 

@@ -45,12 +45,13 @@ class TabularSettings:
     discount: float = 0.99
     initial_q: float = 1.0
     """Value of everything untried. Above what can be had, it drives the learner through all states."""
-    learning_rate: float = 0.5
-    """Step size at the start; falls in a straight line to `final_learning_rate` at the end."""
-    final_learning_rate: float = 0.005
+    learning_rate: float = 1.0
+    """Step size alpha of the first visit to a state and action."""
+    rate_decay: float = 0.6
+    """The n-th visit has alpha = learning_rate / n^rate_decay (Even-Dar and Mansour 2003); 0 keeps it constant."""
     epsilon: float = 1.0
     """Probability of a random action at the start; falls in a straight line to `final_epsilon` at the end."""
-    final_epsilon: float = 0.1
+    final_epsilon: float = 0.5
     report_every: int = 20_000
     """Agent steps between two progress reports."""
 
@@ -58,12 +59,11 @@ class TabularSettings:
         for name in ("steps", "num_envs", "report_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: give at least 1")
-        for name in ("discount", "epsilon", "final_epsilon"):
+        for name in ("discount", "rate_decay", "epsilon", "final_epsilon"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a number from 0 to 1")
-        for name in ("learning_rate", "final_learning_rate"):
-            if not 0.0 < getattr(self, name) <= 1.0:
-                raise ValueError(f"{name} is {getattr(self, name)}: give a number above 0, at most 1")
+        if not 0.0 < self.learning_rate <= 1.0:
+            raise ValueError(f"learning_rate is {self.learning_rate}: give a number above 0, at most 1")
 
 
 class TabularProgress(NamedTuple):
@@ -74,7 +74,6 @@ class TabularProgress(NamedTuple):
     episodes: int  # finished in training
     mean_return: float  # of the last 100 training episodes, exploration included; NaN before the first ends
     epsilon: float
-    learning_rate: float
     q: Table  # [S, A], a copy
 
 
@@ -101,12 +100,13 @@ class TabularLearner:
 
     Attributes:
         q: float64 [S, A].
+        visits: int64 [S, A], transitions learned from.
     """
 
     def __init__(self, settings: TabularSettings, q: Table) -> None:
         self.q = q.copy()
-        self.initial_q = settings.initial_q
-        self.discount = settings.discount
+        self.visits = np.zeros(q.shape, np.int64)
+        self.settings = settings
         self.rng = np.random.default_rng(settings.seed)
 
     def act(self, state: Indices, epsilon: float) -> Indices:
@@ -116,7 +116,7 @@ class TabularLearner:
         random = self.rng.integers(self.q.shape[1], size=len(state))
         return np.where(self.rng.random(len(state)) < epsilon, random, greedy)
 
-    def update(self, state: Indices, action: Indices, step: TimeStep, rate: float) -> None:
+    def update(self, state: Indices, action: Indices, step: TimeStep) -> None:
         """Learn from the transitions [E] that `step` completed, one env after the other.
 
         Termination leaves the reward alone; truncation bootstraps from the true last state. A first frame
@@ -126,14 +126,18 @@ class TabularLearner:
         self._cover(next_state)
         for env in np.flatnonzero(~step.first):
             bootstrap = 0.0 if step.terminated[env] else self.q[next_state[env]].max()
-            target = step.reward[env] + self.discount * bootstrap
-            self.q[state[env], action[env]] += rate * (target - self.q[state[env], action[env]])
+            target = step.reward[env] + self.settings.discount * bootstrap
+            pair = state[env], action[env]
+            self.visits[pair] += 1
+            rate = self.settings.learning_rate / self.visits[pair] ** self.settings.rate_decay
+            self.q[pair] += rate * (target - self.q[pair])
 
     def _cover(self, state: Indices) -> None:
         missing = int(state.max()) + 1 - len(self.q)
         if missing > 0:
-            rows = np.full((missing, self.q.shape[1]), self.initial_q)
+            rows = np.full((missing, self.q.shape[1]), self.settings.initial_q)
             self.q = np.concatenate([self.q, rows])
+            self.visits = np.concatenate([self.visits, np.zeros(rows.shape, np.int64)])
 
 
 def train_tabular(settings: TabularSettings) -> Iterator[TabularProgress]:
@@ -152,10 +156,9 @@ def train_tabular(settings: TabularSettings) -> Iterator[TabularProgress]:
         while agent_steps < settings.steps:
             done = agent_steps / settings.steps
             epsilon = settings.epsilon + done * (settings.final_epsilon - settings.epsilon)
-            rate = settings.learning_rate + done * (settings.final_learning_rate - settings.learning_rate)
             action = learner.act(state, epsilon)
             step = world.step(action)
-            learner.update(state, action, step, rate)
+            learner.update(state, action, step)
             state = state_index(step.frame)
 
             agent_steps += int((~step.first).sum())
@@ -168,7 +171,7 @@ def train_tabular(settings: TabularSettings) -> Iterator[TabularProgress]:
             if agent_steps - reported >= settings.report_every or agent_steps >= settings.steps:
                 reported = agent_steps
                 mean = float(np.mean(recent)) if recent else float("nan")
-                yield TabularProgress(agent_steps, frames, episodes, mean, epsilon, rate, learner.q.copy())
+                yield TabularProgress(agent_steps, frames, episodes, mean, epsilon, learner.q.copy())
     finally:
         world.close()
 

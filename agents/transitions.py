@@ -71,6 +71,10 @@ class Batch(NamedTuple):
     prioritized: bool = False  # whether replay wants the TD errors back
 
 
+class ReplayEmpty(ValueError):
+    """Nothing can be drawn: nothing was added yet, or every shard that had something is lost."""
+
+
 class Replay(Protocol):
     """What the learner needs of a replay, wherever its shards live."""
 

@@ -14,7 +14,7 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, LEARNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME
 
 from agents import checkpoint
-from agents.config import Settings, from_dict, to_dict
+from agents.config import to_dict
 from agents.evaluation import evaluate_network
 from agents.learner import Learned
 from agents.limiter import SamplesPerInsert
@@ -22,11 +22,12 @@ from agents.networks import QNetwork
 from agents.rollout import Actor
 from agents.serial import greedy_epsilon
 from agents.stats import RunStats
+from cluster import saving
 from cluster.config import QuarterdeckConfig
-from cluster.shards import fetch, replay_parts, start_shards
+from cluster.shards import fetch, start_shards
 from cluster.weights import start_board
 
-CHECKPOINT = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
+START_TIMEOUT = 300.0  # seconds until the weight board must have come up
 POLL = 0.005  # seconds between two looks for chunks when no update is due
 
 
@@ -41,29 +42,28 @@ class Quarterdeck(Algorithm):
     def setup(self, config: Any) -> None:
         """Start runners, learners and the weight board, and publish the first weights."""
         super().setup(config)
-        s: Settings = self.config.to_settings()
-        self.settings = s
+        s = self.settings = self.config.to_settings()
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         # Collectors may run two chunks each ahead of the learner: one on its way while it plays the next.
-        self.slack = 2 * s.fleet.lanes * s.fleet.chunk_steps
+        self.slack = self.limiter.slack(s.learner.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
         self.board = start_board()
         self.shards = start_shards(s, self.frame_shape, np.dtype(self.spaces[DEFAULT_MODULE_ID][0].dtype))
         if self.shards:
             self._each_learner(lambda learner, shards=self.shards: learner.share(shards))
-        self._publish()
+        ray.get(self._publish(), timeout=START_TIMEOUT)
 
     def training_step(self) -> None:
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
         answers = self._collect()
         self._insert(answers)
-        learned = self._learn()
-        if learned.updates:
-            self._publish()
         for answer in answers:
             self.stats.collected(answer["tally"], greedy_epsilon(self.settings))
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
+        learned = self._learn()
         self.stats.learned(learned)
+        if learned.updates:
+            self._publish()
         self._log(sum(answer["tally"].agent_steps for answer in answers))
 
     def _collect(self) -> list[dict[str, Any]]:
@@ -103,10 +103,10 @@ class Quarterdeck(Algorithm):
         self.limiter.sampled += updates * batch_size
         return learned
 
-    def _publish(self) -> None:
-        """Put the newest weights where runners find them."""
+    def _publish(self) -> Any:
+        """Put the newest weights where runners find them; returns a reference to wait for."""
         self.weights = self._each_learner(lambda learner: learner.weights())[0]
-        self.board.publish.remote(self.stats.updates, [ray.put(self.weights)])
+        return self.board.publish.remote(self.stats.updates, [ray.put(self.weights)])
 
     def _each_learner(self, call: Any) -> list[Any]:
         """Results of `call(learner)`, run in the learner's process; a failure there is a failure here."""
@@ -135,8 +135,7 @@ class Quarterdeck(Algorithm):
     @property
     def frame_shape(self) -> tuple[int, ...]:
         """Of one frame, (84, 84) for Atari games."""
-        shape: tuple[int, ...] = self.spaces[DEFAULT_MODULE_ID][0].shape
-        return shape
+        return tuple(self.spaces[DEFAULT_MODULE_ID][0].shape)
 
     @property
     def num_actions(self) -> int:
@@ -154,40 +153,41 @@ class Quarterdeck(Algorithm):
         }
 
     def save_to_path(self, path: Any = None, **_: Any) -> str:
-        """Write a checkpoint of plain arrays and JSON (`agents.checkpoint`) instead of RLlib's pickles."""
-        path = Path(path) if path is not None else Path(tempfile.mkdtemp(prefix="quarterdeck-"))
-        checkpoint.save(path / CHECKPOINT, self.get_state(), self.save_replay)
-        return str(path)
+        """Write plain arrays and JSON (`agents.checkpoint`) instead of RLlib's pickles; returns the absolute path."""
+        folder = saving.local_folder(path if path is not None else tempfile.mkdtemp(prefix="quarterdeck-"))
+        checkpoint.save(folder / saving.FOLDER, self.get_state(), self.save_replay)
+        saving.write_rllib_files(folder, self, saving.saved_config(folder))
+        return str(folder)
 
     def restore_from_path(self, path: Any, *_: Any, **__: Any) -> None:
         """Go on from `save_to_path`; nothing in the checkpoint is executed."""
-        self.load(Path(path) / CHECKPOINT)
+        self.load(saving.local_folder(path) / saving.FOLDER)
 
     @classmethod
     def from_checkpoint(cls, path: Any, **_: Any) -> Quarterdeck:
-        """Build the algorithm that `save_to_path` wrote, with its replay and clocks."""
-        own = Path(path) / CHECKPOINT
-        settings = from_dict(Settings, checkpoint.load(own, only="settings")["settings"])
-        algo: Quarterdeck = cls(QuarterdeckConfig().from_settings(settings))
-        algo.load(own)
+        """Build the algorithm that `save_to_path` wrote, with its replay and clocks.
+
+        Nothing in the checkpoint is executed, whereas `Algorithm.from_checkpoint`, which also reads it, unpickles.
+        """
+        folder = saving.local_folder(path)
+        algo: Quarterdeck = cls(saving.saved_config(folder))
+        algo.restore_from_path(folder)
         return algo
 
     def load(self, path: Path) -> None:
         """Go on from one of our checkpoints."""
         self.set_state(checkpoint.load(path))
         if self.shards:
-            parts = zip(self.shards, replay_parts(path, len(self.shards)), strict=True)
-            ray.get([shard.load.remote(part) for shard, part in parts])
+            saving.each_shard("load", self.shards, path)
         else:
-            self._each_learner(lambda learner: learner.load_replay(str(path)))
+            self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
 
     def save_replay(self, path: Path) -> None:
         """Let every holder of replay write its own part under `path`."""
         if self.shards:
-            parts = zip(self.shards, replay_parts(path, len(self.shards)), strict=True)
-            ray.get([shard.save.remote(part) for shard, part in parts])
+            saving.each_shard("save", self.shards, path)
         else:
-            self._each_learner(lambda learner: learner.save_replay(str(path)))
+            self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""
@@ -195,6 +195,7 @@ class Quarterdeck(Algorithm):
             return {}
         return {
             "settings": to_dict(self.settings),
+            "rllib": saving.kept_fields(self.config),
             "iteration": self.iteration,
             "stats": self.stats.state(),
             "limiter": {"inserted": self.limiter.inserted, "sampled": self.limiter.sampled},
@@ -205,11 +206,12 @@ class Quarterdeck(Algorithm):
         """Take over `get_state`'s tree: networks, optimiser and clocks; runners begin new episodes."""
         saved = ray.put(state["learner"])
         self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
+        steps_before = self.stats.agent_steps
         self.stats.load_state(state["stats"])
         self.limiter.inserted, self.limiter.sampled = state["limiter"]["inserted"], state["limiter"]["sampled"]
         self._iteration = state["iteration"]
-        self._log(self.stats.agent_steps)
-        self._publish()
+        self._log(self.stats.agent_steps - steps_before)
+        ray.get(self._publish(), timeout=START_TIMEOUT)
 
     def cleanup(self) -> None:
         """Stop every actor of this run."""

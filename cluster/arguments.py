@@ -27,4 +27,4 @@ def parse(kind: type[T], arguments: list[str], command: str, default: T | None =
         if not stop.code:
             raise
         lines = [line.strip("│╭╮╰╯─ ") for line in said.getvalue().splitlines()[1:]]
-        raise ValueError(" ".join(line for line in lines if line)) from None
+        raise ValueError(" ".join(line for line in lines if line.strip("-"))) from None

@@ -16,6 +16,7 @@ from agents import checkpoint
 from agents.config import Settings, from_dict, to_dict
 from agents.evaluation import evaluate_network, policy_of
 from agents.memory import keep_freed_memory, require_memory
+from agents.networks import QNetwork
 from agents.presets import PRESETS
 from agents.serial import SerialRun
 from agents.tabular import TabularSettings
@@ -96,12 +97,13 @@ def train(arguments: list[str]) -> int:
     settings = options.settings
     directory = RunDir(options.run_dir or default_run_dir(preset, settings.world.env, settings.seed))
     if options.resume:
-        settings = _resumed_settings(directory, settings)
+        settings = _resumed_settings(directory, preset, arguments[1:])
     needed = _check(settings, print_all=options.dry_run)
     if options.dry_run:
         return 0
     require_memory(needed, "replay", "lower --replay.capacity")
-    found = checkpoint.latest(directory.checkpoints) if options.resume else None
+    # A run that ended before its first checkpoint begins anew.
+    found = checkpoint.latest(directory.checkpoints) if options.resume and directory.checkpoints.exists() else None
     if not options.resume:
         directory.create({"preset": preset, "serial": options.serial, "settings": to_dict(settings), **origin()})
     serial = directory.record()["serial"] if options.resume else options.serial
@@ -117,10 +119,20 @@ def default_run_dir(preset: str, env: str, seed: int) -> Path:
     return Path("runs") / next(free for free in names if free not in taken)
 
 
-def _resumed_settings(directory: RunDir, asked: Settings) -> Settings:
-    """The run's own settings, with the ends that were asked for."""
-    own: Settings = from_dict(Settings, directory.record()["settings"])
-    return dataclasses.replace(own, stop=asked.stop)
+def _resumed_settings(directory: RunDir, preset: str, arguments: list[str]) -> Settings:
+    """The run's own settings, with the ends that were asked for.
+
+    Raises:
+        ValueError: the run is another preset's, or something else than its ends was to change.
+    """
+    recorded = directory.record()
+    if recorded["preset"] != preset:
+        raise ValueError(f"{directory.path} is a run of {recorded['preset']}: train {recorded['preset']} resumes it")
+    own: Settings = from_dict(Settings, recorded["settings"])
+    asked = parse(Train, arguments, f"train {preset}", Train(settings=own)).settings
+    if dataclasses.replace(asked, stop=own.stop) != own:
+        raise ValueError("a resumed run keeps its settings: change only --steps, --minutes and --score, or start anew")
+    return asked
 
 
 def _check(settings: Settings, *, print_all: bool) -> int:
@@ -129,8 +141,10 @@ def _check(settings: Settings, *, print_all: bool) -> int:
     Returns the bytes of replay.
     """
     world = make_world(settings.world, 1)
+    QNetwork(settings.network, world.frame_shape, world.num_actions)
     needed = settings.replay_bytes(world.frame_shape, world.frame_dtype.itemsize)
     world.close()
+    settings.rows_per_lane()
     settings.learner.resolve_device()
     if print_all:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": round(needed / 2**30, 3)}, indent=2))
@@ -149,7 +163,8 @@ def _run(settings: Settings, directory: RunDir, found: Path | None, started: flo
     finally:
         run.close()
     if interrupted:
-        print(f"saved; go on with: quarterdeck train PRESET --run-dir {directory.path} --resume")
+        preset = directory.record()["preset"]
+        print(f"saved; go on with: quarterdeck train {preset} --run-dir {directory.path} --resume")
         return 0
     result = summary["eval"]
     print(
@@ -168,7 +183,8 @@ def evaluate(arguments: list[str]) -> int:
         result = evaluate_table(directory, options.episodes)
     else:
         settings: Settings = from_dict(Settings, recorded["settings"])
-        judged = dataclasses.replace(settings.evaluation, protocol=options.protocol or settings.evaluation.protocol)
+        protocol = options.protocol or settings.evaluation.protocol
+        judged = dataclasses.replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
         settings = dataclasses.replace(settings, evaluation=judged)
         path = checkpoint.latest(directory.checkpoints)
         with Display.evaluation(options.episodes) as on_step:

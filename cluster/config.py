@@ -8,7 +8,7 @@ from typing import Any
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from agents.config import Settings
+from agents.config import Settings, from_dict
 from agents.presets import pong
 from cluster.learners import QModule, QuarterdeckLearner
 from cluster.runner import Runner
@@ -78,6 +78,14 @@ class QuarterdeckConfig(AlgorithmConfig):
             ),
         )
 
+    def update_from_dict(self, config_dict: dict[str, Any]) -> QuarterdeckConfig:
+        """RLlib's, where `settings` may also be a tree of plain values (`agents.config.to_dict`)."""
+        changes = dict(config_dict)
+        if isinstance(changes.get("settings"), dict):
+            self.from_settings(from_dict(Settings, changes.pop("settings")))
+        super().update_from_dict(changes)
+        return self
+
     def training(self, *, settings: dict[str, dict[str, Any]] = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
         """RLlib's arguments, and `settings`: changes by section, as in {"replay": {"n_step": 5}}.
 
@@ -105,4 +113,4 @@ class QuarterdeckConfig(AlgorithmConfig):
     def validate(self) -> None:
         """RLlib's checks, and ours before anything starts."""
         super().validate()
-        self.to_settings()
+        self.to_settings().rows_per_lane()

@@ -17,7 +17,7 @@ from agents.learner import Learned, Learner
 from agents.memory import keep_freed_memory
 from agents.networks import QNetwork
 from agents.replay import ReplayShard
-from agents.transitions import Chunk, Replay
+from agents.transitions import Chunk, Replay, ReplayEmpty
 from cluster.shards import ShardedReplay
 
 
@@ -97,9 +97,13 @@ class QuarterdeckLearner(TorchLearner):
             self.own_shard().add(chunk)
 
     def learn(self, updates: int) -> Learned:
-        """Do `updates` updates."""
+        """Do `updates` updates; those for which no shard has data any more are forfeited."""
         assert self.replay is not None
-        return self.core.train(self.replay, updates)
+        before = self.core.updates
+        try:
+            return self.core.train(self.replay, updates)
+        except ReplayEmpty:  # every shard was lost; they fill again while the loop goes on
+            return Learned(self.core.updates - before)
 
     def own_shard(self) -> ReplayShard:
         """The shard in this process."""

@@ -27,11 +27,11 @@ class RunDir:
         self.curve_csv, self.curve_png = path / "curve.csv", path / "curve.png"
         self.summary = path / "summary.json"
 
-    def create(self, record: dict[str, Any]) -> None:
-        """Claim a new or empty directory.
+    def require_free(self) -> None:
+        """Refuse what is not new or empty.
 
         Raises:
-            ValueError: it holds a run or somebody else's files, or cannot be written.
+            ValueError: it holds a run or somebody else's files.
         """
         if (self.path / MARKER).exists():
             raise ValueError(
@@ -39,6 +39,14 @@ class RunDir:
             )
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ValueError(f"{self.path} is not an empty directory, and no run of ours: name another --run-dir")
+
+    def create(self, record: dict[str, Any]) -> None:
+        """Claim a new or empty directory.
+
+        Raises:
+            ValueError: it is not free, or cannot be written.
+        """
+        self.require_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.path / MARKER, record)
@@ -53,9 +61,12 @@ class RunDir:
         """
         try:
             record: dict[str, Any] = json.loads((self.path / MARKER).read_text())
-            return {**record, **{name: record[name] for name in ("preset", "serial", "settings")}}
-        except (OSError, ValueError, TypeError, KeyError):
-            raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck train` made") from None
+            whole = {"preset", "serial", "settings"} <= record.keys()
+        except (OSError, ValueError, AttributeError):
+            whole = False
+        if not whole:
+            raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck train` made")
+        return record
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

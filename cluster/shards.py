@@ -19,7 +19,7 @@ from agents import checkpoint
 from agents.config import Settings
 from agents.memory import keep_freed_memory
 from agents.replay import ReplayShard
-from agents.transitions import Batch, Chunk, Index
+from agents.transitions import Batch, Chunk, Index, ReplayEmpty
 
 SHARD_BITS = 56
 PREFETCH = 2  # batches on their way while one is trained on
@@ -92,12 +92,13 @@ class ShardedReplay:
         self.masses = np.zeros(len(shards))
         self.rng = np.random.default_rng(seed)
         self.pending: list[list[tuple[int, Any]]] = []
+        self.asked: dict[int, Any] = {}  # shards without mass, asked for it
 
     def sample(self, batch_size: int) -> Batch:
         """One batch over all shards; a shard that is lost or empty gives nothing and is asked again later.
 
         Raises:
-            ValueError: no shard has anything.
+            ReplayEmpty: no shard has anything.
         """
         while True:
             while len(self.pending) < PREFETCH:
@@ -108,12 +109,23 @@ class ShardedReplay:
                 return self._merge(whole)
 
     def _request(self, batch_size: int) -> list[tuple[int, Any]]:
-        for index in np.flatnonzero(self.masses <= 0):
-            self.masses[index] = self._ask(self.shards[index].mass.remote()) or 0.0
+        self._look_again()
         if self.masses.sum() <= 0:
-            raise ValueError("replay is empty: add rows before sampling")
+            raise ReplayEmpty("replay is empty: add rows before sampling")
         counts = self.rng.multinomial(batch_size, self.masses / self.masses.sum())
         return [(i, self.shards[i].sample.remote(int(count))) for i, count in enumerate(counts) if count]
+
+    def _look_again(self) -> None:
+        """Ask empty or lost shards what they have by now; wait for them only where no other has anything."""
+        for index in np.flatnonzero(self.masses <= 0).tolist():
+            if index not in self.asked:
+                self.asked[index] = self.shards[index].mass.remote()
+        if not self.asked:
+            return
+        refs = list(self.asked.values())
+        answered, _ = ray.wait(refs, num_returns=len(refs), timeout=0 if self.masses.any() else TIMEOUT)
+        for index in [index for index, ref in self.asked.items() if ref in answered]:
+            self.masses[index] = self._ask(self.asked.pop(index)) or 0.0
 
     def _receive(self, index: int, ref: Any) -> dict[str, Any] | None:
         fields, self.masses[index] = self._ask(ref) or (None, 0.0)
@@ -145,8 +157,3 @@ def fetch(refs: list[Any]) -> list[Chunk]:
         with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):
             chunks.append(ray.get(ref, timeout=TIMEOUT))
     return chunks
-
-
-def replay_parts(path: Path, count: int) -> list[str]:
-    """Where each of `count` shards saves itself inside a checkpoint."""
-    return [str(path / f"replay-{index}") for index in range(count)]

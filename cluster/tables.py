@@ -39,6 +39,7 @@ def train_table(settings: TabularSettings, directory: RunDir, *, resume: bool, d
     if dry_run:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": 0.0}, indent=2))
         return 0
+    directory.require_free()
     started = time.monotonic()
     updates = train_tabular(settings)
     progress = next(updates)  # a world without numbered states fails here, before anything is written

@@ -24,14 +24,16 @@ def record(actor: Actor, settings: Settings, out: Path) -> float:
     Raises:
         ValueError: the file cannot be written, or is no .mp4.
     """
-    if out.suffix != ".mp4":
-        raise ValueError(f"{out} is no .mp4: name the video FILE.mp4")
-    if not out.parent.is_dir():
-        raise ValueError(f"{out.parent} is no directory: make it, or name another --out")
+    if out.suffix != ".mp4" or out.is_dir():
+        raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
+    part = out.with_name(f"{out.stem}.part.mp4")
+    try:
+        part.touch()
+    except OSError as error:
+        raise ValueError(f"cannot write {out} ({error.strerror}): name another --out") from None
     world = make_world(protocol_world(settings), 1)
     frames = FrameStack(1, blocks_shape(world.frame_shape), settings.network.stack, world.frame_dtype)
     rng, score = np.random.default_rng(settings.seed), 0.0
-    part = out.with_name(f"{out.stem}.part.mp4")
     try:
         writer: Any = imageio.get_writer(part, fps=ATARI_FPS, macro_block_size=2)
         with writer as video:
@@ -43,9 +45,10 @@ def record(actor: Actor, settings: Settings, out: Path) -> float:
                 obs = frames.push(to_blocks(step.frame), step.first)
                 step = world.step(epsilon_greedy(actor.values(obs), np.array([settings.evaluation.epsilon]), rng))
                 score += float(step.reward[0])
+        part.replace(out)
     except OSError as error:
         raise ValueError(f"cannot write {out} ({error}): name another --out") from None
     finally:
         world.close()
-    part.replace(out)
+        part.unlink(missing_ok=True)
     return score

@@ -13,7 +13,7 @@ from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from envs.base import MAX_FRAME_CAP, MAX_SEED, TimeStep, WorldSettings, checked_action, checked_seed
+from envs.base import MAX_FRAME_CAP, TimeStep, WorldSettings, checked_action, checked_seed
 
 _SIDE = 84  # pixels, both ways
 _RENDER_SCALE = 4
@@ -66,14 +66,11 @@ class AtariWorld:
         self._lives = np.zeros(num_envs, np.int32)
         self._clock = np.zeros(num_envs, np.int64)  # the emulator's own frame count of the running game
         self._played = np.zeros(num_envs, np.int64)  # frames since the first one of the episode
-        self._rngs: list[np.random.Generator] = []
 
     def reset(self, seed: int) -> TimeStep:
         """Begin an episode in every env, env e seeded with `seed + e`; see `World.reset`."""
-        seed = checked_seed(seed, self.num_envs)
-        self._rngs = [np.random.default_rng(seed + e) for e in range(self.num_envs)]
         screen: NDArray[np.uint8]
-        screen, info = self._ale.reset(seed=seed)
+        screen, info = self._ale.reset(seed=checked_seed(seed, self.num_envs))
         nothing = np.zeros(self.num_envs, np.int32)
         return self._observe(screen, nothing, nothing.astype(bool), info, np.ones(self.num_envs, np.bool_))
 
@@ -86,13 +83,10 @@ class AtariWorld:
         first = self._last.terminated | self._last.truncated
         screen, reward, terminated, _, info = self._ale.step(action)
         if self._last.truncated.any():
-            screen, info = self._restart(self._last.truncated)
+            # The emulator knows nothing of our cut and has played on. Without a seed it goes on with the random
+            # numbers of its first one, as it does after a game over.
+            screen, info = self._ale.reset(options={"reset_mask": self._last.truncated})
         return self._observe(screen, reward, terminated, info, first)
-
-    def _restart(self, cut: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int32]]]:
-        """Begin new games where `cut` [E]; the emulator knows nothing of our truncation and played on."""
-        seeds = np.array([self._rngs[e].integers(MAX_SEED) for e in np.flatnonzero(cut)])
-        return self._ale.reset(seed=seeds, options={"reset_mask": cut})
 
     def _observe(
         self,

@@ -34,7 +34,7 @@ class VectorWorld:
         except (gymnasium.error.Error, ImportError) as error:
             raise ValueError(f"Gymnasium cannot make {env}: {str(error).splitlines()[0]}") from error
         actions, observations = probe.action_space, probe.observation_space
-        options = {"render_mode": "rgb_array"} if "rgb_array" in probe.metadata["render_modes"] else {}
+        self._draws = "rgb_array" in probe.metadata["render_modes"]
         probe.close()  # type: ignore[no-untyped-call]
         if not isinstance(actions, Discrete):
             raise ValueError(f"{env} takes {actions}: choose a world with a finite set of actions (Discrete)")
@@ -45,6 +45,8 @@ class VectorWorld:
         self._action_offset = int(actions.start)
         self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
         self._env_name = env
+        # A world that draws nothing may not even know the option.
+        options: dict[str, Any] = {"render_mode": "rgb_array"} if self._draws else {}
         self._envs = SyncVectorEnv(
             [lambda: gymnasium.make(env, **options)] * num_envs,
             autoreset_mode=AutoresetMode.NEXT_STEP,
@@ -101,13 +103,13 @@ class VectorWorld:
         Raises:
             ValueError: the world draws no pictures, or not without a package that is missing.
         """
+        if not self._draws:
+            raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
         try:
             picture: Any = self._envs.envs[0].render()
         except gymnasium.error.DependencyNotInstalled as error:
             raise ValueError(f"{self._env_name} cannot draw: {error}") from error
-        if not isinstance(picture, np.ndarray):
-            raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
-        return picture.astype(np.uint8)
+        return np.asarray(picture, np.uint8)
 
     def close(self) -> None:
         """Free the envs."""

@@ -80,9 +80,10 @@ def test_update_is_the_formula(
         if end != "first":
             expected[s, a] += rate * (r + discount * future - expected[s, a])
 
-    learner = TabularLearner(TabularSettings(discount=discount), q)
+    settings = TabularSettings(discount=discount, learning_rate=rate, rate_decay=0.0)
+    learner = TabularLearner(settings, q)
     flags = {name: [end == name for end in ending] for name in FLAGS}
-    learner.update(np.array(state), np.array(action), time_step(next_state, reward, **flags), rate)
+    learner.update(np.array(state), np.array(action), time_step(next_state, reward, **flags))
     np.testing.assert_allclose(learner.q.ravel(), list(expected.values()), rtol=1e-9, atol=1e-9)
 
 
@@ -91,8 +92,17 @@ def test_truncation_bootstraps_and_termination_does_not() -> None:
     q = np.array([[0.0, 0.0], [3.0, 5.0]])
     for flag, target in (("truncated", 1 + 0.5 * 5), ("terminated", 1.0)):
         learner = TabularLearner(TabularSettings(discount=0.5), q)
-        learner.update(np.array([0]), np.array([1]), time_step([1], [1.0], **{flag: [True]}), 1.0)
+        learner.update(np.array([0]), np.array([1]), time_step([1], [1.0], **{flag: [True]}))
         assert learner.q[0].tolist() == [0.0, target]
+
+
+def test_step_size_falls_with_visits_of_the_pair() -> None:
+    """With n^-1 the table holds the mean of all targets of each pair, whatever its initial value was."""
+    learner = TabularLearner(TabularSettings(rate_decay=1.0), np.full((2, 2), 99.0))
+    for reward in (1.0, 5.0, 9.0):
+        learner.update(np.array([0]), np.array([1]), time_step([1], [reward], terminated=[True]))
+        assert learner.visits.sum() == learner.visits[0, 1]
+    np.testing.assert_allclose(learner.q, [[99.0, 5.0], [99.0, 99.0]])
 
 
 def test_new_states_get_rows_of_the_initial_value() -> None:
@@ -100,6 +110,7 @@ def test_new_states_get_rows_of_the_initial_value() -> None:
     learner = TabularLearner(TabularSettings(initial_q=7.0), np.array([[1.0, 2.0]]))
     learner.act(np.array([2, 0]), epsilon=0.0)
     assert learner.q.tolist() == [[1.0, 2.0], [7.0, 7.0], [7.0, 7.0]]
+    assert learner.visits.shape == learner.q.shape
 
 
 def test_exploration_follows_epsilon() -> None:
@@ -111,7 +122,7 @@ def test_exploration_follows_epsilon() -> None:
     assert (abs(counts - 2_000) < 6 * np.sqrt(8_000 * 0.25 * 0.75)).all()
 
 
-CHAIN = TabularSettings(env="toy/chain", steps=8_000, num_envs=4, discount=0.9, learning_rate=0.5)
+CHAIN = TabularSettings(env="toy/chain", steps=8_000, num_envs=4, discount=0.9, rate_decay=0.0)
 
 
 def test_chain_reaches_the_exact_values() -> None:
@@ -139,7 +150,6 @@ def test_progress_counts_what_happened() -> None:
     assert 1_000 <= reports[-1].agent_steps < 1_004
     assert reports[-1].episodes > 0
     assert reports[0].epsilon > reports[-1].epsilon
-    assert reports[0].learning_rate > reports[-1].learning_rate
 
 
 def test_evaluation_counts_exactly_the_episodes_asked_for() -> None:

@@ -1,0 +1,95 @@
+"""Samples per insert: C17, with collectors and a learner that take turns in any order."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.limiter import SamplesPerInsert
+
+ratios = st.floats(0.05, 64.0)
+chunks = st.lists(st.integers(1, 700), min_size=1, max_size=60)
+
+
+@given(ratio=ratios, batch=st.integers(1, 1024), starts=st.integers(0, 5000), chunks=chunks)
+def test_c17_the_learner_takes_what_it_has_earned_to_within_one_batch(
+    ratio: float, batch: int, starts: int, chunks: list[int]
+) -> None:
+    """C17: never ahead of the data, never a whole batch behind it, nothing before learning starts."""
+    limiter = SamplesPerInsert(ratio=ratio, learning_starts=starts)
+    for chunk in chunks:
+        limiter.inserted += chunk
+        due = limiter.updates_due(batch)
+        limiter.sampled += due * batch
+        earned = ratio * max(limiter.inserted - starts, 0)
+        assert limiter.sampled <= earned
+        assert earned - limiter.sampled < batch + 1e-6
+        assert limiter.updates_due(batch) == 0
+        assert limiter.inserted > starts or due == 0
+
+
+@given(
+    ratio=st.sampled_from([1.0, 2.0, 4.0, 8.0, 32.0]),
+    batch=st.sampled_from([32, 64, 256, 512]),
+    lazy=st.lists(st.booleans(), min_size=20, max_size=20),
+    chunk=st.integers(1, 512),
+)
+def test_c17_any_ten_thousand_inserts_are_sampled_to_within_a_tenth(
+    ratio: float, batch: int, lazy: list[bool], chunk: int
+) -> None:
+    """C17: at every window of 10K inserts after learning has started; a slow learner catches up, a fast one waits."""
+    limiter = SamplesPerInsert(ratio=ratio, learning_starts=2000)
+    slack = limiter.slack(batch, chunk)
+    inserts, samples = [0], [0]
+    turn = 0
+    while limiter.inserted < 26_000:
+        turn += 1
+        if limiter.steps_ahead() < slack:  # a collector asks again only while the learner keeps up
+            limiter.inserted += chunk
+        if not lazy[turn % 20] or limiter.steps_ahead() >= slack:
+            limiter.sampled += limiter.updates_due(batch) * batch
+        inserts.append(limiter.inserted)
+        samples.append(limiter.sampled)
+    inserted, sampled = np.array(inserts), np.array(samples)
+    begin = np.flatnonzero(inserted > 2000 + slack)
+    end = np.searchsorted(inserted, inserted[begin] + 10_000)
+    begin, end = begin[end < len(inserted)], end[end < len(inserted)]
+    assert len(begin)
+    measured = (sampled[end] - sampled[begin]) / (inserted[end] - inserted[begin])
+    tolerance = max(0.1, (2 * slack + batch / ratio + chunk) / 10_000)
+    np.testing.assert_allclose(measured, ratio, rtol=tolerance)
+
+
+@given(
+    ratio=ratios,
+    batch=st.integers(1, 4096),
+    starts=st.integers(0, 3000),
+    lanes=st.integers(1, 64),
+    lost=st.lists(st.booleans(), min_size=40, max_size=40),
+)
+def test_c17_collectors_and_learner_never_wait_for_each_other(
+    ratio: float, batch: int, starts: int, lanes: int, lost: list[bool]
+) -> None:
+    """C17: no deadlock at start-up, for batches larger than a chunk earns, or when a runner dies with its chunk."""
+    limiter = SamplesPerInsert(ratio=ratio, learning_starts=starts)
+    slack = limiter.slack(batch, lanes)
+    for gone in lost:
+        due = limiter.updates_due(batch)
+        may_collect = limiter.steps_ahead() < slack
+        assert due > 0 or may_collect, "both would wait for ever"
+        limiter.sampled += due * batch
+        if may_collect and not gone:
+            limiter.inserted += lanes
+
+
+def test_c17_the_measured_ratio_counts_from_the_start_of_learning() -> None:
+    limiter = SamplesPerInsert(ratio=4.0, learning_starts=1000)
+    assert limiter.measured() == 0.0
+    for chunk in accumulate([256] * 20, lambda _, new: new):
+        limiter.inserted += chunk
+        limiter.sampled += 32 * limiter.updates_due(32)
+    assert limiter.measured() == pytest.approx(4.0, rel=0.01)

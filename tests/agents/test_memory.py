@@ -1,0 +1,55 @@
+"""Memory helpers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from agents.memory import keep_freed_memory, require_memory
+
+FAULTS = """
+import resource
+from agents.memory import keep_freed_memory
+import numpy as np
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        np.ones(8 << 20, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+before = faults()
+keep_freed_memory()
+faults()
+print(before, faults())
+"""
+
+
+def test_more_memory_than_the_machine_has_is_refused_before_anything_is_allocated() -> None:
+    require_memory(1 << 20, "replay", "none")
+    with pytest.raises(ValueError, match=r"^replay needs 1048576\.0 GiB, and .* GiB are free: lower replay\.capacity$"):
+        require_memory(1 << 50, "replay", "lower replay.capacity")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an allocator of glibc's")
+def test_freed_blocks_are_used_again_instead_of_faulted_in() -> None:
+    """Counted by the kernel, in a process of its own."""
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before > 20
+    assert after < before / 5
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    monkeypatch.setattr("agents.memory.sys.platform", platform)
+    monkeypatch.setattr("agents.memory.ctypes.CDLL", lambda name: pytest.fail("asked for libc"))
+    keep_freed_memory()
+
+
+def test_a_c_library_without_mallopt_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr("agents.memory.ctypes.CDLL", missing)
+    keep_freed_memory()

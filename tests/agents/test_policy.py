@@ -1,0 +1,75 @@
+"""Exploration: C18."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.config import FleetSettings, Settings
+from agents.policy import ExplorationSettings, epsilon_greedy, epsilons, final_epsilons
+from agents.serial import greedy_epsilon
+
+finals = st.floats(0.0, 1.0)
+
+
+def test_c18_the_ladder_is_that_of_the_paper() -> None:
+    """C18: epsilon_i = 0.4^(1 + 7 i / (N - 1)), for 360 actors from 0.4 to 0.4^8 = 0.00066."""
+    ladder = final_epsilons(ExplorationSettings(final=0.4, ladder=7.0), 360)
+    for i in (0, 1, 180, 358, 359):
+        assert ladder[i] == pytest.approx(0.4 ** (1 + 7 * i / 359))
+    assert ladder[-1] == pytest.approx(0.00065536)
+    assert (np.diff(ladder) < 0).all()
+    assert final_epsilons(ExplorationSettings(final=0.4, ladder=7.0), 1) == [0.4]
+
+
+def test_c18_the_schedule_runs_on_the_steps_of_the_whole_fleet() -> None:
+    """C18: linear from start to each lane's own end over anneal_steps, then flat."""
+    settings = ExplorationSettings(start=1.0, final=0.2, ladder=1.0, anneal_steps=1000)
+    end = final_epsilons(settings, 3)
+    assert epsilons(settings, 3, 0).tolist() == [1.0] * 3
+    np.testing.assert_allclose(epsilons(settings, 3, 250), 1.0 + 0.25 * (end - 1.0))
+    for steps in (1000, 1001, 10**9):
+        np.testing.assert_array_equal(epsilons(settings, 3, steps), end)
+
+
+@given(final=finals, ladder=st.floats(0, 8), lanes=st.integers(1, 64), anneal=st.integers(1, 10**6))
+def test_c18_c22_the_greediest_lane_of_any_ladder_counts_as_greedy_in_the_end(
+    final: float, ladder: float, lanes: int, anneal: int
+) -> None:
+    """C22: otherwise a run would never have a score, for want of a rounding error."""
+    exploration = ExplorationSettings(final=final, ladder=ladder, anneal_steps=anneal)
+    settings = Settings(exploration=exploration, fleet=FleetSettings(envs_per_runner=lanes))
+    end = epsilons(exploration, lanes, anneal)
+    assert end.min() <= greedy_epsilon(settings)
+    assert greedy_epsilon(settings) == max(0.02, end.min())
+    assert ((end >= 0) & (end <= 1)).all()
+
+
+def test_epsilon_greedy_explores_as_often_as_it_says() -> None:
+    """A random action is uniform over all, the greedy one included: 1 - eps + eps / A of the actions are greedy."""
+    rng, lanes = np.random.default_rng(0), 40_000
+    q = np.tile(np.array([0.0, 3.0, 1.0, 2.0], np.float32), (lanes, 1))
+    for epsilon in (0.0, 0.3, 1.0):
+        counts = np.bincount(epsilon_greedy(q, np.full(lanes, epsilon), rng), minlength=4)
+        expected = lanes * (epsilon / 4 + (1 - epsilon) * np.array([0, 1, 0, 0]))
+        deviation = np.sqrt(np.maximum(expected * (1 - expected / lanes), 1e-9))
+        assert (np.abs(counts - expected) <= 4 * deviation + 1e-3).all()
+
+
+def test_every_lane_has_its_own_epsilon_and_best_action() -> None:
+    q = np.eye(3, dtype=np.float32)[[2, 0, 1]]
+    rng = np.random.default_rng(1)
+    drawn = np.array([epsilon_greedy(q, np.array([0.0, 1.0, 0.0]), rng) for _ in range(300)])
+    assert set(drawn[:, 0]) == {2}
+    assert set(drawn[:, 1]) == {0, 1, 2}
+    assert set(drawn[:, 2]) == {1}
+
+
+def test_random_numbers_are_used_alike_whatever_epsilon() -> None:
+    """A resumed run draws what the first would have drawn: the generator's state never depends on values."""
+    q, one, other = np.zeros((5, 4), np.float32), np.random.default_rng(3), np.random.default_rng(3)
+    epsilon_greedy(q, np.zeros(5), one)
+    epsilon_greedy(q + 1, np.ones(5), other)
+    assert one.bit_generator.state == other.bit_generator.state

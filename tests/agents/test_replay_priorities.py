@@ -1,0 +1,221 @@
+"""Priorities in a replay shard: C12, C13, C14, and what a shard takes in memory (C11)."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from agents.config import Settings
+from agents.losses import importance_weights
+from agents.networks import NetworkSettings
+from agents.replay import LANE_BITS, ReplayShard
+from agents.transitions import ReplaySettings
+from tests.replay_oracle import Game, chunk_of, lane_rows, make_shard, rows_of
+
+DRAWS = 50_000
+GAMES = [Game(5, "terminated"), Game(3, "truncated"), Game(8, "terminated", lives=(2,))]
+
+
+def filled(prioritized: bool = True, rows: int = 100, **other: Any) -> ReplayShard:
+    """Ten lanes of `rows` rows each; a lane's ring holds 100."""
+    shard = make_shard(10, n_step=3, stack=4, prioritized=prioritized, **other)
+    grow(shard, 0, rows)
+    return shard
+
+
+def grow(shard: ReplayShard, begin: int, end: int) -> None:
+    """Add rows [begin, end) to every lane."""
+    script = [lane_rows(lane, GAMES, end) for lane in range(10)]
+    for start in range(begin, end, 20):
+        shard.add(chunk_of([rows[start : min(start + 20, end)] for rows in script], 0))
+
+
+def all_keys(shard: ReplayShard) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Every key that can be drawn, once, sorted."""
+    return np.unique(shard.sample(25 * 1000).key)
+
+
+def weight_of(shard: ReplayShard, key: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, Any]:
+    """What the tree holds for these keys."""
+    assert shard.tree is not None
+    slots = [lane * shard.rows + row % shard.rows for lane, row in rows_of(key)]
+    return shard.tree.get(np.array(slots))
+
+
+def test_c12_sampling_is_proportional_to_priority_to_the_alpha() -> None:
+    """C12: chi-square over all rows, with |TD error|^0.6 as the expected share."""
+    shard = filled(alpha=0.6)
+    key = all_keys(shard)
+    error = np.random.default_rng(1).uniform(0.1, 4.0, len(key)).astype(np.float32)
+    shard.update_priorities(key, error)
+    share = (error.astype(np.float64) + 1e-6) ** 0.6
+    np.testing.assert_allclose(weight_of(shard, key), share)
+    batch = shard.sample(DRAWS)
+    places = np.searchsorted(key, batch.key)
+    counts, expected = np.bincount(places, minlength=len(key)), DRAWS * share / share.sum()
+    freedom = len(key) - 1
+    statistic = ((counts - expected) ** 2 / expected).sum()
+    assert statistic < freedom + 3.3 * np.sqrt(2 * freedom) + 6  # the 99.9 % quantile of so many degrees of freedom
+    np.testing.assert_allclose(batch.priority.numpy(), share[places], rtol=1e-6)
+
+
+def test_c12_new_rows_enter_with_the_highest_priority_seen() -> None:
+    """C12: 1 at first, later the largest p^alpha ever given, even after that row is gone."""
+    shard = filled()
+    assert set(weight_of(shard, all_keys(shard))) == {1.0}
+    key = all_keys(shard)
+    shard.update_priorities(key[:1], np.array([50.0], np.float32))
+    shard.update_priorities(key[:1], np.array([0.5], np.float32))
+    before = set(key.tolist())
+    grow(shard, 100, 160)
+    fresh = np.array(sorted(set(all_keys(shard).tolist()) - before))
+    assert len(fresh) > 100
+    np.testing.assert_allclose(weight_of(shard, fresh), 50.0**0.6, rtol=1e-6)
+
+
+def test_c12_alpha_zero_and_a_uniform_shard_draw_alike() -> None:
+    """C12: with alpha 0 every row weighs 1, whatever its error; a uniform shard's rows too."""
+    prioritized, uniform = filled(alpha=0.0), filled(prioritized=False)
+    key = all_keys(prioritized)
+    prioritized.update_priorities(key, np.linspace(0, 9, len(key), dtype=np.float32))
+    assert set(weight_of(prioritized, key)) == {1.0}
+    batch = uniform.sample(DRAWS)
+    np.testing.assert_array_equal(np.unique(batch.key), key)
+    counts = np.bincount(np.searchsorted(key, batch.key), minlength=len(key))
+    expected, freedom = DRAWS / len(key), len(key) - 1
+    assert ((counts - expected) ** 2 / expected).sum() < freedom + 3.3 * np.sqrt(2 * freedom) + 6
+    assert set(batch.priority.tolist()) == {1.0}
+    assert not batch.prioritized
+
+
+def test_c13_priorities_of_overwritten_rows_are_ignored_and_counted() -> None:
+    """C13: the slot's new row keeps its own weight."""
+    shard = filled()
+    old = all_keys(shard)
+    grow(shard, 100, 150)
+    gone = np.array([k for k, (_, row) in zip(old, rows_of(old), strict=True) if row < 150 - 100 + 3])
+    kept = np.setdiff1d(old, gone)
+    assert len(gone) > 0 < len(kept)
+    now = all_keys(shard)
+    shard.update_priorities(old, np.full(len(old), 7.0, np.float32))
+    assert shard.stale_priority_updates == len(gone)
+    np.testing.assert_allclose(weight_of(shard, kept), (7.0 + 1e-6) ** 0.6)
+    assert set(weight_of(shard, np.setdiff1d(now, kept))) == {1.0}
+
+
+def test_c13_keys_of_a_shard_that_restarted_empty_are_ignored() -> None:
+    """C13: the new shard has no such rows yet, or has another one there that no transition begins at."""
+    old = all_keys(filled())
+    fresh = filled(rows=20)
+    valid = all_keys(fresh)
+    fresh.update_priorities(old, np.full(len(old), 3.0, np.float32))
+    np.testing.assert_array_equal(all_keys(fresh), valid)
+    assert fresh.stale_priority_updates == len(np.setdiff1d(old, valid))
+
+
+def test_keys_tell_lanes_and_rounds_of_the_ring_apart() -> None:
+    """A key is lane and row number, and the row number goes on counting when the ring is full."""
+    shard = filled(rows=200)
+    key = all_keys(shard)
+    assert {lane for lane, _ in rows_of(key)} == set(range(10))
+    assert min(row for _, row in rows_of(key)) >= 100
+    assert (key < 10 << LANE_BITS).all()
+
+
+def test_c14_weights_are_those_of_the_whole_buffer_up_to_the_batch_maximum() -> None:
+    """C14: (N P)^-beta over the batch's largest, with P from the full distribution."""
+    shard = filled()
+    key = all_keys(shard)
+    shard.update_priorities(key, np.random.default_rng(2).uniform(0.1, 9, len(key)).astype(np.float32))
+    batch = shard.sample(64)
+    for beta in (0.0, 0.4, 1.0):
+        probability = batch.priority.numpy().astype(np.float64) / shard.mass
+        full = (len(key) * probability) ** -beta
+        got = importance_weights(batch.priority, beta).numpy()
+        np.testing.assert_allclose(got, full / full.max(), rtol=1e-5)
+
+
+def test_c14_beta_anneals_linearly_and_stays_at_one() -> None:
+    settings = ReplaySettings(beta=0.4, beta_updates=1000)
+    assert [settings.beta_at(updates) for updates in (0, 500, 1000, 9999)] == pytest.approx([0.4, 0.7, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_c11_a_row_takes_7300_bytes_at_most_and_memory_is_what_nbytes_says(prioritized: bool) -> None:
+    """C11: capacity x 7,056 bytes and metadata, within 5 %, by the allocator's own count, in use and before use."""
+    settings = Settings(
+        replay=ReplaySettings(capacity=3000, prioritized=prioritized, learning_starts=0), network=NetworkSettings()
+    )
+    tracemalloc.start()
+    shard = ReplayShard(
+        settings.replay, lanes=3, frame_shape=(84, 84), frame_dtype=np.dtype(np.uint8), stack=4, gamma=0.99, seed=0
+    )
+    allocated, _ = tracemalloc.get_traced_memory()
+    chunk = chunk_of([lane_rows(0, GAMES, 20)] * 3, 0)
+    chunk = chunk._replace(frames=np.ones((20, 3, 441, 16), np.uint8))
+    for _ in range(60):
+        shard.add(chunk)
+    del chunk
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    metadata = 11 + (32 if prioritized else 0)
+    for measured in (allocated, used, shard.nbytes(), settings.replay_bytes((84, 84), 1)):
+        assert measured == pytest.approx(3000 * (7056 + metadata), rel=0.05)
+        assert measured / 3000 <= 7300
+
+
+def test_a_float_world_costs_its_own_item_size() -> None:
+    settings = Settings(replay=ReplaySettings(capacity=1000, learning_starts=0))
+    assert settings.replay_bytes((4,), 4) == 1000 * (16 + 12)
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_c26_a_restored_shard_goes_on_bit_for_bit(prioritized: bool) -> None:
+    """C26: rows, ring, tree, counters and random draws."""
+    shard, twin = filled(prioritized, rows=130), make_shard(10, n_step=3, stack=4, prioritized=prioritized)
+    if prioritized:
+        key = all_keys(shard)
+        shard.update_priorities(key, np.linspace(0, 5, len(key), dtype=np.float32))
+    twin.load_state(shard.state())
+    grow(shard, 130, 190)
+    grow(twin, 130, 190)
+    for one, other in zip(shard.sample(300), twin.sample(300), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    assert (shard.max_priority, shard.stale_priority_updates) == (twin.max_priority, twin.stale_priority_updates)
+
+
+def test_a_state_of_another_shape_is_refused() -> None:
+    shard = filled()
+    for other in (filled(prioritized=False), make_shard(20, n_step=3, stack=4, prioritized=False)):
+        with pytest.raises(ValueError, match="another shape: resume with the settings"):
+            other.load_state(shard.state())
+
+
+def test_frames_may_be_read_only() -> None:
+    """Arrays that come through an object store cannot be written to."""
+    chunk = chunk_of([lane_rows(0, GAMES, 20)], 0)
+    for array in chunk[:5]:
+        array.flags.writeable = False
+    shard = make_shard(10, n_step=1, stack=4, prioritized=True)
+    shard.add(chunk)
+    assert len(shard) == 19
+
+
+def test_float_frames_are_stacked_like_pixels() -> None:
+    """Worlds of vectors go the same way, as float32."""
+    settings = ReplaySettings(capacity=1000, n_step=1, learning_starts=0)
+    dtype = np.dtype(np.float32)
+    shard = ReplayShard(settings, lanes=10, frame_shape=(3,), frame_dtype=dtype, stack=2, gamma=0.9, seed=0)
+    rows = lane_rows(0, [Game(30, "terminated")], 20)
+    frames = np.array([row.code for row in rows], np.float32)[:, None, None] + 0.25
+    shard.add(chunk_of([rows], 0)._replace(frames=frames))
+    batch = shard.sample(64)
+    assert batch.obs.shape == (64, 1, 2, 3)
+    assert batch.obs.dtype == torch.float32
+    for (_, row), obs, after in zip(rows_of(batch.key), batch.obs, batch.next_obs, strict=True):
+        assert obs[0, :, 2].tolist() == [max(row - 1, 0) + 0.25, row + 0.25]
+        assert after[0, :, 2].tolist() == [row + 0.25, row + 1.25]

@@ -1,0 +1,51 @@
+"""One small Ray cluster for all tests that want one, and one small run directory for those that only read it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ |= {
+    "RAY_AUTH_MODE": "disabled",  # leaves the home directory alone
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "RAY_worker_niceness": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """A cluster of this process alone, gone with it."""
+    import ray
+
+    ray.init(
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=200 << 20,
+        namespace=f"tests-{os.getpid()}",
+    )
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers, and does not wait for their end
+        ray.shutdown()
+        gc.collect()
+
+
+@pytest.fixture(scope="session")
+def catch_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a finished serial run on toy/catch. Copy it before you change it."""
+    from cluster.cli import main
+    from tests.cluster.helpers import TINY_CATCH
+
+    path = tmp_path_factory.mktemp("runs") / "catch"
+    assert main(["train", "atari", *TINY_CATCH, "--serial", "--steps", "400", "--run-dir", str(path)]) == 0
+    return path

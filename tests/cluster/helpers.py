@@ -1,0 +1,119 @@
+"""Small settings, and small tools around the fleet."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.config import EvaluationSettings, FleetSettings, Settings
+from agents.frames import from_blocks
+from agents.learner import LearnerSettings
+from agents.networks import NetworkSettings
+from agents.policy import ExplorationSettings
+from agents.rollout import Actor
+from agents.transitions import ReplaySettings
+from envs.base import WorldSettings
+from tests.coded_world import NUM_ACTIONS
+
+PATIENCE = 200.0  # seconds: a net under hangs, never a measure of speed
+TINY: dict[str, str] = {
+    "fleet.envs-per-runner": "2",
+    "replay.capacity": "4000",
+    "replay.learning-starts": "100",
+    "replay.samples-per-insert": "2",
+    "learner.batch-size": "16",
+    "evaluation.protocol": "training",
+    "evaluation.episodes": "6",
+}
+TINY_CATCH = ["--env=toy/catch", "--no-life-signal", *(f"--{name}={value}" for name, value in TINY.items())]
+
+
+def catch_settings(**fleet: int) -> Settings:
+    """Seconds of toy/catch: 2013 network, 3-step returns, epsilon at its end from the first step."""
+    return Settings(
+        world=WorldSettings(env="toy/catch"),
+        exploration=ExplorationSettings(final=0.4, ladder=2.0, anneal_steps=1),
+        replay=ReplaySettings(capacity=4_000, n_step=3, samples_per_insert=2.0, learning_starts=200, prioritized=True),
+        learner=LearnerSettings(batch_size=32, precision="fp32", device="cpu", target_period=20),
+        fleet=FleetSettings(**{"envs_per_runner": 4, "chunk_steps": 8, **fleet}),
+        evaluation=EvaluationSettings(protocol="training", episodes=6, every_steps=200, every_episodes=2),
+    )
+
+
+def vector_settings(**fleet: int) -> Settings:
+    """The same on CartPole, whose network is so small that only the machinery takes time."""
+    return dataclasses.replace(
+        catch_settings(**fleet),
+        world=WorldSettings(env="CartPole-v1"),
+        network=NetworkSettings(kind="mlp", stack=1, hidden=16),
+    )
+
+
+class StillActor(Actor):
+    """Finds every action of a coded world worth the same."""
+
+    def __init__(self) -> None:
+        """No network."""
+
+    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        return np.zeros((len(obs), NUM_ACTIONS), np.float32)
+
+
+def train_until(algo: Any, done: Callable[[], bool]) -> None:
+    """Let an algorithm train until something has happened."""
+    started = time.monotonic()
+    while not done():
+        algo.train()
+        assert time.monotonic() - started < PATIENCE, f"it has not happened after {algo.stats}"
+
+
+def ball_and_paddle(blocks: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of toy/catch's ball in frames [N, P, D]: two integers [N]. 255 is the ball's alone."""
+    cells = from_blocks(blocks, (84, 84))[:, ::7, ::7] == 255
+    assert cells.any((1, 2)).all()
+    place = cells.reshape(len(cells), -1).argmax(1)
+    return place // 12, place % 12
+
+
+def command(*arguments: str) -> list[str]:
+    """The command line of a person."""
+    return [sys.executable, "-m", "cluster", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """That person's environment: nothing of the tests' own Ray in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+
+
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, in the repository."""
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env=environment(),
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def tree(path: Path) -> dict[str, bytes]:
+    """Every file under a directory with what it holds."""
+    return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object."""
+    value: dict[str, Any] = json.loads(path.read_text())
+    return value

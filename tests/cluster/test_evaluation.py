@@ -1,0 +1,169 @@
+"""How a policy is judged: exactly N whole games, as many in every env, frozen weights, seeds of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.config import EvaluationSettings
+from agents.evaluation import envs_for, evaluate, evaluate_network, protocol_rules
+from agents.networks import NetworkSettings, QNetwork
+from agents.policy import ExplorationSettings
+from agents.rollout import Actor, Rollout
+from cluster.cli import main
+from cluster.commands import protocol_name
+from envs import make_world
+from envs.base import TimeStep, WorldSettings
+from tests.cluster.helpers import StillActor, catch_settings, read_json
+from tests.coded_world import CodedWorld, reward_of
+
+
+class SeedSpy(CodedWorld):
+    """Remembers the seed of every env that was ever reset."""
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs)
+        self.seeds: set[int] = set()
+
+    def reset(self, seed: int) -> TimeStep:
+        self.seeds |= set(range(seed, seed + self.num_envs))
+        return super().reset(seed)
+
+
+@given(
+    num_envs=st.integers(1, 4),
+    quota=st.integers(1, 4),
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    seed=st.integers(0, 2**31 - 1),
+)
+@settings(max_examples=30)
+def test_c23_every_env_plays_its_quota_of_whole_games(num_envs: int, quota: int, lengths: list[int], seed: int) -> None:
+    """C23: exactly N games, the first of every env, so that short ones do not crowd out long ones."""
+    world, done = CodedWorld(num_envs, lengths=lengths), []
+    scores = evaluate(
+        StillActor(),
+        world,
+        EvaluationSettings(epsilon=0.5),
+        stack=1,
+        episodes=num_envs * quota,
+        seed=seed,
+        on_step=done.append,
+    )
+    games = [(env, game) for env in range(num_envs) for game in range(quota)]
+    assert scores.steps.tolist() == [world.length(*game) for game in games]
+    assert scores.scores.tolist() == [
+        sum(reward_of(*game, t) for t in range(1, world.length(*game) + 1)) for game in games
+    ]
+    assert scores.frames.tolist() == [4 * world.length(*game) - 1 for game in games]
+    assert done == sorted(done)
+    assert done[-1] == num_envs * quota
+    summary = scores.summary()
+    assert summary["episodes"] == num_envs * quota
+    assert summary["min"] <= summary["mean"] <= summary["max"]
+
+
+def test_c23_games_that_cannot_be_shared_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 episodes cannot be shared evenly among 2 envs"):
+        evaluate(StillActor(), CodedWorld(2), EvaluationSettings(), stack=1, episodes=5, seed=0)
+
+
+@given(episodes=st.integers(1, 500), most=st.integers(1, 60))
+def test_c23_a_number_of_envs_that_shares_the_games(episodes: int, most: int) -> None:
+    envs = envs_for(episodes, most)
+    assert episodes % envs == 0
+    assert not any(episodes % more == 0 for more in range(envs + 1, min(most, episodes) + 1))
+
+
+@given(
+    training=st.integers(0, 2**31 - 1),
+    evaluation=st.integers(0, 2**31 - 1),
+    lane=st.integers(0, 5_000),
+    eras=st.lists(st.integers(0, 10**10), max_size=5),
+)
+@settings(max_examples=50)
+def test_c23_seeds_are_never_those_of_training(training: int, evaluation: int, lane: int, eras: list[int]) -> None:
+    """C23: whatever the run's seed, its lanes, restarts and the evaluation's seed."""
+    trained, judged = SeedSpy(32), SeedSpy(10)
+    rollout = Rollout(trained, StillActor(), ExplorationSettings(), stack=1, seed=training, lane=lane, num_lanes=9_999)
+    for era in eras:
+        rollout.restart(era)
+    evaluate(StillActor(), judged, EvaluationSettings(), stack=1, episodes=10, seed=evaluation)
+    assert len(trained.seeds) >= 32
+    assert len(judged.seeds) == 10
+    assert not trained.seeds & judged.seeds
+
+
+def test_c23_weights_are_frozen_and_games_repeat() -> None:
+    """C23: an evaluation changes no weight, needs no gradient, and gives the same games again."""
+    network = QNetwork(NetworkSettings(), (84, 84), 3).requires_grad_(False)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    actor, run = Actor(network, autocast=False), catch_settings()
+    first, again = (evaluate_network(actor, run, episodes=10, threads=1) for _ in range(2))
+    assert first.scores.tolist() == again.scores.tolist()
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    other = evaluate_network(actor, dataclasses.replace(run, seed=1), episodes=10, threads=1)
+    assert first.protocol == other.protocol == {"name": "training", "epsilon": 0.0, **make_protocol("toy/catch")}
+
+
+def make_protocol(env: str) -> dict[str, Any]:
+    """What the world itself says of its rules."""
+    world = make_world(WorldSettings(env=env), 1)
+    world.close()
+    return dict(world.protocol)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "rules"),
+    [
+        ("classic", {"sticky": 0.0, "noop_max": 30, "life_signal": False, "frame_skip": 4, "frame_cap": 108_000}),
+        ("machado", {"sticky": 0.25, "noop_max": 0, "life_signal": False, "frame_skip": 4, "frame_cap": 108_000}),
+    ],
+)
+def test_c25_every_rule_is_in_the_record_and_in_the_file_name(protocol: str, rules: dict[str, Any]) -> None:
+    """C25: sticky actions, life signal, no-ops, action set, skip and cap decide what a score means."""
+    trained_under = WorldSettings(env="pong", life_signal=True, sticky=0.1)
+    world = make_world(protocol_rules(trained_under, protocol), 1)
+    world.close()
+    record = {"name": protocol, "epsilon": 0.05, **world.protocol}
+    assert {name: record[name] for name in rules} == rules
+    assert record["action_set"] == "minimal"
+    name = protocol_name(record)
+    for rule, value in {**rules, "action_set": "minimal", "epsilon": 0.05}.items():
+        shown = int(value) if isinstance(value, bool) else value
+        assert f"-{rule}={shown}" in name
+    assert name.startswith(protocol)
+    assert name != protocol_name({**record, "frame_cap": 18_000})
+
+
+def test_training_s_own_rules_play_whole_games() -> None:
+    trained_under = WorldSettings(env="pong", life_signal=True, sticky=0.1, noop_max=5)
+    assert protocol_rules(trained_under, "training") == dataclasses.replace(trained_under, life_signal=False)
+
+
+def test_c25_evaluate_writes_what_it_prints(
+    catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """C25: the result file is named by its protocol and holds it."""
+    run = tmp_path / "run"
+    run.symlink_to(catch_run)
+    assert main(["evaluate", str(run), "--episodes", "6", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--episodes", "4", "--json"]) == 0
+    printed = capsys.readouterr().out
+    files = list(catch_run.glob("evaluation-*.json"))
+    assert [file.name for file in files] == ["evaluation-training-epsilon=0.05.json"]
+    result = read_json(files[0])
+    assert printed.count("\n") == 1
+    assert result == json.loads(printed)
+    assert result["episodes"] == 4
+    assert result["protocol"] == {"name": "training", "epsilon": 0.05, **make_protocol("toy/catch")}
+    assert -1 <= result["min"] <= result["mean"] <= result["max"] <= 1
+    assert Path(result["checkpoint"]).is_dir()
+    files[0].unlink()

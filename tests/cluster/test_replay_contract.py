@@ -1,0 +1,316 @@
+"""Replay in the learner and replay as actors: one contract. The frames say what they are, so every sample is checked.
+
+Two runners with three lanes each play a coded world. In one process they share a shard; as actors each has its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from agents import checkpoint
+from agents.config import FleetSettings, Settings
+from agents.frames import from_blocks
+from agents.learner import LearnerSettings
+from agents.losses import importance_weights
+from agents.policy import ExplorationSettings
+from agents.replay import ReplayShard
+from agents.rollout import Rollout
+from agents.transitions import Batch, Chunk, ReplayEmpty, ReplaySettings
+from cluster.saving import each_shard
+from cluster.shards import SHARD_BITS, ShardedReplay, start_shards
+from tests.cluster.helpers import PATIENCE, StillActor
+from tests.coded_world import Code, CodedWorld, decode, reward_of
+
+RUNNERS, ENVS, TIME, CHUNKS = 2, 3, 6, 5
+STACK, N_STEP, GAMMA, ALPHA = 4, 3, 0.9, 0.5
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+class InLearner:
+    """One shard in this process."""
+
+    def __init__(self, *, prioritized: bool) -> None:
+        s = run_settings(0, prioritized=prioritized)
+        shape, dtype = (84, 84), np.dtype(np.uint8)
+        self.shard = ReplayShard(
+            s.replay, lanes=s.fleet.lanes, frame_shape=shape, frame_dtype=dtype, stack=STACK, gamma=GAMMA, seed=1
+        )
+        self.sample, self.update_priorities = self.shard.sample, self.shard.update_priorities
+
+    def add(self, runner: int, chunk: Chunk) -> None:
+        self.shard.add(chunk)
+
+    def mass(self) -> float:
+        return self.shard.mass
+
+    def save(self, path: Path) -> None:
+        checkpoint.save(path / "replay-0", self.shard.state())
+
+    def load(self, path: Path) -> None:
+        self.shard.load_state(checkpoint.load(path / "replay-0"))
+
+    def close(self) -> None:
+        pass
+
+
+class AsActors:
+    """One shard per runner, each in a process of its own."""
+
+    def __init__(self, *, prioritized: bool) -> None:
+        self.shards = start_shards(run_settings(RUNNERS, prioritized=prioritized), (84, 84), np.dtype(np.uint8))
+        self.replay = ShardedReplay(self.shards, seed=1, prioritized=prioritized)
+        self.sample, self.update_priorities = self.replay.sample, self.replay.update_priorities
+
+    def add(self, runner: int, chunk: Chunk) -> None:
+        ray.get(self.shards[runner].add.remote(chunk), timeout=PATIENCE)
+
+    def mass(self) -> float:
+        return float(sum(ray.get([shard.mass.remote() for shard in self.shards], timeout=PATIENCE)))
+
+    def save(self, path: Path) -> None:
+        each_shard("save", self.shards, path)
+
+    def load(self, path: Path) -> None:
+        each_shard("load", self.shards, path)
+
+    def close(self) -> None:
+        for shard in self.shards:
+            ray.kill(shard)
+
+
+Place = InLearner | AsActors
+
+
+@pytest.fixture(params=[InLearner, AsActors])
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Place]]:
+    """Makes replays of one placement, and ends them."""
+    made: list[Place] = []
+
+    def call(*, prioritized: bool = True) -> Place:
+        made.append(request.param(prioritized=prioritized))
+        return made[-1]
+
+    yield call
+    for place in made:
+        place.close()
+
+
+@pytest.fixture
+def actors() -> Iterator[AsActors]:
+    """A prioritized replay as actors."""
+    place = AsActors(prioritized=True)
+    yield place
+    place.close()
+
+
+def run_settings(shards: int, *, prioritized: bool) -> Settings:
+    """Room for everything that these tests add."""
+    return Settings(
+        replay=ReplaySettings(capacity=1_200, prioritized=prioritized, alpha=ALPHA, n_step=N_STEP, learning_starts=0),
+        learner=LearnerSettings(gamma=GAMMA),
+        fleet=FleetSettings(runners=RUNNERS, envs_per_runner=ENVS, chunk_steps=TIME, shards=shards),
+    )
+
+
+def world() -> CodedWorld:
+    """Episodes of 1 to 8 steps, every other one truncated."""
+    return CodedWorld(ENVS, lengths=(5, 1, 8, 3))
+
+
+def play(place: Place, chunks: tuple[int, ...] = (CHUNKS,) * RUNNERS) -> list[Rollout]:
+    """Let every runner add so many chunks, the c-th under weights of version c."""
+    rollouts = [
+        Rollout(
+            world(), StillActor(), ExplorationSettings(), stack=STACK, seed=0, lane=r * ENVS, num_lanes=RUNNERS * ENVS
+        )
+        for r in range(RUNNERS)
+    ]
+    for runner, (rollout, count) in enumerate(zip(rollouts, chunks, strict=True)):
+        for version in range(count):
+            place.add(runner, rollout.collect(TIME, 0, version)[0])
+    return rollouts
+
+
+def codes_of(obs: torch.Tensor) -> list[list[Code]]:
+    """What the frames of stacks [B, P, K, D] show, oldest first."""
+    frames = from_blocks(obs.numpy().swapaxes(1, 2), (84, 84))
+    return [[decode(frame) for frame in stack] for stack in frames]
+
+
+def checked(batch: Batch, *, lanes_begin_anywhere: bool = False) -> list[Code]:
+    """Compare every transition with what the coded world did; returns where each begins."""
+    coded, starts = world(), []
+    for b, (stack, next_stack) in enumerate(zip(codes_of(batch.obs), codes_of(batch.next_obs), strict=True)):
+        env, episode, t = stack[-1]
+        left = coded.length(env, episode) - t
+        assert left > 0, "the last frame of an episode begins no transition"
+        k = min(N_STEP, left)
+        ended = k == left and coded.ending(env, episode) == "terminated"
+        assert batch.discount[b] == pytest.approx(0.0 if ended else GAMMA**k)
+        rewards = [reward_of(env, episode, t + 1 + i) if i < k else 0.0 for i in range(N_STEP)]
+        assert batch.reward[b].tolist() == rewards
+        assert next_stack[-1] == (env, episode, t + k)
+        oldest = stack[0].t if lanes_begin_anywhere else 0
+        assert stack == [(env, episode, max(t - age, oldest)) for age in reversed(range(STACK))]
+        assert (int(batch.key[b]) >> 40) % ENVS == env
+        starts.append(stack[-1])
+    return starts
+
+
+def surprise(code: Code) -> float:
+    """A TD error that follows from the transition alone."""
+    return 0.5 + (7 * code.t + 3 * code.episode + code.env) % 5
+
+
+def settle(place: Place) -> None:
+    """Give every transition its TD error; batches drawn ahead of time are drawn out."""
+    for _ in range(24):
+        batch = place.sample(256)
+        errors = [surprise(stack[-1]) for stack in codes_of(batch.obs)]
+        place.update_priorities(batch.key, np.array(errors, np.float32))
+    place.mass()
+    for _ in range(2):
+        place.sample(256)
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_samples_are_transitions_that_happened(make: Callable[..., Place], prioritized: bool) -> None:
+    place = make(prioritized=prioritized)
+    play(place)
+    batch = place.sample(512)
+    assert batch.obs.shape == batch.next_obs.shape == (512, 441, STACK, 16)
+    assert batch.prioritized == prioritized
+    assert set(batch.version.tolist()) == set(range(CHUNKS))
+    starts = checked(batch)
+    assert {code.env for code in starts} == set(range(ENVS))
+    assert len(set(zip(batch.key.tolist(), starts, strict=True))) == len(set(batch.key.tolist())) > 64
+
+
+def test_an_empty_replay_says_so(make: Callable[..., Place]) -> None:
+    with pytest.raises(ReplayEmpty, match="add rows before sampling"):
+        make().sample(8)
+
+
+def test_priorities_come_back_and_decide(make: Callable[..., Place]) -> None:
+    """C12 in every placement: P(i) is p_i^alpha over the sum, and TD errors reach the rows they belong to."""
+    place = make()
+    play(place)
+    settle(place)
+    seen: dict[int, float] = {}
+    counts: dict[float, int] = {}
+    for _ in range(8):
+        batch = place.sample(256)
+        for code, key, priority in zip(checked(batch), batch.key.tolist(), batch.priority.tolist(), strict=True):
+            assert priority == pytest.approx((surprise(code) + 1e-6) ** ALPHA, rel=1e-5)
+            seen[key] = priority
+            counts[surprise(code)] = counts.get(surprise(code), 0) + 1
+    assert sum(seen.values()) == pytest.approx(place.mass(), rel=1e-5)
+    for error, count in counts.items():
+        share = sum(p for p in seen.values() if p == pytest.approx(error**ALPHA, rel=1e-3)) / sum(seen.values())
+        assert abs(count - 2048 * share) < 5 * np.sqrt(2048 * share * (1 - share))
+
+
+def test_a_saved_replay_goes_on(make: Callable[..., Place], tmp_path: Path) -> None:
+    place, other = make(), make()
+    play(place)
+    settle(place)
+    place.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"replay-{i}" for i in range(len(os.listdir(tmp_path)))]
+    other.load(tmp_path)
+    assert other.mass() == place.mass()
+    batch = other.sample(512)
+    for code, priority in zip(checked(batch), batch.priority.tolist(), strict=True):
+        assert priority == pytest.approx((surprise(code) + 1e-6) ** ALPHA, rel=1e-5)
+
+
+def test_c14_one_shard_and_many_give_the_same_weights(actors: AsActors) -> None:
+    """C14: the importance weight of a transition does not depend on how many shards hold the replay."""
+    places: tuple[Place, ...] = (InLearner(prioritized=True), actors)
+    weights: list[dict[Code, float]] = []
+    for place in places:
+        play(place)
+        settle(place)
+        batch = place.sample(2_048)
+        weight = importance_weights(batch.priority, beta=0.7)
+        weights.append(dict(zip(checked(batch), weight.tolist(), strict=True)))
+    assert places[0].mass() == pytest.approx(places[1].mass())
+    assert weights[0].keys() == weights[1].keys()
+    for code, value in weights[0].items():
+        assert value == pytest.approx(weights[1][code], rel=1e-5)
+        assert value == pytest.approx(((surprise(code) + 1e-6) / (0.5 + 1e-6)) ** (-0.7 * ALPHA), rel=1e-5)
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_c15_shards_are_drawn_from_by_their_mass(prioritized: bool) -> None:
+    """C15: a shard with more rows, or more priority, gives more; not every shard the same."""
+    place = AsActors(prioritized=prioritized)
+    try:
+        play(place, (6, 2))
+        if prioritized:  # now the small shard is the heavy one
+            for _ in range(12):
+                batch = place.sample(256)
+                place.update_priorities(batch.key, np.where(batch.key >> SHARD_BITS == 1, 50.0, 0.1).astype(np.float32))
+            place.mass()
+            for _ in range(2):
+                place.sample(256)
+        first, second = ray.get([shard.mass.remote() for shard in place.shards], timeout=PATIENCE)
+        assert (second > 2 * first) if prioritized else (first > 2 * second)
+        owner = np.concatenate([place.sample(512).key >> SHARD_BITS for _ in range(4)])
+        share = second / (first + second)
+        assert abs((owner == 1).sum() - 2_048 * share) < 5 * np.sqrt(2_048 * share * (1 - share))
+    finally:
+        place.close()
+
+
+def test_a_killed_shard_costs_its_share_and_no_more(actors: AsActors) -> None:
+    """C27: the others go on at once; the shard comes back empty and fills; keys of its first life do no harm."""
+    rollouts = play(actors)
+    before = actors.sample(512)
+    old = before.key[before.key >> SHARD_BITS == 0]
+    assert 0 < len(old) < 512
+    kill(actors.shards[0])
+    for _ in range(8):
+        checked(actors.sample(64))
+    started, refilled = time.monotonic(), 0
+    while refilled < 2:  # its runner goes on in the middle of an episode
+        assert time.monotonic() - started < PATIENCE
+        try:
+            actors.add(0, rollouts[0].collect(TIME, 0, CHUNKS)[0])
+            refilled += 1
+        except ray.exceptions.RayActorError:
+            time.sleep(0.1)
+    assert 0 < ray.get(actors.shards[0].mass.remote(), timeout=PATIENCE) < TIME * ENVS * 2
+    actors.update_priorities(old, np.full(len(old), 1e6, np.float32))
+    assert np.isfinite(actors.mass())
+    drawn = [actors.sample(256) for _ in range(6)]
+    for batch in drawn:
+        checked(batch, lanes_begin_anywhere=True)
+    again = np.concatenate([batch.version[batch.key >> SHARD_BITS == 0] for batch in drawn[2:]])
+    assert set(again.tolist()) == {CHUNKS}, "what the shard held is lost, what it was given since is there"
+
+
+def test_without_any_shard_replay_is_empty(actors: AsActors) -> None:
+    play(actors)
+    checked(actors.sample(64))
+    for shard in actors.shards:
+        kill(shard)
+    with pytest.raises(ReplayEmpty):
+        _ = [actors.sample(64) for _ in range(4)]  # the first may still have been on their way
+    play(actors)
+    assert {int(key) >> SHARD_BITS for key in actors.sample(256).key} == {0, 1}
+
+
+def kill(actor: Any) -> None:
+    """SIGKILL its process."""
+    os.kill(ray.get(actor.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE), signal.SIGKILL)
