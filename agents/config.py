@@ -107,8 +107,9 @@ class Settings:
         return -(-self.fleet.runners // shards) * self.fleet.envs_per_runner
 
     def shard_replay(self) -> ReplaySettings:
-        """Replay settings of one shard: its share of the capacity."""
-        return dataclasses.replace(self.replay, capacity=self.replay.capacity // max(self.fleet.shards, 1))
+        """Replay settings of one shard: its share of the capacity; when learning starts is the driver's concern."""
+        shards = max(self.fleet.shards, 1)
+        return dataclasses.replace(self.replay, capacity=self.replay.capacity // shards, learning_starts=0)
 
     def rows_per_lane(self) -> int:
         """Rows that replay keeps of every lane.

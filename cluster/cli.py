@@ -6,7 +6,6 @@ import os
 import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # read once, when ray loads: its errors reach us as exceptions
 
 USAGE = """usage: quarterdeck COMMAND ...
 

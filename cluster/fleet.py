@@ -25,6 +25,8 @@ def start_ray(settings: Settings) -> None:
     """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+    # A runner's config travels inside its creation task, so that its restart needs no object that may be gone.
+    os.environ.setdefault("RAY_max_direct_call_object_size", str(1 << 20))
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would let the learner starve the runners it waits for
     if "RAY_ADDRESS" in os.environ:
         ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
@@ -45,7 +47,7 @@ class FleetRun:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         start_ray(settings)
-        for name in ("ray.rllib", "ray.tune"):
+        for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self.algo: Quarterdeck = QuarterdeckConfig().from_settings(settings).build_algo()
         self.beside = EvaluationBeside(settings, self.algo.frame_shape, self.algo.num_actions)

@@ -19,6 +19,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "1000000000",
     "MALLOC_TOP_PAD_": "100000000",
 }
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}  # idle OpenMP threads sleep and leave their core to the emulators
 DEFAULT_RATIO = 8.0  # trained samples per agent step that both peers' default batch and period give
 TOLERANCE = 0.02  # relative distance at which the trained samples per step are not the asked ones
 
@@ -76,12 +77,14 @@ def parse(description: str | None) -> Request:
     )
 
 
-def keep_memory() -> None:
-    """Start this process again with `ALLOCATOR` in its environment, unless it is there: glibc reads it only once."""
-    if ALLOCATOR.items() <= os.environ.items():
+def set_environment(*, keep_memory: bool, passive_wait: bool) -> None:
+    """Start this process again unless just these variables are set: they are read only when a process starts."""
+    wanted = (ALLOCATOR if keep_memory else {}) | (PASSIVE if passive_wait else {})
+    others = {name: value for name, value in os.environ.items() if name not in ALLOCATOR | PASSIVE}
+    if others | wanted == dict(os.environ):
         return
     sys.stdout.flush()
-    os.execve(sys.executable, sys.orig_argv, {**os.environ, **ALLOCATOR})
+    os.execve(sys.executable, sys.orig_argv, others | wanted)
 
 
 def steps_between_updates(samples_per_step: float, batch_size: int, num_envs: int) -> int:

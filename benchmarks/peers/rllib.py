@@ -20,7 +20,7 @@ from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.tune.registry import register_env
 
-from benchmarks.peers.common import Reading, Request, keep_memory, parse, report
+from benchmarks.peers.common import Reading, Request, parse, report, set_environment
 from benchmarks.peers.rllib_env import make_native, make_wrapped
 
 WARM_UPDATES = 8  # updates before the clock starts: the first ones pay for set-up
@@ -39,6 +39,7 @@ class Settings:
     bfloat16: bool = True
     episodes_to_numpy: bool = False  # True copies the whole episode at every extension
     keep_memory: bool = True
+    passive_wait: bool = True
     prioritized_double_dueling: bool = False
     learning_starts: int = 1_500
     buffer_size: int = 100_000
@@ -56,6 +57,7 @@ DEFAULTS = Settings(
     bfloat16=False,
     episodes_to_numpy=True,
     keep_memory=False,
+    passive_wait=False,
     prioritized_double_dueling=True,
     learning_starts=1_000,
     buffer_size=50_000,
@@ -135,8 +137,7 @@ def main(request: Request) -> None:
     """Train until `request.seconds` have been timed and print the result."""
     base = DEFAULTS if request.defaults else STOCK if request.stock else Settings()
     settings: Settings = request.apply(base)
-    if settings.keep_memory:
-        keep_memory()
+    set_environment(keep_memory=settings.keep_memory, passive_wait=settings.passive_wait)
     cores = len(os.sched_getaffinity(0))
     ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False, object_store_memory=2**30)
     algorithm = make_config(settings, request.samples_per_step).build_algo()

@@ -22,7 +22,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack, VecTransposeImage
 from torch import nn
 
-from benchmarks.peers.common import Reading, Request, keep_memory, parse, report, steps_between_updates
+from benchmarks.peers.common import Reading, Request, parse, report, set_environment, steps_between_updates
 from benchmarks.peers.sb3_env import NativeAtari
 
 WARM_UPDATES = 20  # updates before the clock starts: the first ones pay for set-up
@@ -39,6 +39,7 @@ class Settings:
     bfloat16: bool = True
     fused_adam: bool = True
     keep_memory: bool = True
+    passive_wait: bool = True
     learning_starts: int = 3_000
     buffer_size: int = 100_000
     epsilon: float = 0.05  # SB3's final value, from the start: the steady state acts with the network
@@ -54,6 +55,7 @@ DEFAULTS = Settings(
     bfloat16=False,
     fused_adam=False,
     keep_memory=False,
+    passive_wait=False,
     learning_starts=100,
 )
 
@@ -146,8 +148,7 @@ def main(request: Request) -> None:
     """Train until `request.seconds` have been timed and print the result."""
     base = DEFAULTS if request.defaults else STOCK if request.stock else Settings()
     settings: Settings = request.apply(base)
-    if settings.keep_memory:
-        keep_memory()
+    set_environment(keep_memory=settings.keep_memory, passive_wait=settings.passive_wait)
     torch.set_num_threads(settings.torch_threads)
     model = make_model(settings, request.samples_per_step)
     stopwatch = Stopwatch(request.seconds)

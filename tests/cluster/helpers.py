@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
@@ -18,7 +17,6 @@ from numpy.typing import NDArray
 from agents.config import EvaluationSettings, FleetSettings, Settings
 from agents.frames import from_blocks
 from agents.learner import LearnerSettings
-from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
 from agents.rollout import Actor
 from agents.transitions import ReplaySettings
@@ -50,15 +48,6 @@ def catch_settings(**fleet: int) -> Settings:
     )
 
 
-def vector_settings(**fleet: int) -> Settings:
-    """The same on CartPole, whose network is so small that only the machinery takes time."""
-    return dataclasses.replace(
-        catch_settings(**fleet),
-        world=WorldSettings(env="CartPole-v1"),
-        network=NetworkSettings(kind="mlp", stack=1, hidden=16),
-    )
-
-
 class StillActor(Actor):
     """Finds every action of a coded world worth the same."""
 
@@ -75,6 +64,28 @@ def train_until(algo: Any, done: Callable[[], bool]) -> None:
     while not done():
         algo.train()
         assert time.monotonic() - started < PATIENCE, f"it has not happened after {algo.stats}"
+
+
+def wait_until(ask: Callable[[], Any]) -> Any:
+    """The first answer that is not None."""
+    started = time.monotonic()
+    while (answer := ask()) is None:
+        assert time.monotonic() - started < PATIENCE
+        time.sleep(0.05)
+    return answer
+
+
+def same_tree(one: Any, other: Any) -> None:
+    """Two trees of arrays and values are equal, to the last bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            same_tree(value, other[name])
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype
+        assert np.array_equal(one, other)
+    else:
+        assert one == other
 
 
 def ball_and_paddle(blocks: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -117,7 +117,7 @@ def actors() -> Iterator[AsActors]:
 def run_settings(shards: int, *, prioritized: bool) -> Settings:
     """Room for everything that these tests add."""
     return Settings(
-        replay=ReplaySettings(capacity=1_200, prioritized=prioritized, alpha=ALPHA, n_step=N_STEP, learning_starts=0),
+        replay=ReplaySettings(capacity=2_400, prioritized=prioritized, alpha=ALPHA, n_step=N_STEP, learning_starts=0),
         learner=LearnerSettings(gamma=GAMMA),
         fleet=FleetSettings(runners=RUNNERS, envs_per_runner=ENVS, chunk_steps=TIME, shards=shards),
     )
@@ -175,7 +175,7 @@ def surprise(code: Code) -> float:
 
 def settle(place: Place) -> None:
     """Give every transition its TD error; batches drawn ahead of time are drawn out."""
-    for _ in range(24):
+    for _ in range(16):
         batch = place.sample(256)
         errors = [surprise(stack[-1]) for stack in codes_of(batch.obs)]
         place.update_priorities(batch.key, np.array(errors, np.float32))
@@ -209,7 +209,7 @@ def test_priorities_come_back_and_decide(make: Callable[..., Place]) -> None:
     settle(place)
     seen: dict[int, float] = {}
     counts: dict[float, int] = {}
-    for _ in range(8):
+    for _ in range(16):
         batch = place.sample(256)
         for code, key, priority in zip(checked(batch), batch.key.tolist(), batch.priority.tolist(), strict=True):
             assert priority == pytest.approx((surprise(code) + 1e-6) ** ALPHA, rel=1e-5)
@@ -218,7 +218,7 @@ def test_priorities_come_back_and_decide(make: Callable[..., Place]) -> None:
     assert sum(seen.values()) == pytest.approx(place.mass(), rel=1e-5)
     for error, count in counts.items():
         share = sum(p for p in seen.values() if p == pytest.approx(error**ALPHA, rel=1e-3)) / sum(seen.values())
-        assert abs(count - 2048 * share) < 5 * np.sqrt(2048 * share * (1 - share))
+        assert abs(count - 4_096 * share) < 5 * np.sqrt(4_096 * share * (1 - share))
 
 
 def test_a_saved_replay_goes_on(make: Callable[..., Place], tmp_path: Path) -> None:

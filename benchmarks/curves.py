@@ -1,0 +1,43 @@
+"""The README's picture: several runs of one preset in one figure.
+
+python -m benchmarks.curves docs/pong.png runs/pong-s0 runs/pong-s1 runs/pong-s2
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+
+def main(picture: Path, runs: list[Path]) -> None:
+    """Scores over minutes of wall clock, a colour per seed, the closing evaluation as a dot."""
+    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    for index, run in enumerate(runs):
+        summary = json.loads((run / "summary.json").read_text())
+        with (run / "curve.csv").open() as source:
+            rows = [row for row in csv.DictReader(source) if row["low_epsilon"]]
+        minutes = [float(row["seconds"]) / 60 for row in rows]
+        colour = f"C{index}"
+        axes.plot(minutes, [float(row["low_epsilon"]) for row in rows], color=colour, label=f"seed {summary['seed']}")
+        ended = summary["seconds_with_evaluation"] / 60
+        axes.plot(ended, summary["eval"]["mean"], "o", color=colour)
+    axes.axhline(18, color="0.6", linestyle=":")
+    axes.set(
+        xlabel="minutes of wall clock, start-up and closing evaluation included",
+        ylabel="raw score",
+        title="Pong from pixels on two CPU cores\n(lines: games while learning; dots: 100 greedy games)",
+    )
+    axes.legend(loc="upper left")
+    axes.grid(alpha=0.3)
+    figure.savefig(picture, dpi=110)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [Path(run) for run in sys.argv[2:]])

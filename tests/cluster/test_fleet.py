@@ -1,0 +1,186 @@
+"""Two runners and a learner: they train together, and outlive each other. Real processes are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+
+from agents.policy import final_epsilons
+from cluster.algorithm import Quarterdeck
+from cluster.config import QuarterdeckConfig
+from cluster.evaluation import EvaluationBeside
+from cluster.weights import WeightBoard
+from tests.cluster.helpers import PATIENCE, ball_and_paddle, catch_settings, train_until, wait_until
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+
+
+@pytest.fixture(scope="module")
+def fleet(ray_cluster: None) -> Iterator[Quarterdeck]:
+    """Two runners, replay in the learner."""
+    config = QuarterdeckConfig().from_settings(catch_settings(runners=2))
+    algo = config.reporting(min_time_s_per_iteration=0.1).build_algo()
+    yield algo
+    algo.stop()
+
+
+def pids(algo: Quarterdeck) -> dict[int, int]:
+    """Process of every healthy runner, by its number from 1."""
+    runners = algo.env_runner_group.foreach_env_runner(
+        lambda runner: (runner.worker_index, os.getpid()), local_env_runner=False
+    )
+    return dict(runners)
+
+
+def rows(algo: Quarterdeck) -> list[dict[str, Any]]:
+    """What every lane holds, in the order in which it happened."""
+    (shard,) = algo._each_learner(lambda learner: learner.own_shard())
+    lanes = []
+    for lane, written in enumerate(shard.written):
+        slots = lane * shard.rows + np.arange(max(0, written - shard.rows), written) % shard.rows
+        ball_row, _ = ball_and_paddle(shard.frames.numpy()[slots])
+        columns = {name: getattr(shard, name)[slots] for name in ("first", "terminal", "version", "reward")}
+        lanes.append({"ball_row": ball_row, "written": int(written), **columns})
+    return lanes
+
+
+def cuts(lane: dict[str, Any]) -> int:
+    """Check a lane row by row; returns how many of its episodes were cut off before their end.
+
+    The ball falls one row a step, and lands in row 11: any other sequence would join what never followed.
+    """
+    ball, first = lane["ball_row"], lane["first"]
+    inside = ~first[1:]
+    assert (ball[1:][inside] == ball[:-1][inside] + 1).all()
+    assert (ball[first] == 0).all()
+    assert (lane["terminal"] == (ball == 10)).all()
+    assert (lane["reward"][ball != 10] == 0).all()
+    return int((ball[:-1][first[1:]] != 11).sum())
+
+
+def test_a_fleet_trains(fleet: Quarterdeck) -> None:
+    """C17 and C19 in the fleet: every insert earns its samples, every row and chunk says which weights acted."""
+    train_until(fleet, lambda: fleet.stats.updates > 40 and all(lane["written"] > 50 for lane in rows(fleet)))
+    result = fleet.train()
+    assert result["env_runners"]["num_env_steps_sampled_lifetime"] == fleet.stats.agent_steps
+    earned = 2.0 * (fleet.limiter.inserted - 200)
+    assert earned - 32 < fleet.limiter.sampled <= earned
+    assert sum(cuts(lane) for lane in rows(fleet)) == 0
+    lags = np.array(fleet.stats.means["acting/policy_lag_in_updates"])
+    assert (lags >= 0).all()
+    assert lags.min() < 20
+    versions = np.concatenate([lane["version"] for lane in rows(fleet)])
+    assert versions.min() == 0 < versions.max() <= fleet.stats.updates
+    assert fleet.stats.means["replay/age_in_updates"]
+    assert set(pids(fleet)) == {1, 2}
+
+
+def test_c18_a_killed_runner_comes_back_and_training_goes_on(fleet: Quarterdeck) -> None:
+    """C18 and C27: its lanes keep their epsilons, and none of its rows joins two episodes."""
+    train_until(fleet, lambda: all(lane["written"] > 20 for lane in rows(fleet)))
+    before, steps, killed = rows(fleet), fleet.stats.agent_steps, pids(fleet)[1]
+    os.kill(killed, signal.SIGKILL)
+    train_until(fleet, lambda: rows(fleet)[0]["written"] >= before[0]["written"] + 4 * 8)
+    assert pids(fleet)[1] != killed
+    assert fleet.stats.agent_steps > steps
+    after = rows(fleet)
+    assert all(cuts(lane) <= 1 for lane in after[:4])
+    assert sum(cuts(lane) for lane in after[:4]) > 0, "the kill shows as episodes that were cut off"
+    assert sum(cuts(lane) for lane in after[4:]) == 0
+    fleet.stats.recent.clear()
+    train_until(fleet, lambda: {game.lane for game in fleet.stats.recent} == set(range(8)))
+    ladder = final_epsilons(fleet.settings.exploration, 8)
+    assert [game.epsilon for game in fleet.stats.recent] == [ladder[game.lane] for game in fleet.stats.recent]
+    assert len(set(ladder)) == 8
+    assert fleet.limiter.sampled <= 2.0 * (fleet.limiter.inserted - 200)
+
+
+def test_evaluation_beside_training(fleet: Quarterdeck) -> None:
+    """It never blocks the loop, plays with the weights it was given, and survives the kill of its process."""
+    beside = EvaluationBeside(fleet.settings, fleet.frame_shape, fleet.num_actions)
+    try:
+        assert beside.poll(fleet.weights, 199) is None
+        assert beside.actor is None, "not due yet: nothing was started"
+        assert beside.poll(fleet.weights, 200) is None
+        assert beside.pending is not None, "the loop has gone on before the games are over"
+        assert beside.poll(fleet.weights, 5_000) is None, "one evaluation at a time"
+        steps, summary = wait_until(lambda: beside.poll(fleet.weights, 201))
+        assert steps == 200
+        assert summary["episodes"] == 2
+        assert beside.next_at == 400
+
+        killed = ray.get(beside.actor.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE)
+        assert beside.poll(fleet.weights, 400) is None
+        os.kill(killed, signal.SIGKILL)
+        while beside.pending is not None:
+            assert beside.poll(fleet.weights, 401) is None or beside.pending is None
+        steps, summary = wait_until(lambda: beside.poll(fleet.weights, 600))
+        assert steps == 600
+        assert -1 <= summary["min"] <= summary["max"] <= 1
+    finally:
+        beside.stop()
+
+
+def test_weights_are_pulled_by_version() -> None:
+    board = WeightBoard()
+    assert board.other_than(-1) is None
+    board.publish(5, ["five"])
+    newest = board.other_than(-1)
+    assert newest is not None
+    assert (newest.version, newest.ref) == (5, ["five"])
+    assert board.other_than(5) is None
+    board.publish(3, ["a restored run"])
+    newest = board.other_than(5)
+    assert newest is not None
+    assert newest.version == 3
+
+
+def test_the_board_s_death_is_survived(fleet: Quarterdeck) -> None:
+    os.kill(ray.get(fleet.board.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE), signal.SIGKILL)
+    steps, updates = fleet.stats.agent_steps, fleet.stats.updates
+    train_until(fleet, lambda: fleet.stats.agent_steps > steps + 500 and fleet.stats.updates > updates + 20)
+    newest = wait_until(lambda: ray.get(fleet.board.other_than.remote(-1), timeout=PATIENCE))
+    assert newest.version > updates
+    assert sum(cuts(lane) for lane in rows(fleet)[4:]) == 0
+
+
+def test_a_fleet_with_replay_actors(tmp_path: Path) -> None:
+    """C17 and C27 with shards: trains at the ratio, saves and goes back, loses one shard, then all, and goes on."""
+    config = QuarterdeckConfig().from_settings(catch_settings(runners=2, shards=2))
+    algo = config.reporting(min_time_s_per_iteration=0.1).build_algo()
+    try:
+        train_until(algo, lambda: algo.stats.updates > 20)
+        earned = 2.0 * (algo.limiter.inserted - 200)
+        assert earned - 32 < algo.limiter.sampled <= earned
+        path = algo.save_to_path(tmp_path / "saved")
+        assert sorted(folder.name for folder in (tmp_path / "saved" / "quarterdeck").iterdir() if folder.is_dir()) == [
+            "replay-0",
+            "replay-1",
+        ]
+        saved, masses = algo.get_state()["stats"], masses_of(algo)
+        train_until(algo, lambda: algo.stats.updates > 30)
+        algo.restore_from_path(path)
+        assert algo.get_state()["stats"] == saved
+        assert masses_of(algo) == pytest.approx(masses)
+        for doomed in ([0], [0, 1]):
+            updates, steps = algo.stats.updates, algo.stats.agent_steps
+            for index in doomed:
+                pid = ray.get(algo.shards[index].__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE)
+                os.kill(pid, signal.SIGKILL)
+            train_until(algo, lambda: algo.stats.updates > updates + 20 and algo.stats.agent_steps > steps + 100)  # noqa: B023
+        assert min(masses_of(algo)) > 0
+        assert algo.limiter.sampled <= 2.0 * (algo.limiter.inserted - 200)
+    finally:
+        algo.stop()
+
+
+def masses_of(algo: Quarterdeck) -> list[float]:
+    """Total priority of every shard."""
+    return list(ray.get([shard.mass.remote() for shard in algo.shards], timeout=PATIENCE))
