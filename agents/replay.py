@@ -70,9 +70,7 @@ class ReplayShard:
         time, envs = chunk.action.shape
         lanes = np.arange(chunk.lane, chunk.lane + envs)
         if time > self.rows // 2 or not 0 <= chunk.lane <= self.lanes - envs:
-            raise ValueError(
-                f"{time} rows for lane {chunk.lane} and on do not fit {self.lanes} x {self.rows}: add fewer"
-            )
+            raise ValueError(f"{time} rows from lane {chunk.lane} on do not fit {self.lanes} x {self.rows}: add fewer")
         before = self._eligible()
         slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
         frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # Ray's cannot be written to
@@ -192,7 +190,7 @@ class ReplayShard:
         return int(self.frames.nbytes + self.written.nbytes + sum(array.nbytes for array in arrays))
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit, as arrays and plain values (arrays are views)."""
+        """All that `load_state` needs to go on bit for bit, as plain values and arrays (views, not copies)."""
         return {
             "rows": {name: getattr(self, name) for name in COLUMNS},
             "frames": self.frames.cpu().numpy(),

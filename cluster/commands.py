@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -23,7 +23,7 @@ from agents.tabular import TabularSettings
 from cluster.arguments import parse
 from cluster.display import Display
 from cluster.fleet import FleetRun
-from cluster.rundir import RunDir, origin, write_json
+from cluster.rundir import RunDir, origin, process_seconds, protocol_name, write_json
 from cluster.session import Session
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
 from cluster.video import record
@@ -83,7 +83,7 @@ class Watch:
 
 def train(arguments: list[str]) -> int:
     """`quarterdeck train PRESET ...`."""
-    started = time.monotonic()
+    started = time.monotonic() - process_seconds()
     preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
     if preset not in PRESET_NAMES:
         raise ValueError(
@@ -162,15 +162,13 @@ def _run(settings: Settings, directory: RunDir, found: Path | None, started: flo
         summary = session.close(evaluate=not interrupted)
     finally:
         run.close()
+    preset, result, steps = directory.record()["preset"], summary["eval"], f"{summary['agent_steps']:,} agent steps"
     if interrupted:
-        preset = directory.record()["preset"]
         print(f"saved; go on with: quarterdeck train {preset} --run-dir {directory.path} --resume")
-        return 0
-    result = summary["eval"]
-    print(
-        f"{settings.world.env}: {result['mean']:.2f} over {result['episodes']} games after {summary['agent_steps']:,} "
-        f"agent steps in {summary['seconds'] / 60:.1f} minutes; everything is in {directory.path}"
-    )
+    else:
+        score = f"{result['mean']:.2f} over {result['episodes']} games"
+        minutes = f"{summary['seconds'] / 60:.1f} minutes"
+        print(f"{settings.world.env}: {score} after {steps} in {minutes}; everything is in {directory.path}")
     return 0
 
 
@@ -202,16 +200,6 @@ def evaluate(arguments: list[str]) -> int:
     else:
         print(f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})")
     return 0
-
-
-def protocol_name(protocol: dict[str, Any]) -> str:
-    """Every rule that decides what a score means, as part of a file name."""
-    parts = [str(protocol["name"])]
-    for key in ("sticky", "life_signal", "noop_max", "action_set", "frame_skip", "frame_cap", "epsilon"):
-        if key in protocol:
-            value = protocol[key]
-            parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")
-    return "-".join(parts)
 
 
 def watch(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,21 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(value, indent=2) + "\n")
     os.replace(part, path)
+
+
+def protocol_name(protocol: dict[str, Any]) -> str:
+    """Every rule that decides what a score means, as part of a file name."""
+    parts = [str(protocol["name"])]
+    for key in ("sticky", "life_signal", "noop_max", "action_set", "frame_skip", "frame_cap", "epsilon"):
+        if key in protocol:
+            value = protocol[key]
+            parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")
+    return "-".join(parts)
+
+
+def process_seconds() -> float:
+    """Wall clock since this process was started, its imports included."""
+    return time.time() - psutil.Process().create_time()
 
 
 def origin() -> dict[str, Any]:

@@ -91,7 +91,8 @@ class ShardedReplay:
         self.shards, self.prioritized = shards, prioritized
         self.masses = np.zeros(len(shards))
         self.rng = np.random.default_rng(seed)
-        self.pending: list[list[tuple[int, Any]]] = []
+        self.batch_size = 0
+        self.pending: list[list[tuple[int, Any]]] = []  # batches of that size, on their way
         self.asked: dict[int, Any] = {}  # shards without mass, asked for it
 
     def sample(self, batch_size: int) -> Batch:
@@ -100,6 +101,8 @@ class ShardedReplay:
         Raises:
             ReplayEmpty: no shard has anything.
         """
+        if batch_size != self.batch_size:
+            self.batch_size, self.pending = batch_size, []
         while True:
             while len(self.pending) < PREFETCH:
                 self.pending.append(self._request(batch_size))

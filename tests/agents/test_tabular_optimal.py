@@ -63,13 +63,10 @@ def score(model: Model, q: Table) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("env", "steps", "seed"),
-    [("Taxi-v3", 400_000, 0), *(("FrozenLake-v1", 150_000, seed) for seed in range(3))],
-)
-def test_greedy_policy_is_optimal(env: str, steps: int, seed: int) -> None:
-    """C31: the exact return of the learned policy is that of value iteration's."""
-    settings = replace(taxi(), env=env, steps=steps, seed=seed)
+@pytest.mark.parametrize("env", ["Taxi-v3", "FrozenLake-v1"])
+def test_greedy_policy_is_optimal(env: str) -> None:
+    """C31: with the preset, the exact return of the learned policy is that of value iteration's."""
+    settings = replace(taxi(), env=env)
     model = model_of(env)
     learned, best = list(train_tabular(settings))[-1].q, optimal_q(model, settings.discount)
     learned = np.concatenate([learned, np.zeros((len(best) - len(learned), best.shape[1]))])

@@ -18,7 +18,7 @@ from agents.networks import NetworkSettings, QNetwork
 from agents.policy import ExplorationSettings
 from agents.rollout import Actor, Rollout
 from cluster.cli import main
-from cluster.commands import protocol_name
+from cluster.rundir import protocol_name
 from envs import make_world
 from envs.base import TimeStep, WorldSettings
 from tests.cluster.helpers import StillActor, catch_settings, read_json

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from agents.frames import from_blocks
 from agents.learner import LearnerSettings
 from agents.losses import importance_weights
 from agents.policy import ExplorationSettings
-from agents.replay import ReplayShard
+from agents.replay import LANE_BITS, ReplayShard
 from agents.rollout import Rollout
 from agents.transitions import Batch, Chunk, ReplayEmpty, ReplaySettings
 from cluster.saving import each_shard
@@ -40,9 +41,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
 class InLearner:
     """One shard in this process."""
 
-    def __init__(self, *, prioritized: bool) -> None:
-        s = run_settings(0, prioritized=prioritized)
-        shape, dtype = (84, 84), np.dtype(np.uint8)
+    def __init__(self, folder: Path, *, prioritized: bool) -> None:
+        self.settings = run_settings(0, prioritized=prioritized)
+        self.reset()
+
+    def reset(self) -> None:
+        s, shape, dtype = self.settings, (84, 84), np.dtype(np.uint8)
         self.shard = ReplayShard(
             s.replay, lanes=s.fleet.lanes, frame_shape=shape, frame_dtype=dtype, stack=STACK, gamma=GAMMA, seed=1
         )
@@ -65,11 +69,17 @@ class InLearner:
 
 
 class AsActors:
-    """One shard per runner, each in a process of its own."""
+    """One shard per runner, each in a process of its own; they serve one test after the other."""
 
-    def __init__(self, *, prioritized: bool) -> None:
-        self.shards = start_shards(run_settings(RUNNERS, prioritized=prioritized), (84, 84), np.dtype(np.uint8))
-        self.replay = ShardedReplay(self.shards, seed=1, prioritized=prioritized)
+    def __init__(self, folder: Path, *, prioritized: bool) -> None:
+        self.settings, self.empty = run_settings(RUNNERS, prioritized=prioritized), folder / f"empty-{prioritized}"
+        self.shards = start_shards(self.settings, (84, 84), np.dtype(np.uint8))
+        self.save(self.empty)
+        self.reset()
+
+    def reset(self) -> None:
+        self.load(self.empty)
+        self.replay = ShardedReplay(self.shards, seed=1, prioritized=self.settings.replay.prioritized)
         self.sample, self.update_priorities = self.replay.sample, self.replay.update_priorities
 
     def add(self, runner: int, chunk: Chunk) -> None:
@@ -92,26 +102,34 @@ class AsActors:
 Place = InLearner | AsActors
 
 
-@pytest.fixture(params=[InLearner, AsActors])
-def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Place]]:
-    """Makes replays of one placement, and ends them."""
-    made: list[Place] = []
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Iterator[Callable[..., Place]]:
+    """Gives an empty replay of a placement; the actors are started once."""
+    folder, made = tmp_path_factory.mktemp("replay"), dict[tuple[type, bool], Place]()
 
-    def call(*, prioritized: bool = True) -> Place:
-        made.append(request.param(prioritized=prioritized))
-        return made[-1]
+    def give(kind: type[Place], *, prioritized: bool = True) -> Place:
+        if (kind, prioritized) not in made:
+            made[kind, prioritized] = kind(folder, prioritized=prioritized)
+        made[kind, prioritized].reset()
+        return made[kind, prioritized]
 
-    yield call
-    for place in made:
+    yield give
+    for place in made.values():
         place.close()
 
 
+@pytest.fixture(params=[InLearner, AsActors])
+def make(request: pytest.FixtureRequest, places: Callable[..., Place]) -> Callable[..., Place]:
+    """Gives an empty replay, in every placement."""
+    return partial(places, request.param)
+
+
 @pytest.fixture
-def actors() -> Iterator[AsActors]:
-    """A prioritized replay as actors."""
-    place = AsActors(prioritized=True)
-    yield place
-    place.close()
+def actors(places: Callable[..., Place]) -> AsActors:
+    """An empty prioritized replay as actors."""
+    place = places(AsActors)
+    assert isinstance(place, AsActors)
+    return place
 
 
 def run_settings(shards: int, *, prioritized: bool) -> Settings:
@@ -163,7 +181,7 @@ def checked(batch: Batch, *, lanes_begin_anywhere: bool = False) -> list[Code]:
         assert next_stack[-1] == (env, episode, t + k)
         oldest = stack[0].t if lanes_begin_anywhere else 0
         assert stack == [(env, episode, max(t - age, oldest)) for age in reversed(range(STACK))]
-        assert (int(batch.key[b]) >> 40) % ENVS == env
+        assert ((int(batch.key[b]) & ((1 << SHARD_BITS) - 1)) >> LANE_BITS) % ENVS == env
         starts.append(stack[-1])
     return starts
 
@@ -222,29 +240,32 @@ def test_priorities_come_back_and_decide(make: Callable[..., Place]) -> None:
 
 
 def test_a_saved_replay_goes_on(make: Callable[..., Place], tmp_path: Path) -> None:
-    place, other = make(), make()
+    place = make()
     play(place)
     settle(place)
+    mass = place.mass()
     place.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"replay-{i}" for i in range(len(os.listdir(tmp_path)))]
-    other.load(tmp_path)
-    assert other.mass() == place.mass()
-    batch = other.sample(512)
+    place.reset()
+    assert place.mass() == 0
+    place.load(tmp_path)
+    assert place.mass() == mass
+    batch = place.sample(512)
     for code, priority in zip(checked(batch), batch.priority.tolist(), strict=True):
         assert priority == pytest.approx((surprise(code) + 1e-6) ** ALPHA, rel=1e-5)
 
 
-def test_c14_one_shard_and_many_give_the_same_weights(actors: AsActors) -> None:
+def test_c14_one_shard_and_many_give_the_same_weights(places: Callable[..., Place]) -> None:
     """C14: the importance weight of a transition does not depend on how many shards hold the replay."""
-    places: tuple[Place, ...] = (InLearner(prioritized=True), actors)
+    both: tuple[Place, ...] = (places(InLearner), places(AsActors))
     weights: list[dict[Code, float]] = []
-    for place in places:
+    for place in both:
         play(place)
         settle(place)
         batch = place.sample(2_048)
         weight = importance_weights(batch.priority, beta=0.7)
         weights.append(dict(zip(checked(batch), weight.tolist(), strict=True)))
-    assert places[0].mass() == pytest.approx(places[1].mass())
+    assert both[0].mass() == pytest.approx(both[1].mass())
     assert weights[0].keys() == weights[1].keys()
     for code, value in weights[0].items():
         assert value == pytest.approx(weights[1][code], rel=1e-5)
@@ -252,25 +273,23 @@ def test_c14_one_shard_and_many_give_the_same_weights(actors: AsActors) -> None:
 
 
 @pytest.mark.parametrize("prioritized", [False, True])
-def test_c15_shards_are_drawn_from_by_their_mass(prioritized: bool) -> None:
+def test_c15_shards_are_drawn_from_by_their_mass(places: Callable[..., Place], prioritized: bool) -> None:
     """C15: a shard with more rows, or more priority, gives more; not every shard the same."""
-    place = AsActors(prioritized=prioritized)
-    try:
-        play(place, (6, 2))
-        if prioritized:  # now the small shard is the heavy one
-            for _ in range(12):
-                batch = place.sample(256)
-                place.update_priorities(batch.key, np.where(batch.key >> SHARD_BITS == 1, 50.0, 0.1).astype(np.float32))
-            place.mass()
-            for _ in range(2):
-                place.sample(256)
-        first, second = ray.get([shard.mass.remote() for shard in place.shards], timeout=PATIENCE)
-        assert (second > 2 * first) if prioritized else (first > 2 * second)
-        owner = np.concatenate([place.sample(512).key >> SHARD_BITS for _ in range(4)])
-        share = second / (first + second)
-        assert abs((owner == 1).sum() - 2_048 * share) < 5 * np.sqrt(2_048 * share * (1 - share))
-    finally:
-        place.close()
+    place = places(AsActors, prioritized=prioritized)
+    assert isinstance(place, AsActors)
+    play(place, (6, 2))
+    if prioritized:  # now the small shard is the heavy one
+        for _ in range(12):
+            batch = place.sample(256)
+            place.update_priorities(batch.key, np.where(batch.key >> SHARD_BITS == 1, 50.0, 0.1).astype(np.float32))
+        place.mass()
+        for _ in range(2):
+            place.sample(256)
+    first, second = ray.get([shard.mass.remote() for shard in place.shards], timeout=PATIENCE)
+    assert (second > 2 * first) if prioritized else (first > 2 * second)
+    owner = np.concatenate([place.sample(256).key >> SHARD_BITS for _ in range(8)])
+    share = second / (first + second)
+    assert abs((owner == 1).sum() - 2_048 * share) < 5 * np.sqrt(2_048 * share * (1 - share))
 
 
 def test_a_killed_shard_costs_its_share_and_no_more(actors: AsActors) -> None:

@@ -1,0 +1,81 @@
+"""What leaves and enters a learner: weights for actors (C20), its state (C26), its device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from agents.learner import LearnerSettings
+from agents.networks import NetworkSettings
+from agents.rollout import Actor
+from tests.small_learner import STACK, batch_of, flat, make_learner
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 2e-2)])
+def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
+    """C20: shipped weights give an actor the learner's values, in batches of another size, and its actions."""
+    settings = NetworkSettings(kind="dqn2013", layer_norm=True)
+    learner, other = (make_learner(settings, seed=seed, precision=precision) for seed in (0, 1))
+    other.online.load_state_dict(learner.weights())
+    obs = np.random.default_rng(0).integers(256, size=(512, 441, 4, 16), dtype=np.uint8)
+    actor = Actor(other.online, autocast=precision == "bf16")
+    acted = np.concatenate([actor.values(part) for part in np.split(obs, 32)])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        learned = learner.online(torch.from_numpy(obs)).numpy()
+    with torch.no_grad():
+        exact = learner.online(torch.from_numpy(obs)).numpy()
+    assert acted.dtype == np.float32
+    np.testing.assert_allclose(acted, learned, atol=tolerance)
+    np.testing.assert_allclose(acted, exact, atol=tolerance)
+    assert (acted.argmax(1) == learned.argmax(1)).mean() >= 0.999
+
+
+def test_shipped_weights_are_a_copy() -> None:
+    learner = make_learner()
+    shipped = learner.weights()
+    before = {name: value.clone() for name, value in shipped.items()}
+    learner.update(batch_of())
+    assert all(torch.equal(before[name], value) for name, value in shipped.items())
+    assert set(shipped) == set(learner.online.state_dict())
+
+
+def test_initial_weights_follow_from_the_seed_alone() -> None:
+    torch.manual_seed(123)
+    state = torch.random.get_rng_state()
+    one = make_learner(seed=5)
+    assert torch.equal(torch.random.get_rng_state(), state), "the global generator was touched"
+    torch.rand(3)
+    assert torch.equal(flat(one), flat(make_learner(seed=5)))
+    assert not torch.equal(flat(one), flat(make_learner(seed=6)))
+    assert all(torch.equal(a, b) for a, b in zip(one.online.parameters(), one.target.parameters(), strict=True))
+
+
+def test_c26_a_restored_learner_goes_on_bit_for_bit() -> None:
+    """C26: both networks, both moments and step counts of Adam, the clock of updates, beta."""
+    learner, fresh = make_learner(target_period=4), make_learner(target_period=4, seed=9)
+    for seed in range(5):
+        learner.update(batch_of(8, seed))
+    fresh.load_state(learner.state())
+    for seed in range(5, 10):
+        one, other = learner.update(batch_of(8, seed)), fresh.update(batch_of(8, seed))
+        assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert torch.equal(flat(learner), flat(fresh))
+    assert learner.updates == fresh.updates == 10
+
+
+def test_a_state_of_another_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="another shape: use the settings the run was started with"):
+        make_learner(NetworkSettings(kind="mlp", stack=STACK, hidden=8)).load_state(make_learner().state())
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert LearnerSettings().resolve_device() == "cpu"
+    with pytest.raises(ValueError, match=r"cuda:0 is not on this machine: use cpu or auto"):
+        LearnerSettings(device="cuda:0").resolve_device()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert LearnerSettings().resolve_device() == "cuda"
+    assert LearnerSettings(device="cpu").resolve_device() == "cpu"
