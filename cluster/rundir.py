@@ -89,7 +89,7 @@ def protocol_name(protocol: dict[str, Any]) -> str:
 
 def process_seconds() -> float:
     """Wall clock since this process was started, its imports included."""
-    return time.time() - psutil.Process().create_time()
+    return time.time() - float(psutil.Process().create_time())
 
 
 def origin() -> dict[str, Any]:
