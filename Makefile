@@ -22,7 +22,7 @@ check: install
 	$(BIN)/mypy $(ROOMS)
 
 bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.speed --peers
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

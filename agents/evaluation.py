@@ -147,7 +147,7 @@ def policy_of(state: dict[str, Any], settings: Settings) -> Actor:
     world.close()
     network = QNetwork(settings.network, world.frame_shape, world.num_actions).requires_grad_(False)
     try:
-        network.load_state_dict({name: torch.from_numpy(value) for name, value in state["learner"]["online"].items()})
+        network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
     except RuntimeError:
         raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
     return Actor(network, autocast=settings.learner.precision == "bf16")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import copy
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from agents.losses import ErrorLoss, clip_reward, error_loss, importance_weights, n_step_return, q_target, td_error
 from agents.networks import NetworkSettings, QNetwork
 from agents.transitions import Batch, Replay
+from agents.updates import Learned, Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class LearnerSettings:
     loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
     reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
     target_period: int = 2_500  # learner updates between copies to the target network
+    average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
     max_grad_norm: float = 10.0
     precision: Literal["bf16", "fp32"] = "bf16"
     device: str = "auto"  # auto: cuda where there is one, else cpu
@@ -43,6 +44,8 @@ class LearnerSettings:
             raise ValueError("learner.learning_rate, adam_epsilon and max_grad_norm must be above 0")
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"learner.gamma is {self.gamma}: a discount lies in 0..1")
+        if not 0 < self.average_rate <= 1:
+            raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
         if self.loss not in ("huber", "squared") or self.precision not in ("bf16", "fp32"):
@@ -63,43 +66,7 @@ class LearnerSettings:
         return self.device
 
 
-class Update(NamedTuple):
-    """What one update leaves behind, still on the learner's device."""
-
-    loss: Tensor  # []
-    td_error: Tensor  # [B]
-    q_mean: Tensor  # [] mean Q of the actions taken
-    grad_norm: Tensor  # [] before clipping
-
-
-@dataclass
-class Learned:
-    """What a number of updates did; the values are those of the last one."""
-
-    updates: int
-    scalars: dict[str, float] = field(default_factory=dict)
-    version: NDArray[np.int32] | None = None  # [B] of the weights that acted in the last batch
-    sample_seconds: float = 0.0
-    update_seconds: float = 0.0
-
-    def look(self, update: Update, batch: Batch) -> None:
-        """Read the update's values off the device.
-
-        Raises:
-            FloatingPointError: the loss is no longer a number.
-        """
-        loss = float(update.loss)
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss}: lower learner.learning_rate, or use learner.precision fp32"
-            )
-        self.scalars = {
-            "loss": loss,
-            "q_mean": float(update.q_mean),
-            "td_error": float(update.td_error.abs().mean()),
-            "grad_norm": float(update.grad_norm),
-        }
-        self.version = batch.version
+AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
 
 
 class Learner:
@@ -125,6 +92,8 @@ class Learner:
         self.online.to(self.device)
         self.target.to(self.device)
         self.sync_target()
+        # Single snapshots of a Q-network play very unevenly; their average is the policy that is judged and shown.
+        self.policy = self.online if settings.average_rate == 1 else copy.deepcopy(self.target)
         self.optimizer = torch.optim.Adam(
             self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
         )
@@ -155,6 +124,9 @@ class Learner:
         self.updates += 1
         if self.updates % s.target_period == 0:
             self.sync_target()
+        if self.updates % AVERAGE_PERIOD == 0 and self.policy is not self.online:
+            online = [parameter.detach() for parameter in self.online.parameters()]
+            torch._foreach_lerp_(list(self.policy.parameters()), online, s.average_rate)
         return Update(loss.detach(), error.detach(), (target_t - error.detach()).mean(), grad_norm)
 
     def train(self, replay: Replay, updates: int) -> Learned:
@@ -181,15 +153,17 @@ class Learner:
         """target <- online."""
         self.target.load_state_dict(self.online.state_dict())
 
-    def weights(self) -> dict[str, Tensor]:
-        """A copy of the online network's parameters on the CPU, for actors."""
-        return {name: value.detach().to("cpu", copy=True) for name, value in self.online.state_dict().items()}
+    def weights(self, network: QNetwork | None = None) -> dict[str, NDArray[Any]]:
+        """A copy of the online network's parameters, or of another's, on the CPU."""
+        parameters = (network or self.online).state_dict().items()
+        return {name: value.detach().to("cpu", copy=True).numpy() for name, value in parameters}
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit."""
         return {
-            "online": {name: value.cpu().numpy() for name, value in self.online.state_dict().items()},
-            "target": {name: value.cpu().numpy() for name, value in self.target.state_dict().items()},
+            "online": self.weights(self.online),
+            "target": self.weights(self.target),
+            "policy": self.weights(self.policy),
             "moments": {
                 str(index): {name: value.cpu().numpy() for name, value in moments.items()}
                 for index, moments in self.optimizer.state_dict()["state"].items()
@@ -204,7 +178,7 @@ class Learner:
             ValueError: the saved networks are of another kind or for another game.
         """
         try:
-            for network, saved in ((self.online, state["online"]), (self.target, state["target"])):
+            for network, saved in ((getattr(self, name), state[name]) for name in ("policy", "online", "target")):
                 network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in saved.items()})
         except RuntimeError:
             raise ValueError(

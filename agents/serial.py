@@ -26,7 +26,7 @@ class SerialRun:
         self.world = make_world(s.world, s.fleet.lanes, s.fleet.env_threads)
         shape, dtype = self.world.frame_shape, self.world.frame_dtype
         self.learner = Learner(s.learner, s.network, shape, self.world.num_actions, seed=s.seed, beta=s.replay.beta_at)
-        self.policy = Actor(self.learner.online, autocast=s.learner.precision == "bf16", device=self.learner.device)
+        self.acting = Actor(self.learner.online, autocast=s.learner.precision == "bf16", device=self.learner.device)
         self.replay = ReplayShard(
             s.replay,
             lanes=s.fleet.lanes,
@@ -37,7 +37,7 @@ class SerialRun:
             seed=s.seed,
             device=self.learner.device,
         )
-        self.rollout = Rollout(self.world, self.policy, s.exploration, stack=s.network.stack, seed=s.seed)
+        self.rollout = Rollout(self.world, self.acting, s.exploration, stack=s.network.stack, seed=s.seed)
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.stats = RunStats()
 
@@ -88,8 +88,8 @@ class SerialRun:
         self.rollout.restart(self.stats.agent_steps)
 
     def actor(self) -> Actor:
-        """The newest policy."""
-        return self.policy
+        """The policy to judge."""
+        return Actor(self.learner.policy, autocast=self.acting.autocast, device=self.learner.device)
 
     def close(self) -> None:
         """Free the world."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from agents.learner import Learned
 from agents.rollout import Episode, Tally
+from agents.updates import Learned
 
 WINDOW = 30  # games a mean is taken over
 COUNTERS = ("agent_steps", "frames", "updates", "episodes", "seconds")

@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 import ray
-import torch
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, LEARNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME
 
 from agents import checkpoint
 from agents.config import to_dict
-from agents.evaluation import evaluate_network
-from agents.learner import Learned
+from agents.evaluation import evaluate_network, policy_of
 from agents.limiter import SamplesPerInsert
-from agents.networks import QNetwork
 from agents.rollout import Actor
 from agents.serial import greedy_epsilon
 from agents.stats import RunStats
+from agents.updates import Learned
 from cluster import saving
 from cluster.config import QuarterdeckConfig
 from cluster.shards import fetch, start_shards
@@ -105,8 +103,12 @@ class Quarterdeck(Algorithm):
 
     def _publish(self) -> Any:
         """Put the newest weights where runners find them; returns a reference to wait for."""
-        self.weights = self._each_learner(lambda learner: learner.weights())[0]
-        return self.board.publish.remote(self.stats.updates, [ray.put(self.weights)])
+        weights = self._each_learner(lambda learner: learner.core.weights())[0]
+        return self.board.publish.remote(self.stats.updates, [ray.put(weights)])
+
+    def policy_weights(self) -> dict[str, Any]:
+        """Parameters of the policy to judge."""
+        return dict(self._each_learner(lambda learner: learner.core.weights(learner.core.policy))[0])
 
     def _each_learner(self, call: Any) -> list[Any]:
         """Results of `call(learner)`, run in the learner's process; a failure there is a failure here."""
@@ -127,10 +129,8 @@ class Quarterdeck(Algorithm):
         return list(env_runner_group.probe_unhealthy_env_runners() or [])
 
     def actor(self) -> Actor:
-        """The newest policy, in this process."""
-        network = QNetwork(self.settings.network, self.frame_shape, self.num_actions).requires_grad_(False)
-        network.load_state_dict({name: torch.tensor(value) for name, value in self.weights.items()})
-        return Actor(network, autocast=self.settings.learner.precision == "bf16")
+        """The policy to judge, in this process."""
+        return policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:

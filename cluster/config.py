@@ -70,7 +70,10 @@ class QuarterdeckConfig(AlgorithmConfig):
                 gamma=self.gamma,
                 batch_size=self.train_batch_size_per_learner,
             ),
-            fleet=dataclasses.replace(
+            # RLlib derives a config for evaluation runners, with other runners and fragments: not ours to follow.
+            fleet=s.fleet
+            if self.in_evaluation
+            else dataclasses.replace(
                 s.fleet,
                 runners=max(self.num_env_runners, 1),
                 envs_per_runner=self.num_envs_per_env_runner,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -12,6 +13,8 @@ from agents.config import Settings
 from agents.evaluation import evaluate_network
 from agents.networks import QNetwork
 from agents.rollout import Actor
+
+RETRIES = 2  # of an evaluation whose process died
 
 
 class Evaluator:
@@ -40,13 +43,14 @@ class EvaluationBeside:
         self.actor: Any = None
         self.pending: Any = None
 
-    def poll(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]] | None:
+    def poll(self, weights: Callable[[], dict[str, Any]], agent_steps: int) -> tuple[int, dict[str, Any]] | None:
         """Never waits. Returns (agent steps, summary) of an evaluation that has finished since."""
         done = self._finished() if self.pending is not None else None
         if self.next_at and agent_steps >= self.next_at and self.pending is None:
             if self.actor is None:  # started late, so that a short run does not pay for it
-                self.actor = ray.remote(num_cpus=0, max_restarts=-1)(Evaluator).remote(self.settings, *self.shape)
-            self.pending = self.actor.evaluate.remote(weights, agent_steps)
+                actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=RETRIES)(Evaluator)
+                self.actor = actor.remote(self.settings, *self.shape)
+            self.pending = self.actor.evaluate.remote(weights(), agent_steps)
             self.next_at = agent_steps + self.settings.evaluation.every_steps
         return done
 
@@ -57,7 +61,7 @@ class EvaluationBeside:
         self.pending = None
         try:
             result: tuple[int, dict[str, Any]] = ray.get(ready[0])
-        except ray.exceptions.RayActorError:  # it restarts by itself, and the next evaluation comes
+        except ray.exceptions.RayActorError:  # it has died again and again; the next evaluation comes
             return None
         return result
 

@@ -57,12 +57,12 @@ class FleetRun:
     def step(self) -> None:
         """About a second of training."""
         self.algo.train()
-        done = self.beside.poll(self.algo.weights, self.stats.agent_steps)
+        done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps)
         if done is not None:
             self.stats.evaluations.append(done)
 
     def actor(self) -> Actor:
-        """The newest policy."""
+        """The policy to judge."""
         return self.algo.actor()
 
     def save(self, folder: Path) -> Path:

@@ -13,11 +13,12 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from agents import checkpoint
 from agents.config import Settings
-from agents.learner import Learned, Learner
+from agents.learner import Learner
 from agents.memory import keep_freed_memory
 from agents.networks import QNetwork
 from agents.replay import ReplayShard
 from agents.transitions import Chunk, Replay, ReplayEmpty
+from agents.updates import Learned
 from cluster.shards import ShardedReplay
 
 
@@ -109,10 +110,6 @@ class QuarterdeckLearner(TorchLearner):
         """The shard in this process."""
         assert isinstance(self.replay, ReplayShard)
         return self.replay
-
-    def weights(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Parameters for the runners, as arrays that Ray ships without pickling."""
-        return {name: value.numpy() for name, value in self.core.weights().items()}
 
     def save_replay(self, folder: str) -> None:
         """Write the shard in this process, from here."""

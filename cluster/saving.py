@@ -1,7 +1,8 @@
-"""Checkpoints of a fleet: ours, which loading never executes, and beside it the two small files that RLlib reads."""
+"""Checkpoints of a fleet: ours, which loading never executes, and beside it the small files that RLlib looks for."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
 from pathlib import Path
@@ -13,7 +14,8 @@ from ray.rllib.utils.checkpoints import Checkpointable
 from agents import checkpoint
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
-KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner")  # fields of RLlib's that no setting of ours holds
+# Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
+KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
 SHARD_TIMEOUT = 600.0  # seconds a shard may take to write or read itself
 SHARD_RETRIES = 3  # a shard that dies meanwhile does it again once it is back
 
@@ -43,8 +45,11 @@ def write_rllib_files(folder: Path, algo: Checkpointable, config: dict[str, Any]
 
     RLlib unpickles this, so give it only checkpoints that you trust; `Quarterdeck.from_checkpoint` does not open it.
     """
-    call = {"class": type(algo), "ctor_args_and_kwargs": ((config,), {})}
+    # Tune trains a copy of the class, which has no name of its own: write down the one that can be imported.
+    original = getattr(importlib.import_module(type(algo).__module__), type(algo).__qualname__)
+    call = {"class": original, "ctor_args_and_kwargs": ((config,), {})}
     (folder / algo.CLASS_AND_CTOR_ARGS_FILE_NAME).write_bytes(pickle.dumps(call))
+    (folder / f"{algo.STATE_FILE_NAME}.msgpack").write_bytes(b"\x80")  # an empty map: RLlib wants to see the file
     metadata = {**algo.get_metadata(), "checkpoint_version": "2.1"}
     (folder / algo.METADATA_FILE_NAME).write_text(json.dumps(metadata))
 

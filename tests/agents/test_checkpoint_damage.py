@@ -87,7 +87,7 @@ def damaged_load(path: Path) -> Any:
 
 
 @given(data=st.data(), name=st.sampled_from(["state.json", "arrays.safetensors", "0.lz4"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
 def test_c28_a_flipped_bit_or_a_truncated_file_is_detected(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, name: str
 ) -> None:

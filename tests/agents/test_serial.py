@@ -1,0 +1,114 @@
+"""The whole loop in one process: C16, C17, C29, and that it learns (C31)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+from agents.evaluation import evaluate_network
+from agents.presets import cartpole
+from agents.serial import SerialRun
+from tests.small_run import small_settings
+
+
+def curve(seed: int, prioritized: bool) -> list[dict[str, Any]]:
+    """What a short run reports, turn by turn, and its last weights."""
+    run = SerialRun(small_settings("toy/catch", seed, replay={"prioritized": prioritized}))
+    points = []
+    for _ in range(12):
+        run.step()
+        scalars = {name: value for name, value in run.stats.read().items() if not name.startswith("seconds")}
+        points.append({**scalars, **run.stats.state()})
+    points.append({name: value.tolist() for name, value in run.learner.weights().items()})
+    run.close()
+    return points
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_c29_the_same_seed_gives_the_identical_curve(prioritized: bool) -> None:
+    """C29: every scalar of every turn and every weight; another seed gives another curve."""
+    torch.manual_seed(1)
+    one = curve(3, prioritized)
+    torch.manual_seed(2)  # nothing hangs on global generators
+    assert curve(3, prioritized) == one
+    assert any("learner/loss" in point for point in one)
+    assert curve(4, prioritized) != one
+
+
+@pytest.mark.parametrize("envs", [2, 7])
+def test_c16_the_number_of_actors_changes_no_update_between_target_copies(
+    monkeypatch: pytest.MonkeyPatch, envs: int
+) -> None:
+    """C16: the target's clock is that of updates alone."""
+    run, copies = SerialRun(small_settings("CartPole-v1", fleet={"envs_per_runner": envs})), list[int]()
+    monkeypatch.setattr(run.learner, "sync_target", lambda: copies.append(run.learner.updates))
+    while run.learner.updates < 40:
+        run.step()
+    assert copies[:5] == [7, 14, 21, 28, 35]
+    run.close()
+
+
+@pytest.mark.parametrize(("ratio", "batch_size"), [(0.5, 64), (2.0, 8), (4.0, 200)])
+def test_c17_samples_per_insert_are_those_of_the_settings(ratio: float, batch_size: int) -> None:
+    """C17: also with batches larger than a chunk earns."""
+    options = {"replay": {"samples_per_insert": ratio}, "learner": {"batch_size": batch_size}}
+    run = SerialRun(small_settings("CartPole-v1", **options))
+    while run.stats.agent_steps < 3000:
+        run.step()
+    inserted = run.stats.agent_steps - run.settings.replay.learning_starts
+    assert run.learner.updates * batch_size / inserted == pytest.approx(ratio, rel=0.1)
+    assert run.limiter.measured() == pytest.approx(ratio, rel=0.1)
+    run.close()
+
+
+def test_c17_a_run_may_learn_from_the_first_row_on() -> None:
+    """C17: chunks shorter than the n-step window, no start-up phase: it waits until a window is whole."""
+    options = {"replay": {"learning_starts": 0, "samples_per_insert": 8.0, "n_step": 5}, "fleet": {"chunk_steps": 1}}
+    run = SerialRun(small_settings("CartPole-v1", **options))
+    for _ in range(12):
+        run.step()
+    assert run.learner.updates > 0
+    run.close()
+
+
+def mean_score(run: SerialRun) -> float:
+    """Of 100 whole games with frozen weights and no exploration."""
+    return float(evaluate_network(run.actor(), run.settings, episodes=100, threads=1).scores.mean())
+
+
+@pytest.mark.slow
+def test_c31_cartpole_is_solved() -> None:
+    """C31: 475 over 100 games, the preset as it is."""
+    settings = dataclasses.replace(cartpole(), seed=1)
+    run, score = SerialRun(settings), 0.0
+    while score < 475 and run.stats.agent_steps < settings.stop.steps:
+        run.step()
+        if (run.stats.score() or 0.0) >= 475:
+            score = mean_score(run)
+    assert score >= 475
+    run.close()
+
+
+@pytest.mark.slow
+def test_c31_the_network_of_2013_learns_to_catch_from_pixels() -> None:
+    """C31: the convolutional path from end to end; moving at random scores -0.5, never missing scores 1."""
+    settings = small_settings(
+        "toy/catch",
+        exploration={"final": 0.02, "ladder": 0.0, "anneal_steps": 1500},
+        replay={"capacity": 10_000, "n_step": 4, "samples_per_insert": 8.0, "learning_starts": 500},
+        learner={"batch_size": 32, "learning_rate": 5e-4, "target_period": 50, "double": False},
+        fleet={"envs_per_runner": 8, "chunk_steps": 12},
+    )
+    run, score = SerialRun(settings), mean_score(SerialRun(settings))
+    assert score < 0.5, "nothing has been learnt yet"
+    while score < 0.9 and run.stats.agent_steps < 12_000:
+        begun = run.stats.agent_steps
+        while run.stats.agent_steps < begun + 1_000:
+            run.step()
+        if run.stats.agent_steps > 4_500:
+            score = mean_score(run)
+    assert score >= 0.9
+    run.close()

@@ -1,0 +1,119 @@
+"""C26: train k, save, go on == train k, save, restore elsewhere, go on; bit for bit in float32 on a CPU."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents import checkpoint
+from agents.policy import epsilons
+from agents.serial import SerialRun
+from tests.small_run import small_settings
+from tests.trees import assert_same
+
+TURNS = 9
+
+
+def play(run: SerialRun, turns: int = TURNS) -> SerialRun:
+    """So many turns of collecting and learning."""
+    for _ in range(turns):
+        run.step()
+    return run
+
+
+def everything(run: SerialRun) -> dict[str, Any]:
+    """All that decides how a run goes on."""
+    exploration, lanes = run.settings.exploration, run.settings.fleet.lanes
+    return {
+        **run.state(),
+        "replay": run.replay.state(),
+        "epsilon": epsilons(exploration, lanes, run.stats.agent_steps),
+        "beta": run.learner.beta(run.learner.updates),
+        "stacks": run.rollout.obs,
+        "episodes": {"score": run.rollout.score, "steps": run.rollout.steps, "frames": run.rollout.frames},
+    }
+
+
+WORLDS = [("toy/catch", False), ("toy/catch", True), ("CartPole-v1", False), ("CartPole-v1", True), ("pong", True)]
+
+
+@pytest.mark.parametrize(("env", "prioritized"), WORLDS)
+def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, env: str, prioritized: bool) -> None:
+    """C26: weights, target, moments, replay bytes, sum tree, random states, counters, epsilon and beta."""
+    settings = small_settings(env, replay={"prioritized": prioritized})
+    run = play(SerialRun(settings))
+    updates = run.learner.updates
+    path = run.save(tmp_path)
+    saved = checkpoint.load(path)["learner"]["updates"]
+    play(run)
+    other = SerialRun(settings)
+    play(other, 2)  # a run with a past of its own: nothing of it may stay
+    other.load(path)
+    play(other)
+    assert 0 < updates == saved < run.learner.updates, "both halves must learn"
+    assert_same(everything(other), everything(run))
+    run.close()
+    other.close()
+
+
+def test_c26_a_checkpoint_that_was_not_gone_on_from_would_show(tmp_path: Path) -> None:
+    """The comparison above can fail: one more turn, or another seed, is seen."""
+    settings = small_settings("CartPole-v1", replay={"prioritized": True})
+    run = play(SerialRun(settings))
+    path = run.save(tmp_path)
+    other = SerialRun(settings)
+    other.load(path)
+    assert_same(everything(other), everything(run))
+    other.rollout.rng.random()
+    play(run, 1)
+    play(other, 1)
+    with pytest.raises(AssertionError):
+        assert_same(everything(other), everything(run))
+    run.close()
+    other.close()
+
+
+FRESH = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from agents import checkpoint
+from agents.config import Settings, from_dict
+from agents.serial import SerialRun
+source, target = Path(sys.argv[1]), Path(sys.argv[2])
+run = SerialRun(from_dict(Settings, checkpoint.load(source, only="settings")["settings"]))
+run.load(source)
+for _ in range(int(sys.argv[3])):
+    run.step()
+print(run.save(target))
+"""
+
+
+def test_c26_a_run_restored_in_a_fresh_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """C26: from the checkpoint alone, settings included; the two runs' next checkpoints are equal."""
+    run = play(SerialRun(small_settings("CartPole-v1", seed=5, replay={"prioritized": True})))
+    source = run.save(tmp_path / "one")
+    command = [sys.executable, "-c", FRESH, str(source), str(tmp_path / "other"), str(TURNS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    mine, theirs = play(run).save(tmp_path / "one"), Path(done.stdout.strip())
+    assert mine.name == theirs.name
+    for part in (".", "replay-0"):
+        assert_same(checkpoint.load(theirs / part), checkpoint.load(mine / part))
+    run.close()
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    run = play(SerialRun(small_settings("CartPole-v1")), 2)
+    path = run.save(tmp_path)
+    for changed in ({"network": {"hidden": 8}}, {"replay": {"prioritized": True}}, {"fleet": {"envs_per_runner": 3}}):
+        other = SerialRun(small_settings("CartPole-v1", **changed))
+        with pytest.raises(ValueError, match="settings the run was started with"):
+            other.load(path)
+        other.close()
+    run.close()

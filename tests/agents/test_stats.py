@@ -1,0 +1,90 @@
+"""What a run reports: C19, C21, C22, C24."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from agents.rollout import Episode, Tally
+from agents.stats import WINDOW, RunStats
+from agents.updates import Learned
+
+
+def games(count: int, score: float, epsilon: float) -> list[Episode]:
+    """So many alike."""
+    return [Episode(score, 50, 199, 0, epsilon)] * count
+
+
+def tally(episodes: list[Episode], steps: int = 100, frames: int = 398) -> Tally:
+    """A chunk with these games."""
+    return Tally(steps, frames, episodes, 1.5, 0.2, 0.1)
+
+
+def test_c22_exploring_lanes_never_count_for_the_score() -> None:
+    """C22: only games of the greediest lanes do, and only a full window of them."""
+    stats = RunStats()
+    stats.collected(tally(games(100, 21.0, 0.1)), greedy_epsilon=0.02)
+    assert stats.score() is None
+    stats.collected(tally(games(WINDOW - 1, 3.0, 0.02)), greedy_epsilon=0.02)
+    assert stats.score() is None
+    stats.collected(tally(games(1, 3.0, 0.001)), greedy_epsilon=0.02)
+    assert stats.score() == pytest.approx(3.0)
+    stats.collected(tally(games(WINDOW // 2, 5.0, 0.01)), greedy_epsilon=0.02)
+    assert stats.score() == pytest.approx(4.0, abs=0.1), "old games leave the window"
+
+
+def test_c22_the_two_training_scores_have_two_names() -> None:
+    """C21, C22: both say that they are from training, and neither is called the score."""
+    stats = RunStats()
+    stats.collected(tally([*games(10, -20.0, 0.5), *games(10, 4.0, 0.01)]), greedy_epsilon=0.02)
+    scalars = stats.read()
+    assert scalars["score_while_training/all_lanes"] == pytest.approx(-8.0)
+    assert scalars["score_while_training/low_epsilon"] == pytest.approx(4.0)
+    assert scalars["episode_steps/all_lanes"] == 50.0
+    assert "learner/loss" not in scalars
+
+
+def test_c24_steps_and_frames_are_counted_apart() -> None:
+    stats = RunStats()
+    for _ in range(3):
+        stats.collected(tally(games(2, 1.0, 1.0)), 0.02)
+    assert (stats.agent_steps, stats.frames, stats.episodes) == (300, 1194, 6)
+
+
+def test_c19_the_age_of_samples_is_counted_in_updates() -> None:
+    """C19: learner version minus the version that acted, averaged over the batch."""
+    stats = RunStats(updates=100)
+    scalars = {"loss": 0.5, "q_mean": 2.0}
+    stats.learned(Learned(10, scalars, np.array([30, 50], np.int32), sample_seconds=2.0, update_seconds=4.0))
+    read = stats.read()
+    assert stats.updates == 110
+    assert read["replay/age_in_updates"] == pytest.approx(70.0)
+    assert (read["learner/loss"], read["learner/q_mean"]) == (0.5, 2.0)
+    assert (read["seconds_per_update/sample"], read["seconds_per_update/update"]) == (0.2, 0.4)
+
+
+def test_a_turn_without_updates_reports_none() -> None:
+    stats = RunStats()
+    stats.learned(Learned(0))
+    assert (stats.updates, stats.read()) == (0, {})
+
+
+def test_scalars_are_means_since_the_last_read() -> None:
+    stats = RunStats()
+    for value in (1.0, 2.0, 6.0):
+        stats.note("a", value)
+    assert stats.read()["a"] == pytest.approx(3.0)
+    stats.note("a", 7.0)
+    assert stats.read()["a"] == 7.0
+    assert "a" not in stats.read()
+
+
+def test_c26_counters_come_back_and_windows_begin_anew() -> None:
+    stats, fresh = RunStats(seconds=12.5), RunStats()
+    stats.collected(tally(games(WINDOW, 3.0, 0.0)), 0.02)
+    stats.learned(Learned(4))
+    fresh.collected(tally(games(WINDOW, 9.0, 0.0)), 0.02)
+    fresh.load_state(stats.state())
+    assert fresh.state() == stats.state()
+    assert stats.state() == {"agent_steps": 100, "frames": 398, "updates": 4, "episodes": WINDOW, "seconds": 12.5}
+    assert fresh.score() is None
