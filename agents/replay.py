@@ -77,7 +77,6 @@ class ReplayShard:
         self._cells[torch.from_numpy(slot).to(self.device)] = frames.to(self.device).view(self._cells.dtype)
         self.action[slot], self.reward[slot] = chunk.action, chunk.reward
         self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
-        self.first[slot[0, self.written[lanes] == 0]] = True  # also where a restarted shard meets a running episode
         self.written[lanes] += time
         if self.tree is not None:
             self._move_window(lanes, before)

@@ -1,0 +1,1 @@
+"""Speed against the roofline and the peers, and the pictures of the README."""
