@@ -23,9 +23,9 @@ examples: quarterdeck train pong --minutes 15
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    from cluster import commands
-
     try:
+        from cluster import commands  # takes seconds, during which a person may change their mind
+
         if not arguments or arguments[0] in ("-h", "--help"):
             print(USAGE.format(presets=", ".join(commands.PRESET_NAMES)))
             return 0

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.cli import main
+from cluster.commands import COMMANDS
 from tests.cluster.helpers import TINY_CATCH, run_command, tree
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """Run a command that must fail; returns its one line."""
-    capsys.readouterr()
-    assert main([*arguments]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("quarterdeck: ")
-    assert said.err.count("\n") == 1
-    assert said.err.endswith("\n")
-    return said.err
+from tests.cluster.records import refused
 
 
 @pytest.fixture
@@ -91,6 +83,24 @@ def test_the_shell_sees_the_status_and_the_line() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_whatever_breaks_outside_of_us_is_one_line(
+    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, a person who changes their mind: no traceback."""
+
+    def fail(error: BaseException) -> Callable[[list[str]], int]:
+        def command(_: list[str]) -> int:
+            raise error
+
+        return command
+
+    monkeypatch.setitem(COMMANDS, "watch", fail(OSError(28, "No space left on device", "curve.csv")))
+    assert "No space left on device: 'curve.csv'" in refused(capsys, "watch")
+    monkeypatch.setitem(COMMANDS, "watch", fail(KeyboardInterrupt()))
+    assert main(["watch"]) == 130
+    assert capsys.readouterr().err == "quarterdeck: interrupted\n"
+
+
 @pytest.mark.parametrize("preset", ["cartpole", "taxi"])
 def test_a_run_directory_that_cannot_be_written(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, preset: str
@@ -129,9 +139,16 @@ def test_a_run_is_never_overwritten(capsys: pytest.CaptureFixture[str], run: Pat
     assert tree(run) == before
 
 
-DAMAGE = {
+def flip(file: Path) -> None:
+    """Change one bit in the middle."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+DAMAGE: dict[str, Callable[[Path], Any]] = {
     "truncated": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
-    "flipped": lambda file: file.write_bytes(file.read_bytes()[:-9] + bytes(9)),
+    "flipped": flip,
     "missing": lambda file: file.unlink(),
 }
 

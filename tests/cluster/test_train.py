@@ -1,25 +1,18 @@
-"""train, evaluate and watch as a person uses them."""
+"""Training as a person does it: what a run leaves, and how it goes on."""
 
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
 import shutil
 import signal
 import subprocess
 from pathlib import Path
-from typing import Any
 
-import imageio.v2 as imageio
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents import checkpoint
 from agents.config import Settings, from_dict
 from agents.policy import epsilons
 from cluster.cli import main
@@ -33,56 +26,9 @@ from tests.cluster.helpers import (
     tree,
     wait_until,
 )
+from tests.cluster.records import checked_summary, saved, scalars
 
-FIELDS = {
-    "agent_steps",
-    "frames",
-    "updates",
-    "seconds",
-    "steps_per_second",
-    "samples_per_insert",
-    "eval",
-    "checkpoint",
-    "seed",
-    "commit",
-    "hardware",
-}
-
-
-def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
-    """Every scalar of a run's TensorBoard: (x, value)."""
-    events = EventAccumulator(str(run / "tensorboard"))
-    events.Reload()
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
-
-
-def checked_summary(run: Path, episodes: int) -> dict[str, Any]:
-    """The run's record, after a look at all that must lie beside it."""
-    summary = read_json(run / "summary.json")
-    assert summary.keys() >= FIELDS
-    assert summary["eval"].keys() >= {"protocol", "episodes", "mean", "min", "max"}
-    assert summary["eval"]["episodes"] == episodes
-    assert summary["eval"]["min"] <= summary["eval"]["mean"] <= summary["eval"]["max"]
-    assert summary["eval"]["protocol"]["name"] == "training"
-    assert summary["hardware"]["cores"] >= 1
-    assert len(summary["commit"]) >= 7
-    assert summary["seconds"] > 0
-    assert summary["steps_per_second"] > 0
-    assert Path(summary["checkpoint"]).parent == run / "checkpoints"
-    assert Path(summary["checkpoint"]).is_dir()
-    with Image.open(run / "curve.png") as picture:
-        assert min(picture.size) > 300
-    with (run / "curve.csv").open() as table:
-        steps = [int(row["agent_steps"]) for row in csv.DictReader(table)]
-    assert steps == sorted(steps)
-    assert steps[-1] == summary["agent_steps"]
-    assert not list(run.rglob("*.part*"))
-    return summary
-
-
-def saved(run: Path) -> dict[str, Any]:
-    """Counters of the newest checkpoint."""
-    return dict(checkpoint.load(checkpoint.latest(run / "checkpoints"), only="stats")["stats"])
+CARTPOLE = ["cartpole", *(f"--{name}={value}" for name, value in TINY.items()), "--minutes=60", "--steps=9000000"]
 
 
 def test_a_serial_run_leaves_what_it_should(catch_run: Path) -> None:
@@ -150,71 +96,6 @@ def test_a_run_that_never_saved_begins_anew(catch_run: Path, tmp_path: Path) -> 
     assert 120 <= checked_summary(tmp_path / "run", episodes=6)["agent_steps"] < 120 + 2 * 16
 
 
-def test_watch_records_a_game(catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["watch", str(catch_run), "--out", str(tmp_path / "game.mp4")]) == 0
-    said = capsys.readouterr().out
-    assert "a game of 1 points" in said or "a game of -1 points" in said
-    assert [file.name for file in tmp_path.iterdir()] == ["game.mp4"]
-    with imageio.get_reader(tmp_path / "game.mp4") as video:
-        pictures = [np.asarray(picture) for picture in video]
-    assert len(pictures) == 12
-    assert pictures[0].shape == (84, 84, 3)
-    brightest = [picture[:77].max(axis=2).max(axis=1).argmax() for picture in pictures[:11]]
-    assert brightest == sorted(brightest)
-    assert brightest[-1] > brightest[0] + 60, "the ball falls"
-
-
-def test_a_table_is_trained_and_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = tmp_path / "taxi"
-    arguments = ["train", "taxi", "--steps", "3000", "--report-every", "1000", "--run-dir", str(run)]
-    assert main(arguments) == 0
-    summary = checked_summary(run, episodes=100)
-    assert summary["agent_steps"] >= 3_000
-    assert summary["frames"] == summary["agent_steps"]
-    assert scalars(run)["acting/epsilon_mean"][-1][0] == summary["agent_steps"]
-    capsys.readouterr()
-    assert main(["evaluate", str(run), "--episodes", "20", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["episodes"] == 20
-    assert result["protocol"]["name"] == "training"
-    assert main(["watch", str(run), "--out", str(tmp_path / "a.mp4")]) == 2
-    assert "use evaluate" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("preset", ["pong", "atari", "cartpole", "taxi"])
-def test_dry_run_tells_and_starts_nothing(
-    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["train", preset, "--dry-run", "--seed", "7", "--run-dir", "run"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["settings"]["seed"] == 7
-    assert list(tmp_path.iterdir()) == []
-    frame = {"pong": 7_056, "atari": 7_056, "cartpole": 16, "taxi": 0}[preset]
-    capacity = told["settings"].get("replay", {"capacity": 0})["capacity"]
-    assert told["replay_gib"] == pytest.approx(capacity * (frame + 12) / 2**30, abs=0.001)
-    if preset in ("pong", "atari"):
-        assert told["replay_gib"] * 2**30 / capacity < 7_300
-
-
-def test_dry_run_needs_no_memory_for_what_it_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "pong", "--dry-run", "--replay.capacity", "1000000000"]) == 0
-    assert json.loads(capsys.readouterr().out)["replay_gib"] > 6_000
-
-
-def test_help_names_commands_presets_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
-    said = capsys.readouterr().out
-    assert all(word in said for word in ("train PRESET", "evaluate RUN_DIR", "watch RUN_DIR", "pong", "taxi"))
-    with pytest.raises(SystemExit) as stopped:
-        main(["train", "pong", "--help"])
-    assert not stopped.value.code
-    assert "--replay.capacity" in capsys.readouterr().out
-
-
-CARTPOLE = ["cartpole", *(f"--{name}={value}" for name, value in TINY.items()), "--minutes=60"]
-
-
 @pytest.mark.ray
 def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     """Ctrl-C saves, ends with status 0 and leaves no process; --resume goes on with all counters to the end."""
@@ -228,7 +109,8 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
         start_new_session=True,
     )
     with training:
-        wait_until(lambda: training.poll() if training.poll() is not None else learns(run) or None)
+        wait_until(lambda: training.poll() is not None or learns(run) or None)
+        assert training.poll() is None, training.communicate()
         started = psutil.Process(training.pid).children(recursive=True)
         assert len(started) > 3, "Ray's servers and our actors"
         os.killpg(training.pid, signal.SIGINT)  # as a terminal does: to the command and all its children
@@ -253,7 +135,7 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     assert summary["updates"] * 16 == pytest.approx(2.0 * (summary["agent_steps"] - 100), abs=16)
     assert summary["samples_per_insert"] == pytest.approx(2.0, rel=0.1)
     assert summary["seconds"] > first["seconds"]
-    assert summary["eval"]["protocol"]["world"] == "CartPole-v1"
+    assert summary["eval"]["protocol"]["env"] == "CartPole-v1"
     shown = scalars(run)
     settings: Settings = from_dict(Settings, read_json(run / "run.json")["settings"])
     clock = epsilons(settings.exploration, settings.fleet.lanes, summary["agent_steps"]).mean()

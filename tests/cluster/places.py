@@ -1,0 +1,167 @@
+"""Both placements of replay behind one face, a coded world to fill them, and the comparison with what it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+import torch
+
+from agents import checkpoint
+from agents.config import FleetSettings, Settings
+from agents.frames import from_blocks
+from agents.learner import LearnerSettings
+from agents.policy import ExplorationSettings
+from agents.replay import LANE_BITS, ReplayShard
+from agents.rollout import Rollout
+from agents.transitions import Batch, Chunk, ReplaySettings
+from cluster.saving import each_shard
+from cluster.shards import SHARD_BITS, ShardedReplay, start_shards
+from tests.cluster.helpers import PATIENCE, StillActor, wait_until
+from tests.coded_world import Code, CodedWorld, decode, reward_of
+
+RUNNERS, ENVS, TIME, CHUNKS = 2, 3, 6, 5
+STACK, N_STEP, GAMMA, ALPHA = 4, 3, 0.9, 0.5
+
+
+class InLearner:
+    """One shard in this process."""
+
+    def __init__(self, folder: Path, *, prioritized: bool) -> None:
+        self.settings = run_settings(0, prioritized=prioritized)
+        self.reset()
+
+    def reset(self) -> None:
+        s, shape, dtype = self.settings, (84, 84), np.dtype(np.uint8)
+        self.shard = ReplayShard(
+            s.replay, lanes=s.fleet.lanes, frame_shape=shape, frame_dtype=dtype, stack=STACK, gamma=GAMMA, seed=1
+        )
+        self.sample, self.update_priorities = self.shard.sample, self.shard.update_priorities
+
+    def add(self, runner: int, chunk: Chunk) -> None:
+        self.shard.add(chunk)
+
+    def mass(self) -> float:
+        return self.shard.mass
+
+    def save(self, path: Path) -> None:
+        checkpoint.save(path / "replay-0", self.shard.state())
+
+    def load(self, path: Path) -> None:
+        self.shard.load_state(checkpoint.load(path / "replay-0"))
+
+    def close(self) -> None:
+        pass
+
+
+class AsActors:
+    """One shard per runner, each in a process of its own; they serve one test after the other."""
+
+    def __init__(self, folder: Path, *, prioritized: bool) -> None:
+        self.settings, self.empty = run_settings(RUNNERS, prioritized=prioritized), folder / f"empty-{prioritized}"
+        self.shards = start_shards(self.settings, (84, 84), np.dtype(np.uint8))
+        self.save(self.empty)
+        self.reset()
+
+    def reset(self) -> None:
+        self.load(self.empty)
+        self.replay = ShardedReplay(self.shards, seed=1, prioritized=self.settings.replay.prioritized)
+        self.sample, self.update_priorities = self.replay.sample, self.replay.update_priorities
+
+    def add(self, runner: int, chunk: Chunk) -> None:
+        wait_until(lambda: self._added(runner, chunk) or None)
+
+    def _added(self, runner: int, chunk: Chunk) -> bool:
+        try:
+            ray.get(self.shards[runner].add.remote(chunk), timeout=PATIENCE)
+        except ray.exceptions.RayActorError:  # it is on its way back
+            return False
+        return True
+
+    def mass(self) -> float:
+        return float(sum(ray.get([shard.mass.remote() for shard in self.shards], timeout=PATIENCE)))
+
+    def save(self, path: Path) -> None:
+        each_shard("save", self.shards, path)
+
+    def load(self, path: Path) -> None:
+        each_shard("load", self.shards, path)
+
+    def close(self) -> None:
+        for shard in self.shards:
+            ray.kill(shard)
+
+
+Place = InLearner | AsActors
+
+
+def run_settings(shards: int, *, prioritized: bool) -> Settings:
+    """Room for everything that these tests add."""
+    return Settings(
+        replay=ReplaySettings(capacity=2_400, prioritized=prioritized, alpha=ALPHA, n_step=N_STEP, learning_starts=0),
+        learner=LearnerSettings(gamma=GAMMA),
+        fleet=FleetSettings(runners=RUNNERS, envs_per_runner=ENVS, chunk_steps=TIME, shards=shards),
+    )
+
+
+def world() -> CodedWorld:
+    """Episodes of 1 to 8 steps, every other one truncated."""
+    return CodedWorld(ENVS, lengths=(5, 1, 8, 3))
+
+
+def play(place: Place, chunks: tuple[int, ...] = (CHUNKS,) * RUNNERS) -> list[Rollout]:
+    """Let every runner add so many chunks, the c-th under weights of version c."""
+    rollouts = [
+        Rollout(
+            world(), StillActor(), ExplorationSettings(), stack=STACK, seed=0, lane=r * ENVS, num_lanes=RUNNERS * ENVS
+        )
+        for r in range(RUNNERS)
+    ]
+    for runner, (rollout, count) in enumerate(zip(rollouts, chunks, strict=True)):
+        for version in range(count):
+            place.add(runner, rollout.collect(TIME, 0, version)[0])
+    return rollouts
+
+
+def codes_of(obs: torch.Tensor) -> list[list[Code]]:
+    """What the frames of stacks [B, P, K, D] show, oldest first."""
+    frames = from_blocks(obs.numpy().swapaxes(1, 2), (84, 84))
+    return [[decode(frame) for frame in stack] for stack in frames]
+
+
+def checked(batch: Batch, *, lanes_begin_anywhere: bool = False) -> list[Code]:
+    """Compare every transition with what the coded world did; returns where each begins."""
+    coded, starts = world(), []
+    for b, (stack, next_stack) in enumerate(zip(codes_of(batch.obs), codes_of(batch.next_obs), strict=True)):
+        env, episode, t = stack[-1]
+        left = coded.length(env, episode) - t
+        assert left > 0, "the last frame of an episode begins no transition"
+        k = min(N_STEP, left)
+        ended = k == left and coded.ending(env, episode) == "terminated"
+        assert batch.discount[b] == pytest.approx(0.0 if ended else GAMMA**k)
+        rewards = [reward_of(env, episode, t + 1 + i) if i < k else 0.0 for i in range(N_STEP)]
+        assert batch.reward[b].tolist() == rewards
+        assert next_stack[-1] == (env, episode, t + k)
+        oldest = stack[0].t if lanes_begin_anywhere else 0
+        assert stack == [(env, episode, max(t - age, oldest)) for age in reversed(range(STACK))]
+        assert ((int(batch.key[b]) & ((1 << SHARD_BITS) - 1)) >> LANE_BITS) % ENVS == env
+        starts.append(stack[-1])
+    return starts
+
+
+def surprise(code: Code) -> float:
+    """A TD error that follows from the transition alone."""
+    return 0.5 + (7 * code.t + 3 * code.episode + code.env) % 5
+
+
+def settle(place: Place) -> None:
+    """Give every transition its TD error; batches drawn ahead of time are drawn out."""
+    for _ in range(16):
+        batch = place.sample(256)
+        errors = [surprise(stack[-1]) for stack in codes_of(batch.obs)]
+        place.update_priorities(batch.key, np.array(errors, np.float32))
+    place.mass()
+    for _ in range(2):
+        place.sample(256)

@@ -1,0 +1,79 @@
+"""What a run leaves behind, read back and held to its promises."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents import checkpoint
+from cluster.cli import main
+from tests.cluster.helpers import (
+    read_json,
+)
+
+FIELDS = {
+    "agent_steps",
+    "frames",
+    "updates",
+    "seconds",
+    "steps_per_second",
+    "samples_per_insert",
+    "eval",
+    "checkpoint",
+    "seed",
+    "commit",
+    "hardware",
+}
+
+
+def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
+    """Every scalar of a run's TensorBoard: (x, value)."""
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def checked_summary(run: Path, episodes: int) -> dict[str, Any]:
+    """The run's record, after a look at all that must lie beside it."""
+    summary = read_json(run / "summary.json")
+    assert summary.keys() >= FIELDS
+    assert summary["eval"].keys() >= {"protocol", "episodes", "mean", "min", "max"}
+    assert summary["eval"]["episodes"] == episodes
+    assert summary["eval"]["min"] <= summary["eval"]["mean"] <= summary["eval"]["max"]
+    assert summary["eval"]["protocol"]["name"] == "training"
+    assert summary["hardware"]["cores"] >= 1
+    assert len(summary["commit"]) >= 7
+    assert summary["seconds"] > 0
+    assert summary["steps_per_second"] > 0
+    assert Path(summary["checkpoint"]).parent == run / "checkpoints"
+    assert Path(summary["checkpoint"]).is_dir()
+    with Image.open(run / "curve.png") as picture:
+        assert min(picture.size) > 300
+    with (run / "curve.csv").open() as table:
+        steps = [int(row["agent_steps"]) for row in csv.DictReader(table)]
+    assert steps == sorted(steps)
+    assert steps[-1] == summary["agent_steps"]
+    assert not list(run.rglob("*.part*"))
+    return summary
+
+
+def saved(run: Path) -> dict[str, Any]:
+    """Counters of the newest checkpoint."""
+    return dict(checkpoint.load(checkpoint.latest(run / "checkpoints"), only="stats")["stats"])
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command that must fail; returns its one line."""
+    capsys.readouterr()
+    assert main([*arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("quarterdeck: ")
+    assert said.err.count("\n") == 1
+    assert said.err.endswith("\n")
+    return said.err

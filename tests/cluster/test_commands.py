@@ -1,0 +1,82 @@
+"""The other commands as a person uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cluster.cli import main
+from tests.cluster.records import checked_summary, scalars
+
+
+def pictures_of(file: Path) -> list[NDArray[np.uint8]]:
+    """What a video shows."""
+    with imageio.get_reader(file) as video:
+        return [np.asarray(picture) for picture in video]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the reader's pipes
+def test_watch_records_a_game(catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", str(catch_run), "--out", str(tmp_path / "game.mp4")]) == 0
+    said = capsys.readouterr().out
+    assert "a game of 1 points" in said or "a game of -1 points" in said
+    assert [file.name for file in tmp_path.iterdir()] == ["game.mp4"]
+    pictures = pictures_of(tmp_path / "game.mp4")
+    assert len(pictures) == 12
+    assert pictures[0].shape == (84, 84, 3)
+    brightest = [picture[:77].max(axis=2).max(axis=1).argmax() for picture in pictures[:11]]
+    assert brightest == sorted(brightest)
+    assert brightest[-1] > brightest[0] + 60, "the ball falls"
+
+
+def test_a_table_is_trained_and_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "taxi"
+    arguments = ["train", "taxi", "--steps", "3000", "--report-every", "1000", "--run-dir", str(run)]
+    assert main(arguments) == 0
+    summary = checked_summary(run, episodes=100)
+    assert summary["agent_steps"] >= 3_000
+    assert summary["frames"] == summary["agent_steps"]
+    assert scalars(run)["acting/epsilon_mean"][-1][0] == summary["agent_steps"]
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--episodes", "20", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["episodes"] == 20
+    assert result["protocol"]["name"] == "training"
+    assert main(["watch", str(run), "--out", str(tmp_path / "a.mp4")]) == 2
+    assert "use evaluate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("preset", ["pong", "atari", "cartpole", "taxi"])
+def test_dry_run_tells_and_starts_nothing(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", preset, "--dry-run", "--seed", "7", "--run-dir", "run"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["settings"]["seed"] == 7
+    assert list(tmp_path.iterdir()) == []
+    frame = {"pong": 7_056, "atari": 7_056, "cartpole": 16, "taxi": 0}[preset]
+    capacity = told["settings"].get("replay", {"capacity": 0})["capacity"]
+    assert told["replay_gib"] == pytest.approx(capacity * (frame + 12) / 2**30, abs=0.001)
+    if preset in ("pong", "atari"):
+        assert told["replay_gib"] * 2**30 / capacity < 7_300
+
+
+def test_dry_run_needs_no_memory_for_what_it_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "pong", "--dry-run", "--replay.capacity", "1000000000"]) == 0
+    assert json.loads(capsys.readouterr().out)["replay_gib"] > 6_000
+
+
+def test_help_names_commands_presets_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("train PRESET", "evaluate RUN_DIR", "watch RUN_DIR", "pong", "taxi"))
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "pong", "--help"])
+    assert not stopped.value.code
+    assert "--replay.capacity" in capsys.readouterr().out
