@@ -25,8 +25,6 @@ def start_ray(settings: Settings) -> None:
     """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
-    # A runner's config travels inside its creation task, so that its restart needs no object that may be gone.
-    os.environ.setdefault("RAY_max_direct_call_object_size", str(1 << 20))
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would let the learner starve the runners it waits for
     if "RAY_ADDRESS" in os.environ:
         ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)

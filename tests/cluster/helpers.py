@@ -23,7 +23,8 @@ from agents.transitions import ReplaySettings
 from envs.base import WorldSettings
 from tests.coded_world import NUM_ACTIONS
 
-PATIENCE = 200.0  # seconds: a net under hangs, never a measure of speed
+PATIENCE = 600.0  # seconds: a net under hangs, never a measure of speed; a busy machine starts processes slowly
+TIMEOUT = 2 * PATIENCE  # of a test that starts or kills processes
 TINY: dict[str, str] = {
     "fleet.envs-per-runner": "2",
     "replay.capacity": "4000",

@@ -14,9 +14,9 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from agents.policy import epsilons
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
-from tests.cluster.helpers import same_tree, train_until
+from tests.cluster.helpers import TIMEOUT, same_tree, train_until
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
 
 def small_config() -> QuarterdeckConfig:

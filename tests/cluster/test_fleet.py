@@ -17,9 +17,9 @@ from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
 from cluster.evaluation import EvaluationBeside
 from cluster.weights import WeightBoard
-from tests.cluster.helpers import PATIENCE, ball_and_paddle, catch_settings, train_until, wait_until
+from tests.cluster.helpers import PATIENCE, TIMEOUT, ball_and_paddle, catch_settings, train_until, wait_until
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ import ray
 from agents.losses import importance_weights
 from agents.transitions import ReplayEmpty
 from cluster.shards import SHARD_BITS
-from tests.cluster.helpers import PATIENCE
+from tests.cluster.helpers import PATIENCE, TIMEOUT
 from tests.cluster.places import (
     ALPHA,
     CHUNKS,
@@ -36,7 +36,7 @@ from tests.cluster.places import (
 )
 from tests.coded_world import Code
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_cluster")]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from agents.policy import epsilons
 from cluster.cli import main
 from tests.cluster.helpers import (
     PATIENCE,
+    TIMEOUT,
     TINY,
     command,
     environment,
@@ -97,6 +98,7 @@ def test_a_run_that_never_saved_begins_anew(catch_run: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(TIMEOUT)
 def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     """Ctrl-C saves, ends with status 0 and leaves no process; --resume goes on with all counters to the end."""
     run = tmp_path / "run"
