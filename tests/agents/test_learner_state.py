@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from agents.learner import LearnerSettings
-from agents.networks import NetworkSettings
+from agents.learner import AVERAGE_PERIOD, LearnerSettings
+from agents.networks import NetworkSettings, QNetwork
 from agents.rollout import Actor
 from tests.small_learner import STACK, batch_of, flat, make_learner
 
@@ -53,8 +53,31 @@ def test_initial_weights_follow_from_the_seed_alone() -> None:
     assert all(torch.equal(a, b) for a, b in zip(one.online.parameters(), one.target.parameters(), strict=True))
 
 
+def parameters(network: QNetwork) -> list[torch.Tensor]:
+    """Copies of all parameters."""
+    return [p.detach().clone() for p in network.parameters()]
+
+
+def test_the_judged_policy_is_a_moving_average_of_the_weights() -> None:
+    """Every `AVERAGE_PERIOD` updates it moves by its rate towards the online network, which acts and learns alone."""
+    learner, plain = make_learner(average_rate=0.25), make_learner()
+    wanted = parameters(learner.policy)
+    for update in range(1, 2 * AVERAGE_PERIOD + 1):
+        learner.update(batch_of(8, update))
+        plain.update(batch_of(8, update))
+        if update % AVERAGE_PERIOD == 0:
+            wanted = [0.75 * w + 0.25 * p for w, p in zip(wanted, parameters(learner.online), strict=True)]
+    for got, want in zip(learner.policy.parameters(), wanted, strict=True):
+        torch.testing.assert_close(got, want)
+    assert torch.equal(flat(learner), flat(plain)), "the average changed what is learnt"
+    assert plain.policy is plain.online
+    fresh = make_learner(average_rate=0.25, seed=9)
+    fresh.load_state(learner.state())
+    assert all(map(torch.equal, parameters(fresh.policy), parameters(learner.policy)))
+
+
 def test_c26_a_restored_learner_goes_on_bit_for_bit() -> None:
-    """C26: both networks, both moments and step counts of Adam, the clock of updates, beta."""
+    """C26: all networks, both moments and step counts of Adam, the clock of updates, beta."""
     learner, fresh = make_learner(target_period=4), make_learner(target_period=4, seed=9)
     for seed in range(5):
         learner.update(batch_of(8, seed))

@@ -43,8 +43,8 @@ WORLDS = [("toy/catch", False), ("toy/catch", True), ("CartPole-v1", False), ("C
 
 @pytest.mark.parametrize(("env", "prioritized"), WORLDS)
 def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, env: str, prioritized: bool) -> None:
-    """C26: weights, target, moments, replay bytes, sum tree, random states, counters, epsilon and beta."""
-    settings = small_settings(env, replay={"prioritized": prioritized})
+    """C26: weights, target, average, moments, replay bytes, sum tree, random states, counters, epsilon and beta."""
+    settings = small_settings(env, replay={"prioritized": prioritized}, learner={"average_rate": 0.3})
     run = play(SerialRun(settings))
     updates = run.learner.updates
     path = run.save(tmp_path)
