@@ -49,6 +49,16 @@ def test_c12_the_root_stays_exact_over_a_million_operations() -> None:
         assert tree.nodes[inner] == tree.nodes[2 * inner] + tree.nodes[2 * inner + 1]
 
 
+def test_c12_rounding_never_leads_to_a_leaf_without_weight() -> None:
+    """C12: here the rest of a prefix below the total rounds up to all of leaf 2, behind which leaf 3 weighs nothing."""
+    unit = np.finfo(np.float64).eps
+    tree = SumTree(4)
+    tree.set(np.arange(4), np.array([1.5 * unit, 0.0, 1 + 2 * unit, 0.0]))
+    prefix = np.nextafter(np.full(1, tree.total), 0)
+    assert prefix[0] - 1.5 * unit == tree.get(np.array([2]))[0], "nothing was rounded"
+    assert tree.find(prefix).tolist() == [2]
+
+
 def chi_square(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> float:
     """Pearson's statistic over the cells with an expectation."""
     some = expected > 0
