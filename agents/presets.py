@@ -33,10 +33,10 @@ def pong() -> Settings:
             batch_size=64,
             learning_rate=2.5e-4,  # 6. Adam instead of RMSProp
             gamma=0.99,
-            average_rate=0.02,  # 9. judged by the average of the last 1,000 updates' weights (Polyak and Juditsky 1992)
             target_period=200,  # 7. a target network (2015), renewed every 4,300 agent steps
+            average_rate=0.02,  # 8. judged by the average of the last 1,000 updates' weights (Polyak and Juditsky 1992)
         ),
-        fleet=FleetSettings(runners=1, envs_per_runner=32, chunk_steps=16),  # 8. 32 games at once
+        fleet=FleetSettings(runners=1, envs_per_runner=32, chunk_steps=16),  # 9. 32 games at once
     )
 
 
