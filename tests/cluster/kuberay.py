@@ -18,7 +18,7 @@ QUANTITY: Schema = {"type": "string", "pattern": r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|
 QUANTITIES: Schema = {"type": "object", "additionalProperties": QUANTITY}
 
 
-def thing(required: str = "", **properties: Schema) -> Schema:
+def thing(required: str = "", /, **properties: Schema) -> Schema:
     """An object with these properties and no others."""
     return {"type": "object", "additionalProperties": False, "properties": properties, "required": required.split()}
 

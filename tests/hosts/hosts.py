@@ -30,7 +30,7 @@ INIT = "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); sys.s
 SPACES = ["--net", "--pid", "--mount", "--uts", "--ipc"]
 BOOT = """set -e
 hostname "$0"
-mount -t tmpfs -o size=2g tmpfs /dev/shm
+mount -t tmpfs -o size=50% tmpfs /dev/shm
 mount --bind "$1/ray" /tmp/ray
 mount --bind "$1/passwd" /etc/passwd
 mount --bind "$1/../hosts" /etc/hosts
