@@ -12,9 +12,9 @@ from agents.config import Settings
 RUNNER, SHARD, LEARNER = "rollout", "replay", "learner"
 
 
-def unit(settings: Settings, role: str) -> dict[str, int]:
+def unit(settings: Settings, role: str, amount: float = 1) -> dict[str, float]:
     """The custom resource that an actor of `role` asks for; none where `fleet.roles` is off."""
-    return {role: 1} if settings.fleet.roles else {}
+    return {role: amount} if settings.fleet.roles else {}
 
 
 def missing(settings: Settings) -> str:
