@@ -58,12 +58,12 @@ def resolve(address: str | None) -> str:
     """
     ray_address = os.environ.get("RAY_ADDRESS", "")
     usual = os.environ.get(VARIABLE) or (ray_address if ray_address.startswith("http") else DEFAULT)
-    url = (address or usual).rstrip("/")
+    url = address or usual
     url = url if "://" in url else f"http://{url}"
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url} is no address of a job server: use the dashboard's, as in http://HOST:8265")
-    return url
+    return url.rstrip("/")
 
 
 def is_loopback(url: str) -> bool:
