@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-FORMAT = 1
+FORMAT = 2
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
 MEND = "delete this checkpoint and resume from an older one"
 State = dict[str, Any]
@@ -50,13 +50,13 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
     (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
     for name in (*files, "state.json"):
-        with (part / name).open("rb") as handle:
-            os.fsync(handle.fileno())
+        _sync(part / name)
     old = path.with_name(f"{path.name}.old.part")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
         path.rename(old)
     part.rename(path)
+    _sync(path.parent)  # the new name, too, outlives a power cut
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -162,6 +162,14 @@ def _read_lz4(file: Path) -> np.ndarray[Any, Any]:
 
 def _crc_of(record: State) -> int:
     return zlib.crc32(json.dumps(record).encode())
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _crc(file: Path) -> int:

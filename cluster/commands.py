@@ -145,7 +145,8 @@ def _check(settings: Settings, *, print_all: bool) -> int:
     needed = settings.replay_bytes(world.frame_shape, world.frame_dtype.itemsize)
     world.close()
     settings.rows_per_lane()
-    settings.learner.resolve_device()
+    if settings.fleet.learners == 0:  # others run where the GPUs are
+        settings.learner.resolve_device()
     if print_all:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": round(needed / 2**30, 3)}, indent=2))
     return needed
