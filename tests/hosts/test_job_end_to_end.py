@@ -16,7 +16,7 @@ from tests.hosts.hosts import ROOT, Host, Lab
 from tests.hosts.ray_hosts import RayHosts
 
 ROLES = ("rollout", "replay", "learner")
-FLEET = ["--fleet.runners=2", "--fleet.shards=2", "--fleet.learners=1", "--fleet.roles=True"]
+FLEET = ["--fleet.runners=2", "--fleet.shards=2", "--fleet.learners=1", "--fleet.roles"]
 SMALL = ["--fleet.envs-per-runner=4", "--fleet.chunk-steps=8", "--replay.capacity=4000", "--replay.learning-starts=200"]
 LIGHT = ["--replay.samples-per-insert=1", "--learner.batch-size=32", "--learner.device=cpu"]
 JUDGED = ["--evaluation.every-steps=0", "--evaluation.episodes=1", "--evaluation.protocol=training"]
