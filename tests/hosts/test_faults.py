@@ -20,6 +20,7 @@ from tests.hosts.ray_hosts import RayHosts
 from tests.hosts.training import Training, kill
 
 pytestmark = pytest.mark.timeout(TIMEOUT)
+LEARNER = "ray::_WrappedExecutable"  # the title that RLlib gives to learner actors
 
 
 class Cluster:
@@ -68,7 +69,7 @@ def test_every_kind_of_actor_lives_on_the_hosts_of_its_role(cluster: Cluster) ->
     cluster.training.goes_on()
     assert [len(host.processes("ray::Runner")) for host in cluster.play] == [1, 1]
     assert len(cluster.store.processes("ray::ShardActor")) == 2
-    assert len(cluster.learn.processes("Learner")) == 1
+    assert len(cluster.learn.processes(LEARNER)) == 1
     for host in (cluster.ray_hosts.head, cluster.learn):
         assert not host.processes("ray::Runner")
         assert not host.processes("ray::ShardActor")
@@ -88,7 +89,7 @@ def test_a_killed_actor_comes_back_and_training_goes_on(cluster: Cluster, title:
 def test_a_killed_learner_goes_on_from_the_last_checkpoint(cluster: Cluster) -> None:
     wait_until(lambda: next((cluster.storage / "catch" / "checkpoints").glob("agent_steps-*/state.json"), None))
     before = cluster.training.goes_on()
-    seconds = kill(cluster.learn, "Learner")
+    seconds = kill(cluster.learn, LEARNER)
     after = cluster.training.goes_on()
     lost = max(before["agent_steps"] - cluster.training.resumed_at(), 0)
     print(
