@@ -79,9 +79,10 @@ class Host:
             **changes,
         }
 
-    def inside(self, command: Sequence[str]) -> list[str]:
-        """The command line that runs `command` on this host."""
-        return ["nsenter", f"--target={self.init.pid}", *SPACES, "--", *command]
+    def inside(self, command: Sequence[str], cwd: Path) -> list[str]:
+        """The command line that runs `command` on this host, in the directory `cwd`."""
+        # A process that changes its mount namespace finds itself in /.
+        return ["nsenter", f"--target={self.init.pid}", *SPACES, "--", "env", f"--chdir={cwd}", *command]
 
     def run(
         self,
@@ -97,9 +98,8 @@ class Host:
             AssertionError: it failed, with what it said; not if `check` is False.
         """
         done = subprocess.run(
-            self.inside(command),
+            self.inside(command, cwd),
             env=self.env(env),
-            cwd=cwd,
             capture_output=True,
             text=True,
             check=False,
@@ -116,7 +116,7 @@ class Host:
         with (self.folder / log).open("ab") as out:
             self.started.append(
                 subprocess.Popen(
-                    self.inside(command), env=self.env(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                    self.inside(command, cwd), env=self.env(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out
                 )
             )
         return self.started[-1]
