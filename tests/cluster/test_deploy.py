@@ -98,6 +98,7 @@ def test_every_ray_starts_in_token_mode(name: str, kind: str, tmp_path: Path) ->
             *arguments
         }
         assert env["AUTOSCALER_HEARTBEAT_TIMEOUT_S"] == "90"
+        assert env.get("RAY_enable_autoscaler_v2") == ("0" if "on_premise" in name else None)
     else:
         assert "--address=192.0.2.10:6379" in arguments
 
