@@ -25,10 +25,7 @@ ADDRESSES = {"head": "192.0.2.10", "rollout": "192.0.2.11", "learner": "192.0.2.
 MISSING = [name for name in ("ssh", "ssh-keygen", "rsync") if shutil.which(name) is None]
 JOB = "import ray; ray.init(logging_level='ERROR'); print(sorted(ray.cluster_resources().items()))"
 
-pytestmark = [
-    pytest.mark.timeout(TIMEOUT),
-    pytest.mark.skipif(bool(MISSING), reason=f"needs {MISSING} (Debian: apt-get install openssh-server rsync)"),
-]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {MISSING} (Debian: apt-get install openssh-server rsync)")
 
 
 @pytest.fixture
