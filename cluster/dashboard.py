@@ -135,7 +135,7 @@ def one_line(url: str) -> Iterator[None]:
     except AuthenticationError:
         raise ValueError(f"{url} does not take this token: copy the cluster's own ~/.ray/auth_token") from None
     except (OSError, aiohttp.ClientError) as error:
-        if getattr(error, "filename", None):  # a file of ours that cannot be read
+        if getattr(error, "filename", None) or isinstance(error, BrokenPipeError):  # our own files, our own output
             raise
         raise ValueError(f"{url} has stopped answering: a job there goes on as long as its cluster lives") from None
     except RuntimeError as error:
