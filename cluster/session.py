@@ -102,7 +102,8 @@ class Session:
     def _save(self) -> None:
         self.run.stats.seconds = self.seconds()
         self.checkpoint = self.run.save(self.directory.checkpoints)
-        draw_curve(self.directory.curve_csv, self.directory.curve_png, self.settings.world.env, self.settings.seed)
+        if self.directory.curve_csv.exists():  # after the first report
+            draw_curve(self.directory.curve_csv, self.directory.curve_png, self.settings.world.env, self.settings.seed)
         self.saved = time.monotonic()
 
     def _report(self, display: Display) -> None:
