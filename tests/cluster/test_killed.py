@@ -26,7 +26,7 @@ from tests.cluster.helpers import (
     tree,
     wait_until,
 )
-from tests.cluster.records import checked_summary, saved, scalars
+from tests.cluster.records import checked_summary, learns, saved, scalars
 
 
 def litter(run: Path) -> None:
@@ -62,7 +62,10 @@ def test_a_killed_fleet_is_resumed(tmp_path: Path) -> None:
             start_new_session=True,
         )
     with training:
-        wait_until(lambda: training.poll() is not None or len(checkpoint.complete(run / "checkpoints")) == 2 or None)
+        saves = run / "checkpoints"
+        wait_until(
+            lambda: training.poll() is not None or (learns(run) and len(checkpoint.complete(saves)) == 2) or None
+        )
         assert training.poll() is None, log.read_text()
         started = psutil.Process(training.pid).children(recursive=True)
         os.kill(training.pid, signal.SIGKILL)
