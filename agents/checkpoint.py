@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-FORMAT = 1
+FORMAT = 2
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
 MEND = "delete this checkpoint and resume from an older one"
 State = dict[str, Any]
@@ -50,11 +50,14 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
     (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
     for name in (*files, "state.json"):
-        with (part / name).open("rb") as handle:
-            os.fsync(handle.fileno())
+        _sync(part / name)
+    old = path.with_name(f"{path.name}.old.part")
+    shutil.rmtree(old, ignore_errors=True)
     if path.exists():
-        shutil.rmtree(path)
+        path.rename(old)
     part.rename(path)
+    _sync(path.parent)  # the new name, too, outlives a power cut
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load(path: Path, only: str | None = None) -> State:
@@ -94,8 +97,9 @@ def save_next(
     """Save under `folder`, then drop the older checkpoints but one."""
     path = folder / f"agent_steps-{agent_steps:012d}"
     save(path, state, write_parts)
-    for old in _complete(folder)[:-2]:
-        shutil.rmtree(old)
+    for old in complete(folder)[:-2]:
+        doomed = old.rename(old.with_name(f"{old.name}.part"))  # half a directory must never pass for a whole one
+        shutil.rmtree(doomed)
     return path
 
 
@@ -105,13 +109,14 @@ def latest(folder: Path) -> Path:
     Raises:
         CheckpointError: there is none.
     """
-    found = _complete(folder)
+    found = complete(folder)
     if not found:
         raise CheckpointError(f"no checkpoint in {folder}: train first, or name another run directory")
     return found[-1]
 
 
-def _complete(folder: Path) -> list[Path]:
+def complete(folder: Path) -> list[Path]:
+    """The checkpoints under `folder` that are whole, oldest first."""
     return sorted(path for path in folder.glob("agent_steps-*") if path.suffix != ".part" and path.is_dir())
 
 
@@ -157,6 +162,14 @@ def _read_lz4(file: Path) -> np.ndarray[Any, Any]:
 
 def _crc_of(record: State) -> int:
     return zlib.crc32(json.dumps(record).encode())
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _crc(file: Path) -> int:

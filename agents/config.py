@@ -27,7 +27,9 @@ class FleetSettings:
     env_threads: int = 1  # emulator threads of an actor
     chunk_steps: int = 16  # rows per lane in one message
     shards: int = 0  # replay actors; 0 keeps replay in the learner
-    learner_threads: int = 1  # torch threads of the learner on a CPU
+    learners: int = 0  # learner actors, one GPU each where learner.device is cuda; 0 trains in the main process
+    learner_threads: int = 1  # torch threads of a learner on a CPU
+    roles: bool = False  # place actors only on nodes that offer `rollout`, `replay` and `learner` slots
 
     def __post_init__(self) -> None:
         for name in ("runners", "envs_per_runner", "env_threads", "chunk_steps", "learner_threads"):
@@ -36,6 +38,10 @@ class FleetSettings:
         if self.shards < 0 or self.shards > self.runners:
             raise ValueError(
                 f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {self.runners} (runners)"
+            )
+        if self.learners < 0 or (self.learners > 1 and self.shards == 0):
+            raise ValueError(
+                f"fleet.learners is {self.learners}: use 0 (the main process), 1, or more that share fleet.shards"
             )
 
     @property
@@ -153,4 +159,7 @@ def from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
         name: from_dict(type(sections[name]()), value) if isinstance(value, dict) and name in sections else value
         for name, value in values.items()
     }
-    return kind(**made)
+    try:
+        return kind(**made)
+    except TypeError as error:  # a value of another kind than the setting's
+        raise ValueError(f"impossible {kind.__name__}: {error}") from None

@@ -81,9 +81,9 @@ class Learner:
         *,
         seed: int,
         beta: Callable[[int], float] = lambda _: 1.0,
-        reduce_gradients: Callable[[list[Tensor]], None] | None = None,
     ) -> None:
-        self.settings, self.beta, self.reduce_gradients = settings, beta, reduce_gradients
+        self.settings, self.beta = settings, beta
+        self.reduce_gradients: Callable[[list[Tensor]], None] | None = None  # means over several learners, in place
         self.device = settings.resolve_device()
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(seed)
@@ -101,7 +101,7 @@ class Learner:
         self.sampler = ThreadPoolExecutor(1, "sampler")
 
     def update(self, batch: Batch) -> Update:
-        """One gradient step on a batch; copies the target network when its clock is due."""
+        """One gradient step on a batch."""
         s = self.settings
         obs, next_obs, reward = (part.to(self.device) for part in (batch.obs, batch.next_obs, batch.reward))
         with torch.autocast(self.device, torch.bfloat16, enabled=s.precision == "bf16"):
@@ -117,6 +117,12 @@ class Learner:
 
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        grad_norm = self.apply_gradients()
+        return Update(loss.detach(), error.detach(), (target_t - error.detach()).mean(), grad_norm)
+
+    def apply_gradients(self) -> Tensor:
+        """Reduce over learners, clip, step, and turn every clock of updates; returns the norm before clipping."""
+        s = self.settings
         if self.reduce_gradients is not None:
             self.reduce_gradients([p.grad for p in self.online.parameters() if p.grad is not None])
         grad_norm = nn.utils.clip_grad_norm_(self.online.parameters(), s.max_grad_norm)
@@ -127,7 +133,7 @@ class Learner:
         if self.updates % AVERAGE_PERIOD == 0 and self.policy is not self.online:
             online = [parameter.detach() for parameter in self.online.parameters()]
             torch._foreach_lerp_(list(self.policy.parameters()), online, s.average_rate)
-        return Update(loss.detach(), error.detach(), (target_t - error.detach()).mean(), grad_norm)
+        return grad_norm
 
     def train(self, replay: Replay, updates: int) -> Learned:
         """`updates` updates from `replay`, priorities included; a second thread draws the next batch meanwhile."""

@@ -33,6 +33,14 @@ class SamplesPerInsert:
         """
         return 2 * chunk_steps + batch_size / self.ratio
 
+    def state(self) -> dict[str, int]:
+        """Both counters, for a checkpoint."""
+        return {"inserted": self.inserted, "sampled": self.sampled}
+
+    def load_state(self, state: dict[str, int]) -> None:
+        """Take over `state`'s counters."""
+        self.inserted, self.sampled = state["inserted"], state["sampled"]
+
     def measured(self) -> float:
         """Samples per insert so far, counted from the start of learning; 0 before."""
         return self.sampled / max(self.inserted - self.learning_starts, 1)

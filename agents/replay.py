@@ -6,7 +6,8 @@ reward that followed, whether that ended all value (`terminal`), and whether fra
 * a stack reaches back to the row that is `first`, and repeats that frame before it;
 * an n-step window ends with a `terminal` row (discount 0), or at the last row before a `first` one: it holds the true
   last frame of a truncated episode, or of a runner that died, and its value is bootstrapped from;
-* a row followed by a `first` one has no transition and is never sampled.
+* a row followed by a `first` one has no transition and is never sampled;
+* rows behind a gap, which a lost chunk leaves, begin anew as an episode's do.
 
 Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
 """
@@ -57,6 +58,7 @@ class ReplayShard:
         self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
         self.version = np.zeros(slots, np.int32)
         self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
+        self.next_row = np.zeros(lanes, np.int64)  # `Chunk.row` that goes on where each lane ends
         self.tree = SumTree(slots) if settings.prioritized else None
         self.max_priority, self.stale_priority_updates = 1.0, 0
         self.rng = np.random.default_rng(seed)
@@ -77,7 +79,10 @@ class ReplayShard:
         self._cells[torch.from_numpy(slot).to(self.device)] = frames.to(self.device).view(self._cells.dtype)
         self.action[slot], self.reward[slot] = chunk.action, chunk.reward
         self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
+        # Nothing spans the gap that a lost chunk left.
+        self.first[slot[0]] |= (self.next_row[lanes] != chunk.row) & (self.written[lanes] > 0)
         self.written[lanes] += time
+        self.next_row[lanes] = chunk.row + time
         if self.tree is not None:
             self._move_window(lanes, before)
 
@@ -183,17 +188,13 @@ class ReplayShard:
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
         self.tree.set(self._slot(lane[alive], row[alive]), weight)
 
-    def nbytes(self) -> int:
-        """Bytes that a full shard takes."""
-        arrays = [getattr(self, name) for name in COLUMNS] + ([] if self.tree is None else [self.tree.nodes])
-        return int(self.frames.nbytes + self.written.nbytes + sum(array.nbytes for array in arrays))
-
     def state(self) -> dict[str, Any]:
         """All that `load_state` needs to go on bit for bit, as plain values and arrays (views, not copies)."""
         return {
             "rows": {name: getattr(self, name) for name in COLUMNS},
             "frames": self.frames.cpu().numpy(),
             "written": self.written,
+            "next_row": self.next_row,
             "tree": self.tree.nodes if self.tree is not None else None,
             "max_priority": self.max_priority,
             "stale_priority_updates": self.stale_priority_updates,
@@ -212,6 +213,7 @@ class ReplayShard:
         for name, column in state["rows"].items():
             getattr(self, name)[:] = column
         self.written[:] = state["written"]
+        self.next_row[:] = state["next_row"]
         if self.tree is not None:
             self.tree.nodes[:] = state["tree"]
         self.max_priority, self.stale_priority_updates = state["max_priority"], state["stale_priority_updates"]

@@ -87,6 +87,7 @@ class Rollout:
         self.score = np.zeros(self.world.num_envs)
         self.steps = np.zeros(self.world.num_envs, np.int64)
         self.frames = np.zeros(self.world.num_envs, np.int64)
+        self.rows = 0
 
     def _observe(self, step: TimeStep) -> None:
         self.current = to_blocks(step.frame)
@@ -120,7 +121,8 @@ class Rollout:
             tally.q_mean += float(q_t.max(1).mean()) / time
             tally.policy_seconds += acting - started
             tally.env_seconds += perf_counter() - acting
-        return Chunk(frames, action, reward, terminal, first, self.lane, version), tally
+        self.rows += time
+        return Chunk(frames, action, reward, terminal, first, self.lane, version, self.rows - time), tally
 
     def _count(self, step: TimeStep, epsilon: NDArray[np.float64], tally: Tally) -> None:
         """Add one time step to the tally; resets are neither steps nor frames."""

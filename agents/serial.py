@@ -69,7 +69,7 @@ class SerialRun:
         return {
             "settings": to_dict(self.settings),
             "stats": self.stats.state(),
-            "limiter": {"inserted": self.limiter.inserted, "sampled": self.limiter.sampled},
+            "limiter": self.limiter.state(),
             "learner": self.learner.state(),
             "rollout": {"rng": self.rollout.rng.bit_generator.state},
         }
@@ -81,10 +81,7 @@ class SerialRun:
         self.replay.load_state(checkpoint.load(path / "replay-0"))
         self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
         self.stats.load_state(state["stats"])
-        self.limiter.inserted, self.limiter.sampled = (
-            state["limiter"]["inserted"],
-            state["limiter"]["sampled"],
-        )
+        self.limiter.load_state(state["limiter"])
         self.rollout.restart(self.stats.agent_steps)
 
     def actor(self) -> Actor:

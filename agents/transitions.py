@@ -55,6 +55,7 @@ class Chunk(NamedTuple):
     first: NDArray[np.bool_]  # [T, E] this frame begins an episode
     lane: int  # the first lane; the runner's others follow
     version: int  # of the weights that chose the actions
+    row: int  # rows of this life of the runner before these: a number left out shows that a chunk was lost
 
 
 class Batch(NamedTuple):

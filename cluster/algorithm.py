@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import time
 from typing import Any
 
 import numpy as np
 import ray
-from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, LEARNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME
 
-from agents import checkpoint
-from agents.config import to_dict
 from agents.evaluation import evaluate_network, policy_of
 from agents.limiter import SamplesPerInsert
 from agents.rollout import Actor
 from agents.serial import greedy_epsilon
 from agents.stats import RunStats
 from agents.updates import Learned
-from cluster import saving
 from cluster.config import QuarterdeckConfig
+from cluster.saving import Checkpoints, LearnerLost
 from cluster.shards import fetch, start_shards
 from cluster.weights import start_board
 
 START_TIMEOUT = 300.0  # seconds until the weight board must have come up
+LEARNER_TIMEOUT = 600.0  # seconds after which a silent learner counts as lost
 POLL = 0.005  # seconds between two looks for chunks when no update is due
+SHARD_QUEUE = 8  # chunks on their way to a shard, beyond which nobody is asked for more
+PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
 
 
-class Quarterdeck(Algorithm):
+class Quarterdeck(Checkpoints):
     """Deep Q-learning with parallel rollouts. Runners play, the driver moves references, learners keep replay."""
 
     @classmethod
@@ -44,11 +43,17 @@ class Quarterdeck(Algorithm):
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         # Collectors may run two chunks each ahead of the learner: one on its way while it plays the next.
-        self.slack = self.limiter.slack(s.learner.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
+        self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
+        self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
+        self.probed = 0.0
+        self.adding: list[Any] = []  # chunks that shards have not yet taken in
         self.board = start_board()
         self.shards = start_shards(s, self.frame_shape, np.dtype(self.spaces[DEFAULT_MODULE_ID][0].dtype))
         if self.shards:
             self._each_learner(lambda learner, shards=self.shards: learner.share(shards))
+            self.homes = ray.get([shard.node_id.remote() for shard in self.shards], timeout=START_TIMEOUT)
+        else:
+            self.homes = self._each_learner(lambda learner: learner.node_id())
         ray.get(self._publish(), timeout=START_TIMEOUT)
 
     def training_step(self) -> None:
@@ -58,6 +63,8 @@ class Quarterdeck(Algorithm):
         for answer in answers:
             self.stats.collected(answer["tally"], greedy_epsilon(self.settings))
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
+            self.stats.note("wire/bytes_per_step", answer["sent"].size / max(answer["tally"].agent_steps, 1))
+            self.stats.note("seconds_per_step/wire", answer["sent"].seconds / max(answer["tally"].agent_steps, 1))
         learned = self._learn()
         self.stats.learned(learned)
         if learned.updates:
@@ -67,12 +74,16 @@ class Quarterdeck(Algorithm):
     def _collect(self) -> list[dict[str, Any]]:
         """Ask the runners for chunks while the learner keeps up; return what is there, frames as references."""
         group = self.env_runner_group
-        request = {"board": self.board, "agent_steps": self.stats.agent_steps}
+        request = {"board": self.board, "agent_steps": self.stats.agent_steps, "homes": self.homes}
         if group.num_remote_env_runners() == 0:
             return [group.local_env_runner.sample(**request)]
         chunk = self.settings.fleet.envs_per_runner * self.settings.fleet.chunk_steps
         waiting = group.num_in_flight_async_reqs("sample") * chunk
-        if self.limiter.steps_ahead() + waiting < self.slack:
+        if self.adding:
+            _, self.adding = ray.wait(self.adding, num_returns=len(self.adding), timeout=0)
+            self.stats.note("replay/queue_in_chunks", len(self.adding))
+        full = len(self.adding) > SHARD_QUEUE * len(self.shards)
+        if self.limiter.steps_ahead() + waiting < self.slack and not full:
             group.foreach_env_runner_async("sample", tag="sample", kwargs=request)
         # RLlib waits for all requests or until the time is up, so look first and wait a little only then.
         ready = group.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=0) or (
@@ -86,19 +97,18 @@ class Quarterdeck(Algorithm):
             self.limiter.inserted += answer["tally"].agent_steps
         if self.shards:
             for answer in answers:
-                self.shards[answer["runner"] % len(self.shards)].add.remote(answer["chunk"])
+                self.adding.append(self.shards[answer["runner"] % len(self.shards)].add.remote(answer["chunk"]))
         elif answers:
             refs = [answer["chunk"] for answer in answers]
             self._each_learner(lambda learner: learner.insert(fetch(refs)))
 
     def _learn(self) -> Learned:
         """Every learner does the updates that are due; the first one's report stands for all."""
-        batch_size = self.settings.learner.batch_size
-        updates = self.limiter.updates_due(batch_size)
+        updates = self.limiter.updates_due(self.batch_size)
         if updates == 0:
             return Learned(0)
         learned: Learned = self._each_learner(lambda learner: learner.learn(updates))[0]
-        self.limiter.sampled += updates * batch_size
+        self.limiter.sampled += updates * self.batch_size
         return learned
 
     def _publish(self) -> Any:
@@ -111,8 +121,19 @@ class Quarterdeck(Algorithm):
         return dict(self._each_learner(lambda learner: learner.core.weights(learner.core.policy))[0])
 
     def _each_learner(self, call: Any) -> list[Any]:
-        """Results of `call(learner)`, run in the learner's process; a failure there is a failure here."""
-        return [result.get() for result in self.learner_group.foreach_learner(call)]
+        """Results of `call(learner)`, run in the learners' processes; a failure there is a failure here.
+
+        Raises:
+            LearnerLost: a learner's process is gone or does not answer.
+        """
+        results = list(self.learner_group.foreach_learner(call, timeout_seconds=LEARNER_TIMEOUT))
+        errors = [result.get() for result in results if not result.ok]
+        dead = any(isinstance(error, ray.exceptions.RayActorError) for error in errors)
+        if dead or len(results) < max(self.settings.fleet.learners, 1):
+            raise LearnerLost("a learner died or fell silent") from (errors or [None])[0]
+        if errors:
+            raise errors[0]
+        return [result.get() for result in results]
 
     def _log(self, new_steps: int) -> None:
         """RLlib's names for what its users look at; the rest is in `stats`."""
@@ -126,6 +147,11 @@ class Quarterdeck(Algorithm):
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
         """Bring restarted runners back into service: they need no state, the next request carries all they use."""
+        if env_runner_group.num_healthy_remote_workers() == env_runner_group.num_remote_env_runners():
+            return []
+        if time.monotonic() - self.probed < PROBE_SECONDS:
+            return []
+        self.probed = time.monotonic()
         return list(env_runner_group.probe_unhealthy_env_runners() or [])
 
     def actor(self) -> Actor:
@@ -151,67 +177,6 @@ class Quarterdeck(Algorithm):
             "env_runners": {"episode_return_mean": summary["mean"], "num_episodes": summary["episodes"]},
             **summary,
         }
-
-    def save_to_path(self, path: Any = None, **_: Any) -> str:
-        """Write plain arrays and JSON (`agents.checkpoint`) instead of RLlib's pickles; returns the absolute path."""
-        folder = saving.local_folder(path if path is not None else tempfile.mkdtemp(prefix="quarterdeck-"))
-        checkpoint.save(folder / saving.FOLDER, self.get_state(), self.save_replay)
-        saving.write_rllib_files(folder, self, saving.saved_config(folder))
-        return str(folder)
-
-    def restore_from_path(self, path: Any, *_: Any, **__: Any) -> None:
-        """Go on from `save_to_path`; nothing in the checkpoint is executed."""
-        self.load(saving.local_folder(path) / saving.FOLDER)
-
-    @classmethod
-    def from_checkpoint(cls, path: Any, **_: Any) -> Quarterdeck:
-        """Build the algorithm that `save_to_path` wrote, with its replay and clocks.
-
-        Nothing in the checkpoint is executed, whereas `Algorithm.from_checkpoint`, which also reads it, unpickles.
-        """
-        folder = saving.local_folder(path)
-        algo: Quarterdeck = cls(saving.saved_config(folder))
-        algo.restore_from_path(folder)
-        return algo
-
-    def load(self, path: Path) -> None:
-        """Go on from one of our checkpoints."""
-        self.set_state(checkpoint.load(path))
-        if self.shards:
-            saving.each_shard("load", self.shards, path)
-        else:
-            self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
-
-    def save_replay(self, path: Path) -> None:
-        """Let every holder of replay write its own part under `path`."""
-        if self.shards:
-            saving.each_shard("save", self.shards, path)
-        else:
-            self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
-
-    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""
-        if components is not None:
-            return {}
-        return {
-            "settings": to_dict(self.settings),
-            "rllib": saving.kept_fields(self.config),
-            "iteration": self.iteration,
-            "stats": self.stats.state(),
-            "limiter": {"inserted": self.limiter.inserted, "sampled": self.limiter.sampled},
-            "learner": self._each_learner(lambda learner: learner.core.state())[0],
-        }
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take over `get_state`'s tree: networks, optimiser and clocks; runners begin new episodes."""
-        saved = ray.put(state["learner"])
-        self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
-        steps_before = self.stats.agent_steps
-        self.stats.load_state(state["stats"])
-        self.limiter.inserted, self.limiter.sampled = state["limiter"]["inserted"], state["limiter"]["sampled"]
-        self._iteration = state["iteration"]
-        self._log(self.stats.agent_steps - steps_before)
-        ray.get(self._publish(), timeout=START_TIMEOUT)
 
     def cleanup(self) -> None:
         """Stop every actor of this run."""

@@ -10,6 +10,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from agents.config import Settings, from_dict
 from agents.presets import pong
+from cluster import roles
 from cluster.learners import QModule, QuarterdeckLearner
 from cluster.runner import Runner
 
@@ -36,6 +37,9 @@ class QuarterdeckConfig(AlgorithmConfig):
         self.delay_between_env_runner_restarts_s = 1.0
         self.env_runner_health_probe_timeout_s = 0.5
         self.env_runner_restore_timeout_s = 10.0
+        # Runners may come up later than the run, or never: the local one answers for them.
+        self.validate_env_runners_after_construction = False
+        self.create_env_on_local_worker = True
         # Runners pull weights; nothing of theirs is merged or broadcast.
         self._dont_auto_sync_env_runner_states = True
         self.merge_env_runner_states = False
@@ -51,6 +55,11 @@ class QuarterdeckConfig(AlgorithmConfig):
         self.num_env_runners = settings.fleet.runners
         self.num_envs_per_env_runner = settings.fleet.envs_per_runner
         self.rollout_fragment_length = settings.fleet.chunk_steps
+        self.num_learners = settings.fleet.learners
+        on_gpu = settings.fleet.learners > 0 and settings.learner.device.startswith("cuda")
+        self.num_gpus_per_learner = int(on_gpu)
+        self.custom_resources_per_env_runner = roles.unit(settings, roles.RUNNER)
+        self.custom_resources_per_learner = roles.unit(settings, roles.LEARNER)
         return self
 
     def to_settings(self) -> Settings:
@@ -78,6 +87,7 @@ class QuarterdeckConfig(AlgorithmConfig):
                 runners=max(self.num_env_runners, 1),
                 envs_per_runner=self.num_envs_per_env_runner,
                 chunk_steps=self.rollout_fragment_length,
+                learners=self.num_learners,
             ),
         )
 

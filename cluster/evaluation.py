@@ -13,6 +13,7 @@ from agents.config import Settings
 from agents.evaluation import evaluate_network
 from agents.networks import QNetwork
 from agents.rollout import Actor
+from cluster import roles
 
 RETRIES = 2  # of an evaluation whose process died
 
@@ -48,7 +49,9 @@ class EvaluationBeside:
         done = self._finished() if self.pending is not None else None
         if self.next_at and agent_steps >= self.next_at and self.pending is None:
             if self.actor is None:  # started late, so that a short run does not pay for it
-                actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=RETRIES)(Evaluator)
+                place = roles.unit(self.settings, roles.RUNNER, 0.01)  # it takes no runner's place
+                options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": RETRIES, "resources": place}
+                actor = ray.remote(**options)(Evaluator)
                 self.actor = actor.remote(self.settings, *self.shape)
             self.pending = self.actor.evaluate.remote(weights(), agent_steps)
             self.next_at = agent_steps + self.settings.evaluation.every_steps

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import ray
@@ -11,10 +13,13 @@ import ray
 from agents import checkpoint
 from agents.config import Settings
 from agents.rollout import Actor
+from cluster import roles
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
 from cluster.evaluation import EvaluationBeside
+from cluster.saving import LearnerLost
 
+LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not mend
 WORKER_ENV = {
     "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep: processes share the cores instead of spinning on them
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # actors that asked for no GPU see none
@@ -31,7 +36,7 @@ def start_ray(settings: Settings) -> None:
         return
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
     ray.init(
-        num_cpus=max(os.cpu_count() or 1, settings.fleet.runners + settings.fleet.shards + 1),
+        num_cpus=max(os.cpu_count() or 1, settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,
@@ -43,18 +48,41 @@ class FleetRun:
     """The distributed loop behind four verbs: step, save, load, close."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         start_ray(settings)
+        device = roles.settled_device(settings.learner.device, settings.fleet.learners)
+        self.settings = replace(settings, learner=replace(settings.learner, device=device))
+        if lacking := roles.missing(settings):
+            print(f"quarterdeck: {lacking}", file=sys.stderr)
         for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        self.algo: Quarterdeck = QuarterdeckConfig().from_settings(settings).build_algo()
-        self.beside = EvaluationBeside(settings, self.algo.frame_shape, self.algo.num_actions)
-        self.stats = self.algo.stats
-        self.limiter = self.algo.limiter
+        self.failures = 0
+        self.saved: Path | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Build the algorithm and the evaluation beside it."""
+        self.algo: Quarterdeck = QuarterdeckConfig().from_settings(self.settings).build_algo()
+        self.beside = EvaluationBeside(self.settings, self.algo.frame_shape, self.algo.num_actions)
+        self.stats, self.limiter = self.algo.stats, self.algo.limiter
 
     def step(self) -> None:
-        """About a second of training."""
-        self.algo.train()
+        """About a second of training; a lost learner costs what was learned since the last checkpoint.
+
+        Raises:
+            LearnerLost: for the fourth time.
+        """
+        try:
+            self.algo.train()
+        except LearnerLost:
+            self.failures += 1
+            if self.failures > LEARNER_FAILURES:
+                raise
+            print(f"quarterdeck: a learner was lost; going on from {self.saved or 'the start'}", file=sys.stderr)
+            self.stop()
+            self.start()
+            if self.saved is not None:
+                self.load(self.saved)
+            return
         done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps)
         if done is not None:
             self.stats.evaluations.append(done)
@@ -65,14 +93,20 @@ class FleetRun:
 
     def save(self, folder: Path) -> Path:
         """Checkpoint everything under `folder`."""
-        return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
+        self.saved = checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
+        return self.saved
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""
         self.algo.load(path)
+        self.saved = path
+
+    def stop(self) -> None:
+        """Stop every actor of this run."""
+        self.beside.stop()
+        self.algo.stop()
 
     def close(self) -> None:
         """Stop every process that this run started."""
-        self.beside.stop()
-        self.algo.stop()
+        self.stop()
         ray.shutdown()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ray
 import torch
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
+from torch import Tensor
 
 from agents import checkpoint
 from agents.config import Settings
@@ -20,6 +23,7 @@ from agents.replay import ReplayShard
 from agents.transitions import Chunk, Replay, ReplayEmpty
 from agents.updates import Learned
 from cluster.shards import ShardedReplay
+from cluster.wire import Packed, unpack
 
 
 class QModule(TorchRLModule, InferenceOnlyAPI):
@@ -57,6 +61,9 @@ class QuarterdeckLearner(TorchLearner):
             beta=s.replay.beta_at,
         )
         module.network = self.core.online
+        if self.distributed:
+            self.core.reduce_gradients = self._mean_over_learners
+        self.weight = 1.0  # of this learner's gradients among its peers'
         self.replay: Replay | None = self._shard(module.observation_space) if s.fleet.shards == 0 else None
         self.register_optimizer(
             module_id=module_id,
@@ -92,10 +99,17 @@ class QuarterdeckLearner(TorchLearner):
         """This learner's place among its peers."""
         return torch.distributed.get_rank() if self.distributed else 0
 
-    def insert(self, chunks: list[Chunk]) -> None:
+    def node_id(self) -> str:
+        """The node this learner runs on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def _make_modules_ddp_if_necessary(self) -> None:
+        """Not needed: gradients are averaged in `_mean_over_learners`."""
+
+    def insert(self, chunks: list[Chunk | Packed]) -> None:
         """Put chunks into the shard in this process."""
         for chunk in chunks:
-            self.own_shard().add(chunk)
+            self.own_shard().add(unpack(chunk))
 
     def learn(self, updates: int) -> Learned:
         """Do `updates` updates; those for which no shard has data any more are forfeited."""
@@ -104,7 +118,33 @@ class QuarterdeckLearner(TorchLearner):
         try:
             return self.core.train(self.replay, updates)
         except ReplayEmpty:  # every shard was lost; they fill again while the loop goes on
+            if self.distributed:
+                self._sit_out(before + updates)
             return Learned(self.core.updates - before)
+
+    def _sit_out(self, until: int) -> None:
+        """Follow the peers that still have batches without a gradient of its own, so that nobody waits for it."""
+        self.weight = 0.0
+        with contextlib.suppress(ReplayEmpty):
+            while self.core.updates < until:
+                for parameter in self.core.online.parameters():
+                    parameter.grad = torch.zeros_like(parameter)
+                self.core.apply_gradients()
+        self.weight = 1.0
+
+    def _mean_over_learners(self, grads: list[Tensor]) -> None:
+        """Replace gradients by their means over all learners that have one, in one message.
+
+        Raises:
+            ReplayEmpty: nobody has one; every learner finds out at the same update.
+        """
+        flat = torch.cat([*(grad.flatten() for grad in grads), grads[0].new_tensor([self.weight])])
+        torch.distributed.all_reduce(flat)
+        *sums, weight = torch.split(flat, [*(grad.numel() for grad in grads), 1])
+        if weight == 0:
+            raise ReplayEmpty("no learner has a batch")
+        for grad, total in zip(grads, sums, strict=True):
+            grad.copy_((total / weight).view_as(grad))
 
     def own_shard(self) -> ReplayShard:
         """The shard in this process."""

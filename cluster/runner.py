@@ -17,6 +17,7 @@ from agents.config import Settings
 from agents.memory import keep_freed_memory
 from agents.networks import QNetwork
 from agents.rollout import Actor, Rollout
+from cluster.wire import pack
 from envs import make_world
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
@@ -26,7 +27,7 @@ class Runner(EnvRunner, Checkpointable):
     """Plays `fleet.envs_per_runner` lanes and hands over chunks by reference.
 
     Runner `worker_index` (from 1) owns the lanes that follow those of the runners before it. The local runner of a
-    fleet with remote ones (index 0) only answers questions about spaces.
+    fleet with remote ones (index 0) only answers questions about spaces, so that nobody need wait for a remote one.
     """
 
     def __init__(self, *, config: Any, **kwargs: Any) -> None:
@@ -34,17 +35,16 @@ class Runner(EnvRunner, Checkpointable):
         self.settings: Settings = config.to_settings()
         self.version = -1
         self.rollout: Rollout | None = None
-        self.world: Any = None
-        self.spaces = kwargs.get("spaces") or {}
-        if self.worker_index or config.num_env_runners == 0:
-            self.make_env()
+        self.plays = self.worker_index > 0 or config.num_env_runners == 0
+        self.make_env()
+        if self.plays:
             self.make_module()
 
     def make_env(self) -> None:
         """Build the world of this runner's lanes."""
         keep_freed_memory()
         fleet = self.settings.fleet
-        self.world = make_world(self.settings.world, fleet.envs_per_runner, fleet.env_threads)
+        self.world = make_world(self.settings.world, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
 
     def make_module(self) -> None:
         """Build the policy; its weights come from the board."""
@@ -56,8 +56,6 @@ class Runner(EnvRunner, Checkpointable):
 
     def get_spaces(self) -> dict[str, Any]:
         """Single-env spaces under the keys that RLlib asks for."""
-        if self.world is None:
-            return dict(self.spaces)
         shape, dtype = self.world.frame_shape, np.dtype(self.world.frame_dtype)
         low, high = (0, 255) if dtype == np.uint8 else (-np.inf, np.inf)
         pair: tuple[Any, ...] = (
@@ -66,16 +64,17 @@ class Runner(EnvRunner, Checkpointable):
         )
         return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
 
-    def sample(self, *, board: Any, agent_steps: int, **_: Any) -> dict[str, Any]:
+    def sample(self, *, board: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
         """Play one chunk with the newest weights.
 
         Args:
             board: the `WeightBoard` actor.
             agent_steps: steps of the whole fleet so far: epsilon's clock.
+            homes: nodes of the replay shards; this runner's chunks go to the one of its number.
 
         Returns:
-            `chunk`: a reference to an `agents.transitions.Chunk`; `tally`: what it added to the run; `runner`: from 0;
-            `version`: of the weights that acted.
+            `chunk`: a reference to an `agents.transitions.Chunk`, packed where it leaves this node; `sent`: what that
+            took; `tally`: what it added to the run; `runner`: from 0; `version`: of the weights that acted.
         """
         self._pull(board)
         s = self.settings
@@ -94,7 +93,8 @@ class Runner(EnvRunner, Checkpointable):
         version = max(self.version, 0)
         chunk, tally = self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
         runner = max(self.worker_index - 1, 0)
-        return {"chunk": ray.put(chunk), "tally": tally, "runner": runner, "version": version}
+        message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
+        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": version}
 
     def _pull(self, board: Any) -> None:
         try:
@@ -133,5 +133,4 @@ class Runner(EnvRunner, Checkpointable):
 
     def stop(self) -> None:
         """Close the world."""
-        if self.world is not None:
-            self.world.close()
+        self.world.close()

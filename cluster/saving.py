@@ -5,18 +5,22 @@ from __future__ import annotations
 import importlib
 import json
 import pickle
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 import ray
+from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents import checkpoint
+from agents.config import to_dict
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
 SHARD_TIMEOUT = 600.0  # seconds a shard may take to write or read itself
+LOAD_TIMEOUT = 300.0  # seconds until runners must find the restored weights
 SHARD_RETRIES = 3  # a shard that dies meanwhile does it again once it is back
 
 
@@ -59,3 +63,72 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     methods = [getattr(shard, verb).options(max_task_retries=SHARD_RETRIES) for shard in shards]
     parts = [str(path.absolute() / f"replay-{index}") for index in range(len(shards))]
     ray.get([method.remote(part) for method, part in zip(methods, parts, strict=True)], timeout=SHARD_TIMEOUT)
+
+
+class LearnerLost(RuntimeError):
+    """A learner died or fell silent: the run goes on from its last checkpoint."""
+
+
+class Checkpoints(Algorithm):
+    """What `cluster.algorithm.Quarterdeck` saves and restores, with the names that RLlib's users know."""
+
+    def save_to_path(self, path: Any = None, **_: Any) -> str:
+        """Write plain arrays and JSON (`agents.checkpoint`) instead of RLlib's pickles; returns the absolute path."""
+        folder = local_folder(path if path is not None else tempfile.mkdtemp(prefix="quarterdeck-"))
+        checkpoint.save(folder / FOLDER, self.get_state(), self.save_replay)
+        write_rllib_files(folder, self, saved_config(folder))
+        return str(folder)
+
+    def restore_from_path(self, path: Any, *_: Any, **__: Any) -> None:
+        """Go on from `save_to_path`; nothing in the checkpoint is executed."""
+        self.load(local_folder(path) / FOLDER)
+
+    @classmethod
+    def from_checkpoint(cls, path: Any, **_: Any) -> Checkpoints:
+        """Build the algorithm that `save_to_path` wrote, with its replay and clocks.
+
+        Nothing in the checkpoint is executed, whereas `Algorithm.from_checkpoint`, which also reads it, unpickles.
+        """
+        folder = local_folder(path)
+        algo = cls(saved_config(folder))
+        algo.restore_from_path(folder)
+        return algo
+
+    def load(self, path: Path) -> None:
+        """Go on from one of our checkpoints."""
+        self.set_state(checkpoint.load(path))
+        if self.shards:
+            each_shard("load", self.shards, path)
+        else:
+            self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
+
+    def save_replay(self, path: Path) -> None:
+        """Let every holder of replay write its own part under `path`."""
+        if self.shards:
+            each_shard("save", self.shards, path)
+        else:
+            self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""
+        if components is not None:
+            return {}
+        return {
+            "settings": to_dict(self.settings),
+            "rllib": kept_fields(self.config),
+            "iteration": self.iteration,
+            "stats": self.stats.state(),
+            "limiter": self.limiter.state(),
+            "learner": self._each_learner(lambda learner: learner.core.state())[0],
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over `get_state`'s tree: networks, optimiser and clocks; runners begin new episodes."""
+        saved = ray.put(state["learner"])
+        self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
+        steps_before = self.stats.agent_steps
+        self.stats.load_state(state["stats"])
+        self.limiter.load_state(state["limiter"])
+        self._iteration = state["iteration"]
+        self._log(self.stats.agent_steps - steps_before)
+        ray.get(self._publish(), timeout=LOAD_TIMEOUT)

@@ -20,6 +20,8 @@ from agents.config import Settings
 from agents.memory import keep_freed_memory
 from agents.replay import ReplayShard
 from agents.transitions import Batch, Chunk, Index, ReplayEmpty
+from cluster import roles
+from cluster.wire import Packed, unpack
 
 SHARD_BITS = 56
 PREFETCH = 2  # batches on their way while one is trained on
@@ -46,9 +48,9 @@ class ShardActor:
             seed=settings.seed + index,
         )
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, message: Chunk | Packed) -> None:
         """Append a chunk of one of this shard's runners."""
-        fleet = self.settings.fleet
+        chunk, fleet = unpack(message), self.settings.fleet
         place = chunk.lane // fleet.envs_per_runner // fleet.shards
         self.shard.add(chunk._replace(lane=place * fleet.envs_per_runner))
 
@@ -65,6 +67,10 @@ class ShardActor:
         """|TD error| of rows of this shard."""
         self.shard.update_priorities(key & ((1 << SHARD_BITS) - 1), priority)
 
+    def node_id(self) -> str:
+        """The node this shard lives on."""
+        return str(ray.get_runtime_context().get_node_id())
+
     def mass(self) -> float:
         """Total priority."""
         return self.shard.mass
@@ -80,7 +86,10 @@ class ShardActor:
 
 def start_shards(settings: Settings, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any]) -> list[Any]:
     """The fleet's shards as actors that take no core of their own and restart empty."""
-    actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0)(ShardActor)
+    # The frames are the process's own memory: say so, or a node may promise it twice.
+    memory = settings.replay_bytes(frame_shape, frame_dtype.itemsize) // max(settings.fleet.shards, 1)
+    place = {"resources": roles.unit(settings, roles.SHARD), "scheduling_strategy": "SPREAD"}
+    actor = ray.remote(num_cpus=0, memory=memory, max_restarts=-1, max_task_retries=0, **place)(ShardActor)
     return [actor.remote(settings, index, frame_shape, frame_dtype) for index in range(settings.fleet.shards)]
 
 
@@ -153,9 +162,9 @@ class ShardedReplay:
         return Batch(**tensors, key=key, version=version, prioritized=self.prioritized)
 
 
-def fetch(refs: list[Any]) -> list[Chunk]:
-    """Chunks by reference; one whose runner died on the way is left out, and its next chunk begins a new episode."""
-    chunks = []
+def fetch(refs: list[Any]) -> list[Chunk | Packed]:
+    """Chunks by reference; one that was lost on the way is left out, and replay sees the gap by the row numbers."""
+    chunks: list[Chunk | Packed] = []
     for ref in refs:
         with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):
             chunks.append(ray.get(ref, timeout=TIMEOUT))

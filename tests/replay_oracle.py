@@ -99,7 +99,7 @@ def picture(rows: Sequence[Row]) -> NDArray[np.uint8]:
     return to_blocks(words.view(np.uint8).reshape(-1, *FRAME_SHAPE))
 
 
-def chunk_of(lanes: Sequence[Sequence[Row]], lane: int) -> Chunk:
+def chunk_of(lanes: Sequence[Sequence[Row]], lane: int, row: int = 0) -> Chunk:
     """The same T rows of E lanes as a rollout hands them over; `version` [T, E] stands in for its one number."""
 
     def column(name: str, dtype: Any) -> NDArray[Any]:
@@ -108,7 +108,7 @@ def chunk_of(lanes: Sequence[Sequence[Row]], lane: int) -> Chunk:
     frames = np.stack([picture(rows) for rows in lanes], axis=1)
     version: Any = column("version", np.int32)
     flags = column("terminal", np.bool_), column("first", np.bool_)
-    return Chunk(frames, column("action", np.uint8), column("reward", np.float32), *flags, lane, version)
+    return Chunk(frames, column("action", np.uint8), column("reward", np.float32), *flags, lane, version, row)
 
 
 def make_shard(lanes: int, *, n_step: int, stack: int, prioritized: bool, **other: Any) -> ReplayShard:

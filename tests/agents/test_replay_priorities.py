@@ -27,7 +27,7 @@ def grow(shard: ReplayShard, begin: int, end: int) -> None:
     """Add rows [begin, end) to every lane."""
     script = [lane_rows(lane, GAMES, end) for lane in range(10)]
     for start in range(begin, end, 20):
-        shard.add(chunk_of([rows[start : min(start + 20, end)] for rows in script], 0))
+        shard.add(chunk_of([rows[start : min(start + 20, end)] for rows in script], 0, start))
 
 
 def all_keys(shard: ReplayShard) -> np.ndarray[Any, np.dtype[np.int64]]:

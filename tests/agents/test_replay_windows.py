@@ -66,7 +66,8 @@ def play(history: dict[str, Any], prioritized: bool) -> tuple[ReplayShard, list[
     written = [0] * history["runners"]
     for runner, length in history["portions"]:
         mine, now = range(runner * envs, (runner + 1) * envs), written[runner]
-        shard.add(chunk_of([script[lane][now : now + length] for lane in mine], mine[0]))
+        rows = [script[lane][now : now + length] for lane in mine]
+        shard.add(chunk_of(rows, mine[0], history["lost"] + now))
         written[runner] += length
     return shard, [script[lane][: written[lane // envs]] for lane in range(history["lanes"])]
 
@@ -94,7 +95,7 @@ def hand_made(games: list[Game], n_step: int, length: int = 60) -> tuple[ReplayS
     shard = make_shard(10, n_step=n_step, stack=4, prioritized=True)
     lanes = [lane_rows(0, games, length) for _ in range(10)]
     for begin in range(0, length, 20):
-        shard.add(chunk_of([rows[begin : begin + 20] for rows in lanes], 0))
+        shard.add(chunk_of([rows[begin : begin + 20] for rows in lanes], 0, begin))
     return shard, lanes[0]
 
 
@@ -161,10 +162,10 @@ def test_c7_c8_chunk_boundaries_and_other_lanes_change_nothing(prioritized: bool
     script = [lane_rows(lane, [Game(5, "terminated"), Game(3, "truncated")], 120) for lane in range(10)]
     together, apart = (make_shard(10, n_step=3, stack=4, prioritized=prioritized) for _ in range(2))
     for begin in range(0, 120, 20):
-        together.add(chunk_of([rows[begin : begin + 20] for rows in script], 0))
+        together.add(chunk_of([rows[begin : begin + 20] for rows in script], 0, begin))
     for lane in range(10):
         for begin in range(120):
-            apart.add(chunk_of([script[lane][begin : begin + 1]], lane))
+            apart.add(chunk_of([script[lane][begin : begin + 1]], lane, begin))
     one, other = together.sample(500), apart.sample(500)
     for name in one._fields[:-1]:
         np.testing.assert_array_equal(np.asarray(getattr(one, name)), np.asarray(getattr(other, name)))
@@ -184,3 +185,17 @@ def test_a_chunk_that_does_not_fit_is_refused_and_changes_nothing() -> None:
 def test_a_ring_too_small_for_its_windows_is_refused() -> None:
     with pytest.raises(ValueError, match=r"too small for 100 lanes: raise it"):
         make_shard(100, n_step=3, stack=4, prioritized=False)
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_nothing_spans_the_gap_that_a_lost_chunk_leaves(prioritized: bool) -> None:
+    """C4, C7: rows 20 to 39 were lost on the way. Row 19 ends its windows, and row 40 begins new stacks."""
+    shard = make_shard(10, n_step=3, stack=4, prioritized=prioritized)
+    rows = lane_rows(0, [Game(100, "terminated")], 60)
+    for begin in (0, 40):
+        shard.add(chunk_of([rows[begin : begin + 20]] * 10, 0, begin))
+    for t in (16, 17, 18):  # n-step windows that end with the last frame before the gap
+        np.testing.assert_array_equal(drawn(shard, t).next_obs.numpy()[0], picture(rows[16:20])[:, 0])
+        assert float(drawn(shard, t).discount) == pytest.approx(GAMMA ** (19 - t))
+    assert drawn(shard, 19) is None, "what followed row 19 is not known"
+    np.testing.assert_array_equal(drawn(shard, 20).obs.numpy()[0], picture([rows[40]] * 4)[:, 0])

@@ -26,6 +26,7 @@ ENV = {
     "RAY_JOB_STOP_WAIT_TIME_S": "120",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
     "RAY_worker_niceness": "0",
+    "RAY_scheduler_spread_threshold": "0",
     "RAY_health_check_period_ms": "5000",
     "RAY_health_check_failure_threshold": "12",
 }

@@ -1,0 +1,132 @@
+"""How much data one replay shard, or one learner's own replay, takes in: real driver and replay, recorded games.
+
+    python -m benchmarks.ingest                   as fast as a few runners can send
+    python -m benchmarks.ingest --runners 64 --rate 200    64 runners that send 200 agent steps a second each
+
+Runners send recorded chunks of Pong at a set rate and play nothing, so that the rest of the path is what is measured:
+messages, driver, decompression, insertion. Nothing is trained on. Each line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import time
+from typing import Any
+
+import numpy as np
+import psutil
+import ray
+
+from agents.config import FleetSettings, Settings
+from agents.frames import to_blocks
+from agents.presets import pong
+from agents.rollout import Tally
+from agents.transitions import Chunk
+from benchmarks.speed import say
+from cluster.algorithm import Quarterdeck
+from cluster.config import QuarterdeckConfig
+from cluster.fleet import start_ray
+from cluster.rundir import hardware
+from cluster.runner import Runner
+from cluster.wire import pack
+from envs import make_world
+
+ENVS, TIME = 32, 16
+
+
+class Recorded(Runner):
+    """Sends the same chunk again and again, `rate` agent steps a second."""
+
+    def make_env(self) -> None:
+        """A world for questions about spaces, and a chunk of its games."""
+        self.world = make_world(self.settings.world, 1)
+        self.rate, self.far = self.config.env_config["rate"], self.config.env_config["far"]
+        if not self.plays:
+            return
+        frames = [to_blocks(self.world.reset(self.worker_index).frame)]
+        frames += [to_blocks(self.world.step(np.array([t % 6])).frame).copy() for t in range(TIME - 1)]
+        flags = np.zeros((TIME, ENVS), np.bool_)
+        row = flags.astype(np.float32)
+        lane, picture = (self.worker_index - 1) * ENVS, np.repeat(np.stack(frames), ENVS, axis=1)
+        self.chunk, self.sent = Chunk(picture, flags.astype(np.uint8), row, flags, flags, lane, 0, 0), 0
+        self.due = time.perf_counter()
+
+    def make_module(self) -> None:
+        """Nobody acts."""
+
+    def sample(self, *, homes: list[str], **_: Any) -> dict[str, Any]:
+        """The next chunk, when it is due."""
+        self.due = max(self.due + TIME * ENVS / self.rate, time.perf_counter() - 1.0)
+        time.sleep(max(self.due - time.perf_counter(), 0))
+        message, sent = pack(self.chunk._replace(row=self.sent), far=self.far)
+        self.sent += TIME
+        tally = Tally(TIME * ENVS, 4 * TIME * ENVS, [], 0.0, 0.0, 0.0)
+        runner = self.worker_index - 1
+        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": 0}
+
+
+def settings_for(runners: int, shards: int) -> Settings:
+    """Room for 100,000 frames, and so late a start of learning that nothing but insertion happens."""
+    preset = pong()
+    return dataclasses.replace(
+        preset,
+        replay=dataclasses.replace(preset.replay, capacity=max(100_000, runners * 2_000), learning_starts=100_000),
+        evaluation=dataclasses.replace(preset.evaluation, every_steps=0),
+        fleet=FleetSettings(runners=runners, envs_per_runner=ENVS, chunk_steps=TIME, shards=shards),
+    )
+
+
+def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float) -> dict[str, Any]:
+    """Agent steps a second that arrive in replay, the processor that takes, and the queue before it."""
+    settings = settings_for(runners, shards)
+    start_ray(settings)
+    config = QuarterdeckConfig().from_settings(settings).env_runners(env_runner_cls=Recorded)
+    config.env_config = {"rate": rate, "far": far}
+    algo: Quarterdeck = config.build_algo()
+    algo.limiter.learning_starts = 2**60
+    try:
+        while len(algo.stats.means.get("wire/bytes_per_step", ())) < 20 * runners:
+            algo.train()
+        algo.stats.read()
+        keeper = ray.get(algo.shards[0].__ray_call__.remote(lambda _: os.getpid())) if shards else os.getpid()
+        process, steps = psutil.Process(keeper), algo.stats.agent_steps
+        used, begin = sum(process.cpu_times()[:2]), time.perf_counter()
+        while time.perf_counter() - begin < seconds:
+            algo.train()
+        passed = time.perf_counter() - begin
+        used, steps = sum(process.cpu_times()[:2]) - used, algo.stats.agent_steps - steps
+        queue = algo.stats.means.get("replay/queue_in_chunks", [0.0])
+        figures = algo.stats.read()
+    finally:
+        algo.stop()
+        ray.shutdown()
+    return {
+        "replay": "one shard" if shards else "in the learner, which is the driver",
+        "runners": runners,
+        "asked_per_second": runners * rate,
+        "agent_steps_per_second": steps / passed,
+        "steps_per_core_second": steps / used,
+        "queue_first_and_last_third": [float(np.mean(part)) for part in np.array_split(queue, 3)[::2]],
+        "longest_queue": max(queue),
+        "bytes_per_step": figures["wire/bytes_per_step"],
+        "seconds": passed,
+    }
+
+
+def main() -> None:
+    """One JSON line per placement of replay."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--runners", type=int, default=4)
+    options.add_argument("--rate", type=float, default=1e9, help="agent steps a second of each runner")
+    options.add_argument("--seconds", type=float, default=20.0)
+    options.add_argument("--near", action="store_true", help="send frames as they are, as within one host")
+    asked = options.parse_args()
+    for shards in (1, 0):
+        figures = measure(asked.runners, asked.rate, shards, far=not asked.near, seconds=asked.seconds)
+        say("ingest", **figures, packed=not asked.near, **hardware())
+
+
+if __name__ == "__main__":
+    main()

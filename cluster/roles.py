@@ -1,0 +1,51 @@
+"""Where actors may live: custom resources that nodes offer, one unit for each actor of a kind."""
+
+from __future__ import annotations
+
+import os
+
+import ray
+import torch
+
+from agents.config import Settings
+
+RUNNER, SHARD, LEARNER = "rollout", "replay", "learner"
+
+
+def unit(settings: Settings, role: str, amount: float = 1) -> dict[str, float]:
+    """The custom resource that an actor of `role` asks for; none where `fleet.roles` is off."""
+    return {role: amount} if settings.fleet.roles else {}
+
+
+def missing(settings: Settings) -> str:
+    """What this run will ask of the cluster's nodes and does not find there yet; empty if nothing is missing."""
+    if not settings.fleet.roles:
+        return ""
+    fleet, offered = settings.fleet, ray.cluster_resources()
+    wanted = {RUNNER: fleet.runners, SHARD: fleet.shards, LEARNER: fleet.learners}
+    lacking = {role: n for role, n in wanted.items() if n > offered.get(role, 0)}
+    parts = [f"{n} {role} slots (the nodes offer {offered.get(role, 0):g})" for role, n in lacking.items()]
+    return f"waiting for {', '.join(parts)}" if parts else ""
+
+
+def settled_device(device: str, learners: int) -> str:
+    """The device that `auto` stands for in this cluster.
+
+    On a machine of one's own it is a GPU where there is one. On a cluster it is a GPU or an error: nobody should pay
+    for GPU nodes and train on CPUs unawares.
+
+    Raises:
+        ValueError: the cluster has too few GPUs.
+    """
+    if device != "auto":
+        return device
+    if "RAY_ADDRESS" not in os.environ:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    gpus = int(ray.cluster_resources().get("GPU", 0)) if learners else torch.cuda.device_count()
+    if gpus < max(learners, 1):
+        where = "the cluster" if learners else "the node of the main process"
+        raise ValueError(
+            f"{where} has {gpus} GPUs for {max(learners, 1)} learners: say --learner.device cpu to train on CPUs, "
+            "or --learner.device cuda to wait for GPU nodes"
+        )
+    return "cuda"

@@ -1,0 +1,80 @@
+"""Chunks on their way between hosts, and what a cluster must offer before anything is placed on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.transitions import Chunk
+from cluster import roles
+from cluster.wire import Packed, pack, unpack
+from tests.cluster.helpers import catch_settings
+
+
+def chunk_of(frames: np.ndarray) -> Chunk:
+    """A chunk with these frames [T, E, P, D]."""
+    time, envs = frames.shape[:2]
+    flags = np.zeros((time, envs), np.bool_)
+    return Chunk(frames, flags.astype(np.uint8), flags.astype(np.float32), flags, ~flags, 3, 7, 11)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 5), st.just(16)),
+    dtype=st.sampled_from([np.uint8, np.float32]),
+    seed=st.integers(0, 99),
+    far=st.booleans(),
+)
+def test_what_arrives_is_what_was_sent(shape: tuple[int, ...], dtype: type, seed: int, far: bool) -> None:
+    frames = np.random.default_rng(seed).integers(0, 3, shape).astype(dtype)
+    sent = chunk_of(frames[:, ::-1])  # a view: its memory is not in order
+    arrived = unpack(pack(sent, far=far)[0])
+    for one, other in zip(arrived, sent, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert arrived.frames.dtype == dtype
+
+
+def test_frames_are_packed_for_other_hosts_only() -> None:
+    """A picture that is mostly of one colour shrinks to a fiftieth; within a host not a byte is copied."""
+    frames = np.zeros((16, 4, 441, 16), np.uint8)
+    frames[..., 100, :] = np.arange(16)
+    message, sent = pack(chunk_of(frames), far=True)
+    assert isinstance(message, Packed)
+    assert sent.size == len(message.frames) < frames.nbytes / 50
+    assert sent.seconds > 0
+    near, sent = pack(chunk_of(frames), far=False)
+    assert near.frames is frames
+    assert (sent.size, sent.seconds) == (frames.nbytes, 0.0)
+
+
+@pytest.mark.parametrize(("learners", "gpus", "here"), [(2, 1, 8), (1, 0, 8), (0, 8, 0)])
+def test_a_cluster_without_gpus_is_never_trained_on_silently(
+    learners: int, gpus: int, here: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`auto` asks for GPUs where somebody else's machines are used, and says which setting does without."""
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr(roles.ray, "cluster_resources", lambda: {"GPU": float(gpus)})
+    monkeypatch.setattr(roles.torch.cuda, "device_count", lambda: here)
+    with pytest.raises(ValueError, match=r"--learner\.device cpu"):
+        roles.settled_device("auto", learners)
+    assert roles.settled_device("cpu", learners) == "cpu"
+    assert roles.settled_device("cuda", learners) == "cuda", "GPU nodes may still come"
+
+
+def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles.ray, "cluster_resources", lambda: {"GPU": 2.0})
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert roles.settled_device("auto", 2) == "cuda"
+    monkeypatch.delenv("RAY_ADDRESS")
+    for there, device in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(roles.torch.cuda, "is_available", lambda there=there: there)
+        assert roles.settled_device("auto", 0) == device
+
+
+def test_missing_roles_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles.ray, "cluster_resources", lambda: {"rollout": 1.0, "replay": 2.0})
+    said = roles.missing(catch_settings(runners=3, shards=2, learners=1, roles=True))
+    assert said == "waiting for 3 rollout slots (the nodes offer 1), 1 learner slots (the nodes offer 0)"
+    assert roles.missing(catch_settings(runners=1, roles=True)) == ""
+    assert roles.missing(catch_settings(runners=3)) == ""

@@ -1,0 +1,141 @@
+"""What each loss costs (docs/cluster.md), on real hosts: processes are killed, a machine and the head lost for good.
+
+Every test says how long it took on the line that `-rP` or a failure shows. The ball of toy/catch falls one row a step,
+so that the rows in the checkpoint's replay show whether any was written twice, or joined what never followed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cluster.helpers import TIMEOUT, ball_and_paddle, read_json, wait_until
+from tests.cluster.test_deploy import ENV
+from tests.hosts.hosts import Lab
+from tests.hosts.ray_hosts import RayHosts
+from tests.hosts.training import Training, kill
+
+pytestmark = pytest.mark.timeout(TIMEOUT)
+
+
+class Cluster:
+    """A head; two hosts that play, one that keeps replay, one that learns; a training that all tests hit."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lab = Lab(folder)
+        self.storage = folder / "runs"
+        self.ray_hosts = RayHosts(self.lab, ENV)
+        self.workers("")
+        self.training = Training(self.ray_hosts, self.storage / "catch", "--steps=100000000")
+
+    def workers(self, suffix: str) -> None:
+        """One host with room to spare for every kind of actor but learners."""
+        start = self.ray_hosts.start_worker
+        self.play = [start(f"play{index}{suffix}", rollout=2) for index in (1, 2)]
+        self.store, self.learn = start(f"store{suffix}", replay=4), start(f"learn{suffix}", learner=1)
+        self.ray_hosts.wait_for_nodes(5)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for all tests of this module, which run in order."""
+    cluster = Cluster(tmp_path_factory.mktemp("lab"))
+    yield cluster
+    cluster.lab.close()
+
+
+def check_replay(training: Training, *, cuts: int) -> None:
+    """No row twice, no row behind one that it did not follow; at most `cuts` episodes of a lane cut off early."""
+    shards = training.replay()
+    assert len(shards) == 2
+    for shard in shards:
+        lanes = len(shard["written"])
+        rows = len(shard["frames"]) // lanes
+        for lane, written in enumerate(shard["written"].tolist()):
+            slots = lane * rows + np.arange(max(0, written - rows), written) % rows
+            ball, _ = ball_and_paddle(shard["frames"][slots])
+            inside = ~shard["rows"]["first"][slots][1:]
+            assert (ball[1:][inside] == ball[:-1][inside] + 1).all()
+            assert int((ball[:-1][~inside] != 11).sum()) <= cuts
+
+
+def test_every_kind_of_actor_lives_on_the_hosts_of_its_role(cluster: Cluster) -> None:
+    """Runners spread over both hosts that play; nothing of the run but the driver on the head; frames are packed."""
+    cluster.training.goes_on()
+    assert [len(host.processes("ray::Runner")) for host in cluster.play] == [1, 1]
+    assert len(cluster.store.processes("ray::ShardActor")) == 2
+    assert len(cluster.learn.processes("Learner")) == 1
+    for host in (cluster.ray_hosts.head, cluster.learn):
+        assert not host.processes("ray::Runner")
+        assert not host.processes("ray::ShardActor")
+
+
+@pytest.mark.parametrize("title", ["ray::Runner", "ray::ShardActor", "ray::Evaluator", "ray::WeightBoard"])
+def test_a_killed_actor_comes_back_and_training_goes_on(cluster: Cluster, title: str) -> None:
+    before = cluster.training.goes_on()
+    hosts = [*cluster.play, cluster.store, cluster.learn, cluster.ray_hosts.head]
+    host = wait_until(lambda: next((host for host in hosts if host.processes(title)), None))
+    seconds = kill(host, title)
+    after = cluster.training.goes_on()
+    print(f"{title}: back after {seconds:.1f} s, {after['updates'] - before['updates']:.0f} updates later")
+    assert after["agent_steps"] > before["agent_steps"]
+
+
+def test_a_killed_learner_goes_on_from_the_last_checkpoint(cluster: Cluster) -> None:
+    wait_until(lambda: next((cluster.storage / "catch" / "checkpoints").glob("agent_steps-*/state.json"), None))
+    before = cluster.training.goes_on()
+    seconds = kill(cluster.learn, "Learner")
+    after = cluster.training.goes_on()
+    lost = max(before["agent_steps"] - cluster.training.resumed_at(), 0)
+    print(
+        f"learner: back after {seconds:.1f} s, {lost:.0f} agent steps played again; now at {after['agent_steps']:.0f}"
+    )
+    assert "a learner was lost; going on from" in cluster.training.log.read_text()
+
+
+def test_half_a_minute_without_a_cable_costs_nothing_but_time(cluster: Cluster) -> None:
+    """Training goes on with the other host's runner meanwhile, and with both afterwards."""
+    cluster.training.goes_on()
+    cluster.lab.cut(cluster.play[0])
+    begin = time.monotonic()
+    cluster.training.goes_on()
+    time.sleep(max(30 - (time.monotonic() - begin), 0))
+    cluster.lab.restore(cluster.play[0])
+    cluster.training.goes_on()
+    assert len(cluster.play[0].processes("ray::Runner")) == 1
+
+
+def test_a_host_that_is_lost_for_good_stalls_nobody(cluster: Cluster) -> None:
+    """Its runner moves to the room that is left on the other host."""
+    cluster.training.goes_on()
+    cluster.play[1].lose()
+    begin = time.monotonic()
+    cluster.training.goes_on()
+    wait_until(lambda: len(cluster.play[0].processes("ray::Runner")) == 2 or None)
+    print(f"host: its runner is on another one after {time.monotonic() - begin:.0f} s")
+    cluster.training.goes_on()
+
+
+def test_a_lost_head_is_answered_by_the_same_command_with_resume(cluster: Cluster) -> None:
+    """From shared storage, with replay; then everything that all these losses left in replay is looked at."""
+    reached = cluster.training.goes_on()
+    saved = len(list((cluster.storage / "catch" / "checkpoints").iterdir()))
+    assert saved >= 1
+    cluster.ray_hosts.head.lose()
+    begin = time.monotonic()
+    for host in (cluster.play[0], cluster.store, cluster.learn):
+        host.lose()
+    cluster.ray_hosts.start_head("head2")
+    cluster.workers("b")
+    cluster.training = Training(cluster.ray_hosts, cluster.storage / "catch", "--steps=100000000", "--resume")
+    after = cluster.training.goes_on()
+    print(f"head: {time.monotonic() - begin:.0f} s, from {reached['agent_steps']:.0f} to {after['agent_steps']:.0f}")
+    cluster.training.end()
+    check_replay(cluster.training, cuts=12)
+    summary = read_json(cluster.storage / "catch" / "summary.json")
+    assert summary["samples_per_insert"] == pytest.approx(2.0, rel=0.1)
+    assert summary["agent_steps"] > 0

@@ -1,0 +1,94 @@
+"""A training of toy/catch on the hosts of a lab, watched from outside through its run directory."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from agents import checkpoint
+from tests.cluster.helpers import PATIENCE, TINY_CATCH, wait_until
+from tests.hosts.hosts import Host
+from tests.hosts.ray_hosts import RayHosts
+
+SETTINGS = [
+    *TINY_CATCH,
+    "--learner.device=cpu",
+    "--fleet.roles",
+    "--fleet.runners=2",
+    "--fleet.shards=2",
+    "--fleet.learners=1",
+    "--evaluation.every-steps=500",
+    "--evaluation.every-episodes=2",
+    "--checkpoint-minutes=0.2",
+]
+
+
+class Training:
+    """The command `train`, run on a host of the cluster."""
+
+    def __init__(self, ray_hosts: RayHosts, run_dir: Path, *more: str) -> None:
+        self.run_dir, self.log = run_dir, ray_hosts.head.folder / "train.log"
+        arguments = ["python", "-m", "cluster", "train", "atari", *SETTINGS, "--run-dir", str(run_dir), *more]
+        env = {"RAY_ADDRESS": ray_hosts.address}
+        self.command: subprocess.Popen[bytes] = ray_hosts.head.start(*arguments, log=self.log.name, env=env)
+        self.head = ray_hosts.head
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The curve so far, a row every five seconds."""
+        assert self.command.poll() is None, self.log.read_text()
+        path = self.run_dir / "curve.csv"
+        if not path.exists():
+            return []
+        with path.open(newline="") as handle:
+            return [
+                {name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(handle)
+            ]
+
+    def goes_on(self, updates: int = 50) -> dict[str, Any]:
+        """Wait until two rows after now show progress; returns the last one."""
+        seen = len(self.rows())
+
+        def progress() -> dict[str, Any] | None:
+            new = self.rows()[seen:]
+            done = len(new) > 1 and new[-1]["updates"] > new[0]["updates"] + updates
+            return new[-1] if done and new[-1]["agent_steps"] > new[0]["agent_steps"] else None
+
+        found: dict[str, Any] = wait_until(progress)
+        return found
+
+    def resumed_at(self) -> int:
+        """Agent steps of the checkpoint that the run went back to when a learner was lost."""
+        said = next(line for line in self.log.read_text().splitlines() if "a learner was lost" in line)
+        return int(said.rsplit("agent_steps-", 1)[1])
+
+    def end(self) -> None:
+        """Stop it as a job's end does: it saves and leaves."""
+        for process in self.head.processes("-m cluster train"):
+            process.send_signal(signal.SIGTERM)
+        assert self.command.wait(PATIENCE) == 0, self.log.read_text()
+
+    def replay(self) -> list[dict[str, Any]]:
+        """The shards of the newest checkpoint."""
+        newest = checkpoint.latest(self.run_dir / "checkpoints")
+        return [checkpoint.load(path) for path in sorted(newest.glob("replay-*"))]
+
+
+def kill(host: Host, title: str) -> float:
+    """SIGKILL a host's process of that title; returns the seconds until it is back under another number."""
+    victim = wait_until(lambda: next(iter(host.processes(title)), None))
+    victim.send_signal(signal.SIGKILL)
+    begin = time.monotonic()
+    gone = {victim.pid}
+    wait_until(lambda: next((p for p in host.processes(title) if p.pid not in gone and alive(p)), None))
+    return time.monotonic() - begin
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it runs."""
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
