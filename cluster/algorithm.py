@@ -97,7 +97,7 @@ class Quarterdeck(Checkpoints):
             self.limiter.inserted += answer["tally"].agent_steps
         if self.shards:
             for answer in answers:
-                self.adding.append(self.shards[answer["runner"] % len(self.shards)].add.remote(answer["chunk"]))
+                self.adding.append(self.shards[answer["runner"] % len(self.shards)].add.remote([answer["chunk"]]))
         elif answers:
             refs = [answer["chunk"] for answer in answers]
             self._each_learner(lambda learner: learner.insert(fetch(refs)))

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import ipaddress
 import json
+import logging
 import os
 import stat
 import urllib.error
@@ -21,6 +22,11 @@ from ray.job_submission import JobSubmissionClient
 
 DEFAULT = "http://127.0.0.1:8265"
 VARIABLE = "RAY_API_SERVER_ADDRESS"
+CHATTY = (
+    "ray.dashboard.modules.dashboard_sdk",
+    "ray._private.runtime_env.packaging",
+    "ray._private.runtime_env.working_dir",
+)
 TIMEOUT = 60.0  # seconds a request may be without an answer
 
 
@@ -46,6 +52,8 @@ def connect(address: str | None, *, insecure: bool) -> Client:
         )
     headers = {"Authorization": f"Bearer {find_token()}"} if locked else {}
     os.environ[VARIABLE] = url  # Ray lets this variable win over the argument
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.ERROR)
     with one_line(url):
         return Client(url, headers=headers)
 
@@ -135,7 +143,7 @@ def one_line(url: str) -> Iterator[None]:
     except AuthenticationError:
         raise ValueError(f"{url} does not take this token: copy the cluster's own ~/.ray/auth_token") from None
     except (OSError, aiohttp.ClientError) as error:
-        if getattr(error, "filename", None):  # a file of ours that cannot be read
+        if getattr(error, "filename", None) or isinstance(error, BrokenPipeError):  # our own files, our own output
             raise
         raise ValueError(f"{url} has stopped answering: a job there goes on as long as its cluster lives") from None
     except RuntimeError as error:

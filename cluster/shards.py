@@ -25,7 +25,8 @@ from cluster.wire import Packed, unpack
 
 SHARD_BITS = 56
 PREFETCH = 2  # batches on their way while one is trained on
-TIMEOUT = 30.0  # seconds after which a silent shard, or a chunk on its way, counts as lost
+TIMEOUT = 30.0  # seconds after which a silent shard counts as lost
+CHUNK_TIMEOUT = 5.0  # seconds after which a chunk on its way does
 Part = tuple[dict[str, Any] | None, float]
 
 
@@ -48,11 +49,15 @@ class ShardActor:
             seed=settings.seed + index,
         )
 
-    def add(self, message: Chunk | Packed) -> None:
-        """Append a chunk of one of this shard's runners."""
-        chunk, fleet = unpack(message), self.settings.fleet
-        place = chunk.lane // fleet.envs_per_runner // fleet.shards
-        self.shard.add(chunk._replace(lane=place * fleet.envs_per_runner))
+    def add(self, refs: list[Any]) -> None:
+        """Append chunks of this shard's runners, given as references in a list.
+
+        Ray would keep a bare reference, and every call after it, waiting for as long as its host cannot be reached.
+        """
+        fleet = self.settings.fleet
+        for chunk in map(unpack, fetch(refs)):
+            place = chunk.lane // fleet.envs_per_runner // fleet.shards
+            self.shard.add(chunk._replace(lane=place * fleet.envs_per_runner))
 
     def sample(self, batch_size: int) -> Part:
         """`batch_size` transitions as arrays, and the shard's mass; None while it is empty."""
@@ -167,5 +172,5 @@ def fetch(refs: list[Any]) -> list[Chunk | Packed]:
     chunks: list[Chunk | Packed] = []
     for ref in refs:
         with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):
-            chunks.append(ray.get(ref, timeout=TIMEOUT))
+            chunks.append(ray.get(ref, timeout=CHUNK_TIMEOUT))
     return chunks

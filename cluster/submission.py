@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 import shlex
 import sys
@@ -59,7 +58,6 @@ def submit(arguments: list[str]) -> int:
     env = runtime_env(options.working_dir, commit, options.env, STOP_SECONDS, install=options.install)
     resources = _resources(options.entrypoint_resources)
     client = connect(options.address, insecure=options.insecure)
-    logging.getLogger("ray").setLevel(logging.ERROR)  # packing is no news
     with one_line(client.get_address()):
         _refuse_two_writers(client, told, options)
         job = client.submit_job(

@@ -75,7 +75,7 @@ class AsActors:
 
     def _added(self, runner: int, chunk: Chunk) -> bool:
         try:
-            ray.get(self.shards[runner].add.remote(chunk), timeout=PATIENCE)
+            ray.get(self.shards[runner].add.remote([ray.put(chunk)]), timeout=PATIENCE)
         except ray.exceptions.RayActorError:  # it is on its way back
             return False
         return True

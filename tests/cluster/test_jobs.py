@@ -122,7 +122,7 @@ def test_a_job_stops_saves_and_goes_on(head: Head, tmp_path: Path, capsys: pytes
     assert f"{job} STOPPED" in capsys.readouterr().err
 
     end = first["agent_steps"] + 300
-    assert main(["submit", *begin, "--resume", "--steps", str(end)]) == 0
+    assert main(["submit", "--", "train", "cartpole", "--run-dir", str(run), "--resume", "--steps", str(end)]) == 0
     summary = checked_summary(run, episodes=6)
     assert summary["agent_steps"] >= end
     assert summary["updates"] > first["updates"]

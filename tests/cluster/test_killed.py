@@ -26,7 +26,7 @@ from tests.cluster.helpers import (
     tree,
     wait_until,
 )
-from tests.cluster.records import checked_summary, saved, scalars
+from tests.cluster.records import checked_summary, learns, saved, scalars
 
 
 def litter(run: Path) -> None:
@@ -52,16 +52,21 @@ def curve_steps(run: Path) -> list[int]:
 @pytest.mark.timeout(TIMEOUT)
 def test_a_killed_fleet_is_resumed(tmp_path: Path) -> None:
     """SIGKILL between checkpoints: what came after the last one is lost, and only that; the curves know no overlap."""
-    run = tmp_path / "run"
-    training = subprocess.Popen(
-        command("train", *ENDLESS_CARTPOLE, "--run-dir", str(run), "--checkpoint-minutes", "0.02"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment(),
-        start_new_session=True,
-    )
+    run, log = tmp_path / "run", tmp_path / "log"
+    with log.open("wb") as out:
+        training = subprocess.Popen(
+            command("train", *ENDLESS_CARTPOLE, "--run-dir", str(run), "--checkpoint-minutes", "0.02"),
+            stdout=out,
+            stderr=out,
+            env=environment(),
+            start_new_session=True,
+        )
     with training:
-        wait_until(lambda: training.poll() is not None or len(checkpoint.complete(run / "checkpoints")) == 2 or None)
+        saves = run / "checkpoints"
+        wait_until(
+            lambda: training.poll() is not None or (learns(run) and len(checkpoint.complete(saves)) == 2) or None
+        )
+        assert training.poll() is None, log.read_text()
         started = psutil.Process(training.pid).children(recursive=True)
         os.kill(training.pid, signal.SIGKILL)
     assert training.returncode == -signal.SIGKILL
