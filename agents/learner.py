@@ -100,14 +100,24 @@ class Learner:
         self.updates = 0
         self.sampler = ThreadPoolExecutor(1, "sampler")
 
-    def update(self, batch: Batch) -> Update:
-        """One gradient step on a batch."""
+    def precision(self) -> torch.autocast:
+        """Autocast to bfloat16 where the settings say so; parameters and losses stay float32."""
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    def bootstrap(self, batch: Batch) -> Tensor:
+        """The target network's values [B, A] of the states where the windows end."""
+        with torch.no_grad(), self.precision():
+            q_next: Tensor = self.target(batch.next_obs.to(self.device))
+        return q_next
+
+    def update(self, batch: Batch, q_next: Tensor | None = None) -> Update:
+        """One gradient step on a batch, whose `bootstrap` may already be known."""
         s = self.settings
-        obs, next_obs, reward = (part.to(self.device) for part in (batch.obs, batch.next_obs, batch.reward))
-        with torch.autocast(self.device, torch.bfloat16, enabled=s.precision == "bf16"):
+        obs, reward = batch.obs.to(self.device), batch.reward.to(self.device)
+        q_next = self.bootstrap(batch) if q_next is None else q_next
+        with self.precision():
             with torch.no_grad():
-                q_next = self.target(next_obs)
-                q_select = self.online(next_obs) if s.double else q_next
+                q_select = self.online(batch.next_obs.to(self.device)) if s.double else q_next
             q_t = self.online(obs)
         return_t = n_step_return(clip_reward(reward, s.reward_clip), s.gamma)
         target_t = q_target(return_t, batch.discount.to(self.device), q_next, q_select)
@@ -136,16 +146,23 @@ class Learner:
         return grad_norm
 
     def train(self, replay: Replay, updates: int) -> Learned:
-        """`updates` updates from `replay`, priorities included; a second thread draws the next batch meanwhile."""
+        """`updates` updates from `replay`, priorities included.
+
+        A second thread draws the next batch meanwhile, and has the target network judge it: results are those of one
+        thread, since it waits where this update renews the target network.
+        """
         learned = Learned(updates)
-        draws = deque([self.sampler.submit(replay.sample, self.settings.batch_size)] if updates else [])
+        draws = deque([self.sampler.submit(self._draw, replay)] if updates else [])
         for left in range(updates - 1, -1, -1):
             started = perf_counter()
-            batch = draws.popleft().result()
-            if left:
-                draws.append(self.sampler.submit(replay.sample, self.settings.batch_size))
+            batch, q_next = draws.popleft().result()
+            renews = (self.updates + 1) % self.settings.target_period == 0
+            if left and not renews:
+                draws.append(self.sampler.submit(self._draw, replay))
             sampled = perf_counter()
-            update = self.update(batch)
+            update = self.update(batch, q_next)
+            if left and renews:
+                draws.append(self.sampler.submit(self._draw, replay))
             if batch.prioritized:
                 wait(draws)  # always draw before the priorities change, so that runs can be repeated
                 replay.update_priorities(batch.key, update.td_error.abs().cpu().numpy())
@@ -154,6 +171,10 @@ class Learner:
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
                 learned.look(update, batch)
         return learned
+
+    def _draw(self, replay: Replay) -> tuple[Batch, Tensor]:
+        batch = replay.sample(self.settings.batch_size)
+        return batch, self.bootstrap(batch)
 
     def sync_target(self) -> None:
         """target <- online."""

@@ -47,8 +47,9 @@ RATIOS = (2, 4, 8)
 def settings_for(ratio: float) -> Settings:
     """The `pong` preset, with the peers' network and batch, and the processes that suit the ratio on two cores."""
     preset = pong()
-    cores = os.cpu_count() or 1
-    fleet = FleetSettings(runners=cores, envs_per_runner=32, chunk_steps=16, learner_threads=cores)
+    # Few samples a step: worlds are most of the work, on every core. Many: the learner's core is always busy.
+    runners = max((os.cpu_count() or 1) - (ratio > 2), 1)
+    fleet = FleetSettings(runners=runners, envs_per_runner=64, chunk_steps=16)
     return dataclasses.replace(
         preset,
         network=dataclasses.replace(preset.network, layer_norm=False),
@@ -182,7 +183,12 @@ def main() -> None:
         say(f"{system} defaults", **peer(system, 8, asked.seconds, "--defaults"))
 
 
-PEERS: tuple[tuple[str, tuple[str, ...]], ...] = (("sb3", ()), ("sb3", ("--stock",)), ("rllib", ()))
+PEERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("sb3", ()),
+    ("sb3", ("--stock",)),
+    ("rllib", ()),
+    ("rllib", ("--stock",)),
+)
 
 
 def say(name: str, **figures: Any) -> None:

@@ -22,7 +22,7 @@ class Evaluator:
     """Plays whole games with the weights it is given; yields the processor to whoever trains."""
 
     def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:
-        os.nice(15)
+        os.nice(19)
         torch.set_num_threads(1)
         self.settings = settings
         self.network = QNetwork(settings.network, frame_shape, num_actions).requires_grad_(False)

@@ -22,6 +22,7 @@ from agents.networks import QNetwork
 from agents.replay import ReplayShard
 from agents.transitions import Chunk, Replay, ReplayEmpty
 from agents.updates import Learned
+from cluster.priority import give_way
 from cluster.shards import ShardedReplay
 from cluster.wire import Packed, unpack
 
@@ -51,6 +52,7 @@ class QuarterdeckLearner(TorchLearner):
         s = self.settings = self.config.to_settings()
         if not torch.cuda.is_available():
             torch.set_num_threads(s.fleet.learner_threads)
+            give_way()
         module = self.module[module_id]
         self.core = Learner(
             s.learner,

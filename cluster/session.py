@@ -80,9 +80,10 @@ class Session:
             with Display(self.settings) as display:
                 while not self._finished() and not interrupt.raised:
                     self.run.step()
-                    if time.monotonic() - self.reported >= REPORT_SECONDS:
+                    save = time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes
+                    if save or time.monotonic() - self.reported >= REPORT_SECONDS:
                         self._report(display)
-                    if time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes:
+                    if save:
                         self._save()
                 self._report(display)
             self._save()

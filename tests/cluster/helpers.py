@@ -99,7 +99,7 @@ def ball_and_paddle(blocks: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArr
     """Row and column of toy/catch's ball in frames [N, P, D]: two integers [N]. 255 is the ball's alone."""
     cells = from_blocks(blocks, (84, 84))[:, ::7, ::7] == 255
     assert cells.any((1, 2)).all()
-    place = cells.reshape(len(cells), -1).argmax(1)
+    place = cells.reshape(len(cells), 12 * 12).argmax(1)
     return place // 12, place % 12
 
 

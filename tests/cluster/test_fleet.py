@@ -13,7 +13,7 @@ import pytest
 import ray
 
 from agents.policy import final_epsilons
-from cluster.algorithm import Quarterdeck
+from cluster.algorithm import SHARD_QUEUE, Quarterdeck
 from cluster.config import QuarterdeckConfig
 from cluster.evaluation import EvaluationBeside
 from cluster.weights import WeightBoard
@@ -187,3 +187,23 @@ def masses_of(algo: Quarterdeck) -> list[float]:
         except ray.exceptions.RayActorError:
             masses.append(0.0)
     return masses
+
+
+def test_a_shard_that_takes_nothing_in_stops_the_runners(ray_cluster: None) -> None:
+    """Queues are bounded: a stopped process holds a handful of chunks up, not the memory of the cluster."""
+    config = QuarterdeckConfig().from_settings(catch_settings(runners=2, shards=1))
+    algo = config.reporting(min_time_s_per_iteration=0.1).build_algo()
+    try:
+        algo.limiter.learning_starts = 2**60  # nobody learns, and so the ratio holds nobody back
+        train_until(algo, lambda: algo.stats.agent_steps > 200)
+        shard = ray.get(algo.shards[0].__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE)
+        os.kill(shard, signal.SIGSTOP)
+        train_until(algo, lambda: len(algo.adding) > SHARD_QUEUE)
+        for _ in range(20):
+            algo.train()
+        assert len(algo.adding) <= SHARD_QUEUE + 2 * 2 + 1, "two requests of each runner were on their way"
+        steps = algo.stats.agent_steps
+        os.kill(shard, signal.SIGCONT)
+        train_until(algo, lambda: algo.stats.agent_steps > steps + 500)
+    finally:
+        algo.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -129,6 +130,7 @@ def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(tmp_path: Pa
         _, said = training.communicate(timeout=PATIENCE)
     finally:
         training.kill()
+        training.wait()
     assert training.returncode == 0, said
     assert "a learner was lost; going on from" in said
     summary = read_json(run / "summary.json")
@@ -137,6 +139,9 @@ def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(tmp_path: Pa
 
 
 def learners_of(pid: int) -> list[int]:
-    """Processes below `pid` that train."""
-    children = psutil.Process(pid).children(recursive=True)
-    return [child.pid for child in children if "Learner" in " ".join(child.cmdline())]
+    """Processes below `pid` that train; the title is what RLlib gives them."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile
+            found += [child.pid] if "_WrappedExecutable" in " ".join(child.cmdline()) else []
+    return found

@@ -56,9 +56,10 @@ def why_not() -> str | None:
 class Host:
     """One machine of a `Lab`."""
 
-    def __init__(self, name: str, address: str, folder: Path, init: psutil.Process) -> None:
-        self.name, self.address, self.folder, self.init = name, address, folder, init
-        self.home = folder / "home"
+    def __init__(self, name: str, number: int, folder: Path, init: psutil.Process) -> None:
+        self.name, self.address, self.port = name, f"{NET}.{number}", f"port{number}"
+        self.folder, self.home, self.init = folder, folder / "home", init
+        self.started: list[subprocess.Popen[bytes]] = []
 
     @property
     def alive(self) -> bool:
@@ -78,9 +79,10 @@ class Host:
             **changes,
         }
 
-    def inside(self, command: Sequence[str]) -> list[str]:
-        """The command line that runs `command` on this host."""
-        return ["nsenter", f"--target={self.init.pid}", *SPACES, "--", *command]
+    def inside(self, command: Sequence[str], cwd: Path) -> list[str]:
+        """The command line that runs `command` on this host, in the directory `cwd`."""
+        # A process that changes its mount namespace finds itself in /.
+        return ["nsenter", f"--target={self.init.pid}", *SPACES, "--", "env", f"--chdir={cwd}", *command]
 
     def run(
         self,
@@ -96,9 +98,8 @@ class Host:
             AssertionError: it failed, with what it said; not if `check` is False.
         """
         done = subprocess.run(
-            self.inside(command),
+            self.inside(command, cwd),
             env=self.env(env),
-            cwd=cwd,
             capture_output=True,
             text=True,
             check=False,
@@ -113,9 +114,12 @@ class Host:
     ) -> subprocess.Popen[bytes]:
         """Run a command here in the background; what it says goes to the file `log` in this host's folder."""
         with (self.folder / log).open("ab") as out:
-            return subprocess.Popen(
-                self.inside(command), env=self.env(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            self.started.append(
+                subprocess.Popen(
+                    self.inside(command, cwd), env=self.env(env), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                )
             )
+        return self.started[-1]
 
     def processes(self, title: str = "") -> list[psutil.Process]:
         """This host's processes whose command line contains `title`, as this machine numbers them."""
@@ -133,7 +137,13 @@ class Host:
     def lose(self) -> None:
         """Power off: all of its processes end at once, and its address answers no more."""
         self.init.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Return when nothing runs here any more."""
         self.init.wait()
+        for command in self.started:
+            command.wait()
 
 
 class Lab:
@@ -143,17 +153,15 @@ class Lab:
         self.folder, self.hosts = folder, dict[str, Host]()
         self.token = secrets.token_hex(32)
         self.pipes: list[subprocess.Popen[bytes]] = []
-        (folder / "hosts").write_text("127.0.0.1 localhost\n")
         self.switch = self._namespace("--net")
         self._link("add", "br0", "type", "bridge")
         self._link("set", "br0", "up")
 
     def boot(self, name: str) -> Host:
-        """Add a host with the next free address; `name` (at most 12 letters) is new, or that of a lost host."""
-        address = f"{NET}.{len(self.pipes)}"
-        folder = self.folder / name
+        """Add a host with the next free address; `name` is new, or that of a lost host."""
+        number, folder = len(self.pipes), self.folder / name
         init = self._namespace(*SPACES, "--fork", "--mount-proc", "--kill-child")
-        host = self.hosts[name] = Host(name, address, folder, init)
+        host = self.hosts[name] = Host(name, number, folder, init)
         shutil.rmtree(folder, ignore_errors=True)
         for path in (folder / "ray", host.home / ".ray", Path("/tmp/ray")):
             path.mkdir(parents=True, exist_ok=True)
@@ -165,20 +173,20 @@ class Lab:
         (folder / "passwd").write_text(
             "\n".join([home, *(one for one in people if not one.startswith("root:"))]) + "\n"
         )
-        with (self.folder / "hosts").open("a") as names:
-            names.write(f"{address} {name}\n")
-        self._link("add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(init.pid))
-        self._link("set", f"to-{name}", "master", "br0", "up")
-        host.run("sh", "-c", BOOT, name, str(folder), address)
+        names = [f"{one.address} {one.name}" for one in self.hosts.values()]
+        (self.folder / "hosts").write_text("\n".join(["127.0.0.1 localhost", *names, ""]))
+        self._link("add", host.port, "type", "veth", "peer", "name", "eth0", "netns", str(init.pid))
+        self._link("set", host.port, "master", "br0", "up")
+        host.run("sh", "-c", BOOT, name, str(folder), host.address)
         return host
 
     def cut(self, host: Host) -> None:
         """Pull the host's cable: it goes on, and nobody hears it."""
-        self._link("set", f"to-{host.name}", "down")
+        self._link("set", host.port, "down")
 
     def restore(self, host: Host) -> None:
         """Plug it in again."""
-        self._link("set", f"to-{host.name}", "up")
+        self._link("set", host.port, "up")
 
     def close(self) -> None:
         """End everything."""
@@ -188,7 +196,7 @@ class Lab:
             assert pipe.stdin is not None
             pipe.stdin.close()
         for host in self.hosts.values():
-            host.init.wait()
+            host.wait()
 
     def _namespace(self, *kinds: str) -> psutil.Process:
         """The first process in new namespaces, as this machine numbers it."""

@@ -15,6 +15,13 @@ EMPTY = {
     **{key: [] for key in NOTHING.split()},
     "file_mounts_sync_continuously": False,
 }
+# Its nodes are processes of one host, which nobody has to reach by SSH and which share an address.
+PROVIDER = {
+    "type": "fake_multinode",
+    "disable_node_updaters": True,
+    "use_node_id_as_ip": True,
+    "launch_multiple": True,
+}
 # Three runners of one unit each, on nodes that have two: the second node must come for the third runner alone.
 DRIVER = """
 import json, ray, time
@@ -49,12 +56,12 @@ def test_rollout_nodes_come_and_go(lab: Lab) -> None:
         "max_workers": 4,
         "upscaling_speed": 4.0,
         "idle_timeout_minutes": 0.1,
-        "provider": {"type": "fake_multinode", "gcs_address": f"{head.address}:{HEAD_PORT}"},
+        "provider": {**PROVIDER, "gcs_address": f"{head.address}:{HEAD_PORT}"},
         "auth": {},
         "docker": {},
-        "head_node_type": "head",
+        "head_node_type": "ray.head.default",  # the provider's own name for it
         "available_node_types": {
-            "head": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
+            "ray.head.default": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
             "rollout": {"resources": {"CPU": 1, "rollout": 2}, "node_config": {}, "max_workers": 4},
         },
     }

@@ -15,11 +15,12 @@ import pytest
 
 from tests.cluster.helpers import TIMEOUT, ball_and_paddle, read_json, wait_until
 from tests.cluster.test_deploy import ENV
-from tests.hosts.hosts import Lab
+from tests.hosts.hosts import Host, Lab
 from tests.hosts.ray_hosts import RayHosts
 from tests.hosts.training import Training, kill
 
 pytestmark = pytest.mark.timeout(TIMEOUT)
+LEARNER = "ray::_WrappedExecutable"  # the title that RLlib gives to learner actors
 
 
 class Cluster:
@@ -38,6 +39,10 @@ class Cluster:
         self.play = [start(f"play{index}{suffix}", rollout=2) for index in (1, 2)]
         self.store, self.learn = start(f"store{suffix}", replay=4), start(f"learn{suffix}", learner=1)
         self.ray_hosts.wait_for_nodes(5)
+
+    def hosts(self) -> list[Host]:
+        """All that have Ray."""
+        return [*self.play, self.store, self.learn, self.ray_hosts.head]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +73,7 @@ def test_every_kind_of_actor_lives_on_the_hosts_of_its_role(cluster: Cluster) ->
     cluster.training.goes_on()
     assert [len(host.processes("ray::Runner")) for host in cluster.play] == [1, 1]
     assert len(cluster.store.processes("ray::ShardActor")) == 2
-    assert len(cluster.learn.processes("Learner")) == 1
+    assert len(cluster.learn.processes(LEARNER)) == 1
     for host in (cluster.ray_hosts.head, cluster.learn):
         assert not host.processes("ray::Runner")
         assert not host.processes("ray::ShardActor")
@@ -77,9 +82,7 @@ def test_every_kind_of_actor_lives_on_the_hosts_of_its_role(cluster: Cluster) ->
 @pytest.mark.parametrize("title", ["ray::Runner", "ray::ShardActor", "ray::Evaluator", "ray::WeightBoard"])
 def test_a_killed_actor_comes_back_and_training_goes_on(cluster: Cluster, title: str) -> None:
     before = cluster.training.goes_on()
-    hosts = [*cluster.play, cluster.store, cluster.learn, cluster.ray_hosts.head]
-    host = wait_until(lambda: next((host for host in hosts if host.processes(title)), None))
-    seconds = kill(host, title)
+    seconds = kill(cluster.hosts(), title)
     after = cluster.training.goes_on()
     print(f"{title}: back after {seconds:.1f} s, {after['updates'] - before['updates']:.0f} updates later")
     assert after["agent_steps"] > before["agent_steps"]
@@ -88,7 +91,7 @@ def test_a_killed_actor_comes_back_and_training_goes_on(cluster: Cluster, title:
 def test_a_killed_learner_goes_on_from_the_last_checkpoint(cluster: Cluster) -> None:
     wait_until(lambda: next((cluster.storage / "catch" / "checkpoints").glob("agent_steps-*/state.json"), None))
     before = cluster.training.goes_on()
-    seconds = kill(cluster.learn, "Learner")
+    seconds = kill(cluster.hosts(), LEARNER)
     after = cluster.training.goes_on()
     lost = max(before["agent_steps"] - cluster.training.resumed_at(), 0)
     print(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.helpers import TIMEOUT
+from tests.cluster.helpers import TIMEOUT, wait_until
 from tests.hosts.hosts import Host, Lab
 from tests.hosts.ray_hosts import DASHBOARD_PORT, RayHosts
 
@@ -72,6 +72,7 @@ def test_the_same_requests_pass_with_the_token(cluster: RayHosts, tmp_path: Path
     found = answers(cluster, cluster.head, tmp_path / "trace", cluster.lab.token)
     for request in ("GET /api/version", "GET /api/jobs/", "GET /api/v0/nodes", "POST /api/jobs/"):
         assert found[f"{DASHBOARD_PORT} {request}"] == 200
+    wait_until(lambda: (tmp_path / "trace").exists() or None)
 
 
 @pytest.mark.parametrize("env", [STRANGER, WRONG], ids=["no token", "a wrong token"])

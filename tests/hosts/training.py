@@ -79,14 +79,23 @@ class Training:
         return [checkpoint.load(path) for path in sorted(newest.glob("replay-*"))]
 
 
-def kill(host: Host, title: str) -> float:
-    """SIGKILL a host's process of that title; returns the seconds until it is back under another number."""
-    victim = wait_until(lambda: next(iter(host.processes(title)), None))
-    victim.send_signal(signal.SIGKILL)
+def kill(hosts: list[Host], title: str) -> float:
+    """SIGKILL a process of that title; returns the seconds until as many are there again, on whichever host."""
+    before = wait_until(lambda: running(hosts, title) or None)
+    before[0].send_signal(signal.SIGKILL)
     begin = time.monotonic()
-    gone = {victim.pid}
-    wait_until(lambda: next((p for p in host.processes(title) if p.pid not in gone and alive(p)), None))
+
+    def back() -> bool | None:
+        now = [process for process in running(hosts, title) if process.pid != before[0].pid]
+        return True if len(now) >= len(before) else None
+
+    wait_until(back)
     return time.monotonic() - begin
+
+
+def running(hosts: list[Host], title: str) -> list[psutil.Process]:
+    """Processes of that title on all of the hosts."""
+    return [process for host in hosts for process in host.processes(title) if alive(process)]
 
 
 def alive(process: psutil.Process) -> bool:
