@@ -94,11 +94,13 @@ def test_every_ray_starts_in_token_mode(name: str, kind: str, tmp_path: Path) ->
     arguments, env = start(command, tmp_path, "192.0.2.11")
     assert arguments[0] == "start"
     assert env.items() >= ENV.items()
+    assert "on_premise" not in name or env["PATH"].startswith(f"{tmp_path}/quarterdeck/.venv/bin:")
     if kind == "head":
         assert {"--head", "--dashboard-host=127.0.0.1", "--autoscaling-config=~/ray_bootstrap_config.yaml"} < {
             *arguments
         }
         assert env["AUTOSCALER_HEARTBEAT_TIMEOUT_S"] == "90"
+        assert env.get("RAY_enable_autoscaler_v2") == ("0" if "on_premise" in name else None)
     else:
         assert "--address=192.0.2.10:6379" in arguments
 

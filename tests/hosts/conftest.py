@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.helpers import TIMEOUT
 from tests.hosts.hosts import Lab, why_not
 from tests.hosts.ray_hosts import RayHosts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder needs hosts."""
+    """Every test of this folder needs hosts, and the patience of one that starts processes."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     reason = why_not() if here else None
     for item in here:
         item.add_marker(pytest.mark.hosts)
+        item.add_marker(pytest.mark.timeout(TIMEOUT))
         if reason is not None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
