@@ -132,11 +132,11 @@ def split(name: str, found: Found) -> Images:
     rng = np.random.default_rng(SPLIT_SEED)
     labels, groups = found.labels, found.groups
     if labels is not None:
-        counts = np.bincount(labels) if labels.min() >= 0 else np.zeros(1)
-        if counts.min() == 0:
-            raise DataError(f"the labels of {name} are not 0 .. {max(len(counts) - 1, 0)}: number the classes from 0")
+        kinds = np.unique(labels)
+        if (kinds != np.arange(len(kinds))).any():
+            raise DataError(f"the labels of {name} are not 0 .. {len(kinds) - 1}: number the classes from 0")
     whole = Part(found.images, labels)
-    strata = [np.arange(len(whole))] if labels is None else [np.flatnonzero(labels == c) for c in range(len(counts))]
+    strata = [np.arange(len(whole))] if labels is None else [np.flatnonzero(labels == c) for c in kinds]
     if groups is not None:
         members = rng.permutation(np.unique(groups))
         chosen = _cut(members, own_test=found.test is not None)

@@ -54,13 +54,10 @@ def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> 
     weights = {name: value.cpu().contiguous() for name, value in trainer.average.state_dict().items()}
     data = trainer.data
     card = _Card(to_dict(trainer.settings), data.shape, data.classes, data.name, trainer.images, scores)
-    for name, write in (
-        (WEIGHTS, lambda part: save_file(weights, part)),
-        (CARD, lambda part: part.write_text(json.dumps(asdict(card), indent=2) + "\n")),
-    ):
-        part = folder / f"{name}.part"
-        write(part)
-        part.replace(folder / name)
+    save_file(weights, folder / f"{WEIGHTS}.part")
+    (folder / f"{CARD}.part").write_text(json.dumps(asdict(card), indent=2) + "\n")
+    for name in (WEIGHTS, CARD):
+        (folder / f"{name}.part").replace(folder / name)
 
 
 def load_generator(folder: str | Path) -> Exported:

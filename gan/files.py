@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import lzma
 import struct
 import zipfile
 import zlib
@@ -120,7 +119,7 @@ def read_pictures(path: Path, size: int) -> Found:
 def _picture(file: Path, size: int) -> Image.Image:
     try:
         with Image.open(file) as image:
-            picture = image.convert("L" if image.mode in ("1", "L", "I;16") else "RGB")
+            picture = image.convert("L" if image.mode in ("1", "L") else "RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{file} is no readable picture ({error}): mend or remove it") from None
     if size == 0:
@@ -139,7 +138,7 @@ def _idx(path: Path, name: str, magic: int) -> NDArray[np.uint8] | None:
     try:
         data = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         header = struct.unpack(f">{1 + dimensions}i", data[: 4 + 4 * dimensions])
-    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, struct.error) as error:
         raise DataError(f"{file} is damaged ({error}): fetch it again") from None
     if header[0] != magic:
         raise DataError(f"{file} begins with {header[0]}, an IDX file of this kind with {magic}: fetch it again")

@@ -15,10 +15,9 @@ from gan.metrics import (
     classes_of,
     confidence,
     density_coverage,
-    divergence_floor,
     frechet_distance,
     kernel_distance,
-    memorisation_ratio,
+    nearest,
     precision_recall,
 )
 
@@ -44,29 +43,26 @@ class Judge:
     def __init__(
         self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Literal["select", "report"]
     ) -> None:
-        self.extractor, self.stack = extractor, data.stack
-        part: Part = getattr(data, held_out)
+        self.extractor, self.stack, self.stock = extractor, data.stack, data.train
+        part: Part = data.select if held_out == "select" else data.report
         self.count = settings.samples if data.stack > 1 else min(settings.samples, len(part), len(data.train))
-        real, train = (_some(p, self.count, data.stack) for p in (part, data.train))
-        self.real, chances = extractor.look(real.images, data.stack)
-        self.train, self.train_chances = extractor.look(train.images, data.stack)
-        self.stock = data.train if data.stack == 1 else train  # where copies would come from
-        self.stock_features = self.train if data.stack > 1 else extractor.look(self.stock.images)[0]
-        self.real_pixels = real.images
+        self.real, chances = extractor.look(_some(part, self.count, data.stack), data.stack)
+        self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
         # What the classifier says of real images, not what they are: its errors then count on both sides.
         self.classes = classes_of(chances)
-        self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
-        self.floors = self._floors()
+        self.stock_features = extractor.look(data.train.images)[0]
+        self.held_out_nearest = self._nearest(part.images, extractor.look(part.images)[0])
+        self.floors = self._floors(data.train)
 
-    def _floors(self) -> Scores:
+    def _floors(self, train: Part) -> Scores:
         """The scores of as many training images: what a perfect generator would get."""
-        floors = {f"{name}_floor": value for name, value in self._distances(self.train).items()}
-        return {"fd_floor": floors.pop("fd_clf_floor"), "kid_floor": floors.pop("kid_clf_floor"), **floors} | (
-            self._modes(self.train_chances, "_floor") if self.stack > 1 else {}
-        )
+        features, chances = self.extractor.look(_some(train, self.count, self.stack), self.stack)
+        scores = {**self._distances(features), **(self._modes(chances) if self.stack > 1 else {})}
+        floors = {f"{name}_floor": value for name, value in scores.items()}
+        return {"fd_floor": floors.pop("fd_clf_floor"), "kid_floor": floors.pop("kid_clf_floor"), **floors}
 
     def score(self, fake: Pixels) -> Scores:
-        """All scores of generated images uint8 [N, C, H, W], N being `count`.
+        """All scores of generated images uint8 [N, C, H, W], N being `count`, with floors, N and the extractor's hash.
 
         Raises:
             ValueError: another number of images: the floors would not be theirs.
@@ -74,24 +70,27 @@ class Judge:
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} images given, the judge compares {self.count} with as many")
         features, chances = self.extractor.look(fake, self.stack)
-        found = classes_of(chances)
-        kl, covered = class_divergence(found, self.classes, self.class_count)
-        scores: Scores = {**self._distances(features), "class_kl": kl, "classes": covered}
-        if self.stack > 1:
-            scores |= self._modes(chances, "")
-        few = slice(NEIGHBOURS)
-        return {
-            **scores,
+        kl, covered = class_divergence(classes_of(chances), self.classes, self.class_count)
+        singles = fake.reshape(len(fake) * self.stack, -1, *fake.shape[2:])  # copies would be of single images
+        near, near_pixels = self._nearest(singles, features.reshape(len(singles), -1))
+        scores: Scores = {
+            **self._distances(features),
+            **(self._modes(chances) if self.stack > 1 else {}),
+            "class_kl": kl,
+            "classes": covered,
             "confidence": confidence(chances),
-            "nn_ratio": memorisation_ratio(features[few], self.real[few], self.stock_features),
-            "nn_ratio_pixels": memorisation_ratio(
-                _flat(fake[few]), _flat(self.real_pixels[few]), _flat(self.stock.images)
-            ),
-            **self.floors,
-            "samples": self.count,
-            "extractor_hash": self.extractor.hash,
-            "extractor_accuracy": self.extractor.accuracy,
+            "nn_ratio": near / self.held_out_nearest[0],
+            "nn_ratio_pixels": near_pixels / self.held_out_nearest[1],
         }
+        extractor: Scores = {"extractor_hash": self.extractor.hash, "extractor_accuracy": self.extractor.accuracy}
+        return {**scores, **self.floors, **extractor, "samples": self.count}
+
+    def _nearest(self, images: Pixels, features: NDArray[Any]) -> tuple[float, float]:
+        """Median distance of single images to their nearest training image, by features and by pixels."""
+        few = slice(NEIGHBOURS)
+        by_features = nearest(features[few], self.stock_features)[0]
+        by_pixels = nearest(_flat(images[few]), _flat(self.stock.images))[0]
+        return float(np.median(by_features)), float(np.median(by_pixels))
 
     def _distances(self, features: NDArray[Any]) -> Scores:
         few = slice(NEIGHBOURS)
@@ -106,20 +105,17 @@ class Judge:
             "coverage": coverage,
         }
 
-    def _modes(self, chances: NDArray[Any], ending: str) -> Scores:
-        """Modes among all stacks, and the KL to equally likely ones, the published protocol's numbers."""
-        even = np.arange(self.class_count)
-        kl, modes = class_divergence(classes_of(chances), even, self.class_count)
-        ideal = {} if ending else {"mode_kl_ideal": divergence_floor(self.class_count, self.count)}
-        return {f"modes{ending}": modes, f"mode_kl{ending}": kl, **ideal}
+    def _modes(self, chances: NDArray[Any]) -> Scores:
+        """Modes among all stacks and the KL to equally likely ones, as the published tables count them."""
+        kl, modes = class_divergence(classes_of(chances), np.arange(self.class_count), self.class_count)
+        return {"modes": modes, "mode_kl": kl}
 
 
-def _some(part: Part, count: int, stack: int) -> Part:
+def _some(part: Part, count: int, stack: int) -> Pixels:
     """The first `count` images of a part (parts are in random order), or as many stacks of them."""
-    if stack == 1:
-        return part.take(np.arange(count))
-    return part.take(Order(len(part), seed=0).next(count * stack).reshape(count, stack))
+    index = Order(len(part), seed=0).next(count * stack).reshape(count, stack) if stack > 1 else np.arange(count)
+    return part.take(index).images
 
 
-def _flat(images: Pixels) -> NDArray[np.float64]:
-    return images.reshape(len(images), -1).astype(np.float64)
+def _flat(images: Pixels) -> Pixels:
+    return images.reshape(len(images), -1)

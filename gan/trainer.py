@@ -15,9 +15,9 @@ from gan.config import GanSettings
 from gan.data import Images, Order, to_float
 from gan.losses import between, discriminator_loss, generator_loss, one_centred, squared_slope, zero_centred
 from gan.networks import Discriminator, Generator
+from gan.state import arrays_of, load_arrays, load_moments, moments_of
 
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
-Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 class Trainer:
@@ -43,6 +43,9 @@ class Trainer:
             "generator": self._adam(self.generator.parameters()),
             "discriminator": self._adam(self.discriminator.parameters()),
         }
+        self.pixels = torch.from_numpy(data.train.images).to(self.device)
+        labels = data.train.labels
+        self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
         self.order = Order(len(data.train), settings.seed)
         self.chance = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
@@ -114,13 +117,9 @@ class Trainer:
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
         amount, stack = self.settings.training.batch_size, self.data.stack
-        index = self.order.next(amount * stack)
-        part = self.data.train.take(index if stack == 1 else index.reshape(amount, stack))
-        label = None
-        if self.settings.network.conditional:
-            assert part.labels is not None
-            label = torch.from_numpy(part.labels).to(self.device)
-        return to_float(torch.from_numpy(part.images).to(self.device)), label
+        index = torch.from_numpy(self.order.next(amount * stack)).to(self.device)
+        label = self.labels[index] if self.settings.network.conditional and self.labels is not None else None
+        return to_float(self.pixels[index.view(amount, stack)].flatten(1, 2)), label
 
     def latents(self, amount: int) -> Tensor:
         """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
@@ -129,7 +128,9 @@ class Trainer:
     @contextmanager
     def precision(self) -> Iterator[None]:
         """Autocast to bfloat16 where the settings say so; parameters and losses stay float32."""
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.settings.training.precision == "bf16"):
+        with torch.autocast(
+            torch.device(self.device).type, torch.bfloat16, enabled=self.settings.training.precision == "bf16"
+        ):
             yield
 
     def _descend(self, name: str, loss: Tensor) -> None:
@@ -186,16 +187,9 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        networks = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
         return {
-            "networks": {name: arrays_of(network) for name, network in networks.items()},
-            "moments": {
-                name: {
-                    str(index): {key: value.cpu().numpy().copy() for key, value in moments.items()}
-                    for index, moments in optimizer.state_dict()["state"].items()
-                }
-                for name, optimizer in self.optimizers.items()
-            },
+            "networks": {name: arrays_of(network) for name, network in self._networks().items()},
+            "moments": {name: moments_of(optimizer) for name, optimizer in self.optimizers.items()},
             "order": self.order.state(),
             "chance": self.chance.get_state().numpy().copy(),
             "images": self.images,
@@ -208,25 +202,13 @@ class Trainer:
         Raises:
             ValueError: the networks or the data are others.
         """
-        try:
-            for name in ("generator", "discriminator", "average"):
-                saved = {key: torch.from_numpy(value.copy()) for key, value in state["networks"][name].items()}
-                getattr(self, name).load_state_dict(saved)
-        except (KeyError, RuntimeError):
-            raise ValueError("the saved networks are others: use the settings the run was started with") from None
-        for name, optimizer in self.optimizers.items():
-            moments = {
-                int(index): {key: torch.from_numpy(value.copy()) for key, value in saved.items()}
-                for index, saved in state["moments"][name].items()
-            }
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         self.order.load_state(state["order"])
-        self.chance.set_state(torch.from_numpy(np.asarray(state["chance"], np.uint8).copy()))
+        for name, network in self._networks().items():
+            load_arrays(network, state["networks"][name])
+        for name, optimizer in self.optimizers.items():
+            load_moments(optimizer, state["moments"][name])
+        self.chance.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
         self.images, self.steps = int(state["images"]), int(state["steps"])
 
-
-def arrays_of(network: nn.Module) -> Arrays:
-    """A copy of a network's parameters and buffers, on the CPU."""
-    return {
-        name: value.detach().to("cpu", copy=True).contiguous().numpy() for name, value in network.state_dict().items()
-    }
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
