@@ -123,8 +123,8 @@ def _train_classifier(data: Images, rng: np.random.Generator) -> tuple[Classifie
     network.eval()
     images, labels = _labelled(data.select, rng)
     with torch.no_grad():
-        right = [network(i).argmax(1) == l for i, l in zip(images.split(CHUNK), labels.split(CHUNK), strict=True)]
-    return network, float(torch.cat(right).float().mean())
+        found = torch.cat([network(part).argmax(1) for part in images.split(CHUNK)])
+    return network, float((found == labels).float().mean())
 
 
 def _labelled(part: Part, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

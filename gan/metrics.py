@@ -93,11 +93,6 @@ def class_divergence(fake: NDArray[Any], real: NDArray[Any], classes: int) -> tu
     return float((p[seen] * np.log(p[seen] / q[seen])).sum()), int(seen.sum())
 
 
-def divergence_floor(classes: int, count: int) -> float:
-    """Expected KL of `count` perfect samples over equally likely classes, to first order: (K - 1) / 2N."""
-    return (classes - 1) / (2 * count)
-
-
 def confidence(chances: NDArray[Any]) -> float:
     """Mean probability of the likeliest class, of probabilities [N, s, K]."""
     return float(chances.max(-1).mean())

@@ -98,10 +98,13 @@ class Trainer:
     def train_generator(self) -> dict[str, Tensor]:
         """One update; the error comes back through the discriminator, which stays as it is."""
         self.discriminator.requires_grad_(False)
+        kind = self.settings.loss.kind
         real, label = self.real_batch()
         with self.precision():
-            fake = self.generator(self.latents(len(real)), label)
-        loss = generator_loss(self.settings.loss.kind, *self.logits(torch.cat([real, fake]), label).chunk(2))
+            fake_logit = self.discriminator(self.generator(self.latents(len(real)), label), label)
+            with torch.no_grad():  # only the relativistic loss compares with real images here
+                real_logit = self.discriminator(real, label) if kind == "relativistic" else fake_logit
+        loss = generator_loss(kind, real_logit, fake_logit)
         self._descend("generator", loss)
         self.discriminator.requires_grad_(True)
         return {"generator_loss": loss.detach()}
