@@ -166,7 +166,7 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
         """Logits; neighbours in the batch are packed."""
         if self.pack > 1:
-            images = images.unflatten(0, (-1, self.pack)).flatten(1, 2)
+            images = images.reshape(-1, self.pack * images.shape[1], *images.shape[2:])
         features = self.body(images)
         logit: Tensor = self.out(features).squeeze(1)
         if self.projection is not None:

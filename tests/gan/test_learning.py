@@ -37,7 +37,7 @@ def test_four_kinds_of_pictures_are_learnt(corners: Images, recipe: str) -> None
         "training__average_images": 2_000,
     }
     trainer = Trainer(tiny(**values, **RECIPES[recipe]), corners)
-    trainer.train(500)
+    trainer.train(800)
     found = corner_of(sample(trainer.average, 200, seed=9))
     counts = np.bincount(found[found >= 0], minlength=4)
     assert (corner_of(corners.train.images) >= 0).all()
