@@ -59,7 +59,7 @@ class SmoothConv2d(nn.Conv2d):
     """A convolution of kernel 4, stride 2, padding 1 over even sides, for gradient penalties.
 
     Its slope is written as a transposed convolution, whose own gradients are the usual fast kernels. The general rule
-    for differentiating a convolution twice takes a convolution with kernels as large as the image: several times slower.
+    for differentiating a convolution twice convolves with kernels as large as the image: several times slower.
     """
 
     def forward(self, x: Tensor) -> Tensor:
