@@ -28,7 +28,8 @@ def kernel_distance(a: Array, b: Array) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x.y / F + 1)^3 (Binkowski et al. 2018, 3.1)."""
 
     def kernel(x: Array, y: Array) -> Array:
-        return (x @ y.T / x.shape[1] + 1) ** 3
+        found: Array = (x @ y.T / x.shape[1] + 1) ** 3
+        return found
 
     n, m = len(a), len(b)
     aa, bb, ab = kernel(a, a), kernel(b, b), kernel(a, b)
