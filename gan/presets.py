@@ -17,7 +17,7 @@ def digits() -> GanSettings:
     return GanSettings(
         minutes=8.5,
         network=NetworkSettings(
-            conditional=True,  # 1. classes (Miyato and Koyama 2018): a quarter of the distance at equal images
+            conditional=True,  # 1. classes (Miyato and Koyama 2018): nearer at equal images
         ),
         loss=LossSettings(kind="relativistic", penalty="r1r2", weight=1.0),
         training=TrainingSettings(
