@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
-ROOMS := envs agents cluster
+ROOMS := envs agents gan cluster
 
 .PHONY: install train test test-cluster check bench clean
 .DELETE_ON_ERROR:

@@ -1,0 +1,127 @@
+"""All settings of a GAN training in one tree. Other fields' meaning and unit stand beside their consumer."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from gan.data import DataSettings
+from gan.losses import LossSettings
+from gan.networks import NetworkSettings
+from gan.scores import ScoreSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How both networks are trained (`gan.trainer`)."""
+
+    images: int = 1_000_000  # real images shown to the discriminator, in all
+    batch_size: int = 64
+    generator_rate: float = 2e-4  # Adam's learning rate
+    discriminator_rate: float = 2e-4
+    beta1: float = 0.0
+    beta2: float = 0.99
+    decay_from: float = 1.0  # share of `images` from which both rates fall in a straight line to 0; 1 for never
+    critic_steps: int = 1  # discriminator updates for each of the generator
+    average_images: int = 10_000  # half-life of the generator's moving average; 0 keeps none
+    precision: Literal["bf16", "fp32"] = "fp32"
+    device: str = "auto"  # auto: cuda where there is one, else cpu
+
+    def __post_init__(self) -> None:
+        if min(self.images, self.batch_size, self.critic_steps) < 1 or self.average_images < 0:
+            raise ValueError("training.images, batch_size and critic_steps must be 1 or more, average_images 0 or more")
+        for name in ("generator_rate", "discriminator_rate"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"training.{name} is {getattr(self, name)}: a learning rate is above 0")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ValueError("training.beta1 and beta2 lie in 0..1, 1 left out")
+        if not 0 <= self.decay_from <= 1:
+            raise ValueError(f"training.decay_from is {self.decay_from}: a share of training lies in 0..1")
+        if self.precision not in ("bf16", "fp32"):
+            raise ValueError(f"training.precision is {self.precision!r}: use bf16 or fp32")
+        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
+            raise ValueError(f"training.device is {self.device!r}: use auto, cpu or cuda")
+
+    def resolve_device(self) -> str:
+        """The device that `auto` stands for here.
+
+        Raises:
+            ValueError: the named device is not on this machine.
+        """
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        if self.device.startswith("cuda") and not torch.cuda.is_available():
+            raise ValueError(f"training.device {self.device} is not on this machine: use cpu or auto")
+        return self.device
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanSettings:
+    """One GAN training."""
+
+    seed: int = 0
+    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
+    data: DataSettings = field(default_factory=DataSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    scores: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
+            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        norm, penalty = self.network.discriminator_norm, self.loss.penalty
+        if norm == "batch" and penalty != "none":
+            raise ValueError(
+                f"network.discriminator_norm batch mixes the images of a batch, loss.penalty {penalty} needs the slope "
+                "of each: use norm none or spectral, or penalty none"
+            )
+        if self.loss.kind == "wasserstein" and penalty == "none" and norm != "spectral":
+            raise ValueError(
+                "loss.kind wasserstein needs a bounded slope: use loss.penalty gradient, or discriminator_norm spectral"
+            )
+        if self.training.batch_size % self.network.pack:
+            raise ValueError(
+                f"training.batch_size {self.training.batch_size} is no multiple of network.pack {self.network.pack}"
+            )
+        if self.network.conditional and self.data.stack > 1:
+            raise ValueError("network.conditional does not know the classes of stacks: use data.stack 1")
+
+
+def to_dict(settings: GanSettings) -> dict[str, Any]:
+    """Settings as nested plain values, for JSON."""
+    return dataclasses.asdict(settings)
+
+
+def from_dict(values: dict[str, Any]) -> GanSettings:
+    """Inverse of `to_dict`.
+
+    Raises:
+        ValueError: a name is unknown or a value impossible.
+    """
+    flat = {
+        f"{name}.{key}" if isinstance(value, dict) else name: item
+        for name, value in values.items()
+        for key, item in (value.items() if isinstance(value, dict) else [("", value)])
+    }
+    return changed(GanSettings(), flat)
+
+
+def changed(settings: GanSettings, values: dict[str, Any]) -> GanSettings:
+    """The settings with some values replaced: {"loss.weight": 2.0, "training.generator_rate": 1e-4, "seed": 3}.
+
+    Raises:
+        ValueError: a name is unknown or a value impossible.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        section, _, key = name.rpartition(".")
+        sections.setdefault(section, {})[key] = value
+    try:
+        made = {name: dataclasses.replace(getattr(settings, name), **part) for name, part in sections.items() if name}
+        return dataclasses.replace(settings, **made, **sections.get("", {}))
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"unknown or impossible setting among {', '.join(sorted(values))} ({error})") from None

@@ -1,0 +1,31 @@
+"""Settings of the generative core's tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gan.data import Found, Images, split
+
+# Sums of floats depend on how many threads share them: one thread everywhere makes runs comparable bit for bit.
+torch.set_num_threads(1)
+
+CORNERS = ((0, 0), (0, 4), (4, 0), (4, 4))
+
+
+def corner_images(count: int, seed: int = 0) -> Found:
+    """8x8 pictures of a bright square in one of four corners, which is their class."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % len(CORNERS)
+    images = rng.integers(0, 40, (count, 1, 8, 8))
+    for image, label in zip(images, labels, strict=True):
+        row, column = CORNERS[label]
+        image[0, row : row + 4, column : column + 4] = rng.integers(180, 256)
+    return Found(images.astype(np.uint8), labels.astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def corners() -> Images:
+    """400 pictures of four kinds, split."""
+    return split("corners", corner_images(400))

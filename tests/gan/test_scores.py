@@ -1,0 +1,136 @@
+"""The judge and its classifier: made once, the same each time, and fair to every generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gan import features
+from gan.data import Images, split
+from gan.features import Extractor, extractor_for
+from gan.metrics import frechet_distance
+from gan.scores import Judge, ScoreSettings
+from tests.gan.conftest import corner_images
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def extractor(corners: Images, cache: Path) -> Extractor:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "EPOCHS", 2)
+        return extractor_for(corners, cache)
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "EPOCHS", 1)
+    monkeypatch.setattr(features, "EPOCH_IMAGES", 256)
+
+
+def test_the_classifier_is_right_and_kept(
+    corners: Images, cache: Path, extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert extractor.accuracy > 0.95
+    monkeypatch.setattr(features, "train_classifier", None)  # a second call trains nothing
+    again = extractor_for(corners, cache)
+    assert (again.hash, again.accuracy) == (extractor.hash, extractor.accuracy)
+    np.testing.assert_array_equal(again.look(corners.report.images)[0], extractor.look(corners.report.images)[0])
+
+
+def test_the_classifier_follows_from_data_and_seed_alone(
+    corners: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    before = torch.random.get_rng_state()
+    first = extractor_for(corners, tmp_path / "a").hash
+    assert extractor_for(corners, tmp_path / "b").hash == first
+    assert extractor_for(corners, tmp_path / "b", seed=1).hash != first
+    assert extractor_for(split("others", corner_images(400, seed=1)), tmp_path / "b").hash != first
+    assert len(list((tmp_path / "b").iterdir())) == 3
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_damaged_classifier_is_made_again(corners: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+    wanted = extractor_for(corners, tmp_path).hash
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    assert extractor_for(corners, tmp_path).hash == wanted
+    assert [f.name for f in tmp_path.iterdir()] == [file.name]
+
+
+def test_images_without_labels_are_told_apart_by_flips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 40, (200, 8, 8, 3)).astype(np.uint8)
+    images[:, :4, :4] = 250  # always the same corner: flips are plain to see
+    np.savez(tmp_path / "x.npz", x=images)
+    from gan.data import DataSettings, load
+
+    data = load(DataSettings(source=str(tmp_path / "x.npz")))
+    monkeypatch.setattr(features, "EPOCHS", 1)
+    extractor = extractor_for(data, tmp_path)
+    assert extractor.accuracy > 0.9
+    judge = Judge(data, extractor, ScoreSettings(samples=32), "report")
+    assert judge.score(data.train.images[:32])["extractor_hash"] == extractor.hash
+
+
+def noise(count: int, shape: tuple[int, ...]) -> Any:
+    return np.random.default_rng(1).integers(0, 256, (count, *shape)).astype(np.uint8)
+
+
+def test_scores_put_real_before_collapsed_before_noise(corners: Images, extractor: Extractor) -> None:
+    judge = Judge(corners, extractor, ScoreSettings(samples=80), "report")
+    real = judge.score(corners.train.images[-80:])
+    one = judge.score(corners.train.images[:1].repeat(80, 0))
+    bad = judge.score(noise(80, corners.shape))
+    assert real["fd_clf"] < 3 * float(real["fd_floor"])
+    assert real["fd_clf"] < one["fd_clf"]
+    assert real["fd_clf"] < bad["fd_clf"]
+    assert (real["classes"], one["classes"]) == (4, 1)
+    assert float(one["class_kl"]) == pytest.approx(np.log(4), abs=0.05)
+    assert float(real["precision"]) > 0.7
+    assert float(real["recall"]) > 0.7
+    assert float(one["recall"]) < 0.1
+    assert float(real["nn_ratio"]) == pytest.approx(0, abs=1e-3)  # they are training images
+    assert real["nn_ratio_pixels"] == 0
+    assert float(bad["nn_ratio_pixels"]) > 1
+
+
+def test_every_score_carries_its_floor_count_and_extractor(corners: Images, extractor: Extractor) -> None:
+    judge = Judge(corners, extractor, ScoreSettings(samples=1_000), "report")
+    assert judge.count == len(corners.report) == 80
+    scores = judge.score(corners.select.images[:40].repeat(2, 0))
+    assert {"fd_clf", "kid_clf", "precision", "recall", "density", "coverage"} <= scores.keys()
+    floors = {"fd_floor", "kid_floor", *(f"{s}_floor" for s in ("precision", "recall", "density", "coverage"))}
+    assert floors <= scores.keys()
+    assert (scores["samples"], scores["extractor_hash"]) == (80, extractor.hash)
+    features_of = [extractor.look(images)[0] for images in (corners.train.images[:80], corners.report.images)]
+    assert scores["fd_floor"] == pytest.approx(frechet_distance(*features_of))
+    with pytest.raises(ValueError, match="79 images given, the judge compares 80"):
+        judge.score(corners.train.images[:79])
+
+
+def test_the_two_held_out_parts_are_two_judges(corners: Images, extractor: Extractor) -> None:
+    fake = corners.train.images[:40]
+    select, report = (Judge(corners, extractor, ScoreSettings(samples=40), part) for part in ("select", "report"))  # type: ignore[arg-type]
+    assert select.score(fake)["fd_clf"] != report.score(fake)["fd_clf"]
+
+
+def test_stacks_are_counted_in_modes(corners: Images, extractor: Extractor) -> None:
+    """Four classes stacked twice: 16 modes of the 100 numbers; a generator of one mode has one."""
+    data = Images("stacks", corners.train, corners.select, corners.report, stack=2)
+    judge = Judge(data, extractor, ScoreSettings(samples=200), "report")
+    index = np.random.default_rng(3).integers(0, len(corners.train), (200, 2))
+    real = judge.score(corners.train.take(index).images)
+    one = judge.score(corners.train.take(index[:1].repeat(200, 0)).images)
+    assert (real["modes"], real["modes_floor"], one["modes"]) == (16, 16, 1)
+    assert float(one["mode_kl"]) == pytest.approx(np.log(100))
+    assert float(real["mode_kl"]) == pytest.approx(float(real["mode_kl_floor"]), rel=0.2)
+    assert real["fd_clf"] < one["fd_clf"]
