@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
+HOSTS := hosts
 ROOMS := envs agents gan cluster
 
 .PHONY: install train test test-cluster check bench clean
@@ -18,7 +19,7 @@ test: install
 
 # Hosts of Linux namespaces: as root on Linux with iproute2, openssh-server and rsync; skipped elsewhere.
 test-cluster: install
-	$(BIN)/python -m pytest -m hosts tests/hosts
+	$(BIN)/python -m pytest -m "$(HOSTS)" tests/hosts
 
 check: install
 	$(BIN)/ruff check .

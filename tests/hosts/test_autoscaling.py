@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.hosts.hosts import Lab
 from tests.hosts.ray_hosts import HEAD_PORT, STORE
 
@@ -47,6 +49,7 @@ print("gone", flush=True)
 """
 
 
+@pytest.mark.slow
 def test_rollout_nodes_come_and_go(lab: Lab) -> None:
     """No rollout node at first, two for three runners, none after the runners' end."""
     head = lab.boot("head")

@@ -19,7 +19,7 @@ from tests.hosts.hosts import Host, Lab
 from tests.hosts.ray_hosts import RayHosts
 from tests.hosts.training import Training, kill, running
 
-pytestmark = pytest.mark.timeout(TIMEOUT)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 LEARNER = "ray::_WrappedExecutable"  # the title that RLlib gives to learner actors
 
 

@@ -6,6 +6,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.helpers import PATIENCE, wait_until
 from tests.cluster.test_deploy import ENV
 from tests.hosts.hosts import Lab
@@ -41,6 +43,7 @@ def lines(path: Path) -> list[list[object]]:
     return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("[")]
 
 
+@pytest.mark.slow
 def test_half_a_minute_without_a_cable_costs_no_node(lab: Lab) -> None:
     """The same actor on the same node goes on: its count is 2, where a restarted one would begin at 1."""
     ray_hosts = RayHosts(lab, ENV)

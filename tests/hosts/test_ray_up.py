@@ -80,6 +80,7 @@ def fake_raylet(folder: Path) -> list[str]:
     return [str(program), "100000"]
 
 
+@pytest.mark.slow
 def test_ray_up_and_down(lab: Lab, desk: Host) -> None:
     """Nodes come up with their roles, token mode and a dashboard on loopback; a job goes through the tunnel; all ends.
 
