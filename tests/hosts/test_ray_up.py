@@ -105,7 +105,7 @@ def test_ray_up_and_down(lab: Lab, desk: Host) -> None:
         closed = desk.run("bash", "-c", 'exec 3<>"/dev/tcp/$0/8265"', head.name, check=False)
         assert "refused" in closed.stderr
         tunnel = desk.start("ray", "dashboard", str(file), log="tunnel.log", env=own)
-        submit = ["ray", "job", "submit", "--address=http://127.0.0.1:8265", "--", "python", "-c", f'"{JOB}"']
+        submit = ["ray", "job", "submit", "--address=http://127.0.0.1:8265", "--", "python", "-c", JOB]
         said = wait_until(lambda: desk.run(*submit, check=False).stdout if tunnel_is_open(desk) else None)
         for role, amount in {"rollout": 15.0, "learner": 1.0, "replay": 4.0}.items():
             assert f"({role!r}, {amount})" in said
