@@ -97,7 +97,7 @@ def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float
             algo.train()
         passed = time.perf_counter() - begin
         used, steps = sum(process.cpu_times()[:2]) - used, algo.stats.agent_steps - steps
-        queue = algo.stats.means.get("replay/queue_in_chunks", [0.0])
+        queue = algo.stats.means.get("replay/queue_in_chunks", [0.0] * 3)  # the learner's own replay has none
         figures = algo.stats.read()
     finally:
         algo.stop()

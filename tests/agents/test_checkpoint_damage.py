@@ -157,7 +157,7 @@ def test_loading_executes_nothing(tmp_path: Path) -> None:
     assert sprung.exists(), "the trap does not work"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "7", '{"format": 1}', '{"format": 1, "own_crc": 0}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", "7", '{"format": 2}', '{"format": 2, "own_crc": 0}'])
 def test_a_record_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     save(tmp_path / "one", STATE)
     (tmp_path / "one" / "state.json").write_text(text)
@@ -166,6 +166,6 @@ def test_a_record_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_another_format_is_named(tmp_path: Path) -> None:
     save(tmp_path / "one", STATE)
-    resealed(tmp_path / "one", format=2)
-    with pytest.raises(CheckpointError, match=r"has format 2, this version reads 1: use that version"):
+    resealed(tmp_path / "one", format=3)
+    with pytest.raises(CheckpointError, match=r"has format 3, this version reads 2: use that version"):
         load(tmp_path / "one")
