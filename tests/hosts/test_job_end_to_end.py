@@ -97,6 +97,7 @@ def test_a_job_spreads_over_the_hosts_and_learns(ray_hosts: RayHosts) -> None:
     assert all((whole / name / "state.json").is_file() for name in ("replay-0", "replay-1"))
 
 
+@pytest.mark.slow
 def test_a_job_outlives_its_head(ray_hosts: RayHosts) -> None:
     """The head is lost for good: whoever follows is told so, and the same command with --resume goes on elsewhere."""
     run, steps = shared(ray_hosts.lab) / "pong", "--steps=1000000"
