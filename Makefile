@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
 ROOMS := envs agents gan cluster
 
-.PHONY: install train test check bench clean
+.PHONY: install train test test-cluster check bench clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -14,7 +14,11 @@ train: install
 	$(BIN)/quarterdeck train pong
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not hosts"
+
+# Hosts of Linux namespaces: as root on Linux with iproute2, openssh-server and rsync; skipped elsewhere.
+test-cluster: install
+	$(BIN)/python -m pytest -m hosts tests/hosts
 
 check: install
 	$(BIN)/ruff check .

@@ -52,9 +52,12 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     for name in (*files, "state.json"):
         with (part / name).open("rb") as handle:
             os.fsync(handle.fileno())
+    old = path.with_name(f"{path.name}.old.part")
+    shutil.rmtree(old, ignore_errors=True)
     if path.exists():
-        shutil.rmtree(path)
+        path.rename(old)
     part.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def load(path: Path, only: str | None = None) -> State:
@@ -94,8 +97,9 @@ def save_next(
     """Save under `folder`, then drop the older checkpoints but one."""
     path = folder / f"agent_steps-{agent_steps:012d}"
     save(path, state, write_parts)
-    for old in _complete(folder)[:-2]:
-        shutil.rmtree(old)
+    for old in complete(folder)[:-2]:
+        doomed = old.rename(old.with_name(f"{old.name}.part"))  # half a directory must never pass for a whole one
+        shutil.rmtree(doomed)
     return path
 
 
@@ -105,13 +109,14 @@ def latest(folder: Path) -> Path:
     Raises:
         CheckpointError: there is none.
     """
-    found = _complete(folder)
+    found = complete(folder)
     if not found:
         raise CheckpointError(f"no checkpoint in {folder}: train first, or name another run directory")
     return found[-1]
 
 
-def _complete(folder: Path) -> list[Path]:
+def complete(folder: Path) -> list[Path]:
+    """The checkpoints under `folder` that are whole, oldest first."""
     return sorted(path for path in folder.glob("agent_steps-*") if path.suffix != ".part" and path.is_dir())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
 
@@ -13,6 +14,11 @@ USAGE = """usage: quarterdeck COMMAND ...
   evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]
   watch RUN_DIR --out FILE.mp4
 
+  submit [--address URL] [--detach] -- COMMAND ...     run a command as a job of a cluster (docs/cluster.md)
+  jobs [--address URL]                                 what runs and ran there
+  logs JOB [--follow]
+  stop JOB                                             returns when the job has saved
+
 presets: {presets}
 examples: quarterdeck train pong --minutes 15
           quarterdeck train atari --env breakout --learner.double True --run-dir runs/breakout
@@ -20,18 +26,26 @@ examples: quarterdeck train pong --minutes 15
 'quarterdeck COMMAND --help' lists every setting with its default (for train: after the preset)."""
 
 
+def command_table() -> dict[str, Callable[[list[str]], int]]:
+    """Every command by its name. Importing them takes seconds, during which a person may change their mind."""
+    from cluster import commands, submission
+
+    return {**commands.COMMANDS, **submission.JOB_COMMANDS}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        from cluster import commands  # takes seconds, during which a person may change their mind
-
+        table = command_table()
         if not arguments or arguments[0] in ("-h", "--help"):
-            print(USAGE.format(presets=", ".join(commands.PRESET_NAMES)))
+            from cluster.commands import PRESET_NAMES
+
+            print(USAGE.format(presets=", ".join(PRESET_NAMES)))
             return 0
-        if arguments[0] not in commands.COMMANDS:
-            raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(commands.COMMANDS)}")
-        return commands.COMMANDS[arguments[0]](arguments[1:])
+        if arguments[0] not in table:
+            raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(table)}")
+        return table[arguments[0]](arguments[1:])
     except (ValueError, FloatingPointError, MemoryError, OSError) as error:
         print(f"quarterdeck: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -103,11 +103,11 @@ def train(arguments: list[str]) -> int:
         return 0
     require_memory(needed, "replay", "lower --replay.capacity")
     # A run that ended before its first checkpoint begins anew.
-    found = checkpoint.latest(directory.checkpoints) if options.resume and directory.checkpoints.exists() else None
+    saved = checkpoint.complete(directory.checkpoints) if options.resume else []
     if not options.resume:
         directory.create({"preset": preset, "serial": options.serial, "settings": to_dict(settings), **origin()})
     serial = directory.record()["serial"] if options.resume else options.serial
-    return _run(settings, directory, found, started, serial=serial)
+    return _run(settings, directory, saved[-1] if saved else None, started, serial=serial)
 
 
 def default_run_dir(preset: str, env: str, seed: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import matplotlib
@@ -39,3 +40,12 @@ def draw_curve(table: Path, picture: Path, env: str, seed: int) -> None:
     figure.savefig(part, dpi=120)
     pyplot.close(figure)
     part.replace(picture)
+
+
+def cut_curve(table: Path, agent_steps: int) -> None:
+    """Keep the rows up to `agent_steps`. A run that was killed has written more, and perhaps half of a last one."""
+    rows = [row for row in table.read_text().splitlines(keepends=True) if row.endswith("\n")]
+    kept = rows[:1] + [row for row in rows[1:] if int(row.split(",")[1]) <= agent_steps]
+    part = table.with_name(f"{table.name}.part")
+    part.write_text("".join(kept))
+    os.replace(part, table)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
+
+from cluster.curve import cut_curve
 
 MARKER = "run.json"
 
@@ -38,7 +42,8 @@ class RunDir:
             raise ValueError(
                 f"{self.path} already holds a run: add --resume to go on with it, or name another --run-dir"
             )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        started = self.path / f"{MARKER}.part"  # by a run that was killed in its first moment
+        if self.path.exists() and (not self.path.is_dir() or any(path != started for path in self.path.iterdir())):
             raise ValueError(f"{self.path} is not an empty directory, and no run of ours: name another --run-dir")
 
     def create(self, record: dict[str, Any]) -> None:
@@ -53,6 +58,15 @@ class RunDir:
             write_json(self.path / MARKER, record)
         except OSError as error:
             raise ValueError(f"cannot write to {self.path} ({error.strerror}): name another --run-dir") from None
+
+    def rewind(self, agent_steps: int) -> None:
+        """Drop what a run that was killed left beyond its checkpoint at `agent_steps`, and all that is half-written."""
+        for name in (f"{MARKER}.part", f"{self.summary.name}.part", f"{self.curve_csv.name}.part", "curve.part.png"):
+            (self.path / name).unlink(missing_ok=True)
+        for part in self.checkpoints.glob("agent_steps-*.part"):
+            shutil.rmtree(part)
+        if self.curve_csv.exists():
+            cut_curve(self.curve_csv, agent_steps)
 
     def record(self) -> dict[str, Any]:
         """What `create` was given.
@@ -97,7 +111,7 @@ def origin() -> dict[str, Any]:
     names = ("ray", "torch", "gymnasium", "ale-py", "numpy")
     return {
         "command": " ".join(["quarterdeck", *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": os.environ.get("QUARTERDECK_COMMIT") or commit_of(Path(__file__).parent),  # a job brings no .git
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
         "hardware": hardware(),
     }
@@ -121,17 +135,14 @@ def _cpu_name() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _commit() -> str:
-    """The commit of the code that runs, "-dirty" where it was changed; the version where there is no repository."""
-    git = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ]
-    found = subprocess.run(git, capture_output=True, text=True, check=False)
-    return found.stdout.strip() if found.returncode == 0 else f"version {version('quarterdeck')}"
+def commit_of(folder: Path) -> str:
+    """The commit of the code in `folder`, "-dirty" where it was changed; the version where there is no repository."""
+    git = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    with contextlib.suppress(OSError):  # no git here
+        found = subprocess.run(git, capture_output=True, text=True, check=False)
+        if found.returncode == 0:
+            return found.stdout.strip()
+    try:
+        return f"version {version('quarterdeck')}"
+    except PackageNotFoundError:
+        return "unknown"

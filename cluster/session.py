@@ -64,7 +64,8 @@ class Session:
         self.run, self.settings, self.directory = run, settings, directory
         self.started = started - seconds_before  # as if the earlier parts of a resumed run had just happened
         self.first_steps, self.first_time = run.stats.agent_steps, time.monotonic()
-        self.writer = SummaryWriter(str(directory.tensorboard))
+        directory.rewind(run.stats.agent_steps)
+        self.writer = SummaryWriter(str(directory.tensorboard), purge_step=run.stats.agent_steps + 1)
         self.reported = self.saved = time.monotonic()
         self.checkpoint: Path | None = None
 

@@ -34,6 +34,12 @@ TINY: dict[str, str] = {
     "evaluation.protocol": "training",
     "evaluation.episodes": "6",
 }
+ENDLESS_CARTPOLE = [
+    "cartpole",
+    *(f"--{name}={value}" for name, value in TINY.items()),
+    "--minutes=60",
+    "--steps=9000000",
+]
 TINY_CATCH = ["--env=toy/catch", "--no-life-signal", *(f"--{name}={value}" for name, value in TINY.items())]
 
 

@@ -67,6 +67,15 @@ def saved(run: Path) -> dict[str, Any]:
     return dict(checkpoint.load(checkpoint.latest(run / "checkpoints"), only="stats")["stats"])
 
 
+def learns(run: Path) -> bool:
+    """Whether a run has reported updates."""
+    table = run / "curve.csv"
+    if not table.exists():
+        return False
+    with table.open() as rows:
+        return any(int(row["updates"] or 0) > 0 for row in csv.DictReader(rows))
+
+
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """Run a command that must fail; returns its one line."""
     capsys.readouterr()

@@ -75,7 +75,8 @@ def test_dry_run_needs_no_memory_for_what_it_counts(capsys: pytest.CaptureFixtur
 def test_help_names_commands_presets_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     said = capsys.readouterr().out
-    assert all(word in said for word in ("train PRESET", "evaluate RUN_DIR", "watch RUN_DIR", "pong", "taxi"))
+    commands = ("train PRESET", "evaluate RUN_DIR", "watch RUN_DIR", "submit", "jobs", "logs JOB", "stop JOB")
+    assert all(word in said for word in (*commands, "pong", "taxi"))
     with pytest.raises(SystemExit) as stopped:
         main(["train", "pong", "--help"])
     assert not stopped.value.code

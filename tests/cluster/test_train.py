@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import shutil
@@ -17,9 +16,9 @@ from agents.config import Settings, from_dict
 from agents.policy import epsilons
 from cluster.cli import main
 from tests.cluster.helpers import (
+    ENDLESS_CARTPOLE,
     PATIENCE,
     TIMEOUT,
-    TINY,
     command,
     environment,
     read_json,
@@ -27,9 +26,7 @@ from tests.cluster.helpers import (
     tree,
     wait_until,
 )
-from tests.cluster.records import checked_summary, saved, scalars
-
-CARTPOLE = ["cartpole", *(f"--{name}={value}" for name, value in TINY.items()), "--minutes=60", "--steps=9000000"]
+from tests.cluster.records import checked_summary, learns, saved, scalars
 
 
 def test_a_serial_run_leaves_what_it_should(catch_run: Path) -> None:
@@ -103,7 +100,7 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     """Ctrl-C saves, ends with status 0 and leaves no process; --resume goes on with all counters to the end."""
     run = tmp_path / "run"
     training = subprocess.Popen(
-        command("train", *CARTPOLE, "--run-dir", str(run), "--evaluation.every-steps", "500"),
+        command("train", *ENDLESS_CARTPOLE, "--run-dir", str(run), "--evaluation.every-steps", "500"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -147,15 +144,6 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     assert 0 <= min(lags) <= max(lags) <= 3 * 8
     assert len(list((run / "checkpoints").iterdir())) <= 2
     assert main(["evaluate", str(run), "--episodes", "4"]) == 0
-
-
-def learns(run: Path) -> bool:
-    """Whether a run has reported updates."""
-    table = run / "curve.csv"
-    if not table.exists():
-        return False
-    with table.open() as rows:
-        return any(int(row["updates"] or 0) > 0 for row in csv.DictReader(rows))
 
 
 def test_a_foreign_file_in_the_run_is_kept(catch_run: Path, tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""A cluster's job server: where it is, whether it lets anybody in, and the token that it asks for."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ipaddress
+import json
+import os
+import stat
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from ray.exceptions import AuthenticationError
+from ray.job_submission import JobSubmissionClient
+
+DEFAULT = "http://127.0.0.1:8265"
+VARIABLE = "RAY_API_SERVER_ADDRESS"
+TIMEOUT = 60.0  # seconds a request may be without an answer
+
+
+class Client(JobSubmissionClient):
+    """Ray's client, except that no request waits for ever."""
+
+    def _do_request(self, *args: Any, **kwargs: Any) -> Any:
+        return super()._do_request(*args, timeout=TIMEOUT, **kwargs)
+
+
+def connect(address: str | None, *, insecure: bool) -> Client:
+    """A client of the cluster at `address`; the token goes only to a server that asks for one.
+
+    Raises:
+        ValueError: there is no cluster, it does not take the token, or, unless `insecure`, anybody may use it.
+    """
+    url = resolve(address)
+    locked = asks_for_token(url)
+    if not locked and not insecure and not is_loopback(url):
+        raise ValueError(
+            f"{url} asks nobody for a token: whoever reaches it can run programs there. Start the cluster with "
+            "RAY_AUTH_MODE=token, or add --insecure if its network is yours alone"
+        )
+    headers = {"Authorization": f"Bearer {find_token()}"} if locked else {}
+    os.environ[VARIABLE] = url  # Ray lets this variable win over the argument
+    with one_line(url):
+        return Client(url, headers=headers)
+
+
+def resolve(address: str | None) -> str:
+    """The job server's URL: the argument, else Ray's variables, else this machine's.
+
+    Raises:
+        ValueError: it is no URL that the job server could have.
+    """
+    ray_address = os.environ.get("RAY_ADDRESS", "")
+    usual = os.environ.get(VARIABLE) or (ray_address if ray_address.startswith("http") else DEFAULT)
+    url = (address or usual).rstrip("/")
+    url = url if "://" in url else f"http://{url}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url} is no address of a job server: use the dashboard's, as in http://HOST:8265")
+    return url
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL leads to this machine itself (or into a tunnel that begins here)."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def asks_for_token(url: str) -> bool:
+    """Ask the job server for its version without a token: it tells (False) or refuses (True).
+
+    Raises:
+        ValueError: nothing answers there, or something that is no job server.
+    """
+    try:
+        with urllib.request.urlopen(f"{url}/api/version", timeout=TIMEOUT) as answer:
+            known = "ray_version" in json.load(answer)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 401:
+            return True
+        known = False
+    except (OSError, http.client.HTTPException):
+        raise ValueError(
+            f"no cluster answers at {url}: start one, open a tunnel to its dashboard, or name its --address"
+        ) from None
+    except ValueError:  # no JSON
+        known = False
+    if not known:
+        raise ValueError(f"{url} is no job server of Ray: name the dashboard's --address, as in http://HOST:8265")
+    return False
+
+
+def find_token() -> str:
+    """The cluster's token from where Ray keeps it: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token.
+
+    Raises:
+        ValueError: there is none, or its file is open to others.
+    """
+    if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return token
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    try:
+        mode, token = path.stat().st_mode, path.read_text().strip()
+    except OSError:
+        token = ""
+    if not token:
+        raise ValueError(
+            f"the cluster asks for a token and {path} holds none: copy the cluster's there (mode 0600), "
+            "or set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
+        )
+    if stat.S_IMODE(mode) & 0o077:
+        raise ValueError(f"{path} holds the cluster's token and others may read it: chmod 600 {path}")
+    return token
+
+
+@contextlib.contextmanager
+def one_line(url: str) -> Iterator[None]:
+    """Turn what Ray and the network raise into one line.
+
+    Raises:
+        ValueError: the request failed; the message says why.
+    """
+    try:
+        yield
+    except AuthenticationError:
+        raise ValueError(f"{url} does not take this token: copy the cluster's own ~/.ray/auth_token") from None
+    except (OSError, aiohttp.ClientError) as error:
+        if getattr(error, "filename", None):  # a file of ours that cannot be read
+            raise
+        raise ValueError(f"{url} has stopped answering: a job there goes on as long as its cluster lives") from None
+    except RuntimeError as error:
+        raise ValueError(str(error).strip().splitlines()[-1]) from None

@@ -1,0 +1,106 @@
+"""What a job takes along: the working directory without what it does not need, variables, pinned dependencies."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE, RAY_RUNTIME_ENV_IGNORE_GITIGNORE
+from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
+
+EXCLUDES = [
+    *(".git", ".venv", "venv", "__pycache__", "*.py[cod]", "*.egg-info", "/build", "/dist"),
+    *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
+    *("/runs", "*.mp4", "*.part"),
+    *(".env", "*.pem", "*.key", "auth_token"),  # whoever may use the cluster may read the package
+]
+SECRET = re.compile("TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+ENTRY_BYTES = 30 + 46  # of a file in a zip archive, beside its content and twice its name
+LARGEST = 4  # offenders that a refusal names
+
+
+def runtime_env(folder: Path, commit: str, variables: tuple[str, ...], stop_seconds: int, *, install: bool) -> Any:
+    """Ray's `runtime_env` of a job that runs in a copy of `folder`.
+
+    Raises:
+        ValueError: the folder cannot be sent, a variable is a secret, or there is no lock to install by.
+    """
+    check_size(folder)
+    env = {
+        "QUARTERDECK_COMMIT": commit,  # .git stays here
+        "RAY_JOB_STOP_WAIT_TIME_S": str(stop_seconds),  # what Ray grants a job between SIGTERM and SIGKILL
+        **_variables(variables),
+    }
+    pip = {"pip": _pinned(folder)} if install else {}
+    return {"working_dir": str(folder), "excludes": EXCLUDES, "env_vars": env, **pip}
+
+
+def packed_sizes(folder: Path) -> dict[Path, int]:
+    """Bytes of every file that Ray would send, by its path within `folder`; .gitignore and .rayignore count."""
+    sizes: dict[Path, int] = {}
+
+    def add(path: Path) -> None:
+        if path.is_file():
+            sizes[path.relative_to(folder)] = path.stat().st_size
+
+    quiet = logging.getLogger(f"{__name__}.quiet")
+    quiet.setLevel(logging.ERROR)
+    git = os.environ.get(RAY_RUNTIME_ENV_IGNORE_GITIGNORE, "0") != "1"
+    _dir_travel(folder, [_get_excludes(folder, EXCLUDES)], add, include_gitignore=git, logger=quiet)
+    return sizes
+
+
+def check_size(folder: Path) -> None:
+    """Refuse what the job server would refuse after the upload.
+
+    Raises:
+        ValueError: `folder` is no directory, or its package (stored, not compressed) is too large.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no directory: name another --working-dir")
+    sizes = packed_sizes(folder.absolute())
+    total = sum(size + ENTRY_BYTES + 2 * len(os.fsencode(path)) for path, size in sizes.items())
+    if total < DASHBOARD_CLIENT_MAX_SIZE:
+        return
+    offenders: dict[str, int] = {}
+    for path, size in sizes.items():
+        for name in {str(path), path.parts[0] + ("/" if len(path.parts) > 1 else "")}:
+            offenders[name] = offenders.get(name, 0) + size
+    worst = sorted(offenders.items(), key=lambda item: -item[1])[:LARGEST]
+    raise ValueError(
+        f"{folder} packs to {total / 2**20:.1f} MiB, and the job server takes less than "
+        f"{DASHBOARD_CLIENT_MAX_SIZE >> 20} MiB: list in .rayignore what a job does not need; the largest are "
+        + ", ".join(f"{name} ({size / 2**20:.1f} MiB)" for name, size in worst)
+    )
+
+
+def _variables(assignments: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE, ... as a dict. Everybody who can list jobs can read them."""
+    variables = {}
+    for assignment in assignments:
+        name, given, value = assignment.partition("=")
+        if not name or not given:
+            raise ValueError(f"--env {assignment}: write NAME=VALUE")
+        if SECRET.search(name):
+            raise ValueError(f"--env {name}: everybody who sees the job sees its variables, give secrets to the nodes")
+        variables[name] = value
+    return variables
+
+
+def _pinned(folder: Path) -> dict[str, Any]:
+    """The project's own dependencies in the versions of requirements.lock, for every node to install."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        lock = (folder / "requirements.lock").read_bytes()
+    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        raise ValueError(
+            f"--install needs pyproject.toml and requirements.lock in {folder}: name the project's --working-dir"
+        ) from None
+    # Ray keeps an environment under the hash of these lines: a changed lock must change them.
+    constraint = "-c ${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}/requirements.lock"
+    return {"packages": [*project["dependencies"], f"# lock {hashlib.sha256(lock).hexdigest()}", constraint]}

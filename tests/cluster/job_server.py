@@ -1,0 +1,154 @@
+"""A real cluster with token authentication, and a counterfeit job server that remembers what it was sent."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+from cluster.dashboard import Client
+from tests.cluster.helpers import environment, wait_until
+
+TOKEN = "a-token-for-tests-" + "0" * 32
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody uses."""
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in taken]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A running head node."""
+
+    url: str
+    home: Path
+
+    def client(self) -> Client:
+        """Ray's own view of the jobs."""
+        return Client(self.url, headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+def head_environment(home: Path) -> dict[str, str]:
+    """What a node is started with: a home with the token, the interpreter of the tests first."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return environment() | {
+        "HOME": str(home),
+        "PATH": path,
+        "RAY_AUTH_MODE": "token",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
+        "RAY_worker_niceness": "0",
+    }
+
+
+@contextlib.contextmanager
+def running_head(home: Path) -> Iterator[Head]:
+    """A head of four cores in process groups of its own; all of it is gone in the end."""
+    (home / ".ray").mkdir(parents=True)
+    (home / ".ray" / "auth_token").touch(mode=0o600)
+    (home / ".ray" / "auth_token").write_text(TOKEN)
+    names = ("port", "dashboard-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port")
+    names += ("ray-client-server-port", "metrics-export-port", "node-manager-port", "object-manager-port")
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", "--disable-usage-stats"]
+    command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=4"]
+    command += ["--object-store-memory=100000000", "--min-worker-port=0", "--max-worker-port=0"]
+    command += [f"--{name}={port}" for name, port in ports.items()]
+    with tempfile.TemporaryDirectory(prefix="qd-", ignore_cleanup_errors=True) as short:  # sockets have short paths
+        head = Head(f"http://127.0.0.1:{ports['dashboard-port']}", home)
+        with (home / "ray.log").open("wb") as log:
+            ray = subprocess.Popen(
+                [*command, f"--temp-dir={short}"],
+                env=head_environment(home),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            wait_until(lambda: ray.poll() is not None or takes_jobs(head) or None)
+            assert ray.poll() is None, (home / "ray.log").read_text()
+            yield head
+        finally:
+            end_session(ray)
+
+
+def takes_jobs(head: Head) -> bool:
+    """Whether the head is up, its agent included."""
+    try:
+        head.client().submit_job(entrypoint="true")
+    except (OSError, RuntimeError, requests.RequestException):
+        return False
+    return True
+
+
+def end_session(ray: subprocess.Popen[bytes]) -> None:
+    """Kill a `ray start --block` and all that it started, workers in groups of their own included."""
+    import psutil
+
+    family = [psutil.Process(ray.pid), *psutil.Process(ray.pid).children(recursive=True)]
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
+    ray.wait()
+    psutil.wait_procs(family)
+
+
+@dataclass
+class Counterfeit:
+    """An HTTP server that says that it is a job server."""
+
+    url: str
+    tokens: list[str | None] = field(default_factory=list)  # Authorization of every request
+
+
+@contextlib.contextmanager
+def counterfeit(
+    *, host: str = "127.0.0.1", locked: bool = False, body: str = '{"ray_version": "2.60.0"}'
+) -> Iterator[Counterfeit]:
+    """Serves `body` to every GET, only to those with a token if `locked`."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            token = self.headers.get("Authorization")
+            server.tokens.append(token)
+            self.send_response(
+                401 if locked and token is None else 403 if locked and token != f"Bearer {TOKEN}" else 200
+            )
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer((host, 0), Handler) as listener:
+        server = Counterfeit(f"http://{host}:{listener.server_port}")
+        thread = threading.Thread(target=listener.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            listener.shutdown()
+            thread.join()
+
+
+def metadata_of(head: Head, job: str) -> dict[str, str]:
+    """What a job was submitted with."""
+    return dict(json.loads(json.dumps(head.client().get_job_info(job).metadata)))

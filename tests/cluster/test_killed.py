@@ -1,0 +1,139 @@
+"""A run whose driver was killed, at the worst moments: --resume finds the last whole checkpoint and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agents import checkpoint
+from cluster.cli import main
+from cluster.rundir import RunDir
+from tests.cluster.helpers import (
+    ENDLESS_CARTPOLE,
+    PATIENCE,
+    TIMEOUT,
+    command,
+    environment,
+    read_json,
+    run_command,
+    tree,
+    wait_until,
+)
+from tests.cluster.records import checked_summary, saved, scalars
+
+
+def litter(run: Path) -> None:
+    """What is half-written when a driver dies while it saves."""
+    part = run / "checkpoints" / "agent_steps-000099999999.part"
+    (part / "replay-0.part").mkdir(parents=True)
+    (part / "arrays.safetensors").write_bytes(b"half")
+    (part / "replay-0.part" / "0.lz4").write_bytes(b"half")
+    for name in ("run.json.part", "summary.json.part", "curve.csv.part", "curve.part.png"):
+        (run / name).write_text("half")
+    with (run / "curve.csv").open("a") as table:
+        table.write("99.5,99999999,99999999,12,1.0,,\r\n99.9,9999")
+
+
+def curve_steps(run: Path) -> list[int]:
+    """Agent steps of the learning curve's rows."""
+    with (run / "curve.csv").open() as table:
+        return [int(row["agent_steps"]) for row in csv.DictReader(table)]
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+def test_a_killed_fleet_is_resumed(tmp_path: Path) -> None:
+    """SIGKILL between checkpoints: what came after the last one is lost, and only that; the curves know no overlap."""
+    run = tmp_path / "run"
+    training = subprocess.Popen(
+        command("train", *ENDLESS_CARTPOLE, "--run-dir", str(run), "--checkpoint-minutes", "0.02"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+        start_new_session=True,
+    )
+    with training:
+        wait_until(lambda: training.poll() is not None or len(checkpoint.complete(run / "checkpoints")) == 2 or None)
+        started = psutil.Process(training.pid).children(recursive=True)
+        os.kill(training.pid, signal.SIGKILL)
+    assert training.returncode == -signal.SIGKILL
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    assert alive == []
+    litter(run)
+    first = saved(run)
+    assert first["updates"] > 0
+
+    end = first["agent_steps"] + 300
+    done = run_command("train", "cartpole", "--run-dir", str(run), "--resume", "--steps", str(end))
+    assert done.returncode == 0, done.stderr
+    summary = checked_summary(run, episodes=6)  # also that steps only grow, and that nothing half-written is left
+    assert end <= summary["agent_steps"] < first["agent_steps"] + 10_000
+    assert summary["updates"] * 16 == pytest.approx(2.0 * (summary["agent_steps"] - 100), abs=16)
+    for points in scalars(run).values():
+        steps = [step for step, _ in points]
+        assert steps == sorted(steps)
+
+
+@pytest.fixture
+def run(catch_run: Path, tmp_path: Path) -> Path:
+    """A finished run of one's own."""
+    return Path(shutil.copytree(catch_run, tmp_path / "run"))
+
+
+def test_everything_beyond_the_checkpoint_is_dropped(run: Path) -> None:
+    before, steps = tree(run), curve_steps(run)
+    (run / "notes.part").write_text("mine")
+    litter(run)
+    assert 99999999 in [int(line.split(",")[1]) for line in (run / "curve.csv").read_text().splitlines()[1:-1]]
+    RunDir(run).rewind(saved(run)["agent_steps"])
+    assert curve_steps(run) == steps
+    (run / "notes.part").unlink()
+    assert tree(run).keys() == before.keys()
+    RunDir(run).rewind(0)
+    assert curve_steps(run) == []
+    assert (run / "curve.csv").read_text().startswith("seconds,agent_steps")
+
+
+def test_a_run_killed_in_its_first_save_begins_anew(run: Path) -> None:
+    shutil.rmtree(run / "checkpoints")
+    litter(run)
+    assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", "120"]) == 0
+    assert 120 <= checked_summary(run, episodes=6)["agent_steps"] < 120 + 2 * 16
+
+
+def test_a_run_killed_in_its_first_moment(tmp_path: Path) -> None:
+    """Before run.json there is nothing to resume; the same command without --resume starts."""
+    (tmp_path / "run.json.part").write_text("{")
+    RunDir(tmp_path).create({"preset": "pong"})
+    assert read_json(tmp_path / "run.json") == {"preset": "pong"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("doomed", ["older", "same"])
+def test_killed_while_it_deletes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doomed: str) -> None:
+    """A checkpoint that is on its way out, or being replaced, never passes for a whole one."""
+    for steps in (1, 2):
+        checkpoint.save_next(tmp_path, steps, {"try": 0})
+
+    def killed(path: Path, ignore_errors: bool = False) -> None:
+        if path.exists():
+            (path / "state.json").unlink()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("agents.checkpoint.shutil.rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save_next(tmp_path, 3 if doomed == "older" else 2, {"try": 1})
+    monkeypatch.undo()
+    for path in checkpoint.complete(tmp_path):
+        assert checkpoint.load(path)
+    assert checkpoint.load(checkpoint.latest(tmp_path)) == {"try": 1}
+    checkpoint.save_next(tmp_path, 2 if doomed == "same" else 4, {"try": 2})
+    assert checkpoint.load(checkpoint.latest(tmp_path)) == {"try": 2}

@@ -1,0 +1,206 @@
+"""Hosts with addresses of their own, made of Linux namespaces, for tests of what happens between machines.
+
+Each host has its own network, process numbers, name, /dev/shm, /tmp/ray, home directory and address; the rest of the
+file system is shared, as if every host had mounted the same storage. All hosts hang on the bridge of one switch, which
+is a network namespace too: nothing reaches this machine's own network. The first process of every host reads a pipe
+that this process holds, so that all of it is gone when this process is, however it ended.
+
+Needs root, Linux, iproute2 and util-linux.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+NET = "10.77.0"
+NOTHING: Mapping[str, str] = {}
+# The first process of a host inherits orphans: it must never leave them as zombies. It ends with our end of the pipe.
+INIT = "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); sys.stdin.read()"
+SPACES = ["--net", "--pid", "--mount", "--uts", "--ipc"]
+BOOT = """set -e
+hostname "$0"
+mount -t tmpfs -o size=50% tmpfs /dev/shm
+mount --bind "$1/ray" /tmp/ray
+mount --bind "$1/passwd" /etc/passwd
+mount --bind "$1/../hosts" /etc/hosts
+ip addr add "$2/24" dev eth0
+ip link set eth0 up
+ip link set lo up
+"""
+
+
+def why_not() -> str | None:
+    """What this machine lacks to have hosts; None if nothing."""
+    if not sys.platform.startswith("linux"):
+        return "hosts are Linux namespaces: this is not Linux"
+    if os.geteuid() != 0:
+        return "hosts are Linux namespaces: run as root"
+    missing = [name for name in ("ip", "unshare", "nsenter") if shutil.which(name) is None]
+    if missing:
+        return f"hosts need {', '.join(missing)} (Debian: apt-get install iproute2 util-linux)"
+    allowed = subprocess.run(["unshare", "--net", "--pid", "--mount", "--fork", "true"], check=False).returncode == 0
+    return None if allowed else "this container may not make namespaces: give it CAP_SYS_ADMIN and CAP_NET_ADMIN"
+
+
+class Host:
+    """One machine of a `Lab`."""
+
+    def __init__(self, name: str, address: str, folder: Path, init: psutil.Process) -> None:
+        self.name, self.address, self.folder, self.init = name, address, folder, init
+        self.home = folder / "home"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has power."""
+        return bool(self.init.is_running() and self.init.status() != psutil.STATUS_ZOMBIE)
+
+    def env(self, changes: Mapping[str, str]) -> dict[str, str]:
+        """A person's environment here: nothing of the tests' own Ray in it, token mode, and `changes`."""
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+        return own | {
+            "HOME": str(self.home),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "RAY_AUTH_MODE": "token",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",
+            **changes,
+        }
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs `command` on this host."""
+        return ["nsenter", f"--target={self.init.pid}", *SPACES, "--", *command]
+
+    def run(
+        self,
+        *command: str,
+        check: bool = True,
+        timeout: float = 600,
+        cwd: Path = ROOT,
+        env: Mapping[str, str] = NOTHING,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command here to its end; `env` changes its environment.
+
+        Raises:
+            AssertionError: it failed, with what it said; not if `check` is False.
+        """
+        done = subprocess.run(
+            self.inside(command),
+            env=self.env(env),
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        assert not check or done.returncode == 0, f"{self.name}: {' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(
+        self, *command: str, log: str, cwd: Path = ROOT, env: Mapping[str, str] = NOTHING
+    ) -> subprocess.Popen[bytes]:
+        """Run a command here in the background; what it says goes to the file `log` in this host's folder."""
+        with (self.folder / log).open("ab") as out:
+            return subprocess.Popen(
+                self.inside(command), env=self.env(env), cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+
+    def processes(self, title: str = "") -> list[psutil.Process]:
+        """This host's processes whose command line contains `title`, as this machine numbers them."""
+        return [process for process, line in self._processes() if title in line]
+
+    def _processes(self) -> Iterator[tuple[psutil.Process, str]]:
+        space = os.readlink(f"/proc/{self.init.pid}/ns/pid")
+        for process in psutil.process_iter():
+            try:
+                if os.readlink(f"/proc/{process.pid}/ns/pid") == space:
+                    yield process, " ".join(process.cmdline())
+            except (OSError, psutil.Error):  # it ended meanwhile
+                continue
+
+    def lose(self) -> None:
+        """Power off: all of its processes end at once, and its address answers no more."""
+        self.init.send_signal(signal.SIGKILL)
+        self.init.wait()
+
+
+class Lab:
+    """A switch and its hosts. Close it in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.hosts = folder, dict[str, Host]()
+        self.token = secrets.token_hex(32)
+        self.pipes: list[subprocess.Popen[bytes]] = []
+        (folder / "hosts").write_text("127.0.0.1 localhost\n")
+        self.switch = self._namespace("--net")
+        self._link("add", "br0", "type", "bridge")
+        self._link("set", "br0", "up")
+
+    def boot(self, name: str) -> Host:
+        """Add a host with the next free address; `name` (at most 12 letters) is new, or that of a lost host."""
+        address = f"{NET}.{len(self.pipes)}"
+        folder = self.folder / name
+        init = self._namespace(*SPACES, "--fork", "--mount-proc", "--kill-child")
+        host = self.hosts[name] = Host(name, address, folder, init)
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in (folder / "ray", host.home / ".ray", Path("/tmp/ray")):
+            path.mkdir(parents=True, exist_ok=True)
+        token = host.home / ".ray" / "auth_token"
+        token.touch(mode=0o600)
+        token.write_text(self.token)
+        people = Path("/etc/passwd").read_text().splitlines()
+        home = f"root:x:0:0:root:{host.home}:/bin/bash"
+        (folder / "passwd").write_text(
+            "\n".join([home, *(one for one in people if not one.startswith("root:"))]) + "\n"
+        )
+        with (self.folder / "hosts").open("a") as names:
+            names.write(f"{address} {name}\n")
+        self._link("add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(init.pid))
+        self._link("set", f"to-{name}", "master", "br0", "up")
+        host.run("sh", "-c", BOOT, name, str(folder), address)
+        return host
+
+    def cut(self, host: Host) -> None:
+        """Pull the host's cable: it goes on, and nobody hears it."""
+        self._link("set", f"to-{host.name}", "down")
+
+    def restore(self, host: Host) -> None:
+        """Plug it in again."""
+        self._link("set", f"to-{host.name}", "up")
+
+    def close(self) -> None:
+        """End everything."""
+        for pipe in reversed(self.pipes):
+            pipe.kill()
+            pipe.wait()
+            assert pipe.stdin is not None
+            pipe.stdin.close()
+        for host in self.hosts.values():
+            host.init.wait()
+
+    def _namespace(self, *kinds: str) -> psutil.Process:
+        """The first process in new namespaces, as this machine numbers it."""
+        init = [sys.executable, "-ESc", INIT]
+        self.pipes.append(subprocess.Popen(["unshare", *kinds, *init], stdin=subprocess.PIPE))
+        outer = psutil.Process(self.pipes[-1].pid)
+        for _ in range(3000):
+            running = outer.children() if "--fork" in kinds else [outer]
+            if running and running[0].name() != "unshare":
+                return running[0]
+            time.sleep(0.01)
+        raise AssertionError(f"unshare {' '.join(kinds)}: no process")
+
+    def _link(self, *arguments: str) -> None:
+        subprocess.run(["nsenter", f"--target={self.switch.pid}", "--net", "ip", "link", *arguments], check=True)

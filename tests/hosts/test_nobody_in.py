@@ -1,0 +1,90 @@
+"""Nobody in: without the token every port refuses, and what is asked for does not happen."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.helpers import TIMEOUT
+from tests.hosts.hosts import Host, Lab
+from tests.hosts.ray_hosts import DASHBOARD_PORT, RayHosts
+
+PROBE = str(Path(__file__).with_name("probe.py"))
+# Answered to everybody, by Ray's design: docs/security.md says what they give away.
+PUBLIC = {"/", "/favicon.ico", "/api/authentication_mode", "/-/healthz"}
+PUBLIC |= {"/api/healthz", "/api/gcs_healthz", "/api/local_raylet_healthz"}
+STRANGER = {"RAY_AUTH_MODE": "disabled", "HOME": "/nonexistent"}
+WRONG = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+CONNECT = "import ray; ray.init(logging_level='ERROR'); print('inside')"
+
+pytestmark = pytest.mark.timeout(TIMEOUT)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHosts]:
+    """A head and a worker that everybody may knock at: the dashboard listens on the head's address."""
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    cluster = RayHosts(lab)
+    cluster.start_worker("worker", rollout=1)
+    cluster.wait_for_nodes(2)
+    yield cluster
+    lab.close()
+
+
+def listening(host: Host) -> list[int]:
+    """The TCP ports that the host listens on for others than itself."""
+    sockets = host.run("ss", "-Hltn").stdout.splitlines()
+    found = (re.search(r"(\S+):(\d+)$", line.split()[3]) for line in sockets)
+    return sorted({int(one[2]) for one in found if one and not one[1].startswith("127.")})
+
+
+def answers(cluster: RayHosts, host: Host, trace: Path, token: str = "") -> dict[str, int]:
+    """What a host's ports say to the host outside."""
+    ports = ",".join(map(str, listening(host)))
+    said = cluster.outside.run("python", PROBE, host.address, ports, str(trace), token, timeout=TIMEOUT).stdout
+    print(host.name, said)
+    found: dict[str, int] = json.loads(said)
+    return found
+
+
+@pytest.mark.parametrize("name", ["head", "worker"])
+def test_every_http_port_refuses_without_the_token(cluster: RayHosts, name: str, tmp_path: Path) -> None:
+    """401 or 403 to every request, but for health checks, the page that asks for the token, and metrics."""
+    found = answers(cluster, cluster.lab.hosts[name], tmp_path / "trace")
+    ports = {request.split()[0] for request in found}
+    metrics = {port for port in ports if found[f"{port} GET /metrics"] == 200}
+    let_in = {
+        request
+        for request, status in found.items()
+        if status not in (401, 403, 404, 405) and request.split()[0] not in metrics
+    }
+    assert {request.split(" ", 1)[1] for request in let_in} <= {f"GET {path}" for path in PUBLIC}
+    assert ports - metrics, "no port was found that asks for the token"
+    assert not (tmp_path / "trace").exists()
+
+
+def test_the_same_requests_pass_with_the_token(cluster: RayHosts, tmp_path: Path) -> None:
+    """So it was the token that was missed. A job leaves its trace this time."""
+    found = answers(cluster, cluster.head, tmp_path / "trace", cluster.lab.token)
+    for request in ("GET /api/version", "GET /api/jobs/", "GET /api/v0/nodes", "POST /api/jobs/"):
+        assert found[f"{DASHBOARD_PORT} {request}"] == 200
+
+
+@pytest.mark.parametrize("env", [STRANGER, WRONG], ids=["no token", "a wrong token"])
+def test_drivers_and_jobs_need_the_token(cluster: RayHosts, env: dict[str, str]) -> None:
+    """Neither GCS nor Ray Client nor the job server lets anybody in."""
+    for address in (cluster.address, f"ray://{cluster.head.address}:10001"):
+        done = cluster.outside.run("python", "-c", CONNECT, check=False, env={**env, "RAY_ADDRESS": address})
+        assert done.returncode != 0
+        assert "inside" not in done.stdout
+    submit = ["ray", "job", "submit", f"--address={cluster.dashboard}", "--no-wait", "--", "true"]
+    assert cluster.outside.run(*submit, check=False, env=env).returncode != 0
+
+
+def test_with_the_token_a_driver_gets_in(cluster: RayHosts) -> None:
+    """The control of the test above, from a node of the cluster."""
+    assert cluster.head.run("python", "-c", CONNECT, env={"RAY_ADDRESS": cluster.address}).stdout == "inside\n"
