@@ -21,8 +21,11 @@ WORKER_ENV = {
 }
 
 
-def start_ray(settings: Settings) -> None:
-    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs."""
+def start_ray(processes: int) -> None:
+    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs.
+
+    The latter has room for `processes` that reserve a core each, be there as many cores or not.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would let the learner starve the runners it waits for
@@ -31,7 +34,7 @@ def start_ray(settings: Settings) -> None:
         return
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
     ray.init(
-        num_cpus=max(os.cpu_count() or 1, settings.fleet.runners + settings.fleet.shards + 1),
+        num_cpus=max(os.cpu_count() or 1, processes),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,
@@ -44,7 +47,7 @@ class FleetRun:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        start_ray(settings)
+        start_ray(settings.fleet.runners + settings.fleet.shards + 1)
         for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
             logging.getLogger(name).setLevel(logging.ERROR)
         self.algo: Quarterdeck = QuarterdeckConfig().from_settings(settings).build_algo()

@@ -66,8 +66,8 @@ def dcgan() -> GanSettings:
 
 
 def atari() -> GanSettings:
-    """Frames of an Atari game from an npz archive (`--data.source FILE`), 64x64 and in colour."""
-    return _with_data(digits(), DataSettings(source="frames.npz"), ScoreSettings())
+    """Frames of an Atari game, 64x64: rendered on the command line, or from an npz archive (`--data.source FILE`)."""
+    return _with_data(digits(), DataSettings(source="game:space_invaders"), ScoreSettings())
 
 
 def own() -> GanSettings:
