@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,4 +82,5 @@ def _add_gif(writer: SummaryWriter, tag: str, file: Path, images: int) -> None:
     with Image.open(io.BytesIO(data)) as animation:
         width, height = animation.size
     shown = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=data)
-    writer._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=shown)]), images)
+    events: Any = writer.file_writer
+    events.add_summary(Summary(value=[Summary.Value(tag=tag, image=shown)]), images)
