@@ -1,65 +1,20 @@
-"""What a GAN sweep has found: every round in one table, a row a trial, a picture, the winner."""
+"""What a GAN sweep has found: a row a trial, a picture, the winner."""
 
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
 from agents import checkpoint
-from cluster.gan_curve import append_row, draw_lines
+from cluster.gan_curve import draw_lines
+from cluster.gan_ledger import SETTINGS, Row
 from cluster.gan_run import Best
-from cluster.gan_trial import REPORTED, STATE
+from cluster.gan_trial import STATE
 
-SETTINGS = ("loss", "weight", "generator_rate", "discriminator_rate")
-ROUND_COLUMNS = ("trial", "round", "images", "seconds", *REPORTED, "diverged", *SETTINGS)
 TRIAL_COLUMNS = ("trial", "rounds", "images", "best_fd_clf", "fd_clf", "precision", "recall", "diverged", *SETTINGS)
-Row = dict[str, Any]
-
-
-class Ledger(tune.Callback):
-    """Writes every round of every trial into one table, and says it."""
-
-    def __init__(self, table: Path, rounds: int) -> None:
-        self.table, self.rounds = table, rounds
-
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Row, **info: Any) -> None:
-        """Called by Tune in the driver."""
-        row = {**result, "trial": trial.trial_id, "round": result["training_iteration"]}
-        append_row(self.table, ROUND_COLUMNS, {**row, "seconds": round(result["time_total_s"], 1)})
-        found = "diverged" if result["diverged"] else f"fd_clf {result['fd_clf']:.2f}"
-        settings = f"{result['loss']} weight {result['weight']:.3g}, rates {result['generator_rate']:.2g}"
-        said = f"{row['trial']} round {row['round']}/{self.rounds}: {found}  ({settings}"
-        print(f"{said} and {result['discriminator_rate']:.2g})", file=sys.stderr, flush=True)
-
-
-class Budget(tune.Stopper):
-    """Ends a trial after its rounds, and the sweep when all its rounds were trained, by however many trials.
-
-    It counts in the table, so that it knows after an interruption what was trained before.
-    """
-
-    def __init__(self, table: Path, trials: int, rounds: int) -> None:
-        self.table, self.trials, self.rounds = table, trials, rounds
-
-    def __call__(self, trial_id: str, result: Row) -> bool:
-        """Whether this trial has had its rounds."""
-        return bool(result["training_iteration"] >= self.rounds)
-
-    def stop_all(self) -> bool:
-        """Whether the sweep has."""
-        return len(rounds_of(self.table)) >= self.trials * self.rounds
-
-
-def rounds_of(table: Path) -> list[Row]:
-    """Rows of the ledger; of a round that was trained again after a crash, the last one."""
-    if not table.exists():
-        return []
-    with table.open() as source:
-        return list({(row["trial"], row["round"]): row for row in csv.DictReader(source)}.values())
 
 
 def trials_of(rounds: list[Row], images_a_round: float) -> list[Row]:

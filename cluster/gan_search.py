@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -9,6 +10,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search import BasicVariantGenerator
 
+from cluster.gan_ledger import rounds_of
 from cluster.gan_trial import searched
 from gan.config import GanSettings
 
@@ -113,6 +115,27 @@ def scheduler_of(name: str, settings: GanSettings, rounds: int, concurrent: int)
     return FIFOScheduler()
 
 
-def generator_of(name: str, concurrent: int, seed: int) -> BasicVariantGenerator:
-    """Draws the first settings of every trial. A population must be complete before any of it goes on."""
-    return BasicVariantGenerator(max_concurrent=0 if name == "pbt" else concurrent, random_state=seed)
+class Draws(BasicVariantGenerator):
+    """Draws the first settings of every trial, until the sweep's rounds are spent.
+
+    Not finished before its trials are: Tune then keeps the process of a trial that pauses for the next one. After an
+    interruption it may have missed the end of one, and leaves that.
+    """
+
+    def __init__(self, ledger: Path, budget: int, concurrent: int, seed: int) -> None:
+        super().__init__(max_concurrent=concurrent, random_state=seed)
+        self.ledger, self.budget, self.interrupted = ledger, budget, False
+
+    def next_trial(self) -> Trial | None:
+        """The next trial, if there is a place and something left to train."""
+        if len(rounds_of(self.ledger)) >= self.budget:
+            self.set_finished()
+        return super().next_trial()
+
+    def is_finished(self) -> bool:
+        """Whether Tune may end."""
+        return bool(super().is_finished() and (self.interrupted or not self._live_trials))
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on after an interruption."""
+        super().set_state({**state, "interrupted": True})

@@ -133,7 +133,7 @@ class GanSession:
             "best_images": best.images,
             "seconds": seconds,
             "seconds_with_scores": self.seconds(),
-            "images_per_second": (self.run.images - self.first_images) / max(seconds, 1e-9),
+            "images_per_second": self.run.images / max(seconds, 1e-9),
             "checkpoint": str(self.checkpoint),
             "seed": self.settings.seed,
             **origin(),

@@ -43,6 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("gan-sweep digits --scheduler grid", "grid"),
         ("gan-sweep digits --trials 1", "--trials must be 2 or more"),
         ("gan-sweep digits --scheduler asha --trials 0", "--trials must be 1 or more"),
+        ("gan-sweep digits --minutes 5", "leave --minutes out"),
         ("gan-sweep digits --rounds 0", "--rounds and --concurrent 1 or more"),
         ("gan-sweep digits --gpu 2", "a share lies in 0..1"),
         ("gan-sample", "Missing"),

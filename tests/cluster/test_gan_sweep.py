@@ -16,9 +16,10 @@ import ray
 from ray import tune
 
 from cluster.gan_commands import cache_of, prepared
-from cluster.gan_results import rounds_of, winner_of
+from cluster.gan_ledger import rounds_of
+from cluster.gan_results import winner_of
 from cluster.gan_search import bounds_of
-from cluster.gan_sweep import GanSweep, TuneInterrupt, search
+from cluster.gan_tuner import GanSweep, TuneInterrupt, search
 from cluster.rundir import RunDir
 from gan.config import changed, from_dict
 from gan.export import load_generator
@@ -140,7 +141,7 @@ def _signals() -> Any:
 
 
 @pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
-@pytest.mark.parametrize("scheduler", ["pbt", "random"])
+@pytest.mark.parametrize("scheduler", ["pbt", "asha", "random"])
 @pytest.mark.usefixtures("ray_cluster", "_signals")
 def test_a_diverged_trial_takes_no_place_for_ever(
     tmp_path: Path, corners: Path, monkeypatch: pytest.MonkeyPatch, scheduler: Any
@@ -148,10 +149,10 @@ def test_a_diverged_trial_takes_no_place_for_ever(
     """A population replaces it by a donor's clone; elsewhere it ends, and the next trial has its place."""
     settings = changed(PRESETS["own"](), {**TINY, "data.source": copy_corners(corners, tmp_path)})
     settings = changed(settings, {"training.images": 600, "training.generator_rate": 1e-3})
-    rates = iter([1e30, 1e-3, 2e-3])
+    rates = iter([1e30, *[1e-3, 2e-3] * 4])
     space = {"loss": "hinge/r1", "loss.weight": 1.0, "training.discriminator_rate": 1e-3}
     drawn = {**space, "training.generator_rate": tune.sample_from(lambda _: next(rates))}
-    monkeypatch.setattr("cluster.gan_sweep.space_of", lambda _: drawn)
+    monkeypatch.setattr("cluster.gan_tuner.space_of", lambda _: drawn)
     options = GanSweep(settings=settings, scheduler=scheduler, trials=3, rounds=3, concurrent=1)
     directory = RunDir(tmp_path / "run")
     directory.create({})
@@ -162,7 +163,8 @@ def test_a_diverged_trial_takes_no_place_for_ever(
         [("1", "1"), ("2", "0"), ("3", "0")] if scheduler == "pbt" else [("1", "1")]
     )
     well = [row for row in rounds if row["trial"] != sick]
-    assert len(well) == 6
+    assert len(well) == {"pbt": 6, "asha": 8, "random": 6}[scheduler], "asha gives away what a trial does not use"
+    assert len({row["trial"] for row in well}) >= (3 if scheduler == "asha" else 2)
     assert {row["diverged"] for row in well} == {"0"}
     assert all(float(row["generator_rate"]) <= 1e-2 for row in rounds[3:])
     trial, best = winner_of(results)

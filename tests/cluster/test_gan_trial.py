@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from cluster.gan_results import rounds_of, trials_of
+from cluster.gan_ledger import rounds_of
+from cluster.gan_results import trials_of
 from cluster.gan_search import Population, bounds_of, losses_for, space_of
 from cluster.gan_trial import PENALTY, GanTrial, Plan, searched
 from gan.config import GanSettings, changed
