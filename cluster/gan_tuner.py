@@ -13,6 +13,7 @@ from typing import Literal
 
 import ray
 from ray import tune
+from ray.tune.experiment import Trial
 
 from cluster.gan_commands import GanOptions
 from cluster.gan_ledger import Budget, Ledger
@@ -68,6 +69,11 @@ class TuneInterrupt(Interrupt):
             raise KeyboardInterrupt
 
 
+def folder_of(trial: Trial) -> str:
+    """A trial's folder is called as it is; Tune would write all its settings into the name."""
+    return str(trial.trial_id)
+
+
 def search(options: GanSweep, run: GanRun, directory: RunDir) -> tune.ResultGrid:
     """Run all trials, or what is left of them, on the cluster that is connected."""
     for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
@@ -101,6 +107,7 @@ def search(options: GanSweep, run: GanRun, directory: RunDir) -> tune.ResultGrid
             # A population is complete before any of it goes on; it bounds itself.
             search_alg=Draws(table, budget, 0 if options.scheduler == "pbt" else concurrent, options.settings.seed),
             reuse_actors=True,
+            trial_dirname_creator=folder_of,
         ),
         run_config=tune.RunConfig(
             name=storage.name,
