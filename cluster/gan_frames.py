@@ -25,7 +25,8 @@ from gan.data import DataSettings, Images, load
 SOURCE = "game:"  # of data.source: a world's name, or the directory of a run whose policy plays
 RECIPE = "1"  # counts up when anything about the rendering below changes
 FRAMES = 6_000
-LANES = 24  # games at once; as many must have ended, or there are too few episodes to split by
+LANES = 24  # games at once
+GAMES = 24  # that must have ended, so that frames are of all their stages
 EVERY = 10  # agent steps between two frames that are kept: neighbours are near copies
 LONGEST = 30_000  # agent steps, for policies that never lose
 EPSILON = 0.05  # of a run's policy
@@ -122,7 +123,7 @@ def _play(world: World, act: Act, seed: int) -> tuple[Frames, NDArray[np.int64]]
         if time % EVERY == 0:
             frames.append(step.frame)
             episodes.append(episode.copy())
-            if len(frames) * world.num_envs >= FRAMES and ended >= LANES:
+            if len(frames) * world.num_envs >= FRAMES and ended >= GAMES:
                 break
         ended += int((step.terminated | step.truncated).sum())
         step = world.step(act(step))

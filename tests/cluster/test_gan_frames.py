@@ -18,6 +18,7 @@ from gan.data import DataSettings
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gan_frames, "FRAMES", 240)
     monkeypatch.setattr(gan_frames, "LANES", 12)
+    monkeypatch.setattr(gan_frames, "GAMES", 0)
 
 
 def test_a_game_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
