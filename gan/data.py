@@ -151,7 +151,7 @@ def split(name: str, found: Found) -> Images:
     if min(map(len, parts)) < FEWEST:
         sizes = "/".join(str(len(part)) for part in parts)
         raise DataError(f"{name} splits into {sizes} images (train/select/report), {FEWEST} each are needed: add more")
-    return Images(name, *parts)
+    return Images(name, parts[0], parts[1], parts[2])
 
 
 def _cut(order: NDArray[Any], own_test: bool) -> list[NDArray[Any]]:

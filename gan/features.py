@@ -65,7 +65,7 @@ class Extractor:
         """uint8 images [N, s C, H, W] -> features float64 [N, s 64] and class probabilities float32 [N, s, classes]."""
         count = len(images)
         singles = torch.from_numpy(images).reshape(count * stack, -1, *images.shape[2:])
-        features = [self.network.features(to_float(part)) for part in singles.split(CHUNK)]
+        features = [self.network.features(to_float(part)) for part in torch.split(singles, CHUNK)]
         chances = torch.cat([self.network.out(part).softmax(1) for part in features])
         found = torch.cat(features).double().reshape(count, -1)
         return found.numpy(), chances.reshape(count, stack, -1).numpy()
@@ -78,9 +78,9 @@ def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
     """
     key = hashlib.sha256(f"{data.digest()} {seed} {RECIPE} {torch.__version__}".encode()).hexdigest()[:16]
     file = folder / f"extractor-{key}.safetensors"
-    network = Classifier(data.train.images.shape[1], data.classes or FLIPS)
     try:
         saved = load_file(file)
+        network = _new(data)
         accuracy = float(saved.pop("accuracy"))
         network.load_state_dict(saved)
     except (OSError, SafetensorError, KeyError, RuntimeError):  # absent, or cut off by a crash
@@ -107,6 +107,12 @@ def train_classifier(data: Images, seed: int) -> tuple[Classifier, float]:
         torch.set_num_threads(threads)
 
 
+def _new(data: Images) -> Classifier:
+    """One whose weights are about to be replaced; the global source of chance is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        return Classifier(data.train.images.shape[1], data.classes or FLIPS)
+
+
 def _train_classifier(data: Images, rng: np.random.Generator) -> tuple[Classifier, float]:
     network = Classifier(data.train.images.shape[1], data.classes or FLIPS)
     steps = EPOCHS * EPOCH_IMAGES // BATCH
@@ -123,7 +129,7 @@ def _train_classifier(data: Images, rng: np.random.Generator) -> tuple[Classifie
     network.eval()
     images, labels = _labelled(data.select, rng)
     with torch.no_grad():
-        found = torch.cat([network(part).argmax(1) for part in images.split(CHUNK)])
+        found = torch.cat([network(part).argmax(1) for part in torch.split(images, CHUNK)])
     return network, float((found == labels).float().mean())
 
 

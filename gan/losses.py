@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.layers import slope_at_images
+
 LossKind = Literal["minimax", "nonsaturating", "least_squares", "hinge", "wasserstein", "relativistic"]
 PenaltyKind = Literal["none", "r1", "r1r2", "gradient"]
 
@@ -77,7 +79,8 @@ def squared_slope(logit: Tensor, images: Tensor) -> Tensor:
 
     No image may influence another one's logit, save those packed with it.
     """
-    (slope,) = torch.autograd.grad(logit.sum(), images, create_graph=True)
+    with slope_at_images():
+        (slope,) = torch.autograd.grad(logit.sum(), images, create_graph=True)
     return slope.float().flatten(1).square().sum(1)
 
 

@@ -28,7 +28,8 @@ def kernel_distance(a: Array, b: Array) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x.y / F + 1)^3 (Binkowski et al. 2018, 3.1)."""
 
     def kernel(x: Array, y: Array) -> Array:
-        return (x @ y.T / x.shape[1] + 1) ** 3
+        found: Array = (x @ y.T / x.shape[1] + 1) ** 3
+        return found
 
     n, m = len(a), len(b)
     aa, bb, ab = kernel(a, a), kernel(b, b), kernel(a, b)
@@ -39,13 +40,15 @@ def kernel_distance(a: Array, b: Array) -> float:
 def distances(a: Array, b: Array) -> Array:
     """Euclidean distances [N, M] of rows [N, F] and [M, F]."""
     squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T  # in float64 exact enough, and for pixels exact
-    return np.sqrt(squared.clip(0))
+    found: Array = np.sqrt(squared.clip(0))
+    return found
 
 
 def radii(features: Array, k: int) -> Array:
     """Distance [N] of each row [N, F] to its k-th nearest other row."""
     among = distances(features, features)
-    return np.partition(among, k, axis=1)[:, k]  # column 0 is the row itself
+    kth: Array = np.partition(among, k, axis=1)[:, k]  # column 0 is the row itself
+    return kth
 
 
 def precision_recall(real: Array, fake: Array, k: int = 3) -> tuple[float, float]:
@@ -101,4 +104,5 @@ def confidence(chances: NDArray[Any]) -> float:
 def classes_of(chances: NDArray[Any]) -> NDArray[np.int64]:
     """Probabilities [N, s, K] -> classes [N], those of a stack as decimal digits: 0 .. 10^s - 1, or 0 .. K - 1."""
     single = chances.argmax(-1)
-    return (single @ 10 ** np.arange(single.shape[1])[::-1]).astype(np.int64)
+    numbers: NDArray[np.int64] = single @ 10 ** np.arange(single.shape[1])[::-1]
+    return numbers

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from gan.layers import FlattenNHWC, SelfAttention, SmoothConv2d, UnflattenNHWC
+
 Kind = Literal["dcgan", "mlp"]
 GeneratorNorm = Literal["batch", "none"]
 DiscriminatorNorm = Literal["none", "batch", "spectral"]
@@ -45,27 +47,6 @@ class NetworkSettings:
             raise ValueError("network.attention needs kind dcgan and widths of 8 or more: change them or leave it out")
         if self.conditional and self.pack > 1:
             raise ValueError("network.conditional and packing do not go together: packed images have several classes")
-
-
-class SelfAttention(nn.Module):
-    """Every place looks at all others, weighted by a learned share that starts at 0 (Zhang et al. 2019, equations 1-3).
-
-    Differentiable twice, which fused attention kernels are not.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.query, self.key = (nn.Conv2d(channels, channels // 8, 1) for _ in range(2))
-        self.value, self.out = nn.Conv2d(channels, channels // 2, 1), nn.Conv2d(channels // 2, channels, 1)
-        self.share = nn.Parameter(torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, F, H, W] -> the same shape."""
-        query, key, value = (layer(x).flatten(2) for layer in (self.query, self.key, self.value))
-        weight = (query.transpose(1, 2) @ key).softmax(-1)  # [B, places, places seen]
-        seen = (value @ weight.transpose(1, 2)).unflatten(2, x.shape[2:])
-        mixed: Tensor = x + self.share * self.out(seen)
-        return mixed
 
 
 def stages_of(height: int, width: int) -> int:
@@ -107,7 +88,7 @@ class Generator(nn.Module):
         stages = stages_of(height, width)
         first, scale = settings.generator_width << (stages - 1), 1 << stages
         base = (first, height // scale, width // scale)
-        layers: list[nn.Module] = [nn.Linear(inputs, math.prod(base)), nn.Unflatten(1, base)]
+        layers: list[nn.Module] = [nn.Linear(inputs, math.prod(base)), UnflattenNHWC(base)]
         for stage in range(stages):
             channels = first >> stage
             layers += [*_norm2d(settings.generator_norm, channels), nn.ReLU()]
@@ -156,17 +137,17 @@ class Discriminator(nn.Module):
         stages, layers = stages_of(height, width), list[nn.Module]()
         for stage in range(stages):
             out = settings.discriminator_width << stage
-            layers.append(self._bounded(nn.Conv2d(channels, out, 4, 2, 1)))
+            layers.append(self._bounded(SmoothConv2d(channels, out, 4, 2, 1)))
             layers += [*(_norm2d(self.norm, out) if stage else []), nn.LeakyReLU(0.2)]  # DCGAN: not at the input
             if settings.attention and stage == 0:
                 layers.append(SelfAttention(out))
             channels, height, width = out, height // 2, width // 2
-        return [*layers, nn.Flatten()], channels * height * width
+        return [*layers, FlattenNHWC()], channels * height * width
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
         """Logits; neighbours in the batch are packed."""
         if self.pack > 1:
-            images = images.unflatten(0, (-1, self.pack)).flatten(1, 2)
+            images = images.reshape(-1, self.pack * images.shape[1], *images.shape[2:])
         features = self.body(images)
         logit: Tensor = self.out(features).squeeze(1)
         if self.projection is not None:

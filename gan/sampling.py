@@ -31,7 +31,7 @@ def draw(generator: Generator, latent: Tensor, label: Tensor | None) -> Pixels:
     training = generator.training
     generator.eval()
     parts = []
-    for rows in torch.arange(len(latent)).split(CHUNK):
+    for rows in torch.split(torch.arange(len(latent)), CHUNK):
         known = None if label is None else label[rows].to(device)
         parts.append(to_uint8(generator(latent[rows].to(device), known)).cpu().numpy())
     generator.train(training)

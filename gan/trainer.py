@@ -37,7 +37,8 @@ class Trainer:
             self.generator = Generator(settings.network, data.shape, data.classes)
             self.discriminator = Discriminator(settings.network, data.shape, data.classes)
         for network in (self.generator, self.discriminator):
-            network.to(self.device, memory_format=torch.channels_last)
+            network.to(self.device)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = {
             "generator": self._adam(self.generator.parameters()),

@@ -91,6 +91,7 @@ class Curved(nn.Module):
         return out
 
 
+@torch.no_grad()
 def numeric_slopes(network: nn.Module, images: torch.Tensor, pack: int = 1) -> torch.Tensor:
     """Squared norm of the logit's slope at each image by central differences."""
     step, found = 1e-5, torch.zeros(len(images), dtype=torch.float64)
@@ -109,7 +110,7 @@ def test_penalties_equal_numeric_slopes() -> None:
     network, images = Curved(4), torch.randn(B, 1, 2, 2, dtype=torch.float64)
     slopes = numeric_slopes(network, images)
     leaf = images.clone().requires_grad_()
-    squared = squared_slope(network(leaf), leaf)
+    squared = squared_slope(network(leaf), leaf).detach()
     torch.testing.assert_close(squared, slopes.float(), rtol=1e-4, atol=1e-7)
     assert float(zero_centred(squared, B)) == pytest.approx(float(slopes.mean() / 2), rel=1e-4)
     assert float(one_centred(squared)) == pytest.approx(float(((slopes.sqrt() - 1) ** 2).mean()), rel=1e-4)
@@ -122,7 +123,7 @@ def test_packed_penalties_count_logits() -> None:
     network = nn.Sequential(nn.Unflatten(0, (-1, 2)), nn.Flatten(1), body)
     slopes = numeric_slopes(network, images, pack=2).view(3, 2).sum(1)
     leaf = images.clone().requires_grad_()
-    squared = squared_slope(network(leaf), leaf)
+    squared = squared_slope(network(leaf), leaf).detach()
     assert float(zero_centred(squared, 3)) == pytest.approx(float(slopes.mean() / 2), rel=1e-4)
     assert float(one_centred(squared, pack=2)) == pytest.approx(float(((slopes.sqrt() - 1) ** 2).mean()), rel=1e-4)
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from gan.networks import Discriminator, Generator, NetworkSettings, SelfAttention, stages_of
+from gan.layers import SelfAttention, SmoothConv2d, slope_at_images
+from gan.networks import Discriminator, Generator, NetworkSettings, stages_of
 
 SMALL = {"latent": 6, "generator_width": 8, "discriminator_width": 8}
 
@@ -46,9 +47,9 @@ def test_dcgan_is_made_of_transposed_and_strided_convolutions() -> None:
     """Radford et al. 2016: no pooling, batch norm but at the generator's output and the discriminator's input."""
     generator, discriminator = networks((1, 28, 28), discriminator_norm="batch")
     kinds = [type(layer).__name__ for layer in generator.body]
-    assert kinds == ["Linear", "Unflatten", *["BatchNorm2d", "ReLU", "ConvTranspose2d"] * 2, "Tanh"]
+    assert kinds == ["Linear", "UnflattenNHWC", *["BatchNorm2d", "ReLU", "ConvTranspose2d"] * 2, "Tanh"]
     kinds = [type(layer).__name__ for layer in discriminator.body]
-    assert kinds == ["Conv2d", "LeakyReLU", "Conv2d", "BatchNorm2d", "LeakyReLU", "Flatten"]
+    assert kinds == ["SmoothConv2d", "LeakyReLU", "SmoothConv2d", "BatchNorm2d", "LeakyReLU", "FlattenNHWC"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,33 @@ def test_spectral_norm_bounds_every_layer() -> None:
         weight = layer.weight
         assert isinstance(weight, torch.Tensor)
         assert float(torch.linalg.matrix_norm(weight.flatten(1).detach(), 2)) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_smooth_convolution_is_one_to_the_second_derivative() -> None:
+    """Values, slopes and slopes of slopes against finite differences, and against torch's own convolution."""
+    torch.manual_seed(0)
+    ours, theirs = SmoothConv2d(2, 3, 4, 2, 1).double(), torch.nn.Conv2d(2, 3, 4, 2, 1).double()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 2, 4, 6, dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(ours(x), theirs(x))
+    assert torch.autograd.gradcheck(ours, x)
+    assert torch.autograd.gradgradcheck(ours, x)
+    found = []
+    for layer in (ours, theirs):
+        (slope,) = torch.autograd.grad(layer(x).tanh().sum(), x, create_graph=True)
+        loss = slope.square().sum() + layer(x).square().sum()
+        found.append(torch.autograd.grad(loss, [x, *layer.parameters()]))
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_slopes_by_weights_are_skipped_only_where_nobody_asks() -> None:
+    layer, x = SmoothConv2d(1, 1, 4, 2, 1), torch.randn(1, 1, 4, 4, requires_grad=True)
+    with slope_at_images():
+        (inside,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+        assert torch.autograd.grad(layer(x).sum(), layer.weight, allow_unused=True) == (None,)
+    (outside,) = torch.autograd.grad(layer(x).sum(), x)
+    assert torch.equal(inside, outside)
+    assert torch.autograd.grad(inside.square().sum() + layer(x).sum(), layer.weight)[0].abs().sum() > 0
 
 
 def test_attention_begins_as_identity_and_equals_the_sum_over_places() -> None:

@@ -1,0 +1,104 @@
+"""Layers of our own: attention, memory order, and a convolution whose slope is cheap to differentiate.
+
+Legend: B batch, F features, H and W pixels. Convolutions keep their memory channels-last, [B, H, W, F].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """Every place looks at all others, weighted by a learned share that starts at 0 (Zhang et al. 2019, equations 1-3).
+
+    Differentiable twice, which fused attention kernels are not.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query, self.key = (nn.Conv2d(channels, channels // 8, 1) for _ in range(2))
+        self.value, self.out = nn.Conv2d(channels, channels // 2, 1), nn.Conv2d(channels // 2, channels, 1)
+        self.share = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F, H, W] -> the same shape."""
+        query, key, value = (layer(x).flatten(2) for layer in (self.query, self.key, self.value))
+        weight = (query.transpose(1, 2) @ key).softmax(-1)  # [B, places, places seen]
+        seen = (value @ weight.transpose(1, 2)).unflatten(2, x.shape[2:])
+        mixed: Tensor = x + self.share * self.out(seen)
+        return mixed
+
+
+class FlattenNHWC(nn.Module):
+    """[B, F, H, W] -> [B, H * W * F]: the order in which channels-last memory already lies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A view; the gradient comes back channels-last too."""
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class UnflattenNHWC(nn.Module):
+    """[B, H * W * F] -> [B, F, H, W], channels-last."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.shape = (shape[1], shape[2], shape[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A view."""
+        return x.view(-1, *self.shape).permute(0, 3, 1, 2)
+
+
+class SmoothConv2d(nn.Conv2d):
+    """A convolution of kernel 4, stride 2, padding 1 over even sides, for gradient penalties.
+
+    Its slope is written as a transposed convolution, whose own gradients are the usual fast kernels. The general rule
+    for differentiating a convolution twice convolves with kernels as large as the image: several times slower.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F, H, W] -> [B, F', H / 2, W / 2]."""
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        found: Tensor = _Convolution.apply(x, self.weight.to(x.dtype))  # type: ignore[no-untyped-call]
+        assert self.bias is not None
+        return found + self.bias.to(x.dtype).view(-1, 1, 1)
+
+
+_images_only = False
+
+
+@contextmanager
+def slope_at_images() -> Iterator[None]:
+    """Inside, backward passes skip the slopes by convolutions' weights, which nobody has asked for."""
+    global _images_only
+    _images_only = True
+    try:
+        yield
+    finally:
+        _images_only = False
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.conv2d(x, weight, None, 2, 1)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        by_x = by_weight = None
+        if ctx.needs_input_grad[0]:
+            by_x = F.conv_transpose2d(slope, weight, None, 2, 1)
+        if ctx.needs_input_grad[1] and not _images_only:
+            by_weight = torch.ops.aten.convolution_backward(
+                slope, x, weight, None, [2, 2], [1, 1], [1, 1], False, [0, 0], 1, [False, True, False]
+            )[1]
+        return by_x, by_weight
