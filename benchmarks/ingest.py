@@ -81,7 +81,7 @@ def settings_for(runners: int, shards: int) -> Settings:
 def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float) -> dict[str, Any]:
     """Agent steps a second that arrive in replay, the processor that takes, and the queue before it."""
     settings = settings_for(runners, shards)
-    start_ray(settings)
+    start_ray(settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1)
     config = QuarterdeckConfig().from_settings(settings).env_runners(env_runner_cls=Recorded)
     config.env_config = {"rate": rate, "far": far}
     algo: Quarterdeck = config.build_algo()

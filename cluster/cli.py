@@ -14,23 +14,30 @@ USAGE = """usage: quarterdeck COMMAND ...
   evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]
   watch RUN_DIR --out FILE.mp4
 
+  gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]
+  gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR] [--resume]
+  gan-sample RUN_DIR --out FILE.png [--walk FILE.gif] [--seed S]
+
   submit [--address URL] [--detach] -- COMMAND ...     run a command as a job of a cluster (docs/cluster.md)
   jobs [--address URL]                                 what runs and ran there
   logs JOB [--follow]
   stop JOB                                             returns when the job has saved
 
 presets: {presets}
+presets of gan and gan-sweep: {gan_presets}
 examples: quarterdeck train pong --minutes 15
           quarterdeck train atari --env breakout --learner.double True --run-dir runs/breakout
           quarterdeck evaluate runs/breakout --episodes 30 --json
-'quarterdeck COMMAND --help' lists every setting with its default (for train: after the preset)."""
+          quarterdeck gan digits --minutes 9
+'quarterdeck COMMAND --help' lists every setting with its default (after the preset, where there is one)."""
 
 
 def command_table() -> dict[str, Callable[[list[str]], int]]:
     """Every command by its name. Importing them takes seconds, during which a person may change their mind."""
-    from cluster import commands, submission
+    from cluster import commands, gan_commands, gan_sweep, submission
 
-    return {**commands.COMMANDS, **submission.JOB_COMMANDS}
+    gan = {**gan_commands.GAN_COMMANDS, **gan_sweep.SWEEP_COMMANDS}
+    return {**commands.COMMANDS, **gan, **submission.JOB_COMMANDS}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,8 +47,9 @@ def main(argv: list[str] | None = None) -> int:
         table = command_table()
         if not arguments or arguments[0] in ("-h", "--help"):
             from cluster.commands import PRESET_NAMES
+            from gan.presets import PRESETS
 
-            print(USAGE.format(presets=", ".join(PRESET_NAMES)))
+            print(USAGE.format(presets=", ".join(PRESET_NAMES), gan_presets=", ".join(PRESETS)))
             return 0
         if arguments[0] not in table:
             raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(table)}")

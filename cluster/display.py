@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -16,25 +17,39 @@ from agents.stats import RunStats
 PLAIN_SECONDS = 30.0  # between two lines where the output is no terminal
 
 
-class Display:
-    """A progress bar towards whichever end comes first: steps or minutes."""
+class LiveLine:
+    """A progress bar with a line beside it; plain lines now and then where the output is no terminal."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.stop = settings.stop
+    def __init__(self, name: str) -> None:
         self.console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(),
             TextColumn("{task.fields[line]}"), console=self.console, disable=not self.console.is_terminal,
         )  # fmt: skip
-        self.task = self.progress.add_task(settings.world.env, total=1.0, line="starting")
+        self.task = self.progress.add_task(name, total=1.0, line="starting")
         self.printed = 0.0
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         self.progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.progress.stop()
+
+    def show(self, done: float, line: str) -> None:
+        """`done` is the share that lies behind, 0..1."""
+        self.progress.update(self.task, completed=done, line=line)
+        if not self.console.is_terminal and time.monotonic() - self.printed >= PLAIN_SECONDS:
+            self.console.print(line, soft_wrap=True, highlight=False)
+            self.printed = time.monotonic()
+
+
+class Display(LiveLine):
+    """A deep Q-learning run on its way to whichever end comes first: steps or minutes."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings.world.env)
+        self.stop = settings.stop
 
     def update(self, stats: RunStats, scalars: dict[str, float], *, seconds: float, rate: float) -> None:
         """Show the newest figures. Scores are those of the lanes that explore least, else of all."""
@@ -45,12 +60,9 @@ class Display:
         shown = "no game over yet" if score is None else f"score {score:.1f}"
         line = (
             f"{stats.agent_steps:,} steps  {rate:,.0f}/s  {shown}  "
-            f"epsilon {scalars['acting/epsilon_mean']:.3f}  {_clock(seconds)} gone, {_clock(max(left, 0))} left at most"
+            f"epsilon {scalars['acting/epsilon_mean']:.3f}  {clock(seconds)} gone, {clock(max(left, 0))} left at most"
         )
-        self.progress.update(self.task, completed=done, line=line)
-        if not self.console.is_terminal and time.monotonic() - self.printed >= PLAIN_SECONDS:
-            self.console.print(line, soft_wrap=True, highlight=False)
-            self.printed = time.monotonic()
+        self.show(done, line)
 
     @staticmethod
     @contextmanager
@@ -62,7 +74,8 @@ class Display:
             yield lambda done: progress.update(task, completed=done)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as 1:23 or 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -26,8 +26,11 @@ WORKER_ENV = {
 }
 
 
-def start_ray(settings: Settings) -> None:
-    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs."""
+def start_ray(processes: int) -> None:
+    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs.
+
+    The latter has room for `processes` that reserve a core each, be there as many cores or not.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would let the learner starve the runners it waits for
@@ -36,7 +39,7 @@ def start_ray(settings: Settings) -> None:
         return
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
     ray.init(
-        num_cpus=max(os.cpu_count() or 1, settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1),
+        num_cpus=max(os.cpu_count() or 1, processes),
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,
@@ -48,7 +51,7 @@ class FleetRun:
     """The distributed loop behind four verbs: step, save, load, close."""
 
     def __init__(self, settings: Settings) -> None:
-        start_ray(settings)
+        start_ray(settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1)
         device = roles.settled_device(settings.learner.device, settings.fleet.learners)
         self.settings = replace(settings, learner=replace(settings.learner, device=device))
         if lacking := roles.missing(settings):

@@ -31,6 +31,7 @@ class RunDir:
         self.tensorboard = path / "tensorboard"
         self.curve_csv, self.curve_png = path / "curve.csv", path / "curve.png"
         self.summary = path / "summary.json"
+        self.generator, self.pictures = path / "generator", path / "pictures"  # of a GAN
 
     def require_free(self) -> None:
         """Refuse what is not new or empty.
@@ -68,11 +69,11 @@ class RunDir:
         if self.curve_csv.exists():
             cut_curve(self.curve_csv, agent_steps)
 
-    def record(self) -> dict[str, Any]:
+    def record(self, workload: str = "train") -> dict[str, Any]:
         """What `create` was given.
 
         Raises:
-            ValueError: the directory holds no run of ours.
+            ValueError: the directory holds no run of ours, or one of another command.
         """
         try:
             record: dict[str, Any] = json.loads((self.path / MARKER).read_text())
@@ -80,7 +81,10 @@ class RunDir:
         except (OSError, ValueError, AttributeError):
             whole = False
         if not whole:
-            raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck train` made")
+            raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck {workload}` made")
+        made_by = record.get("workload", "train")
+        if made_by != workload:
+            raise ValueError(f"{self.path} is a run of `quarterdeck {made_by}`: `quarterdeck {workload}` makes others")
         return record
 
 

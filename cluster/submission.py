@@ -20,9 +20,18 @@ from cluster.dashboard import Client, connect, one_line
 from cluster.jobs import STEM, Address, about, follow, jobs, logs, stop
 from cluster.packing import runtime_env
 from cluster.rundir import commit_of
+from gan.presets import PRESETS as GAN_PRESETS
 
 STOP_SECONDS = 1800  # a job may take to save, once it was asked to stop
 HEAD = '{"node:__internal_head__": 0.001}'  # Ray gives every head node one of these
+
+RUNS: dict[
+    str, tuple[tuple[str, ...], str]
+] = {  # commands that write a run directory: their presets, their jobs' names
+    "train": (PRESET_NAMES, ""),
+    "gan": (tuple(GAN_PRESETS), "gan-"),
+    "gan-sweep": (tuple(GAN_PRESETS), "gan-sweep-"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +41,7 @@ class Submit(Address):
     detach: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the job's ID and return; otherwise its log is followed, and its exit status is the command's."""
     storage: Path | None = None
-    """Storage that all nodes share; a train without --run-dir gets a directory of its own under it."""
+    """Storage that all nodes share; a training without --run-dir gets a directory of its own under it."""
     working_dir: Path = Path()
     """What the job runs in a copy of; .gitignore and .rayignore say what stays here."""
     install: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -89,14 +98,15 @@ def describe(command: list[str], storage: Path | None) -> tuple[str, list[str], 
     if not command or command[0] not in known:
         said = f"unknown command {command[0]!r}" if command else "no command"
         raise ValueError(f"{said}: quarterdeck submit [options] -- COMMAND ..., with one of {', '.join(known)}")
-    if command[0] != "train":
+    if command[0] not in RUNS:
         return command[0], command, {"command": command[0]}
+    presets, prefix = RUNS[command[0]]
     preset, seed = "".join(command[1:2]), _option(command, "seed") or "0"
-    if preset not in PRESET_NAMES:
-        raise ValueError(f"unknown preset {preset!r}: use one of {', '.join(PRESET_NAMES)}")
+    if preset not in presets:
+        raise ValueError(f"unknown preset {preset!r}: use one of {', '.join(presets)}")
     if not seed.isdecimal():
         raise ValueError(f"seed {seed}: use 0 to 2147483647")
-    name = f"{preset}-s{seed}"
+    name = f"{prefix}{preset}-s{seed}"
     run_dir = _option(command, "run-dir")
     if run_dir is None and storage is not None and "--resume" not in command:
         run_dir = str(storage / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -106,7 +116,7 @@ def describe(command: list[str], storage: Path | None) -> tuple[str, list[str], 
             "a job's run directory lies on storage that all nodes share: add its absolute path to the command, as in "
             "train pong --run-dir /shared/pong (or, for a new run, submit --storage /shared)"
         )
-    return name, command, {"command": "train", "preset": preset, "seed": seed, "run_dir": run_dir}
+    return name, command, {"command": command[0], "preset": preset, "seed": seed, "run_dir": run_dir}
 
 
 def _option(command: list[str], name: str) -> str | None:

@@ -75,8 +75,9 @@ def dcgan() -> GanSettings:
 
 
 def atari() -> GanSettings:
-    """Frames of an Atari game from an npz archive (`--data.source FILE`), 64x64 and in colour."""
-    return replace(digits(), data=DataSettings(source="frames.npz"), network=NetworkSettings(generator_width=32))
+    """Frames of an Atari game, 64x64: rendered on the command line, or from an npz archive (`--data.source FILE`)."""
+    data = DataSettings(source="game:space_invaders")
+    return replace(digits(), data=data, network=NetworkSettings(generator_width=32))
 
 
 def own() -> GanSettings:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.gan_helpers import write_corners
+
 os.environ |= {
     "RAY_AUTH_MODE": "disabled",  # leaves the home directory alone
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -49,3 +51,16 @@ def catch_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "catch"
     assert main(["train", "atari", *TINY_CATCH, "--serial", "--steps", "400", "--run-dir", str(path)]) == 0
     return path
+
+
+@pytest.fixture(scope="session")
+def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of pictures; the runs of GANs beside it find a hastily trained classifier."""
+    from gan.data import DataSettings, load
+    from gan.features import extractor_for
+
+    file = write_corners(tmp_path_factory.mktemp("gan") / "corners.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gan.features.EPOCHS", 1)
+        extractor_for(load(DataSettings(source=str(file))), file.parent / ".gan-cache")
+    return file

@@ -1,0 +1,172 @@
+"""gan and gan-sample: what each does between its arguments and its exit status."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from agents import checkpoint
+from agents.memory import keep_freed_memory
+from cluster.arguments import parse
+from cluster.commands import default_run_dir
+from cluster.gan_album import write_gif, write_png
+from cluster.gan_frames import images_of
+from cluster.gan_run import GanRun
+from cluster.gan_session import GanSession
+from cluster.rundir import RunDir, origin, process_seconds
+from gan.config import GanSettings, changed, from_dict, to_dict
+from gan.export import load_generator
+from gan.features import extractor_for
+from gan.pictures import fixed_grid, walk
+from gan.presets import PRESETS
+from gan.scores import Judge
+from gan.trainer import Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanOptions:
+    """What every GAN command takes beside its settings."""
+
+    settings: Annotated[GanSettings, tyro.conf.arg(name="")]
+    data: str | None = None
+    """digits, fashion, game:NAME (random play), game:RUN_DIR (that run's policy plays), a folder or npz file."""
+    images: int | None = None
+    """Real images to train on; short for --training.images."""
+    run_dir: Path | None = None
+    """Where everything of this run goes; default under runs/."""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on with the run in --run-dir."""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print all settings; start nothing."""
+
+    def chosen(self) -> GanSettings:
+        """The settings with the short options in them."""
+        short = {"data.source": self.data, "training.images": self.images}
+        return changed(self.settings, {name: value for name, value in short.items() if value is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gan(GanOptions):
+    """Train a generative adversarial network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanSample:
+    """Draw with the best generator of a run or a sweep."""
+
+    run_dir: tyro.conf.Positional[Path]
+    out: Path
+    """Grid of samples, .png."""
+    walk: Path | None = None
+    """A closed walk through latent space, .gif."""
+    seed: int = 0
+    """The same seed draws the same images."""
+
+
+def preset_of(arguments: list[str]) -> str:
+    """The preset that a command names.
+
+    Raises:
+        ValueError: none, or an unknown one.
+    """
+    preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
+    if preset not in PRESETS:
+        said = f"unknown preset {preset!r}" if preset else "no preset"
+        raise ValueError(f"{said}: use one of {', '.join(PRESETS)}")
+    return preset
+
+
+def gan(arguments: list[str]) -> int:
+    """`quarterdeck gan PRESET ...`."""
+    started = time.monotonic() - process_seconds()
+    preset = preset_of(arguments)
+    options = parse(Gan, arguments[1:], f"gan {preset}", Gan(settings=PRESETS[preset]()))
+    settings = options.chosen()
+    directory = RunDir(options.run_dir or default_run_dir("gan", preset, settings.seed))
+    if options.resume:
+        settings = _resumed_settings(directory, preset, arguments[1:])
+    if options.dry_run:
+        print(json.dumps({"settings": to_dict(settings)}, indent=2))
+        return 0
+    saved = checkpoint.complete(directory.checkpoints) if options.resume else []
+    if not options.resume:
+        directory.require_free()
+    keep_freed_memory()
+    run = prepared(settings, cache_of(directory))
+    if not options.resume:
+        directory.create(
+            {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings), **origin()}
+        )
+    session = GanSession(run, directory, started, saved[-1] if saved else None)
+    try:
+        interrupted = session.train()
+        summary = session.close(judge=not interrupted)
+    finally:
+        session.writer.close()
+    if interrupted:
+        print(f"saved; go on with: quarterdeck gan {preset} --run-dir {directory.path} --resume")
+    else:
+        minutes = f"{summary['images']:,} images in {summary['seconds'] / 60:.1f} minutes"
+        print(f"{run.trainer.data.name}: {told(summary)} after {minutes}; everything is in {directory.path}")
+    return 0
+
+
+def cache_of(directory: RunDir) -> Path:
+    """Where classifiers and rendered frames lie: beside the runs, which share them."""
+    return directory.path.absolute().parent / ".gan-cache"
+
+
+def prepared(settings: GanSettings, cache: Path) -> GanRun:
+    """Data, networks and judge of a training, built in this order so that every mistake shows at once."""
+    settings.training.resolve_device()
+    data = images_of(settings.data, cache)
+    trainer = Trainer(settings, data)
+    return GanRun(trainer, Judge(data, extractor_for(data, cache), settings.scores, "select"))
+
+
+def told(scores: dict[str, Any]) -> str:
+    """The scores that matter most, in a line."""
+    distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f})"
+    return f"{distance}, precision {scores['precision']:.2f}, recall {scores['recall']:.2f}"
+
+
+def _resumed_settings(directory: RunDir, preset: str, arguments: list[str]) -> GanSettings:
+    """The run's own settings, with the ends that were asked for.
+
+    Raises:
+        ValueError: the run is another preset's, or something else than its ends was to change.
+    """
+    recorded = directory.record("gan")
+    if recorded["preset"] != preset:
+        raise ValueError(f"{directory.path} is a run of {recorded['preset']}: gan {recorded['preset']} resumes it")
+    own = from_dict(recorded["settings"])
+    asked = parse(Gan, arguments, f"gan {preset}", Gan(settings=own)).chosen()
+    ends = {"minutes": own.minutes, "training.images": own.training.images}
+    if changed(asked, ends) != own:
+        raise ValueError("a resumed run keeps its settings: change only --images and --minutes, or start anew")
+    return asked
+
+
+def gan_sample(arguments: list[str]) -> int:
+    """`quarterdeck gan-sample RUN_DIR --out FILE.png`."""
+    options = parse(GanSample, arguments, "gan-sample")
+    for file, suffix in ((options.out, ".png"), (options.walk, ".gif")):
+        if file is not None and (file.suffix != suffix or file.is_dir() or not file.parent.is_dir()):
+            raise ValueError(f"{file} cannot be written: name a FILE{suffix} in a folder that exists")
+    if not 0 <= options.seed < 2**31:
+        raise ValueError(f"seed is {options.seed}: use 0 to {2**31 - 1}")
+    found = load_generator(RunDir(options.run_dir).generator)
+    write_png(options.out, fixed_grid(found.network, options.seed))
+    if options.walk is not None:
+        write_gif(options.walk, walk(found.network, options.seed))
+    print(" and ".join(str(file) for file in (options.out, options.walk) if file is not None))
+    return 0
+
+
+GAN_COMMANDS: dict[str, Callable[[list[str]], int]] = {"gan": gan, "gan-sample": gan_sample}

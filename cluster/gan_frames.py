@@ -1,0 +1,150 @@
+"""Frames of games as images for a GAN: rendered by our own worlds, with random play or with a run's policy."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import checkpoint
+from agents.config import Settings, from_dict
+from agents.evaluation import policy_of
+from agents.frames import FrameStack, blocks_shape, to_blocks
+from agents.policy import epsilon_greedy
+from cluster.rundir import MARKER, RunDir
+from envs import World, WorldSettings, make_world
+from envs.atari import game_name
+from gan.data import DataSettings, Images, load
+
+SOURCE = "game:"  # of data.source: a world's name, or the directory of a run whose policy plays
+RECIPE = "1"  # counts up when anything about the rendering below changes
+FRAMES = 6_000
+LANES = 24  # games at once
+GAMES = 24  # that must have ended, so that frames are of all their stages
+EVERY = 10  # agent steps between two frames that are kept: neighbours are near copies
+LONGEST = 30_000  # agent steps, for policies that never lose
+EPSILON = 0.05  # of a run's policy
+SIDE = 64  # pixels
+SCORELESS = {"space_invaders": (10, 84), "ms_pacman": (0, 69)}  # rows of 84 without score and lives
+
+Frames = NDArray[np.uint8]
+Act = Callable[[Any], NDArray[np.int64]]  # a time step -> an action for each env
+
+
+@dataclass(frozen=True)
+class Player:
+    """A world's rules and who plays in it."""
+
+    rules: WorldSettings
+    policy: Settings | None = None  # random play without
+    checkpoint: Path | None = None
+
+    def key(self) -> str:
+        """What the frames follow from."""
+        return hashlib.sha256(f"{self.rules} {self.checkpoint} {RECIPE}".encode()).hexdigest()[:12]
+
+
+def images_of(settings: DataSettings, cache: Path) -> Images:
+    """The images that the settings name, those of games included; frames are rendered once and kept in `cache`.
+
+    Raises:
+        ValueError: they are not there or unusable; the message names the mend.
+    """
+    if not settings.source.startswith(SOURCE):
+        return load(settings)
+    name = settings.source.removeprefix(SOURCE)
+    player = player_of(name)
+    file = cache / f"{Path(name).name}-{player.key()}.npz"
+    if not file.exists():
+        x, group = render(player)
+        cache.mkdir(parents=True, exist_ok=True)
+        part = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
+        np.savez_compressed(part, x=x, group=group)
+        part.replace(file)
+    return replace(load(replace(settings, source=str(file))), name=name)
+
+
+def player_of(name: str) -> Player:
+    """Who plays in the world called `name`, or in that of the run in the directory `name`.
+
+    Raises:
+        ValueError: there is no such world or checkpoint, or its frames are no pictures.
+    """
+    player = Player(WorldSettings(env=name))
+    if (Path(name) / MARKER).exists():
+        directory = RunDir(Path(name))
+        recorded = directory.record()["settings"]
+        if "network" not in recorded:
+            raise ValueError(f"{name} is a run of a table, which sees no pictures: name a run of a deep Q-network")
+        settings: Settings = from_dict(Settings, recorded)
+        rules = replace(settings.world, life_signal=False)
+        player = Player(rules, settings, checkpoint.latest(directory.checkpoints).absolute())
+    world = make_world(player.rules, 1)
+    shape, dtype = world.frame_shape, world.frame_dtype
+    world.close()
+    if len(shape) != 2 or dtype != np.uint8:
+        raise ValueError(f"{player.rules.env} shows no pictures: use an Atari game, as in {SOURCE}space_invaders")
+    return player
+
+
+def render(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
+    """Play until there are enough frames -> at most 6,000 of them [N, 64, 64] and the episode of each [N]."""
+    world = make_world(player.rules, LANES)
+    try:
+        frames, episodes = _play(world, _act(player, world, np.random.default_rng(seed)), seed)
+    finally:
+        world.close()
+    chosen = np.random.default_rng(seed).permutation(len(frames))[:FRAMES]
+    top, bottom = SCORELESS.get(game_name(player.rules.env) or "", (0, frames.shape[1]))
+    return shrink(frames[chosen, top:bottom], SIDE), episodes[chosen]
+
+
+def _act(player: Player, world: World, rng: np.random.Generator) -> Act:
+    if player.policy is None or player.checkpoint is None:
+        return lambda step: rng.integers(world.num_actions, size=world.num_envs)
+    actor = policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
+    stack = FrameStack(world.num_envs, blocks_shape(world.frame_shape), player.policy.network.stack, world.frame_dtype)
+    epsilon = np.full(world.num_envs, EPSILON)
+    return lambda step: epsilon_greedy(actor.values(stack.push(to_blocks(step.frame), step.first)), epsilon, rng)
+
+
+def _play(world: World, act: Act, seed: int) -> tuple[Frames, NDArray[np.int64]]:
+    """Every tenth frame of every lane [N, H, W] and its episode [N]."""
+    step = world.reset(seed)
+    frames, episodes, begun, ended = [], [], world.num_envs, 0
+    episode = np.arange(world.num_envs)
+    for time in range(LONGEST):
+        if time % EVERY == 0:
+            frames.append(step.frame)
+            episodes.append(episode.copy())
+            if len(frames) * world.num_envs >= FRAMES and ended >= GAMES:
+                break
+        ended += int((step.terminated | step.truncated).sum())
+        step = world.step(act(step))
+        fresh = np.flatnonzero(step.first)
+        episode[fresh] = begun + np.arange(len(fresh))
+        begun += len(fresh)
+    return np.concatenate(frames), np.concatenate(episodes)
+
+
+def shrink(frames: Frames, side: int) -> Frames:
+    """[N, H, W] -> [N, side, side], each pixel the brightest of those it covers: a bullet stays visible.
+
+    Neither H nor W may be more than twice `side`.
+    """
+    columns = [frames[:, :, index] for index in _covered(frames.shape[2], side)]
+    found: Frames = np.maximum.reduce([part[:, index] for part in columns for index in _covered(frames.shape[1], side)])
+    return found
+
+
+def _covered(size: int, side: int) -> list[NDArray[np.int64]]:
+    """First, middle and last of the pixels that each of `side` pixels covers."""
+    first = np.arange(side) * size // side
+    last = -(-(np.arange(side) + 1) * size // side) - 1
+    return [first, (first + last) // 2, last]

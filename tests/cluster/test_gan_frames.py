@@ -1,0 +1,67 @@
+"""Frames of games for a GAN: rendered once, split by episode, nothing bright lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster import gan_frames
+from cluster.gan_frames import images_of, player_of, render, shrink
+from gan.data import DataSettings
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gan_frames, "FRAMES", 240)
+    monkeypatch.setattr(gan_frames, "LANES", 12)
+    monkeypatch.setattr(gan_frames, "GAMES", 0)
+
+
+def test_a_game_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = DataSettings(source="game:space_invaders")
+    images = images_of(settings, tmp_path)
+    assert (images.name, images.shape, images.classes) == ("space_invaders", (1, 64, 64), 0)
+    assert sum(map(len, (images.train, images.select, images.report))) == 240
+    assert np.ptp(images.train.images, axis=0).max() > 100, "invaders move"
+    files = list(tmp_path.iterdir())
+    assert len(files) == 1
+    monkeypatch.setattr(gan_frames, "render", None)
+    assert images_of(settings, tmp_path).digest() == images.digest()
+
+
+def test_no_episode_is_in_two_parts() -> None:
+    """An episode's group has the frames between two resets; there are enough groups to split by."""
+    frames, group = render(player_of("toy/catch"))
+    assert (frames.shape, frames.dtype, group.shape) == ((240, 64, 64), np.uint8, (240,))
+    counts = np.unique(group, return_counts=True)[1]
+    assert len(counts) > 12
+    assert counts.max() <= 2, "games of 12 frames, of which every tenth is kept"
+    again, _ = render(player_of("toy/catch"))
+    assert (frames == again).all()
+
+
+def test_a_policy_plays(catch_run: Path, tmp_path: Path) -> None:
+    """Its frames are others than those of random play, and kept apart from them."""
+    played = images_of(DataSettings(source=f"game:{catch_run}"), tmp_path)
+    random = images_of(DataSettings(source="game:toy/catch"), tmp_path)
+    assert played.shape == random.shape
+    assert played.digest() != random.digest()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@given(height=st.integers(64, 128), width=st.integers(64, 128), data=st.data())
+def test_every_pixel_is_seen(height: int, width: int, data: st.DataObject) -> None:
+    """One lit pixel anywhere lights a neighbourhood of its place, and nothing else."""
+    row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    frame = np.zeros((1, height, width), np.uint8)
+    frame[0, row, column] = 200
+    lit = np.argwhere(shrink(frame, 64)[0])
+    assert 1 <= len(lit) <= 4
+    for place in lit:
+        for index, (size, where) in enumerate(((height, row), (width, column))):
+            assert place[index] * size / 64 < where + 1
+            assert (place[index] + 1) * size / 64 > where

@@ -1,0 +1,198 @@
+"""GAN sweeps on real Ray clusters: killed, interrupted, diverged, beside a DQN training."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import ray
+from ray import tune
+
+from cluster.gan_commands import cache_of, prepared
+from cluster.gan_ledger import rounds_of
+from cluster.gan_results import winner_of
+from cluster.gan_search import bounds_of
+from cluster.gan_tuner import GanSweep, TuneInterrupt, search
+from cluster.rundir import RunDir
+from gan.config import changed, from_dict
+from gan.export import load_generator
+from gan.presets import PRESETS
+from tests.cluster.gan_helpers import TINY, TINY_GAN, copy_corners
+from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, command, environment, read_json, run_command, wait_until
+from tests.cluster.records import learns
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
+ROUND = 2_000  # images: under a second on an idle core
+
+
+def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """A command that runs beside the test."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**environment(), **variables},
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,
+    )
+
+
+def told(run: Path) -> list[dict[str, Any]]:
+    """The ledger as it stands, repeated rounds included."""
+    if not (run / "rounds.csv").exists():
+        return []
+    with (run / "rounds.csv").open() as table:
+        return list(csv.DictReader(table))
+
+
+def rows_or_end(sweep: subprocess.Popen[str], run: Path, count: int) -> None:
+    """Wait for so many rounds."""
+    wait_until(lambda: sweep.poll() is not None or len(told(run)) >= count or None)
+    assert sweep.poll() is None, "it has ended too soon"
+
+
+def trial_that_trains(sweep: subprocess.Popen[str]) -> psutil.Process | None:
+    """A process in which a trial is trained at this moment."""
+    assert sweep.poll() is None, "it has ended too soon"
+    for process in psutil.Process(sweep.pid).children(recursive=True):
+        try:
+            name = " ".join(process.cmdline())
+            if name.startswith("ray::") and ".train" in name:
+                return process
+        except psutil.Error:  # gone meanwhile
+            continue
+    return None
+
+
+def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: Path) -> None:
+    """SIGKILL of a trial, SIGTERM of the driver: each trial goes on from its last round, and trains its images once."""
+    run, data = tmp_path / "run", copy_corners(corners, tmp_path)
+    images = ["--trials=4", "--rounds=3", f"--images={3 * ROUND}", "--seed=5"]
+    sweep = start("gan-sweep", "own", f"--data={data}", *TINY_GAN, *images, "--concurrent=2", f"--run-dir={run}")
+    with sweep:
+        rows_or_end(sweep, run, 4)
+        wait_until(lambda: trial_that_trains(sweep)).kill()
+        rows_or_end(sweep, run, 7)
+        os.kill(sweep.pid, signal.SIGTERM)
+        said, _ = sweep.communicate()
+    assert sweep.returncode == 0
+    assert f"saved; go on with: quarterdeck gan-sweep own --run-dir {run} --resume" in said
+    assert list((run / "trials").glob("*/error.txt")), "the killed trial was noticed"
+    assert len(rounds_of(run / "rounds.csv")) < 12
+
+    done = run_command("gan-sweep", "own", "--run-dir", str(run), "--resume", "--concurrent", "2")
+    assert done.returncode == 0, done.stderr
+    for trial in {row["trial"] for row in told(run)}:
+        mine = [int(row["round"]) for row in told(run) if row["trial"] == trial]
+        assert mine[0] == 1
+        assert set(np.diff(mine)) <= {0, 1}, "a lost round is trained again, and no other"
+        assert mine[-1] == 3
+    rounds = rounds_of(run / "rounds.csv")
+    assert len(rounds) == 12
+    for number in range(1, 4):
+        seen = {row["images"] for row in rounds if row["round"] == str(number) and row["diverged"] == "0"}
+        assert seen == {str(number * ROUND)}
+    check_what_is_left(run, rounds, done.stdout)
+
+
+def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> None:
+    """Tables, winner, generator, pictures; values in bounds; no arrays in Tune's files."""
+    settings = from_dict(read_json(run / "run.json")["settings"])
+    for name, (low, high) in bounds_of(settings).items():
+        column = name.rpartition(".")[2]
+        assert all(low <= float(row[column]) <= high for row in rounds)
+    assert {row["weight"] for row in rounds} > {rounds[0]["weight"]}
+    summary, best = read_json(run / "summary.json"), read_json(run / "best.json")
+    diverged = sum(int(row["diverged"]) for row in rounds)
+    assert summary["images"] == (12 - diverged) * ROUND
+    assert (summary["scheduler"], summary["trials"], summary["seed"]) == ("pbt", 4, 5)
+    assert summary["select_fd_clf"] == best["select_fd_clf"]
+    assert summary["select_fd_clf"] == pytest.approx(min(float(row["fd_clf"]) for row in rounds))
+    assert summary["fd_clf"] != summary["select_fd_clf"]
+    assert load_generator(run / "generator").settings == from_dict(best["settings"])
+    assert len((run / "trials.csv").read_text().splitlines()) == 5
+    assert said.splitlines()[0].startswith("trial")
+    assert {"sweep.png", "samples.png", "walk.gif", "nearest.png"} <= {file.name for file in run.iterdir()}
+    assert len(list((run / "pictures").glob("*.png"))) >= 12 - diverged
+    results = [line for file in run.glob("trials/*/result.json") for line in file.read_text().splitlines()]
+    assert len(results) >= 12
+    assert max(map(len, results)) < 4_000
+    assert main_sample(run) == 0
+
+
+def main_sample(run: Path) -> int:
+    """`quarterdeck gan-sample` knows a sweep's directory too."""
+    from cluster.cli import main
+
+    return main(["gan-sample", str(run), "--out", str(run / "grid.png")])
+
+
+@pytest.fixture
+def _signals() -> Any:
+    interrupt = TuneInterrupt()
+    yield
+    interrupt.restore()
+
+
+@pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
+@pytest.mark.parametrize("scheduler", ["pbt", "asha", "random"])
+@pytest.mark.usefixtures("ray_cluster", "_signals")
+def test_a_diverged_trial_takes_no_place_for_ever(
+    tmp_path: Path, corners: Path, monkeypatch: pytest.MonkeyPatch, scheduler: Any
+) -> None:
+    """A population replaces it by a donor's clone; elsewhere it ends, and the next trial has its place."""
+    settings = changed(PRESETS["own"](), {**TINY, "data.source": copy_corners(corners, tmp_path)})
+    settings = changed(settings, {"training.images": 600, "training.generator_rate": 1e-3})
+    rates = iter([1e30, *[1e-3, 2e-3] * 4])
+    space = {"loss": "hinge/r1", "loss.weight": 1.0, "training.discriminator_rate": 1e-3}
+    drawn = {**space, "training.generator_rate": tune.sample_from(lambda _: next(rates))}
+    monkeypatch.setattr("cluster.gan_tuner.space_of", lambda _: drawn)
+    options = GanSweep(settings=settings, scheduler=scheduler, trials=3, rounds=3, concurrent=1)
+    directory = RunDir(tmp_path / "run")
+    directory.create({})
+    results = search(options, prepared(settings, cache_of(directory)), directory)
+    rounds = rounds_of(directory.path / "rounds.csv")
+    sick = rounds[0]["trial"]
+    assert [(row["round"], row["diverged"]) for row in rounds if row["trial"] == sick] == (
+        [("1", "1"), ("2", "0"), ("3", "0")] if scheduler == "pbt" else [("1", "1")]
+    )
+    well = [row for row in rounds if row["trial"] != sick]
+    assert len(well) == {"pbt": 6, "asha": 8, "random": 6}[scheduler], "asha gives away what a trial does not use"
+    assert len({row["trial"] for row in well}) >= (3 if scheduler == "asha" else 2)
+    assert {row["diverged"] for row in well} == {"0"}
+    assert all(float(row["generator_rate"]) <= 1e-2 for row in rounds[3:])
+    trial, best = winner_of(results)
+    assert best.fd_clf < 1e5
+    assert trial in {row["trial"] for row in rounds}
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_sweep_and_a_dqn_training_share_a_cluster(tmp_path: Path, corners: Path) -> None:
+    """Both make progress at the same time on four cores, and the sweep keeps to its two."""
+    address = {"RAY_ADDRESS": ray.get_runtime_context().gcs_address, "RAY_AUTH_MODE": "disabled"}
+    gan, dqn, data = tmp_path / "gan", tmp_path / "dqn", copy_corners(corners, tmp_path)
+    endless = ["--scheduler=pbt", "--trials=3", "--rounds=9000", f"--images={9_000 * ROUND}", "--concurrent=2"]
+    sweep = start("gan-sweep", "own", f"--data={data}", *TINY_GAN, *endless, f"--run-dir={gan}", **address)
+    training = start("train", *ENDLESS_CARTPOLE, f"--run-dir={dqn}", **address)
+    with sweep, training:
+        both = (sweep, training)
+        wait_until(lambda: any(p.poll() is not None for p in both) or (len(told(gan)) > 3 and learns(dqn)) or None)
+        rounds, size, most = len(told(gan)), (dqn / "curve.csv").stat().st_size, 0
+        while len(told(gan)) < rounds + 3 or (dqn / "curve.csv").stat().st_size == size:
+            assert [p.poll() for p in both] == [None, None], "both go on"
+            actors = [a for a in ray._private.state.actors().values() if a["State"] == "ALIVE"]
+            most = max(most, sum(actor["ActorClassName"] == "GanTrial" for actor in actors))
+        assert 1 <= most <= 2
+        for process in both:
+            os.kill(process.pid, signal.SIGTERM)
+        said = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert all("saved; go on with" in text for text in said)
