@@ -27,8 +27,8 @@ class NetworkSettings:
 
     kind: Kind = "dcgan"
     latent: int = 64  # numbers of z
-    generator_width: int = 64  # dcgan: channels before the last layer; mlp: units of both hidden layers
-    discriminator_width: int = 64  # dcgan: channels of the first layer; mlp: units of both hidden layers
+    generator_width: int = 32  # dcgan: channels before the last layer; mlp: units of both hidden layers
+    discriminator_width: int = 32  # dcgan: channels of the first layer; mlp: units of both hidden layers
     generator_norm: GeneratorNorm = "batch"
     discriminator_norm: DiscriminatorNorm = "none"
     conditional: bool = False  # both are told the class: embedding in, projection out (Miyato and Koyama 2018)

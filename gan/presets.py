@@ -19,9 +19,11 @@ def digits() -> GanSettings:
         network=NetworkSettings(
             conditional=True,  # 1. classes (Miyato and Koyama 2018): nearer at equal images
         ),
-        loss=LossSettings(kind="relativistic", penalty="r1r2", weight=1.0),
+        loss=LossSettings(
+            kind="relativistic", penalty="r1r2", weight=0.1
+        ),  # 1.0 leaves the discriminator nothing to say
         training=TrainingSettings(
-            images=450_000,
+            images=600_000,
             batch_size=64,
             generator_rate=1e-3,  # 2. five times the usual rate, falling to 0 over the second half
             discriminator_rate=1e-3,
@@ -68,7 +70,7 @@ def dcgan() -> GanSettings:
     """The control: DCGAN as Radford et al. (2016) trained it, batch norm in both networks."""
     return GanSettings(
         minutes=9.0,
-        network=NetworkSettings(latent=100, discriminator_norm="batch"),
+        network=NetworkSettings(latent=100, generator_width=64, discriminator_width=64, discriminator_norm="batch"),
         loss=LossSettings(kind="nonsaturating", penalty="none"),
         training=TrainingSettings(batch_size=128, beta1=0.5, beta2=0.999),
     )
@@ -77,7 +79,7 @@ def dcgan() -> GanSettings:
 def atari() -> GanSettings:
     """Frames of an Atari game, 64x64: rendered on the command line, or from an npz archive (`--data.source FILE`)."""
     data = DataSettings(source="game:space_invaders")
-    return replace(digits(), data=data, network=NetworkSettings(generator_width=32))
+    return replace(digits(), data=data, network=NetworkSettings())
 
 
 def own() -> GanSettings:

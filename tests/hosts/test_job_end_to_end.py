@@ -101,7 +101,7 @@ def test_a_job_spreads_over_the_hosts_and_learns(ray_hosts: RayHosts) -> None:
 def test_a_job_outlives_its_head(ray_hosts: RayHosts) -> None:
     """The head is lost for good: whoever follows is told so, and the same command with --resume goes on elsewhere."""
     run, steps = shared(ray_hosts.lab) / "pong", "--steps=1000000"
-    ray_hosts.start_worker("all1", rollout=2, replay=2, learner=1)
+    ray_hosts.start_worker("all1", num_cpus=4, rollout=2, replay=2, learner=1)
     ray_hosts.wait_for_nodes(2)
     job = submit(ray_hosts, run, steps, "--checkpoint-minutes=0.05")
     wait_until(lambda: job.poll() is not None or (learns(run) and list(run.glob("checkpoints/*[0-9]"))) or None)
@@ -112,7 +112,7 @@ def test_a_job_outlives_its_head(ray_hosts: RayHosts) -> None:
     before = saved(run)
 
     ray_hosts.start_head("head2")
-    ray_hosts.start_worker("all2", rollout=2, replay=2, learner=1)
+    ray_hosts.start_worker("all2", num_cpus=4, rollout=2, replay=2, learner=1)
     ray_hosts.wait_for_nodes(2)
     job = submit(ray_hosts, run, steps, "--checkpoint-minutes=0.05", "--resume")
     wait_until(lambda: job.poll() is not None or saved(run)["updates"] > before["updates"] + 10 or None)
