@@ -138,6 +138,7 @@ def one_line(url: str) -> Iterator[None]:
     Raises:
         ValueError: the request failed; the message says why.
     """
+    lost = f"{url} has stopped answering: a job there goes on as long as its cluster lives"
     try:
         yield
     except AuthenticationError:
@@ -145,6 +146,7 @@ def one_line(url: str) -> Iterator[None]:
     except (OSError, aiohttp.ClientError) as error:
         if getattr(error, "filename", None) or isinstance(error, BrokenPipeError):  # our own files, our own output
             raise
-        raise ValueError(f"{url} has stopped answering: a job there goes on as long as its cluster lives") from None
+        raise ValueError(lost) from None
     except RuntimeError as error:
-        raise ValueError(str(error).strip().splitlines()[-1]) from None
+        said = str(error).strip().splitlines()[-1]
+        raise ValueError(lost if said.startswith("WebSocket connection closed") else said) from None
