@@ -1,0 +1,160 @@
+"""What TensorBoard shows of a run: where the tags come from, and what its first tab is made of."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+from numpy.typing import NDArray
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from agents.config import Settings, to_dict
+from agents.rollout import Actor
+from cluster.machine import machine
+from cluster.pictures import animation, begin_of_game, strip
+from cluster.rundir import RunDir
+from cluster.throughput import throughput
+
+HISTOGRAM_SECONDS = 20.0
+CLOSING = "evaluation/closing_score_mean"
+RESULTS = (CLOSING, "evaluation/score_mean", "score_while_training/low_epsilon", "run/agent_steps_per_second")
+TUNED = ("world", "network", "exploration", "replay", "learner", "fleet")  # sections that change what is learned
+# The first tab: categories of charts, each a title and the tags in it. Scores of different kinds have lines of their
+# own, and only those that mean the same share a chart.
+LAYOUT: dict[str, dict[str, list[str]]] = {
+    "The story": {
+        "Evaluation: raw score of whole games, frozen weights": ["evaluation/score_mean", CLOSING],
+        "While training: raw score of the lanes that explore least": ["score_while_training/low_epsilon"],
+        "While training: raw score of all lanes": ["score_while_training/all_lanes"],
+        "Agent steps/s, and the bound its stages set": ["throughput/run", "throughput/bound"],
+        "Loss": ["learner/loss"],
+        "Q: of actions taken (learner), of the best action (runners)": ["learner/q_mean", "acting/q_max_mean"],
+    },
+    "Learning": {
+        "TD error, mean of absolute values": ["learner/td_error"],
+        "Gradient norm before clipping": ["learner/grad_norm"],
+        "Epsilon, mean of all lanes": ["acting/epsilon_mean"],
+        "Episode length in agent steps": ["episode_steps/all_lanes", "episode_steps/low_epsilon"],
+    },
+    "Speed": {
+        "Agent steps/s that each stage could do alone": [f"throughput/{n}" for n in ("env", "inference", "gradient")],
+        "Samples per insert": ["run/samples_per_insert"],
+        "Policy lag in learner updates": ["acting/policy_lag_in_updates"],
+        "Age of replayed steps in learner updates": ["replay/age_in_updates"],
+        "Seconds per update": ["seconds_per_update/sample", "seconds_per_update/update"],
+    },
+    "Fleet and machine": {
+        "Runners alive": ["fleet/runners_alive"],
+        "Restarts": ["fleet/runner_restarts", "fleet/learner_restarts"],
+        "Memory in GiB": ["machine/memory_used_gib", "machine/this_process_gib", "learner/gpu_memory_gib"],
+        "Cores and GPU busy, percent": ["machine/cores_busy_percent", "learner/gpu_busy_percent"],
+        "Bytes per step between processes": ["wire/bytes_per_step"],
+    },
+}
+
+
+class Monitor:
+    """Writes a run's events; x is agent steps everywhere."""
+
+    def __init__(self, directory: RunDir, settings: Settings, agent_steps: int) -> None:
+        self.directory, self.settings = directory, settings
+        self.record = directory.record()
+        self.writer = SummaryWriter(str(directory.tensorboard), purge_step=agent_steps + 1)
+        self.drawn = time.monotonic()
+        self.before = (agent_steps, time.monotonic())
+        self._introduce(agent_steps)
+
+    def _introduce(self, agent_steps: int) -> None:
+        """Layout, settings and command: what is known before the first step."""
+        charts = {name: {chart: ["Multiline", tags] for chart, tags in part.items()} for name, part in LAYOUT.items()}
+        self.writer.add_custom_scalars(charts)
+        values = flat(to_dict(self.settings))
+        self.writer.add_text("run/settings", _table(values), agent_steps)
+        facts = {name: self.record.get(name) for name in ("command", "preset", "serial", "commit")}
+        made_on = {**self.record.get("versions", {}), **self.record.get("hardware", {})}
+        self.writer.add_text("run/command", _table({**facts, **made_on}), agent_steps)
+        tuned = {name: value for name, value in values.items() if name.split(".")[0] in TUNED}
+        tuned["seed"] = self.settings.seed
+        experiment, start, self.end = hparams(tuned, dict.fromkeys(RESULTS, 0.0))
+        self._add(experiment, agent_steps)
+        self._add(start, agent_steps)
+
+    def _add(self, summary: Any, agent_steps: int) -> None:
+        events: Any = self.writer.file_writer
+        events.add_summary(summary, agent_steps)
+
+    def scalars(self, own: dict[str, float], agent_steps: int) -> None:
+        """Write a run's scalars, and beside them throughput by stage and what the machine says."""
+        steps, seconds = self.before
+        self.before = (agent_steps, time.monotonic())
+        rate = {"throughput/run": (agent_steps - steps) / max(self.before[1] - seconds, 1e-9)}
+        stages = throughput(own, self.settings, serial=bool(self.record["serial"]))
+        for name, value in (own | rate | stages | machine()).items():
+            self.writer.add_scalar(name, value, agent_steps)
+
+    def evaluated(self, score: float, agent_steps: int) -> None:
+        """The mean score of an evaluation beside training, at the steps that its weights had seen."""
+        self.writer.add_scalar("evaluation/score_mean", score, agent_steps)
+
+    def distributions_due(self) -> bool:
+        """Whether it is time for histograms again: they are for the eye, and rare."""
+        return time.monotonic() - self.drawn >= HISTOGRAM_SECONDS
+
+    def distributions(self, values: dict[str, NDArray[Any]], agent_steps: int) -> None:
+        """Histograms of single values of recent batches."""
+        self.drawn = time.monotonic()
+        for name, array in values.items():
+            self.writer.add_histogram(f"distribution/{name}", array, agent_steps)
+
+    def pictures(self, actor: Actor, agent_steps: int) -> None:
+        """The beginning of an evaluation game as an animation, and what the network looks at in it."""
+        shown = begin_of_game(actor, self.settings)
+        if not shown:
+            return
+        about = "The first 120 steps of one evaluation game: always the same seed, frozen weights."
+        self._add_image("evaluation/game", animation(shown), about, agent_steps)
+        looked = strip(actor.network, shown)
+        if looked is not None:
+            out = io.BytesIO()
+            Image.fromarray(looked).save(out, "PNG")
+            about = (
+                "Frames of that game, and in red how much the value of the best action moves with each pixel: "
+                "|dQ/dpixel|, the strongest over the stacked frames (Simonyan et al. 2013, arXiv:1312.6034)."
+            )
+            self._add_image("evaluation/saliency", out.getvalue(), about, agent_steps)
+
+    def _add_image(self, tag: str, data: bytes, about: str, agent_steps: int) -> None:
+        with Image.open(io.BytesIO(data)) as image:
+            width, height = image.size
+        image_value = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=data)
+        metadata = SummaryMetadata(summary_description=about)
+        self._add(Summary(value=[Summary.Value(tag=tag, image=image_value, metadata=metadata)]), agent_steps)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.writer.close()
+
+    def conclude(self, score: float | None, agent_steps: int) -> None:
+        """After `close`: the closing evaluation's mean score, where there was one, and the end of the session."""
+        self.writer = SummaryWriter(str(self.directory.tensorboard), filename_suffix=".end")
+        if score is not None:
+            self.writer.add_scalar(CLOSING, score, agent_steps)
+            self._add(self.end, agent_steps)
+        self.writer.close()
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by the names that the command line gives them."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
+def _table(values: dict[str, Any]) -> str:
+    rows = [f"| {name} | {value} |" for name, value in values.items()]
+    return "\n".join(["| name | value |", "|---|---|", *rows])
