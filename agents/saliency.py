@@ -22,9 +22,10 @@ def saliency(network: QNetwork, obs: NDArray[Any]) -> NDArray[np.float32]:
         network: Q-network of pixels.
         obs: stacks [B, P, K, D], uint8.
     """
-    pixels = torch.tensor(obs, dtype=torch.float32, device=next(network.parameters()).device, requires_grad=True)
-    with torch.enable_grad():
+    device = next(network.parameters()).device
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is doing
+        pixels = torch.tensor(obs, dtype=torch.float32, device=device, requires_grad=True)
         greedy = network(pixels).max(1).values.sum()  # samples do not touch each other: one sum serves all
-    (gradient,) = torch.autograd.grad(greedy, pixels)
+        (gradient,) = torch.autograd.grad(greedy, pixels)
     strongest = gradient.abs().amax(2).cpu().numpy()
     return np.asarray(from_blocks(strongest, network.frame_shape), np.float32)

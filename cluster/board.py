@@ -47,7 +47,8 @@ def board(arguments: list[str]) -> int:
     before = {number: signal.signal(number, _raiser(stop)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         url = serve(options.runs, options.port)
-        print(f"{len(runs)} runs of {options.runs} are shown at {url} (Ctrl-C ends this)", flush=True)
+        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+        print(f"{count} of {options.runs} at {url} (Ctrl-C ends this)", flush=True)
         stop.wait()
     finally:
         for number, handler in before.items():

@@ -71,7 +71,8 @@ def policy_of_run(directory: RunDir) -> Policy:
     world = make_world(settings.world, 1)
     world.close()
     about: dict[str, Any] = {
-        "world": dict(world.protocol),
+        "env": settings.world.env,
+        "trained_under": dict(world.protocol),
         "agent_steps": steps,
         "seed": settings.seed,
         "commit": recorded.get("commit"),

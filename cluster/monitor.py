@@ -8,53 +8,21 @@ from typing import Any
 
 from numpy.typing import NDArray
 from PIL import Image
-from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.plugins.image.metadata import create_summary_metadata
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 from agents.config import Settings, to_dict
 from agents.rollout import Actor
 from cluster.machine import machine
+from cluster.overview import CLOSING, LAYOUT, flat, hparams_of, table
 from cluster.pictures import animation, begin_of_game, strip
 from cluster.rundir import RunDir
 from cluster.throughput import throughput
 
 HISTOGRAM_SECONDS = 20.0
-CLOSING = "evaluation/closing_score_mean"
-RESULTS = (CLOSING, "evaluation/score_mean", "score_while_training/low_epsilon", "run/agent_steps_per_second")
-TUNED = ("world", "network", "exploration", "replay", "learner", "fleet")  # sections that change what is learned
-# The first tab: categories of charts, each a title and the tags in it. Scores of different kinds have lines of their
-# own, and only those that mean the same share a chart.
-LAYOUT: dict[str, dict[str, list[str]]] = {
-    "The story": {
-        "Evaluation: raw score of whole games, frozen weights": ["evaluation/score_mean", CLOSING],
-        "While training: raw score of the lanes that explore least": ["score_while_training/low_epsilon"],
-        "While training: raw score of all lanes": ["score_while_training/all_lanes"],
-        "Agent steps/s, and the bound its stages set": ["throughput/run", "throughput/bound"],
-        "Loss": ["learner/loss"],
-        "Q: of actions taken (learner), of the best action (runners)": ["learner/q_mean", "acting/q_max_mean"],
-    },
-    "Learning": {
-        "TD error, mean of absolute values": ["learner/td_error"],
-        "Gradient norm before clipping": ["learner/grad_norm"],
-        "Epsilon, mean of all lanes": ["acting/epsilon_mean"],
-        "Episode length in agent steps": ["episode_steps/all_lanes", "episode_steps/low_epsilon"],
-    },
-    "Speed": {
-        "Agent steps/s that each stage could do alone": [f"throughput/{n}" for n in ("env", "inference", "gradient")],
-        "Samples per insert": ["run/samples_per_insert"],
-        "Policy lag in learner updates": ["acting/policy_lag_in_updates"],
-        "Age of replayed steps in learner updates": ["replay/age_in_updates"],
-        "Seconds per update": ["seconds_per_update/sample", "seconds_per_update/update"],
-    },
-    "Fleet and machine": {
-        "Runners alive": ["fleet/runners_alive"],
-        "Restarts": ["fleet/runner_restarts", "fleet/learner_restarts"],
-        "Memory in GiB": ["machine/memory_used_gib", "machine/this_process_gib", "learner/gpu_memory_gib"],
-        "Cores and GPU busy, percent": ["machine/cores_busy_percent", "learner/gpu_busy_percent"],
-        "Bytes per step between processes": ["wire/bytes_per_step"],
-    },
-}
 
 
 class Monitor:
@@ -73,13 +41,11 @@ class Monitor:
         charts = {name: {chart: ["Multiline", tags] for chart, tags in part.items()} for name, part in LAYOUT.items()}
         self.writer.add_custom_scalars(charts)
         values = flat(to_dict(self.settings))
-        self.writer.add_text("run/settings", _table(values), agent_steps)
+        self.writer.add_text("run/settings", table(values), agent_steps)
         facts = {name: self.record.get(name) for name in ("command", "preset", "serial", "commit")}
         made_on = {**self.record.get("versions", {}), **self.record.get("hardware", {})}
-        self.writer.add_text("run/command", _table({**facts, **made_on}), agent_steps)
-        tuned = {name: value for name, value in values.items() if name.split(".")[0] in TUNED}
-        tuned["seed"] = self.settings.seed
-        experiment, start, self.end = hparams(tuned, dict.fromkeys(RESULTS, 0.0))
+        self.writer.add_text("run/command", table({**facts, **made_on}), agent_steps)
+        experiment, start, self.end = hparams_of(self.settings, self.record["preset"])
         self._add(experiment, agent_steps)
         self._add(start, agent_steps)
 
@@ -130,9 +96,12 @@ class Monitor:
     def _add_image(self, tag: str, data: bytes, about: str, agent_steps: int) -> None:
         with Image.open(io.BytesIO(data)) as image:
             width, height = image.size
-        image_value = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=data)
-        metadata = SummaryMetadata(summary_description=about)
-        self._add(Summary(value=[Summary.Value(tag=tag, image=image_value, metadata=metadata)]), agent_steps)
+        # The newer form of an image's event: TensorBoard's fast reader drops the description of the older one.
+        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=3)])
+        strings = [str(width).encode(), str(height).encode(), data]
+        tensor = TensorProto(dtype="DT_STRING", string_val=strings, tensor_shape=shape)
+        metadata = create_summary_metadata(tag, about, converted_to_tensor=False)
+        self._add(Summary(value=[Summary.Value(tag=tag, tensor=tensor, metadata=metadata)]), agent_steps)
 
     def close(self) -> None:
         """Write what is left."""
@@ -145,16 +114,3 @@ class Monitor:
             self.writer.add_scalar(CLOSING, score, agent_steps)
             self._add(self.end, agent_steps)
         self.writer.close()
-
-
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by the names that the command line gives them."""
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
-
-
-def _table(values: dict[str, Any]) -> str:
-    rows = [f"| {name} | {value} |" for name, value in values.items()]
-    return "\n".join(["| name | value |", "|---|---|", *rows])

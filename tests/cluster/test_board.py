@@ -66,7 +66,7 @@ def board(catch_run: Path) -> Iterator[tuple[Ask, str]]:
 
 
 def test_it_says_what_it_shows_and_where(board: tuple[Ask, str]) -> None:
-    assert board[1].startswith("1 runs of ")
+    assert board[1].startswith("1 run of ")
 
 
 def test_the_overview_is_in_front_and_every_tab_has_data(board: tuple[Ask, str]) -> None:
@@ -98,6 +98,10 @@ def test_hparams_of_the_run_are_served(board: tuple[Ask, str]) -> None:
     experiment = board[0]("plugin/hparams/experiment", {"experimentName": ""})
     names = {one["name"] for one in experiment["hparamInfos"]}
     assert {"seed", "learner.learning_rate", "replay.n_step"} <= names
+    first = [one["name"] for one in experiment["hparamInfos"] if one["differs"]]
+    assert experiment["hparamInfos"][0]["name"] == first[0]
+    assert {"world.env", "learner.batch_size", "replay.capacity"} <= set(first), "what the command line changed"
+    assert not {"learner.gamma", "network.kind"} & set(first)
     asked = {"colParams": [], "allowedStatuses": ["STATUS_SUCCESS"], "startIndex": 0, "sliceSize": 9}
     groups = board[0]("plugin/hparams/session_groups", asked)["sessionGroups"]
     assert [group["hparams"]["learner.batch_size"] for group in groups] == [16.0]

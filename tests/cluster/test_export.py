@@ -45,7 +45,7 @@ def test_the_card_says_what_the_policy_is(exported: Path, catch_run: Path) -> No
     card = json.loads((exported / "policy.json").read_text())
     assert card["agent_steps"] == read_json(catch_run / "summary.json")["agent_steps"]
     assert (card["frame_shape"], card["num_actions"], card["network"]["stack"]) == ([84, 84], 3, 4)
-    assert card["world"]["env"] == "toy/catch"
+    assert card["env"] == "toy/catch"
 
 
 def test_all_forms_hold_the_checkpoints_values(exported: Path, catch_run: Path) -> None:

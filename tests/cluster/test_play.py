@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -15,12 +16,16 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 
+from agents.config import to_dict
+from agents.serial import SerialRun
 from cluster.cli import main
 from cluster.game import Moment
 from cluster.panel import Panel
+from cluster.rundir import RunDir
 from cluster.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
-from tests.cluster.helpers import PATIENCE, TINY_CATCH, command, environment, run_command
+from tests.cluster.helpers import PATIENCE, command, environment
 from tests.cluster.records import refused
+from tests.small_run import small_settings
 
 ROOT = Path(__file__).parents[2]
 COLOUR = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m")
@@ -78,15 +83,16 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose games take half a minute at their own speed: nobody waits for their end."""
-    path = tmp_path_factory.mktemp("long") / "run"
-    arguments = [*TINY_CATCH, "--env=pong", "--serial", "--steps=64", "--evaluation.episodes=1"]
-    arguments += ["--frame-cap=2000", "--noop-max=0"]
-    assert main(["train", "atari", *arguments, "--run-dir", str(path)]) == 0
-    return path
+    """A run whose games take minutes at their own speed: nobody waits for their end."""
+    directory, settings = RunDir(tmp_path_factory.mktemp("long") / "run"), small_settings("pong")
+    directory.create({"preset": "pong", "serial": True, "settings": to_dict(settings)})
+    run = SerialRun(settings)
+    run.save(directory.checkpoints)
+    run.close()
+    return directory.path
 
 
-@pytest.mark.parametrize("end", ["q", "ctrl-c", "terminated"])
+@pytest.mark.parametrize("end", ["q", "terminated"])
 def test_play_draws_and_gives_the_terminal_back(long_run: Path, terminal: tuple[int, int], end: str) -> None:
     ours, theirs = terminal
     before = termios.tcgetattr(theirs)
@@ -106,7 +112,7 @@ def test_play_draws_and_gives_the_terminal_back(long_run: Path, terminal: tuple[
     if end == "q":
         os.write(ours, b"xq")
     else:
-        process.send_signal(signal.SIGINT if end == "ctrl-c" else signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
     while b"points" not in said:
         said += os.read(ours, 1 << 16)
     assert process.wait(PATIENCE) == 0
@@ -124,12 +130,11 @@ def test_play_draws_and_gives_the_terminal_back(long_run: Path, terminal: tuple[
     assert (picture.max(2) - picture.min(2)).max() > 50, "Pong is in colour"
 
 
-def test_play_without_a_terminal_says_what_else_there_is(catch_run: Path) -> None:
-    done = run_command("play", str(catch_run))
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    assert "use watch RUN_DIR --out FILE.mp4" in done.stderr
+def test_play_without_a_terminal_says_what_else_there_is(
+    catch_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert "here is none: use watch RUN_DIR --out FILE.mp4" in refused(capsys, "play", str(catch_run))
 
 
 def test_play_wants_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
