@@ -1,6 +1,6 @@
 """Pictures of TensorBoard for the documentation, taken of real runs with the system's Chromium.
 
-    python -m benchmarks.board_pictures runs --out docs
+    python -m benchmarks.board_pictures runs --out docs --tabs story images hparams
 
 Needs a program `chromium` (Debian: apt-get install chromium); nothing of it is a dependency of the project.
 """
@@ -42,15 +42,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Pictures of TensorBoard for the documentation.")
     parser.add_argument("runs", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--tabs", nargs="+", choices=list(TABS), default=list(TABS))
     options = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("no chromium here: install one (Debian: apt-get install chromium)")
     runs_in(options.runs)
     url = serve(options.runs, 0)
-    for name, tab in TABS.items():
+    for name in options.tabs:
         file = options.out / f"board-{name}.png"
-        take(chromium, f"{url}#{tab}", file)
+        take(chromium, f"{url}#{TABS[name]}", file)
         print(f"{file}: {file.stat().st_size / 1000:.0f} KB")
 
 

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: where the tags come from, and what its first tab is made of."""
+"""What TensorBoard is given of a run while it goes: scalars, distributions, pictures, settings."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ def hparams_of(settings: Settings, preset: str) -> tuple[Any, Any, Any]:
 
     Settings that differ from the preset's are marked: the table shows those first.
     """
-    usual, values = (_tuned(one) for one in (PRESETS[preset](), settings))
+    usual = _tuned(PRESETS[preset]() if preset in PRESETS else settings)
+    values = _tuned(settings)
     experiment, start, end = hparams(values, dict.fromkeys(RESULTS, 0.0))  # type: ignore[no-untyped-call]
     content = experiment.value[0].metadata.plugin_data
     told = HParamsPluginData.FromString(content.content)

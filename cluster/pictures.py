@@ -20,7 +20,7 @@ from cluster.game import Moment, moments, shown_world
 
 STEPS = 120  # agent steps of a game that are shown: eight seconds of an Atari game
 TALLEST = 210  # pixels of the animation
-COLUMNS = 8  # moments of a strip
+COLUMNS = 4  # moments of a strip
 SCALE = 2  # a pixel of a strip's frames
 BRIGHTEST = 99.5  # percentile of a saliency map that is drawn at full strength
 
@@ -48,9 +48,9 @@ def animation(shown: list[Moment]) -> bytes:
 
 
 def strip(network: QNetwork, shown: list[Moment]) -> Picture | None:
-    """Eight moments side by side: the newest frame, and under it the same with its saliency in red.
+    """Four moments side by side: the newest frame, and under it the same with its saliency in red.
 
-    Nothing of worlds without pixels. uint8 [2 * H * 2, 8 * W * 2, 3].
+    Nothing of worlds without pixels. uint8 [2 * H * 2, 4 * W * 2, 3].
     """
     if not network.pixels:
         return None

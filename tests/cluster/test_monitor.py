@@ -84,7 +84,7 @@ def test_a_game_is_shown_as_an_animation_and_what_is_looked_at(events: EventAccu
         assert animation.size == (84, 84) == (int(width), int(height))
     with Image.open(io.BytesIO(events.Tensors("evaluation/saliency")[-1].tensor_proto.string_val[2])) as strip:
         pixels = np.asarray(strip.convert("RGB")).astype(int)
-    assert pixels.shape == (2 * 84 * 2, 8 * 84 * 2, 3)
+    assert pixels.shape == (2 * 84 * 2, 4 * 84 * 2, 3)
     frames, looked = pixels[:168], pixels[168:]
     assert (frames.max(2) == frames.min(2)).all(), "the learner sees gray"
     assert (looked[..., 0] > looked[..., 1] + 100).any()
