@@ -17,18 +17,18 @@ from PIL import Image
 
 from cluster.board import runs_in, serve
 
-TABS = {"story": "custom_scalars", "images": "images", "hparams": "hparams"}
-SIZE = (1440, 960)  # of the window
+WIDTH = 1440  # pixels of the window
+TABS = {"story": ("custom_scalars", 960), "images": ("images", 620), "hparams": ("hparams", 480)}  # and the height
 PATIENCE = 180  # seconds for a page
 COLOURS = 64  # of a picture: small files
 
 
-def take(chromium: str, url: str, file: Path) -> None:
+def take(chromium: str, url: str, height: int, file: Path) -> None:
     """One page as a PNG of few colours."""
     with tempfile.TemporaryDirectory() as profile:
         command = [
             chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
-            f"--user-data-dir={profile}", f"--window-size={SIZE[0]},{SIZE[1]}",
+            f"--user-data-dir={profile}", f"--window-size={WIDTH},{height}",
             "--virtual-time-budget=30000", f"--screenshot={file.absolute()}", url,
         ]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
@@ -50,8 +50,8 @@ def main() -> None:
     runs_in(options.runs)
     url = serve(options.runs, 0)
     for name in options.tabs:
-        file = options.out / f"board-{name}.png"
-        take(chromium, f"{url}#{TABS[name]}", file)
+        (tab, height), file = TABS[name], options.out / f"board-{name}.png"
+        take(chromium, f"{url}#{tab}", height, file)
         print(f"{file}: {file.stat().st_size / 1000:.0f} KB")
 
 
