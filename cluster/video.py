@@ -26,19 +26,29 @@ def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False)
     if out.suffix != ".mp4" or out.is_dir():
         raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
     part = out.with_name(f"{out.stem}.part.mp4")
+    try:
+        part.touch()
+    except OSError as error:
+        raise ValueError(f"cannot write {out} ({error.strerror}): name another --out") from None
+    try:
+        score = _film(actor, settings, part, values=values)
+        part.replace(out)
+    except OSError as error:
+        raise ValueError(f"cannot write {out} ({error}): name another --out") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return score
+
+
+def _film(actor: Actor, settings: Settings, file: Path, *, values: bool) -> float:
     world = shown_world(settings)
     panel, score = Panel(action_names(world)), 0.0
     try:
-        part.touch()
-        writer: Any = imageio.get_writer(part, fps=pictures_per_second(settings), macro_block_size=2)
+        writer: Any = imageio.get_writer(file, fps=pictures_per_second(settings), macro_block_size=2)
         with writer as video:
             for moment in moments(actor, settings, world):
                 video.append_data(panel.beside(moment) if values else moment.picture)
                 score = moment.score
-        part.replace(out)
-    except OSError as error:
-        raise ValueError(f"cannot write {out} ({error.strerror or error}): name another --out") from None
     finally:
         world.close()
-        part.unlink(missing_ok=True)
     return score
