@@ -9,8 +9,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
+from agents import checkpoint
 from agents.config import Settings
-from agents.evaluation import evaluate_network
+from agents.evaluation import evaluate_network, policy_of
 from agents.limiter import SamplesPerInsert
 from agents.policy import epsilons
 from agents.rollout import Actor
@@ -109,8 +110,10 @@ class Session:
         self.saved = time.monotonic()
 
     def _draw(self) -> None:
-        """Show the policy at work: a second or two every few minutes, with the weights that were just saved."""
-        self.monitor.pictures(self.run.actor(), self.run.stats.agent_steps)
+        """Show the policy that was just saved, from its file: no learner is asked, so none can be lost over it."""
+        assert self.checkpoint is not None
+        policy = policy_of(checkpoint.load(self.checkpoint, only="learner"), self.settings)
+        self.monitor.pictures(policy, self.run.stats.agent_steps)
 
     def _report(self, display: Display, *, last: bool = False) -> None:
         """Scalars and distributions into TensorBoard, a row of the curve, the live line."""

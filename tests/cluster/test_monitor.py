@@ -174,8 +174,11 @@ def test_a_gpu_is_asked_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     assert meter.read() == {}
     assert asked == ["cuda"]
 
+    class NVMLError(Exception):
+        """As the driver's library raises it."""
+
     def absent(device: Any) -> int:
-        raise ModuleNotFoundError("pynvml")
+        raise NVMLError("NVML Shared Library Not Found")
 
     monkeypatch.setattr(torch.cuda, "utilization", absent)
     assert GpuMeter("cuda").read() == {"gpu_memory_gib": 3.0}
