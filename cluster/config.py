@@ -58,7 +58,7 @@ class QuarterdeckConfig(AlgorithmConfig):
         self.num_learners = settings.fleet.learners
         on_gpu = settings.fleet.learners > 0 and settings.learner.device.startswith("cuda")
         self.num_gpus_per_learner = int(on_gpu)
-        self.custom_resources_per_env_runner = roles.unit(settings, roles.RUNNER)
+        self.custom_resources_per_env_runner = roles.unit(settings, roles.RUNNER, 1 - roles.EVALUATOR_PART)
         self.custom_resources_per_learner = roles.unit(settings, roles.LEARNER)
         return self
 

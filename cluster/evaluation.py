@@ -49,7 +49,7 @@ class EvaluationBeside:
         done = self._finished() if self.pending is not None else None
         if self.next_at and agent_steps >= self.next_at and self.pending is None:
             if self.actor is None:  # started late, so that a short run does not pay for it
-                place = roles.unit(self.settings, roles.RUNNER, 0.01)  # it takes no runner's place
+                place = roles.unit(self.settings, roles.RUNNER, roles.EVALUATOR_PART)
                 options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": RETRIES, "resources": place}
                 actor = ray.remote(**options)(Evaluator)
                 self.actor = actor.remote(self.settings, *self.shape)

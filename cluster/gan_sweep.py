@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -51,11 +53,11 @@ def gan_sweep(arguments: list[str]) -> int:
         own = {name: getattr(options, name) for name in OWN}
         record = {"workload": "gan-sweep", "preset": preset, "serial": False, "sweep": own}
         directory.create({**record, "settings": to_dict(options.settings), **origin()})
-    interrupt = TuneInterrupt()
+    start_ray(options.concurrent or 1)
+    interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
     try:
-        start_ray(options.concurrent or 1)
-        interrupt.check()
-        results = search(options, run, directory)
+        with redirect_stdout(sys.stderr):  # Tune has a word of its own when it goes on
+            results = search(options, run, directory)
     finally:
         interrupt.restore()
         ray.shutdown()

@@ -63,11 +63,6 @@ class TuneInterrupt(Interrupt):
         super()._raise(number, frame)
         signal.raise_signal(signal.SIGUSR1)
 
-    def check(self) -> None:
-        """End here if the signal came before there was anything to write down."""
-        if self.raised:
-            raise KeyboardInterrupt
-
 
 def folder_of(trial: Trial) -> str:
     """A trial's folder is called as it is; Tune would write all its settings into the name."""

@@ -10,6 +10,7 @@ import torch
 from agents.config import Settings
 
 RUNNER, SHARD, LEARNER = "rollout", "replay", "learner"
+EVALUATOR_PART = 0.01  # of a rollout slot: runners leave it, so that full nodes still have room for the evaluation
 
 
 def unit(settings: Settings, role: str, amount: float = 1) -> dict[str, float]:

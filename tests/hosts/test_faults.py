@@ -34,7 +34,7 @@ class Cluster:
         self.training = Training(self.ray_hosts, self.storage / "catch", "--steps=100000000")
 
     def workers(self, suffix: str) -> None:
-        """Hosts with just the room that the run takes; each runner has one of its own."""
+        """Hosts with just the room that the run takes, evaluation included; each runner has one of its own."""
         start = self.ray_hosts.start_worker
         self.play = [start(f"play{index}{suffix}", rollout=1) for index in (1, 2)]
         self.store, self.learn = start(f"store{suffix}", replay=2), start(f"learn{suffix}", learner=1)

@@ -1,0 +1,97 @@
+"""GAN trainings side by side at equal images, each by the command that a person would type; a Markdown table of scores.
+
+    python -m benchmarks.gan losses --images 100000             every loss, digits, one recipe each
+    python -m benchmarks.gan stacked --images 400000            coverage of 1,000 modes: control, packing, relativistic
+    python -m benchmarks.gan schedulers --images 60000 --seeds 0 1 2     population against random search
+
+Two trainings run at a time, one core each: what is compared are images, not minutes. A run that has its summary.json
+under --runs is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+DIGITS = ["digits", "--minutes=1e9", "--scores.every-images=0"]
+RATE = ["--training.generator-rate=2e-4", "--training.discriminator-rate=2e-4", "--training.decay-from=1"]
+ADAM = ["--training.beta1=0.5", "--training.beta2=0.999", *RATE]
+STACKED = ["stacked", "--minutes=1e9", "--scores.every-images=0"]
+CONTROL = ["--loss.kind=nonsaturating", "--loss.penalty=none", "--network.discriminator-norm=batch", *ADAM]
+Recipes = dict[str, list[str]]
+LOSSES: Recipes = {  # penalties and momenta as in the papers, everything else the same
+    "minimax": [*DIGITS, "--loss.kind=minimax", "--loss.penalty=none", *ADAM],
+    "non-saturating": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=none", *ADAM],
+    "non-saturating + R1": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=r1"],
+    "non-saturating + R1 + R2": [*DIGITS, "--loss.kind=nonsaturating"],
+    "least squares": [*DIGITS, "--loss.kind=least_squares", "--loss.penalty=none", *ADAM],
+    "hinge + spectral norm": [
+        *DIGITS, "--loss.kind=hinge", "--loss.penalty=none", "--network.discriminator-norm=spectral", *RATE,
+    ],
+    "Wasserstein + gradient penalty": [
+        *DIGITS, "--loss.kind=wasserstein", "--loss.penalty=gradient", "--loss.weight=10", *RATE,
+    ],
+    "relativistic + R1 + R2": DIGITS,
+}  # fmt: skip
+COVERAGE: Recipes = {
+    "DCGAN, the control": [*STACKED, *CONTROL],
+    "DCGAN, packing 2": [*STACKED, *CONTROL, "--network.pack=2"],
+    "relativistic + R1 + R2": STACKED,
+}
+SEARCH = ["--minutes=1e9", "--trials=4", "--rounds=6", "--concurrent=2"]
+SCHEDULERS: Recipes = {name: ["digits", *SEARCH, f"--scheduler={name}"] for name in ("pbt", "random")}
+TABLES = {
+    "losses": ("gan", LOSSES, ("fd_clf", "fd_floor", "kid_clf", "precision", "recall", "nn_ratio")),
+    "stacked": ("gan", COVERAGE, ("modes", "modes_floor", "mode_kl", "mode_kl_floor", "fd_clf", "fd_floor")),
+    "schedulers": ("gan-sweep", SCHEDULERS, ("select_fd_clf", "fd_clf", "fd_floor", "precision", "recall")),
+}
+
+
+def train(command: str, arguments: list[str], run: Path) -> dict[str, Any]:
+    """Run one command to its end, unless it was run before; its summary, or how it ended."""
+    if not (run / "summary.json").exists():
+        call = [sys.executable, "-m", "cluster", command, *arguments, "--run-dir", str(run)]
+        done = subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            return {"ended": done.stderr.strip().splitlines()[-1]}
+    summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    return summary
+
+
+def main() -> None:
+    """Train what is asked for, then print the table."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("table", choices=TABLES)
+    options.add_argument("--images", type=int, required=True)
+    options.add_argument("--seeds", type=int, nargs="+", default=[0])
+    options.add_argument("--runs", type=Path, default=Path("runs/benchmark-gan"))
+    asked = options.parse_args()
+    command, recipes, columns = TABLES[asked.table]
+    with ThreadPoolExecutor(1 if command == "gan-sweep" else 2) as pool:
+        found = {
+            (name, seed): pool.submit(
+                train,
+                command,
+                [*arguments, f"--images={asked.images}", f"--seed={seed}"],
+                asked.runs / f"{asked.table}-{number}-{asked.images}-{seed}",
+            )
+            for number, (name, arguments) in enumerate(recipes.items())
+            for seed in asked.seeds
+        }
+        print(f"| {asked.table} | seed | images | minutes | {' | '.join(columns)} |")
+        print("|---|" + "---|" * (3 + len(columns)))
+        for (name, seed), future in found.items():
+            summary = future.result()
+            scores = " | ".join(f"{summary[column]:.3g}" for column in columns if column in summary)
+            minutes = f"{summary['seconds'] / 60:.1f}" if "seconds" in summary else summary["ended"]
+            print(f"| {name} | {seed} | {summary.get('images', asked.images):,} | {minutes} | {scores} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
