@@ -128,7 +128,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         grad_norm = self.apply_gradients()
-        return Update(loss.detach(), error.detach(), (target_t - error.detach()).mean(), grad_norm)
+        return Update(loss.detach(), error.detach(), target_t - error.detach(), grad_norm)
 
     def apply_gradients(self) -> Tensor:
         """Reduce over learners, clip, step, and turn every clock of updates; returns the norm before clipping."""

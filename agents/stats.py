@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agents.rollout import Episode, Tally
 from agents.updates import Learned
 
 WINDOW = 30  # games a mean is taken over
+BATCHES = 32  # newest looked-at batches a distribution is taken over
 COUNTERS = ("agent_steps", "frames", "updates", "episodes", "seconds")
 
 
@@ -26,6 +30,7 @@ class RunStats:
     recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
     greedy: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
     means: dict[str, list[float]] = field(default_factory=dict)
+    spread: dict[str, deque[NDArray[Any]]] = field(default_factory=dict)
     evaluations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (agent steps, summary), not yet read
 
     def collected(self, tally: Tally, greedy_epsilon: float) -> None:
@@ -50,10 +55,23 @@ class RunStats:
         self.note("seconds_per_update/update", learned.update_seconds / learned.updates)
         if learned.version is not None:
             self.note("replay/age_in_updates", float(self.updates - learned.version.mean()))
+            self._keep("replay_age_in_updates", self.updates - learned.version)
+        self._keep("q_of_actions_taken", learned.q)
+        self._keep("td_error", learned.td_error)
 
     def note(self, name: str, value: float) -> None:
         """Remember a scalar until the next `read`."""
         self.means.setdefault(name, []).append(value)
+
+    def _keep(self, name: str, values: NDArray[Any] | None) -> None:
+        if values is not None:
+            self.spread.setdefault(name, deque(maxlen=BATCHES)).append(values)
+
+    def distributions(self) -> dict[str, NDArray[Any]]:
+        """Single values [N] of the newest batches since the last call, for histograms."""
+        found = {name: np.concatenate(batches) for name, batches in self.spread.items()}
+        self.spread.clear()
+        return found
 
     def score(self) -> float | None:
         """Mean raw score of the recent greedy games once there are enough of them to say something."""

@@ -18,7 +18,7 @@ class Update(NamedTuple):
 
     loss: Tensor  # []
     td_error: Tensor  # [B]
-    q_mean: Tensor  # [] mean Q of the actions taken
+    q: Tensor  # [B] of the actions taken
     grad_norm: Tensor  # [] before clipping
 
 
@@ -29,6 +29,8 @@ class Learned:
     updates: int
     scalars: dict[str, float] = field(default_factory=dict)
     version: NDArray[np.int32] | None = None  # [B] of the weights that acted in the last batch
+    q: NDArray[np.float32] | None = None  # [B] of the actions taken
+    td_error: NDArray[np.float32] | None = None  # [B]
     sample_seconds: float = 0.0
     update_seconds: float = 0.0
 
@@ -43,10 +45,11 @@ class Learned:
             raise FloatingPointError(
                 f"the loss became {loss}: lower learner.learning_rate, or use learner.precision fp32"
             )
+        self.q, self.td_error = update.q.cpu().numpy(), update.td_error.cpu().numpy()
         self.scalars = {
             "loss": loss,
-            "q_mean": float(update.q_mean),
-            "td_error": float(update.td_error.abs().mean()),
+            "q_mean": float(self.q.mean()),
+            "td_error": float(np.abs(self.td_error).mean()),
             "grad_norm": float(update.grad_norm),
         }
         self.version = batch.version

@@ -12,7 +12,10 @@ USAGE = """usage: quarterdeck COMMAND ...
 
   train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--serial] [--resume] [--dry-run]
   evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]
-  watch RUN_DIR --out FILE.mp4
+  watch RUN_DIR --out FILE.mp4 [--values]              a game as a video
+  play RUN_DIR                                         a game in the terminal
+  board [RUNS] [--port P]                              TensorBoard, the overview in front
+  export RUN_DIR --out DIR [--format torch|program|rlmodule|all]
 
   gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]
   gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR] [--resume]
@@ -34,10 +37,11 @@ examples: quarterdeck train pong --minutes 15
 
 def command_table() -> dict[str, Callable[[list[str]], int]]:
     """Every command by its name. Importing them takes seconds, during which a person may change their mind."""
-    from cluster import commands, gan_commands, gan_sweep, submission
+    from cluster import board, commands, export, gan_commands, gan_sweep, play, submission
 
     gan = {**gan_commands.GAN_COMMANDS, **gan_sweep.SWEEP_COMMANDS}
-    return {**commands.COMMANDS, **gan, **submission.JOB_COMMANDS}
+    shown = {**play.PLAY_COMMANDS, **board.BOARD_COMMANDS, **export.EXPORT_COMMANDS}
+    return {**commands.COMMANDS, **shown, **gan, **submission.JOB_COMMANDS}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""train, evaluate and watch: what each command does between its arguments and its exit status."""
+"""train and evaluate: what each command does between its arguments and its exit status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from cluster.fleet import FleetRun
 from cluster.rundir import RunDir, origin, process_seconds, protocol_name, write_json
 from cluster.session import Session
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
-from cluster.video import record
 from envs import make_world
 
 PRESET_NAMES = (*PRESETS, *TABULAR_PRESETS)
@@ -70,15 +69,6 @@ class Evaluate:
     """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the result as one JSON object."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Record one game of the newest checkpoint of a run."""
-
-    run_dir: tyro.conf.Positional[Path]
-    out: Path
-    """Video file, .mp4."""
 
 
 def train(arguments: list[str]) -> int:
@@ -203,18 +193,4 @@ def evaluate(arguments: list[str]) -> int:
     return 0
 
 
-def watch(arguments: list[str]) -> int:
-    """`quarterdeck watch RUN_DIR --out FILE.mp4`."""
-    options = parse(Watch, arguments, "watch")
-    directory = RunDir(options.run_dir)
-    recorded = directory.record()
-    if recorded["preset"] in TABULAR_PRESETS:
-        raise ValueError("watch plays deep Q-networks: the tables' worlds are text, use evaluate")
-    settings: Settings = from_dict(Settings, recorded["settings"])
-    policy = policy_of(checkpoint.load(checkpoint.latest(directory.checkpoints), only="learner"), settings)
-    score = record(policy, settings, options.out)
-    print(f"a game of {score:.0f} points is in {options.out}")
-    return 0
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate, "watch": watch}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate}

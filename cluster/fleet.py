@@ -86,9 +86,17 @@ class FleetRun:
             if self.saved is not None:
                 self.load(self.saved)
             return
+        self._look_around()
         done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps)
         if done is not None:
             self.stats.evaluations.append(done)
+
+    def _look_around(self) -> None:
+        """Note how the fleet does: means over the time between two reports."""
+        group = self.algo.env_runner_group
+        self.stats.note("fleet/runners_alive", group.num_healthy_remote_env_runners())
+        self.stats.note("fleet/runner_restarts", group.num_remote_worker_restarts())
+        self.stats.note("fleet/learner_restarts", self.failures)
 
     def actor(self) -> Actor:
         """The policy to judge."""

@@ -22,6 +22,7 @@ from agents.networks import QNetwork
 from agents.replay import ReplayShard
 from agents.transitions import Chunk, Replay, ReplayEmpty
 from agents.updates import Learned
+from cluster.machine import GpuMeter
 from cluster.priority import give_way
 from cluster.shards import ShardedReplay
 from cluster.wire import Packed, unpack
@@ -63,6 +64,7 @@ class QuarterdeckLearner(TorchLearner):
             beta=s.replay.beta_at,
         )
         module.network = self.core.online
+        self.gpu = GpuMeter(self.core.device)
         if self.distributed:
             self.core.reduce_gradients = self._mean_over_learners
         self.weight = 1.0  # of this learner's gradients among its peers'
@@ -118,7 +120,9 @@ class QuarterdeckLearner(TorchLearner):
         assert self.replay is not None
         before = self.core.updates
         try:
-            return self.core.train(self.replay, updates)
+            learned = self.core.train(self.replay, updates)
+            learned.scalars |= self.gpu.read()
+            return learned
         except ReplayEmpty:  # every shard was lost; they fill again while the loop goes on
             if self.distributed:
                 self._sit_out(before + updates)

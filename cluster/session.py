@@ -9,16 +9,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from torch.utils.tensorboard import SummaryWriter
-
+from agents import checkpoint
 from agents.config import Settings
-from agents.evaluation import evaluate_network
+from agents.evaluation import evaluate_network, policy_of
 from agents.limiter import SamplesPerInsert
 from agents.policy import epsilons
 from agents.rollout import Actor
 from agents.stats import RunStats
 from cluster.curve import COLUMNS, draw_curve
 from cluster.display import Display
+from cluster.monitor import Monitor
 from cluster.rundir import RunDir, origin, write_json
 
 REPORT_SECONDS = 5.0
@@ -65,7 +65,7 @@ class Session:
         self.started = started - seconds_before  # as if the earlier parts of a resumed run had just happened
         self.first_steps, self.first_time = run.stats.agent_steps, time.monotonic()
         directory.rewind(run.stats.agent_steps)
-        self.writer = SummaryWriter(str(directory.tensorboard), purge_step=run.stats.agent_steps + 1)
+        self.monitor = Monitor(directory, settings, run.stats.agent_steps)
         self.reported = self.saved = time.monotonic()
         self.checkpoint: Path | None = None
 
@@ -85,11 +85,14 @@ class Session:
                         self._report(display)
                     if save:
                         self._save()
-                self._report(display)
+                        self._draw()
+                self._report(display, last=True)
             self._save()
+            if not interrupt.raised:
+                self._draw()
         finally:
             interrupt.restore()
-            self.writer.close()
+            self.monitor.close()
         return interrupt.raised
 
     def _finished(self) -> bool:
@@ -106,8 +109,14 @@ class Session:
         draw_curve(self.directory.curve_csv, self.directory.curve_png, self.settings.world.env, self.settings.seed)
         self.saved = time.monotonic()
 
-    def _report(self, display: Display) -> None:
-        """Scalars by agent steps into TensorBoard, a row of the curve, the live line."""
+    def _draw(self) -> None:
+        """Show the policy that was just saved, from its file: no learner is asked, so none can be lost over it."""
+        assert self.checkpoint is not None
+        policy = policy_of(checkpoint.load(self.checkpoint, only="learner"), self.settings)
+        self.monitor.pictures(policy, self.run.stats.agent_steps)
+
+    def _report(self, display: Display, *, last: bool = False) -> None:
+        """Scalars and distributions into TensorBoard, a row of the curve, the live line."""
         stats, settings = self.run.stats, self.settings
         rate = self.steps_per_second()
         scalars = stats.read()
@@ -121,10 +130,11 @@ class Session:
             "run/episodes": stats.episodes,
             "acting/epsilon_mean": float(epsilon.mean()),
         }
-        for name, value in scalars.items():
-            self.writer.add_scalar(name, value, stats.agent_steps)
+        self.monitor.scalars(scalars, stats.agent_steps)
+        if last or self.monitor.distributions_due():
+            self.monitor.distributions(stats.distributions(), stats.agent_steps)
         for steps, summary in evaluations:
-            self.writer.add_scalar("evaluation/score_mean", summary["mean"], steps)
+            self.monitor.evaluated(summary["mean"], steps)
         self._append_curve(scalars, evaluations)
         display.update(stats, scalars, seconds=self.seconds(), rate=rate)
         self.reported = time.monotonic()
@@ -149,6 +159,7 @@ class Session:
         result = None
         if evaluate:
             result = self._evaluate()
+        self.monitor.conclude(result["mean"] if result else None, stats.agent_steps)
         summary = {
             "agent_steps": stats.agent_steps,
             "frames": stats.frames,

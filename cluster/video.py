@@ -6,23 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import imageio.v2 as imageio
-import numpy as np
 
 from agents.config import Settings
-from agents.evaluation import evaluation_seed, protocol_world
-from agents.frames import FrameStack, blocks_shape, to_blocks
-from agents.policy import epsilon_greedy
 from agents.rollout import Actor
-from envs import make_world
+from cluster.game import moments, pictures_per_second, shown_world
+from cluster.panel import Panel
+from envs.colour import action_names
 
-ATARI_FPS = 15  # 60 emulator frames a second, 4 to an agent step
 
+def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False) -> float:
+    """Play one evaluation game into an .mp4 at the game's speed, in colour; returns its raw score.
 
-def record(actor: Actor, settings: Settings, out: Path) -> float:
-    """Play one evaluation game into an .mp4 of 15 pictures a second; returns its raw score.
+    Args:
+        values: draw the network's values beside the screen.
 
     Raises:
-        ValueError: the file cannot be written, or is no .mp4.
+        ValueError: the file cannot be written, or is no .mp4; the world draws no pictures.
     """
     if out.suffix != ".mp4" or out.is_dir():
         raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
@@ -31,24 +30,25 @@ def record(actor: Actor, settings: Settings, out: Path) -> float:
         part.touch()
     except OSError as error:
         raise ValueError(f"cannot write {out} ({error.strerror}): name another --out") from None
-    world = make_world(protocol_world(settings), 1)
-    frames = FrameStack(1, blocks_shape(world.frame_shape), settings.network.stack, world.frame_dtype)
-    rng, score = np.random.default_rng(settings.seed), 0.0
     try:
-        writer: Any = imageio.get_writer(part, fps=ATARI_FPS, macro_block_size=2)
-        with writer as video:
-            step = world.reset(evaluation_seed(settings.seed))
-            while True:
-                video.append_data(world.render())
-                if (step.terminated | step.truncated).any():
-                    break
-                obs = frames.push(to_blocks(step.frame), step.first)
-                step = world.step(epsilon_greedy(actor.values(obs), np.array([settings.evaluation.epsilon]), rng))
-                score += float(step.reward[0])
+        score = _film(actor, settings, part, values=values)
         part.replace(out)
     except OSError as error:
         raise ValueError(f"cannot write {out} ({error}): name another --out") from None
     finally:
-        world.close()
         part.unlink(missing_ok=True)
+    return score
+
+
+def _film(actor: Actor, settings: Settings, file: Path, *, values: bool) -> float:
+    world = shown_world(settings)
+    panel, score = Panel(action_names(world)), 0.0
+    try:
+        writer: Any = imageio.get_writer(file, fps=pictures_per_second(settings), macro_block_size=2)
+        with writer as video:
+            for moment in moments(actor, settings, world):
+                video.append_data(panel.beside(moment) if values else moment.picture)
+                score = moment.score
+    finally:
+        world.close()
     return score

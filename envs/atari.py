@@ -59,7 +59,8 @@ class AtariWorld:
         self.frame_shape: tuple[int, ...] = (_SIDE, _SIDE)
         self.frame_dtype: np.dtype[Any] = np.dtype(np.uint8)
         self._settings = settings
-        self._ale = _emulators(game, settings, num_envs, num_threads)
+        self._game = game
+        self._ale = emulators(game, settings, num_envs, num_threads)
         self.num_actions = len(self._ale.ale.get_action_set())
         self.protocol: Mapping[str, str | int | float | bool] = _protocol(game, settings, self.num_actions)
         self._last: TimeStep | None = None
@@ -116,7 +117,7 @@ class AtariWorld:
         return self._last
 
     def render(self) -> NDArray[np.uint8]:
-        """What the learner sees of env 0, enlarged: uint8 [336, 336, 3]. The emulators give no colours."""
+        """What the learner sees of env 0, enlarged: uint8 [336, 336, 3]; `envs.colour` shows games in colour."""
         if self._last is None:
             raise RuntimeError("the world was never reset: call reset(seed) before render()")
         enlarged = self._last.frame[0].repeat(_RENDER_SCALE, axis=0).repeat(_RENDER_SCALE, axis=1)
@@ -127,7 +128,16 @@ class AtariWorld:
         self._ale.close()
 
 
-def _emulators(game: str, settings: WorldSettings, num_envs: int, num_threads: int) -> AtariVectorEnv:
+def emulators(
+    game: str,
+    settings: WorldSettings,
+    num_envs: int,
+    num_threads: int,
+    *,
+    screen: tuple[int, int] = (_SIDE, _SIDE),
+    grayscale: bool = True,
+) -> AtariVectorEnv:
+    """ale-py's vector environment under the settings' rules; `screen` is (height, width) of what it shows."""
     return AtariVectorEnv(
         game,
         num_envs,
@@ -139,9 +149,9 @@ def _emulators(game: str, settings: WorldSettings, num_envs: int, num_threads: i
         full_action_space=settings.full_actions,
         continuous=False,
         autoreset_mode=AutoresetMode.NEXT_STEP,
-        img_height=_SIDE,
-        img_width=_SIDE,
-        grayscale=True,
+        img_height=screen[0],
+        img_width=screen[1],
+        grayscale=grayscale,
         stack_num=1,
         frameskip=settings.frame_skip,
         maxpool=True,

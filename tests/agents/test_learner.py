@@ -38,7 +38,7 @@ def test_one_update_equals_the_formulas(double: bool, loss: str, clip: float) ->
     assert float(update.loss) == pytest.approx(loss_value, rel=1e-5)
     assert float(update.grad_norm) == pytest.approx(float(grad.norm()), rel=1e-4)
     taken = q_t.detach().gather(1, batch.action[:, None]).mean()
-    assert float(update.q_mean) == pytest.approx(float(taken), rel=1e-3, abs=1e-5)
+    assert float(update.q.mean()) == pytest.approx(float(taken), rel=1e-3, abs=1e-5)
     clipped = grad * min(1.0, 0.5 / float(grad.norm()))
     step = learner.settings.learning_rate * clipped / (clipped.abs() + learner.settings.adam_epsilon)
     torch.testing.assert_close(flat(learner), before - step, rtol=1e-4, atol=2e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.rollout import Episode, Tally
-from agents.stats import WINDOW, RunStats
+from agents.stats import BATCHES, WINDOW, RunStats
 from agents.updates import Learned
 
 
@@ -61,6 +61,20 @@ def test_c19_the_age_of_samples_is_counted_in_updates() -> None:
     assert read["replay/age_in_updates"] == pytest.approx(70.0)
     assert (read["learner/loss"], read["learner/q_mean"]) == (0.5, 2.0)
     assert (read["seconds_per_update/sample"], read["seconds_per_update/update"]) == (0.2, 0.4)
+
+
+def test_distributions_gather_the_newest_batches() -> None:
+    """Single values, for histograms: of every looked-at batch up to a limit, and each of them once."""
+    stats = RunStats()
+    for index in range(BATCHES + 3):
+        values = np.full(2, index, np.float32)
+        stats.learned(Learned(1, {}, np.zeros(2, np.int32), values, -values))
+    found = stats.distributions()
+    newest = np.arange(3, BATCHES + 3).repeat(2)
+    np.testing.assert_array_equal(found["q_of_actions_taken"], newest)
+    np.testing.assert_array_equal(found["td_error"], -newest)
+    np.testing.assert_array_equal(found["replay_age_in_updates"], newest + 1)
+    assert stats.distributions() == {}
 
 
 def test_a_turn_without_updates_reports_none() -> None:

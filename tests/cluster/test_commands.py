@@ -76,8 +76,17 @@ def test_help_names_commands_presets_and_settings(capsys: pytest.CaptureFixture[
     assert main([]) == 0
     said = capsys.readouterr().out
     commands = ("train PRESET", "evaluate RUN_DIR", "watch RUN_DIR", "submit", "jobs", "logs JOB", "stop JOB")
+    commands += ("play RUN_DIR", "board [RUNS]", "export RUN_DIR")
     assert all(word in said for word in (*commands, "pong", "taxi"))
     with pytest.raises(SystemExit) as stopped:
         main(["train", "pong", "--help"])
     assert not stopped.value.code
     assert "--replay.capacity" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["watch", "play", "board", "export"])
+def test_help_explains_by_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"])
+    assert not stopped.value.code
+    assert f"quarterdeck {command} runs" in " ".join(capsys.readouterr().out.replace("│", " ").split())

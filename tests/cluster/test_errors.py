@@ -94,10 +94,10 @@ def test_whatever_breaks_outside_of_us_is_one_line(
 
         return command
 
-    monkeypatch.setitem(COMMANDS, "watch", fail(OSError(28, "No space left on device", "curve.csv")))
-    assert "No space left on device: 'curve.csv'" in refused(capsys, "watch")
-    monkeypatch.setitem(COMMANDS, "watch", fail(KeyboardInterrupt()))
-    assert main(["watch"]) == 130
+    monkeypatch.setitem(COMMANDS, "evaluate", fail(OSError(28, "No space left on device", "curve.csv")))
+    assert "No space left on device: 'curve.csv'" in refused(capsys, "evaluate")
+    monkeypatch.setitem(COMMANDS, "evaluate", fail(KeyboardInterrupt()))
+    assert main(["evaluate"]) == 130
     assert capsys.readouterr().err == "quarterdeck: interrupted\n"
 
 

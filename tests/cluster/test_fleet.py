@@ -89,6 +89,7 @@ def test_c18_a_killed_runner_comes_back_and_training_goes_on(fleet: Quarterdeck)
     os.kill(killed, signal.SIGKILL)
     train_until(fleet, lambda: rows(fleet)[0]["written"] >= before[0]["written"] + 4 * 7)
     assert pids(fleet)[1] != killed
+    assert fleet.env_runner_group.num_remote_worker_restarts() == 1, "what TensorBoard shows of it"
     assert fleet.stats.agent_steps > steps
     after = rows(fleet)
     assert all(cuts(lane) <= 1 for lane in after[:4])

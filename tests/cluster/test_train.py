@@ -142,6 +142,8 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     lags = [value for _, value in shown["acting/policy_lag_in_updates"]]
     # C19: a chunk earns 8 updates, and a lone runner is at most three chunks behind.
     assert 0 <= min(lags) <= max(lags) <= 3 * 8
+    assert shown["fleet/runners_alive"][-1][1] == 1
+    assert shown["fleet/runner_restarts"][-1][1] == shown["fleet/learner_restarts"][-1][1] == 0
     assert len(list((run / "checkpoints").iterdir())) <= 2
     assert main(["evaluate", str(run), "--episodes", "4"]) == 0
 

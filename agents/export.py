@@ -1,0 +1,130 @@
+"""A trained policy as two files, and back in three lines:
+
+from agents.export import load_policy
+policy = load_policy("pong")
+action = policy(frames).argmax(1)  # frames: the newest K of each of B games, [B, K, *frame_shape], oldest first
+
+Needs this folder, torch and safetensors; no Ray, no game.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from agents.frames import BLOCK
+from agents.networks import NetworkSettings, QNetwork
+
+WEIGHTS, CARD, PROGRAM = "policy.safetensors", "policy.json", "policy.pt2"
+FORMAT = 1
+
+
+class Policy(nn.Module):
+    """A Q-network behind plain frames: [B, K, *frame_shape], oldest first, -> action values [B, A] float32.
+
+    Computes in float32 always; a run may have acted in bfloat16.
+    """
+
+    def __init__(self, network: QNetwork, card: dict[str, Any]) -> None:
+        super().__init__()
+        self.network, self.card = network, card
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Action values; pixels are uint8, 0..255."""
+        q: Tensor = self.network(_stacked(frames) if self.network.pixels else frames.unsqueeze(1))
+        return q
+
+
+def _stacked(frames: Tensor) -> Tensor:
+    """Pixels [B, K, H, W] -> blocks [B, P, K, D] (`agents.frames`)."""
+    batch, stack, height, width = frames.shape
+    cells = frames.reshape(batch, stack, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    return cells.permute(0, 2, 4, 1, 3, 5).reshape(batch, -1, stack, BLOCK * BLOCK)
+
+
+def make_policy(
+    network: NetworkSettings,
+    frame_shape: tuple[int, ...],
+    num_actions: int,
+    weights: dict[str, Any] | None,
+    about: dict[str, Any],
+) -> Policy:
+    """A policy on the CPU, ready to act.
+
+    Args:
+        network: settings of the Q-network.
+        frame_shape: of one frame.
+        num_actions: A.
+        weights: the network's parameters by name, arrays or tensors; None leaves them as they are drawn.
+        about: whatever should be known of it later, as JSON values.
+
+    Raises:
+        ValueError: the weights are those of another network.
+    """
+    with torch.random.fork_rng(devices=[]):  # the weights drawn first leave no trace
+        made = QNetwork(network, frame_shape, num_actions)
+    try:
+        if weights is not None:
+            made.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})
+    except RuntimeError:
+        raise ValueError("the weights are those of another network: export the run again") from None
+    shape = {"frame_shape": list(frame_shape), "num_actions": num_actions}
+    card = {"format": FORMAT, "network": asdict(network), **shape, **about}
+    return Policy(made.eval().requires_grad_(False), card)
+
+
+def save_policy(policy: Policy, folder: Path) -> None:
+    """Write weights and card into `folder`, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
+    save_file(weights, folder / f"{WEIGHTS}.part")
+    (folder / f"{CARD}.part").write_text(json.dumps(policy.card, indent=2) + "\n")
+    for name in (WEIGHTS, CARD):
+        (folder / f"{name}.part").replace(folder / name)
+
+
+def load_policy(folder: str | Path) -> Policy:
+    """What `save_policy` wrote, on the CPU.
+
+    Raises:
+        ValueError: no policy is there, it is damaged, or of another version.
+    """
+    folder = Path(folder)
+    try:
+        card = json.loads((folder / CARD).read_text())
+        if card["format"] != FORMAT:
+            raise ValueError(f"format {card['format']}, this version reads {FORMAT}")
+        network = NetworkSettings(**card["network"])
+        return make_policy(network, tuple(card["frame_shape"]), card["num_actions"], load_file(folder / WEIGHTS), card)
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise ValueError(f"no readable policy in {folder} ({error}): name a folder that an export made") from None
+
+
+def save_program(policy: Policy, folder: Path) -> Path:
+    """Write the policy as a graph that torch runs without any code of ours, for any number of games at once.
+
+    `torch.export.load("policy.pt2").module()(frames)` gives the action values.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    frames = example(policy)
+    games = torch.export.Dim("games")
+    graph = torch.export.export(policy, (frames,), dynamic_shapes=({0: games},))
+    part = folder / f"part-{PROGRAM}"
+    torch.export.save(graph, part)
+    return part.replace(folder / PROGRAM)
+
+
+def example(policy: Policy, games: int = 2) -> Tensor:
+    """Frames of the kind that the policy reads: random pixels, or random numbers; the same ones every time."""
+    card, generator = policy.card, torch.Generator().manual_seed(0)
+    shape = (games, card["network"]["stack"], *card["frame_shape"])
+    if policy.network.pixels:
+        return torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+    return torch.randn(shape, generator=generator)

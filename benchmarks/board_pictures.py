@@ -1,0 +1,59 @@
+"""Pictures of TensorBoard for the documentation, taken of real runs with the system's Chromium.
+
+    python -m benchmarks.board_pictures runs --out docs --tabs story images hparams
+
+Needs a program `chromium` (Debian: apt-get install chromium); nothing of it is a dependency of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from cluster.board import runs_in, serve
+
+WIDTH = 1440  # pixels of the window
+TABS = {"story": ("custom_scalars", 960), "images": ("images", 620), "hparams": ("hparams", 480)}  # and the height
+PATIENCE = 180  # seconds for a page
+COLOURS = 64  # of a picture: small files
+
+
+def take(chromium: str, url: str, height: int, file: Path) -> None:
+    """One page as a PNG of few colours."""
+    with tempfile.TemporaryDirectory() as profile:
+        command = [
+            chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+            f"--user-data-dir={profile}", f"--window-size={WIDTH},{height}",
+            "--virtual-time-budget=30000", f"--screenshot={file.absolute()}", url,
+        ]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
+
+
+def main() -> None:
+    """Start the board on a free port, visit its tabs."""
+    parser = argparse.ArgumentParser(description="Pictures of TensorBoard for the documentation.")
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--tabs", nargs="+", choices=list(TABS), default=list(TABS))
+    options = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("no chromium here: install one (Debian: apt-get install chromium)")
+    runs_in(options.runs)
+    url = serve(options.runs, 0)
+    for name in options.tabs:
+        (tab, height), file = TABS[name], options.out / f"board-{name}.png"
+        take(chromium, f"{url}#{tab}", height, file)
+        print(f"{file}: {file.stat().st_size / 1000:.0f} KB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""watch and play: a game of a run's policy, as a video or in the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from agents import checkpoint
+from agents.config import Settings, from_dict
+from agents.evaluation import policy_of
+from agents.rollout import Actor
+from cluster.arguments import parse
+from cluster.game import moments, pictures_per_second, shown_world
+from cluster.rundir import RunDir
+from cluster.tables import TABULAR_PRESETS
+from cluster.terminal import Terminal
+from cluster.video import record
+from envs.colour import action_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Record one game of the newest checkpoint of a run, Atari in colour.
+
+    Example: quarterdeck watch runs/pong-s0 --out pong.mp4 --values
+    """
+
+    run_dir: tyro.conf.Positional[Path]
+    out: Path
+    """Video file, .mp4."""
+    values: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Draw beside the screen what the network holds of every action."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """Watch one game of the newest checkpoint of a run in the terminal, at the game's speed; q ends it.
+
+    Wants a terminal with 24-bit colours. Example: quarterdeck play runs/pong-s0
+    """
+
+    run_dir: tyro.conf.Positional[Path]
+
+
+def watch(arguments: list[str]) -> int:
+    """`quarterdeck watch RUN_DIR --out FILE.mp4`."""
+    options = parse(Watch, arguments, "watch")
+    actor, settings = _player(options.run_dir, "watch")
+    score = record(actor, settings, options.out, values=options.values)
+    print(f"a game of {score:.0f} points is in {options.out}")
+    return 0
+
+
+def play(arguments: list[str]) -> int:
+    """`quarterdeck play RUN_DIR`."""
+    options = parse(Play, arguments, "play")
+    actor, settings = _player(options.run_dir, "play")
+    terminal = Terminal()
+    world = shown_world(settings)
+    world.reset(0)
+    world.render()  # a world that draws nothing says so before the terminal is touched
+    names, wait, score = action_names(world), 1.0 / pictures_per_second(settings), 0.0
+    try:
+        with terminal:
+            due = time.monotonic()
+            for moment in moments(actor, settings, world):
+                score = moment.score
+                value, action = f"max Q {moment.q.max():.2f}", names[moment.action].lower()
+                terminal.show(moment.picture, f"score {score:g}   {value}   {action}   q: quit")
+                due = max(due + wait, time.monotonic() - wait)  # what a slow terminal lost is not made up for
+                if terminal.key(due - time.monotonic()) == "q":
+                    break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        world.close()
+    print(f"{score:g} points")
+    return 0
+
+
+def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
+    """The newest policy of a run, and the run's settings."""
+    directory = RunDir(run_dir)
+    recorded = directory.record()
+    if recorded["preset"] in TABULAR_PRESETS:
+        raise ValueError(f"{command} plays deep Q-networks: the tables' worlds are text, use evaluate")
+    settings: Settings = from_dict(Settings, recorded["settings"])
+    return policy_of(checkpoint.load(checkpoint.latest(directory.checkpoints), only="learner"), settings), settings
+
+
+PLAY_COMMANDS: dict[str, Callable[[list[str]], int]] = {"watch": watch, "play": play}

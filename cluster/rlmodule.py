@@ -1,0 +1,62 @@
+"""An exported policy as an RLModule of RLlib, for whoever serves or goes on with it there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+from ray.rllib.core.rl_module.torch import TorchRLModule
+
+from agents.export import Policy, make_policy
+from agents.networks import NetworkSettings
+
+FOLDER = "rlmodule"
+
+
+class PolicyModule(TorchRLModule):
+    """Greedy actions and action values; `obs` are stacks of frames [B, K, *frame_shape], oldest first.
+
+    `model_config` is the card of an `agents.export.Policy`: plain values.
+    """
+
+    def setup(self) -> None:
+        """Build the network of the card; its weights come with the module's state."""
+        card = self.model_config
+        settings = NetworkSettings(**card["network"])
+        shape = tuple(card["frame_shape"])
+        self.policy = make_policy(settings, shape, int(card["num_actions"]), None, card)
+
+    def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        q = self.policy(batch[Columns.OBS])
+        return {Columns.ACTIONS: q.argmax(1), "qf_preds": q}
+
+
+def as_module(policy: Policy) -> PolicyModule:
+    """The policy behind RLlib's interface."""
+    card, pixels = policy.card, policy.network.pixels
+    stack = card["network"]["stack"]
+    low, high, dtype = (0, 255, np.uint8) if pixels else (-np.inf, np.inf, np.float32)
+    spec = RLModuleSpec(
+        module_class=PolicyModule,
+        observation_space=gym.spaces.Box(low, high, (stack, *card["frame_shape"]), dtype),
+        action_space=gym.spaces.Discrete(card["num_actions"]),
+        inference_only=True,
+        model_config=card,
+    )
+    module: PolicyModule = spec.build()
+    module.policy.load_state_dict(policy.state_dict())
+    return module
+
+
+def save_module(policy: Policy, folder: Path) -> Path:
+    """Write RLlib's own checkpoint of the module to `folder`/rlmodule. RLlib unpickles it: load only what you trust."""
+    whole, part = folder / FOLDER, folder / f"{FOLDER}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    as_module(policy).save_to_path(str(part.absolute()))
+    shutil.rmtree(whole, ignore_errors=True)
+    return part.rename(whole)

@@ -1,0 +1,92 @@
+"""`quarterdeck export` as a person uses it: C26."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from agents.config import Settings, from_dict
+from agents.evaluation import policy_of
+from agents.export import example, load_policy
+from agents.networks import QNetwork
+from cluster.cli import main
+from tests.cluster.helpers import read_json, tree
+from tests.cluster.records import refused
+
+
+@pytest.fixture(scope="module")
+def exported(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All three forms of a run's policy."""
+    out = tmp_path_factory.mktemp("exports") / "catch"
+    assert main(["export", str(catch_run), "--out", str(out), "--format", "all"]) == 0
+    return out
+
+
+def values(catch_run: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames, and what the checkpoint's own policy network holds of them: apart from all that export does."""
+    from agents import checkpoint
+    from agents.frames import to_blocks
+
+    settings: Settings = from_dict(Settings, read_json(catch_run / "run.json")["settings"])
+    state = checkpoint.load(checkpoint.latest(catch_run / "checkpoints"), only="learner")
+    network: QNetwork = policy_of(state, settings).network
+    frames = torch.randint(256, (5, 4, 84, 84), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    blocks = torch.stack([torch.from_numpy(to_blocks(frames[:, k].numpy())) for k in range(4)], dim=2)
+    with torch.inference_mode():
+        return frames, network(blocks)
+
+
+def test_the_card_says_what_the_policy_is(exported: Path, catch_run: Path) -> None:
+    names = {path.name for path in exported.iterdir()}
+    assert names == {"policy.safetensors", "policy.json", "policy.pt2", "rlmodule"}
+    card = json.loads((exported / "policy.json").read_text())
+    assert card["agent_steps"] == read_json(catch_run / "summary.json")["agent_steps"]
+    assert (card["frame_shape"], card["num_actions"], card["network"]["stack"]) == ([84, 84], 3, 4)
+    assert card["env"] == "toy/catch"
+
+
+def test_all_forms_hold_the_checkpoints_values(exported: Path, catch_run: Path) -> None:
+    """Torch module, program and RLModule: within 1e-5 of the run's own network."""
+    from ray.rllib.core.rl_module.rl_module import RLModule
+
+    frames, expected = values(catch_run)
+    assert expected.std() > 0
+    torch.testing.assert_close(load_policy(exported)(frames), expected, atol=1e-5, rtol=0)
+    program = torch.export.load(exported / "policy.pt2").module()
+    torch.testing.assert_close(program(frames), expected, atol=1e-5, rtol=0)
+    module = RLModule.from_checkpoint(str(exported / "rlmodule"))
+    answer = module.forward_inference({"obs": frames})
+    torch.testing.assert_close(answer["qf_preds"], expected, atol=1e-5, rtol=0)
+    assert torch.equal(answer["actions"], expected.argmax(1))
+    assert module.observation_space.contains(frames[0].numpy())
+    assert module.action_space.n == 3
+
+
+def test_an_export_replaces_an_earlier_one_and_nothing_else(
+    exported: Path, catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again, other = tmp_path / "again", tmp_path / "other"
+    for _ in range(2):
+        assert main(["export", str(catch_run), "--out", str(again)]) == 0
+        assert {path.name for path in again.iterdir()} == {"policy.safetensors", "policy.json"}
+    frames = example(load_policy(again))
+    assert torch.equal(load_policy(again)(frames), load_policy(exported)(frames))
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    before = tree(other)
+    assert "holds something else: name a new folder" in refused(capsys, "export", str(catch_run), "--out", str(other))
+    assert tree(other) == before
+
+
+def test_what_cannot_be_exported_is_said_in_one_line(
+    catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "holds no run" in refused(capsys, "export", str(tmp_path), "--out", str(tmp_path / "out"))
+    assert "invalid choice" in refused(capsys, "export", str(catch_run), "--out", str(tmp_path), "--format", "onnx")
+    table = tmp_path / "taxi"
+    assert main(["train", "taxi", "--steps", "200", "--report-every", "100", "--run-dir", str(table)]) == 0
+    assert "trained a table" in refused(capsys, "export", str(table), "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,176 @@
+"""A game in the terminal and as a video with values."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import signal
+import subprocess
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+
+from agents.config import to_dict
+from agents.serial import SerialRun
+from cluster.cli import main
+from cluster.game import Moment
+from cluster.panel import Panel
+from cluster.rundir import RunDir
+from cluster.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
+from tests.cluster.helpers import PATIENCE, command, environment
+from tests.cluster.records import refused
+from tests.small_run import small_settings
+
+ROOT = Path(__file__).parents[2]
+COLOUR = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m")
+
+
+def read_back(drawn: str) -> np.ndarray:
+    """The picture that a terminal would show."""
+    rows = []
+    for line in drawn.split("\r\n")[:-1]:
+        upper, lower, colours = [], [], None
+        for piece in re.findall(rf"{COLOUR.pattern.replace('(', '(?:')}|{HALF}", line):
+            if piece == HALF:
+                assert colours is not None
+                upper.append(colours[:3])
+                lower.append(colours[3:])
+            else:
+                colours = [int(value) for value in COLOUR.fullmatch(piece).groups()]  # type: ignore[union-attr]
+        rows += [upper, lower]
+    return np.array(rows, np.uint8)
+
+
+def test_half_blocks_hold_every_pixel() -> None:
+    picture = np.random.default_rng(0).integers(0, 3, (8, 11, 3), np.uint8) * 100
+    assert np.array_equal(read_back(half_blocks(picture)), picture)
+
+
+def test_a_colour_is_named_once_for_its_run() -> None:
+    assert half_blocks(np.full((2, 50, 3), 7, np.uint8)).count("38;2;") == 1
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (50, 200), (3, 300), (100, 10)])
+def test_pictures_fit_and_keep_their_shape(rows: int, columns: int) -> None:
+    height, width = fitted((210, 320), (2 * rows, columns))
+    assert height <= 2 * rows
+    assert width <= columns
+    assert height % 2 == 0
+    assert abs(height * 320 - width * 210) <= 2 * 320 + 210
+    assert height > 2 * rows - 2 - 1 or width > columns - 4
+
+
+def test_small_bright_things_stay_visible() -> None:
+    picture = np.zeros((210, 320, 3), np.uint8)
+    picture[100:104, 50:54] = 255
+    assert shrunk(picture, (46, 70)).max() > 60
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    yield ours, theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose games take minutes at their own speed: nobody waits for their end."""
+    directory, settings = RunDir(tmp_path_factory.mktemp("long") / "run"), small_settings("pong")
+    directory.create({"preset": "pong", "serial": True, "settings": to_dict(settings)})
+    run = SerialRun(settings)
+    run.save(directory.checkpoints)
+    run.close()
+    return directory.path
+
+
+@pytest.mark.parametrize("end", ["q", "terminated"])
+def test_play_draws_and_gives_the_terminal_back(long_run: Path, terminal: tuple[int, int], end: str) -> None:
+    ours, theirs = terminal
+    before = termios.tcgetattr(theirs)
+    process = subprocess.Popen(
+        command("play", str(long_run)),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**environment(), "COLUMNS": "80", "LINES": "24"},
+        cwd=ROOT,
+        start_new_session=True,
+    )
+    said = b""
+    while said.count(b"q: quit") < 2:
+        said += os.read(ours, 1 << 16)
+    assert termios.tcgetattr(theirs)[3] & termios.ICANON == 0
+    if end == "q":
+        os.write(ours, b"xq")
+    else:
+        process.send_signal(signal.SIGTERM)
+    while b"points" not in said:
+        said += os.read(ours, 1 << 16)
+    assert process.wait(PATIENCE) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert termios.tcgetattr(theirs) == before
+    text = said.decode()
+    assert text.startswith(ENTER)
+    assert text.count(ENTER) == text.count(LEAVE) == 1
+    assert text.index(LEAVE) < text.index("points")
+    first = text.removeprefix(ENTER + "\x1b[H").split("\x1b[0m\x1b[K")
+    picture = read_back("\x1b[0m\x1b[K".join(first[:23]).replace("\r\r\n", "\r\n") + "\r\n")
+    assert picture.shape == (46, 70, 3)
+    assert (picture.max(2) - picture.min(2)).max() > 50, "Pong is in colour"
+
+
+def test_play_without_a_terminal_says_what_else_there_is(
+    catch_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert "here is none: use watch RUN_DIR --out FILE.mp4" in refused(capsys, "play", str(catch_run))
+
+
+def test_play_wants_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "holds no run" in refused(capsys, "play", str(tmp_path))
+
+
+def moment(q: list[float], action: int) -> Moment:
+    """With a gray screen."""
+    values = np.array(q, np.float32)
+    return Moment(np.full((84, 84, 3), 90, np.uint8), np.zeros(1), values, action, 3.0, False)
+
+
+def test_bars_are_as_long_as_an_action_is_better() -> None:
+    """The longest bar is the best action's, the worst one has none, the chosen one another colour."""
+    panel = Panel(["noop", "fire", "left"])
+    drawn = panel.beside(moment([1.0, 2.0, 1.5], 1))
+    assert drawn.shape == (420, 420 + 220, 3)
+    assert (drawn[:, :420] == 90).all()
+    bars = drawn[48 : 48 + 3 * 22, 420 + 108 :].astype(int)
+    lengths = [int((bars[22 * a + 11].max(1) > 60).sum()) for a in range(3)]
+    assert lengths[1] > 100
+    assert lengths[0] <= 3
+    assert lengths[2] == pytest.approx(lengths[1] / 2, abs=3)
+    chosen, other = bars[22 + 11, 4], bars[44 + 11, 4]
+    assert chosen[0] > chosen[2]
+    assert other[2] > other[0]
+    again = panel.beside(moment([1.0, 1.5, 1.0], 1))[48 + 33, 420 + 108 :].astype(int)
+    assert int((again.max(1) > 60).sum()) == pytest.approx(lengths[1] / 2, abs=3), "the scale stays"
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the reader's pipes
+def test_watch_draws_values_beside_the_screen(catch_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "game.mp4"
+    assert main(["watch", str(catch_run), "--out", str(out), "--values"]) == 0
+    with imageio.get_reader(out) as video:
+        pictures = [np.asarray(picture) for picture in video]
+    assert len(pictures) == 12
+    assert pictures[0].shape == (420, 640, 3)
+    assert (pictures[0][:, 420:].max(2) > 200).any(), "text"
