@@ -154,7 +154,7 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _flat(tree: dict[str, Any], before: str = "") -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in tree.items():
         found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {before + name: value}
     return found

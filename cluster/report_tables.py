@@ -69,8 +69,8 @@ def markdown(rows: Sequence[Row], runs: Sequence[RunResult], figures: Sequence[s
 def _scores(rows: Sequence[Row]) -> str:
     return (
         "## Scores\n\nWhole games by the last policy of each run, weights frozen, raw scores. A run's score is the "
-        "mean of its games; mean and IQM are over runs, the interval is a stratified bootstrap over runs. One run has no "
-        "interval, and that of three is only a hint.\n\n" + score_table(rows)
+        "mean of its games; mean and IQM are over runs, the interval is a stratified bootstrap over runs. One run has "
+        "no interval, and that of three is only a hint.\n\n" + score_table(rows)
     )
 
 
@@ -111,8 +111,8 @@ def _equal_frames(runs: Sequence[RunResult]) -> str:
         cells.append([one["game"], one["group"], rules, _millions(one["frames"]), one["seeds"], ours, *published])
     said = (
         "Training games, which explore: no evaluation scores. Ours: the last 30 games of all lanes, mean over seeds, "
-        f"at the frames that all seeds have reached. Published: {CURVES_ARE}, interpolated; rules differ where ours were "
-        "trained under others."
+        f"at the frames that all seeds have reached. Published: {CURVES_ARE}, interpolated; rules differ where ours "
+        "were trained under others."
     )
     head = ("game", "runs", "trained under", "frames", "seeds", "ours [95 %]", *agents)
     return f"## Training games at equal frames\n\n{said}\n\n" + _table(head, cells)
