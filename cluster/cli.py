@@ -29,7 +29,7 @@ USAGE = """usage: quarterdeck COMMAND ...
 presets: {presets}
 presets of gan and gan-sweep: {gan_presets}
 examples: quarterdeck train pong --minutes 15
-          quarterdeck train atari --env breakout --learner.double True --run-dir runs/breakout
+          quarterdeck train atari --env breakout --learner.double --run-dir runs/breakout
           quarterdeck evaluate runs/breakout --episodes 30 --json
           quarterdeck gan digits --minutes 9
 'quarterdeck COMMAND --help' lists every setting with its default (after the preset, where there is one)."""

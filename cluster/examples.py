@@ -6,7 +6,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "train": (
         "quarterdeck train pong                                       # everything under runs/pong-s0",
         "quarterdeck train atari --env breakout --seed 1 --minutes 600",
-        "quarterdeck train pong --learner.double True --replay.n-step 3 --dry-run   # shows all, starts nothing",
+        "quarterdeck train pong --learner.double --replay.n-step 3 --dry-run   # shows all, starts nothing",
         "quarterdeck train pong --run-dir runs/pong-s0 --resume --steps 3000000     # goes on after Ctrl-C or a crash",
     ),
     "evaluate": (
