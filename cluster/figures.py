@@ -120,10 +120,10 @@ def draw_improvements(rows: Sequence[Row], picture: Path) -> bool:
         return False
     figure, axes = pyplot.subplots(figsize=(7, 1.0 + 0.7 * len(found)), layout="constrained")
     for place, one in enumerate(reversed(found)):
-        estimate, low, high = (float(value) for value in one["interval"])
+        estimate, low, high = (float(value) for value in one.interval)
         axes.barh(place, high - low, left=low, height=0.3, color="C0", alpha=0.4)
         axes.plot([estimate, estimate], [place - 0.2, place + 0.2], color="C0", linewidth=2)
-        told = f"{one['ours']}  >  {one['theirs']}   ({one['protocol']}; {' '.join(one['games'])})"
+        told = f"{one.ours}  >  {one.theirs}   ({one.protocol}; {' '.join(one.games)})"
         axes.text(0, place + 0.22, textwrap.fill(told, 110), fontsize="x-small", verticalalignment="bottom")
     axes.axvline(0.5, color="0.5", linestyle=":")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.4, len(found) - 0.2), yticks=[], xlabel="probability of improvement, 95 %")

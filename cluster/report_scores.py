@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,28 @@ class Row:
     def normalised(self) -> NDArray[np.float64] | None:
         """Human-normalised scores [N]; None where no human score is known."""
         return human_normalised(self.game, self.scores) if self.game in reference_scores() else None
+
+
+class Improvement(NamedTuple):
+    """Probability that a run of one configuration beats one of another in a game that both have played."""
+
+    protocol: str
+    ours: str
+    theirs: str
+    games: list[str]
+    interval: Interval
+
+
+class EqualFrames(NamedTuple):
+    """Training games of one configuration beside published ones after as many emulator frames."""
+
+    game: str
+    group: str
+    trained_under: dict[str, Any]
+    frames: float
+    seeds: int
+    interval: Interval  # of the mean over seeds
+    published: dict[str, float | None]  # by agent; None outside of what was published
 
 
 def groups_of(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
@@ -111,9 +133,8 @@ def pooled(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, NDArray[np.fl
     return found
 
 
-def improvements(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Probability that one configuration beats another, for each pair of them and each protocol, over the games that
-    both have played. It needs only the order of raw scores, no human ones."""
+def improvements(rows: Sequence[Row]) -> list[Improvement]:
+    """Each pair of configurations under each protocol. It needs only the order of raw scores, no human ones."""
     scores: dict[str, dict[str, dict[str, NDArray[np.float64]]]] = {}
     for row in rows:
         if row.protocol:
@@ -125,14 +146,12 @@ def improvements(rows: Sequence[Row]) -> list[dict[str, Any]]:
             if games:
                 pair = ([groups[one][game] for game in games] for one in (ours, theirs))
                 interval = stratified_bootstrap(statistics.probability_of_improvement, *pair)
-                found.append(
-                    {"protocol": protocol, "ours": ours, "theirs": theirs, "games": games, "interval": interval}
-                )
+                found.append(Improvement(protocol, ours, theirs, games, interval))
     return found
 
 
-def at_equal_frames(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """Scores of training games beside the published ones after as many frames: those that every seed has reached."""
+def at_equal_frames(runs: Sequence[RunResult]) -> list[EqualFrames]:
+    """Each configuration and game that has published curves, at the frames that all of its seeds have reached."""
     found = []
     for group, members in groups_of(runs).items():
         for game in dict.fromkeys(run.game for run in members):
@@ -141,17 +160,9 @@ def at_equal_frames(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
             if curves and published:
                 frames = min(float(curve[-1, 0]) for curve in curves)
                 scores = np.array([np.interp(frames, curve[:, 0], curve[:, 1]) for curve in curves])
-                found.append(
-                    {
-                        "game": game,
-                        "group": group,
-                        "trained_under": mine[0].trained_under,
-                        "frames": frames,
-                        "seeds": len(curves),
-                        "interval": stratified_bootstrap(statistics.mean, [scores]),
-                        "published": {curve.agent: curve.at(frames) for curve in published},
-                    }
-                )
+                interval = stratified_bootstrap(statistics.mean, [scores])
+                theirs = {curve.agent: curve.at(frames) for curve in published}
+                found.append(EqualFrames(game, group, mine[0].trained_under, frames, len(curves), interval, theirs))
     return found
 
 

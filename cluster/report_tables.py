@@ -92,9 +92,7 @@ def _improvements(rows: Sequence[Row]) -> str:
     if not found:
         return ""
     head = ("protocol", "A", "B", "games", "P(A > B) [95 %]")
-    cells = (
-        [one["protocol"], one["ours"], one["theirs"], _words(one["games"]), _shown(one["interval"])] for one in found
-    )
+    cells = ([one.protocol, one.ours, one.theirs, _words(one.games), _shown(one.interval)] for one in found)
     return "## Probability of improvement\n\nThat a run of A beats one of B in a game.\n\n" + _table(head, cells)
 
 
@@ -102,13 +100,13 @@ def _equal_frames(runs: Sequence[RunResult]) -> str:
     found = at_equal_frames(runs)
     if not found:
         return ""
-    agents = list(dict.fromkeys(agent for one in found for agent in one["published"]))
+    agents = list(dict.fromkeys(agent for one in found for agent in one.published))
     cells = []
     for one in found:
-        published = [_number(one["published"].get(agent)) for agent in agents]
-        ours = _shown(one["interval"], bare=one["seeds"] == 1)
-        rules = _rules(one["trained_under"])
-        cells.append([one["game"], one["group"], rules, _millions(one["frames"]), one["seeds"], ours, *published])
+        published = [_number(one.published.get(agent)) for agent in agents]
+        ours = _shown(one.interval, bare=one.seeds == 1)
+        rules = _rules(one.trained_under)
+        cells.append([one.game, one.group, rules, _millions(one.frames), one.seeds, ours, *published])
     said = (
         "Training games, which explore: no evaluation scores. Ours: the last 30 games of all lanes, mean over seeds, "
         f"at the frames that all seeds have reached. Published: {CURVES_ARE}, interpolated; rules differ where ours "
