@@ -27,17 +27,20 @@ MARKERS = "os^vd"  # of published curves
 
 def draw_curves(game: str, runs: Sequence[RunResult], rows: Sequence[Row], picture: Path) -> None:
     """Raw scores of one game over frames, a panel for each kind of score and each protocol, a colour for each
-    configuration: thin lines are seeds, thick ones their mean with its 95 % interval as far as all seeds have come."""
+    configuration: thin lines are seeds, thick ones their mean with its 95 % interval as far as all seeds have come.
+    Takes the runs and rows of all games, so that a configuration has one name and colour in all figures."""
     from matplotlib import pyplot
 
-    told = {key: label for key, label in protocol_labels(runs).items() if any(key in run.judged for run in runs)}
+    played = [run for run in runs if run.game == game]
+    told = {key: label for key, label in protocol_labels(runs).items() if any(key in run.judged for run in played)}
     titles = [*TRAINING.values(), *(f"evaluation: {label}" for label in told.values())]
     size = (3.8 * len(titles), 4.6)
     figure, axes = pyplot.subplots(
         1, len(titles), figsize=size, layout="constrained", sharex=True, sharey=True, squeeze=False
     )
     panels = dict(zip(titles, axes[0], strict=True))
-    for (label, members), colour in zip(groups_of(runs).items(), _colours(), strict=False):
+    for (label, group), colour in zip(groups_of(runs).items(), _colours(), strict=False):
+        members = [run for run in group if run.game == game]
         for kind, title in TRAINING.items():
             _draw_kind(panels[title], [run.curves[kind] for run in members if kind in run.curves], label, colour)
         for protocol, name in told.items():
@@ -47,7 +50,7 @@ def draw_curves(game: str, runs: Sequence[RunResult], rows: Sequence[Row], pictu
         style = {"color": "0.4", "marker": marker, "linestyle": "--", "linewidth": 1, "markersize": 4}
         label = f"published: {curve.agent}, training games, sticky 0.25"
         axes[0][0].plot(curve.frames / 1e6, curve.scores, **style, label=label)
-    last = max(curve[-1, 0] for run in runs for curve in run.curves.values()) / 1e6
+    last = max(1, *(run.frames for run in played)) / 1e6
     for title, panel in panels.items():
         panel.set(xlabel="million emulator frames", xlim=(0, 1.05 * last))
         panel.set_title(textwrap.fill(title, 45), fontsize="medium")

@@ -85,13 +85,15 @@ def _require_ours(out: Path) -> None:
 
 
 def _write(out: Path, runs: list[RunResult], rows: list[Row], notes: list[str]) -> None:
-    """Figures first, report.md last: what it shows is there."""
+    """Figures first, then report.md: what it shows is there. Its heading alone comes before, and marks the folder."""
+    if not (out / FILES[0]).exists():
+        (out / FILES[0]).write_text(f"{TITLE}\n\nNot finished.\n")
     for old in (*out.glob("curves-*.png"), *(out / name for name in FILES[1:])):
         old.unlink(missing_ok=True)
     figures = []
-    for game in sorted({run.game for run in runs if run.curves}):
+    for game in sorted({run.game for run in runs}):
         name = f"curves-{game.replace('/', '-')}.png"
-        draw_curves(game, [run for run in runs if run.game == game and run.curves], rows, out / name)
+        draw_curves(game, runs, rows, out / name)
         figures.append(name)
     for name, draw in (("profiles.png", draw_profiles), ("improvement.png", draw_improvements)):
         if draw(rows, out / name):

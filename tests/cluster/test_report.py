@@ -127,9 +127,10 @@ def test_c22_kinds_of_scores_have_panels_of_their_own(monkeypatch: pytest.Monkey
     """C22: published training games stand beside training games alone, a protocol shares no panel with another."""
     saved: list[Any] = []
     monkeypatch.setattr(figures, "_save", lambda figure, picture, columns: saved.append(figure))
-    runs = [read_run(Path(run)) for run in three_seeds()]
+    paths = [Path(run) for run in three_seeds()]
     write_evaluation(Path("s0"), [10.0], "machado")
-    runs[0] = read_run(Path("s0"))
+    paths.append(write_run(Path("other"), game="boxing", changes={"replay.n_step": 1}))
+    runs = [read_run(path) for path in paths]
     figures.draw_curves("pong", runs, rows_of(runs), Path("a.png"))
     panels = {axes.get_title(): axes for axes in saved[0].axes}
     assert [*panels] == [
@@ -147,3 +148,7 @@ def test_c22_kinds_of_scores_have_panels_of_their_own(monkeypatch: pytest.Monkey
     assert {-19.0, -2.0} <= heights["training games, lanes that explore least"]
     assert heights["evaluation: classic"] == {3.5, 19.0, 15.0, 20.0, 18.0}, "beside training, at its end, and their IQM"
     assert heights["evaluation: machado"] == {10.0}
+    figures.draw_curves("boxing", runs, rows_of(runs), Path("b.png"))
+    colours = [{line.get_color() for line in figure.axes[2].lines if line.get_marker() == "o"} for figure in saved]
+    assert len(colours[0]) == len(colours[1]) == 1
+    assert colours[0] != colours[1], "a configuration has its colour in the figures of all games"
