@@ -79,7 +79,7 @@ def read_run(path: Path) -> RunResult:
         preset=record["preset"],
         seed=int(settings["seed"]),
         settings={k: v for k, v in settings.items() if k not in FREE and not k.startswith(FREE_SECTIONS)},
-        trained_under={rule: settings[f"world.{rule}"] for rule in RULES if f"world.{rule}" in settings},
+        trained_under=_rules_of(settings),
         frames=int(summary["frames"]) if summary else last,
         commit=str(record.get("commit", "")),
         judged=judged,
@@ -128,6 +128,13 @@ def _judged(directory: RunDir, summary: dict[str, Any] | None, notes: list[str])
         if name not in best or one.episodes >= best[name].episodes:  # of the same games, more say more
             best[name] = one
     return best
+
+
+def _rules_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """The rules of `RULES` among flat settings, as a protocol names them."""
+    if "world.full_actions" in settings:
+        settings = {**settings, "world.action_set": "full" if settings["world.full_actions"] else "minimal"}
+    return {rule: settings[f"world.{rule}"] for rule in RULES if f"world.{rule}" in settings}
 
 
 def _curves(table: Path) -> dict[str, NDArray[np.float64]]:

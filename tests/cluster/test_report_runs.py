@@ -155,5 +155,5 @@ def test_read_run_tells_what_the_games_were() -> None:
     assert run.game == "ms_pacman"
     assert run.trained_under == {
         **{"sticky": 0.25, "life_signal": False, "noop_max": 30, "fire_reset": True},
-        **{"frame_skip": 4, "frame_cap": 108_000},
+        **{"action_set": "minimal", "frame_skip": 4, "frame_cap": 108_000},
     }
