@@ -17,6 +17,7 @@ from agents.policy import epsilon_greedy
 from agents.rollout import TRAINING_SEEDS, Actor
 from envs import make_world
 from envs.base import World, WorldSettings, classic, machado
+from envs.scores import human_normalised, reference_scores
 
 
 class Scores(NamedTuple):
@@ -28,14 +29,18 @@ class Scores(NamedTuple):
     protocol: dict[str, Any]
 
     def summary(self) -> dict[str, Any]:
-        """What goes into the run's record."""
+        """What goes into the run's record; `human_normalised` is the mean's, None where no human score is known."""
+        mean, game = float(self.scores.mean()), str(self.protocol.get("game"))
         return {
             "protocol": self.protocol,
             "episodes": len(self.scores),
-            "mean": float(self.scores.mean()),
+            "mean": mean,
             "std": float(self.scores.std()),
             "min": float(self.scores.min()),
             "max": float(self.scores.max()),
+            "human_normalised": float(human_normalised(game, mean)) if game in reference_scores() else None,
+            "scores": self.scores.tolist(),
+            "episode_frames": self.frames.tolist(),
         }
 
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import tyro
 
+from cluster.examples import examples
+
 T = TypeVar("T")
 
 
@@ -16,7 +18,7 @@ def parse(kind: type[T], arguments: list[str], command: str, default: T | None =
 
     Raises:
         ValueError: they cannot be read; the message is one line and names the mend.
-        SystemExit: help was asked for and printed.
+        SystemExit: help was asked for and printed, with examples.
     """
     said = io.StringIO()
     extra = {} if default is None else {"default": default}
@@ -25,6 +27,7 @@ def parse(kind: type[T], arguments: list[str], command: str, default: T | None =
             return tyro.cli(kind, args=arguments, prog=f"quarterdeck {command}", **extra)  # type: ignore[call-overload,no-any-return]
     except SystemExit as stop:
         if not stop.code:
+            print(examples(command.split()[0]))
             raise
         lines = [line.strip("│╭╮╰╯─ ") for line in said.getvalue().splitlines()[1:]]
         raise ValueError(" ".join(line for line in lines if line.strip("-"))) from None

@@ -27,10 +27,7 @@ FIRST = "custom_scalars"  # the tab in front
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Show runs in TensorBoard, on this machine alone, until Ctrl-C.
-
-    Example: quarterdeck board runs --port 6007
-    """
+    """Show runs in TensorBoard, on this machine alone, until Ctrl-C."""
 
     runs: tyro.conf.Positional[Path] = Path("runs")
     """A run directory, or a folder that holds some, at any depth."""

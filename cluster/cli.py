@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from cluster.examples import examples
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
 
 USAGE = """usage: quarterdeck COMMAND ...
@@ -16,6 +18,7 @@ USAGE = """usage: quarterdeck COMMAND ...
   play RUN_DIR                                         a game in the terminal
   board [RUNS] [--port P]                              TensorBoard, the overview in front
   export RUN_DIR --out DIR [--format torch|program|rlmodule|all]
+  report RUN_DIR ... [--out DIR]                       scores, intervals and figures of many runs (docs/evaluation.md)
 
   gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]
   gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR] [--resume]
@@ -29,18 +32,24 @@ USAGE = """usage: quarterdeck COMMAND ...
 presets: {presets}
 presets of gan and gan-sweep: {gan_presets}
 examples: quarterdeck train pong --minutes 15
-          quarterdeck train atari --env breakout --learner.double True --run-dir runs/breakout
+          quarterdeck train atari --env breakout --learner.double --run-dir runs/breakout
           quarterdeck evaluate runs/breakout --episodes 30 --json
           quarterdeck gan digits --minutes 9
 'quarterdeck COMMAND --help' lists every setting with its default (after the preset, where there is one)."""
 
 
+def without_preset(command: str, presets: tuple[str, ...]) -> str:
+    """Help of a command that has other settings for every preset."""
+    told = [f"usage: quarterdeck {command} PRESET [options]", "", f"presets: {', '.join(presets)}", examples(command)]
+    return "\n".join([*told, f"'quarterdeck {command} {presets[0]} --help' lists every setting with its default"])
+
+
 def command_table() -> dict[str, Callable[[list[str]], int]]:
     """Every command by its name. Importing them takes seconds, during which a person may change their mind."""
-    from cluster import board, commands, export, gan_commands, gan_sweep, play, submission
+    from cluster import board, commands, export, gan_commands, gan_sweep, play, report, submission
 
     gan = {**gan_commands.GAN_COMMANDS, **gan_sweep.SWEEP_COMMANDS}
-    shown = {**play.PLAY_COMMANDS, **board.BOARD_COMMANDS, **export.EXPORT_COMMANDS}
+    shown = {**play.PLAY_COMMANDS, **board.BOARD_COMMANDS, **export.EXPORT_COMMANDS, **report.REPORT_COMMANDS}
     return {**commands.COMMANDS, **shown, **gan, **submission.JOB_COMMANDS}
 
 
@@ -57,6 +66,12 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         if arguments[0] not in table:
             raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(table)}")
+        if arguments[1:2] in (["-h"], ["--help"]):  # before a preset, where there is one
+            from cluster.submission import RUNS
+
+            if arguments[0] in RUNS:
+                print(without_preset(arguments[0], RUNS[arguments[0]][0]))
+                return 0
         return table[arguments[0]](arguments[1:])
     except (ValueError, FloatingPointError, MemoryError, OSError) as error:
         print(f"quarterdeck: {' '.join(str(error).split())}", file=sys.stderr)

@@ -22,6 +22,7 @@ from agents.serial import SerialRun
 from agents.tabular import TabularSettings
 from cluster.arguments import parse
 from cluster.display import Display
+from cluster.evaluation import counters, told
 from cluster.fleet import FleetRun
 from cluster.rundir import RunDir, origin, process_seconds, protocol_name, write_json
 from cluster.session import Session
@@ -66,7 +67,8 @@ class Evaluate:
     run_dir: tyro.conf.Positional[Path]
     episodes: int = 100
     protocol: Literal["classic", "machado", "training"] | None = None
-    """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops."""
+    """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops, no
+    life signal. Both: whole games of at most 108,000 frames, with the actions that the policy was trained with."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the result as one JSON object."""
 
@@ -184,12 +186,9 @@ def evaluate(arguments: list[str]) -> int:
                 threads=2,
                 on_step=on_step,
             )
-        result = {**scores.summary(), "checkpoint": str(path)}
+        result = {**scores.summary(), **counters(path), "checkpoint": str(path)}
     write_json(directory.path / f"evaluation-{protocol_name(result['protocol'])}.json", result)
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print(f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})")
+    print(json.dumps(result) if options.json else told(result))
     return 0
 
 

@@ -22,10 +22,7 @@ Format = Literal["torch", "program", "rlmodule", "all"]
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write the policy of a run's newest checkpoint for use elsewhere.
-
-    Example: quarterdeck export runs/pong-s0 --out pong --format all
-    """
+    """Write the policy of a run's newest checkpoint for use elsewhere."""
 
     run_dir: tyro.conf.Positional[Path]
     out: Path

@@ -24,10 +24,7 @@ from envs.colour import action_names
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """Record one game of the newest checkpoint of a run, Atari in colour.
-
-    Example: quarterdeck watch runs/pong-s0 --out pong.mp4 --values
-    """
+    """Record one game of the newest checkpoint of a run, Atari in colour."""
 
     run_dir: tyro.conf.Positional[Path]
     out: Path
@@ -40,7 +37,7 @@ class Watch:
 class Play:
     """Watch one game of the newest checkpoint of a run in the terminal, at the game's speed; q ends it.
 
-    Wants a terminal with 24-bit colours. Example: quarterdeck play runs/pong-s0
+    Wants a terminal with 24-bit colours.
     """
 
     run_dir: tyro.conf.Positional[Path]

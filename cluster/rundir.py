@@ -20,6 +20,7 @@ import torch
 from cluster.curve import cut_curve
 
 MARKER = "run.json"
+RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
 
 
 class RunDir:
@@ -96,9 +97,9 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def protocol_name(protocol: dict[str, Any]) -> str:
-    """Every rule that decides what a score means, as part of a file name."""
+    """Every rule that decides what a score means, as part of a file name; the same for all games."""
     parts = [str(protocol["name"])]
-    for key in ("sticky", "life_signal", "noop_max", "action_set", "frame_skip", "frame_cap", "epsilon"):
+    for key in RULES:
         if key in protocol:
             value = protocol[key]
             parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")

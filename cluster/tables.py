@@ -87,8 +87,10 @@ def _row(progress: TabularProgress, seconds: float) -> list[Any]:
 def evaluate_table(directory: RunDir, episodes: int) -> dict[str, Any]:
     """The summary of greedy games by a saved table."""
     settings: TabularSettings = from_dict(TabularSettings, directory.record()["settings"])
-    q = load_table(directory.checkpoints).q
+    saved = load_table(directory.checkpoints)
     return {
-        **evaluate_tabular(q, settings, episodes).summary(),
+        **evaluate_tabular(saved.q, settings, episodes).summary(),
+        "agent_steps": saved.agent_steps,
+        "frames": saved.frames,
         "checkpoint": str(checkpoint.latest(directory.checkpoints)),
     }

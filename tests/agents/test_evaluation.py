@@ -11,7 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from agents.config import EvaluationSettings, Settings
-from agents.evaluation import Scores, envs_for, evaluate, evaluation_seed, policy_of, protocol_rules
+from agents.evaluation import (
+    Scores,
+    envs_for,
+    evaluate,
+    evaluate_network,
+    evaluation_seed,
+    policy_of,
+    protocol_rules,
+)
 from agents.learner import Learner, LearnerSettings
 from agents.networks import NetworkSettings
 from agents.rollout import TRAINING_SEEDS, Actor
@@ -27,6 +35,16 @@ class Fixed(Actor):
 
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         return np.tile(np.array([0.0, 1.0, 2.0], np.float32), (len(obs), 1))
+
+
+class Last18(Actor):
+    """Prefers the last of 18 actions."""
+
+    def __init__(self) -> None:
+        pass
+
+    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        return np.tile(np.arange(18, dtype=np.float32), (len(obs), 1))
 
 
 class Seeded(CodedWorld):
@@ -100,6 +118,28 @@ def test_c25_the_record_says_under_which_rules() -> None:
     assert summary["protocol"] == {"name": "classic", "epsilon": 0.05, "world": "coded"}
     assert summary["episodes"] == 6
     assert summary["min"] <= summary["mean"] <= summary["max"]
+
+
+def test_c21_every_raw_score_is_kept_and_the_mean_normalised() -> None:
+    """C21: a summary has each game's own score; human-normalised only where a human has been measured."""
+    scores, lengths = np.array([21.0, 8.2, 14.6, -20.7]), np.array([900, 700, 800, 500])
+    summary = Scores(scores, lengths, 4 * lengths, {"name": "classic", "game": "pong"}).summary()
+    assert summary["scores"] == scores.tolist()
+    assert summary["episode_frames"] == (4 * lengths).tolist()
+    assert summary["human_normalised"] == pytest.approx((scores.mean() + 20.7) / 35.3)
+    unknown = Scores(scores, lengths, 4 * lengths, {"name": "classic", "game": "adventure"}).summary()
+    assert unknown["human_normalised"] is None
+
+
+def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -> None:
+    """C23, C25: sticky 0.25, no life signal, 18 actions, no help at the start, at most 108,000 frames a game."""
+    trained = WorldSettings(env="ALE/Pong-v5", life_signal=True, full_actions=True)
+    settings = Settings(world=trained, evaluation=EvaluationSettings(protocol="machado"))
+    scores = evaluate_network(Last18(), settings, episodes=2, threads=1)
+    wanted = {"sticky": 0.25, "life_signal": False, "action_set": "full", "num_actions": 18, "noop_max": 0}
+    assert scores.protocol.items() >= {**wanted, "fire_reset": False, "frame_cap": 108_000}.items()
+    assert ((scores.scores >= -21) & (scores.scores <= 21)).all()
+    assert ((scores.frames > 2_000) & (scores.frames < 108_000)).all()
 
 
 def test_protocols_are_the_named_ones_and_keep_the_policys_actions() -> None:

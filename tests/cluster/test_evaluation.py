@@ -122,12 +122,13 @@ def make_protocol(env: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("protocol", "rules"),
     [
-        ("classic", {"sticky": 0.0, "noop_max": 30, "life_signal": False, "frame_skip": 4, "frame_cap": 108_000}),
-        ("machado", {"sticky": 0.25, "noop_max": 0, "life_signal": False, "frame_skip": 4, "frame_cap": 108_000}),
+        ("classic", {"sticky": 0.0, "noop_max": 30, "fire_reset": True}),
+        ("machado", {"sticky": 0.25, "noop_max": 0, "fire_reset": False}),
     ],
 )
 def test_c25_every_rule_is_in_the_record_and_in_the_file_name(protocol: str, rules: dict[str, Any]) -> None:
     """C25: sticky actions, life signal, no-ops, action set, skip and cap decide what a score means."""
+    rules = {**rules, "life_signal": False, "frame_skip": 4, "frame_cap": 108_000}
     trained_under = WorldSettings(env="pong", life_signal=True, sticky=0.1)
     world = make_world(protocol_rules(trained_under, protocol), 1)
     world.close()
@@ -150,7 +151,7 @@ def test_training_s_own_rules_play_whole_games() -> None:
 def test_c25_evaluate_writes_what_it_prints(
     catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """C25: the result file is named by its protocol and holds it."""
+    """C25: the result file is named by its protocol and holds it; C21: every game's raw score is in it."""
     run = tmp_path / "run"
     run.symlink_to(catch_run)
     assert main(["evaluate", str(run), "--episodes", "6", "--json"]) == 0
@@ -162,7 +163,12 @@ def test_c25_evaluate_writes_what_it_prints(
     result = read_json(files[0])
     assert printed.count("\n") == 1
     assert result == json.loads(printed)
-    assert result["episodes"] == 4
+    assert result["episodes"] == len(result["scores"]) == len(result["episode_frames"]) == 4
+    assert result["mean"] == sum(result["scores"]) / 4
+    assert result["human_normalised"] is None, "nobody has measured a human"
+    summary = read_json(catch_run / "summary.json")
+    assert len(summary["eval"]["scores"]) == summary["eval"]["episodes"] == 6
+    assert (result["agent_steps"], result["frames"]) == (summary["agent_steps"], summary["frames"]), "C24: both"
     assert result["protocol"] == {"name": "training", "epsilon": 0.05, **make_protocol("toy/catch")}
     assert -1 <= result["min"] <= result["mean"] <= result["max"] <= 1
     assert Path(result["checkpoint"]).is_dir()

@@ -1,0 +1,91 @@
+"""Run directories as `quarterdeck train` leaves them, without the training."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.config import to_dict
+from agents.evaluation import Scores, protocol_rules
+from agents.presets import PRESETS
+from cluster.curve import COLUMNS
+from cluster.rundir import RunDir, protocol_name
+from envs.base import WorldSettings
+
+Point = tuple[int, float | None, float | None, float | None]  # frames, all_lanes, low_epsilon, evaluation
+CURVE: tuple[Point, ...] = ((400, None, None, None), (1_000_000, -20.0, -19.0, None), (2_000_000, -4.0, -2.0, 3.5))
+
+
+def evaluation_of(
+    path: Path, game: str, scores: Sequence[float], protocol: str, epsilon: float = 0.0
+) -> dict[str, Any]:
+    """The record of an evaluation of the run's last policy."""
+    rules = protocol_rules(WorldSettings(env=game), protocol)
+    record = {"name": protocol, "epsilon": epsilon, "world": "atari", "game": game, **to_dict(rules)}
+    del record["env"], record["full_actions"]
+    frames = np.full(len(scores), 4_000)
+    summary = Scores(np.array(scores), frames // 4, frames, {**record, "action_set": "minimal"}).summary()
+    return {**summary, "checkpoint": str(path / "checkpoints" / "agent_steps-000000500000")}
+
+
+def write_run(
+    path: Path,
+    scores: Sequence[float] | None = (18.0, 20.0),
+    *,
+    preset: str = "pong",
+    game: str = "pong",
+    seed: int = 0,
+    frames: int = 2_000_000,
+    curve: Sequence[Point] = CURVE,
+    commit: str = "abc123",
+    ended: bool = True,
+    changes: dict[str, Any] | None = None,
+) -> Path:
+    """A run of one game; `scores` are those of its closing evaluation, None if it was interrupted. `changes` are
+    settings by their dotted names."""
+    settings: dict[str, Any] = to_dict(PRESETS[preset]())
+    for name, value in {"world.env": game, "seed": seed, **(changes or {})}.items():
+        *sections, last = name.split(".")
+        place = settings
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    directory = RunDir(path)
+    directory.create({"preset": preset, "serial": False, "settings": settings, "commit": commit})
+    with directory.curve_csv.open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(COLUMNS)
+        writer.writerows([at / 1e5, at // 4, at, at // 100, *games] for at, *games in curve)
+    checkpoint = str(path / "checkpoints" / "agent_steps-000000500000")
+    judged = None if scores is None else evaluation_of(path, game, scores, "classic")
+    summary = {"frames": frames, "agent_steps": frames // 4, "eval": judged, "checkpoint": checkpoint, "seed": seed}
+    if ended:
+        directory.summary.write_text(json.dumps(summary))
+    return path
+
+
+def write_evaluation(path: Path, scores: Sequence[float], protocol: str, checkpoint: str | None = None) -> Path:
+    """What `quarterdeck evaluate --protocol` leaves in a run of Pong."""
+    result = evaluation_of(path, "pong", scores, protocol)
+    if checkpoint is not None:
+        result["checkpoint"] = checkpoint
+    file = path / f"evaluation-{protocol_name(result['protocol'])}.json"
+    file.write_text(json.dumps(result))
+    return file
+
+
+def three_seeds(**options: Any) -> list[str]:
+    """Runs of Pong whose scores are 19, 15 and 20."""
+    scores = ((18.0, 20.0), (14.0, 16.0), (20.0, 20.0))
+    return [str(write_run(Path(f"s{seed}"), scores[seed], seed=seed, **options)) for seed in range(3)]
+
+
+def rows(out: Path = Path("report")) -> list[dict[str, str]]:
+    """scores.csv."""
+    with (out / "scores.csv").open() as table:
+        return list(csv.DictReader(table))
