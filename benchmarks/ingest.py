@@ -4,8 +4,8 @@
     python -m benchmarks.ingest --runners 64 --rate 200    64 runners that send 200 agent steps a second each
 
 Runners send recorded chunks of Pong at a set rate and play nothing, so that the rest of the path is what is measured:
-messages, driver, decompression, insertion. Eight processes at most stand for all runners, each sending the chunks of
-several in turn: 64 processes would take 22 GB. Nothing is trained on. Each line is JSON.
+messages, driver, decompression, insertion. Eight processes at most stand for all runners, each sending as often as
+its share of them would: 64 processes would take 22 GB. Nothing is trained on. Each line is JSON.
 """
 
 from __future__ import annotations
@@ -39,22 +39,20 @@ PROCESSES = 8
 
 
 class Recorded(Runner):
-    """Sends the same chunk again and again, `rate` agent steps a second for each runner that it stands for."""
+    """Sends the same chunk again and again, `rate` agent steps a second."""
 
     def make_env(self) -> None:
         """A world for questions about spaces, and a chunk of its games."""
         self.world = make_world(self.settings.world, 1)
-        self.far, runners = self.config.env_config["far"], self.settings.fleet.runners
+        self.rate, self.far = self.config.env_config["rate"], self.config.env_config["far"]
         if not self.plays:
             return
         frames = [to_blocks(self.world.reset(self.worker_index).frame)]
         frames += [to_blocks(self.world.step(np.array([t % 6])).frame).copy() for t in range(TIME - 1)]
         flags = np.zeros((TIME, ENVS), np.bool_)
         row = flags.astype(np.float32)
-        picture = np.repeat(np.stack(frames), ENVS, axis=1)
-        self.chunk, self.sent = Chunk(picture, flags.astype(np.uint8), row, flags, flags, 0, 0, 0), 0
-        self.runners = list(range(self.worker_index - 1, runners, min(PROCESSES, runners)))
-        self.pause = TIME * ENVS / self.config.env_config["rate"] / len(self.runners)  # seconds between two chunks
+        lane, picture = (self.worker_index - 1) * ENVS, np.repeat(np.stack(frames), ENVS, axis=1)
+        self.chunk, self.sent = Chunk(picture, flags.astype(np.uint8), row, flags, flags, lane, 0, 0), 0
         self.due = time.perf_counter()
 
     def make_module(self) -> None:
@@ -62,13 +60,12 @@ class Recorded(Runner):
 
     def sample(self, *, homes: list[str], **_: Any) -> dict[str, Any]:
         """The next chunk, when it is due."""
-        self.due = max(self.due + self.pause, time.perf_counter() - 1.0)
+        self.due = max(self.due + TIME * ENVS / self.rate, time.perf_counter() - 1.0)
         time.sleep(max(self.due - time.perf_counter(), 0))
-        turn, place = divmod(self.sent, len(self.runners))
-        runner = self.runners[place]
-        message, sent = pack(self.chunk._replace(lane=runner * ENVS, row=turn * TIME), far=self.far)
-        self.sent += 1
+        message, sent = pack(self.chunk._replace(row=self.sent), far=self.far)
+        self.sent += TIME
         tally = Tally(TIME * ENVS, 4 * TIME * ENVS, [], 0.0, 0.0, 0.0)
+        runner = self.worker_index - 1
         return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": 0}
 
 
@@ -85,12 +82,11 @@ def settings_for(runners: int, shards: int) -> Settings:
 
 def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float) -> dict[str, Any]:
     """Agent steps a second that arrive in replay, the processor that takes, and the queue before it."""
-    settings = settings_for(runners, shards)
     processes = min(PROCESSES, runners)
+    settings = settings_for(processes, shards)
     start_ray(processes + shards + 1)
-    config = QuarterdeckConfig().from_settings(settings)
-    config.env_runners(env_runner_cls=Recorded, num_env_runners=processes)
-    config.env_config = {"rate": rate, "far": far}
+    config = QuarterdeckConfig().from_settings(settings).env_runners(env_runner_cls=Recorded)
+    config.env_config = {"rate": rate * runners / processes, "far": far}
     algo: Quarterdeck = config.build_algo()
     algo.limiter.learning_starts = 2**60
     try:
