@@ -10,9 +10,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loa
 
 USAGE = """usage: quarterdeck COMMAND ...
 
-  train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--serial] [--resume] [--dry-run]
+  train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--settings FILE.toml] [--serial]
+        [--resume] [--dry-run]
   evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]
   watch RUN_DIR --out FILE.mp4
+
+  sweep PRESET [--space FILE_OR_NAME] [--scheduler asha|pbt|random] [--search random|optuna] [--trials N] [--seeds K]
+        [--steps N] [--run-dir DIR] [--resume]         many trainings: which settings are best (docs/sweeps.md)
+  ablation [--env ID] [--seeds K] [--run-dir DIR]      the naive loop, and what each trick adds to it
 
   gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]
   gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR] [--resume]
@@ -34,10 +39,11 @@ examples: quarterdeck train pong --minutes 15
 
 def command_table() -> dict[str, Callable[[list[str]], int]]:
     """Every command by its name. Importing them takes seconds, during which a person may change their mind."""
-    from cluster import commands, gan_commands, gan_sweep, submission
+    from cluster import ablation, commands, gan_commands, gan_sweep, submission, sweep
 
     gan = {**gan_commands.GAN_COMMANDS, **gan_sweep.SWEEP_COMMANDS}
-    return {**commands.COMMANDS, **gan, **submission.JOB_COMMANDS}
+    searches = {**sweep.SWEEP_COMMANDS, **ablation.ABLATION_COMMANDS}
+    return {**commands.COMMANDS, **searches, **gan, **submission.JOB_COMMANDS}
 
 
 def main(argv: list[str] | None = None) -> int:
