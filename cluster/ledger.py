@@ -19,6 +19,13 @@ def append_row(table: Path, columns: tuple[str, ...], row: Row) -> None:
         writer.writerow(row)
 
 
+def drop_half_row(table: Path) -> None:
+    """Forget the row that a sweep was writing when it was killed."""
+    if table.exists():
+        whole, newline, _ = table.read_text().rpartition("\n")
+        table.write_text(whole + newline)
+
+
 def rounds_of(table: Path) -> list[Row]:
     """Rows of the ledger; of a round that was trained again after a crash, the last one."""
     if not table.exists():

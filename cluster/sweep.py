@@ -14,7 +14,7 @@ from agents.presets import PRESETS
 from cluster import roles
 from cluster.arguments import parse, preset_of
 from cluster.commands import check
-from cluster.ledger import rounds_of, write_table
+from cluster.ledger import drop_half_row, rounds_of, write_table
 from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, write_json
 from cluster.settings_file import write_settings
 from cluster.space import Space, range_of, read_space, require_cloneable
@@ -36,6 +36,7 @@ def sweep(arguments: list[str]) -> int:
     directory = RunDir(options.run_dir or default_run_dir(name, options.settings.world.env, options.settings.seed))
     if options.resume:
         options, space = _resumed(directory, preset, rest)
+        drop_half_row(directory.path / "rounds.csv")
     else:
         space = read_space(options.space, options.settings)
         if options.scheduler == "pbt":

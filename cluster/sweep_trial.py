@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import shutil
@@ -48,6 +49,7 @@ class Plan:
         if self.serial:
             found: list[dict[str, float]] = [{"CPU": 1}]
         else:
+            logging.getLogger("ray.rllib").setLevel(logging.ERROR)
             request = Quarterdeck.default_resource_request({"settings": to_dict(self.settings)})
             found = [{name: amount for name, amount in bundle.items() if amount} for bundle in request.bundles]
         return [{**found[0], "GPU": self.gpu} if self.gpu else found[0], *found[1:]]
