@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import optuna
 
 from cluster.ledger import Row
 from cluster.settings_file import parsed
@@ -38,15 +37,17 @@ def importance(rows: list[Row], space: Space) -> dict[str, float]:
     """
     if len(rows) < LEAST or len({row["score"] for row in rows}) == 1:
         return {}
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
-    distributions = {name: _distribution(r.kind, r.values, whole=r.whole) for name, r in space.items()}
+    ranges = {name: _distribution(r.kind, r.values, whole=r.whole) for name, r in space.items()}
     for row in rows:
         values = {
             name: r.within(value)
             for (name, value), r in zip(config_of(row, space).items(), space.values(), strict=True)
         }
-        trial = optuna.trial.create_trial(params=values, distributions=distributions, value=float(row["score"]))
+        trial = optuna.trial.create_trial(params=values, distributions=ranges, value=float(row["score"]))
         study.add_trial(trial)
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     found = optuna.importance.get_param_importances(study, evaluator=evaluator)
@@ -54,9 +55,11 @@ def importance(rows: list[Row], space: Space) -> dict[str, float]:
 
 
 def _distribution(kind: str, values: list[Any], *, whole: bool) -> Any:
+    from optuna import distributions
+
     if kind == "choice":
-        return optuna.distributions.CategoricalDistribution(values)
-    make = optuna.distributions.IntDistribution if whole else optuna.distributions.FloatDistribution
+        return distributions.CategoricalDistribution(values)
+    make = distributions.IntDistribution if whole else distributions.FloatDistribution
     return make(values[0], values[1], log=kind == "log")
 
 

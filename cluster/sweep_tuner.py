@@ -12,7 +12,6 @@ import tyro
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, SearchAlgorithm, Searcher
-from ray.tune.search.optuna import OptunaSearch
 
 from agents.config import Settings
 from cluster.rundir import RunDir
@@ -129,6 +128,8 @@ def searcher_of(options: Sweep, concurrent: int) -> SearchAlgorithm | Searcher:
     """Who draws settings, so many at a time. A population is complete before any of it goes on; it bounds itself."""
     seed = options.settings.seed
     if options.search == "optuna":
+        from ray.tune.search.optuna import OptunaSearch  # loads a database's client
+
         return ConcurrencyLimiter(OptunaSearch(seed=seed), max_concurrent=concurrent)
     return Draws(0 if options.scheduler == "pbt" else concurrent, seed)
 
