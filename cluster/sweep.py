@@ -32,8 +32,7 @@ def sweep(arguments: list[str]) -> int:
     preset, rest = preset_of(arguments, tuple(PRESETS))
     settings = changed(PRESETS[preset](), {"stop.minutes": ENDLESS, "stop.score": None})
     options = parse(Sweep, rest, f"sweep {preset}", Sweep(settings=settings))
-    name = f"sweep-{preset}"
-    directory = RunDir(options.run_dir or default_run_dir(name, options.settings.world.env, options.settings.seed))
+    directory = RunDir(options.run_dir or default_run_dir("sweep", options.settings.world.env, options.settings.seed))
     if options.resume:
         options, space = _resumed(directory, preset, rest)
         drop_half_row(directory.path / "rounds.csv")

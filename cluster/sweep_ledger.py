@@ -20,6 +20,7 @@ class Ledger(tune.Callback):
 
     def __init__(self, table: Path, tensorboard: Path, rounds: int, names: tuple[str, ...]) -> None:
         self.table, self.tensorboard, self.rounds, self.names = table, tensorboard, rounds, names
+        self.writers: dict[str, SummaryWriter] = {}  # of the trials that run
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Row, **info: Any) -> None:
         """Called by Tune in the driver."""
@@ -30,19 +31,26 @@ class Ledger(tune.Callback):
         of = f"{row['trial']} round {row['round']}/{self.rounds}"
         print(f"{of}: {result['score']:.2f} after {result['agent_steps']:,} agent steps  ({said})", file=sys.stderr)
         sys.stderr.flush()
-        with SummaryWriter(str(self.tensorboard / trial.trial_id)) as writer:
-            scalars = {"sweep/score": result["score"], **result["scalars"]}
-            scalars |= {f"sweep/score_of_seed_{index}": score for index, score in enumerate(result["scores"])}
-            for name, value in scalars.items():
-                writer.add_scalar(name, value, result["agent_steps"])
+        writer = self._writer(trial.trial_id)
+        scalars = {"sweep/score": result["score"], **result["scalars"]}
+        scalars |= {f"sweep/score_of_seed_{index}": score for index, score in enumerate(result["scores"])}
+        for name, value in scalars.items():
+            writer.add_scalar(name, value, result["agent_steps"])
+        writer.flush()
+
+    def _writer(self, trial: str) -> SummaryWriter:
+        if trial not in self.writers:
+            self.writers[trial] = SummaryWriter(str(self.tensorboard / trial))
+        return self.writers[trial]
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial is over: TensorBoard's table of hyperparameters gets its line."""
         mine = [row for row in rounds_of(self.table) if row["trial"] == trial.trial_id]
         if mine:
-            with SummaryWriter(str(self.tensorboard / trial.trial_id)) as writer:
-                score = {"sweep/score": float(mine[-1]["score"])}
-                writer.add_hparams(trial.config, score, run_name=".", global_step=int(mine[-1]["agent_steps"]))
+            writer, score = self._writer(trial.trial_id), {"sweep/score": float(mine[-1]["score"])}
+            writer.add_hparams(trial.config, score, run_name=".", global_step=int(mine[-1]["agent_steps"]))
+            writer.close()
+            del self.writers[trial.trial_id]
 
 
 def _short(value: Any) -> str:

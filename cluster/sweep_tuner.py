@@ -128,8 +128,10 @@ def searcher_of(options: Sweep, concurrent: int) -> SearchAlgorithm | Searcher:
     """Who draws settings, so many at a time. A population is complete before any of it goes on; it bounds itself."""
     seed = options.settings.seed
     if options.search == "optuna":
-        from ray.tune.search.optuna import OptunaSearch  # loads a database's client
+        import optuna  # loads a database's client
+        from ray.tune.search.optuna import OptunaSearch
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         return ConcurrencyLimiter(OptunaSearch(seed=seed), max_concurrent=concurrent)
     return Draws(0 if options.scheduler == "pbt" else concurrent, seed)
 
