@@ -48,7 +48,7 @@ def sweep(arguments: list[str]) -> int:
         directory.require_free()
     require_memory(needed * (options.concurrent or 1), "replay", "lower --replay.capacity or --concurrent")
     with ray_for_tune(options.least_cores() * (options.concurrent or 1)) as interrupt:
-        plan = _settled(options, directory)
+        plan = _settled(options)
         if not options.resume:
             own = {name: getattr(options, name) for name in OWN}
             record = {
@@ -67,7 +67,7 @@ def sweep(arguments: list[str]) -> int:
     return 0
 
 
-def _settled(options: Sweep, directory: RunDir) -> Plan:
+def _settled(options: Sweep) -> Plan:
     """The plan of all trials, once the cluster is known: on which device, as fleets or serial loops.
 
     Raises:
@@ -76,8 +76,7 @@ def _settled(options: Sweep, directory: RunDir) -> Plan:
     s = options.settings
     device = roles.settled_device(s.learner.device, s.fleet.learners)
     settled = replace(options, settings=replace(s, learner=replace(s.learner, device=device)))
-    serial = bool(directory.record("sweep")["serial"]) if options.resume else runs_serially(settled)
-    return settled.plan(serial=serial)
+    return settled.plan(serial=runs_serially(settled))
 
 
 def close(options: Sweep, space: Space, preset: str, directory: RunDir, seconds: float) -> None:
@@ -134,7 +133,7 @@ def _resumed(directory: RunDir, preset: str, arguments: list[str]) -> tuple[Swee
     if recorded["preset"] != preset:
         raise ValueError(f"{directory.path} is a sweep of {recorded['preset']}: name that preset")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    own = Sweep(settings=settings, **recorded["sweep"])
+    own = Sweep(settings=settings, serial=recorded["serial"], **recorded["sweep"])
     asked = parse(Sweep, arguments, f"sweep {preset}", own)
     free: dict[str, Any] = {"run_dir": None, "resume": False, "dry_run": False, "concurrent": None}
     if replace(asked, **free) != own:
