@@ -17,6 +17,7 @@ from cluster.gan_search import Metered, scheduler_of, space_of
 from cluster.gan_trial import GanTrial, Plan
 from cluster.rundir import RunDir
 from cluster.schedulers import KEPT
+from cluster.snapshots import Snapshots
 from cluster.tuning import ENDLESS, RETRIES, fitted, folder_of
 
 
@@ -82,7 +83,7 @@ def search(options: GanSweep, run: GanRun, directory: RunDir) -> tune.ResultGrid
                 name="trials",
                 storage_path=str(folder),
                 stop=Budget(table, options.rounds, budget),
-                callbacks=[Ledger(table, options.rounds)],
+                callbacks=[Ledger(table, options.rounds), Snapshots(folder / "trials")],
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(num_to_keep=KEPT, checkpoint_frequency=1),
                 verbose=0,

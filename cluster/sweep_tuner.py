@@ -16,6 +16,7 @@ from ray.tune.search import ConcurrencyLimiter, SearchAlgorithm, Searcher
 from agents.config import Settings
 from cluster.rundir import RunDir
 from cluster.schedulers import KEPT, Draws, Halving, Population
+from cluster.snapshots import Snapshots
 from cluster.space import Space, require_cloneable
 from cluster.sweep_ledger import Ledger
 from cluster.sweep_trial import Plan, SweepTrial, cores
@@ -141,7 +142,8 @@ def search(options: Sweep, space: Space, plan: Plan, directory: RunDir) -> None:
     folder, bundles = directory.path.absolute(), plan.bundles()
     room = int(ray.cluster_resources().get("CPU", 1) // cores(bundles))
     concurrent = options.concurrent or max(1, min(options.trials, room))
-    table = folder / "rounds.csv"
+    table, storage = folder / "rounds.csv", folder / "trials"
+    ledger = Ledger(table, directory.tensorboard.absolute(), options.rounds, tuple(space))
     trainable = tune.with_parameters(SweepTrial, plan=plan)
     trainable = tune.with_resources(trainable, tune.PlacementGroupFactory(bundles))
 
@@ -160,10 +162,10 @@ def search(options: Sweep, space: Space, plan: Plan, directory: RunDir) -> None:
                 trial_dirname_creator=folder_of,
             ),
             run_config=tune.RunConfig(
-                name="trials",
+                name=storage.name,
                 storage_path=str(folder),
                 stop={"training_iteration": options.rounds},
-                callbacks=[Ledger(table, directory.tensorboard.absolute(), options.rounds, tuple(space))],
+                callbacks=[ledger, Snapshots(storage)],
                 failure_config=tune.FailureConfig(max_failures=RETRIES),
                 checkpoint_config=tune.CheckpointConfig(
                     num_to_keep=KEPT if options.scheduler == "pbt" else 2, checkpoint_frequency=1
@@ -172,4 +174,4 @@ def search(options: Sweep, space: Space, plan: Plan, directory: RunDir) -> None:
             ),
         )
 
-    fitted(folder / "trials", trainable, make, resume=options.resume)
+    fitted(storage, trainable, make, resume=options.resume)

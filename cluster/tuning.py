@@ -18,6 +18,7 @@ from ray.tune.experiment import Trial
 
 from cluster.fleet import start_ray
 from cluster.session import Interrupt
+from cluster.snapshots import mend
 
 RETRIES = 3  # of a trial whose process or node died
 ENDLESS = 1e9  # minutes: a sweep's trials end by what they have trained, or its schedulers could not compare them
@@ -64,7 +65,7 @@ def fitted(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, res
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0.5")
     for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of them is in the tables
-    if resume and list(storage.glob("experiment_state-*.json")):
+    if resume and mend(storage):
         return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
     shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
     return make().fit()

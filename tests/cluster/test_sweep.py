@@ -67,7 +67,10 @@ def finished(run: Path) -> set[str]:
     files = sorted((run / "trials").glob("experiment_state-*.json"))
     if not files:
         return set()
-    trials = [json.loads(state) for state, _ in json.loads(files[-1].read_text())["trial_data"]]
+    try:
+        trials = [json.loads(state) for state, _ in json.loads(files[-1].read_text())["trial_data"]]
+    except ValueError:  # it is being written
+        return set()
     return {trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"}
 
 
