@@ -6,8 +6,9 @@ import logging
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -65,7 +66,8 @@ def fitted(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, res
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0.5")
     for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of them is in the tables
-    if resume and mend(storage):
-        return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
-    shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
-    return make().fit()
+    with redirect_stdout(sys.stderr):  # Tune's words are progress, not results
+        if resume and mend(storage):
+            return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
+        shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
+        return make().fit()

@@ -24,7 +24,7 @@ from cluster.settings_file import read_settings
 from cluster.space import read_space
 from cluster.sweep_tuner import Sweep, search
 from cluster.tuning import ENDLESS
-from tests.cluster.helpers import TIMEOUT, command, environment, read_json, run_command, wait_until
+from tests.cluster.helpers import PATIENCE, TIMEOUT, command, environment, read_json, run_command, wait_until
 
 TINY = {
     "stop.steps": 480,
@@ -99,13 +99,13 @@ def test_a_killed_sweep_repeats_no_finished_trial(tmp_path: Path, space: str) ->
         assert sweep.poll() is None, "it has ended too soon"
         started = psutil.Process(sweep.pid).children(recursive=True)
         os.kill(sweep.pid, signal.SIGKILL)
-    _, alive = psutil.wait_procs(started, timeout=60)
-    assert alive == []
     done, before = finished(run), told(run)
     assert 0 < len(done) < 6
 
     resumed = run_command("sweep", "catch", f"--run-dir={run}", "--resume")
     assert resumed.returncode == 0, resumed.stderr
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    assert alive == []
     rows = told(run)
     assert [row for row in rows if row["trial"] in done] == [row for row in before if row["trial"] in done]
     assert len({row["trial"] for row in rounds_of(run / "rounds.csv")} - done) + len(done) >= 6
