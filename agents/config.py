@@ -144,6 +144,29 @@ def to_dict(settings: Any) -> dict[str, Any]:
     return dataclasses.asdict(settings)
 
 
+def flat(settings: Any) -> dict[str, Any]:
+    """Settings by dotted name: {"learner.gamma": 0.99, "seed": 0, ...}."""
+    return {
+        f"{name}.{key}" if isinstance(value, dict) else name: item
+        for name, value in to_dict(settings).items()
+        for key, item in (value.items() if isinstance(value, dict) else [("", value)])
+    }
+
+
+def changed(settings: Settings, values: dict[str, Any]) -> Settings:
+    """The settings with some values replaced, by dotted name as in `flat`.
+
+    Raises:
+        ValueError: a name is unknown or a value impossible.
+    """
+    tree = to_dict(settings)
+    for name, value in values.items():
+        section, _, key = name.rpartition(".")
+        (tree[section] if section else tree)[key] = value
+    made: Settings = from_dict(Settings, tree)
+    return made
+
+
 def from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
     """Inverse of `to_dict` for the settings class `kind`.
 

@@ -78,4 +78,18 @@ def cartpole() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"pong": pong, "atari": atari, "cartpole": cartpole}
+def catch() -> Settings:
+    """The pixel toy: the network of Mnih et al. (2013) learns to catch a ball in a core-minute."""
+    return Settings(
+        world=WorldSettings(env="toy/catch"),
+        stop=StopSettings(steps=24_000, minutes=10.0),
+        network=NetworkSettings(kind="dqn2013", stack=2),  # two frames show where the ball goes
+        exploration=ExplorationSettings(final=0.1, anneal_steps=4_000),
+        replay=ReplaySettings(capacity=20_000, samples_per_insert=4.0, learning_starts=500),
+        learner=LearnerSettings(batch_size=32, learning_rate=5e-4, target_period=200),
+        fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=8),
+        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+    )
+
+
+PRESETS: dict[str, Callable[[], Settings]] = {"pong": pong, "atari": atari, "cartpole": cartpole, "catch": catch}

@@ -13,6 +13,21 @@ from cluster.examples import examples
 T = TypeVar("T")
 
 
+def preset_of(arguments: list[str], presets: tuple[str, ...]) -> tuple[str, list[str]]:
+    """The preset that a command names first, and the arguments behind it; help alone is the first preset's.
+
+    Raises:
+        ValueError: none is named, or an unknown one.
+    """
+    if arguments[:1] in (["-h"], ["--help"]):
+        return presets[0], arguments
+    preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
+    if preset not in presets:
+        said = f"unknown preset {preset!r}" if preset else "no preset"
+        raise ValueError(f"{said}: use one of {', '.join(presets)}")
+    return preset, arguments[1:]
+
+
 def parse(kind: type[T], arguments: list[str], command: str, default: T | None = None) -> T:
     """Read `arguments` as the dataclass `kind`.
 

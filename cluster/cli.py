@@ -12,13 +12,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loa
 
 USAGE = """usage: quarterdeck COMMAND ...
 
-  train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--serial] [--resume] [--dry-run]
+  train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--settings FILE.toml] [--serial]
+        [--resume] [--dry-run]
   evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]
   watch RUN_DIR --out FILE.mp4 [--values]              a game as a video
   play RUN_DIR                                         a game in the terminal
   board [RUNS] [--port P]                              TensorBoard, the overview in front
   export RUN_DIR --out DIR [--format torch|program|rlmodule|all]
   report RUN_DIR ... [--out DIR]                       scores, intervals and figures of many runs (docs/evaluation.md)
+
+  sweep PRESET [--space FILE_OR_NAME] [--scheduler asha|pbt|random] [--search random|optuna] [--trials N] [--seeds K]
+        [--steps N] [--run-dir DIR] [--resume]         many trainings: which settings are best (docs/sweeps.md)
+  ablation [--env ID] [--seeds K] [--run-dir DIR]      the naive loop, and what each trick adds to it
 
   gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]
   gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR] [--resume]
@@ -46,11 +51,12 @@ def without_preset(command: str, presets: tuple[str, ...]) -> str:
 
 def command_table() -> dict[str, Callable[[list[str]], int]]:
     """Every command by its name. Importing them takes seconds, during which a person may change their mind."""
-    from cluster import board, commands, export, gan_commands, gan_sweep, play, report, submission
+    from cluster import ablation, board, commands, export, gan_commands, gan_sweep, play, report, submission, sweep
 
     gan = {**gan_commands.GAN_COMMANDS, **gan_sweep.SWEEP_COMMANDS}
     shown = {**play.PLAY_COMMANDS, **board.BOARD_COMMANDS, **export.EXPORT_COMMANDS, **report.REPORT_COMMANDS}
-    return {**commands.COMMANDS, **shown, **gan, **submission.JOB_COMMANDS}
+    searches = {**sweep.SWEEP_COMMANDS, **ablation.ABLATION_COMMANDS}
+    return {**commands.COMMANDS, **shown, **searches, **gan, **submission.JOB_COMMANDS}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -20,12 +20,13 @@ from agents.networks import QNetwork
 from agents.presets import PRESETS
 from agents.serial import SerialRun
 from agents.tabular import TabularSettings
-from cluster.arguments import parse
+from cluster.arguments import parse, preset_of
 from cluster.display import Display
 from cluster.evaluation import counters, told
 from cluster.fleet import FleetRun
-from cluster.rundir import RunDir, origin, process_seconds, protocol_name, write_json
+from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, protocol_name, write_json
 from cluster.session import Session
+from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
 from envs import make_world
 
@@ -50,6 +51,8 @@ class TrainOptions:
 class Train(TrainOptions):
     """Train a deep Q-network."""
 
+    settings_file: Annotated[Path | None, tyro.conf.arg(name="settings")] = None
+    """Settings that change the preset, as a sweep's best.toml holds them; those given here change them again."""
     settings: Annotated[Settings, tyro.conf.arg(name="")]
 
 
@@ -76,21 +79,17 @@ class Evaluate:
 def train(arguments: list[str]) -> int:
     """`quarterdeck train PRESET ...`."""
     started = time.monotonic() - process_seconds()
-    preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if preset not in PRESET_NAMES:
-        raise ValueError(
-            f"{f'unknown preset {preset!r}' if preset else 'no preset'}: use one of {', '.join(PRESET_NAMES)}"
-        )
+    preset, rest = preset_of(arguments, PRESET_NAMES)
     if preset in TABULAR_PRESETS:
-        table = parse(TrainTable, arguments[1:], f"train {preset}", TrainTable(settings=TABULAR_PRESETS[preset]()))
+        table = parse(TrainTable, rest, f"train {preset}", TrainTable(settings=TABULAR_PRESETS[preset]()))
         directory = RunDir(table.run_dir or default_run_dir(preset, table.settings.env, table.settings.seed))
         return train_table(table.settings, directory, resume=table.resume, dry_run=table.dry_run)
-    options = parse(Train, arguments[1:], f"train {preset}", Train(settings=PRESETS[preset]()))
+    options = _parsed(rest, preset, PRESETS[preset]())
     settings = options.settings
     directory = RunDir(options.run_dir or default_run_dir(preset, settings.world.env, settings.seed))
     if options.resume:
-        settings = _resumed_settings(directory, preset, arguments[1:])
-    needed = _check(settings, print_all=options.dry_run)
+        settings = _resumed_settings(directory, preset, rest)
+    needed = check(settings, print_all=options.dry_run)
     if options.dry_run:
         return 0
     require_memory(needed, "replay", "lower --replay.capacity")
@@ -102,13 +101,12 @@ def train(arguments: list[str]) -> int:
     return _run(settings, directory, saved[-1] if saved else None, started, serial=serial)
 
 
-def default_run_dir(preset: str, env: str, seed: int) -> Path:
-    """runs/PRESET-GAME-sSEED, with a number where that is taken."""
-    game = env.rsplit("/", 1)[-1].removesuffix("-v5").lower()
-    name = f"{preset}-s{seed}" if game == preset else f"{preset}-{game}-s{seed}"
-    taken = {path.name for path in Path("runs").glob(f"{name}*")}
-    names = (name if index == 1 else f"{name}-{index}" for index in range(1, len(taken) + 2))
-    return Path("runs") / next(free for free in names if free not in taken)
+def _parsed(arguments: list[str], preset: str, default: Settings) -> Train:
+    """What is given on the command line, over what stands in --settings, over `default`."""
+    options = parse(Train, arguments, f"train {preset}", Train(settings=default))
+    if options.settings_file is None:
+        return options
+    return parse(Train, arguments, f"train {preset}", Train(settings=read_settings(options.settings_file, default)))
 
 
 def _resumed_settings(directory: RunDir, preset: str, arguments: list[str]) -> Settings:
@@ -121,13 +119,13 @@ def _resumed_settings(directory: RunDir, preset: str, arguments: list[str]) -> S
     if recorded["preset"] != preset:
         raise ValueError(f"{directory.path} is a run of {recorded['preset']}: train {recorded['preset']} resumes it")
     own: Settings = from_dict(Settings, recorded["settings"])
-    asked = parse(Train, arguments, f"train {preset}", Train(settings=own)).settings
+    asked = _parsed(arguments, preset, own).settings
     if dataclasses.replace(asked, stop=own.stop) != own:
         raise ValueError("a resumed run keeps its settings: change only --steps, --minutes and --score, or start anew")
     return asked
 
 
-def _check(settings: Settings, *, print_all: bool) -> int:
+def check(settings: Settings, *, print_all: bool) -> int:
     """Build the smallest world of these settings, so that every mistake shows before anything starts.
 
     Returns the bytes of replay.

@@ -27,6 +27,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "quarterdeck report runs/pong-s0 runs/pong-s1 runs/pong-s2",
         "quarterdeck report runs/* --out report                       # report/report.md, scores.csv, figures",
     ),
+    "sweep": (
+        "quarterdeck sweep catch --trials 8 --seeds 2                 # the space `learning`, by successive halving",
+        "quarterdeck sweep catch --resume --run-dir runs/sweep-catch-s0",
+    ),
+    "ablation": ("quarterdeck ablation --seeds 5 --run-dir runs/why",),
     "gan": (
         "quarterdeck gan digits --minutes 9",
         "quarterdeck gan digits --data game:runs/pong-s0 --seed 1     # what that run's policy sees",

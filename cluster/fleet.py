@@ -26,17 +26,22 @@ WORKER_ENV = {
 }
 
 
-def start_ray(processes: int) -> None:
+def start_ray(processes: int) -> bool:
     """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs.
 
     The latter has room for `processes` that reserve a core each, be there as many cores or not.
+
+    Returns:
+        Whether there was none yet: a trial of a sweep is a part of one already, and leaves it running.
     """
+    if ray.is_initialized():
+        return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would let the learner starve the runners it waits for
     if "RAY_ADDRESS" in os.environ:
         ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
-        return
+        return True
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
     ray.init(
         num_cpus=max(os.cpu_count() or 1, processes),
@@ -45,13 +50,14 @@ def start_ray(processes: int) -> None:
         logging_level=logging.WARNING,
         runtime_env={"env_vars": WORKER_ENV},
     )
+    return True
 
 
 class FleetRun:
     """The distributed loop behind four verbs: step, save, load, close."""
 
     def __init__(self, settings: Settings) -> None:
-        start_ray(settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1)
+        self.connected = start_ray(settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1)
         device = roles.settled_device(settings.learner.device, settings.fleet.learners)
         self.settings = replace(settings, learner=replace(settings.learner, device=device))
         if lacking := roles.missing(settings):
@@ -120,4 +126,5 @@ class FleetRun:
     def close(self) -> None:
         """Stop every process that this run started."""
         self.stop()
-        ray.shutdown()
+        if self.connected:
+            ray.shutdown()

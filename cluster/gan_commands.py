@@ -13,13 +13,12 @@ import tyro
 
 from agents import checkpoint
 from agents.memory import keep_freed_memory
-from cluster.arguments import parse
-from cluster.commands import default_run_dir
+from cluster.arguments import parse, preset_of
 from cluster.gan_album import write_gif, write_png
 from cluster.gan_frames import images_of
 from cluster.gan_run import GanRun
 from cluster.gan_session import GanSession
-from cluster.rundir import RunDir, origin, process_seconds
+from cluster.rundir import RunDir, default_run_dir, origin, process_seconds
 from gan.config import GanSettings, changed, from_dict, to_dict
 from gan.export import load_generator
 from gan.features import extractor_for
@@ -69,28 +68,15 @@ class GanSample:
     """The same seed draws the same images."""
 
 
-def preset_of(arguments: list[str]) -> str:
-    """The preset that a command names.
-
-    Raises:
-        ValueError: none, or an unknown one.
-    """
-    preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if preset not in PRESETS:
-        said = f"unknown preset {preset!r}" if preset else "no preset"
-        raise ValueError(f"{said}: use one of {', '.join(PRESETS)}")
-    return preset
-
-
 def gan(arguments: list[str]) -> int:
     """`quarterdeck gan PRESET ...`."""
     started = time.monotonic() - process_seconds()
-    preset = preset_of(arguments)
-    options = parse(Gan, arguments[1:], f"gan {preset}", Gan(settings=PRESETS[preset]()))
+    preset, rest = preset_of(arguments, tuple(PRESETS))
+    options = parse(Gan, rest, f"gan {preset}", Gan(settings=PRESETS[preset]()))
     settings = options.chosen()
     directory = RunDir(options.run_dir or default_run_dir("gan", preset, settings.seed))
     if options.resume:
-        settings = _resumed_settings(directory, preset, arguments[1:])
+        settings = _resumed_settings(directory, preset, rest)
     if options.dry_run:
         print(json.dumps({"settings": to_dict(settings)}, indent=2))
         return 0

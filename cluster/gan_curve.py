@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 SCORES = ("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "fd_floor")
 COLUMNS = ("seconds", "images", *SCORES)
-
-
-def append_row(table: Path, columns: tuple[str, ...], row: dict[str, Any]) -> None:
-    """Add a row to a table, with its head if it is the first."""
-    new = not table.exists()
-    with table.open("a", newline="") as out:
-        writer = csv.DictWriter(out, columns, extrasaction="ignore")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
 
 
 def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: float | None, title: str) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
-from cluster.gan_curve import append_row
 from cluster.gan_trial import REPORTED
+from cluster.ledger import Row, append_row, rounds_of
 
 SETTINGS = ("loss", "weight", "generator_rate", "discriminator_rate")
 ROUND_COLUMNS = ("trial", "round", "images", "seconds", *REPORTED, "diverged", *SETTINGS)
-Row = dict[str, Any]
 
 
 class Ledger(tune.Callback):
@@ -49,11 +47,3 @@ class Budget(tune.Stopper):
     def stop_all(self) -> bool:
         """Never: trials that are stopped from outside do not save their last round."""
         return False
-
-
-def rounds_of(table: Path) -> list[Row]:
-    """Rows of the ledger; of a round that was trained again after a crash, the last one."""
-    if not table.exists():
-        return []
-    with table.open() as source:
-        return list({(row["trial"], row["round"]): row for row in csv.DictReader(source)}.values())

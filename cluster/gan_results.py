@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import Any
 
 from ray import tune
 
 from agents import checkpoint
 from cluster.gan_curve import draw_lines
-from cluster.gan_ledger import SETTINGS, Row
+from cluster.gan_ledger import SETTINGS
 from cluster.gan_run import Best
 from cluster.gan_trial import STATE
+from cluster.ledger import Row, write_table
 
 TRIAL_COLUMNS = ("trial", "rounds", "images", "best_fd_clf", "fd_clf", "precision", "recall", "diverged", *SETTINGS)
 
@@ -32,14 +31,7 @@ def trials_of(rounds: list[Row], images_a_round: float) -> list[Row]:
 
 def write_tables(rows: list[Row], rounds: list[Row], folder: Path, title: str) -> None:
     """trials.csv and sweep.png, and the table on the terminal."""
-    with (folder / "trials.csv").open("w", newline="") as out:
-        writer = csv.DictWriter(out, TRIAL_COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
-    shown = [TRIAL_COLUMNS, *([_short(row[name]) for name in TRIAL_COLUMNS] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for line in shown:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    write_table(folder / "trials.csv", TRIAL_COLUMNS, rows)
     lines = {
         row["trial"]: [
             (round(float(r["images"])), float(r["fd_clf"]))
@@ -50,13 +42,6 @@ def write_tables(rows: list[Row], rounds: list[Row], folder: Path, title: str) -
     }
     floor = float(rounds[0]["fd_floor"])
     draw_lines(folder / "sweep.png", lines, floor, title)
-
-
-def _short(value: Any) -> str:
-    try:
-        return f"{float(value):.4g}"
-    except ValueError:
-        return str(value)
 
 
 def winner_of(results: tune.ResultGrid) -> tuple[str, Best]:

@@ -12,8 +12,9 @@ from torch.utils.tensorboard import SummaryWriter
 from agents import checkpoint
 from cluster.display import LiveLine, clock
 from cluster.gan_album import add_grid, close_album, grid_file, rewind
-from cluster.gan_curve import COLUMNS, append_row, draw_curve
+from cluster.gan_curve import COLUMNS, draw_curve
 from cluster.gan_run import CHUNK, GanRun, report, trainer_of
+from cluster.ledger import append_row
 from cluster.rundir import RunDir, origin, write_json
 from cluster.session import Interrupt
 from gan.config import to_dict

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
-import ray
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.memory import keep_freed_memory
-from cluster.arguments import parse
-from cluster.commands import default_run_dir
-from cluster.fleet import start_ray
+from cluster.arguments import parse, preset_of
 from cluster.gan_album import close_album
-from cluster.gan_commands import cache_of, prepared, preset_of, told
-from cluster.gan_ledger import rounds_of
+from cluster.gan_commands import cache_of, prepared, told
 from cluster.gan_results import trials_of, winner_of, write_tables
 from cluster.gan_run import Best, GanRun, report, trainer_of
-from cluster.gan_tuner import ENDLESS, GanSweep, TuneInterrupt, search
-from cluster.rundir import RunDir, origin, process_seconds, write_json
+from cluster.gan_tuner import GanSweep, search
+from cluster.ledger import rounds_of
+from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, write_json
+from cluster.tuning import ENDLESS, ray_for_tune
 from gan.config import changed, from_dict, to_dict
 from gan.export import export_generator
 from gan.presets import PRESETS
@@ -34,14 +30,14 @@ OWN = ("scheduler", "trials", "rounds")  # options that a resumed sweep keeps
 def gan_sweep(arguments: list[str]) -> int:
     """`quarterdeck gan-sweep PRESET ...`."""
     started = time.monotonic() - process_seconds()
-    preset = preset_of(arguments)
+    preset, rest = preset_of(arguments, tuple(PRESETS))
     default = GanSweep(settings=changed(PRESETS[preset](), {"minutes": ENDLESS}))
-    options = parse(GanSweep, arguments[1:], f"gan-sweep {preset}", default)
+    options = parse(GanSweep, rest, f"gan-sweep {preset}", default)
     options = replace(options, settings=options.chosen(), data=None, images=None)
     name = f"gan-sweep-{options.scheduler}"
     directory = RunDir(options.run_dir or default_run_dir(name, preset, options.settings.seed))
     if options.resume:
-        options = _resumed(directory, preset, arguments[1:])
+        options = _resumed(directory, preset, rest)
     if options.dry_run:
         print(json.dumps({"settings": to_dict(options.settings)}, indent=2))
         return 0
@@ -53,14 +49,8 @@ def gan_sweep(arguments: list[str]) -> int:
         own = {name: getattr(options, name) for name in OWN}
         record = {"workload": "gan-sweep", "preset": preset, "serial": False, "sweep": own}
         directory.create({**record, "settings": to_dict(options.settings), **origin()})
-    start_ray(options.concurrent or 1)
-    interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
-    try:
-        with redirect_stdout(sys.stderr):  # Tune has a word of its own when it goes on
-            results = search(options, run, directory)
-    finally:
-        interrupt.restore()
-        ray.shutdown()
+    with ray_for_tune(options.concurrent or 1) as interrupt:
+        results = search(options, run, directory)
     if interrupt.raised:
         print(f"saved; go on with: quarterdeck gan-sweep {preset} --run-dir {directory.path} --resume")
         return 0

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
-import shutil
-import signal
 from dataclasses import dataclass
-from types import FrameType
 from typing import Literal
 
 import ray
 from ray import tune
-from ray.tune.experiment import Trial
 
 from cluster.gan_commands import GanOptions
 from cluster.gan_ledger import Budget, Ledger
 from cluster.gan_run import GanRun
-from cluster.gan_search import KEPT, Draws, scheduler_of, space_of
+from cluster.gan_search import Metered, scheduler_of, space_of
 from cluster.gan_trial import GanTrial, Plan
 from cluster.rundir import RunDir
-from cluster.session import Interrupt
-
-RETRIES = 3  # of a trial whose process died
-ENDLESS = 1e9  # minutes
+from cluster.schedulers import KEPT
+from cluster.snapshots import Snapshots
+from cluster.tuning import ENDLESS, RETRIES, fitted, folder_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,27 +46,8 @@ class GanSweep(GanOptions):
             raise ValueError(f"--gpu is {self.gpu}: a share lies in 0..1")
 
 
-class TuneInterrupt(Interrupt):
-    """The first Ctrl-C or SIGTERM lets Tune write down where it is; a second one interrupts for good."""
-
-    def __init__(self) -> None:
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune listens to it
-        super().__init__()
-
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        super()._raise(number, frame)
-        signal.raise_signal(signal.SIGUSR1)
-
-
-def folder_of(trial: Trial) -> str:
-    """A trial's folder is called as it is; Tune would write all its settings into the name."""
-    return str(trial.trial_id)
-
-
 def search(options: GanSweep, run: GanRun, directory: RunDir) -> tune.ResultGrid:
     """Run all trials, or what is left of them, on the cluster that is connected."""
-    for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of them is in the tables
     concurrent = options.concurrent or max(1, min(options.trials, int(ray.available_resources().get("CPU", 1))))
     gpus = options.gpu if options.gpu is not None else ray.cluster_resources().get("GPU", 0) / concurrent
     folder, table = directory.path.absolute(), directory.path.absolute() / "rounds.csv"
@@ -85,33 +60,34 @@ def search(options: GanSweep, run: GanRun, directory: RunDir) -> tune.ResultGrid
     )
     trainable = tune.with_parameters(GanTrial, plan=plan, shared=(run.trainer.data, run.judge))
     trainable = tune.with_resources(trainable, {"cpu": 1, "gpu": math.floor(1e4 * min(gpus, 1)) / 1e4})
-    storage = folder / "trials"
-    if options.resume and list(storage.glob("experiment_state-*.json")):
-        return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
-    shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
-    random.seed(options.settings.seed)  # what Tune's mutations are drawn from
     budget = options.trials * options.rounds
-    tuner = tune.Tuner(
-        trainable,
-        param_space=space_of(options.settings),
-        tune_config=tune.TuneConfig(
-            metric="fd_clf",
-            mode="min",
-            num_samples=budget if options.scheduler == "asha" else options.trials,
-            scheduler=scheduler_of(options.scheduler, options.settings, options.rounds, concurrent),
-            # A population is complete before any of it goes on; it bounds itself.
-            search_alg=Draws(table, budget, 0 if options.scheduler == "pbt" else concurrent, options.settings.seed),
-            reuse_actors=True,
-            trial_dirname_creator=folder_of,
-        ),
-        run_config=tune.RunConfig(
-            name=storage.name,
-            storage_path=str(folder),
-            stop=Budget(table, options.rounds, budget),
-            callbacks=[Ledger(table, options.rounds)],
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=KEPT, checkpoint_frequency=1),
-            verbose=0,
-        ),
-    )
-    return tuner.fit()
+
+    def make() -> tune.Tuner:
+        random.seed(options.settings.seed)  # what Tune's mutations are drawn from
+        return tune.Tuner(
+            trainable,
+            param_space=space_of(options.settings),
+            tune_config=tune.TuneConfig(
+                metric="fd_clf",
+                mode="min",
+                num_samples=budget if options.scheduler == "asha" else options.trials,
+                scheduler=scheduler_of(options.scheduler, options.settings, table, options.rounds, concurrent),
+                # A population is complete before any of it goes on; it bounds itself.
+                search_alg=Metered(
+                    table, budget, 0 if options.scheduler == "pbt" else concurrent, options.settings.seed
+                ),
+                reuse_actors=True,
+                trial_dirname_creator=folder_of,
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=str(folder),
+                stop=Budget(table, options.rounds, budget),
+                callbacks=[Ledger(table, options.rounds), Snapshots(folder / "trials")],
+                failure_config=tune.FailureConfig(max_failures=RETRIES),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=KEPT, checkpoint_frequency=1),
+                verbose=0,
+            ),
+        )
+
+    return fitted(folder / "trials", trainable, make, resume=options.resume)

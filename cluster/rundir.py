@@ -89,6 +89,15 @@ class RunDir:
         return record
 
 
+def default_run_dir(preset: str, env: str, seed: int) -> Path:
+    """runs/PRESET-GAME-sSEED, with a number where that is taken."""
+    game = env.rsplit("/", 1)[-1].removesuffix("-v5").lower()
+    name = f"{preset}-s{seed}" if game == preset else f"{preset}-{game}-s{seed}"
+    taken = {path.name for path in Path("runs").glob(f"{name}*")}
+    names = (name if index == 1 else f"{name}-{index}" for index in range(1, len(taken) + 2))
+    return Path("runs") / next(free for free in names if free not in taken)
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write all of it or nothing."""
     part = path.with_name(path.name + ".part")

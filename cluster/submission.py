@@ -14,6 +14,7 @@ from typing import Annotated
 
 import tyro
 
+from agents.presets import PRESETS
 from cluster.arguments import parse
 from cluster.commands import PRESET_NAMES
 from cluster.dashboard import Client, connect, one_line
@@ -29,6 +30,7 @@ RUNS: dict[
     str, tuple[tuple[str, ...], str]
 ] = {  # commands that write a run directory: their presets, their jobs' names
     "train": (PRESET_NAMES, ""),
+    "sweep": (tuple(PRESETS), "sweep-"),
     "gan": (tuple(GAN_PRESETS), "gan-"),
     "gan-sweep": (tuple(GAN_PRESETS), "gan-sweep-"),
 }

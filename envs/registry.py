@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
+from functools import partial
 
 import gymnasium
 
@@ -13,7 +14,11 @@ from envs.base import World, WorldSettings
 from envs.toy import Chain, PixelCatch
 from envs.vector import VectorWorld
 
-TOYS: dict[str, Callable[[int], World]] = {"toy/catch": PixelCatch, "toy/chain": Chain}
+TOYS: dict[str, Callable[[int], World]] = {
+    "toy/catch": PixelCatch,
+    "toy/catch100": partial(PixelCatch, points=100),
+    "toy/chain": Chain,
+}
 
 
 def make_world(settings: WorldSettings, num_envs: int, num_threads: int = 1) -> World:

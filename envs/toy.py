@@ -90,11 +90,13 @@ class PixelCatch(Toy):
 
     Actions: left, stay, right, one cell each. An episode is one ball, 11 actions: +1 if caught, -1 if missed.
     The ball's direction shows only in two frames together. Every ball can be caught; moving at random catches
-    about one in four.
+    about one in four. "toy/catch100" counts in hundreds, as many games do: +100 and -100.
     """
 
-    def __init__(self, num_envs: int) -> None:
-        super().__init__("toy/catch", num_envs, 3, (_SIDE, _SIDE), np.uint8)
+    def __init__(self, num_envs: int, points: int = 1) -> None:
+        name = "toy/catch" if points == 1 else f"toy/catch{points}"
+        super().__init__(name, num_envs, 3, (_SIDE, _SIDE), np.uint8)
+        self._points = points
         self._row = np.zeros(num_envs, np.int64)
         self._column = np.zeros(num_envs, np.int64)
         self._drift = np.ones(num_envs, np.int64)
@@ -119,7 +121,7 @@ class PixelCatch(Toy):
         self._row = np.minimum(self._row + 1, _CELLS - 1)
         landed = self._row == _CELLS - 1
         caught = np.abs(self._column - self._paddle) <= 1
-        return landed * np.where(caught, 1.0, -1.0), landed, np.zeros(self.num_envs, np.bool_)
+        return landed * np.where(caught, 1.0, -1.0) * self._points, landed, np.zeros(self.num_envs, np.bool_)
 
     def _frame(self) -> NDArray[np.uint8]:
         frame: NDArray[np.uint8] = self._balls[self._row * _CELLS + self._column]

@@ -18,11 +18,12 @@ import ray
 from ray import tune
 
 from cluster.gan_commands import cache_of, prepared
-from cluster.gan_ledger import rounds_of
 from cluster.gan_results import winner_of
 from cluster.gan_search import bounds_of
-from cluster.gan_tuner import GanSweep, TuneInterrupt, search
+from cluster.gan_tuner import GanSweep, search
+from cluster.ledger import rounds_of
 from cluster.rundir import RunDir
+from cluster.tuning import TuneInterrupt
 from gan.config import changed, from_dict
 from gan.export import load_generator
 from gan.presets import PRESETS

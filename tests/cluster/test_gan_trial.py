@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from cluster.gan_ledger import rounds_of
 from cluster.gan_results import trials_of
-from cluster.gan_search import Population, bounds_of, losses_for, space_of
+from cluster.gan_search import bounds_of, losses_for, scheduler_of, space_of
 from cluster.gan_trial import PENALTY, GanTrial, Plan, searched
+from cluster.ledger import rounds_of
 from gan.config import GanSettings, changed
 from gan.data import Images, Part, load
 from gan.features import extractor_for
@@ -165,7 +165,7 @@ def test_results_hold_no_arrays(make: Make, tmp_path: Path) -> None:
 def test_mutations_stay_in_bounds_and_legal(preset: str, seed: int, steps: int) -> None:
     """Whatever is drawn and however often it is mutated: within bounds, and settings that a trainer takes."""
     base = PRESETS[preset]()
-    population = Population(base, concurrent=1)
+    population: Any = scheduler_of("pbt", base, Path("rounds.csv"), rounds=1, concurrent=1)
     random.seed(seed)
     np.random.seed(seed)
     config = {name: domain.sample() for name, domain in space_of(base).items()}

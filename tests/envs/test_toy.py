@@ -55,6 +55,22 @@ def test_chance_catches_about_one_ball_in_four() -> None:
     assert np.mean(rewards) == pytest.approx(-0.5, abs=0.05)
 
 
+def test_a_ball_may_count_for_a_hundred() -> None:
+    """The same games, and a hundred times their rewards."""
+    one, hundred = PixelCatch(8), PixelCatch(8, points=100)
+    one.reset(3)
+    hundred.reset(3)
+    rng, rewards = np.random.default_rng(0), set()
+    for _ in range(60):
+        action = rng.integers(3, size=8)
+        steps = one.step(action), hundred.step(action)
+        assert np.array_equal(steps[0].frame, steps[1].frame)
+        assert np.array_equal(100 * steps[0].reward, steps[1].reward)
+        rewards |= set(steps[1].reward.tolist())
+    assert rewards == {-100.0, 0.0, 100.0}
+    assert hundred.protocol["world"] == "toy/catch100"
+
+
 def test_one_frame_does_not_tell_the_direction() -> None:
     """Balls from the same place fly either way."""
     world = PixelCatch(512)

@@ -1,0 +1,106 @@
+"""A sweep that is killed half-way and resumed, then its winner against its median trial with seeds it has never seen.
+
+    python -m benchmarks.sweep --run-dir runs/bench-sweep
+
+One JSON line: seconds of the sweep's two halves, trials finished before the kill and rounds trained twice, and the
+scores of both trials' settings in fresh runs of `quarterdeck train --settings`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+QUARTERDECK = [sys.executable, "-m", "cluster"]
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    """The sweep's ledger, rounds that were trained twice included."""
+    table = run / "rounds.csv"
+    if not table.exists():
+        return []
+    with table.open() as source:
+        return list(csv.DictReader(source))
+
+
+def finished(run: Path) -> set[str]:
+    """Trials that Ray Tune has written down as over."""
+    files = sorted((run / "trials").glob("experiment_state-*.json"))
+    if not files:
+        return set()
+    try:
+        trials = [json.loads(state) for state, _ in json.loads(files[-1].read_text())["trial_data"]]
+    except ValueError:  # it is being written
+        return set()
+    return {trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"}
+
+
+def sweep_with_a_kill(options: argparse.Namespace, run: Path) -> dict[str, Any]:
+    """Run the sweep, SIGKILL it once half its trials are over, resume it."""
+    settings = [f"--steps={options.steps}", f"--evaluation.every-episodes={options.games}"]
+    counts = [f"--trials={options.trials}", f"--seeds={options.seeds}"]
+    started = time.monotonic()
+    command = [*QUARTERDECK, "sweep", "catch", "--scheduler=asha", *counts, *settings, f"--run-dir={run}"]
+    process = subprocess.Popen(command, start_new_session=True)
+    while process.poll() is None and len(finished(run)) < options.trials // 2:
+        time.sleep(0.2)
+    if process.poll() is not None:
+        raise SystemExit("the sweep has ended before it could be killed: give it more --trials or --steps")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    killed, done, before = time.monotonic(), finished(run), rows_of(run)
+    subprocess.run([*QUARTERDECK, "sweep", "catch", f"--run-dir={run}", "--resume"], check=True)
+    after = rows_of(run)
+    rounds = {(row["trial"], row["round"]) for row in after}
+    return {
+        "seconds_to_the_kill": round(killed - started, 1),
+        "seconds": round(time.monotonic() - started, 1),
+        "finished_before_the_kill": len(done),
+        "of_these_trained_again": len([r for r in after if r["trial"] in done])
+        - len([r for r in before if r["trial"] in done]),
+        "rounds": len(rounds),
+        "rounds_trained_twice": len(after) - len(rounds),
+    }
+
+
+def fresh_scores(options: argparse.Namespace, run: Path, name: str, file: Path) -> list[float]:
+    """Scores of a file's settings after the sweep's own number of steps, with new seeds."""
+    scores = []
+    for seed in range(100, 100 + options.fresh):
+        folder = run / "fresh" / f"{name}-s{seed}"
+        ends = [f"--steps={options.steps}", "--minutes=1000", f"--seed={seed}", "--evaluation.episodes=200"]
+        command = [*QUARTERDECK, "train", "catch", "--serial", f"--settings={file}", *ends, f"--run-dir={folder}"]
+        subprocess.run(command, check=True)
+        scores.append(json.loads((folder / "summary.json").read_text())["eval"]["mean"])
+    return scores
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run-dir", type=Path, required=True)
+    for name, default in (("trials", 8), ("seeds", 2), ("steps", 16_000), ("games", 50), ("fresh", 3)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    options = parser.parse_args()
+    run = options.run_dir
+    found = sweep_with_a_kill(options, run)
+    with (run / "trials.csv").open() as table:
+        ranked = [row["trial"] for row in csv.DictReader(table)]
+    median = ranked[len(ranked) // 2]
+    winner = fresh_scores(options, run, "winner", run / "best.toml")
+    middle = fresh_scores(options, run, "median", run / "settings" / f"{median}.toml")
+    scores = {"winner": winner, "winner_mean": fmean(winner), "median": middle, "median_mean": fmean(middle)}
+    print(json.dumps({"benchmark": "sweep", **found, **scores}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What a trick is worth: means over seeds with bootstrap intervals, verdicts, and the bar figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+
+matplotlib.use("Agg")
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+COLOURS = {"helps": "C2", "hurts": "C3", "no difference seen": "0.7", "the start": "C0"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One stage of the ablation."""
+
+    stage: str
+    scores: list[float]  # one a seed, in the order of the seeds
+    mean: float
+    interval: tuple[float, float]
+    change: tuple[float, float] | None  # interval of what the newest trick has added, seed by seed
+    verdict: str  # a key of COLOURS
+
+
+def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Interval of the mean of values [N] by the percentile bootstrap (Efron 1979), over seeds."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
+def bars_of(rows: list[dict[str, Any]], stages: tuple[str, ...]) -> list[Bar]:
+    """A bar for each stage, from one row for each stage and seed.
+
+    A trick helps, or hurts, where the interval of the difference to the stage before it, seed by seed, leaves out 0.
+    """
+    bars: list[Bar] = []
+    for stage in stages:
+        mine = {int(row["seed"]): float(row["score"]) for row in rows if row["stage"] == stage}
+        scores = np.array([mine[seed] for seed in sorted(mine)])
+        change, verdict = None, "the start"
+        if bars:
+            change = mean_interval(scores - np.array(bars[-1].scores))
+            verdict = "helps" if change[0] > 0 else "hurts" if change[1] < 0 else "no difference seen"
+        bars.append(Bar(stage, scores.tolist(), float(scores.mean()), mean_interval(scores), change, verdict))
+    return bars
+
+
+def told(bars: list[Bar]) -> list[str]:
+    """A line for each stage: its score, and whether its trick has helped."""
+    lines = []
+    for bar in bars:
+        line = f"{bar.stage:<20} {bar.mean:8.2f} [{bar.interval[0]:.2f}, {bar.interval[1]:.2f}]"
+        if bar.change is not None:
+            line += f"   {bar.verdict}: {bar.change[0]:+.2f} to {bar.change[1]:+.2f}"
+        lines.append(line)
+    return lines
+
+
+def draw_bars(picture: Path, bars: list[Bar], title: str) -> None:
+    """Means with their intervals, every seed as a dot, the verdict in the colour."""
+    from matplotlib import pyplot
+    from matplotlib.patches import Patch
+
+    figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
+    for place, bar in enumerate(bars):
+        low, high = bar.interval
+        axes.bar(place, bar.mean, color=COLOURS[bar.verdict], alpha=0.7)
+        axes.errorbar(place, bar.mean, [[bar.mean - low], [high - bar.mean]], color="black", capsize=5)
+        axes.plot(np.full(len(bar.scores), place) + 0.22, bar.scores, ".", color="0.25", markersize=5)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_xticks(range(len(bars)), [bar.stage.replace(" ", "\n", 1).replace("+\n", "+ ") for bar in bars])
+    axes.set(ylabel="raw score of greedy games", title=title)
+    shown = {bar.verdict for bar in bars}
+    handles = [Patch(color=colour, alpha=0.7) for name, colour in COLOURS.items() if name in shown]
+    axes.legend(handles, [name for name in COLOURS if name in shown], loc="lower right")
+    axes.text(
+        0.01,
+        0.98,
+        "bars: mean and 95 % bootstrap interval over seeds; dots: seeds",
+        transform=axes.transAxes,
+        va="top",
+        fontsize=8,
+    )
+    part = picture.with_name(f"{picture.stem}.part.png")
+    figure.savefig(part, dpi=100)
+    pyplot.close(figure)
+    part.replace(picture)

@@ -1,0 +1,53 @@
+"""The table of a sweep: every round of every trial, written as it comes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def append_row(table: Path, columns: tuple[str, ...], row: Row) -> None:
+    """Add a row to a table, with its head if it is the first."""
+    new = not table.exists()
+    with table.open("a", newline="") as out:
+        writer = csv.DictWriter(out, columns, extrasaction="ignore")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def drop_half_row(table: Path) -> None:
+    """Forget the row that a sweep was writing when it was killed."""
+    if table.exists():
+        whole, newline, _ = table.read_text().rpartition("\n")
+        table.write_text(whole + newline)
+
+
+def rounds_of(table: Path) -> list[Row]:
+    """Rows of the ledger; of a round that was trained again after a crash, the last one."""
+    if not table.exists():
+        return []
+    with table.open() as source:
+        return list({(row["trial"], row["round"]): row for row in csv.DictReader(source)}.values())
+
+
+def write_table(table: Path, columns: tuple[str, ...], rows: list[Row]) -> None:
+    """Write a table, and show it on the terminal."""
+    with table.open("w", newline="") as out:
+        writer = csv.DictWriter(out, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    shown = [columns, *([_short(row[name]) for name in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    for line in shown:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _short(value: Any) -> str:
+    try:
+        return f"{float(value):.4g}"
+    except ValueError:
+        return str(value)

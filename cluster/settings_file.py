@@ -1,0 +1,120 @@
+"""Settings by name in a TOML file: what they may be, how they are read, how a sweep's best are written."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+import tomllib
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from agents.config import Settings, changed, flat
+
+# A run's own, not the recipe's: a file of settings leaves them to whoever uses it.
+OWN = ("seed", "checkpoint_minutes", "stop.steps", "stop.minutes", "stop.score")
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def _kinds() -> dict[str, Any]:
+    """The type of every setting by its dotted name."""
+    kinds: dict[str, Any] = {}
+    for name, kind in get_type_hints(Settings).items():
+        if dataclasses.is_dataclass(kind):
+            kinds |= {f"{name}.{key}": value for key, value in get_type_hints(kind).items()}
+        else:
+            kinds[name] = kind
+    return kinds
+
+
+KINDS = _kinds()
+
+
+def kind_of(name: str) -> type:
+    """bool, int, float or str.
+
+    Raises:
+        ValueError: no setting has that name.
+    """
+    if name not in KINDS:
+        close = difflib.get_close_matches(name, KINDS, n=2) or [
+            known for known in KINDS if known.rpartition(".")[2] == name.rpartition(".")[2]
+        ]
+        hint = f"did you mean {' or '.join(close)}?" if close else "train PRESET --dry-run lists them all"
+        raise ValueError(f"no setting is called {name!r}: {hint}")
+    kind = KINDS[name]
+    if isinstance(kind, UnionType):  # float | None
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    return str if get_origin(kind) is Literal else kind
+
+
+def checked(name: str, value: Any) -> Any:
+    """`value` as the setting's own type; a whole number may stand for another.
+
+    Raises:
+        ValueError: the name is unknown, or the value of another type.
+    """
+    kind = kind_of(name)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{name} is {value!r}: {WORDS[kind]} belongs there")
+    return value
+
+
+def parsed(name: str, text: str) -> Any:
+    """A setting's value from the text that a table holds."""
+    kind = kind_of(name)
+    return text == "True" if kind is bool else kind(text)
+
+
+def flattened(tree: dict[str, Any], leaf: Any, prefix: str = "") -> dict[str, Any]:
+    """A TOML tree by dotted name, whether its keys were quoted, dotted or tables; `leaf` says where a branch ends."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        name = prefix + key.replace("-", "_")
+        if isinstance(value, dict) and not leaf(value):
+            found |= flattened(value, leaf, f"{name}.")
+        else:
+            found[name] = value
+    return found
+
+
+def read_toml(path: Path, leaf: Any = lambda value: False) -> dict[str, Any]:
+    """What a TOML file holds, by dotted name.
+
+    Raises:
+        ValueError: it is not there, or is no TOML.
+    """
+    try:
+        return flattened(tomllib.loads(path.read_text()), leaf)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path} ({getattr(error, 'strerror', None) or 'no text'}): name a file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is no TOML: {error}") from None
+
+
+def read_settings(path: Path, settings: Settings) -> Settings:
+    """`settings` with those of the file in them.
+
+    Raises:
+        ValueError: the file cannot be read, or a name or a value in it is impossible.
+    """
+    values = read_toml(path)
+    try:
+        return changed(settings, {name: checked(name, value) for name, value in values.items()})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def write_settings(path: Path, settings: Settings, preset: Settings, comment: str) -> None:
+    """All in which `settings` differ from the preset, but what is a run's own; `comment` may have several lines."""
+    before = flat(preset)
+    own = {name: value for name, value in flat(settings).items() if value != before[name] and name not in OWN}
+    lines = [f"# {line}" for line in comment.splitlines()]
+    lines += [f'"{name}" = {json.dumps(value)}' for name, value in own.items()]
+    part = path.with_name(f"{path.name}.part")
+    part.write_text("\n".join(lines) + "\n")
+    os.replace(part, path)

@@ -1,0 +1,70 @@
+"""Tune's own state, kept whole: Tune writes over the only copy again and again, and may be killed while it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickletools
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+STATES = "*state-*"  # of the experiment and of whoever draws settings
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether a state file (JSON or pickle) was written to its end; nothing in it is executed."""
+    try:
+        if content.startswith(b"{"):
+            json.loads(content)
+        else:
+            for _ in pickletools.genops(content):
+                pass
+    except (ValueError, IndexError):
+        return False
+    return True
+
+
+def contents(storage: Path) -> dict[str, bytes]:
+    """The state files under `storage`, torn or not."""
+    return {file.name: file.read_bytes() for file in storage.glob(STATES)}
+
+
+def kept_file(storage: Path) -> Path:
+    """Where the newest whole state is kept."""
+    return storage.with_name(f"{storage.name}-state.zip")
+
+
+class Snapshots(tune.Callback):
+    """Keeps the newest whole state of the experiment under `storage`."""
+
+    def __init__(self, storage: Path) -> None:
+        self.storage = storage
+        self.kept: dict[str, bytes] = {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Called by Tune in the driver, several times a second."""
+        found = contents(self.storage)
+        if found == self.kept or not found or not all(map(is_whole, found.values())):
+            return
+        target = kept_file(self.storage)
+        part = target.with_suffix(".part")
+        with zipfile.ZipFile(part, "w") as out:
+            for name, content in found.items():
+                out.writestr(name, content)
+        os.replace(part, target)
+        self.kept = found
+
+
+def mend(storage: Path) -> bool:
+    """Make the state under `storage` whole again after a kill; returns whether there is one to go on from."""
+    found = contents(storage)
+    if not all(map(is_whole, found.values())):
+        for name in found:
+            (storage / name).unlink()
+        if kept_file(storage).exists():
+            with zipfile.ZipFile(kept_file(storage)) as kept:
+                kept.extractall(storage)
+    return bool(list(storage.glob("experiment_state-*")))

@@ -1,0 +1,60 @@
+"""A sweep that is killed while Tune writes its state goes on from the newest whole one."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+
+from cluster.snapshots import Snapshots, contents, is_whole, kept_file, mend
+
+EXPERIMENT = json.dumps({"trial_data": [["{}", "{}"]], "nested": {"a": {"b": 1}}}).encode()
+DRAWS = pickle.dumps({"state": list(range(50)), "name": "a.b."})
+
+
+def write(storage: Path, experiment: bytes, draws: bytes) -> None:
+    """What Tune writes."""
+    storage.mkdir(exist_ok=True)
+    (storage / "experiment_state-2026.json").write_bytes(experiment)
+    (storage / "basic-variant-state-2026.json").write_bytes(draws)
+
+
+@pytest.mark.parametrize("content", [EXPERIMENT, DRAWS])
+def test_no_torn_file_passes_for_a_whole_one(content: bytes) -> None:
+    assert is_whole(content)
+    assert not any(is_whole(content[:length]) for length in range(len(content)))
+
+
+@pytest.mark.parametrize("torn", [0, 7, 30])
+@pytest.mark.parametrize("which", ["experiment", "draws"])
+def test_a_torn_state_is_replaced_by_the_last_whole_one(tmp_path: Path, torn: int, which: str) -> None:
+    storage = tmp_path / "trials"
+    write(storage, EXPERIMENT, DRAWS)
+    keeper = Snapshots(storage)
+    keeper.on_step_end(1, [])
+    newer = {"experiment": EXPERIMENT, "draws": DRAWS} | {
+        which: {"experiment": EXPERIMENT, "draws": DRAWS}[which][:torn]
+    }
+    write(storage, newer["experiment"], newer["draws"])
+    keeper.on_step_end(2, [])
+    assert mend(storage)
+    assert set(contents(storage).values()) == {EXPERIMENT, DRAWS}
+
+
+def test_a_whole_state_is_left_alone(tmp_path: Path) -> None:
+    storage = tmp_path / "trials"
+    write(storage, EXPERIMENT, DRAWS)
+    Snapshots(storage).on_step_end(1, [])
+    newer = EXPERIMENT.replace(b"1", b"2")
+    write(storage, newer, DRAWS)
+    assert mend(storage)
+    assert (storage / "experiment_state-2026.json").read_bytes() == newer
+
+
+def test_without_any_whole_state_there_is_none(tmp_path: Path) -> None:
+    storage = tmp_path / "trials"
+    write(storage, EXPERIMENT[:9], DRAWS)
+    assert not kept_file(storage).exists()
+    assert not mend(storage)

@@ -1,0 +1,216 @@
+"""Sweeps on real Ray clusters as a person runs them: killed and resumed, by every scheduler, as loops and as fleets."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents.config import Settings, changed, flat, from_dict
+from agents.presets import catch
+from cluster.cli import main
+from cluster.ledger import rounds_of
+from cluster.rundir import RunDir
+from cluster.settings_file import read_settings
+from cluster.space import read_space
+from cluster.sweep_tuner import Sweep, search
+from cluster.tuning import ENDLESS
+from tests.cluster.helpers import PATIENCE, TIMEOUT, command, environment, read_json, run_command, wait_until
+
+TINY = {
+    "stop.steps": 480,
+    "replay.learning_starts": 60,
+    "replay.capacity": 1_000,
+    "replay.samples_per_insert": 1.0,
+    "learner.batch_size": 8,
+    "learner.device": "cpu",
+    "fleet.envs_per_runner": 4,
+    "evaluation.every_episodes": 4,
+    "evaluation.episodes": 4,
+}
+SPACE = '"learner.learning_rate" = {log = [1e-4, 1e-2]}\n"learner.target_period" = {integer = [10, 40]}\n'
+ROUNDS = 3
+OPTIONS = [
+    *(f"--{name.removeprefix('stop.').replace('_', '-')}={value}" for name, value in TINY.items()),
+    "--trials=6",
+    "--seeds=2",
+    f"--rounds={ROUNDS}",
+]
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> str:
+    """A file with two settings."""
+    (tmp_path / "space.toml").write_text(SPACE)
+    return str(tmp_path / "space.toml")
+
+
+def told(run: Path) -> list[dict[str, Any]]:
+    """The ledger as it stands, repeated rounds included."""
+    if not (run / "rounds.csv").exists():
+        return []
+    with (run / "rounds.csv").open() as table:
+        return list(csv.DictReader(table))
+
+
+def finished(run: Path) -> set[str]:
+    """Trials that Tune has written down as over."""
+    files = sorted((run / "trials").glob("experiment_state-*.json"))
+    if not files:
+        return set()
+    try:
+        trials = [json.loads(state) for state, _ in json.loads(files[-1].read_text())["trial_data"]]
+    except ValueError:  # it is being written
+        return set()
+    return {trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"}
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """A command that runs beside the test."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,
+    )
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+def test_a_killed_sweep_repeats_no_finished_trial(tmp_path: Path, space: str) -> None:
+    """SIGKILL with trials done and trials to come; what is left leads to settings that train takes."""
+    run = tmp_path / "run"
+    sweep = start("sweep", "catch", f"--space={space}", *OPTIONS, "--concurrent=2", f"--run-dir={run}")
+    with sweep:
+        wait_until(lambda: sweep.poll() is not None or finished(run) or None)
+        assert sweep.poll() is None, "it has ended too soon"
+        started = psutil.Process(sweep.pid).children(recursive=True)
+        os.kill(sweep.pid, signal.SIGKILL)
+    done, before = finished(run), told(run)
+    assert 0 < len(done) < 6
+
+    resumed = run_command("sweep", "catch", f"--run-dir={run}", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    assert alive == []
+    rows = told(run)
+    assert [row for row in rows if row["trial"] in done] == [row for row in before if row["trial"] in done]
+    assert len({row["trial"] for row in rounds_of(run / "rounds.csv")} - done) + len(done) >= 6
+    for trial in {row["trial"] for row in rows}:
+        mine = [int(row["round"]) for row in rows if row["trial"] == trial]
+        assert mine[0] == 1
+        assert set(np.diff(mine)) <= {0, 1}, "a lost round is trained again, and no other"
+    check_what_is_left(run, resumed.stdout)
+    check_the_chosen_settings(run, tmp_path / "fresh")
+
+
+def check_what_is_left(run: Path, said: str) -> None:
+    """Tables, picture, summary, TensorBoard with its table of hyperparameters."""
+    rounds, summary = rounds_of(run / "rounds.csv"), read_json(run / "summary.json")
+    ends = {row["trial"]: row for row in rounds}
+    best = ends[summary["trial"]]
+    assert int(best["round"]) == ROUNDS
+    longest = [float(row["score"]) for row in ends.values() if int(row["round"]) == ROUNDS]
+    assert summary["score"] == pytest.approx(max(longest))
+    assert (summary["scheduler"], summary["trials"], summary["seeds"]) == ("asha", 6, 2)
+    assert said.splitlines()[0].startswith("trial")
+    assert "quarterdeck train catch --settings" in said
+    assert (run / "sweep.png").stat().st_size > 10_000
+    assert len((run / "trials.csv").read_text().splitlines()) == 1 + len(ends)
+    assert {file.stem for file in (run / "settings").glob("*.toml")} == set(ends)
+    for trial, row in ends.items():
+        events = EventAccumulator(str(run / "tensorboard" / trial))
+        events.Reload()
+        shown = events.Scalars("sweep/score")
+        assert shown[-1].value == pytest.approx(float(row["score"]), abs=1e-4)
+        assert "learner/loss" in events.Tags()["scalars"]
+        assert "hparams" in events.summary_metadata["_hparams_/session_start_info"].plugin_data.plugin_name
+
+
+def check_the_chosen_settings(run: Path, fresh: Path) -> None:
+    """`train --settings` trains the preset with what the sweep was given and what it has found, and nothing else."""
+    best = run / "best.toml"
+    assert (
+        main(["train", "catch", "--settings", str(best), "--serial", "--steps=100", "--seed=9", f"--run-dir={fresh}"])
+        == 0
+    )
+    settings: Settings = from_dict(Settings, read_json(fresh / "run.json")["settings"])
+    own = {"seed": 9, "stop.steps": 100}
+    assert settings == changed(read_settings(best, catch()), own)
+    searched = read_json(run / "summary.json")["settings"]
+    assert {name: flat(settings)[name] for name in searched} == searched
+    given = {name: value for name, value in TINY.items() if not name.startswith("stop.")}
+    assert {name: flat(settings)[name] for name in given} == given
+    assert main(["train", "catch", "--settings", str(best), "--learner.gamma=0.5", "--dry-run"]) == 0
+    assert main(["train", "catch", "--run-dir", str(fresh), "--resume", "--settings", str(best)]) == 0
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize(("scheduler", "drawn"), [("pbt", "random"), ("asha", "optuna")])
+def test_every_way_to_search_comes_to_its_end(tmp_path: Path, space: str, scheduler: Any, drawn: Any) -> None:
+    """A population trains every trial to its end with values in their ranges; optuna draws what it learns from."""
+    settings = changed(catch(), {**TINY, "stop.minutes": ENDLESS})
+    ranges = read_space(space, settings)
+    options = Sweep(settings=settings, scheduler=scheduler, search=drawn, trials=4, seeds=1, rounds=2, concurrent=2)
+    directory = RunDir(tmp_path / "run")
+    directory.create({})
+    search(options, ranges, options.plan(serial=True), directory)
+    rows = rounds_of(directory.path / "rounds.csv")
+    assert len({row["trial"] for row in rows}) == 4
+    for row in rows:
+        assert 1e-4 <= float(row["learner.learning_rate"]) <= 1e-2
+        assert 10 <= int(row["learner.target_period"]) <= 40
+    rates = [{row["learner.learning_rate"] for row in rows if row["round"] == number} for number in "12"]
+    if scheduler == "pbt":
+        assert len(rows) == 8
+        assert rates[0] != rates[1], "the worst has changed its settings"
+    else:
+        assert rates[1] <= rates[0], "nobody changes its settings on the way"
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+def test_a_fleets_death_costs_an_attempt(tmp_path: Path, space: str) -> None:
+    """SIGKILL of a trial that trains as a fleet: it goes on from its checkpoint, and the sweep ends well."""
+    run = tmp_path / "run"
+    fleet = ["--serial=False", "--trials=1", "--seeds=1", "--scheduler=random", "--rounds=2"]
+    sweep = start("sweep", "catch", f"--space={space}", *OPTIONS, *fleet, "--steps=4000", f"--run-dir={run}")
+    with sweep:
+        wait_until(lambda: sweep.poll() is not None or told(run) or None)
+        assert sweep.poll() is None, "it has ended too soon"
+        wait_until(lambda: trial_process(sweep)).kill()
+        sweep.wait()
+    assert sweep.returncode == 0
+    assert [row["round"] for row in rounds_of(run / "rounds.csv")] == ["1", "2"]
+    assert list((run / "trials").glob("*/error.txt")), "the death was noticed"
+    assert read_json(run / "run.json")["serial"] is False
+
+
+def trial_process(sweep: subprocess.Popen[str]) -> psutil.Process | None:
+    """The process in which a trial is trained at this moment."""
+    for process in psutil.Process(sweep.pid).children(recursive=True):
+        try:
+            name = " ".join(process.cmdline())
+        except psutil.Error:  # gone meanwhile
+            continue
+        if name.startswith("ray::") and ".train" in name:
+            return process
+    return None

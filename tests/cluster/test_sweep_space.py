@@ -1,0 +1,205 @@
+"""What a sweep may search, how it is written down, and what a person is told who got it wrong."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from agents.config import Settings, changed, flat
+from agents.presets import PRESETS, catch
+from cluster.settings_file import OWN, kind_of, read_settings, write_settings
+from cluster.space import SPACES, Range, range_of, read_space, require_cloneable
+from cluster.sweep_tuner import Sweep, scheduler_of
+from cluster.tuning import ENDLESS
+
+EVERY_WAY = """
+"learner.learning-rate" = {log = [1e-4, 1e-2]}
+learner.batch_size = {log = [16, 64]}
+exploration.ladder = {uniform = [0, 7]}
+
+[replay]
+n_step = {integer = [1, 5]}
+prioritized = {choice = [true, false]}
+
+[learner.loss]
+choice = ["huber", "squared"]
+"""
+
+
+def written(folder: Path, text: str) -> str:
+    """A space file."""
+    (folder / "space.toml").write_text(text)
+    return str(folder / "space.toml")
+
+
+def test_a_space_is_written_as_toml_allows(tmp_path: Path) -> None:
+    """Quoted, dotted and in tables, with dashes as on the command line; draws have the settings' own types."""
+    space = read_space(written(tmp_path, EVERY_WAY), catch())
+    assert set(space) == {
+        "learner.learning_rate",
+        "learner.batch_size",
+        "exploration.ladder",
+        "replay.n_step",
+        "replay.prioritized",
+        "learner.loss",
+    }
+    drawn: dict[str, set[Any]] = {name: {r.domain().sample() for _ in range(200)} for name, r in space.items()}
+    assert all(type(value) is kind_of(name) for name in drawn for value in drawn[name])
+    assert drawn["replay.n_step"] == {1, 2, 3, 4, 5}, "ends included"
+    assert drawn["replay.prioritized"] == {True, False}
+    assert all(1e-4 <= rate <= 1e-2 for rate in drawn["learner.learning_rate"])
+    assert np.mean([rate < 1e-3 for rate in drawn["learner.learning_rate"]]) == pytest.approx(0.5, abs=0.2), "log"
+    for values in ({name: draws[0] for name, draws in [(n, sorted(d)) for n, d in drawn.items()]},):
+        assert isinstance(changed(catch(), values), Settings)
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_our_spaces_fit_our_presets(name: str, preset: str) -> None:
+    assert read_space(name, PRESETS[preset]())
+
+
+def test_our_population_can_be_cloned() -> None:
+    require_cloneable(read_space("population", catch()))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('"learner.lerning_rate" = {log = [1e-4, 1e-2]}', "did you mean learner.learning_rate"),
+        ('"learning_rate" = {log = [1e-4, 1e-2]}', "did you mean learner.learning_rate"),
+        ('"learner.learning_rate" = {log = [1e-2, 1e-4]}', "low < high"),
+        ('"learner.learning_rate" = {log = [0.0, 1e-4]}', "0 < low"),
+        ('"learner.learning_rate" = {uniform = [0.1]}', "[low, high]"),
+        ('"learner.learning_rate" = {integer = [1, 2]}', "use uniform, log or choice"),
+        ('"learner.learning_rate" = {log = ["a", "b"]}', "a number belongs there"),
+        ('"learner.learning_rate" = 0.1', "give {log = [low, high]}"),
+        ('"learner.learning_rate" = {normal = [0, 1]}', "no setting is called"),
+        ('"learner.learning_rate" = {log = 3}', "a list"),
+        ('"learner.learning_rate" = {choice = []}', "a list with something in it"),
+        ('"replay.n_step" = {choice = [1, 2.5]}', "a whole number belongs there"),
+        ('"replay.n_step" = {choice = [1, 1]}', "twice"),
+        ('"replay.n_step" = {uniform = [1, 3]}', "use integer, log or choice"),
+        ('"replay.n_step" = {integer = [1, 50]}', "use 1 to 32"),
+        ('"replay.prioritized" = {integer = [0, 1]}', "true or false belongs there"),
+        ('"network.kind" = {choice = ["dqn2013", "resnet"]}', "use one of dqn2013"),
+        ('"replay.capacity" = {integer = [1000, 9000]}', "raise it"),
+        ('"seed" = {integer = [1, 5]}', "nothing to search"),
+        ('"evaluation.episodes" = {integer = [1, 5]}', "nothing to search"),
+        ('"world.env" = {choice = ["pong", "breakout"]}', "nothing to search"),
+        ("", "it is empty"),
+        ("what?", "no TOML"),
+    ],
+)
+def test_an_impossible_space_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    settings = changed(catch(), {"fleet.envs_per_runner": 64, "replay.learning_starts": 100})
+    with pytest.raises(ValueError, match=re.escape(said)) as refused:
+        read_space(written(tmp_path, text), settings)
+    assert "\n" not in str(refused.value).strip()
+
+
+def test_a_space_that_is_not_there_names_those_that_are() -> None:
+    with pytest.raises(ValueError, match=r"nowhere.toml: no file, and none of learning, exploration"):
+        read_space("nowhere.toml", catch())
+
+
+def test_a_population_changes_only_what_a_clone_can_take() -> None:
+    for name, values in (
+        ("network.layer_norm", {"choice": [True, False]}),
+        ("replay.capacity", {"integer": [5000, 9000]}),
+    ):
+        with pytest.raises(ValueError, match=f"pbt cannot change {name}"):
+            require_cloneable({name: range_of(name, values)})
+
+
+@examples(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**31), rounds=st.integers(1, 30))
+def test_mutations_stay_in_their_ranges(seed: int, rounds: int) -> None:
+    """However often they are mutated: in range, of their type, and settings that a run takes."""
+    space = read_space("population", catch()) | {"replay.alpha": Range("replay.alpha", "choice", [0.0, 0.6, 1.0])}
+    population: Any = scheduler_of("pbt", space, Path("rounds.csv"), rounds=1, concurrent=1)
+    random.seed(seed)
+    np.random.seed(seed)
+    config = {name: r.domain().sample() for name, r in space.items()}
+    for _ in range(rounds):
+        config, _ = population._get_new_config(None, SimpleNamespace(config=config))
+        for name, r in space.items():
+            low, high = min(r.values), max(r.values)
+            assert low <= config[name] <= high
+            assert type(config[name]) is kind_of(name)
+        changed(catch(), config)
+
+
+@examples(max_examples=40, deadline=None)
+@given(
+    rate=st.floats(1e-6, 1.0),
+    period=st.integers(1, 10_000),
+    double=st.booleans(),
+    loss=st.sampled_from(["huber", "squared"]),
+)
+def test_settings_come_back_from_their_file(
+    tmp_path_factory: pytest.TempPathFactory, rate: float, period: int, double: bool, loss: str
+) -> None:
+    """All that differs from the preset, to the last bit, but what is a run's own."""
+    file = tmp_path_factory.mktemp("settings") / "best.toml"
+    values = {"learner.learning_rate": rate, "learner.target_period": period, "learner.double": double}
+    settings = changed(catch(), {**values, "learner.loss": loss, "seed": 3, "stop.steps": 77})
+    write_settings(file, settings, catch(), "found\nsomewhere")
+    back = read_settings(file, catch())
+    own = {name: flat(catch())[name] for name in OWN}
+    assert back == changed(settings, own)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('"learner.learning_rate" = "fast"', "a number belongs there"),
+        ('"learner.double" = 1', "true or false belongs there"),
+        ('"learner.gamma" = 1.5', "a discount lies in 0..1"),
+        ('"learner.lr" = 1.5', "no setting is called 'learner.lr'"),
+        ("learner", "no TOML"),
+    ],
+)
+def test_an_impossible_file_of_settings_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "best.toml").write_text(text)
+    with pytest.raises(ValueError, match=rf"best\.toml.*{re.escape(said)}") as refused:
+        read_settings(tmp_path / "best.toml", catch())
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"trials": 0}, "--trials must be 1 or more"),
+        ({"trials": 1, "scheduler": "pbt"}, "--trials must be 2 or more"),
+        ({"seeds": 0}, "1 or more"),
+        ({"scheduler": "pbt", "search": "optuna"}, "leave --search out"),
+        ({"rounds": 50_000}, "cannot be trained in 50000 rounds"),
+        ({"gpu": 0.0}, "--gpu"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, Any], said: str) -> None:
+    settings = changed(catch(), {"stop.minutes": ENDLESS})
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Sweep(settings=settings, **options)
+
+
+def test_a_sweep_ends_by_steps() -> None:
+    with pytest.raises(ValueError, match="leave --minutes"):
+        Sweep(settings=catch())
+
+
+def test_a_fleet_with_something_to_share_out_is_no_serial_loop() -> None:
+    settings = changed(catch(), {"stop.minutes": ENDLESS, "fleet.runners": 2})
+    assert Sweep(settings=settings).least_cores() == 3
+    with pytest.raises(ValueError, match="--serial True trains in one process"):
+        Sweep(settings=settings, serial=True)
