@@ -38,6 +38,7 @@ ENDLESS_CARTPOLE = [
     "cartpole",
     *(f"--{name}={value}" for name, value in TINY.items()),
     "--minutes=60",
+    "--score=1000",  # out of reach
     "--steps=9000000",
 ]
 TINY_CATCH = ["--env=toy/catch", "--no-life-signal", *(f"--{name}={value}" for name, value in TINY.items())]
