@@ -21,13 +21,13 @@ from envs import make_world
 class SerialRun:
     """One world, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
         s = self.settings = settings
         self.world = make_world(s.world, s.fleet.lanes, s.fleet.env_threads)
         shape, dtype = self.world.frame_shape, self.world.frame_dtype
         self.learner = Learner(s.learner, s.network, shape, self.world.num_actions, seed=s.seed, beta=s.replay.beta_at)
         self.acting = Actor(self.learner.online, autocast=s.learner.precision == "bf16", device=self.learner.device)
-        self.replay = ReplayShard(
+        self.replay = shard(
             s.replay,
             lanes=s.fleet.lanes,
             frame_shape=shape,

@@ -74,7 +74,7 @@ def settings_for(runners: int, shards: int) -> Settings:
     preset = pong()
     return dataclasses.replace(
         preset,
-        replay=dataclasses.replace(preset.replay, capacity=max(100_000, runners * 2_000), learning_starts=100_000),
+        replay=dataclasses.replace(preset.replay, capacity=100_000, learning_starts=100_000),
         evaluation=dataclasses.replace(preset.evaluation, every_steps=0),
         fleet=FleetSettings(runners=runners, envs_per_runner=ENVS, chunk_steps=TIME, shards=shards),
     )

@@ -9,7 +9,6 @@ scores of both trials' settings in fresh runs of `quarterdeck train --settings`.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import signal
@@ -20,16 +19,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from cluster.ledger import rows_of
+
 QUARTERDECK = [sys.executable, "-m", "cluster"]
-
-
-def rows_of(run: Path) -> list[dict[str, str]]:
-    """The sweep's ledger, rounds that were trained twice included."""
-    table = run / "rounds.csv"
-    if not table.exists():
-        return []
-    with table.open() as source:
-        return list(csv.DictReader(source))
 
 
 def finished(run: Path) -> set[str]:
@@ -57,9 +49,9 @@ def sweep_with_a_kill(options: argparse.Namespace, run: Path) -> dict[str, Any]:
         raise SystemExit("the sweep has ended before it could be killed: give it more --trials or --steps")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    killed, done, before = time.monotonic(), finished(run), rows_of(run)
+    killed, done, before = time.monotonic(), finished(run), rows_of(run / "rounds.csv")
     subprocess.run([*QUARTERDECK, "sweep", "catch", f"--run-dir={run}", "--resume"], check=True)
-    after = rows_of(run)
+    after = rows_of(run / "rounds.csv")
     rounds = {(row["trial"], row["round"]) for row in after}
     return {
         "seconds_to_the_kill": round(killed - started, 1),
@@ -93,8 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     run = options.run_dir
     found = sweep_with_a_kill(options, run)
-    with (run / "trials.csv").open() as table:
-        ranked = [row["trial"] for row in csv.DictReader(table)]
+    ranked = [row["trial"] for row in rows_of(run / "trials.csv")]
     median = ranked[len(ranked) // 2]
     winner = fresh_scores(options, run, "winner", run / "best.toml")
     middle = fresh_scores(options, run, "median", run / "settings" / f"{median}.toml")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import ray
 import torch
 import tyro
@@ -19,6 +18,7 @@ from agents.evaluation import evaluate_network
 from agents.memory import keep_freed_memory
 from agents.newest import Newest
 from agents.presets import catch
+from agents.replay import ReplayShard
 from agents.serial import SerialRun
 from cluster.ablation_figure import Bar, bars_of, draw_bars, told
 from cluster.arguments import parse
@@ -93,18 +93,7 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
     torch.set_num_threads(1)
     keep_freed_memory()
     started = time.monotonic()
-    run = SerialRun(settings)
-    if stage == NAIVE:
-        run.replay = Newest(
-            settings.replay,
-            lanes=settings.fleet.lanes,
-            frame_shape=run.world.frame_shape,
-            frame_dtype=np.dtype(run.world.frame_dtype),
-            stack=settings.network.stack,
-            gamma=settings.learner.gamma,
-            seed=settings.seed,
-            device=run.learner.device,
-        )
+    run = SerialRun(settings, Newest if stage == NAIVE else ReplayShard)
     while run.stats.agent_steps < settings.stop.steps:
         run.step()
     score = evaluate_network(run.actor(), settings, episodes=settings.evaluation.episodes, threads=1).scores.mean()

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
-matplotlib.use("Agg")
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
+from agents.statistics import mean, stratified_bootstrap
+from cluster.curve import save_figure
+
 COLOURS = {"helps": "C2", "hurts": "C3", "no difference seen": "0.7", "the start": "C0"}
 
 
@@ -29,11 +28,9 @@ class Bar:
 
 
 def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Interval of the mean of values [N] by the percentile bootstrap (Efron 1979), over seeds."""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(1)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    """Interval of the mean of values [N] over seeds (`agents.statistics`)."""
+    found = stratified_bootstrap(mean, [values])
+    return float(found.low), float(found.high)
 
 
 def bars_of(rows: list[dict[str, Any]], stages: tuple[str, ...]) -> list[Bar]:
@@ -89,7 +86,4 @@ def draw_bars(picture: Path, bars: list[Bar], title: str) -> None:
         va="top",
         fontsize=8,
     )
-    part = picture.with_name(f"{picture.stem}.part.png")
-    figure.savefig(part, dpi=100)
-    pyplot.close(figure)
-    part.replace(picture)
+    save_figure(figure, picture)

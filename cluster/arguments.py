@@ -14,13 +14,11 @@ T = TypeVar("T")
 
 
 def preset_of(arguments: list[str], presets: tuple[str, ...]) -> tuple[str, list[str]]:
-    """The preset that a command names first, and the arguments behind it; help alone is the first preset's.
+    """The preset that a command names first, and the arguments behind it.
 
     Raises:
         ValueError: none is named, or an unknown one.
     """
-    if arguments[:1] in (["-h"], ["--help"]):
-        return presets[0], arguments
     preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
     if preset not in presets:
         said = f"unknown preset {preset!r}" if preset else "no preset"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -36,8 +37,15 @@ def draw_curve(table: Path, picture: Path, env: str, seed: int) -> None:
         upper.set_xlim(*(edge * minutes[-1] / max(int(rows[-1]["agent_steps"]), 1) for edge in axes.get_xlim()))
         upper.set_xlabel("minutes, at the mean rate")
     axes.grid(alpha=0.3)
-    part = picture.with_name("curve.part.png")
-    figure.savefig(part, dpi=120)
+    save_figure(figure, picture, dpi=120)
+
+
+def save_figure(figure: Any, picture: Path, *, dpi: int = 100) -> None:
+    """Write a picture whole or not at all, and free the figure."""
+    from matplotlib import pyplot
+
+    part = picture.with_name(f"{picture.stem}.part.png")
+    figure.savefig(part, dpi=dpi)
     pyplot.close(figure)
     part.replace(picture)
 

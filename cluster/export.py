@@ -13,6 +13,7 @@ from agents import checkpoint
 from agents.config import Settings, from_dict
 from agents.export import Policy, make_policy, save_policy, save_program
 from cluster.arguments import parse
+from cluster.evaluation import counters
 from cluster.rundir import RunDir
 from cluster.tables import TABULAR_PRESETS
 from envs import make_world
@@ -64,13 +65,12 @@ def policy_of_run(directory: RunDir) -> Policy:
     settings: Settings = from_dict(Settings, recorded["settings"])
     path = checkpoint.latest(directory.checkpoints)
     weights = checkpoint.load(path, only="learner")["learner"]["policy"]
-    steps = checkpoint.load(path, only="stats")["stats"]["agent_steps"]
     world = make_world(settings.world, 1)
     world.close()
     about: dict[str, Any] = {
         "env": settings.world.env,
         "trained_under": dict(world.protocol),
-        "agent_steps": steps,
+        "agent_steps": counters(path)["agent_steps"],
         "seed": settings.seed,
         "commit": recorded.get("commit"),
         "command": recorded.get("command"),

@@ -8,16 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
 from agents import statistics
 from agents.statistics import stratified_bootstrap
+from cluster.curve import save_figure
 from cluster.report_runs import RunResult
 from cluster.report_scores import Row, band, groups_of, improvements, pooled, protocol_labels
 from envs.published import published_curves
 
-matplotlib.use("Agg")
 TRAINING = {
     "all_lanes": "training games, all lanes",
     "low_epsilon": "training games, lanes that explore least",
@@ -140,14 +139,9 @@ def _colours() -> list[str]:
 
 def _save(figure: Any, picture: Path, columns: int = 0) -> None:
     """Write the figure, with one legend of all panels beneath it where that has `columns`."""
-    from matplotlib import pyplot
-
     if columns:
         parts = [part for panel in figure.axes for part in zip(*panel.get_legend_handles_labels(), strict=True)]
         lines = {label: line for line, label in reversed(parts)}
         told = [textwrap.fill(label, 90) for label in lines]
         figure.legend(lines.values(), told, loc="outside lower center", ncols=columns, fontsize="x-small")
-    part = picture.with_name(f"{picture.stem}.part.png")
-    figure.savefig(part, dpi=100)
-    pyplot.close(figure)
-    part.replace(picture)
+    save_figure(figure, picture)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import matplotlib
+from cluster.curve import save_figure
 
-matplotlib.use("Agg")
 SCORES = ("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "fd_floor")
 COLUMNS = ("seconds", "images", *SCORES)
 
@@ -26,10 +25,7 @@ def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: 
     if axes.get_legend_handles_labels()[0] and len(lines) <= 12:
         axes.legend(loc="upper right", fontsize="small")
     axes.grid(alpha=0.3)
-    part = picture.with_name(f"{picture.stem}.part.png")
-    figure.savefig(part, dpi=120)
-    pyplot.close(figure)
-    part.replace(picture)
+    save_figure(figure, picture, dpi=120)
 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from agents import checkpoint
+from agents.config import flat
 from cluster.display import LiveLine, clock
 from cluster.gan_album import add_grid, close_album, grid_file, rewind
 from cluster.gan_curve import COLUMNS, draw_curve
@@ -17,7 +18,6 @@ from cluster.gan_run import CHUNK, GanRun, report, trainer_of
 from cluster.ledger import append_row
 from cluster.rundir import RunDir, origin, write_json
 from cluster.session import Interrupt
-from gan.config import to_dict
 from gan.export import export_generator
 
 REPORT_SECONDS = 5.0
@@ -126,7 +126,7 @@ class GanSession:
             scores = {**report(trainer, self.run.judge.extractor)}
             export_generator(trainer, self.directory.generator, {"part": "report", **scores})
             close_album(self.writer, self.directory, trainer)
-            self.writer.add_hparams(flat(to_dict(self.settings)), {"report/fd_clf": scores["fd_clf"]}, run_name=".")
+            self.writer.add_hparams(flat(self.settings), {"report/fd_clf": scores["fd_clf"]}, run_name=".")
         summary = {
             **scores,
             "select_fd_clf": None if math.isinf(best.fd_clf) else best.fd_clf,
@@ -141,9 +141,3 @@ class GanSession:
         }
         write_json(self.directory.summary, summary)
         return summary
-
-
-def flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """Nested settings as {"training.images": ...}."""
-    values = {name: value if isinstance(value, dict) else {"": value} for name, value in settings.items()}
-    return {f"{name}.{key}".rstrip("."): item for name, value in values.items() for key, item in value.items()}

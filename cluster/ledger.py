@@ -26,12 +26,17 @@ def drop_half_row(table: Path) -> None:
         table.write_text(whole + newline)
 
 
-def rounds_of(table: Path) -> list[Row]:
-    """Rows of the ledger; of a round that was trained again after a crash, the last one."""
+def rows_of(table: Path) -> list[Row]:
+    """Rows of a table that may not have begun."""
     if not table.exists():
         return []
     with table.open() as source:
-        return list({(row["trial"], row["round"]): row for row in csv.DictReader(source)}.values())
+        return list(csv.DictReader(source))
+
+
+def rounds_of(table: Path) -> list[Row]:
+    """Rows of the ledger; of a round that was trained again after a crash, the last one."""
+    return list({(row["trial"], row["round"]): row for row in rows_of(table)}.values())
 
 
 def write_table(table: Path, columns: tuple[str, ...], rows: list[Row]) -> None:

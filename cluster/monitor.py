@@ -14,10 +14,10 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.plugins.image.metadata import create_summary_metadata
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.config import Settings, to_dict
+from agents.config import Settings, flat
 from agents.rollout import Actor
 from cluster.machine import machine
-from cluster.overview import CLOSING, LAYOUT, flat, hparams_of, table
+from cluster.overview import CLOSING, LAYOUT, hparams_of, table
 from cluster.pictures import animation, begin_of_game, strip
 from cluster.rundir import RunDir
 from cluster.throughput import throughput
@@ -40,8 +40,7 @@ class Monitor:
         """Layout, settings and command: what is known before the first step."""
         charts = {name: {chart: ["Multiline", tags] for chart, tags in part.items()} for name, part in LAYOUT.items()}
         self.writer.add_custom_scalars(charts)
-        values = flat(to_dict(self.settings))
-        self.writer.add_text("run/settings", table(values), agent_steps)
+        self.writer.add_text("run/settings", table(flat(self.settings)), agent_steps)
         facts = {name: self.record.get(name) for name in ("command", "preset", "serial", "commit")}
         made_on = {**self.record.get("versions", {}), **self.record.get("hardware", {})}
         self.writer.add_text("run/command", table({**facts, **made_on}), agent_steps)

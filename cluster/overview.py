@@ -7,7 +7,7 @@ from typing import Any
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard.summary import hparams
 
-from agents.config import Settings, to_dict
+from agents.config import Settings, flat
 from agents.presets import PRESETS
 
 CLOSING = "evaluation/closing_score_mean"
@@ -64,16 +64,8 @@ def hparams_of(settings: Settings, preset: str) -> tuple[Any, Any, Any]:
 
 
 def _tuned(settings: Settings) -> dict[str, Any]:
-    values = flat(to_dict(settings))
+    values = flat(settings)
     return {"seed": settings.seed} | {name: value for name, value in values.items() if name.split(".")[0] in TUNED}
-
-
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings by dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
 
 
 def table(values: dict[str, Any]) -> str:

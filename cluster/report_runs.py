@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.config import Settings, from_dict, to_dict
+from agents.config import Settings, flat, from_dict
 from agents.tabular import TabularSettings
 from cluster.rundir import RULES, RunDir, protocol_name
 from cluster.tables import TABULAR_PRESETS
@@ -59,7 +59,7 @@ def read_run(path: Path) -> RunResult:
     directory = RunDir(path)
     record = directory.record()
     kind = TabularSettings if record["preset"] in TABULAR_PRESETS else Settings
-    settings = _flat(to_dict(from_dict(kind, record["settings"])))  # what is new since then has its default
+    settings = flat(from_dict(kind, record["settings"]))  # what is new since then has its default
     env = str(settings.get("world.env", settings.get("env")))
     curves = _curves(directory.curve_csv)
     notes: list[str] = []
@@ -158,10 +158,3 @@ def _json(file: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or not needed <= value.keys():
         raise ValueError(f"{file} is damaged: leave this run out, or evaluate it anew")
     return value
-
-
-def _flat(tree: dict[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in tree.items():
-        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {before + name: value}
-    return found

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 
+from cluster.curve import save_figure
 from cluster.ledger import Row
 from cluster.settings_file import parsed
 from cluster.space import Space
 
-matplotlib.use("Agg")
 LEAST = 4  # trials: with fewer, nothing can be said about what matters
 
 
@@ -98,10 +97,7 @@ def draw(picture: Path, rounds: list[Row], space: Space, title: str) -> None:
         last.text(0.5, 0.5, "too few trials\nfor an importance", ha="center", va="center")
         last.axis("off")
     figure.suptitle(title)
-    part = picture.with_name(f"{picture.stem}.part.png")
-    figure.savefig(part, dpi=100)
-    pyplot.close(figure)
-    part.replace(picture)
+    save_figure(figure, picture)
 
 
 def _slice(axes: Any, rows: list[Row], name: str, *, logarithmic: bool, choice: bool) -> None:

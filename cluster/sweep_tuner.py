@@ -25,10 +25,7 @@ from cluster.tuning import ENDLESS, RETRIES, fitted, folder_of
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """Search settings with many trainings: each configuration is trained with several seeds and judged by their mean.
-
-    Example: quarterdeck sweep cartpole --space learning --scheduler asha --trials 16 --seeds 3 --steps 60000
-    """
+    """Search settings with many trainings: each configuration gets several seeds and is judged by their mean."""
 
     settings: Annotated[Settings, tyro.conf.arg(name="")]
     space: str = "learning"

@@ -20,8 +20,10 @@ def digits() -> GanSettings:
             conditional=True,  # 1. classes (Miyato and Koyama 2018): nearer at equal images
         ),
         loss=LossSettings(
-            kind="relativistic", penalty="r1r2", weight=0.1
-        ),  # 1.0 leaves the discriminator nothing to say
+            kind="relativistic",
+            penalty="r1r2",
+            weight=0.1,  # 1.0 leaves the discriminator nothing to say
+        ),
         training=TrainingSettings(
             images=700_000,
             batch_size=64,

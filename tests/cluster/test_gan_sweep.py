@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import ray
 from ray import tune
@@ -21,64 +17,25 @@ from cluster.gan_commands import cache_of, prepared
 from cluster.gan_results import winner_of
 from cluster.gan_search import bounds_of
 from cluster.gan_tuner import GanSweep, search
-from cluster.ledger import rounds_of
+from cluster.ledger import rounds_of, rows_of
 from cluster.rundir import RunDir
 from cluster.tuning import TuneInterrupt
 from gan.config import changed, from_dict
 from gan.export import load_generator
 from gan.presets import PRESETS
 from tests.cluster.gan_helpers import TINY, TINY_GAN, copy_corners
-from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, command, environment, read_json, run_command, wait_until
+from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.records import learns
+from tests.cluster.sweeps import started, trial_that_trains
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 ROUND = 2_000  # images: under a second on an idle core
 
 
-@contextmanager
-def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that runs beside the test, and not after it."""
-    with subprocess.Popen(
-        command(*arguments),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**environment(), **variables},
-        cwd=Path(__file__).parents[2],
-        start_new_session=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def told(run: Path) -> list[dict[str, Any]]:
-    """The ledger as it stands, repeated rounds included."""
-    if not (run / "rounds.csv").exists():
-        return []
-    with (run / "rounds.csv").open() as table:
-        return list(csv.DictReader(table))
-
-
 def rows_or_end(sweep: subprocess.Popen[str], run: Path, count: int) -> None:
     """Wait for so many rounds."""
-    wait_until(lambda: sweep.poll() is not None or len(told(run)) >= count or None)
+    wait_until(lambda: sweep.poll() is not None or len(rows_of(run / "rounds.csv")) >= count or None)
     assert sweep.poll() is None, "it has ended too soon"
-
-
-def trial_that_trains(sweep: subprocess.Popen[str]) -> psutil.Process | None:
-    """A process in which a trial is trained at this moment."""
-    assert sweep.poll() is None, "it has ended too soon"
-    for process in psutil.Process(sweep.pid).children(recursive=True):
-        try:
-            name = " ".join(process.cmdline())
-            if name.startswith("ray::") and ".train" in name:
-                return process
-        except psutil.Error:  # gone meanwhile
-            continue
-    return None
 
 
 def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: Path) -> None:
@@ -99,8 +56,8 @@ def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: 
 
     done = run_command("gan-sweep", "own", "--run-dir", str(run), "--resume", "--concurrent", "2")
     assert done.returncode == 0, done.stderr
-    for trial in {row["trial"] for row in told(run)}:
-        mine = [int(row["round"]) for row in told(run) if row["trial"] == trial]
+    for trial in {row["trial"] for row in rows_of(run / "rounds.csv")}:
+        mine = [int(row["round"]) for row in rows_of(run / "rounds.csv") if row["trial"] == trial]
         assert mine[0] == 1
         assert set(np.diff(mine)) <= {0, 1}, "a lost round is trained again, and no other"
         assert mine[-1] == 3
@@ -194,10 +151,10 @@ def test_a_sweep_and_a_dqn_training_share_a_cluster(tmp_path: Path, corners: Pat
         started("gan-sweep", "own", *options, **address) as sweep,
         started("train", *ENDLESS_CARTPOLE, f"--run-dir={dqn}", **address) as training,
     ):
-        both = (sweep, training)
-        wait_until(lambda: any(p.poll() is not None for p in both) or (len(told(gan)) > 3 and learns(dqn)) or None)
-        rounds, size, most = len(told(gan)), (dqn / "curve.csv").stat().st_size, 0
-        while len(told(gan)) < rounds + 3 or (dqn / "curve.csv").stat().st_size == size:
+        both, table = (sweep, training), gan / "rounds.csv"
+        wait_until(lambda: any(p.poll() is not None for p in both) or (len(rows_of(table)) > 3 and learns(dqn)) or None)
+        rounds, size, most = len(rows_of(table)), (dqn / "curve.csv").stat().st_size, 0
+        while len(rows_of(table)) < rounds + 3 or (dqn / "curve.csv").stat().st_size == size:
             assert [p.poll() for p in both] == [None, None], "both go on"
             actors = [a for a in ray._private.state.actors().values() if a["State"] == "ALIVE"]
             most = max(most, sum("ResourceTrainable" in actor["ActorClassName"] for actor in actors))

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +12,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agents.config import Settings, changed, flat, from_dict
 from agents.presets import catch
+from benchmarks.sweep import finished
 from cluster.cli import main
-from cluster.ledger import rounds_of
+from cluster.ledger import rounds_of, rows_of
 from cluster.rundir import RunDir
 from cluster.settings_file import read_settings
 from cluster.space import read_space
 from cluster.sweep_tuner import Sweep, search
 from cluster.tuning import ENDLESS
-from tests.cluster.helpers import PATIENCE, TIMEOUT, command, environment, read_json, run_command, wait_until
+from tests.cluster.helpers import PATIENCE, TIMEOUT, read_json, run_command, wait_until
+from tests.cluster.sweeps import started, trial_that_trains
 
 TINY = {
     "stop.steps": 480,
@@ -54,59 +51,27 @@ def space(tmp_path: Path) -> str:
     return str(tmp_path / "space.toml")
 
 
-def told(run: Path) -> list[dict[str, Any]]:
-    """The ledger as it stands, repeated rounds included."""
-    if not (run / "rounds.csv").exists():
-        return []
-    with (run / "rounds.csv").open() as table:
-        return list(csv.DictReader(table))
-
-
-def finished(run: Path) -> set[str]:
-    """Trials that Tune has written down as over."""
-    files = sorted((run / "trials").glob("experiment_state-*.json"))
-    if not files:
-        return set()
-    try:
-        trials = [json.loads(state) for state, _ in json.loads(files[-1].read_text())["trial_data"]]
-    except ValueError:  # it is being written
-        return set()
-    return {trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"}
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    """A command that runs beside the test."""
-    return subprocess.Popen(
-        command(*arguments),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment(),
-        cwd=Path(__file__).parents[2],
-        start_new_session=True,
-    )
-
-
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
 def test_a_killed_sweep_repeats_no_finished_trial(tmp_path: Path, space: str) -> None:
     """SIGKILL with trials done and trials to come; what is left leads to settings that train takes."""
     run = tmp_path / "run"
-    sweep = start("sweep", "catch", f"--space={space}", *OPTIONS, "--concurrent=2", f"--run-dir={run}")
-    with sweep:
+    options = [f"--space={space}", *OPTIONS, "--concurrent=2", f"--run-dir={run}"]
+    with started("sweep", "catch", *options) as sweep:
         wait_until(lambda: sweep.poll() is not None or finished(run) or None)
         assert sweep.poll() is None, "it has ended too soon"
-        started = psutil.Process(sweep.pid).children(recursive=True)
-        os.kill(sweep.pid, signal.SIGKILL)
-    done, before = finished(run), told(run)
+        children = psutil.Process(sweep.pid).children(recursive=True)
+        sweep.kill()
+        sweep.wait()
+    done, before = finished(run), rows_of(run / "rounds.csv")
     assert 0 < len(done) < 6
 
     resumed = run_command("sweep", "catch", f"--run-dir={run}", "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert alive == []
-    rows = told(run)
+    rows = rows_of(run / "rounds.csv")
     assert [row for row in rows if row["trial"] in done] == [row for row in before if row["trial"] in done]
     assert len({row["trial"] for row in rounds_of(run / "rounds.csv")} - done) + len(done) >= 6
     for trial in {row["trial"] for row in rows}:
@@ -192,25 +157,13 @@ def test_a_fleets_death_costs_an_attempt(tmp_path: Path, space: str) -> None:
     """SIGKILL of a trial that trains as a fleet: it goes on from its checkpoint, and the sweep ends well."""
     run = tmp_path / "run"
     fleet = ["--serial=False", "--trials=1", "--seeds=1", "--scheduler=random", "--rounds=2"]
-    sweep = start("sweep", "catch", f"--space={space}", *OPTIONS, *fleet, "--steps=4000", f"--run-dir={run}")
-    with sweep:
-        wait_until(lambda: sweep.poll() is not None or told(run) or None)
+    options = [f"--space={space}", *OPTIONS, *fleet, "--steps=4000", f"--run-dir={run}"]
+    with started("sweep", "catch", *options) as sweep:
+        wait_until(lambda: sweep.poll() is not None or rows_of(run / "rounds.csv") or None)
         assert sweep.poll() is None, "it has ended too soon"
-        wait_until(lambda: trial_process(sweep)).kill()
+        wait_until(lambda: trial_that_trains(sweep)).kill()
         sweep.wait()
     assert sweep.returncode == 0
     assert [row["round"] for row in rounds_of(run / "rounds.csv")] == ["1", "2"]
     assert list((run / "trials").glob("*/error.txt")), "the death was noticed"
     assert read_json(run / "run.json")["serial"] is False
-
-
-def trial_process(sweep: subprocess.Popen[str]) -> psutil.Process | None:
-    """The process in which a trial is trained at this moment."""
-    for process in psutil.Process(sweep.pid).children(recursive=True):
-        try:
-            name = " ".join(process.cmdline())
-        except psutil.Error:  # gone meanwhile
-            continue
-        if name.startswith("ray::") and ".train" in name:
-            return process
-    return None

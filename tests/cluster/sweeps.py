@@ -1,0 +1,46 @@
+"""Sweeps that run beside a test, and their trials."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from tests.cluster.helpers import command, environment
+
+
+@contextmanager
+def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs beside the test, and not after it."""
+    with subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**environment(), **variables},
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def trial_that_trains(sweep: subprocess.Popen[str]) -> psutil.Process | None:
+    """A process in which a trial is trained at this moment."""
+    assert sweep.poll() is None, "it has ended too soon"
+    for process in psutil.Process(sweep.pid).children(recursive=True):
+        try:
+            name = " ".join(process.cmdline())
+            if name.startswith("ray::") and ".train" in name:
+                return process
+        except psutil.Error:  # gone meanwhile
+            continue
+    return None
