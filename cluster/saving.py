@@ -6,6 +6,7 @@ import importlib
 import json
 import pickle
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,8 +21,9 @@ FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
 SHARD_TIMEOUT = 600.0  # seconds a shard may take to write or read itself
+BACK_TIMEOUT = 60.0  # seconds in which a shard that died must be back
+ASK_AGAIN = 1.0  # seconds between two questions whether it is
 LOAD_TIMEOUT = 300.0  # seconds until runners must find the restored weights
-SHARD_RETRIES = 3  # a shard that dies meanwhile does it again once it is back
 
 
 def kept_fields(config: Any) -> dict[str, Any]:
@@ -59,10 +61,36 @@ def write_rllib_files(folder: Path, algo: Checkpointable, config: dict[str, Any]
 
 
 def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> None:
-    """Every shard writes, or reads back, its own part under `path`: frames never pass through the driver."""
-    methods = [getattr(shard, verb).options(max_task_retries=SHARD_RETRIES) for shard in shards]
-    parts = [str(path.absolute() / f"replay-{index}") for index in range(len(shards))]
-    ray.get([method.remote(part) for method, part in zip(methods, parts, strict=True)], timeout=SHARD_TIMEOUT)
+    """Every shard writes, or reads back, its own part under `path`: frames never pass through the driver.
+
+    A shard that dies meanwhile is asked again once it is back. One that does not come back has nothing to save: its
+    part says so, and whoever loads that part begins empty.
+
+    Raises:
+        ray.exceptions.RayActorError: a shard that should load is gone for good.
+    """
+    methods = [getattr(shard, verb) for shard in shards]
+    parts = [path.absolute() / f"replay-{index}" for index in range(len(shards))]
+    asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
+    for method, part, ref in zip(methods, parts, asked, strict=True):
+        back_by = time.monotonic() + BACK_TIMEOUT
+        while not answered(ref):
+            if time.monotonic() > back_by:
+                if verb == "load":
+                    ray.get(ref)
+                checkpoint.save(part, {})
+                break
+            time.sleep(ASK_AGAIN)
+            ref = method.remote(str(part))
+
+
+def answered(ref: Any) -> bool:
+    """Wait for a shard's answer; False where it has died over it, or is not yet back."""
+    try:
+        ray.get(ref, timeout=SHARD_TIMEOUT)
+    except ray.exceptions.RayActorError:
+        return False
+    return True
 
 
 class LearnerLost(RuntimeError):

@@ -7,6 +7,7 @@ carries its shard in the bits above the lane's.
 from __future__ import annotations
 
 import contextlib
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ class ShardActor:
         keep_freed_memory()
         torch.set_num_threads(1)
         self.settings, self.index = settings, index
-        self.shard = ReplayShard(
+        self.empty = functools.partial(
+            ReplayShard,
             settings.shard_replay(),
             lanes=settings.shard_lanes(),
             frame_shape=frame_shape,
@@ -48,6 +50,7 @@ class ShardActor:
             gamma=settings.learner.gamma,
             seed=settings.seed + index,
         )
+        self.shard = self.empty()
 
     def add(self, refs: list[Any]) -> None:
         """Append chunks of this shard's runners, given as references in a list.
@@ -85,8 +88,11 @@ class ShardActor:
         checkpoint.save(Path(path), self.shard.state())
 
     def load(self, path: str) -> None:
-        """Read it back."""
-        self.shard.load_state(checkpoint.load(Path(path)))
+        """Read it back; begin empty where the shard of then was lost."""
+        if state := checkpoint.load(Path(path)):
+            self.shard.load_state(state)
+        else:
+            self.shard = self.empty()
 
 
 def start_shards(settings: Settings, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any]) -> list[Any]:

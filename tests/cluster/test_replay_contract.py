@@ -18,7 +18,7 @@ import ray
 
 from agents.losses import importance_weights
 from agents.transitions import ReplayEmpty
-from cluster.shards import SHARD_BITS
+from cluster.shards import SHARD_BITS, start_shards
 from tests.cluster.helpers import PATIENCE, TIMEOUT
 from tests.cluster.places import (
     ALPHA,
@@ -191,6 +191,37 @@ def test_without_any_shard_replay_is_empty(actors: AsActors) -> None:
         _ = [actors.sample(64) for _ in range(4)]  # the first may still have been on their way
     play(actors)
     assert {int(key) >> SHARD_BITS for key in actors.sample(256).key} == {0, 1}
+
+
+def test_a_checkpoint_that_meets_a_killed_shard(actors: AsActors, tmp_path: Path) -> None:
+    """C27: a save just after the kill waits for the shard; what is saved loads, the others' rows with it."""
+    play(actors)
+    masses = ray.get([shard.mass.remote() for shard in actors.shards], timeout=PATIENCE)
+    kill(actors.shards[0])
+    actors.save(tmp_path)
+    play(actors)
+    kill(actors.shards[1])
+    actors.load(tmp_path)
+    assert ray.get([shard.mass.remote() for shard in actors.shards], timeout=PATIENCE) == [0.0, masses[1]]
+    checked(actors.sample(64))
+
+
+def test_a_shard_that_never_returns_saves_nothing(
+    actors: AsActors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """C27: the checkpoint is whole without it, and a shard that loads its part begins empty."""
+    play(actors)
+    lost, kept = actors.shards
+    others = actors.mass() - ray.get(lost.mass.remote(), timeout=PATIENCE)
+    monkeypatch.setattr("cluster.saving.BACK_TIMEOUT", 0.0)
+    actors.shards = [start_shards(actors.settings, (84, 84), np.dtype(np.uint8))[0], kept]
+    ray.kill(actors.shards[0])
+    actors.save(tmp_path)
+    with pytest.raises(ray.exceptions.RayActorError):
+        actors.load(tmp_path)
+    actors.shards = [lost, kept]
+    actors.load(tmp_path)
+    assert actors.mass() == others
 
 
 def kill(actor: Any) -> None:
