@@ -10,7 +10,7 @@ import numpy as np
 from cluster.curve import save_figure
 from cluster.ledger import Row
 from cluster.settings_file import parsed
-from cluster.space import Space
+from cluster.space import Range, Space
 
 LEAST = 4  # trials: with fewer, nothing can be said about what matters
 
@@ -87,7 +87,7 @@ def draw(picture: Path, rounds: list[Row], space: Space, title: str) -> None:
     axes[0].set(xlabel="agent steps a seed", ylabel="score, mean over seeds")
     axes[0].legend()
     for place, (name, r) in zip(axes[1:], space.items(), strict=False):
-        _slice(place, rows, name, logarithmic=r.kind == "log", choice=r.kind == "choice")
+        _slice(place, rows, name, r)
     last = axes[panels - 1]
     if matters:
         names = sorted(matters, key=lambda name: matters[name])
@@ -100,15 +100,18 @@ def draw(picture: Path, rounds: list[Row], space: Space, title: str) -> None:
     save_figure(figure, picture)
 
 
-def _slice(axes: Any, rows: list[Row], name: str, *, logarithmic: bool, choice: bool) -> None:
-    """One point a trial, dark where it was trained long; the winner in red."""
-    values = [row[name] if choice else float(row[name]) for row in rows]
+def _slice(axes: Any, rows: list[Row], name: str, r: Range) -> None:
+    """One point a trial, dark where it was trained long; the winner in red. Choices stand in the space's order."""
+    choices = [str(value) for value in r.values] if r.kind == "choice" else []
+    values = [choices.index(str(row[name])) if choices else float(row[name]) for row in rows]
     furthest = max(int(row["round"]) for row in rows)
     shade = np.array([int(row["round"]) / furthest for row in rows])
     scores = [float(row["score"]) for row in rows]
     axes.scatter(values, scores, c=shade, cmap="Blues", vmin=-0.3, vmax=1.2, edgecolors="0.4", linewidths=0.5)
     axes.scatter(values[:1], scores[:1], color="C3", zorder=3)
     axes.set(xlabel=name, ylabel="score")
-    if logarithmic:
+    if choices:
+        axes.set_xticks(range(len(choices)), choices)
+    if r.kind == "log":
         axes.set_xscale("log")
     axes.grid(alpha=0.3)
