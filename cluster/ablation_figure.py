@@ -73,7 +73,7 @@ def draw_bars(picture: Path, bars: list[Bar], title: str) -> None:
         axes.errorbar(place, bar.mean, [[bar.mean - low], [high - bar.mean]], color="black", capsize=5)
         axes.plot(np.full(len(bar.scores), place) + 0.22, bar.scores, ".", color="0.25", markersize=5)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_xticks(range(len(bars)), [bar.stage.replace(" ", "\n", 1).replace("+\n", "+ ") for bar in bars])
+    axes.set_xticks(range(len(bars)), ["\n".join(bar.stage.rsplit(" ", 1)) for bar in bars])
     axes.set(ylabel="raw score of greedy games", title=title)
     shown = {bar.verdict for bar in bars}
     handles = [Patch(color=colour, alpha=0.7) for name, colour in COLOURS.items() if name in shown]
