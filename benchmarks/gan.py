@@ -1,6 +1,6 @@
 """GAN trainings side by side at equal images, each by the command that a person would type; a Markdown table of scores.
 
-    python -m benchmarks.gan losses --images 100000             every loss, digits, one recipe each
+    python -m benchmarks.gan losses --images 100000             every loss, digits, one recipe each; or losses-without-classes
     python -m benchmarks.gan stacked --images 400000            coverage of 1,000 modes: control, packing, relativistic
     python -m benchmarks.gan schedulers --images 60000 --seeds 0 1 2     population against random search
 
@@ -22,15 +22,16 @@ from typing import Any
 DIGITS = ["digits", "--minutes=1e9", "--scores.every-images=0"]
 RATE = ["--training.generator-rate=2e-4", "--training.discriminator-rate=2e-4", "--training.decay-from=1"]
 ADAM = ["--training.beta1=0.5", "--training.beta2=0.999", *RATE]
+NORM = "--network.discriminator-norm=batch"  # as DCGAN has it, where no penalty stands in the way
 STACKED = ["stacked", "--minutes=1e9", "--scores.every-images=0"]
-CONTROL = ["--loss.kind=nonsaturating", "--loss.penalty=none", "--network.discriminator-norm=batch", *ADAM]
+CONTROL = ["--loss.kind=nonsaturating", "--loss.penalty=none", NORM, *ADAM]
 Recipes = dict[str, list[str]]
 LOSSES: Recipes = {  # penalties and momenta as in the papers, everything else the same
-    "minimax": [*DIGITS, "--loss.kind=minimax", "--loss.penalty=none", *ADAM],
-    "non-saturating": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=none", *ADAM],
+    "minimax": [*DIGITS, "--loss.kind=minimax", "--loss.penalty=none", NORM, *ADAM],
+    "non-saturating": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=none", NORM, *ADAM],
     "non-saturating + R1": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=r1"],
     "non-saturating + R1 + R2": [*DIGITS, "--loss.kind=nonsaturating"],
-    "least squares": [*DIGITS, "--loss.kind=least_squares", "--loss.penalty=none", *ADAM],
+    "least squares": [*DIGITS, "--loss.kind=least_squares", "--loss.penalty=none", NORM, *ADAM],
     "hinge + spectral norm": [
         *DIGITS, "--loss.kind=hinge", "--loss.penalty=none", "--network.discriminator-norm=spectral", *RATE,
     ],
@@ -39,6 +40,8 @@ LOSSES: Recipes = {  # penalties and momenta as in the papers, everything else t
     ],
     "relativistic + R1 + R2": DIGITS,
 }  # fmt: skip
+# Told the classes, 350 images each, a discriminator without penalty leads to one digit a class (Shahbazi et al. 2022).
+WITHOUT_CLASSES: Recipes = {name: [*recipe, "--network.no-conditional"] for name, recipe in LOSSES.items()}
 COVERAGE: Recipes = {
     "DCGAN, the control": [*STACKED, *CONTROL],
     "DCGAN, packing 2": [*STACKED, *CONTROL, "--network.pack=2"],
@@ -46,8 +49,10 @@ COVERAGE: Recipes = {
 }
 SEARCH = ["--minutes=1e9", "--trials=4", "--rounds=6", "--concurrent=2"]
 SCHEDULERS: Recipes = {name: ["digits", *SEARCH, f"--scheduler={name}"] for name in ("pbt", "random")}
+SCORES = ("fd_clf", "fd_floor", "kid_clf", "precision", "recall", "nn_ratio")
 TABLES = {
-    "losses": ("gan", LOSSES, ("fd_clf", "fd_floor", "kid_clf", "precision", "recall", "nn_ratio")),
+    "losses": ("gan", LOSSES, SCORES),
+    "losses-without-classes": ("gan", WITHOUT_CLASSES, SCORES),
     "stacked": ("gan", COVERAGE, ("modes", "modes_floor", "mode_kl", "mode_kl_floor", "fd_clf", "fd_floor")),
     "schedulers": ("gan-sweep", SCHEDULERS, ("select_fd_clf", "fd_clf", "fd_floor", "precision", "recall")),
 }

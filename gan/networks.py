@@ -118,7 +118,14 @@ class Discriminator(nn.Module):
         layers, features = make(settings, packed)
         self.body = nn.Sequential(*layers)
         self.out = self._bounded(nn.Linear(features, 1))
-        self.projection = self._bounded(nn.Embedding(classes, features)) if settings.conditional else None
+        self.projection = self._bounded(self._scaled(nn.Embedding(classes, features))) if settings.conditional else None
+
+    @staticmethod
+    def _scaled(embedding: nn.Embedding) -> nn.Embedding:
+        """As a linear layer begins: a unit normal's sum over thousands of features would drown what the images say."""
+        bound = embedding.embedding_dim**-0.5
+        nn.init.uniform_(embedding.weight, -bound, bound)
+        return embedding
 
     def _bounded(self, layer: nn.Module) -> nn.Module:
         """The layer, held to spectral norm 1 where that is the norm (Miyato et al. 2018)."""

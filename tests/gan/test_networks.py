@@ -106,6 +106,13 @@ def test_classes_reach_both_networks(kind: str) -> None:
     torch.testing.assert_close(discriminator(same, torch.arange(4)), torch.stack(wanted))
 
 
+def test_classes_do_not_drown_the_images_at_the_start() -> None:
+    """A unit normal for each of 3,136 features would move the first logits by tens from class to class."""
+    _, discriminator = networks((1, 28, 28), discriminator_width=32, conditional=True)
+    logit = discriminator(torch.rand(1, 1, 28, 28).repeat(4, 1, 1, 1) * 2 - 1, torch.arange(4))
+    assert 0 < logit.std() < 0.5
+
+
 def test_spectral_norm_bounds_every_layer() -> None:
     """Miyato et al. 2018: the largest singular value of each weight, taken as a matrix, comes to 1."""
     _, discriminator = networks(discriminator_norm="spectral", conditional=True)
