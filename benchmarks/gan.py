@@ -1,6 +1,7 @@
 """GAN trainings side by side at equal images, each by the command that a person would type; a Markdown table of scores.
 
-    python -m benchmarks.gan losses --images 100000             every loss, digits, one recipe each; or losses-without-classes
+    python -m benchmarks.gan losses --images 100000             every loss, digits, one recipe each
+    python -m benchmarks.gan losses-without-classes --images 100000      the same, unconditional
     python -m benchmarks.gan stacked --images 400000            coverage of 1,000 modes: control, packing, relativistic
     python -m benchmarks.gan schedulers --images 60000 --seeds 0 1 2     population against random search
 
