@@ -178,9 +178,11 @@ def from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
     if unknown:
         raise ValueError(f"unknown settings {sorted(unknown)}: this version knows {sorted(known)}")
     sections = {name: f.default_factory for name, f in known.items() if f.default_factory is not dataclasses.MISSING}
+    for name in set(values) & set(sections):
+        if not isinstance(values[name], dict):
+            raise ValueError(f"settings {name} is {values[name]!r}: give a table of its settings")
     made = {
-        name: from_dict(type(sections[name]()), value) if isinstance(value, dict) and name in sections else value
-        for name, value in values.items()
+        name: from_dict(type(sections[name]()), value) if name in sections else value for name, value in values.items()
     }
     try:
         return kind(**made)

@@ -131,6 +131,8 @@ def check(settings: Settings, *, print_all: bool) -> int:
     Returns the bytes of replay.
     """
     world = make_world(settings.world, 1)
+    if world.frame_dtype.kind == "i":
+        raise ValueError(f"{settings.world.env} only numbers its states: learn it by table, train taxi --env NAME")
     QNetwork(settings.network, world.frame_shape, world.num_actions)
     needed = settings.replay_bytes(world.frame_shape, world.frame_dtype.itemsize)
     world.close()

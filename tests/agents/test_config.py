@@ -143,6 +143,8 @@ def test_unknown_or_impossible_settings_in_a_record_are_refused() -> None:
         from_dict(Settings, {**values, "replay": {**values["replay"], "burn_in": 40}})
     with pytest.raises(ValueError, match=r"replay\.n_step is 0"):
         from_dict(Settings, {**values, "replay": {**values["replay"], "n_step": 0}})
+    with pytest.raises(ValueError, match="replay is 3: give a table"):
+        from_dict(Settings, {**values, "replay": 3})
     assert from_dict(Settings, {}) == Settings(), "what an older record does not name keeps its default"
 
 

@@ -40,6 +40,7 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
         ("train cartpole --sticky 0.25", "leave sticky and the other Atari rules alone"),
         ("train pong --env CartPole-v1", "use mlp"),
         ("train cartpole --env pong", "use dqn2013 or dqn2015"),
+        ("train cartpole --env FrozenLake-v1", "train taxi --env NAME"),
         ("train pong --replay.capasity 5", "--replay.capa"),
         ("train pong --steps many", "many"),
         ("train pong --steps 0", "steps must be 1 or more"),
