@@ -25,7 +25,7 @@ def digits() -> GanSettings:
             weight=0.1,  # 1.0 leaves the discriminator nothing to say
         ),
         training=TrainingSettings(
-            images=700_000,
+            images=600_000,
             batch_size=64,
             generator_rate=1e-3,  # 2. five times the usual rate, falling to 0 over the second half
             discriminator_rate=1e-3,
