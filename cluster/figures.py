@@ -45,13 +45,14 @@ def draw_curves(game: str, runs: Sequence[RunResult], rows: Sequence[Row], pictu
         for protocol, name in told.items():
             scored = [row for row in rows if (row.game, row.group, row.protocol) == (game, label, name)]
             _draw_evaluations(panels[f"evaluation: {name}"], members, protocol, scored, colour)
+    last = max(1, *(run.frames for run in played))
     for curve, marker in zip(published_curves(game), MARKERS, strict=False):
+        shown = np.searchsorted(curve.frames, last) + 1  # those far outside would set the scale of the scores
         style = {"color": "0.4", "marker": marker, "linestyle": "--", "linewidth": 1, "markersize": 4}
         label = f"published: {curve.agent}, training games, sticky 0.25"
-        axes[0][0].plot(curve.frames / 1e6, curve.scores, **style, label=label)
-    last = max(1, *(run.frames for run in played)) / 1e6
+        axes[0][0].plot(curve.frames[:shown] / 1e6, curve.scores[:shown], **style, label=label)
     for title, panel in panels.items():
-        panel.set(xlabel="million emulator frames", xlim=(0, 1.05 * last))
+        panel.set(xlabel="million emulator frames", xlim=(0, 1.05 * last / 1e6))
         panel.set_title(textwrap.fill(title, 45), fontsize="medium")
         panel.grid(alpha=0.3)
     axes[0][0].set_ylabel(f"raw score, {game}")
