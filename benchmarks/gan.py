@@ -94,7 +94,7 @@ def main() -> None:
         print("|---|" + "---|" * (3 + len(columns)))
         for (name, seed), future in found.items():
             summary = future.result()
-            scores = " | ".join(f"{summary[column]:.3g}" for column in columns if column in summary)
+            scores = " | ".join(f"{summary[column]:.4g}" for column in columns if column in summary)
             minutes = f"{summary['seconds'] / 60:.1f}" if "seconds" in summary else summary["ended"]
             print(f"| {name} | {seed} | {summary.get('images', asked.images):,} | {minutes} | {scores} |", flush=True)
 
