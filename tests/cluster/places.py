@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,3 +168,16 @@ def settle(place: Place) -> None:
     place.mass()
     for _ in range(2):
         place.sample(256)
+
+
+def kill(actor: Any) -> None:
+    """SIGKILL its process."""
+    os.kill(ray.get(actor.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE), signal.SIGKILL)
+
+
+def lost_for_good(place: AsActors, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A shard that was killed and never comes back, and nobody who waits a minute for it."""
+    monkeypatch.setattr("cluster.saving.BACK_TIMEOUT", 0.0)
+    shard = start_shards(place.settings, (84, 84), np.dtype(np.uint8))[0]
+    ray.kill(shard)
+    return shard
