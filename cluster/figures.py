@@ -64,13 +64,8 @@ def _draw_kind(panel: Any, curves: list[Any], label: str, colour: str) -> None:
         panel.plot(curve[:, 0] / 1e6, curve[:, 1], color=colour, linewidth=0.6, alpha=0.5)
     if curves:
         frames, found = band(curves)
-        panel.plot(
-            frames / 1e6,
-            found.estimate,
-            color=colour,
-            linewidth=2,
-            label=f"{label} ({len(curves)} seed{'s' * (len(curves) > 1)})",
-        )
+        told = f"{label} ({len(curves)} seed{'s' * (len(curves) > 1)})"
+        panel.plot(frames / 1e6, found.estimate, color=colour, linewidth=2, label=told)
         if len(curves) > 1:
             panel.fill_between(frames / 1e6, found.low, found.high, color=colour, alpha=0.2, linewidth=0)
 
