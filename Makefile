@@ -15,7 +15,7 @@ train: install
 	$(BIN)/quarterdeck train pong
 
 test: install
-	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not hosts"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not hosts"
 
 # Hosts of Linux namespaces: as root on Linux with iproute2, openssh-server and rsync; skipped elsewhere.
 test-cluster: install
