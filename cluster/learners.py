@@ -17,12 +17,11 @@ from torch import Tensor
 from agents import checkpoint
 from agents.config import Settings
 from agents.learner import Learner
-from agents.memory import keep_freed_memory
 from agents.networks import QNetwork
 from agents.replay import ReplayShard
 from agents.transitions import Chunk, Replay, ReplayEmpty
 from agents.updates import Learned
-from cluster.machine import GpuMeter
+from cluster.machine import GpuMeter, prepare_process
 from cluster.priority import give_way
 from cluster.shards import ShardedReplay
 from cluster.wire import Packed, unpack
@@ -49,7 +48,7 @@ class QuarterdeckLearner(TorchLearner):
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Build the core learner around the module that RLlib made."""
-        keep_freed_memory()
+        prepare_process()
         s = self.settings = self.config.to_settings()
         if not torch.cuda.is_available():
             torch.set_num_threads(s.fleet.learner_threads)

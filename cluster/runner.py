@@ -14,9 +14,9 @@ from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents.config import Settings
-from agents.memory import keep_freed_memory
 from agents.networks import QNetwork
 from agents.rollout import Actor, Rollout
+from cluster.machine import prepare_process
 from cluster.wire import pack
 from envs import make_world
 
@@ -42,7 +42,7 @@ class Runner(EnvRunner, Checkpointable):
 
     def make_env(self) -> None:
         """Build the world of this runner's lanes."""
-        keep_freed_memory()
+        prepare_process()
         fleet = self.settings.fleet
         self.world = make_world(self.settings.world, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
 

@@ -40,9 +40,10 @@ def model_of(env_id: str) -> Model:
 
 def optimal_q(model: Model, discount: float) -> Table:
     """Value iteration to its fixed point: Q* [S, A]."""
-    q = np.zeros_like(model.reward)
-    for _ in range(5_000):
-        q = model.reward + discount * model.next_state @ q.max(axis=1)
+    q, change = np.zeros_like(model.reward), np.inf
+    while change > 1e-13:
+        before, q = q, model.reward + discount * model.next_state @ q.max(axis=1)
+        change = np.abs(q - before).max()
     return q
 
 

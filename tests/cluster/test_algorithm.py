@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ray import tune
 from ray.rllib.algorithms.algorithm import Algorithm
 
@@ -70,6 +71,12 @@ def test_the_config_becomes_our_settings() -> None:
     assert (s.learner.learning_rate, s.learner.gamma, s.learner.batch_size) == (1e-3, 0.9, 32)
     assert (s.fleet.envs_per_runner, s.fleet.chunk_steps, s.fleet.lanes) == (4, 8, 4)
     assert (s.network.kind, s.replay.capacity, s.replay.prioritized) == ("mlp", 2_000, True)
+
+
+def test_a_seed_leaves_new_tensors_alone(algo: Quarterdeck) -> None:
+    """RLlib's seeding would have torch fill each of them, a sixth of what the sampling thread does."""
+    assert algo.settings.seed == 3
+    assert algo._each_learner(lambda _: torch.are_deterministic_algorithms_enabled()) == [False]
 
 
 @pytest.mark.parametrize(
