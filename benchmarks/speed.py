@@ -48,7 +48,7 @@ def settings_for(ratio: float) -> Settings:
     """The `pong` preset, with the peers' network and batch, and the processes that suit the ratio on two cores."""
     preset = pong()
     # Few samples a step: worlds are most of the work, on every core. Many: the learner's core is always busy.
-    runners = max((os.cpu_count() or 1) - (ratio > 2), 1)
+    runners = max((os.cpu_count() or 1) - (ratio > 4), 1)
     fleet = FleetSettings(runners=runners, envs_per_runner=64, chunk_steps=16)
     return dataclasses.replace(
         preset,
@@ -169,9 +169,10 @@ def main() -> None:
     options.add_argument("--ratios", type=int, nargs="+", default=RATIOS, help="trained samples per agent step")
     options.add_argument("--peers", action="store_true", help="measure stable-baselines3 and RLlib too")
     asked = options.parse_args()
-    env, infer, train = (all_cores(part, asked.seconds / 4) for part in (env_rate, infer_rate, train_rate))
-    say("alone", env_steps_per_second=env, infer_per_second=infer, train_samples_per_second=train, **hardware())
     for ratio in asked.ratios:
+        # Anew for every ratio: a shared machine drifts by a quarter within minutes.
+        env, infer, train = (all_cores(part, asked.seconds / 4) for part in (env_rate, infer_rate, train_rate))
+        say("alone", env_steps_per_second=env, infer_per_second=infer, train_samples_per_second=train, **hardware())
         ours = loop(ratio, asked.seconds)
         roofline = 1 / (1 / env + 1 / infer + ours["samples_per_step"] * (1 / train + 1 / infer))
         rate = ours["agent_steps_per_second"]
