@@ -1,4 +1,4 @@
-"""How much of a machine a run takes."""
+"""How much of a machine a run takes, and what keeps its processes fast."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ray
 from numpy.typing import NDArray
 
 from agents.config import EvaluationSettings, FleetSettings, Settings
@@ -136,3 +138,13 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object."""
     value: dict[str, Any] = json.loads(path.read_text())
     return value
+
+
+def process_of(actor: Any) -> int:
+    """The process in which an actor lives now."""
+    return int(ray.get(actor.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE))
+
+
+def kill(actor: Any) -> None:
+    """SIGKILL its process."""
+    os.kill(process_of(actor), signal.SIGKILL)

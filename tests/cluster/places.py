@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +166,6 @@ def settle(place: Place) -> None:
     place.mass()
     for _ in range(2):
         place.sample(256)
-
-
-def kill(actor: Any) -> None:
-    """SIGKILL its process."""
-    os.kill(ray.get(actor.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE), signal.SIGKILL)
 
 
 def lost_for_good(place: AsActors, monkeypatch: pytest.MonkeyPatch) -> Any:

@@ -17,7 +17,16 @@ from cluster.algorithm import SHARD_QUEUE, Quarterdeck
 from cluster.config import QuarterdeckConfig
 from cluster.evaluation import EvaluationBeside
 from cluster.weights import WeightBoard
-from tests.cluster.helpers import PATIENCE, TIMEOUT, ball_and_paddle, catch_settings, train_until, wait_until
+from tests.cluster.helpers import (
+    PATIENCE,
+    TIMEOUT,
+    ball_and_paddle,
+    catch_settings,
+    kill,
+    process_of,
+    train_until,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
@@ -116,7 +125,7 @@ def test_evaluation_beside_training(fleet: Quarterdeck) -> None:
         assert summary["episodes"] == 2
         assert beside.next_at == 400
 
-        killed = ray.get(beside.actor.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE)
+        killed = process_of(beside.actor)
         assert beside.poll(fleet.policy_weights, 400) is None
         os.kill(killed, signal.SIGKILL)
         steps, summary = wait_until(lambda: beside.poll(fleet.policy_weights, 401))
@@ -141,7 +150,7 @@ def test_weights_are_pulled_by_version() -> None:
 
 
 def test_the_board_s_death_is_survived(fleet: Quarterdeck) -> None:
-    os.kill(ray.get(fleet.board.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE), signal.SIGKILL)
+    kill(fleet.board)
     steps, updates = fleet.stats.agent_steps, fleet.stats.updates
     train_until(fleet, lambda: fleet.stats.agent_steps > steps + 500 and fleet.stats.updates > updates + 20)
     newest = wait_until(lambda: ray.get(fleet.board.other_than.remote(-1), timeout=PATIENCE))
@@ -170,8 +179,7 @@ def test_a_fleet_with_replay_actors(tmp_path: Path) -> None:
         for doomed in ([0], [0, 1]):
             updates, steps = algo.stats.updates, algo.stats.agent_steps
             for index in doomed:
-                pid = ray.get(algo.shards[index].__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE)
-                os.kill(pid, signal.SIGKILL)
+                kill(algo.shards[index])
             train_until(algo, lambda: algo.stats.updates > updates + 20 and algo.stats.agent_steps > steps + 100)  # noqa: B023
             train_until(algo, lambda: min(masses_of(algo)) > 0)
         assert algo.limiter.sampled <= 2.0 * (algo.limiter.inserted - 200)
@@ -197,7 +205,7 @@ def test_a_shard_that_takes_nothing_in_stops_the_runners(ray_cluster: None) -> N
     try:
         algo.limiter.learning_starts = 2**60  # nobody learns, and so the ratio holds nobody back
         train_until(algo, lambda: algo.stats.agent_steps > 200)
-        shard = ray.get(algo.shards[0].__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE)
+        shard = process_of(algo.shards[0])
         os.kill(shard, signal.SIGSTOP)
         train_until(algo, lambda: len(algo.adding) > SHARD_QUEUE)
         for _ in range(20):

@@ -16,7 +16,7 @@ import ray
 from agents.losses import importance_weights
 from agents.transitions import ReplayEmpty
 from cluster.shards import SHARD_BITS
-from tests.cluster.helpers import PATIENCE, TIMEOUT
+from tests.cluster.helpers import PATIENCE, TIMEOUT, kill
 from tests.cluster.places import (
     ALPHA,
     CHUNKS,
@@ -27,7 +27,6 @@ from tests.cluster.places import (
     InLearner,
     Place,
     checked,
-    kill,
     lost_for_good,
     play,
     settle,
