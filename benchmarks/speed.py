@@ -25,6 +25,8 @@ from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Runners below the learner's 10: with large batches and a runner on every core, no core then waits for anybody.
+os.environ.setdefault("RAY_worker_niceness", "15")
 
 import numpy as np
 import torch
