@@ -139,8 +139,6 @@ def all_cores(part: Callable[[float], float], seconds: float) -> float:
 
 def loop(ratio: float, seconds: float) -> dict[str, float]:
     """Steady state of the distributed loop: real runners, real replay, real updates."""
-    # Runners below the learner's 10: with large batches and a runner on every core, no core then waits for anybody.
-    os.environ.setdefault("RAY_worker_niceness", "15")
     keep_freed_memory()
     run = FleetRun(settings_for(ratio))
     try:
