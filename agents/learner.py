@@ -165,11 +165,11 @@ class Learner:
                 draws.append(self.sampler.submit(self._draw, replay))
             if batch.prioritized:
                 wait(draws)  # always draw before the priorities change, so that runs can be repeated
-                replay.update_priorities(batch.key, update.td_error.abs().cpu().numpy())
+                replay.update_priorities(batch.key, update.priority(self.settings.precision))
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
-                learned.look(update, batch)
+                learned.look(update, batch, self.settings.precision)
         return learned
 
     def _draw(self, replay: Replay) -> tuple[Batch, Tensor]:

@@ -1,4 +1,13 @@
-"""Samples per insert: the ratio that keeps results independent of how fast a machine is."""
+"""Samples per insert: the ratio that keeps results independent of how fast a machine is.
+
+Exactly so: inserted steps and trained samples / ratio differ by
+
+* less than one update's need (batch size / ratio) whenever the learner has done what was due, so between any two such
+  moments the ratio holds to within one batch, on every machine and for every fleet;
+* less than the slack and one runner's chunk at any other moment, however slow the learner: with chunks of C steps of the
+  whole fleet, a window of N inserts may be off by C / N and a little more. Two machines also differ by that much in what
+  replay already holds at an update, and in how old the weights are that played it.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +32,16 @@ class SamplesPerInsert:
         return max(int((earned - self.sampled) // batch_size), 0)
 
     def steps_ahead(self) -> float:
-        """Agent steps that wait to be trained on: collectors stop where this exceeds their slack."""
+        """Agent steps that wait to be trained on: collectors stop where these and those on their way reach the slack."""
         return self.inserted - self.learning_starts - self.sampled / self.ratio
 
     def slack(self, batch_size: int, chunk_steps: int) -> float:
-        """How far collectors may be ahead: two chunks each (`chunk_steps` of the whole fleet), and one update's need.
+        """How far collectors may be ahead: one chunk each (`chunk_steps` of the whole fleet), and one update's need.
 
-        Without the latter a large batch at a small ratio would never become due, and both sides would wait.
+        One chunk each keeps them all busy while the learner trains. Without the update's need a large batch at a small
+        ratio would never become due, and both sides would wait.
         """
-        return 2 * chunk_steps + batch_size / self.ratio
+        return chunk_steps + batch_size / self.ratio
 
     def state(self) -> dict[str, int]:
         """Both counters, for a checkpoint."""

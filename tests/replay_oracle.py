@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.frames import to_blocks
-from agents.replay import LANE_BITS, ReplayShard
+from agents.keys import LANE_BITS
+from agents.replay import ReplayShard
 from agents.transitions import Batch, Chunk, ReplaySettings
 
 FRAME_SHAPE = (4, 4)  # one block: enough for a code, and fast

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.keys import LANE_BITS
 from agents.losses import importance_weights
-from agents.replay import LANE_BITS, ReplayShard
+from agents.replay import ReplayShard
 from agents.transitions import ReplaySettings
 from tests.replay_oracle import Game, chunk_of, lane_rows, make_shard, rows_of
 
