@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
 HOSTS := hosts
-ROOMS := envs agents gan cluster
+ROOMS := training envs agents gan cluster
 
 .PHONY: install train test test-cluster check bench clean
 .DELETE_ON_ERROR:

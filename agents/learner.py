@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from agents.losses import ErrorLoss, clip_reward, error_loss, importance_weights
 from agents.networks import NetworkSettings, QNetwork
 from agents.transitions import Batch, Replay
 from agents.updates import Learned, Update
+from training.device import Precision, autocast, resolve_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class LearnerSettings:
     target_period: int = 2_500  # learner updates between copies to the target network
     average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
     max_grad_norm: float = 10.0
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Precision = "auto"  # auto: bf16 where that is faster, decided by every process for itself
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
     def __post_init__(self) -> None:
@@ -48,8 +49,8 @@ class LearnerSettings:
             raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
-        if self.loss not in ("huber", "squared") or self.precision not in ("bf16", "fp32"):
-            raise ValueError("learner.loss is huber or squared, learner.precision bf16 or fp32")
+        if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):
+            raise ValueError("learner.loss is huber or squared, learner.precision auto, bf16 or fp32")
         if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
             raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
 
@@ -59,11 +60,7 @@ class LearnerSettings:
         Raises:
             ValueError: the named device is not on this machine.
         """
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"learner.device {self.device} is not on this machine: use cpu or auto")
-        return self.device
+        return resolve_device(self.device, "learner.device")
 
 
 AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
@@ -101,8 +98,8 @@ class Learner:
         self.sampler = ThreadPoolExecutor(1, "sampler")
 
     def precision(self) -> torch.autocast:
-        """Autocast to bfloat16 where the settings say so; parameters and losses stay float32."""
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.precision)
 
     def bootstrap(self, batch: Batch) -> Tensor:
         """The target network's values [B, A] of the states where the windows end."""

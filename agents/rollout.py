@@ -16,6 +16,7 @@ from agents.networks import QNetwork
 from agents.policy import ExplorationSettings, epsilon_greedy, epsilons
 from agents.transitions import ACTION, Chunk
 from envs.base import TimeStep, World
+from training.device import Precision, autocast
 
 TRAINING_SEEDS = 1 << 30  # world seeds of training lie below, those of evaluation above
 
@@ -45,12 +46,12 @@ class Tally:
 class Actor:
     """Values and epsilon-greedy actions of a network for E stacks at once."""
 
-    def __init__(self, network: QNetwork, *, autocast: bool, device: str = "cpu") -> None:
-        self.network, self.autocast, self.device = network, autocast, device
+    def __init__(self, network: QNetwork, *, precision: Precision, device: str = "cpu") -> None:
+        self.network, self.precision, self.device = network, precision, device
 
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         """Q [E, A] of stacks [E, P, K, D]."""
-        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=self.autocast):
+        with torch.inference_mode(), autocast(self.device, self.precision):
             q: NDArray[np.float32] = self.network(torch.from_numpy(obs).to(self.device)).cpu().numpy()
         return q
 

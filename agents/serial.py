@@ -26,7 +26,7 @@ class SerialRun:
         self.world = make_world(s.world, s.fleet.lanes, s.fleet.env_threads)
         shape, dtype = self.world.frame_shape, self.world.frame_dtype
         self.learner = Learner(s.learner, s.network, shape, self.world.num_actions, seed=s.seed, beta=s.replay.beta_at)
-        self.acting = Actor(self.learner.online, autocast=s.learner.precision == "bf16", device=self.learner.device)
+        self.acting = Actor(self.learner.online, precision=s.learner.precision, device=self.learner.device)
         self.replay = shard(
             s.replay,
             lanes=s.fleet.lanes,
@@ -86,7 +86,7 @@ class SerialRun:
 
     def actor(self) -> Actor:
         """The policy to judge."""
-        return Actor(self.learner.policy, autocast=self.acting.autocast, device=self.learner.device)
+        return Actor(self.learner.policy, precision=self.acting.precision, device=self.learner.device)
 
     def close(self) -> None:
         """Free the world."""

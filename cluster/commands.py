@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from cluster.session import Session
 from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
 from envs import make_world
+from training.device import said_precision, used_precision
 
 PRESET_NAMES = (*PRESETS, *TABULAR_PRESETS)
 
@@ -96,7 +98,9 @@ def train(arguments: list[str]) -> int:
     # A run that ended before its first checkpoint begins anew.
     saved = checkpoint.complete(directory.checkpoints) if options.resume else []
     if not options.resume:
-        directory.create({"preset": preset, "serial": options.serial, "settings": to_dict(settings), **origin()})
+        used = used_precision(settings.learner.precision, settings.learner.device)
+        record = {"preset": preset, "serial": options.serial, "settings": to_dict(settings), "precision": used}
+        directory.create({**record, **origin()})
     serial = directory.record()["serial"] if options.resume else options.serial
     return _run(settings, directory, saved[-1] if saved else None, started, serial=serial)
 
@@ -146,6 +150,8 @@ def check(settings: Settings, *, print_all: bool) -> int:
 
 def _run(settings: Settings, directory: RunDir, found: Path | None, started: float, *, serial: bool) -> int:
     keep_freed_memory()
+    precision = said_precision(settings.learner.precision, settings.learner.device)
+    print(f"quarterdeck: {settings.world.env}, seed {settings.seed}, in {precision}", file=sys.stderr)
     run = SerialRun(settings) if serial else FleetRun(settings)
     try:
         if found is not None:

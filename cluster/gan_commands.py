@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from gan.pictures import fixed_grid, walk
 from gan.presets import PRESETS
 from gan.scores import Judge
 from gan.trainer import Trainer
+from training.device import said_precision, used_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +86,14 @@ def gan(arguments: list[str]) -> int:
     if not options.resume:
         directory.require_free()
     keep_freed_memory()
+    training = settings.training
+    precision = said_precision(training.precision, training.device)
+    print(f"quarterdeck: {settings.data.source}, seed {settings.seed}, in {precision}", file=sys.stderr)
     run = prepared(settings, cache_of(directory))
     if not options.resume:
-        directory.create(
-            {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings), **origin()}
-        )
+        used = used_precision(training.precision, training.device)
+        record = {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings)}
+        directory.create({**record, "precision": used, **origin()})
     session = GanSession(run, directory, started, saved[-1] if saved else None)
     try:
         interrupted = session.train()

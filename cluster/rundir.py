@@ -20,6 +20,7 @@ import torch
 from cluster.curve import cut_curve
 
 MARKER = "run.json"
+MATTER = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
 RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
 
 
@@ -132,21 +133,23 @@ def origin() -> dict[str, Any]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, memory and GPUs."""
+    """Processor, those of its instructions that decide how fast networks are, cores, memory and GPUs."""
     return {
-        "cpu": _cpu_name(),
+        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
+        "instructions": sorted(set(_cpuinfo("flags").split()) & MATTER),
+        "instructions_limit": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
     }
 
 
-def _cpu_name() -> str:
-    try:
+def _cpuinfo(field: str) -> str:
+    """A field of the first core as Linux tells it; empty elsewhere."""
+    with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
+    return ""
 
 
 def commit_of(folder: Path) -> str:

@@ -52,7 +52,7 @@ class Runner(EnvRunner, Checkpointable):
             torch.set_num_threads(1)
         s = self.settings
         network = QNetwork(s.network, self.world.frame_shape, self.world.num_actions).requires_grad_(False)
-        self.actor = Actor(network, autocast=s.learner.precision == "bf16")
+        self.actor = Actor(network, precision=s.learner.precision)
 
     def get_spaces(self) -> dict[str, Any]:
         """Single-env spaces under the keys that RLlib asks for."""

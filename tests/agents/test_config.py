@@ -49,7 +49,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (LearnerSettings, {"average_rate": 1.5}, r"average_rate is 1\.5: use a share above 0, 1 for no average"),
     (LearnerSettings, {"reward_clip": -1.0}, r"learner\.reward_clip is a bound: 0 \(raw rewards\) or more"),
     (LearnerSettings, {"loss": "hubber"}, r"learner\.loss is huber or squared"),
-    (LearnerSettings, {"precision": "fp16"}, r"learner\.precision bf16 or fp32"),
+    (LearnerSettings, {"precision": "fp16"}, r"learner\.precision auto, bf16 or fp32"),
     (LearnerSettings, {"device": "gpu"}, r"learner\.device is 'gpu': use auto, cpu or cuda"),
     *(
         (FleetSettings, {name: 0}, rf"fleet\.{name} is 0: use 1 or more")

@@ -21,7 +21,7 @@ def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
     learner, other = (make_learner(settings, seed=seed, precision=precision) for seed in (0, 1))
     other.online.load_state_dict({name: torch.from_numpy(value) for name, value in learner.weights().items()})
     obs = np.random.default_rng(0).integers(256, size=(512, 441, 4, 16), dtype=np.uint8)
-    actor = Actor(other.online, autocast=precision == "bf16")
+    actor = Actor(other.online, precision=precision)
     acted = np.concatenate([actor.values(part) for part in np.split(obs, 32)])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         learned = learner.online(torch.from_numpy(obs)).numpy()
