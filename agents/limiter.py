@@ -1,12 +1,15 @@
 """Samples per insert: the ratio that keeps results independent of how fast a machine is.
 
-Exactly so: inserted steps and trained samples / ratio differ by
+With C agent steps in one chunk of every collector, samples / ratio lie behind the inserted steps by
 
-* less than one update's need (batch size / ratio) whenever the learner has done what was due, so between any two such
-  moments the ratio holds to within one batch, on every machine and for every fleet;
-* less than the slack and one runner's chunk at any other moment, however slow the learner: with chunks of C steps of the
-  whole fleet, a window of N inserts may be off by C / N and a little more. Two machines also differ by that much in what
-  replay already holds at an update, and in how old the weights are that played it.
+* less than one update's need (batch size / ratio) whenever the learner has done what is due. The main loops do so
+  before they ask for more: between any two of their turns the ratio holds to within one batch, for every fleet;
+* less than C and that need within a turn, when chunks have just come in;
+* less than 2 C and that need if a learner should work beside the collectors, however slow it is: N inserts may then be
+  off by 2 C / N. The slack is there for that.
+
+So a fast and a slow machine train equally often, but may be C agent steps apart in what replay already holds at an
+update, and a chunk apart in how old the weights are that played it.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ class SamplesPerInsert:
         return max(int((earned - self.sampled) // batch_size), 0)
 
     def steps_ahead(self) -> float:
-        """Agent steps that wait to be trained on: collectors stop where these and those on their way reach the slack."""
+        """Agent steps that wait to be trained on: with those on their way they stop collectors at the slack."""
         return self.inserted - self.learning_starts - self.sampled / self.ratio
 
     def slack(self, batch_size: int, chunk_steps: int) -> float:
