@@ -55,6 +55,17 @@ class Actor:
             q: NDArray[np.float32] = self.network(torch.from_numpy(obs).to(self.device)).cpu().numpy()
         return q
 
+    def load(self, weights: dict[str, NDArray[Any]]) -> None:
+        """Take over all of the network's parameters, or none.
+
+        Raises:
+            ValueError: parameters are missing, or are those of another network.
+        """
+        mine = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
+        if mine != {name: value.shape for name, value in weights.items()}:
+            raise ValueError("these are not all parameters of the acting network: send every one, in its shape")
+        self.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+
 
 class Rollout:
     """Plays E lanes without end. Lane numbers are global: `lane` is the first of this runner's among `num_lanes`."""

@@ -63,6 +63,18 @@ def test_c12_all_lanes_at_once_leave_the_tree_of_one_lane_after_the_other(
     assert fast.max_priority == slow.max_priority
 
 
+def test_c12_a_chunk_is_one_write_to_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """C12: however many lanes it has: each write renews every level of the tree above it."""
+    writes = []
+    shard = make_shard(10, n_step=3, stack=4, prioritized=True)
+    assert shard.tree is not None
+    write = shard.tree.set
+    monkeypatch.setattr(shard.tree, "set", lambda index, weight: (writes.append(len(index)), write(index, weight)))
+    for row in (0, 20, 40):
+        shard.add(chunk_at(row))
+    assert writes == [5 * 17, 5 * 20, 5 * 20]
+
+
 @given(bounds=st.lists(st.tuples(st.integers(-5, 30), st.integers(-5, 30)), max_size=8))
 def test_ranges_are_those_of_numpy_one_after_the_other(bounds: list[tuple[int, int]]) -> None:
     begin, end = (np.array([pair[i] for pair in bounds], np.int64) for i in (0, 1))
