@@ -9,13 +9,14 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from agents.frames import blocks_shape
+from agents.keys import MAX_LANES, MAX_SHARDS
 from agents.learner import LearnerSettings
 from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
 from agents.transitions import ReplaySettings
 from envs.base import WorldSettings
 
-ROW_BYTES = 12  # of a replay row beside its frame: action, reward, flags, version
+ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +36,13 @@ class FleetSettings:
         for name in ("runners", "envs_per_runner", "env_threads", "chunk_steps", "learner_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"fleet.{name} is {getattr(self, name)}: use 1 or more")
-        if self.shards < 0 or self.shards > self.runners:
+        most = min(self.runners, MAX_SHARDS)
+        if not 0 <= self.shards <= most:
+            limit = "runners" if most == self.runners else "the most that keys tell apart"
+            raise ValueError(f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {most} ({limit})")
+        if self.shard_lanes > MAX_LANES:
             raise ValueError(
-                f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {self.runners} (runners)"
+                f"the fleet has {self.shard_lanes} lanes a replay shard, which holds {MAX_LANES}: use more fleet.shards"
             )
         if self.learners < 0 or (self.learners > 1 and self.shards == 0):
             raise ValueError(
@@ -48,6 +53,11 @@ class FleetSettings:
     def lanes(self) -> int:
         """Envs of the whole fleet."""
         return self.runners * self.envs_per_runner
+
+    @property
+    def shard_lanes(self) -> int:
+        """Lanes a replay shard holds: those of its runners, of all without shards."""
+        return -(-self.runners // max(self.shards, 1)) * self.envs_per_runner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +118,8 @@ class Settings:
             raise ValueError("checkpoint_minutes must be above 0")
 
     def shard_lanes(self) -> int:
-        """Lanes a replay shard holds: those of its runners, of all without shards."""
-        shards = max(self.fleet.shards, 1)
-        return -(-self.fleet.runners // shards) * self.fleet.envs_per_runner
+        """Lanes a replay shard holds."""
+        return self.fleet.shard_lanes
 
     def shard_replay(self) -> ReplaySettings:
         """Replay settings of one shard: its share of the capacity; when learning starts is the driver's concern."""

@@ -18,7 +18,7 @@ from agents.losses import ErrorLoss, clip_reward, error_loss, importance_weights
 from agents.networks import NetworkSettings, QNetwork
 from agents.transitions import Batch, Replay
 from agents.updates import Learned, Update
-from training.device import Precision, autocast, resolve_device
+from training.device import Precision, autocast, resolve_device, resolve_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ class Learner:
         A second thread draws the next batch meanwhile, and has the target network judge it: results are those of one
         thread, since it waits where this update renews the target network.
         """
-        learned = Learned(updates)
+        learned, precision = Learned(updates), resolve_precision(self.settings.precision, self.device)
         draws = deque([self.sampler.submit(self._draw, replay)] if updates else [])
         for left in range(updates - 1, -1, -1):
             started = perf_counter()
@@ -162,11 +162,11 @@ class Learner:
                 draws.append(self.sampler.submit(self._draw, replay))
             if batch.prioritized:
                 wait(draws)  # always draw before the priorities change, so that runs can be repeated
-                replay.update_priorities(batch.key, update.td_error.abs().cpu().numpy())
+                replay.update_priorities(batch.key, update.priority(precision))
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
-                learned.look(update, batch)
+                learned.look(update, batch, precision)
         return learned
 
     def _draw(self, replay: Replay) -> tuple[Batch, Tensor]:

@@ -42,7 +42,7 @@ class Quarterdeck(Checkpoints):
         s = self.settings = self.config.to_settings()
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
-        # Collectors may run two chunks each ahead of the learner: one on its way while it plays the next.
+        # Every collector may have a chunk on its way while the learner trains on the last ones.
         self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
         self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
         self.probed = 0.0

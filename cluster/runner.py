@@ -110,7 +110,7 @@ class Runner(EnvRunner, Checkpointable):
             if self.version < 0:
                 raise
             return
-        self.actor.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+        self.actor.load(weights)
         self.version = newer.version
 
     def assert_healthy(self) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 # The emulator keeps seeds in a signed 32-bit integer and reads -1 as "any".
 MAX_SEED = 2**31 - 1
 MAX_FRAME_CAP = 10**9
+MAX_ACTIONS = 2**16  # replay stores an action in two bytes
 
 
 class TimeStep(NamedTuple):

@@ -33,6 +33,25 @@ def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
     assert (acted.argmax(1) == learned.argmax(1)).mean() >= 0.999
 
 
+@pytest.mark.parametrize("broken", ["missing", "extra", "shape"])
+def test_c19_a_part_of_the_weights_changes_nothing(broken: str) -> None:
+    """C19: an actor takes over every parameter or none, also those that came whole beside the broken one."""
+    learner, other = make_learner(seed=0), make_learner(seed=1)
+    actor, before = Actor(other.online, precision="fp32"), flat(other)
+    weights = learner.weights()
+    last = list(weights)[-1]
+    parts = {
+        "missing": {name: value for name, value in weights.items() if name != last},
+        "extra": {**weights, "more": weights[last]},
+        "shape": {**weights, last: weights[last][..., :1]},
+    }
+    with pytest.raises(ValueError, match="not all parameters of the acting network: send every one"):
+        actor.load(parts[broken])
+    assert torch.equal(flat(other), before)
+    actor.load(weights)
+    assert torch.equal(flat(other), flat(learner))
+
+
 def test_shipped_weights_are_a_copy() -> None:
     learner = make_learner()
     shipped = learner.weights()
