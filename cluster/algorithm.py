@@ -43,7 +43,11 @@ class Quarterdeck(Checkpoints):
             self._start(config)
 
     def _start(self, config: Any) -> None:
-        super().setup(config)
+        try:
+            super().setup(config)
+        except IndexError:  # RLlib asks a runner for its spaces, and has dropped why there is no answer
+            Runners(self.env_runner_group).check()
+            raise
         s = self.settings = self.config.to_settings()
         self.runners = Runners(self.env_runner_group)
         self.stats = RunStats()

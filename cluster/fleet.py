@@ -69,7 +69,8 @@ class FleetRun:
             say(lacking)
         for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        logging.getLogger("ray.rllib.utils.actor_manager").setLevel(logging.CRITICAL)  # `cluster.runners` tells more
+        for name in ("utils.actor_manager", "env.env_runner_group"):  # `cluster.runners` tells of losses, and once
+            logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
         self.failures = 0
         self.saved: Path | None = None
         self.start()

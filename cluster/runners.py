@@ -85,6 +85,12 @@ class Runners:
             self.away.add(number)
             say(f"runner {number} was lost; the others go on, and Ray starts it again")
 
+    def check(self) -> None:
+        """Raise the `FleetError` of a runner that could not start."""
+        for result in self.group._worker_manager.foreach_actor("ping", healthy_only=False, timeout_seconds=END_SECONDS):
+            if not result.ok:
+                self._lost(result.actor_id, result.get())
+
     def end(self) -> None:
         """Let every runner close its world, and kill those that are frozen, busy for long or still without a place."""
         manager = self.group._worker_manager
