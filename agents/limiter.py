@@ -28,15 +28,16 @@ class SamplesPerInsert:
     learning_starts: int  # agent steps
     inserted: int = 0  # agent steps in replay, ever
     sampled: int = 0  # transitions trained on, ever
+    forfeited: int = 0  # samples that were earned while replay was lost and had nothing to draw, ever
 
     def updates_due(self, batch_size: int) -> int:
         """Updates that the learner may do now: it never runs ahead of the data."""
         earned = self.ratio * max(self.inserted - self.learning_starts, 0)
-        return max(int((earned - self.sampled) // batch_size), 0)
+        return max(int((earned - self.sampled - self.forfeited) // batch_size), 0)
 
     def steps_ahead(self) -> float:
         """Agent steps that wait to be trained on: with those on their way they stop collectors at the slack."""
-        return self.inserted - self.learning_starts - self.sampled / self.ratio
+        return self.inserted - self.learning_starts - (self.sampled + self.forfeited) / self.ratio
 
     def slack(self, batch_size: int, chunk_steps: int) -> float:
         """How far collectors may be ahead: one chunk each (`chunk_steps` of the whole fleet), and one update's need.
@@ -47,12 +48,13 @@ class SamplesPerInsert:
         return chunk_steps + batch_size / self.ratio
 
     def state(self) -> dict[str, int]:
-        """Both counters, for a checkpoint."""
-        return {"inserted": self.inserted, "sampled": self.sampled}
+        """All counters, for a checkpoint."""
+        return {"inserted": self.inserted, "sampled": self.sampled, "forfeited": self.forfeited}
 
     def load_state(self, state: dict[str, int]) -> None:
         """Take over `state`'s counters."""
         self.inserted, self.sampled = state["inserted"], state["sampled"]
+        self.forfeited = state.get("forfeited", 0)  # older checkpoints counted them as trained on
 
     def measured(self) -> float:
         """Samples per insert so far, counted from the start of learning; 0 before."""

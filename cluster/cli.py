@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from cluster.errors import FleetError
 from cluster.examples import examples
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
@@ -79,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
                 print(without_preset(arguments[0], RUNS[arguments[0]][0]))
                 return 0
         return table[arguments[0]](arguments[1:])
-    except (ValueError, FloatingPointError, MemoryError, OSError) as error:
+    except (ValueError, FloatingPointError, MemoryError, OSError, FleetError) as error:
         print(f"quarterdeck: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -50,7 +50,7 @@ class QuarterdeckLearner(TorchLearner):
         """Build the core learner around the module that RLlib made."""
         prepare_process()
         s = self.settings = self.config.to_settings()
-        if not torch.cuda.is_available():
+        if s.learner.resolve_device() == "cpu":  # be there a GPU or not
             torch.set_num_threads(s.fleet.learner_threads)
             give_way()
         module = self.module[module_id]

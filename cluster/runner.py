@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from typing import Any
 
 import gymnasium as gym
@@ -15,7 +17,9 @@ from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents.config import Settings
 from agents.networks import QNetwork
-from agents.rollout import Actor, Rollout
+from agents.rollout import Actor, Rollout, Tally
+from agents.transitions import Chunk
+from cluster.errors import told
 from cluster.machine import prepare_process
 from cluster.wire import pack
 from envs import make_world
@@ -35,6 +39,7 @@ class Runner(EnvRunner, Checkpointable):
         self.settings: Settings = config.to_settings()
         self.version = -1
         self.rollout: Rollout | None = None
+        self.failure: Exception | None = None  # of the world, which is in no known state since
         self.plays = self.worker_index > 0 or config.num_env_runners == 0
         self.make_env()
         if self.plays:
@@ -75,43 +80,47 @@ class Runner(EnvRunner, Checkpointable):
         Returns:
             `chunk`: a reference to an `agents.transitions.Chunk`, packed where it leaves this node; `sent`: what that
             took; `tally`: what it added to the run; `runner`: from 0; `version`: of the weights that acted.
+            Without `chunk`: `error`, what the world raised; or nothing, where there are no weights to play with yet.
         """
-        self._pull(board)
+        if self.failure is not None:
+            raise self.failure  # RLlib then ends this process and Ray starts another: a new world
+        if not self._pull(board):
+            return {}
+        version, runner = max(self.version, 0), max(self.worker_index - 1, 0)
+        try:
+            chunk, tally = self._play(agent_steps, version)
+        except Exception as error:
+            self.failure = error
+            return {"error": portable(error)}
+        message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
+        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": version}
+
+    def _play(self, agent_steps: int, version: int) -> tuple[Chunk, Tally]:
         s = self.settings
         if self.rollout is None:
-            lane = max(self.worker_index - 1, 0) * s.fleet.envs_per_runner
             self.rollout = Rollout(
                 self.world,
                 self.actor,
                 s.exploration,
                 stack=s.network.stack,
                 seed=s.seed,
-                lane=lane,
+                lane=max(self.worker_index - 1, 0) * s.fleet.envs_per_runner,
                 num_lanes=s.fleet.lanes,
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
             )
-        version = max(self.version, 0)
-        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
-        runner = max(self.worker_index - 1, 0)
-        message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
-        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": version}
+        return self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
 
-    def _pull(self, board: Any) -> None:
+    def _pull(self, board: Any) -> bool:
+        """Take over the newest weights; whether there are any, be it those of an earlier pull."""
         try:
             newer = ray.get(board.other_than.remote(self.version), timeout=PULL_TIMEOUT)
-            if newer is None:
-                return
-            weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT)
-        except (
-            ray.exceptions.GetTimeoutError,
-            ray.exceptions.ActorUnavailableError,
-            ray.exceptions.ObjectLostError,
-        ):
-            if self.version < 0:
-                raise
-            return
-        self.actor.load(weights)
-        self.version = newer.version
+            weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT) if newer is not None else None
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
+            weights = None
+        if weights is not None:
+            self.actor.load(weights)
+            self.version = newer.version
+        return self.version >= 0
 
     def assert_healthy(self) -> None:
         """RLlib's probe."""
@@ -134,3 +143,13 @@ class Runner(EnvRunner, Checkpointable):
     def stop(self) -> None:
         """Close the world."""
         self.world.close()
+
+
+def portable(error: Exception) -> Exception:
+    """The error itself where it can travel, else one that says the same; with the lines in which it arose as a note."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever a class of somebody else's does when it is copied
+        error = RuntimeError(told(error)).with_traceback(error.__traceback__)
+    error.add_note("".join(traceback.format_tb(error.__traceback__)))
+    return error

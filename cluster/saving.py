@@ -16,6 +16,7 @@ from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents import checkpoint
 from agents.config import to_dict
+from cluster.errors import say
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
@@ -63,8 +64,8 @@ def write_rllib_files(folder: Path, algo: Checkpointable, config: dict[str, Any]
 def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> None:
     """Every shard writes, or reads back, its own part under `path`: frames never pass through the driver.
 
-    A shard that dies meanwhile is asked again once it is back. One that does not come back has nothing to save: its
-    part says so, and whoever loads that part begins empty.
+    A shard that dies meanwhile, or is ended for its silence, is asked again once it is back. One that does not come
+    back has nothing to save: its part says so, and whoever loads that part begins empty.
 
     Raises:
         ray.exceptions.RayActorError: a shard that should load is gone for good.
@@ -72,29 +73,34 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     methods = [getattr(shard, verb) for shard in shards]
     parts = [path.absolute() / f"replay-{index}" for index in range(len(shards))]
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
-    for method, part, ref in zip(methods, parts, asked, strict=True):
-        back_by = time.monotonic() + BACK_TIMEOUT
-        while not answered(ref):
+    for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
+        back_by = None
+        while not answered(ref, shards[index], index):
+            back_by = back_by or time.monotonic() + BACK_TIMEOUT
             if time.monotonic() > back_by:
                 if verb == "load":
-                    ray.get(ref)
+                    ray.get(ref, timeout=SHARD_TIMEOUT)
                 checkpoint.save(part, {})
                 break
             time.sleep(ASK_AGAIN)
             ref = method.remote(str(part))
 
 
-def answered(ref: Any) -> bool:
-    """Wait for a shard's answer; False where it has died over it, or is not yet back."""
+def answered(ref: Any, shard: Any, index: int) -> bool:
+    """Wait for a shard's answer; False where it has died over it, or is not yet back.
+
+    One that keeps silent is ended, so that it cannot write to a checkpoint that is whole without it. Ray starts it
+    again, empty.
+    """
     try:
         ray.get(ref, timeout=SHARD_TIMEOUT)
+    except ray.exceptions.GetTimeoutError:
+        say(f"replay shard {index} has not answered for {SHARD_TIMEOUT:g} s; it starts again, empty")
+        ray.kill(shard, no_restart=False)
+        return False
     except ray.exceptions.RayActorError:
         return False
     return True
-
-
-class LearnerLost(RuntimeError):
-    """A learner died or fell silent: the run goes on from its last checkpoint."""
 
 
 class Checkpoints(Algorithm):

@@ -18,6 +18,7 @@ from agents.rollout import Actor
 from agents.stats import RunStats
 from cluster.curve import COLUMNS, draw_curve
 from cluster.display import Display
+from cluster.errors import FleetError, LearnerLost
 from cluster.monitor import Monitor
 from cluster.rundir import RunDir, origin, write_json
 
@@ -77,23 +78,33 @@ class Session:
         """Train to the end; returns whether a person interrupted. State is saved either way."""
         interrupt = Interrupt()
         try:
-            with Display(self.settings) as display:
-                while not self._finished() and not interrupt.raised:
-                    self.run.step()
-                    save = time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes
-                    if save or time.monotonic() - self.reported >= REPORT_SECONDS:
-                        self._report(display)
-                    if save:
-                        self._save()
-                        self._draw()
-                self._report(display, last=True)
-            self._save()
+            whole = False
+            while not whole:
+                self._train(interrupt)
+                self._save()
+                whole = interrupt.raised or self._finished()  # else a learner was lost over it, and the run went back
             if not interrupt.raised:
                 self._draw()
+        except FleetError as error:
+            if not isinstance(error, LearnerLost):
+                self._save()
+            raise
         finally:
             interrupt.restore()
             self.monitor.close()
         return interrupt.raised
+
+    def _train(self, interrupt: Interrupt) -> None:
+        with Display(self.settings) as display:
+            while not self._finished() and not interrupt.raised:
+                self.run.step()
+                save = time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes
+                if save or time.monotonic() - self.reported >= REPORT_SECONDS:
+                    self._report(display)
+                if save:
+                    self._save()
+                    self._draw()
+            self._report(display, last=True)
 
     def _finished(self) -> bool:
         stop, score = self.settings.stop, self.run.stats.score()
