@@ -85,7 +85,7 @@ class StopSettings:
 
     steps: int = 50_000_000  # agent steps
     minutes: float = 1e9  # of wall clock, counted from the command's start, over all resumed parts
-    score: float | None = None  # mean score of the last 30 games of the lanes that explore least
+    score: float | None = None  # mean score of the last 30 games of the lanes at low epsilon (0.02 or less)
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.minutes <= 0:
