@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from agents import checkpoint
 from agents.memory import keep_freed_memory
 from cluster.arguments import parse, preset_of
 from cluster.gan_album import write_gif, write_png
 from cluster.gan_frames import images_of
 from cluster.gan_run import GanRun
 from cluster.gan_session import GanSession
+from cluster.resume import full_disk_explained
 from cluster.rundir import RunDir, default_run_dir, origin, process_seconds
+from cluster.session import Interrupt
 from gan.config import GanSettings, changed, from_dict, to_dict
 from gan.export import load_generator
 from gan.features import extractor_for
@@ -80,27 +82,33 @@ def gan(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(settings)}, indent=2))
         return 0
-    saved = checkpoint.complete(directory.checkpoints) if options.resume else []
-    if not options.resume:
-        directory.require_free()
-    keep_freed_memory()
-    run = prepared(settings, cache_of(directory))
-    if not options.resume:
-        directory.create(
-            {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings), **origin()}
-        )
-    session = GanSession(run, directory, started, saved[-1] if saved else None)
-    try:
-        interrupted = session.train()
-        summary = session.close(judge=not interrupted)
-    finally:
-        session.writer.close()
-    if interrupted:
-        print(f"saved; go on with: quarterdeck gan {preset} --run-dir {directory.path} --resume")
+    go_on = f"quarterdeck gan {preset} --run-dir {directory.path} --resume"
+    with closing(directory), full_disk_explained(directory, go_on):
+        if options.resume:
+            directory.claim()
+        else:
+            directory.reserve()
+        keep_freed_memory()
+        run = prepared(settings, cache_of(directory))
+        if not options.resume:
+            record = {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings)}
+            directory.create({**record, **origin()})
+        summary = _trained(run, directory, started)
+    if "fd_clf" not in summary:
+        print(f"saved; go on with: {go_on}")
     else:
         minutes = f"{summary['images']:,} images in {summary['seconds'] / 60:.1f} minutes"
         print(f"{run.trainer.data.name}: {told(summary)} after {minutes}; everything is in {directory.path}")
     return 0
+
+
+def _trained(run: GanRun, directory: RunDir, started: float) -> dict[str, Any]:
+    """Train, or go on, to the end or until a person interrupts -> what summary.json holds."""
+    with Interrupt() as interrupt:
+        session = GanSession(run, directory, interrupt, started)
+        with closing(session.writer):
+            session.train()
+            return session.close()
 
 
 def cache_of(directory: RunDir) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import pickle
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,6 +74,7 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     methods = [getattr(shard, verb) for shard in shards]
     parts = [path.absolute() / f"replay-{index}" for index in range(len(shards))]
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
+    ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # nobody writes on once one has failed
     for method, part, ref in zip(methods, parts, asked, strict=True):
         back_by = time.monotonic() + BACK_TIMEOUT
         while not answered(ref):
@@ -91,6 +94,15 @@ def answered(ref: Any) -> bool:
     except ray.exceptions.RayActorError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def _as_if_here() -> Iterator[None]:
+    """An error of an actor's own code, a full disk or a damaged part, as the error that it was there."""
+    try:
+        yield
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
 
 
 class LearnerLost(RuntimeError):
@@ -125,17 +137,19 @@ class Checkpoints(Algorithm):
     def load(self, path: Path) -> None:
         """Go on from one of our checkpoints."""
         self.set_state(checkpoint.load(path))
-        if self.shards:
-            each_shard("load", self.shards, path)
-        else:
-            self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
+        with _as_if_here():
+            if self.shards:
+                each_shard("load", self.shards, path)
+            else:
+                self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
 
     def save_replay(self, path: Path) -> None:
         """Let every holder of replay write its own part under `path`."""
-        if self.shards:
-            each_shard("save", self.shards, path)
-        else:
-            self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
+        with _as_if_here():
+            if self.shards:
+                each_shard("save", self.shards, path)
+            else:
+                self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""

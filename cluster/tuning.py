@@ -40,13 +40,14 @@ class TuneInterrupt(Interrupt):
 @contextmanager
 def ray_for_tune(processes: int) -> Iterator[TuneInterrupt]:
     """A cluster with room for so many processes that reserve a core each, and ears for a person who interrupts."""
-    start_ray(processes)
+    started = start_ray(processes)
     interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
     try:
         yield interrupt
     finally:
         interrupt.restore()
-        ray.shutdown()
+        if started:  # another's Ray, a notebook's say, goes on
+            ray.shutdown()
 
 
 def folder_of(trial: Trial) -> str:
