@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import pickle
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,16 +92,18 @@ def answered(ref: Any) -> bool:
         ray.get(ref, timeout=SHARD_TIMEOUT)
     except ray.exceptions.RayActorError:
         return False
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None  # a full disk or a damaged part, as it was there
     return True
 
 
-@contextlib.contextmanager
-def _as_if_here() -> Iterator[None]:
-    """An error of an actor's own code, a full disk or a damaged part, as the error that it was there."""
+def error_of(call: Callable[[Any], None], learner: Any) -> OSError | ValueError | None:
+    """What `call(learner)` has against the disk or what lies there. RLlib drops learners that raise, so it returns."""
     try:
-        yield
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
+        call(learner)
+    except (OSError, ValueError) as error:
+        return error
+    return None
 
 
 class LearnerLost(RuntimeError):
@@ -137,19 +138,23 @@ class Checkpoints(Algorithm):
     def load(self, path: Path) -> None:
         """Go on from one of our checkpoints."""
         self.set_state(checkpoint.load(path))
-        with _as_if_here():
-            if self.shards:
-                each_shard("load", self.shards, path)
-            else:
-                self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
+        if self.shards:
+            each_shard("load", self.shards, path)
+        else:
+            self._each_replay(lambda learner: learner.load_replay(str(path.absolute())))
 
     def save_replay(self, path: Path) -> None:
         """Let every holder of replay write its own part under `path`."""
-        with _as_if_here():
-            if self.shards:
-                each_shard("save", self.shards, path)
-            else:
-                self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
+        if self.shards:
+            each_shard("save", self.shards, path)
+        else:
+            self._each_replay(lambda learner: learner.save_replay(str(path.absolute())))
+
+    def _each_replay(self, call: Callable[[Any], None]) -> None:
+        """`call(learner)` in every learner; a full disk or a damaged part there is one here."""
+        for error in self._each_learner(lambda learner: error_of(call, learner)):
+            if error is not None:
+                raise error
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""
