@@ -172,14 +172,13 @@ class ReplayShard(Lanes):
         Raises:
             ValueError: the state is that of a shard with other lanes, capacity or frames.
         """
-        if state["frames"].shape != tuple(self.frames.shape) or (state["tree"] is None) != (self.tree is None):
+        same = state["frames"].shape == tuple(self.frames.shape) and state["written"].shape == self.written.shape
+        if not same or (state["tree"] is None) != (self.tree is None):
             raise ValueError("the saved replay has another shape: resume with the settings the run was started with")
         self.frames.copy_(torch.from_numpy(state["frames"]))
         for name, column in state["rows"].items():
             getattr(self, name)[:] = column
-        self.written[:] = state["written"]
-        self.next_row[:] = state["next_row"]
-        self.life[:] = 0
+        self.written[:], self.next_row[:], self.life[:] = state["written"], state["next_row"], 0
         if self.tree is not None:
             self.tree.nodes[:] = state["tree"]
         self.max_priority, self.stale_priority_updates = state["max_priority"], state["stale_priority_updates"]

@@ -76,9 +76,9 @@ class SerialRun:
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
-        state = checkpoint.load(path)
+        state, replay = checkpoint.load(path), checkpoint.load(path / "replay-0")
         self.learner.load_state(state["learner"])
-        self.replay.load_state(checkpoint.load(path / "replay-0"))
+        self.replay.load_state(replay)
         self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
         self.stats.load_state(state["stats"])
         self.limiter.load_state(state["limiter"])

@@ -25,12 +25,12 @@ from agents.memory import keep_freed_memory
 from agents.presets import pong
 from agents.rollout import Actor
 from agents.transitions import Batch
-from cluster.rundir import hardware
 from gan.config import changed
 from gan.data import load
 from gan.presets import digits
 from gan.trainer import Trainer
 from training.device import Precision, bf16_cost, resolve_precision
+from training.provenance import hardware
 
 ACTING = 32  # observations at a time, as a runner of the preset has them
 

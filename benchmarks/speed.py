@@ -37,8 +37,8 @@ from agents.presets import pong
 from agents.rollout import Actor
 from agents.transitions import Batch
 from cluster.fleet import FleetRun
-from cluster.rundir import hardware
 from envs import make_world
+from training.provenance import hardware
 
 BATCH = 256
 RATIOS = (2, 4, 8)

@@ -14,6 +14,7 @@ from agents.config import Settings, from_dict
 from agents.export import Policy, make_policy, save_policy, save_program
 from cluster.arguments import parse
 from cluster.evaluation import counters
+from cluster.resume import read_newest
 from cluster.rundir import RunDir
 from cluster.tables import TABULAR_PRESETS
 from envs import make_world
@@ -63,8 +64,8 @@ def policy_of_run(directory: RunDir) -> Policy:
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{directory.path} trained a table, which is a file already: {directory.checkpoints}")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    path = checkpoint.latest(directory.checkpoints)
-    weights = checkpoint.load(path, only="learner")["learner"]["policy"]
+    path, state = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
+    weights = state["learner"]["policy"]
     world = make_world(settings.world, 1)
     world.close()
     about: dict[str, Any] = {

@@ -103,6 +103,12 @@ class Monitor:
         metadata = create_summary_metadata(tag, about, converted_to_tensor=False)
         self._add(Summary(value=[Summary.Value(tag=tag, tensor=tensor, metadata=metadata)]), agent_steps)
 
+    def rewind(self, agent_steps: int) -> None:
+        """The run's clock went back: what was written beyond counts no more."""
+        self.writer.close()
+        self.writer = SummaryWriter(str(self.directory.tensorboard), purge_step=agent_steps + 1)
+        self.before = (agent_steps, time.monotonic())
+
     def close(self) -> None:
         """Write what is left."""
         self.writer.close()

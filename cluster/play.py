@@ -15,6 +15,7 @@ from agents.evaluation import policy_of
 from agents.rollout import Actor
 from cluster.arguments import parse
 from cluster.game import moments, pictures_per_second, shown_world
+from cluster.resume import read_newest
 from cluster.rundir import RunDir
 from cluster.tables import TABULAR_PRESETS
 from cluster.terminal import Terminal
@@ -86,7 +87,8 @@ def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{command} plays deep Q-networks: the tables' worlds are text, use evaluate")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    return policy_of(checkpoint.load(checkpoint.latest(directory.checkpoints), only="learner"), settings), settings
+    _, state = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
+    return policy_of(state, settings), settings
 
 
 PLAY_COMMANDS: dict[str, Callable[[list[str]], int]] = {"watch": watch, "play": play}

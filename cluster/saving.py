@@ -7,6 +7,7 @@ import json
 import pickle
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,6 +74,7 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     methods = [getattr(shard, verb) for shard in shards]
     parts = [path.absolute() / f"replay-{index}" for index in range(len(shards))]
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
+    ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # nobody writes on once one has failed
     for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
         back_by = None
         while not answered(ref, shards[index], index):
@@ -100,7 +102,18 @@ def answered(ref: Any, shard: Any, index: int) -> bool:
         return False
     except ray.exceptions.RayActorError:
         return False
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None  # a full disk or a damaged part, as it was there
     return True
+
+
+def error_of(call: Callable[[Any], None], learner: Any) -> OSError | ValueError | None:
+    """What `call(learner)` has against the disk or what lies there. RLlib drops learners that raise, so it returns."""
+    try:
+        call(learner)
+    except (OSError, ValueError) as error:
+        return error
+    return None
 
 
 class Checkpoints(Algorithm):
@@ -134,14 +147,20 @@ class Checkpoints(Algorithm):
         if self.shards:
             each_shard("load", self.shards, path)
         else:
-            self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
+            self._each_replay(lambda learner: learner.load_replay(str(path.absolute())))
 
     def save_replay(self, path: Path) -> None:
         """Let every holder of replay write its own part under `path`."""
         if self.shards:
             each_shard("save", self.shards, path)
         else:
-            self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
+            self._each_replay(lambda learner: learner.save_replay(str(path.absolute())))
+
+    def _each_replay(self, call: Callable[[Any], None]) -> None:
+        """`call(learner)` in every learner; a full disk or a damaged part there is one here."""
+        for error in self._each_learner(lambda learner: error_of(call, learner)):
+            if error is not None:
+                raise error
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""

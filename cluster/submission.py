@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shlex
 import sys
@@ -20,8 +21,8 @@ from cluster.commands import PRESET_NAMES
 from cluster.dashboard import Client, connect, one_line
 from cluster.jobs import STEM, Address, about, follow, jobs, logs, stop
 from cluster.packing import runtime_env
-from cluster.rundir import commit_of
 from gan.presets import PRESETS as GAN_PRESETS
+from training.provenance import commit_of
 
 STOP_SECONDS = 1800  # a job may take to save, once it was asked to stop
 HEAD = '{"node:__internal_head__": 0.001}'  # Ray gives every head node one of these
@@ -142,7 +143,8 @@ def _resources(text: str) -> dict[str, float]:
 def _refuse_two_writers(client: Client, told: dict[str, str], where: Address) -> None:
     run_dir = told.get("run_dir")
     for job in client.list_jobs() if run_dir else []:
-        if not job.status.is_terminal() and about(job).get("run_dir") == run_dir:
+        theirs = about(job).get("run_dir")
+        if theirs and not job.status.is_terminal() and os.path.realpath(theirs) == os.path.realpath(str(run_dir)):
             mend = f"{where.hint('stop', job.submission_id)}, then add --resume"
             raise ValueError(f"job {job.submission_id} still writes to {run_dir}: {mend}")
 
