@@ -29,6 +29,7 @@ from cluster.session import Session
 from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
 from envs import make_world
+from envs.registry import require_frames
 
 PRESET_NAMES = (*PRESETS, *TABULAR_PRESETS)
 
@@ -131,8 +132,7 @@ def check(settings: Settings, *, print_all: bool) -> int:
     Returns the bytes of replay.
     """
     world = make_world(settings.world, 1)
-    if world.frame_dtype.kind == "i":
-        raise ValueError(f"{settings.world.env} only numbers its states: learn it by table, train taxi --env NAME")
+    require_frames(settings.world.env, world)
     QNetwork(settings.network, world.frame_shape, world.num_actions)
     needed = settings.replay_bytes(world.frame_shape, world.frame_dtype.itemsize)
     world.close()

@@ -18,6 +18,7 @@ from agents.networks import QNetwork
 from agents.rollout import Actor, Rollout
 from cluster.machine import prepare_process
 from cluster.wire import pack
+from cluster.worlds import announce
 from envs import make_world
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
@@ -43,6 +44,7 @@ class Runner(EnvRunner, Checkpointable):
     def make_env(self) -> None:
         """Build the world of this runner's lanes."""
         prepare_process()
+        announce(self.config, self.worker_index)
         fleet = self.settings.fleet
         self.world = make_world(self.settings.world, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
 

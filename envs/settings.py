@@ -52,8 +52,9 @@ def check_kinds(settings: Any) -> None:
     Raises:
         ValueError: a field is of another kind; it is named as in the tree, "replay.n_step".
     """
-    section = type(settings).__name__.removesuffix("Settings").lower()
-    for name, kinds in kinds_of(type(settings)).items():
+    made: Any = type(settings)
+    section = made.__name__.removesuffix("Settings").lower()
+    for name, kinds in kinds_of(made).items():
         value = getattr(settings, name)
         plain = checked_kind(f"{section}.{name}" if section else name, value, kinds)
         if plain is not value:
