@@ -18,8 +18,9 @@ from agents.stats import RunStats
 from agents.updates import Learned
 from cluster import worlds
 from cluster.config import QuarterdeckConfig
+from cluster.face import Face
 from cluster.results import Results, evaluation_results
-from cluster.saving import Checkpoints, LearnerLost
+from cluster.saving import LearnerLost
 from cluster.shards import fetch, start_shards
 from cluster.weights import start_board
 
@@ -30,12 +31,8 @@ SHARD_QUEUE = 8  # chunks on their way to a shard, beyond which nobody is asked 
 PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
 
 
-class Quarterdeck(Checkpoints):
+class Quarterdeck(Face):
     """Deep Q-learning with parallel rollouts. Runners play, the driver moves references, learners keep replay."""
-
-    def __repr__(self) -> str:
-        """RLlib's, which Ray also asks for where the config was refused: the error would be lost in another."""
-        return super().__repr__() if self.config is not None else type(self).__name__
 
     @classmethod
     def get_default_config(cls) -> QuarterdeckConfig:
@@ -142,15 +139,6 @@ class Quarterdeck(Checkpoints):
         if errors:
             raise errors[0]
         return [result.get() for result in results]
-
-    def _compile_iteration_results(self, **parts: Any) -> dict[str, Any]:
-        """RLlib's, with the names that its users look for; the rest is in `stats`."""
-        return self.results.fill(super()._compile_iteration_results(**parts))
-
-    @classmethod
-    def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:
-        """No: `evaluate` plays in a world of its own."""
-        return False
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
         """Bring restarted runners back into service: they need no state, the next request carries all they use."""

@@ -25,6 +25,7 @@ from cluster.display import Display
 from cluster.evaluation import counters, told
 from cluster.fleet import FleetRun
 from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, protocol_name, write_json
+from cluster.saved_policy import newest_of, record_of
 from cluster.session import Session
 from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
@@ -169,7 +170,7 @@ def evaluate(arguments: list[str]) -> int:
     """`quarterdeck evaluate RUN_DIR ...`."""
     options = parse(Evaluate, arguments, "evaluate")
     directory = RunDir(options.run_dir)
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         result = evaluate_table(directory, options.episodes)
     else:
@@ -177,7 +178,7 @@ def evaluate(arguments: list[str]) -> int:
         protocol = options.protocol or settings.evaluation.protocol
         judged = dataclasses.replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
         settings = dataclasses.replace(settings, evaluation=judged)
-        path = checkpoint.latest(directory.checkpoints)
+        path = newest_of(directory, recorded)
         with Display.evaluation(options.episodes) as on_step:
             scores = evaluate_network(
                 policy_of(checkpoint.load(path, only="learner"), settings),

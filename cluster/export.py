@@ -15,6 +15,7 @@ from agents.export import Policy, make_policy, save_policy, save_program
 from cluster.arguments import parse
 from cluster.evaluation import counters
 from cluster.rundir import RunDir
+from cluster.saved_policy import newest_of, record_of
 from cluster.tables import TABULAR_PRESETS
 from envs import make_world
 
@@ -59,11 +60,11 @@ def policy_of_run(directory: RunDir) -> Policy:
     Raises:
         ValueError: there is none, or the run trained a table.
     """
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{directory.path} trained a table, which is a file already: {directory.checkpoints}")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    path = checkpoint.latest(directory.checkpoints)
+    path = newest_of(directory, recorded)
     weights = checkpoint.load(path, only="learner")["learner"]["policy"]
     world = make_world(settings.world, 1)
     world.close()

@@ -16,6 +16,7 @@ from agents.rollout import Actor
 from cluster.arguments import parse
 from cluster.game import moments, pictures_per_second, shown_world
 from cluster.rundir import RunDir
+from cluster.saved_policy import newest_of, record_of
 from cluster.tables import TABULAR_PRESETS
 from cluster.terminal import Terminal
 from cluster.video import record
@@ -82,11 +83,11 @@ def play(arguments: list[str]) -> int:
 def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
     """The newest policy of a run, and the run's settings."""
     directory = RunDir(run_dir)
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{command} plays deep Q-networks: the tables' worlds are text, use evaluate")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    return policy_of(checkpoint.load(checkpoint.latest(directory.checkpoints), only="learner"), settings), settings
+    return policy_of(checkpoint.load(newest_of(directory, recorded), only="learner"), settings), settings
 
 
 PLAY_COMMANDS: dict[str, Callable[[list[str]], int]] = {"watch": watch, "play": play}

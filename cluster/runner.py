@@ -115,6 +115,19 @@ class Runner(EnvRunner, Checkpointable):
         self.actor.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
         self.version = newer.version
 
+    @property
+    def module(self) -> Any:
+        """Not served.
+
+        Raises:
+            AttributeError: always; the line says what is.
+        """
+        raise AttributeError("a runner has no RLModule: ask algo.get_module()")
+
+    def forget_weights(self) -> None:
+        """Pull at the next chunk, whatever the version."""
+        self.version = -1
+
     def assert_healthy(self) -> None:
         """RLlib's probe."""
 

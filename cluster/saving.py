@@ -18,8 +18,8 @@ from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents import checkpoint
 from agents.config import to_dict
+from cluster.saved_policy import FOLDER
 
-FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
 SHARD_TIMEOUT = 600.0  # seconds a shard may take to write or read itself

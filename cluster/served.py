@@ -159,8 +159,8 @@ def _silent(hook: str) -> ValueError:
 
 
 def _same(name: str, value: Any, default: Any) -> bool:
-    if name == "policies":  # their specs change shape on the way through a dict
-        return list(value) == list(default)
+    if name == "policies" and isinstance(value, dict):  # their specs change shape on the way through a dict
+        return value.keys() == default.keys()
     return value is default or bool(value == default)
 
 
