@@ -167,9 +167,7 @@ CALLS: list[Call] = [
 
 @pytest.mark.parametrize("call", CALLS)
 def test_what_would_do_nothing_is_refused_in_one_line(call: Call) -> None:
-    with pytest.raises(
-        ValueError, match=r"docs/rllib\.md|\(our learner\.|\(our fleet\.|\(our evaluation\.|is None: give it"
-    ) as caught:
+    with pytest.raises(ValueError, match=r"docs/rllib\.md|\(our (learner|fleet|evaluation)\.|is None: give") as caught:
         call(QuarterdeckConfig())
     assert "\n" not in str(caught.value)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ray import tune
+from ray.tune.logger import JsonLoggerCallback
 
 from cluster.algorithm import Quarterdeck
 from tests.cluster.helpers import TIMEOUT
@@ -33,6 +34,7 @@ def tuned(trainable: Any, space: Any, folder: Path, **checkpoints: Any) -> Any:
             storage_path=str(folder),
             checkpoint_config=tune.CheckpointConfig(**checkpoints),
             verbose=0,
+            callbacks=[JsonLoggerCallback()],
         ),
     ).fit()
     assert results.num_errors == 0, results.errors
@@ -78,7 +80,7 @@ def test_a_plain_dict_and_resources_on_top_with_checkpoints_on_the_way(tmp_path:
     assert result.metrics["env_runners"]["episode_return_mean"] == 5
     assert {saved["training_iteration"] for _, saved in result.best_checkpoints} == {1, 2}
     again = small_config(Corridor, env_config={"length": 5}).training(
-        settings={"network": {"hidden": 8}, "fleet": {"envs_per_runner": 2}}
+        settings={"network": {"hidden": 8, "layer_norm": True}, "fleet": {"envs_per_runner": 2}}
     )
     algo = again.build_algo()
     try:
