@@ -15,6 +15,7 @@ from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
 from agents.transitions import ReplaySettings
 from envs.base import WorldSettings
+from envs.settings import check_kinds
 
 ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
 
@@ -33,6 +34,7 @@ class FleetSettings:
     roles: bool = False  # place actors only on nodes that offer `rollout`, `replay` and `learner` slots
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name in ("runners", "envs_per_runner", "env_threads", "chunk_steps", "learner_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"fleet.{name} is {getattr(self, name)}: use 1 or more")
@@ -71,6 +73,7 @@ class EvaluationSettings:
     every_episodes: int = 8
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.protocol not in ("classic", "machado", "training"):
             raise ValueError(f"evaluation.protocol is {self.protocol!r}: use classic, machado or training")
         if self.episodes < 1 or self.every_episodes < 1 or self.every_steps < 0:
@@ -88,6 +91,7 @@ class StopSettings:
     score: float | None = None  # mean score of the last 30 games of the lanes at low epsilon (0.02 or less)
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.steps < 1 or self.minutes <= 0:
             raise ValueError("steps must be 1 or more, minutes above 0")
 
@@ -112,6 +116,7 @@ class Settings:
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
         if self.checkpoint_minutes <= 0:

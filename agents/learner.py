@@ -18,6 +18,7 @@ from agents.losses import ErrorLoss, clip_reward, error_loss, importance_weights
 from agents.networks import NetworkSettings, QNetwork
 from agents.transitions import Batch, Replay
 from agents.updates import Learned, Update
+from envs.settings import check_kinds
 from training.device import Precision, autocast, resolve_device, resolve_precision
 
 
@@ -39,6 +40,7 @@ class LearnerSettings:
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.batch_size < 1 or self.target_period < 1:
             raise ValueError("learner.batch_size and learner.target_period must be 1 or more")
         if not (self.learning_rate > 0 and self.adam_epsilon > 0 and self.max_grad_norm > 0):
@@ -205,9 +207,8 @@ class Learner:
             for network, saved in ((getattr(self, name), state[name]) for name in ("policy", "online", "target")):
                 network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in saved.items()})
         except RuntimeError:
-            raise ValueError(
-                "the saved networks have another shape: use the settings the run was started with"
-            ) from None
+            mend = "use the settings the run was started with"
+            raise ValueError(f"the saved networks have another shape: {mend}") from None
         moments = {
             int(index): {name: torch.from_numpy(value.copy()) for name, value in saved.items()}
             for index, saved in state["moments"].items()

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from envs.settings import check_kinds
+
 Index = NDArray[np.int64]
 ACTION = np.dtype(np.uint16)  # of stored actions: worlds with more of them are refused (`envs.base.MAX_ACTIONS`)
 
@@ -30,6 +32,7 @@ class ReplaySettings:
     learning_starts: int = 50_000  # agent steps before the first update
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.capacity < 1_000:
             raise ValueError(f"replay.capacity is {self.capacity}: use at least 1,000 frames")
         if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1 and self.beta_updates > 0):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import ray
 from ray.rllib.core import DEFAULT_MODULE_ID
-from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, LEARNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME
+from ray.tune import register_trainable
 
 from agents.evaluation import evaluate_network, policy_of
 from agents.limiter import SamplesPerInsert
@@ -16,11 +16,13 @@ from agents.rollout import Actor
 from agents.serial import greedy_epsilon
 from agents.stats import RunStats
 from agents.updates import Learned
+from cluster import worlds
 from cluster.config import QuarterdeckConfig
 from cluster.errors import LearnerLost
+from cluster.face import Face
 from cluster.inserts import Inserts, refused
+from cluster.results import Results, evaluation_results
 from cluster.runners import Runners
-from cluster.saving import Checkpoints
 from cluster.shards import fetch, start_shards
 from cluster.waiting import waiting_for_nodes
 from cluster.weights import start_board
@@ -29,7 +31,7 @@ LEARNER_TIMEOUT = 600.0  # seconds after which a silent learner counts as lost
 PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
 
 
-class Quarterdeck(Checkpoints):
+class Quarterdeck(Face):
     """Deep Q-learning with parallel rollouts. Runners play, the driver moves references, learners keep replay."""
 
     @classmethod
@@ -39,6 +41,7 @@ class Quarterdeck(Checkpoints):
 
     def setup(self, config: Any) -> None:
         """Start runners, learners and the weight board, and publish the first weights."""
+        worlds.check(config)
         with waiting_for_nodes(config.to_settings()):
             self._start(config)
 
@@ -52,6 +55,7 @@ class Quarterdeck(Checkpoints):
         self.runners = Runners(self.env_runner_group)
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
+        self.results = Results(s, self.stats, self.limiter)
         # Every collector may have a chunk on its way while the learner trains on the last ones.
         self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
         self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
@@ -79,7 +83,7 @@ class Quarterdeck(Checkpoints):
         self.stats.learned(learned)
         if learned.updates or self.runners.unarmed:
             self._publish()
-        self._log(sum(answer["tally"].agent_steps for answer in answers))
+        self.results.count(self.metrics, learned)
 
     def _collect(self) -> list[dict[str, Any]]:
         """Ask the runners for chunks while the learner keeps up; return what is there, frames as references."""
@@ -146,16 +150,6 @@ class Quarterdeck(Checkpoints):
             raise getattr(errors[0], "cause", None) or errors[0]
         return [result.get() for result in results]
 
-    def _log(self, new_steps: int) -> None:
-        """RLlib's names for what its users look at; the rest is in `stats`."""
-        steps = (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME)
-        self.metrics.log_value(steps, new_steps, reduce="lifetime_sum")
-        self.metrics.log_value((LEARNER_RESULTS, "num_updates_lifetime"), self.stats.updates, reduce="item")
-        self.metrics.log_value((LEARNER_RESULTS, "samples_per_insert"), self.limiter.measured(), reduce="item")
-        if self.stats.recent:
-            mean = sum(game.score for game in self.stats.recent) / len(self.stats.recent)
-            self.metrics.log_value((ENV_RUNNER_RESULTS, "episode_return_mean"), mean, reduce="item")
-
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
         """Bring restarted runners back into service: they need no state, the next request carries all they use."""
         if env_runner_group.num_healthy_remote_workers() == env_runner_group.num_remote_env_runners():
@@ -167,6 +161,7 @@ class Quarterdeck(Checkpoints):
 
     def actor(self) -> Actor:
         """The policy to judge, in this process."""
+        worlds.announce(self.config)
         return policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
 
     @property
@@ -182,12 +177,11 @@ class Quarterdeck(Checkpoints):
     def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
         """Play the settings' evaluation episodes with frozen weights, apart from runners and replay."""
         s = self.settings
+        self.call_back("on_evaluate_start", metrics_logger=self.metrics)
         scores = evaluate_network(self.actor(), s, episodes=s.evaluation.episodes, threads=s.fleet.env_threads)
-        summary = scores.summary()
-        return {
-            "env_runners": {"episode_return_mean": summary["mean"], "num_episodes": summary["episodes"]},
-            **summary,
-        }
+        found = evaluation_results(scores)
+        self.call_back("on_evaluate_end", metrics_logger=self.metrics, evaluation_metrics=found)
+        return found
 
     def cleanup(self) -> None:
         """Stop every actor of this run, the frozen, the busy and those that never found a place too."""
@@ -196,3 +190,6 @@ class Quarterdeck(Checkpoints):
         for actor in (*getattr(self, "shards", ()), *([self.board] if hasattr(self, "board") else ())):
             ray.kill(actor)
         super().cleanup()
+
+
+register_trainable(Quarterdeck.__name__, Quarterdeck)  # tune.Tuner("Quarterdeck", ...)

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from agents import checkpoint
 from agents.config import Settings, from_dict, to_dict
 from agents.evaluation import evaluate_network, policy_of
 from agents.memory import keep_freed_memory, require_memory
@@ -26,13 +25,15 @@ from cluster.arguments import parse, preset_of
 from cluster.display import Display
 from cluster.evaluation import counters, told
 from cluster.fleet import FleetRun
-from cluster.resume import full_disk_explained, read_newest, resume
+from cluster.resume import full_disk_explained, resume
 from cluster.rundir import RunDir, default_run_dir, protocol_name, write_json
+from cluster.saved_policy import read_policy, record_of
 from cluster.session import Session
 from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
 from envs import WorldSettings, make_world
 from envs.atari import game_name
+from envs.registry import require_frames
 from training.device import said_precision, used_precision
 from training.interrupt import Interrupt
 from training.provenance import origin, process_seconds
@@ -151,8 +152,7 @@ def check(settings: Settings, *, print_all: bool) -> int:
     Returns the bytes of replay.
     """
     world = make_world(settings.world, 1)
-    if world.frame_dtype.kind == "i":
-        raise ValueError(f"{settings.world.env} only numbers its states: learn it by table, train taxi --env NAME")
+    require_frames(settings.world.env, world)
     QNetwork(settings.network, world.frame_shape, world.num_actions)
     needed = settings.replay_bytes(world.frame_shape, world.frame_dtype.itemsize)
     world.close()
@@ -199,7 +199,7 @@ def evaluate(arguments: list[str]) -> int:
     """`quarterdeck evaluate RUN_DIR ...`."""
     options = parse(Evaluate, arguments, "evaluate")
     directory = RunDir(options.run_dir)
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         result = evaluate_table(directory, options.episodes)
     else:
@@ -207,7 +207,7 @@ def evaluate(arguments: list[str]) -> int:
         protocol = options.protocol or settings.evaluation.protocol
         judged = dataclasses.replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
         settings = dataclasses.replace(settings, evaluation=judged)
-        path, state = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
+        path, state = read_policy(directory, recorded)
         with Display.evaluation(options.episodes) as on_step:
             scores = evaluate_network(
                 policy_of(state, settings),

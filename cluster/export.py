@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 import tyro
 
-from agents import checkpoint
 from agents.config import Settings, from_dict
 from agents.export import Policy, make_policy, save_policy, save_program
 from cluster.arguments import parse
 from cluster.evaluation import counters
-from cluster.resume import read_newest
 from cluster.rundir import RunDir
+from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
 from envs import make_world
 
@@ -60,11 +59,11 @@ def policy_of_run(directory: RunDir) -> Policy:
     Raises:
         ValueError: there is none, or the run trained a table.
     """
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{directory.path} trained a table, which is a file already: {directory.checkpoints}")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    path, state = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
+    path, state = read_policy(directory, recorded)
     weights = state["learner"]["policy"]
     world = make_world(settings.world, 1)
     world.close()

@@ -156,6 +156,19 @@ class QuarterdeckLearner(TorchLearner):
         assert isinstance(self.replay, ReplayShard)
         return self.replay
 
+    def take_weights(self, weights: dict[str, Any]) -> None:
+        """Begin anew with weights of the module; target and average follow, as at the start of a run.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        tensors = {name.removeprefix("network."): torch.tensor(np.asarray(value)) for name, value in weights.items()}
+        try:
+            for network in {self.core.online, self.core.target, self.core.policy}:
+                network.load_state_dict(tensors)
+        except RuntimeError:
+            raise ValueError("the weights are those of another network: give those of the same settings") from None
+
     def save_replay(self, folder: str) -> None:
         """Write the shard in this process, from here."""
         checkpoint.save(Path(folder) / f"replay-{self.learner_index()}", self.own_shard().state())

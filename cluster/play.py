@@ -9,14 +9,13 @@ from pathlib import Path
 
 import tyro
 
-from agents import checkpoint
 from agents.config import Settings, from_dict
 from agents.evaluation import policy_of
 from agents.rollout import Actor
 from cluster.arguments import parse
 from cluster.game import moments, pictures_per_second, shown_world
-from cluster.resume import read_newest
 from cluster.rundir import RunDir
+from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
 from cluster.terminal import Terminal
 from cluster.video import record
@@ -83,11 +82,11 @@ def play(arguments: list[str]) -> int:
 def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
     """The newest policy of a run, and the run's settings."""
     directory = RunDir(run_dir)
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{command} plays deep Q-networks: the tables' worlds are text, use evaluate")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    _, state = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
+    _, state = read_policy(directory, recorded)
     return policy_of(state, settings), settings
 
 

@@ -22,6 +22,7 @@ from agents.transitions import Chunk
 from cluster.errors import told
 from cluster.machine import prepare_process
 from cluster.wire import pack
+from cluster.worlds import announce
 from envs import make_world
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
@@ -48,6 +49,7 @@ class Runner(EnvRunner, Checkpointable):
     def make_env(self) -> None:
         """Build the world of this runner's lanes."""
         prepare_process()
+        announce(self.config, self.worker_index)
         fleet = self.settings.fleet
         self.world = make_world(self.settings.world, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
 
@@ -121,6 +123,19 @@ class Runner(EnvRunner, Checkpointable):
             self.actor.load(weights)
             self.version = newer.version
         return self.version >= 0
+
+    @property
+    def module(self) -> Any:
+        """Not served.
+
+        Raises:
+            AttributeError: always; the line says what is.
+        """
+        raise AttributeError("a runner has no RLModule: ask algo.get_module()")
+
+    def forget_weights(self) -> None:
+        """Pull at the next chunk, whatever the version."""
+        self.version = -1
 
     def assert_healthy(self) -> None:
         """RLlib's probe."""

@@ -10,16 +10,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import ray
 from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents import checkpoint
 from agents.config import to_dict
 from cluster.errors import say
+from cluster.saved_policy import FOLDER
 
-FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
 SHARD_TIMEOUT = 600.0  # seconds a shard may take to write or read itself
@@ -34,8 +36,18 @@ def kept_fields(config: Any) -> dict[str, Any]:
 
 
 def local_folder(path: Any) -> Path:
-    """The absolute directory of a path, or of a `Checkpoint` as Tune's results hold it."""
-    return Path(path.to_directory() if hasattr(path, "to_directory") else path).absolute()
+    """The absolute directory of a path, of a file:// address, or of a `Checkpoint` as Tune's results hold it.
+
+    Raises:
+        ValueError: it lies on no disk of this machine.
+    """
+    path = path.to_directory() if hasattr(path, "to_directory") else path
+    place = urlsplit(str(path))
+    if "://" not in str(path):
+        return Path(path).absolute()
+    if place.scheme != "file" or place.netloc not in ("", "localhost"):
+        raise ValueError(f"{path} is no folder of this machine: save to one and copy it, or let Tune store checkpoints")
+    return Path(unquote(place.path)).absolute()
 
 
 def saved_config(folder: Path) -> dict[str, Any]:
@@ -48,14 +60,21 @@ def saved_config(folder: Path) -> dict[str, Any]:
     return {**checkpoint.load(own, only="settings"), **checkpoint.load(own, only="rllib")["rllib"]}
 
 
+def importable(kind: type) -> type:
+    """The nearest class that can be imported by its name: Tune trains copies, `tune.with_resources` a class on top."""
+    for one in kind.__mro__:
+        found = getattr(importlib.import_module(one.__module__), one.__qualname__, None)
+        if isinstance(found, type) and issubclass(found, Checkpoints):
+            return found
+    raise ValueError(f"{kind.__qualname__} cannot be imported by its name: define it at the top of a module")
+
+
 def write_rllib_files(folder: Path, algo: Checkpointable, config: dict[str, Any]) -> None:
     """What `Algorithm.from_checkpoint` wants to know: which class to call, with which config.
 
     RLlib unpickles this, so give it only checkpoints that you trust; `Quarterdeck.from_checkpoint` does not open it.
     """
-    # Tune trains a copy of the class, which has no name of its own: write down the one that can be imported.
-    original = getattr(importlib.import_module(type(algo).__module__), type(algo).__qualname__)
-    call = {"class": original, "ctor_args_and_kwargs": ((config,), {})}
+    call = {"class": importable(type(algo)), "ctor_args_and_kwargs": ((config,), {})}
     (folder / algo.CLASS_AND_CTOR_ARGS_FILE_NAME).write_bytes(pickle.dumps(call))
     (folder / f"{algo.STATE_FILE_NAME}.msgpack").write_bytes(b"\x80")  # an empty map: RLlib wants to see the file
     metadata = {**algo.get_metadata(), "checkpoint_version": "2.1"}
@@ -129,6 +148,16 @@ class Checkpoints(Algorithm):
     def restore_from_path(self, path: Any, *_: Any, **__: Any) -> None:
         """Go on from `save_to_path`; nothing in the checkpoint is executed."""
         self.load(local_folder(path) / FOLDER)
+        self.call_back("on_checkpoint_loaded")
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        """For Tune and `restore`: RLlib's own would call back a second time."""
+        self.restore_from_path(checkpoint_dir)
+
+    def call_back(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of the config's callbacks."""
+        functions = getattr(self.config, f"callbacks_{hook}")
+        make_callback(hook, self.callbacks, functions, kwargs={"algorithm": self, **arguments})
 
     @classmethod
     def from_checkpoint(cls, path: Any, **_: Any) -> Checkpoints:
@@ -179,9 +208,8 @@ class Checkpoints(Algorithm):
         """Take over `get_state`'s tree: networks, optimiser and clocks; runners begin new episodes."""
         saved = ray.put(state["learner"])
         self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
-        steps_before = self.stats.agent_steps
         self.stats.load_state(state["stats"])
         self.limiter.load_state(state["limiter"])
         self._iteration = state["iteration"]
-        self._log(self.stats.agent_steps - steps_before)
+        self.results.count(self.metrics)
         ray.get(self._publish(), timeout=LOAD_TIMEOUT)
