@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from agents.config import EvaluationSettings, Settings
-from agents.frames import FrameStack, blocks_shape, to_blocks
+from agents.games import Games
 from agents.networks import QNetwork
-from agents.policy import epsilon_greedy
 from agents.rollout import TRAINING_SEEDS, Actor
 from envs import make_world
+from envs.atari import game_name
 from envs.base import World, WorldSettings, classic, machado
 from envs.scores import human_normalised, reference_scores
 
@@ -81,30 +83,14 @@ def evaluate(
     Raises:
         ValueError: the episodes cannot be shared evenly among the world's envs.
     """
-    envs = world.num_envs
-    if episodes % envs:
-        raise ValueError(f"{episodes} episodes cannot be shared evenly among {envs} envs")
-    quota = episodes // envs
-    rng = np.random.default_rng(seed)
-    frames = FrameStack(envs, blocks_shape(world.frame_shape), stack, world.frame_dtype)
-    score, steps, raw = (
-        np.zeros((envs, quota)),
-        np.zeros((envs, quota), np.int64),
-        np.zeros((envs, quota), np.int64),
-    )
-    game, lane = np.zeros(envs, np.int64), np.arange(envs)
-    step = world.reset(evaluation_seed(seed))
-    while (game < quota).any():
-        obs = frames.push(to_blocks(step.frame), step.first)
-        step = world.step(epsilon_greedy(actor.values(obs), np.full(envs, settings.epsilon), rng))
-        running = lane[game < quota]
-        score[running, game[running]] += step.reward[running]
-        steps[running, game[running]] += ~step.first[running]
-        raw[running, game[running]] += step.frames[running]
-        game += (step.terminated | step.truncated) & (game < quota)
-        on_step(int(game.sum()))
+    games = Games(actor, settings, world.num_envs, stack=stack, episodes=episodes, seed=seed, on_step=on_step)
+    games.play(world, 0, evaluation_seed(seed))
+    return _scores(games, world, settings)
+
+
+def _scores(games: Games, world: World, settings: EvaluationSettings) -> Scores:
     protocol = {"name": settings.protocol, "epsilon": settings.epsilon, **world.protocol}
-    return Scores(score.ravel(), steps.ravel(), raw.ravel(), protocol)
+    return Scores(games.score.ravel(), games.steps.ravel(), games.frames.ravel(), protocol)
 
 
 def envs_for(episodes: int, most: int = 50) -> int:
@@ -126,20 +112,53 @@ def evaluate_network(
     threads: int,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Scores:
-    """`evaluate` in a world of its own, built for the settings' protocol and closed again."""
-    world = make_world(protocol_world(settings), envs_for(episodes), threads)
+    """`evaluate` in worlds of its own, built for the settings' protocol and closed again.
+
+    Atari games are played in `threads` groups of envs, each on a thread of its own: while the emulators of one group
+    work, another is in the network. The games are those of a single group, to the last bit. Other worlds make one
+    group: they are stepped in Python, where threads only wait for each other.
+    """
+    rules, envs = protocol_world(settings), envs_for(episodes)
+    games = Games(
+        actor,
+        settings.evaluation,
+        envs,
+        stack=settings.network.stack,
+        episodes=episodes,
+        seed=settings.seed,
+        on_step=on_step,
+    )
+
+    def play(envs: NDArray[np.int64]) -> Scores:
+        first = int(envs[0])
+        world = make_world(rules, len(envs))
+        try:
+            games.play(world, first, evaluation_seed(settings.seed) + first)
+        finally:
+            world.close()
+        return _scores(games, world, settings.evaluation)
+
+    groups = np.array_split(np.arange(envs), min(threads, envs) if game_name(rules.env) else 1)
+    if len(groups) == 1:
+        return play(groups[0])
+    return _side_by_side(play, groups, games.stopped)
+
+
+def _side_by_side(
+    play: Callable[[NDArray[np.int64]], Scores], groups: list[NDArray[np.int64]], stopped: Event
+) -> Scores:
+    """Play every group on a thread of its own; where one fails, or a person interrupts, all stop."""
+    before = torch.get_num_threads()
     try:
-        return evaluate(
-            actor,
-            world,
-            settings.evaluation,
-            stack=settings.network.stack,
-            episodes=episodes,
-            seed=settings.seed,
-            on_step=on_step,
-        )
+        with ThreadPoolExecutor(len(groups), "games", torch.set_num_threads, (1,)) as pool:
+            futures = [pool.submit(play, group) for group in groups]
+            try:
+                return [future.result() for future in as_completed(futures)][-1]
+            except BaseException:
+                stopped.set()
+                raise
     finally:
-        world.close()
+        torch.set_num_threads(before)  # what a thread of the pool sets holds for threads to come, too
 
 
 def policy_of(state: dict[str, Any], settings: Settings) -> Actor:

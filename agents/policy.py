@@ -43,7 +43,13 @@ def epsilons(settings: ExplorationSettings, num_lanes: int, agent_steps: int) ->
     return (1.0 - progress) * settings.start + progress * final_epsilons(settings, num_lanes)
 
 
+def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.random.Generator) -> NDArray[np.int16]:
+    """What chance decides in E lanes: a uniformly random action with probability epsilon [E], else -1."""
+    explore = rng.random(len(epsilon)) < epsilon
+    return np.where(explore, rng.integers(num_actions, size=len(epsilon)), -1).astype(np.int16)
+
+
 def epsilon_greedy(q: NDArray[np.float32], epsilon: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Greedy actions [E] of q [E, A], each replaced by a uniformly random one with probability epsilon [E]."""
-    explore = rng.random(len(q)) < epsilon
-    return np.where(explore, rng.integers(q.shape[1], size=len(q)), q.argmax(1))
+    forced = forced_actions(epsilon, q.shape[1], rng)
+    return np.where(forced < 0, q.argmax(1), forced)

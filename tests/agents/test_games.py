@@ -1,0 +1,142 @@
+"""Evaluation in groups of envs, each on a thread of its own: the games of one loop over all envs, to the last bit."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from agents.config import EvaluationSettings, Settings
+from agents.evaluation import Scores, envs_for, evaluate_network, evaluation_seed, protocol_world
+from agents.frames import FrameStack, blocks_shape, to_blocks
+from agents.networks import NetworkSettings, QNetwork
+from agents.rollout import Actor
+from envs import make_world
+from envs.base import WorldSettings
+
+
+def oracle(actor: Actor, settings: Settings, episodes: int) -> Scores:
+    """All envs in one world and one loop, drawing as it goes."""
+    world = make_world(protocol_world(settings), envs_for(episodes))
+    envs, seed = world.num_envs, settings.seed
+    quota, rng, epsilon = episodes // envs, np.random.default_rng(seed), settings.evaluation.epsilon
+    frames = FrameStack(envs, blocks_shape(world.frame_shape), settings.network.stack, world.frame_dtype)
+    score, steps, raw = (np.zeros((envs, quota), dtype) for dtype in (np.float64, np.int64, np.int64))
+    game, lane = np.zeros(envs, np.int64), np.arange(envs)
+    step = world.reset(evaluation_seed(seed))
+    while (game < quota).any():
+        q = actor.values(frames.push(to_blocks(step.frame), step.first))
+        explore = rng.random(envs) < epsilon
+        step = world.step(np.where(explore, rng.integers(q.shape[1], size=envs), q.argmax(1)))
+        running = lane[game < quota]
+        score[running, game[running]] += step.reward[running]
+        steps[running, game[running]] += ~step.first[running]
+        raw[running, game[running]] += step.frames[running]
+        game += (step.terminated | step.truncated) & (game < quota)
+    world.close()
+    protocol = {"name": settings.evaluation.protocol, "epsilon": epsilon, **world.protocol}
+    return Scores(score.ravel(), steps.ravel(), raw.ravel(), protocol)
+
+
+def breakout(epsilon: float, seed: int, **network: Any) -> Settings:
+    """Games of a hundred agent steps at most: each skips many frames."""
+    return Settings(
+        world=WorldSettings(env="breakout", frame_skip=12, frame_cap=840),
+        network=NetworkSettings(layer_norm=True, **network),
+        evaluation=EvaluationSettings(protocol="training", epsilon=epsilon),
+        seed=seed,
+    )
+
+
+class Fickle(Actor):
+    """Prefers actions by the last digits of a network's values: a game is another after the smallest difference."""
+
+    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        return (1e4 * super().values(obs)) % 1.0
+
+
+def fickle(settings: Settings, *, autocast: bool) -> Actor:
+    """Such an actor of a network that has learned nothing."""
+    torch.manual_seed(settings.seed)
+    return Fickle(QNetwork(settings.network, (84, 84), 4).requires_grad_(False), autocast=autocast)
+
+
+@pytest.mark.parametrize(
+    ("episodes", "threads", "epsilon", "autocast", "network"),
+    [
+        (8, 2, 0.05, True, {}),
+        (8, 2, 0.001, False, {}),
+        (5, 3, 0.05, False, {"kind": "dqn2015", "dueling": True}),  # groups of 2, 2 and 1
+        (55, 2, 0.05, False, {"stack": 2}),  # groups of 6 and 5 envs, 5 games in each env
+        (2, 8, 1.0, True, {}),  # more threads than envs
+    ],
+)
+def test_groups_play_the_games_of_one_loop(
+    episodes: int, threads: int, epsilon: float, autocast: bool, network: dict[str, Any]
+) -> None:
+    """Scores, lengths and their order. Without the same draws, seeds and batches some game would differ."""
+    settings = breakout(epsilon, episodes, **network)
+    actor, told = fickle(settings, autocast=autocast), list[int]()
+    wanted = oracle(actor, settings, episodes)
+    found = evaluate_network(actor, settings, episodes=episodes, threads=threads, on_step=told.append)
+    for one, other in zip(found[:3], wanted[:3], strict=True):
+        assert np.array_equal(one, other)
+    assert found.protocol == wanted.protocol
+    assert len({*zip(wanted.scores, wanted.steps, wanted.frames, strict=True)}) > episodes // 2
+    assert told == sorted(told)
+    assert told[-1] == episodes
+
+
+class Broken(Actor):
+    """Fails when it is asked for the tenth time."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error, self.calls = error, 0
+
+    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        self.calls += 1
+        if self.calls == 10:
+            raise self.error
+        return np.zeros((len(obs), 4), np.float32)
+
+
+@pytest.mark.parametrize("error", [FloatingPointError, KeyboardInterrupt])
+def test_a_group_that_fails_ends_all(error: type[BaseException]) -> None:
+    """Endless games end, no thread is left behind, and torch has its threads again."""
+    settings = breakout(0.0, 0)
+    settings = Settings(world=WorldSettings(env="pong", frame_cap=10**9), evaluation=settings.evaluation)
+    before, running = torch.get_num_threads(), set(threading.enumerate())
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(error):
+            evaluate_network(Broken(error), settings, episodes=4, threads=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threading.enumerate()) == running
+
+
+class Counting(Actor):
+    """Notes with how many threads torch computes where it is called."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, int]] = set()
+
+    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        self.seen.add((threading.current_thread().name, torch.get_num_threads()))
+        return np.zeros((len(obs), 4), np.float32)
+
+
+def test_every_group_has_a_thread_and_one_of_torch() -> None:
+    actor, before = Counting(), torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        evaluate_network(actor, breakout(0.0, 0), episodes=4, threads=2)
+    finally:
+        torch.set_num_threads(before)
+    assert len(actor.seen) == 2
+    assert {threads for _, threads in actor.seen} == {1}
