@@ -189,7 +189,7 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
         minutes = f"{summary['seconds'] / 60:.1f} minutes"
         print(f"{settings.world.env}: {score} after {steps} in {minutes}; everything is in {directory.path}")
     elif trained:
-        print(f"trained to the end and saved, not evaluated; do it with: quarterdeck evaluate {directory.path}")
+        print(f"saved; trained to the end, not evaluated: quarterdeck evaluate {directory.path} does that")
     else:
         print(f"saved; go on with: {go_on}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -50,12 +51,26 @@ def full_disk_explained(directory: RunDir, command: str) -> Iterator[None]:
     Raises:
         OSError: the disk is full.
     """
+    before = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not is_full(failed.exc_value):  # TensorBoard's thread dies of it; its writer then raises the same here
+            before(failed)
+
+    threading.excepthook = hook
     try:
         yield
     except OSError as error:
-        if error.errno not in FULL:
+        if not is_full(error):
             raise
         written = checkpoint.complete(directory.checkpoints)
         kept = f"checkpoint {written[-1].name}" if written else "what was written before"
         said = f"{directory.path} is full ({error.strerror}): {kept} is kept; make room, then go on with: {command}"
         raise OSError(said) from None
+    finally:
+        threading.excepthook = before
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether there was no room for what was to be written."""
+    return isinstance(error, OSError) and error.errno in FULL
