@@ -167,8 +167,6 @@ def check(settings: Settings, *, print_all: bool) -> int:
 def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, started: float, go_on: str) -> int:
     """Train a run with the record `new`, or go on with the one that is there."""
     keep_freed_memory()
-    precision = said_precision(settings.learner.precision, settings.learner.device)
-    print(f"quarterdeck: {settings.world.env}, seed {settings.seed}, in {precision}", file=sys.stderr)
     serial = (new or directory.record())["serial"]
     run = SerialRun(settings) if serial else FleetRun(settings)
     try:
@@ -176,6 +174,8 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
             directory.create(new)  # not earlier: by now the cluster has what the settings ask for
         else:
             resume(directory, run.load)  # a run that ended before its first checkpoint begins anew
+        precision = said_precision(settings.learner.precision, settings.learner.device)
+        print(f"quarterdeck: {settings.world.env}, seed {settings.seed}, in {precision}", file=sys.stderr)
         with Interrupt() as interrupt:
             session = Session(run, settings, directory, interrupt, started)
             session.train()

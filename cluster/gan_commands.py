@@ -93,14 +93,14 @@ def gan(arguments: list[str]) -> int:
             directory.reserve()
         keep_freed_memory()
         precision = settings.training.precision, settings.training.device
-        print(
-            f"quarterdeck: {settings.data.source}, seed {settings.seed}, in {said_precision(*precision)}",
-            file=sys.stderr,
-        )
         run = prepared(settings, cache_of(directory))
         if not options.resume:
             record = {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings)}
             directory.create({**record, "precision": used_precision(*precision), **origin()})
+        print(
+            f"quarterdeck: {settings.data.source}, seed {settings.seed}, in {said_precision(*precision)}",
+            file=sys.stderr,
+        )
         summary = _trained(run, directory, started)
     if "fd_clf" not in summary:
         print(f"saved; go on with: {go_on}")
