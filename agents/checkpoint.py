@@ -186,7 +186,7 @@ def _detach(value: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> A
 def _attach(tree: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Any:
     if not isinstance(tree, dict):
         return tree
-    if tree == {"array": name}:  # anything else of that form is somebody's own value
+    if tree == {"array": name} and name in arrays:  # anything else of that form is somebody's own value
         return arrays[name]
     return {key: _attach(item, arrays, f"{name}/{key}" if name else key) for key, item in tree.items()}
 

@@ -166,3 +166,12 @@ def test_a_state_of_another_shape_is_refused() -> None:
     for other in (filled(prioritized=False), make_shard(20, n_step=3, stack=4, prioritized=False)):
         with pytest.raises(ValueError, match="another shape: resume with the settings"):
             other.load_state(shard.state())
+
+
+def test_a_state_of_fewer_and_longer_lanes_is_refused_before_anything_is_written() -> None:
+    """As many frames, otherwise shared out."""
+    few, many = (make_shard(lanes, n_step=3, stack=4, prioritized=False) for lanes in (10, 20))
+    few.frames.fill_(7)
+    with pytest.raises(ValueError, match="another shape: resume with the settings"):
+        many.load_state(few.state())
+    assert not (many.frames == 7).any()
