@@ -82,7 +82,9 @@ def somebody_elses_ray() -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            wait_until(lambda: (Path(folder) / "ray" / "ray_current_cluster").exists() or head.poll() is not None or None)
+            wait_until(
+                lambda: (Path(folder) / "ray" / "ray_current_cluster").exists() or head.poll() is not None or None
+            )
             assert head.poll() is None
             yield folder
         finally:
