@@ -24,6 +24,7 @@ from cluster.inserts import Inserts, refused
 from cluster.results import Results, evaluation_results
 from cluster.runners import Runners
 from cluster.shards import fetch, start_shards
+from cluster.silence import watch_over
 from cluster.waiting import waiting_for_nodes
 from cluster.weights import start_board
 
@@ -69,20 +70,22 @@ class Quarterdeck(Face):
         else:
             self.homes = self._each_learner(lambda learner: learner.node_id())
         ray.get(self._publish())
+        self.watch = watch_over(self.shards, self.board)
 
     def training_step(self) -> None:
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
         answers = self._collect()
-        self._insert(answers)
         for answer in answers:
             self.stats.collected(answer["tally"], greedy_epsilon(self.settings))
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
             self.stats.note("wire/bytes_per_step", answer["sent"].size / max(answer["tally"].agent_steps, 1))
             self.stats.note("seconds_per_step/wire", answer["sent"].seconds / max(answer["tally"].agent_steps, 1))
-        learned = self._learn()
-        self.stats.learned(learned)
-        if learned.updates or self.runners.unarmed:
-            self._publish()
+        with self.watch.learning():
+            self._insert(answers)
+            learned = self._learn()
+            self.stats.learned(learned)
+            if learned.updates or self.runners.unarmed:
+                self._publish()
         self.results.count(self.metrics, learned)
 
     def _collect(self) -> list[dict[str, Any]]:
@@ -185,6 +188,8 @@ class Quarterdeck(Face):
 
     def cleanup(self) -> None:
         """Stop every actor of this run, the frozen, the busy and those that never found a place too."""
+        if hasattr(self, "watch"):
+            self.watch.stop()
         if hasattr(self, "runners"):
             self.runners.end()
         for actor in (*getattr(self, "shards", ()), *([self.board] if hasattr(self, "board") else ())):

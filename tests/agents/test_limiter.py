@@ -172,3 +172,18 @@ def test_c17_the_measured_ratio_counts_from_the_start_of_learning() -> None:
         limiter.inserted += 256
         limiter.sampled += 32 * limiter.updates_due(32)
     assert limiter.measured() == pytest.approx(4.0, rel=0.01)
+
+
+def test_what_is_forfeited_is_neither_trained_on_nor_owed() -> None:
+    """Collectors go on as after a full turn, and the measured ratio does not claim what was not sampled."""
+    limiter = SamplesPerInsert(ratio=2.0, learning_starts=100, inserted=200)
+    assert limiter.updates_due(32) == 6
+    limiter.sampled, limiter.forfeited = 2 * 32, 4 * 32
+    assert limiter.updates_due(32) == 0
+    assert limiter.steps_ahead() == 100 - 6 * 16
+    assert limiter.measured() == 64 / 100
+    again = SamplesPerInsert(ratio=2.0, learning_starts=100)
+    again.load_state(limiter.state())
+    assert again == limiter
+    again.load_state({"inserted": 200, "sampled": 64})  # as checkpoints were before anything could be forfeited
+    assert (again.inserted, again.sampled, again.forfeited) == (200, 64, 0)
