@@ -134,7 +134,7 @@ def prepared(settings: GanSettings, cache: Path) -> GanRun:
 
 def told(scores: dict[str, Any]) -> str:
     """The scores that matter most, in a line."""
-    distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f})"
+    distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f} +- {scores['fd_floor_std']:.2f})"
     return f"{distance}, precision {scores['precision']:.2f}, recall {scores['recall']:.2f}"
 
 
