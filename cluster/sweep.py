@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,8 @@ from agents.config import Settings, changed, from_dict, to_dict
 from agents.memory import require_memory
 from agents.presets import PRESETS
 from cluster import roles
-from cluster.arguments import parse, preset_of
+from cluster.arguments import parse
+from cluster.command_table import preset_of
 from cluster.commands import check
 from cluster.ledger import drop_half_row, rounds_of, write_table
 from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, write_json
@@ -29,7 +29,7 @@ OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds", "gpu")  # op
 def sweep(arguments: list[str]) -> int:
     """`quarterdeck sweep PRESET --space FILE_OR_NAME ...`."""
     started = time.monotonic() - process_seconds()
-    preset, rest = preset_of(arguments, tuple(PRESETS))
+    preset, rest = preset_of(arguments, "sweep")
     settings = changed(PRESETS[preset](), {"stop.minutes": ENDLESS, "stop.score": None})
     options = parse(Sweep, rest, f"sweep {preset}", Sweep(settings=settings))
     directory = RunDir(options.run_dir or default_run_dir("sweep", options.settings.world.env, options.settings.seed))
@@ -139,6 +139,3 @@ def _resumed(directory: RunDir, preset: str, arguments: list[str]) -> tuple[Swee
     if replace(asked, **free) != own:
         raise ValueError("a resumed sweep keeps its settings: start anew for others")
     return asked, {name: range_of(name, values) for name, values in recorded["space"].items()}
-
-
-SWEEP_COMMANDS: dict[str, Callable[[list[str]], int]] = {"sweep": sweep}
