@@ -46,6 +46,17 @@ class Scores(NamedTuple):
         }
 
 
+def told(result: dict[str, Any]) -> str:
+    """An evaluation's record in one line."""
+    score = f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})"
+    if result["human_normalised"] is not None:
+        score += f", human-normalised {result['human_normalised']:.2f}"
+    rules = result["protocol"]
+    if rules["name"] == "machado" and rules.get("action_set") == "minimal":
+        score += "; with minimal actions: only a policy trained with --full-actions plays machado's 18"
+    return score
+
+
 def protocol_world(settings: Settings) -> WorldSettings:
     """The rules of an evaluation: the protocol's, or those of training with whole games."""
     return protocol_rules(settings.world, settings.evaluation.protocol)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents import checkpoint
 from agents.rollout import Episode, Tally
 from agents.updates import Learned
 
@@ -97,3 +99,9 @@ class RunStats:
             setattr(self, name, state[name])
         self.recent.clear()
         self.greedy.clear()
+
+
+def counters(saved: Path) -> dict[str, int]:
+    """How far the policy in a checkpoint had been trained, in agent steps and in emulator frames."""
+    stats = checkpoint.load(saved, only="stats")["stats"]
+    return {name: int(stats[name]) for name in ("agent_steps", "frames")}

@@ -4,90 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Any
 
 import ray
 import torch
-import tyro
 
-from agents.config import Settings, changed, to_dict
+from agents.config import Settings, to_dict
 from agents.evaluation import evaluate_network
 from agents.memory import keep_freed_memory
 from agents.newest import Newest
-from agents.presets import catch
 from agents.replay import ReplayShard
 from agents.serial import SerialRun
 from cluster.ablation_figure import Bar, bars_of, draw_bars, told
-from cluster.arguments import parse
+from cluster.ablation_settings import NAIVE, STAGES, Ablation, stages
 from cluster.commands import check
 from cluster.fleet import start_ray
 from cluster.ledger import append_row
 from cluster.rundir import RunDir, default_run_dir, write_json
 from training.provenance import origin, process_seconds
 
-NAIVE = "naive loop"
-REPLAY = "experience replay"
-# What each trick replaces, in the order in which the lecture adds them.
-WITHOUT: dict[str, dict[str, Any]] = {
-    REPLAY: {},  # the newest transitions instead of random ones: `agents.newest`
-    "target network": {"learner.target_period": 1},
-    "error clipping": {"learner.loss": "squared"},
-    "reward clipping": {"learner.reward_clip": 0.0},
-    "epsilon schedule": {"exploration.anneal_steps": 1},  # at its end from the first step
-}
-STAGES = (NAIVE, *(f"+ {trick}" for trick in WITHOUT))
 COLUMNS = ("stage", "seed", "score", "agent_steps", "updates", "seconds")
 RETRIES = 3  # of a training whose node died
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ablation:
-    """Train the naive loop, then add experience replay, target network, error clipping, reward clipping and the epsilon
-    schedule one at a time, and draw what each of them is worth.
-    """
-
-    settings: Annotated[Settings, tyro.conf.arg(name="")]
-    seeds: int = 5
-    """Trainings of every stage: --seed and those that follow it."""
-    run_dir: Path | None = None
-    """Where figure and tables go; default under runs/."""
-    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print the settings of every stage; start nothing."""
-
-    def __post_init__(self) -> None:
-        if self.seeds < 2:
-            raise ValueError(f"--seeds is {self.seeds}: an interval needs 2 or more, and 5 say something")
-        fleet = self.settings.fleet
-        if fleet.runners > 1 or fleet.shards or fleet.learners or self.settings.replay.prioritized:
-            raise ValueError("an ablation trains in one process without priorities: leave those settings alone")
-
-
-def lecture() -> Settings:
-    """The pixel toy that counts in hundreds, with all tricks: one game at a time, an update after every eighth step."""
-    return changed(
-        catch(),
-        {
-            "world.env": "toy/catch100",
-            "stop.steps": 16_000,
-            "exploration.ladder": 0.0,
-            "fleet.envs_per_runner": 1,
-            "fleet.chunk_steps": 8,
-            "learner.max_grad_norm": 1e9,  # a trick that the lecture does not know
-        },
-    )
-
-
-def stages(settings: Settings) -> dict[str, Settings]:
-    """The settings of every stage, from the naive loop to all tricks."""
-    tricks = list(WITHOUT)
-    return {
-        stage: changed(settings, {k: v for trick in tricks[count:] for k, v in WITHOUT[trick].items()})
-        for count, stage in enumerate(STAGES)
-    }
 
 
 def trained(stage: str, settings: Settings) -> dict[str, Any]:
@@ -110,10 +49,9 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
     }
 
 
-def ablation(arguments: list[str]) -> int:
+def ablation(options: Ablation) -> int:
     """`quarterdeck ablation ...`."""
     started = time.monotonic() - process_seconds()
-    options = parse(Ablation, arguments, "ablation", Ablation(settings=lecture()))
     settings = options.settings
     check(settings, print_all=False)
     if options.dry_run:
@@ -162,6 +100,3 @@ def _train_all(options: Ablation, directory: RunDir) -> list[dict[str, Any]]:
 def _write(directory: RunDir, bars: list[Bar], options: Ablation, seconds: float) -> None:
     found = [{"stage": b.stage, "mean": b.mean, "interval": b.interval, "verdict": b.verdict} for b in bars]
     write_json(directory.summary, {"stages": found, "seeds": options.seeds, "seconds": seconds, **origin()})
-
-
-ABLATION_COMMANDS: dict[str, Callable[[list[str]], int]] = {"ablation": ablation}

@@ -8,22 +8,9 @@ from typing import TypeVar
 
 import tyro
 
-from cluster.examples import examples
+from cluster.command_table import examples
 
 T = TypeVar("T")
-
-
-def preset_of(arguments: list[str], presets: tuple[str, ...]) -> tuple[str, list[str]]:
-    """The preset that a command names first, and the arguments behind it.
-
-    Raises:
-        ValueError: none is named, or an unknown one.
-    """
-    preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if preset not in presets:
-        said = f"unknown preset {preset!r}" if preset else "no preset"
-        raise ValueError(f"{said}: use one of {', '.join(presets)}")
-    return preset, arguments[1:]
 
 
 def parse(kind: type[T], arguments: list[str], command: str, default: T | None = None) -> T:

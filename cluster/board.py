@@ -9,14 +9,11 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import tyro
-
-from cluster.arguments import parse
+from cluster.options import Board
 
 HOST = "127.0.0.1"
 EVENTS = "events.out.tfevents.*"
@@ -25,19 +22,8 @@ KEPT = {"scalars": 5_000, "images": 60, "histograms": 200, "distributions": 200,
 FIRST = "custom_scalars"  # the tab in front
 
 
-@dataclass(frozen=True, kw_only=True)
-class Board:
-    """Show runs in TensorBoard, on this machine alone, until Ctrl-C."""
-
-    runs: tyro.conf.Positional[Path] = Path("runs")
-    """A run directory, or a folder that holds some, at any depth."""
-    port: int = 6006
-    """0 takes any that is free."""
-
-
-def board(arguments: list[str]) -> int:
+def board(options: Board) -> int:
     """`quarterdeck board [RUNS]`."""
-    options = parse(Board, arguments, "board", Board())
     runs = runs_in(options.runs)
     _require_free(options.port)
     stop = threading.Event()
@@ -114,6 +100,3 @@ def _require_free(port: int) -> None:
 
 def _raiser(stop: threading.Event) -> Callable[[int, FrameType | None], None]:
     return lambda number, frame: stop.set()
-
-
-BOARD_COMMANDS: dict[str, Callable[[list[str]], int]] = {"board": board}

@@ -4,88 +4,80 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
+from cluster.command_table import COMMANDS, GAN_PRESETS, Command, examples, preset_of
 from cluster.errors import FleetError
-from cluster.examples import examples
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
 
-USAGE = """usage: quarterdeck COMMAND ...
-
-  train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--settings FILE.toml] [--serial]
-        [--resume] [--dry-run]
-  evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]
-  watch RUN_DIR --out FILE.mp4 [--values]              a game as a video
-  play RUN_DIR                                         a game in the terminal
-  board [RUNS] [--port P]                              TensorBoard, the overview in front
-  export RUN_DIR --out DIR [--format torch|program|rlmodule|all]
-  report RUN_DIR ... [--out DIR]                       scores, intervals and figures of many runs (docs/evaluation.md)
-
-  sweep PRESET [--space FILE_OR_NAME] [--scheduler asha|pbt|random] [--search random|optuna] [--trials N] [--seeds K]
-        [--steps N] [--run-dir DIR] [--resume]         many trainings: which settings are best (docs/sweeps.md)
-  ablation [--env ID] [--seeds K] [--run-dir DIR]      the naive loop, and what each trick adds to it
-
-  gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]
-  gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR] [--resume]
-  gan-sample RUN_DIR --out FILE.png [--walk FILE.gif] [--seed S]
-
-  submit [--address URL] [--detach] -- COMMAND ...     run a command as a job of a cluster (docs/cluster.md)
-  jobs [--address URL]                                 what runs and ran there
-  logs JOB [--follow]
-  stop JOB                                             returns when the job has saved
-
-presets: {presets}
-presets of gan and gan-sweep: {gan_presets}
-examples: quarterdeck train pong --minutes 15
-          quarterdeck train atari --env breakout --learner.double --run-dir runs/breakout
-          quarterdeck evaluate runs/breakout --episodes 30 --json
-          quarterdeck gan digits --minutes 9
-'quarterdeck COMMAND --help' lists every setting with its default (after the preset, where there is one)."""
+HELP = ("-h", "--help")
 
 
-def without_preset(command: str, presets: tuple[str, ...]) -> str:
+def usage() -> str:
+    """Help of all commands."""
+    return "\n".join(
+        [
+            "usage: quarterdeck COMMAND ...",
+            "",
+            *(command.usage for command in COMMANDS.values()),
+            "",
+            f"presets: {', '.join(COMMANDS['train'].presets)}",
+            f"presets of gan and gan-sweep: {', '.join(GAN_PRESETS)}",
+            "examples: quarterdeck train pong --minutes 15",
+            "          quarterdeck train atari --env breakout --learner.double --run-dir runs/breakout",
+            "          quarterdeck evaluate runs/breakout --episodes 30 --json",
+            "          quarterdeck gan digits --minutes 9",
+            "'quarterdeck COMMAND --help' lists every setting with its default (after the preset, where there is one).",
+        ]
+    )
+
+
+def without_preset(name: str, presets: tuple[str, ...]) -> str:
     """Help of a command that has other settings for every preset."""
-    told = [f"usage: quarterdeck {command} PRESET [options]", "", f"presets: {', '.join(presets)}", examples(command)]
-    return "\n".join([*told, f"'quarterdeck {command} {presets[0]} --help' lists every setting with its default"])
-
-
-def command_table() -> dict[str, Callable[[list[str]], int]]:
-    """Every command by its name. Importing them takes seconds, during which a person may change their mind."""
-    from cluster import ablation, board, commands, export, gan_commands, gan_sweep, play, report, submission, sweep
-
-    gan = {**gan_commands.GAN_COMMANDS, **gan_sweep.SWEEP_COMMANDS}
-    shown = {**play.PLAY_COMMANDS, **board.BOARD_COMMANDS, **export.EXPORT_COMMANDS, **report.REPORT_COMMANDS}
-    searches = {**sweep.SWEEP_COMMANDS, **ablation.ABLATION_COMMANDS}
-    return {**commands.COMMANDS, **shown, **searches, **gan, **submission.JOB_COMMANDS}
+    told = [f"usage: quarterdeck {name} PRESET [options]", "", f"presets: {', '.join(presets)}", examples(name)]
+    return "\n".join([*told, f"'quarterdeck {name} {presets[0]} --help' lists every setting with its default"])
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        table = command_table()
-        if not arguments or arguments[0] in ("-h", "--help"):
-            from cluster.commands import PRESET_NAMES
-            from gan.presets import PRESETS
-
-            print(USAGE.format(presets=", ".join(PRESET_NAMES), gan_presets=", ".join(PRESETS)))
+        if not arguments or arguments[0] in HELP:
+            print(usage())
             return 0
-        if arguments[0] not in table:
-            raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(table)}")
-        if arguments[1:2] in (["-h"], ["--help"]):  # before a preset, where there is one
-            from cluster.submission import RUNS
-
-            if arguments[0] in RUNS:
-                print(without_preset(arguments[0], RUNS[arguments[0]][0]))
-                return 0
-        return table[arguments[0]](arguments[1:])
+        if arguments[0] not in COMMANDS:
+            raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(COMMANDS)}")
+        return run(arguments[0], COMMANDS[arguments[0]], arguments[1:])
     except (ValueError, FloatingPointError, MemoryError, OSError, FleetError) as error:
         print(f"quarterdeck: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("quarterdeck: interrupted", file=sys.stderr)
         return 130
+
+
+def run(name: str, command: Command, arguments: list[str]) -> int:
+    """Run a command. What it needs is imported once its arguments are known to be right, as far as a row tells."""
+    if command.presets:
+        if arguments[:1] and arguments[0] in HELP:
+            print(without_preset(name, command.presets))
+            return 0
+        preset_of(arguments, name)
+    if not command.options:
+        return int(_named(command.run)(arguments))
+    from cluster.arguments import parse
+
+    place = arguments.index("--") if name == "submit" and "--" in arguments else len(arguments)
+    options = parse(_named(command.options), arguments[:place], name)
+    return int(_named(command.run)(options, *arguments[place + 1 :]))
+
+
+def _named(entry: str) -> Any:
+    """What "module:name" stands for."""
+    module, name = entry.split(":")
+    return getattr(import_module(module), name)
 
 
 if __name__ == "__main__":

@@ -6,29 +6,29 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from agents.config import Settings, from_dict, to_dict
-from agents.evaluation import evaluate_network, policy_of
+from agents.evaluation import evaluate_network, policy_of, told
 from agents.memory import keep_freed_memory, require_memory
 from agents.networks import QNetwork
 from agents.presets import PRESETS
 from agents.serial import SerialRun
+from agents.stats import counters
 from agents.tabular import TabularSettings
-from cluster.arguments import parse, preset_of
+from cluster.arguments import parse
+from cluster.command_table import preset_of
 from cluster.display import Display
-from cluster.evaluation import counters, told
-from cluster.fleet import FleetRun
+from cluster.options import Evaluate
 from cluster.resume import full_disk_explained, resume
 from cluster.rundir import RunDir, default_run_dir, protocol_name, write_json
 from cluster.saved_policy import read_policy, record_of
-from cluster.session import Session
+from cluster.session import Run, Session
 from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
 from envs import WorldSettings, make_world
@@ -37,8 +37,6 @@ from envs.registry import require_frames
 from training.device import said_precision, used_precision
 from training.interrupt import Interrupt
 from training.provenance import origin, process_seconds
-
-PRESET_NAMES = (*PRESETS, *TABULAR_PRESETS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,23 +69,10 @@ class TrainTable(TrainOptions):
     settings: Annotated[TabularSettings, tyro.conf.arg(name="")]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """Play whole games with the newest checkpoint of a run: frozen weights, exact number of games, raw scores."""
-
-    run_dir: tyro.conf.Positional[Path]
-    episodes: int = 100
-    protocol: Literal["classic", "machado", "training"] | None = None
-    """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops, no
-    life signal. Both: whole games of at most 108,000 frames, with the actions that the policy was trained with."""
-    json: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print the result as one JSON object."""
-
-
 def train(arguments: list[str]) -> int:
     """`quarterdeck train PRESET ...`."""
     started = time.monotonic() - process_seconds()
-    preset, rest = preset_of(arguments, PRESET_NAMES)
+    preset, rest = preset_of(arguments, "train")
     if preset in TABULAR_PRESETS:
         table = parse(TrainTable, rest, f"train {preset}", TrainTable(settings=TABULAR_PRESETS[preset]()))
         directory = RunDir(table.run_dir or default_run_dir(preset, table.settings.env, table.settings.seed))
@@ -168,7 +153,13 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
     """Train a run with the record `new`, or go on with the one that is there."""
     keep_freed_memory()
     serial = (new or directory.record())["serial"]
-    run = SerialRun(settings) if serial else FleetRun(settings)
+    run: Run
+    if serial:
+        run = SerialRun(settings)
+    else:
+        from cluster.fleet import FleetRun  # Ray and RLlib take seconds, and nothing else here needs them
+
+        run = FleetRun(settings)
     try:
         if new is not None:
             directory.create(new)  # not earlier: by now the cluster has what the settings ask for
@@ -195,9 +186,8 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
     return 0
 
 
-def evaluate(arguments: list[str]) -> int:
+def evaluate(options: Evaluate) -> int:
     """`quarterdeck evaluate RUN_DIR ...`."""
-    options = parse(Evaluate, arguments, "evaluate")
     directory = RunDir(options.run_dir)
     recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
@@ -220,6 +210,3 @@ def evaluate(arguments: list[str]) -> int:
     write_json(directory.path / f"evaluation-{protocol_name(result['protocol'])}.json", result)
     print(json.dumps(result) if options.json else told(result))
     return 0
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train, "evaluate": evaluate}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import ray
 import torch
 
-from agents import checkpoint
 from agents.config import Settings
 from agents.evaluation import evaluate_network
 from agents.networks import QNetwork
@@ -74,20 +72,3 @@ class EvaluationBeside:
         """End the actor, finished or not."""
         if self.actor is not None:
             ray.kill(self.actor)
-
-
-def counters(saved: Path) -> dict[str, int]:
-    """How far the policy in a checkpoint had been trained, in agent steps and in emulator frames."""
-    stats = checkpoint.load(saved, only="stats")["stats"]
-    return {name: int(stats[name]) for name in ("agent_steps", "frames")}
-
-
-def told(result: dict[str, Any]) -> str:
-    """An evaluation's record in one line."""
-    score = f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})"
-    if result["human_normalised"] is not None:
-        score += f", human-normalised {result['human_normalised']:.2f}"
-    rules = result["protocol"]
-    if rules["name"] == "machado" and rules.get("action_set") == "minimal":
-        score += "; with minimal actions: only a policy trained with --full-actions plays machado's 18"
-    return score

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import tyro
+from typing import Any
 
 from agents.config import Settings, from_dict
 from agents.export import Policy, make_policy, save_policy, save_program
-from cluster.arguments import parse
-from cluster.evaluation import counters
+from agents.stats import counters
+from cluster.options import Export
 from cluster.rundir import RunDir
 from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
 from envs import make_world
 
-Format = Literal["torch", "program", "rlmodule", "all"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """Write the policy of a run's newest checkpoint for use elsewhere."""
-
-    run_dir: tyro.conf.Positional[Path]
-    out: Path
-    """A new or empty folder, or one of an earlier export."""
-    format: Format = "torch"
-    """torch: safetensors and settings, always written. program: beside them a graph that torch runs without this
-    project. rlmodule: beside them a checkpoint of an RLlib RLModule. all: all three."""
-
-
-def export(arguments: list[str]) -> int:
+def export(options: Export) -> int:
     """`quarterdeck export RUN_DIR --out DIR`."""
-    options = parse(Export, arguments, "export")
     policy = policy_of_run(RunDir(options.run_dir))
     _require_ours(options.out)
     try:
@@ -81,6 +62,3 @@ def policy_of_run(directory: RunDir) -> Policy:
 def _require_ours(out: Path) -> None:
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "policy.json").exists())):
         raise ValueError(f"{out} holds something else: name a new folder as --out")
-
-
-EXPORT_COMMANDS: dict[str, Callable[[list[str]], int]] = {"export": export}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from typing import Annotated, Any
 import tyro
 
 from agents.memory import keep_freed_memory
-from cluster.arguments import parse, preset_of
+from cluster.arguments import parse
+from cluster.command_table import preset_of
 from cluster.gan_album import write_gif, write_png
 from cluster.gan_frames import images_of
 from cluster.gan_run import GanRun
 from cluster.gan_session import GanSession
+from cluster.options import GanSample
 from cluster.resume import full_disk_explained
 from cluster.rundir import RunDir, default_run_dir
 from gan.config import GanSettings, changed, from_dict, to_dict
@@ -60,23 +61,10 @@ class Gan(GanOptions):
     """Train a generative adversarial network."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class GanSample:
-    """Draw with the best generator of a run or a sweep."""
-
-    run_dir: tyro.conf.Positional[Path]
-    out: Path
-    """Grid of samples, .png."""
-    walk: Path | None = None
-    """A closed walk through latent space, .gif."""
-    seed: int = 0
-    """The same seed draws the same images."""
-
-
 def gan(arguments: list[str]) -> int:
     """`quarterdeck gan PRESET ...`."""
     started = time.monotonic() - process_seconds()
-    preset, rest = preset_of(arguments, tuple(PRESETS))
+    preset, rest = preset_of(arguments, "gan")
     options = parse(Gan, rest, f"gan {preset}", Gan(settings=PRESETS[preset]()))
     settings = options.chosen()
     directory = RunDir(options.run_dir or default_run_dir("gan", preset, settings.seed))
@@ -155,9 +143,8 @@ def _resumed_settings(directory: RunDir, preset: str, arguments: list[str]) -> G
     return asked
 
 
-def gan_sample(arguments: list[str]) -> int:
+def gan_sample(options: GanSample) -> int:
     """`quarterdeck gan-sample RUN_DIR --out FILE.png`."""
-    options = parse(GanSample, arguments, "gan-sample")
     for file, suffix in ((options.out, ".png"), (options.walk, ".gif")):
         if file is not None and (file.suffix != suffix or file.is_dir() or not file.parent.is_dir()):
             raise ValueError(f"{file} cannot be written: name a FILE{suffix} in a folder that exists")
@@ -169,6 +156,3 @@ def gan_sample(arguments: list[str]) -> int:
         write_gif(options.walk, walk(found.network, options.seed))
     print(" and ".join(str(file) for file in (options.out, options.walk) if file is not None))
     return 0
-
-
-GAN_COMMANDS: dict[str, Callable[[list[str]], int]] = {"gan": gan, "gan-sample": gan_sample}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from agents.memory import keep_freed_memory
-from cluster.arguments import parse, preset_of
+from cluster.arguments import parse
+from cluster.command_table import preset_of
 from cluster.gan_album import close_album
 from cluster.gan_commands import cache_of, prepared, told
 from cluster.gan_results import trials_of, winner_of, write_tables
@@ -33,7 +33,7 @@ OWN = ("scheduler", "trials", "rounds")  # options that a resumed sweep keeps
 def gan_sweep(arguments: list[str]) -> int:
     """`quarterdeck gan-sweep PRESET ...`."""
     started = time.monotonic() - process_seconds()
-    preset, rest = preset_of(arguments, tuple(PRESETS))
+    preset, rest = preset_of(arguments, "gan-sweep")
     default = GanSweep(settings=changed(PRESETS[preset](), {"minutes": ENDLESS}))
     options = parse(GanSweep, rest, f"gan-sweep {preset}", default)
     options = replace(options, settings=options.chosen(), data=None, images=None)
@@ -107,6 +107,3 @@ def _resumed(directory: RunDir, preset: str, arguments: list[str]) -> GanSweep:
     if replace(asked, settings=asked.chosen(), data=None, images=None, **free) != own:
         raise ValueError("a resumed sweep keeps its settings: start anew for others")
     return asked
-
-
-SWEEP_COMMANDS: dict[str, Callable[[list[str]], int]] = {"gan-sweep": gan_sweep}

@@ -6,13 +6,10 @@ import asyncio
 import shlex
 import sys
 import time
-from dataclasses import dataclass
 from typing import Any
 
-import tyro
-
-from cluster.arguments import parse
 from cluster.dashboard import Client, connect, one_line
+from cluster.options import Address, Logs, Stop
 
 STEM = ["python", "-m", "cluster"]  # of a job's command line: the interpreter is the nodes' own
 POLL = 0.5  # seconds between two looks at a job that is to end
@@ -20,37 +17,8 @@ SILENCE = 10.0  # seconds without a line, after which the cluster is asked wheth
 COLUMNS = ("job", "status", "began", "minutes", "preset", "seed", "commit", "run directory or command")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """List the jobs of a cluster, newest last."""
-
-    address: str | None = None
-    """URL of the cluster's dashboard; default RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265."""
-
-    def hint(self, verb: str, job: str) -> str:
-        """A command for the same cluster."""
-        return f"quarterdeck {verb} {job}" + (f" --address {self.address}" if self.address else "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stop(Address):
-    """Stop a job, and wait until it has saved its checkpoint."""
-
-    job: tyro.conf.Positional[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Logs(Address):
-    """Print what a job has said."""
-
-    job: tyro.conf.Positional[str]
-    follow: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on until the job ends; the exit status is then the job's."""
-
-
-def jobs(arguments: list[str]) -> int:
+def jobs(options: Address) -> int:
     """`quarterdeck jobs`."""
-    options = parse(Address, arguments, "jobs")
     client = connect(options.address, insecure=True)
     with one_line(client.get_address()):
         found = [job for job in client.list_jobs() if job.submission_id]  # not the drivers that nobody submitted
@@ -61,9 +29,8 @@ def jobs(arguments: list[str]) -> int:
     return 0
 
 
-def logs(arguments: list[str]) -> int:
+def logs(options: Logs) -> int:
     """`quarterdeck logs ID [--follow]`."""
-    options = parse(Logs, arguments, "logs")
     client = connect(options.address, insecure=True)
     with one_line(client.get_address()):
         client.get_job_info(options.job)  # there is such a job
@@ -73,9 +40,8 @@ def logs(arguments: list[str]) -> int:
     return follow(client, options.job, options)
 
 
-def stop(arguments: list[str]) -> int:
+def stop(options: Stop) -> int:
     """`quarterdeck stop ID`: the job is asked to end, saves, and is killed only if that takes too long."""
-    options = parse(Stop, arguments, "stop")
     client = connect(options.address, insecure=True)
     with one_line(client.get_address()):
         before = client.get_job_info(options.job)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-
-import tyro
 
 from agents.config import Settings, from_dict
 from agents.evaluation import policy_of
 from agents.rollout import Actor
-from cluster.arguments import parse
 from cluster.game import moments, pictures_per_second, shown_world
+from cluster.options import Play, Watch
 from cluster.rundir import RunDir
 from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
@@ -22,39 +18,16 @@ from cluster.video import record
 from envs.colour import action_names
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Record one game of the newest checkpoint of a run, Atari in colour."""
-
-    run_dir: tyro.conf.Positional[Path]
-    out: Path
-    """Video file, .mp4."""
-    values: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Draw beside the screen what the network holds of every action."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Play:
-    """Watch one game of the newest checkpoint of a run in the terminal, at the game's speed; q ends it.
-
-    Wants a terminal with 24-bit colours.
-    """
-
-    run_dir: tyro.conf.Positional[Path]
-
-
-def watch(arguments: list[str]) -> int:
+def watch(options: Watch) -> int:
     """`quarterdeck watch RUN_DIR --out FILE.mp4`."""
-    options = parse(Watch, arguments, "watch")
     actor, settings = _player(options.run_dir, "watch")
     score = record(actor, settings, options.out, values=options.values)
     print(f"a game of {score:.0f} points is in {options.out}")
     return 0
 
 
-def play(arguments: list[str]) -> int:
+def play(options: Play) -> int:
     """`quarterdeck play RUN_DIR`."""
-    options = parse(Play, arguments, "play")
     actor, settings = _player(options.run_dir, "play")
     terminal = Terminal()
     world = shown_world(settings)
@@ -88,6 +61,3 @@ def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
     settings: Settings = from_dict(Settings, recorded["settings"])
     _, state = read_policy(directory, recorded)
     return policy_of(state, settings), settings
-
-
-PLAY_COMMANDS: dict[str, Callable[[list[str]], int]] = {"watch": watch, "play": play}

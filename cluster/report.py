@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-from cluster.arguments import parse
 from cluster.figures import draw_curves, draw_improvements, draw_profiles
+from cluster.options import Report
 from cluster.report_runs import RunResult, distinct, read_run
 from cluster.report_scores import Row, rows_of
 from cluster.report_tables import markdown, score_table, write_csv
@@ -19,20 +15,8 @@ TITLE = "# Report of quarterdeck runs"
 FILES = ("report.md", "scores.csv", "profiles.png", "improvement.png")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Compare runs: several seeds, several games, several presets. Runs of a preset whose settings differ are told
-    apart; kinds of scores and protocols are never mixed."""
-
-    run_dirs: tyro.conf.Positional[tuple[Path, ...]]
-    """Directories of `quarterdeck train`, finished or not."""
-    out: Path = Path("report")
-    """Where report.md, scores.csv and the figures go: a new or empty folder, or that of an earlier report."""
-
-
-def report(arguments: list[str]) -> int:
+def report(options: Report) -> int:
     """`quarterdeck report RUN_DIR ... [--out DIR]`."""
-    options = parse(Report, arguments, "report")
     if not options.run_dirs:
         raise ValueError("no run to report on: name directories that `quarterdeck train` made")
     _require_ours(options.out)
@@ -102,6 +86,3 @@ def _write(out: Path, runs: list[RunResult], rows: list[Row], notes: list[str]) 
     part = out / "report.md.part"
     part.write_text(f"{TITLE}\n\n" + markdown(rows, runs, figures, notes))
     part.replace(out / "report.md")
-
-
-REPORT_COMMANDS: dict[str, Callable[[list[str]], int]] = {"report": report}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,8 @@ from agents.config import Settings, changed, from_dict, to_dict
 from agents.memory import require_memory
 from agents.presets import PRESETS
 from cluster import roles
-from cluster.arguments import parse, preset_of
+from cluster.arguments import parse
+from cluster.command_table import preset_of
 from cluster.commands import check, for_its_world
 from cluster.ledger import drop_half_row, rounds_of, write_table
 from cluster.resume import full_disk_explained
@@ -32,7 +32,7 @@ OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds", "gpu")  # op
 def sweep(arguments: list[str]) -> int:
     """`quarterdeck sweep PRESET --space FILE_OR_NAME ...`."""
     started = time.monotonic() - process_seconds()
-    preset, rest = preset_of(arguments, tuple(PRESETS))
+    preset, rest = preset_of(arguments, "sweep")
     settings = changed(PRESETS[preset](), {"stop.minutes": ENDLESS, "stop.score": None})
     options = parse(Sweep, rest, f"sweep {preset}", Sweep(settings=settings))
     options = replace(options, settings=for_its_world(options.settings, preset))
@@ -145,6 +145,3 @@ def _resumed(directory: RunDir, preset: str, arguments: list[str]) -> tuple[Swee
     if replace(asked, **free) != own:
         raise ValueError("a resumed sweep keeps its settings: start anew for others")
     return asked, {name: range_of(name, values) for name, values in recorded["space"].items()}
-
-
-SWEEP_COMMANDS: dict[str, Callable[[list[str]], int]] = {"sweep": sweep}

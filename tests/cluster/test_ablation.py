@@ -12,8 +12,9 @@ import pytest
 from agents.config import changed, flat
 from agents.newest import Newest
 from agents.serial import SerialRun
-from cluster.ablation import NAIVE, STAGES, WITHOUT, lecture, stages, trained
+from cluster.ablation import trained
 from cluster.ablation_figure import bars_of, mean_interval, told
+from cluster.ablation_settings import NAIVE, STAGES, WITHOUT, lecture, stages
 from cluster.cli import main
 from tests.cluster.helpers import TIMEOUT, read_json, run_command
 from tests.cluster.records import refused

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cluster.cli import main
-from cluster.commands import COMMANDS
 from tests.cluster.helpers import TINY_CATCH, run_command, tree
 from tests.cluster.records import refused
 
@@ -95,10 +94,10 @@ def test_whatever_breaks_outside_of_us_is_one_line(
 
         return command
 
-    monkeypatch.setitem(COMMANDS, "evaluate", fail(OSError(28, "No space left on device", "curve.csv")))
-    assert "No space left on device: 'curve.csv'" in refused(capsys, "evaluate")
-    monkeypatch.setitem(COMMANDS, "evaluate", fail(KeyboardInterrupt()))
-    assert main(["evaluate"]) == 130
+    monkeypatch.setattr("cluster.commands.evaluate", fail(OSError(28, "No space left on device", "curve.csv")))
+    assert "No space left on device: 'curve.csv'" in refused(capsys, "evaluate", "run")
+    monkeypatch.setattr("cluster.commands.evaluate", fail(KeyboardInterrupt()))
+    assert main(["evaluate", "run"]) == 130
     assert capsys.readouterr().err == "quarterdeck: interrupted\n"
 
 

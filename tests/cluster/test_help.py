@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import tyro
 
-from cluster.cli import USAGE, command_table, main
-from cluster.examples import EXAMPLES
-from cluster.submission import JOB_COMMANDS, RUNS, describe
+from cluster.cli import main, usage
+from cluster.command_table import COMMANDS
+from cluster.submission import describe
 from tests.cluster.helpers import run_command
 from tests.cluster.records import refused
 
-COMMANDS = list(command_table())
+EXAMPLES = {name: command.examples.splitlines() for name, command in COMMANDS.items()}
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WRITTEN = [line for file in DOCUMENTS for line in file.read_text().splitlines() if line.startswith("quarterdeck ")]
 SHOWN = [
     line
-    for line in (text.removeprefix("examples:").strip() for text in USAGE.splitlines())
+    for line in (text.removeprefix("examples:").strip() for text in usage().splitlines())
     if line.startswith("quarterdeck ")
 ]
 
@@ -47,8 +47,7 @@ def test_help_explains_by_example(
     """Before a preset and after it, with -h and --help; nothing is written."""
     monkeypatch.chdir(tmp_path)
     asked = [(command, "--help"), (command, "-h")]
-    if command in RUNS:
-        presets = RUNS[command][0]
+    if presets := COMMANDS[command].presets:
         asked.append((command, presets[0], "--help"))
         assert f"presets: {', '.join(presets)}" in shown(capsys, command, "--help")
         assert "settings" not in shown(capsys, command, "--help").split("examples:")[0]
@@ -95,12 +94,15 @@ def test_every_example_is_understood(line: str, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_every_command_has_examples_and_stands_in_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert EXAMPLES.keys() == set(COMMANDS)
+    assert all(
+        lines and all(line.startswith(f"quarterdeck {command}") for line in lines)
+        for command, lines in EXAMPLES.items()
+    )
     assert len(SHOWN) >= 4
     assert len(WRITTEN) >= 20
-    usage = shown(capsys)
-    assert usage == shown(capsys, "--help") == shown(capsys, "-h")
-    assert all(f"\n  {command} " in usage for command in COMMANDS)
+    said = shown(capsys)
+    assert said == shown(capsys, "--help") == shown(capsys, "-h")
+    assert all(f"\n  {command} " in said for command in COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_what_cannot_be_understood_is_one_line(
 
 
 def test_a_job_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in JOB_COMMANDS:
+    for command in (name for name, row in COMMANDS.items() if row.asks_cluster):
         words = {"submit": ["--", "gan-sample", "/shared/a", "--out", "/shared/a.png"], "jobs": []}.get(
             command, ["job"]
         )

@@ -1,0 +1,70 @@
+"""What an ablation compares: the lecture's naive loop, and the settings that every trick of it replaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from agents.config import Settings, changed
+from agents.presets import catch
+
+NAIVE = "naive loop"
+REPLAY = "experience replay"
+# What each trick replaces, in the order in which the lecture adds them.
+WITHOUT: dict[str, dict[str, Any]] = {
+    REPLAY: {},  # the newest transitions instead of random ones: `agents.newest`
+    "target network": {"learner.target_period": 1},
+    "error clipping": {"learner.loss": "squared"},
+    "reward clipping": {"learner.reward_clip": 0.0},
+    "epsilon schedule": {"exploration.anneal_steps": 1},  # at its end from the first step
+}
+STAGES = (NAIVE, *(f"+ {trick}" for trick in WITHOUT))
+
+
+def lecture() -> Settings:
+    """The pixel toy that counts in hundreds, with all tricks: one game at a time, an update after every eighth step."""
+    return changed(
+        catch(),
+        {
+            "world.env": "toy/catch100",
+            "stop.steps": 16_000,
+            "exploration.ladder": 0.0,
+            "fleet.envs_per_runner": 1,
+            "fleet.chunk_steps": 8,
+            "learner.max_grad_norm": 1e9,  # a trick that the lecture does not know
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """Train the naive loop, then add experience replay, target network, error clipping, reward clipping and the epsilon
+    schedule one at a time, and draw what each of them is worth.
+    """
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=lecture)
+    seeds: int = 5
+    """Trainings of every stage: --seed and those that follow it."""
+    run_dir: Path | None = None
+    """Where figure and tables go; default under runs/."""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the settings of every stage; start nothing."""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 2:
+            raise ValueError(f"--seeds is {self.seeds}: an interval needs 2 or more, and 5 say something")
+        fleet = self.settings.fleet
+        if fleet.runners > 1 or fleet.shards or fleet.learners or self.settings.replay.prioritized:
+            raise ValueError("an ablation trains in one process without priorities: leave those settings alone")
+
+
+def stages(settings: Settings) -> dict[str, Settings]:
+    """The settings of every stage, from the naive loop to all tricks."""
+    tricks = list(WITHOUT)
+    return {
+        stage: changed(settings, {k: v for trick in tricks[count:] for k, v in WITHOUT[trick].items()})
+        for count, stage in enumerate(STAGES)
+    }

@@ -1,0 +1,143 @@
+"""Arguments of the commands that name no preset. A command's help needs this module and nothing that it runs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+HEAD = '{"node:__internal_head__": 0.001}'  # Ray gives every head node one of these
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Play whole games with the newest checkpoint of a run: frozen weights, exact number of games, raw scores."""
+
+    run_dir: tyro.conf.Positional[Path]
+    episodes: int = 100
+    protocol: Literal["classic", "machado", "training"] | None = None
+    """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops, no
+    life signal. Both: whole games of at most 108,000 frames, with the actions that the policy was trained with."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the result as one JSON object."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Record one game of the newest checkpoint of a run, Atari in colour."""
+
+    run_dir: tyro.conf.Positional[Path]
+    out: Path
+    """Video file, .mp4."""
+    values: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Draw beside the screen what the network holds of every action."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """Watch one game of the newest checkpoint of a run in the terminal, at the game's speed; q ends it.
+
+    Wants a terminal with 24-bit colours.
+    """
+
+    run_dir: tyro.conf.Positional[Path]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """Show runs in TensorBoard, on this machine alone, until Ctrl-C."""
+
+    runs: tyro.conf.Positional[Path] = Path("runs")
+    """A run directory, or a folder that holds some, at any depth."""
+    port: int = 6006
+    """0 takes any that is free."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write the policy of a run's newest checkpoint for use elsewhere."""
+
+    run_dir: tyro.conf.Positional[Path]
+    out: Path
+    """A new or empty folder, or one of an earlier export."""
+    format: Literal["torch", "program", "rlmodule", "all"] = "torch"
+    """torch: safetensors and settings, always written. program: beside them a graph that torch runs without this
+    project. rlmodule: beside them a checkpoint of an RLlib RLModule. all: all three."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Compare runs: several seeds, several games, several presets. Runs of a preset whose settings differ are told
+    apart; kinds of scores and protocols are never mixed."""
+
+    run_dirs: tyro.conf.Positional[tuple[Path, ...]]
+    """Directories of `quarterdeck train`, finished or not."""
+    out: Path = Path("report")
+    """Where report.md, scores.csv and the figures go: a new or empty folder, or that of an earlier report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanSample:
+    """Draw with the best generator of a run or a sweep."""
+
+    run_dir: tyro.conf.Positional[Path]
+    out: Path
+    """Grid of samples, .png."""
+    walk: Path | None = None
+    """A closed walk through latent space, .gif."""
+    seed: int = 0
+    """The same seed draws the same images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """List the jobs of a cluster, newest last."""
+
+    address: str | None = None
+    """URL of the cluster's dashboard; default RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265."""
+
+    def hint(self, verb: str, job: str) -> str:
+        """A command for the same cluster."""
+        return f"quarterdeck {verb} {job}" + (f" --address {self.address}" if self.address else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop(Address):
+    """Stop a job, and wait until it has saved its checkpoint."""
+
+    job: tyro.conf.Positional[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logs(Address):
+    """Print what a job has said."""
+
+    job: tyro.conf.Positional[str]
+    follow: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on until the job ends; the exit status is then the job's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submit(Address):
+    """Run a command as a job of a cluster: quarterdeck submit [options] -- train pong --run-dir /shared/pong."""
+
+    detach: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the job's ID and return; otherwise its log is followed, and its exit status is the command's."""
+    storage: Path | None = None
+    """Storage that all nodes share; a training without --run-dir gets a directory of its own under it."""
+    working_dir: Path = Path()
+    """What the job runs in a copy of; .gitignore and .rayignore say what stays here."""
+    install: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Install the dependencies by requirements.lock on every node; otherwise the nodes have them."""
+    env: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")] = ()
+    """A variable for the job and its actors; once for each. Never a secret: whoever sees the job sees it."""
+    entrypoint_num_cpus: float = 1.0
+    """Cores that the driver reserves."""
+    entrypoint_num_gpus: float = 0.0
+    """GPUs that the driver reserves."""
+    entrypoint_resources: str = HEAD
+    """What else, as JSON. The default is the head node, whose loss ends every job anyway."""
+    insecure: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Submit even to a cluster that asks nobody for a token."""
