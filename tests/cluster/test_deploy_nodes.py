@@ -1,0 +1,105 @@
+"""What nodes get of a cluster file: Ray's own functions are given its values, without a cloud or Kubernetes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+import yaml
+from ray._private.utils import resolve_object_store_memory
+
+ROOT = Path(__file__).parents[2]
+KUBERAY = yaml.safe_load((ROOT / "cluster/deploy/kuberay/raycluster.yaml").read_text())["spec"]
+GROUPS = {"head": KUBERAY["headGroupSpec"]} | {group["groupName"]: group for group in KUBERAY["workerGroupSpecs"]}
+UNITS = {"Gi": 2**30, "Mi": 2**20}
+CLOUD_LIBRARIES = ("boto3", "botocore", *(f"boto3.{part}" for part in ("exceptions", "resources", "resources.base")))
+CLOUD_LIBRARIES += tuple(f"botocore.{part}" for part in ("client", "config", "exceptions"))
+
+
+def size(quantity: str) -> int:
+    """Bytes of a quantity of Kubernetes'."""
+    return int(quantity[:-2]) * UNITS[quantity[-2:]]
+
+
+class Named:
+    """A collection of the cloud's, of which a filter asks some by their name."""
+
+    def __init__(self, things: dict[str, SimpleNamespace]) -> None:
+        self.things = things
+
+    def all(self) -> list[SimpleNamespace]:
+        """All of it."""
+        return list(self.things.values())
+
+    def filter(self, Filters: list[dict[str, Any]]) -> list[SimpleNamespace]:
+        """Those that the one filter names."""
+        return [thing for name, thing in self.things.items() if name in Filters[0]["Values"]]
+
+
+def subnet(name: str, zone: str) -> SimpleNamespace:
+    """A subnet that gives public addresses."""
+    return SimpleNamespace(
+        subnet_id=name, vpc_id="vpc-1", state="available", map_public_ip_on_launch=True, availability_zone=zone
+    )
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Ray's module that makes AWS nodes out of a cluster file, with a cloud of three subnets and one security group."""
+    for name in CLOUD_LIBRARIES:
+        monkeypatch.setitem(sys.modules, name, MagicMock(__version__="1.44.5"))
+    before = set(sys.modules)
+    module = importlib.import_module("ray.autoscaler._private.aws.config")
+    zones = {"subnet-REPLACE_ME": "us-west-2a", "subnet-other": "us-west-2a", "subnet-third": "us-west-2b"}
+    subnets = Named({name: subnet(name, zone) for name, zone in zones.items()})
+    groups = Named({"sg-REPLACE_ME": SimpleNamespace(vpc_id="vpc-1")})
+    cloud = MagicMock(subnets=subnets, security_groups=groups)  # hashable: Ray keeps answers by it
+    monkeypatch.setattr(module, "_resource", lambda *_: cloud)
+    yield module
+    for name in set(sys.modules) - before:
+        if name.startswith("ray.autoscaler._private.aws"):
+            del sys.modules[name]
+
+
+def test_nodes_of_the_cloud_land_in_the_subnet_that_the_file_names(aws: Any) -> None:
+    """And nowhere else: Ray passes over a key that it does not know, and takes every public subnet of the VPC."""
+    config = aws._configure_subnet(yaml.safe_load((ROOT / "ray_cluster.yaml").read_text()))
+    nodes = [node["node_config"] for node in config["available_node_types"].values()]
+    assert [node["SubnetIds"] for node in nodes] == [["subnet-REPLACE_ME"]] * 3
+    assert not any("SubnetId" in node for node in nodes)
+    for node in nodes:
+        del node["SubnetIds"]
+    config = aws._configure_subnet(config)  # the control: the cloud has other subnets to offer
+    assert "subnet-other" in config["available_node_types"]["head"]["node_config"]["SubnetIds"]
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_pods_object_store_fits_into_its_shared_memory(name: str) -> None:
+    """Else Ray puts it on the disk. Ray's own rule gives the size where the manifest names none."""
+    pod = GROUPS[name]["template"]["spec"]
+    [container] = pod["containers"]
+    given = GROUPS[name]["rayStartParams"].get("object-store-memory")
+    memory = size(container["resources"]["limits"]["memory"])
+    [mount] = [mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == "/dev/shm"]
+    [shared] = [volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if volume["name"] == mount]
+    assert resolve_object_store_memory(memory, int(given) if given else None) <= size(shared) < memory
+
+
+def test_a_rollout_pod_asks_for_a_core_a_runner() -> None:
+    """So that it fits on a node of one core more, which keeps that for Kubernetes and for Ray."""
+    [container] = GROUPS["rollout"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"]["cpu"] == GROUPS["rollout"]["resources"]["rollout"]
+
+
+def test_the_image_asks_for_gpus() -> None:
+    """NVIDIA's container runtime gives them to images that name these variables, as its own do."""
+    text = (ROOT / "cluster/deploy/Dockerfile").read_text().replace("\\\n", " ")
+    env = dict(word.split("=") for line in text.splitlines() if line.startswith("ENV ") for word in line.split()[1:])
+    assert env["NVIDIA_VISIBLE_DEVICES"] == "all"
+    assert set(env["NVIDIA_DRIVER_CAPABILITIES"].split(",")) == {"compute", "utility"}
