@@ -13,6 +13,7 @@ from agents.tabular import taxi
 from cluster import gan_sweep
 from cluster.ablation import Ablation, _ablate, lecture
 from cluster.cli import main
+from cluster.command_table import COMMANDS
 from cluster.rundir import RunDir, write_json
 from cluster.tables import TABULAR_PRESETS
 from cluster.tuning import ray_for_tune
@@ -59,7 +60,7 @@ def test_a_resumed_gan_sweep_drops_the_half_row(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_table_is_recorded_under_its_own_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.commands.PRESET_NAMES", ("taxi", "cab"))
+    monkeypatch.setitem(COMMANDS, "train", COMMANDS["train"]._replace(presets=("taxi", "cab")))
     monkeypatch.setitem(TABULAR_PRESETS, "cab", taxi)
     run = tmp_path / "run"
     assert main(["train", "cab", "--steps", "2000", "--report-every", "1000", "--run-dir", str(run)]) == 0
