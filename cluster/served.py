@@ -160,7 +160,7 @@ def _silent(hook: str) -> ValueError:
 
 def _same(name: str, value: Any, default: Any) -> bool:
     if name == "policies" and isinstance(value, dict):  # their specs change shape on the way through a dict
-        return bool(value.keys() == default.keys())
+        return set(value) == set(default)
     return value is default or bool(value == default)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -29,6 +31,16 @@ def small_config(env: Any = "CartPole-v1", *, runners: int = 0, **environment: A
         .reporting(min_time_s_per_iteration=0)
         .debugging(seed=3)
     )
+
+
+@contextmanager
+def built(config: QuarterdeckConfig) -> Iterator[Any]:
+    """An algorithm, stopped again."""
+    made = config.build_algo()
+    try:
+        yield made
+    finally:
+        made.stop()
 
 
 class Corridor(gym.Env[Any, Any]):

@@ -82,6 +82,14 @@ def test_shards_may_be_named_before_their_runners() -> None:
         config.env_runners(num_env_runners=1).validate()
 
 
+def test_what_follows_from_the_settings_is_filled_in_however_they_were_made() -> None:
+    config = QuarterdeckConfig().training(settings={"fleet": {"roles": True}, "learner": {"device": "cuda"}})
+    config.learners(num_learners=1).validate()
+    assert config.num_gpus_per_learner == 1
+    assert config.custom_resources_per_env_runner == {"rollout": 0.99}
+    assert config.custom_resources_per_learner == {"learner": 1}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ray import tune
+from ray.rllib.algorithms.algorithm import Algorithm
 from ray.tune.logger import JsonLoggerCallback
 
 from cluster.algorithm import Quarterdeck
@@ -59,7 +60,18 @@ def test_searches_inside_the_settings_and_what_a_result_tells_of_them(tmp_path: 
         assert "Pong" not in json.dumps(written)
 
 
-def test_a_plain_dict_and_resources_on_top_with_checkpoints_on_the_way(tmp_path: Path) -> None:
+def test_resources_on_top_with_checkpoints_on_the_way(tmp_path: Path) -> None:
+    space = small_config().to_dict()
+    (result,) = tuned(
+        tune.with_resources(Quarterdeck, ONE_CORE), space, tmp_path, checkpoint_frequency=1, checkpoint_at_end=True
+    )
+    assert {saved["training_iteration"] for _, saved in result.best_checkpoints} == {1, 2}
+    algo = Algorithm.from_checkpoint(result.checkpoint)
+    assert (type(algo), algo.iteration) == (Quarterdeck, 2)
+    algo.stop()
+
+
+def test_a_plain_dict(tmp_path: Path) -> None:
     """Every setting it does not name is the preset's; the env class goes with it to the trial's process."""
     space = {
         "env": Corridor,
@@ -74,11 +86,8 @@ def test_a_plain_dict_and_resources_on_top_with_checkpoints_on_the_way(tmp_path:
             "learner": {"precision": "fp32", "device": "cpu"},
         },
     }
-    (result,) = tuned(
-        tune.with_resources(Quarterdeck, ONE_CORE), space, tmp_path, checkpoint_frequency=1, checkpoint_at_end=True
-    )
+    (result,) = tuned(Quarterdeck, space, tmp_path, checkpoint_at_end=True)
     assert result.metrics["env_runners"]["episode_return_mean"] == 5
-    assert {saved["training_iteration"] for _, saved in result.best_checkpoints} == {1, 2}
     again = small_config(Corridor, env_config={"length": 5}).training(
         settings={"network": {"hidden": 8, "layer_norm": True}, "fleet": {"envs_per_runner": 2}}
     )
