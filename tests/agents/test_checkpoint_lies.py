@@ -36,6 +36,7 @@ def framed(header: dict[str, Any], body: bytes, length: int | None = None) -> by
         framed({"dtype": "|u1", "shape": [50, 40]}, b"x" * 2000)[:-20],
         b"",
     ],
+    ids=["short", "empty", "long", "pebibyte", "exabyte", "negative", "header", "torn", "nothing"],
 )
 def test_a_large_array_that_is_not_what_it_claims(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
