@@ -1,10 +1,10 @@
-# Quarterdeck: every target makes .venv and installs what it needs first.
+# Quarterdeck: every target makes .venv and installs what it needs first, and no more.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
 HOSTS := hosts
-ROOMS := envs agents gan cluster
+ROOMS := training envs agents gan cluster
 
 .PHONY: install train test test-cluster check bench clean
 .DELETE_ON_ERROR:
@@ -15,14 +15,14 @@ train: install
 	$(BIN)/quarterdeck train pong
 
 # Files in their own order: the default leaves those of few, long tests for the end, all at once.
-test: install
+test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not hosts"
 
 # Hosts of Linux namespaces: as root on Linux with iproute2, openssh-server and rsync; skipped elsewhere.
-test-cluster: install
+test-cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "$(HOSTS)" tests/hosts
 
-check: install
+check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(ROOMS)
@@ -41,9 +41,10 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "error: '$(PYTHON)' cannot make virtual environments: install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) -e '.[dev]'
+	$(PIP_INSTALL) -e .
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.installed
-	$(PIP_INSTALL) -e '.[dev,bench]'
+# Tools of tests and checks, and the benchmark's peers, come when they are asked for.
+$(VENV)/.dev $(VENV)/.bench: $(VENV)/.installed
+	$(PIP_INSTALL) -e '.[$(patsubst .%,%,$(@F))]'
 	@touch $@

@@ -6,27 +6,37 @@ A checkpoint `agent_steps-000001234` holds `state.json` (the tree of values, wit
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import lz4.frame
 import numpy as np
+import safetensors.numpy
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+
+from agents.array_file import read_array, write_array
 
 FORMAT = 2
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
-MEND = "delete this checkpoint and resume from an older one"
+MEND = "resume from an older one, or start anew"
 State = dict[str, Any]
+T = TypeVar("T")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is absent, damaged or not one of ours; the message names the mend."""
+    """A checkpoint is absent, damaged or not one of ours; made of what is wrong with it and of the mend."""
+
+    def __str__(self) -> str:
+        return ": ".join(map(str, self.args))
+
+
+class OtherFormatError(CheckpointError):
+    """A checkpoint is whole, but of another version of this project."""
 
 
 def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda part: None) -> None:
@@ -34,23 +44,18 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
 
     The directory appears under its name only when it is complete and on disk. `write_parts` may add directories of
     its own to it, each a checkpoint in itself: that is how replay shards save themselves.
+
+    Raises:
+        OSError: the disk is full, or not to be written; nothing of the new checkpoint is left then.
     """
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    tree = _detach(state, arrays, "")
-    small = {name: np.require(array, requirements="C") for name, array in arrays.items() if array.nbytes < LARGE}
-    save_file(small, part / "arrays.safetensors")
-    large = [name for name in arrays if name not in small]
-    for index, name in enumerate(large):
-        _write_lz4(part / f"{index}.lz4", arrays[name])
-    write_parts(part)
-    files = {file.name: _crc(file) for file in sorted(part.iterdir()) if file.is_file()}
-    record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
-    (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
-    for name in (*files, "state.json"):
-        _sync(part / name)
+    try:
+        part.mkdir(parents=True)
+        _write(part, state, write_parts)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     old = path.with_name(f"{path.name}.old.part")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
@@ -58,6 +63,24 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     part.rename(path)
     _sync(path.parent)  # the new name, too, outlives a power cut
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _write(part: Path, state: State, write_parts: Callable[[Path], None]) -> None:
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    tree = _detach(state, arrays, "")
+    small = {name: np.require(array, requirements="C") for name, array in arrays.items() if array.nbytes < LARGE}
+    # Not by safetensors' own writer, whose errors do not say that a disk is full.
+    (part / "arrays.safetensors").write_bytes(safetensors.numpy.save(small))
+    large = [name for name in arrays if name not in small]
+    for index, name in enumerate(large):
+        write_array(part / f"{index}.lz4", arrays[name])
+    write_parts(part)
+    files = {file.name: _crc(file) for file in sorted(part.iterdir()) if file.is_file()}
+    record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
+    (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
+    for name in (*files, "state.json"):
+        _sync(part / name)
+    _sync(part)  # its entries must not be younger than its name
 
 
 def load(path: Path, only: str | None = None) -> State:
@@ -69,25 +92,25 @@ def load(path: Path, only: str | None = None) -> State:
     try:
         record = json.loads((path / "state.json").read_text())
         if record["format"] != FORMAT:
-            raise CheckpointError(
-                f"{path} has format {record['format']}, this version reads {FORMAT}: use that version"
-            )
+            found = f"{path} has format {record['format']}, this version reads {FORMAT}"
+            raise OtherFormatError(found, "use that version")
         if record.pop("own_crc") != _crc_of(record):
-            raise CheckpointError(f"{path / 'state.json'} is damaged: {MEND}")
+            raise CheckpointError(f"{path / 'state.json'} is damaged", MEND)
         large = {
             f"{i}.lz4": name for i, name in enumerate(record["large"]) if only is None or name.startswith(f"{only}/")
         }
         for name in ("arrays.safetensors", *large):
             if _crc(path / name) != record["crc"][name]:
-                raise CheckpointError(f"{path / name} is damaged: {MEND}")
-        arrays = load_file(path / "arrays.safetensors")
-        arrays |= {name: _read_lz4(path / file) for file, name in large.items()}
+                raise CheckpointError(f"{path / name} is damaged", MEND)
+        arrays = safetensors.numpy.load_file(path / "arrays.safetensors")
+        arrays |= {name: read_array(path / file) for file, name in large.items()}
         tree = record["tree"] if only is None else {only: record["tree"][only]}
-        state: State = _attach(tree, arrays)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        state: State = _attach(tree, arrays, "")
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, EOFError, SafetensorError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f"{path} is no readable checkpoint ({error}): give a run that train has saved") from None
+        found = f"{path} is no readable checkpoint ({error})"
+        raise CheckpointError(found, "give a run that train has saved") from None
     return state
 
 
@@ -111,20 +134,48 @@ def latest(folder: Path) -> Path:
     """
     found = complete(folder)
     if not found:
-        raise CheckpointError(f"no checkpoint in {folder}: train first, or name another run directory")
+        raise CheckpointError(f"no checkpoint in {folder}", "train first, or name another run directory")
     return found[-1]
 
 
+def read_newest(folder: Path, read: Callable[[Path], T]) -> tuple[Path, T, dict[Path, str]]:
+    """The newest checkpoint under `folder` that `read` can read, what it made of it, and why newer ones were left.
+
+    Raises:
+        CheckpointError: there is none, none is whole, or one is of another version.
+    """
+    latest(folder)
+    errors: dict[Path, CheckpointError] = {}
+    for path in reversed(complete(folder)):
+        try:
+            return path, read(path), {damaged: str(error.args[0]) for damaged, error in errors.items()}
+        except OtherFormatError:
+            raise
+        except CheckpointError as error:
+            errors[path] = error
+    if len(errors) == 1:
+        raise next(iter(errors.values()))
+    raise CheckpointError("; ".join(str(error.args[0]) for error in errors.values()), "none is whole, start anew")
+
+
+def put_aside(path: Path) -> Path:
+    """Give a damaged checkpoint a name under which nobody looks for a whole one; returns it."""
+    names = (f"{path.name}.{number}.damaged" for number in itertools.count(1))
+    return path.rename(path.with_name(next(name for name in names if not path.with_name(name).exists())))
+
+
 def complete(folder: Path) -> list[Path]:
-    """The checkpoints under `folder` that are whole, oldest first."""
-    return sorted(path for path in folder.glob("agent_steps-*") if path.suffix != ".part" and path.is_dir())
+    """The checkpoints under `folder` that were written to their end, oldest first."""
+    return sorted(path for path in folder.glob("agent_steps-*") if not path.suffix and path.is_dir())
 
 
 def _detach(value: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Any:
-    """Replace every array of a tree by {"array": its name}."""
+    """Replace every array of a tree by {"array": its name}, which is its place."""
     if isinstance(value, dict):
         return {key: _detach(item, arrays, f"{name}/{key}" if name else str(key)) for key, item in value.items()}
     if isinstance(value, np.ndarray):
+        if name in arrays:
+            raise ValueError(f"two arrays are called {name}: leave '/' out of the names of a tree")
         arrays[name] = value
         return {"array": name}
     if isinstance(value, np.generic):
@@ -132,32 +183,12 @@ def _detach(value: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> A
     return value
 
 
-def _attach(tree: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:
+def _attach(tree: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Any:
     if not isinstance(tree, dict):
         return tree
-    if set(tree) == {"array"}:
-        return arrays[tree["array"]]
-    return {key: _attach(item, arrays) for key, item in tree.items()}
-
-
-def _write_lz4(file: Path, array: np.ndarray[Any, Any]) -> None:
-    header = json.dumps({"dtype": array.dtype.str, "shape": array.shape}).encode()
-    with lz4.frame.open(file, "wb") as out:
-        out.write(len(header).to_bytes(8, "little") + header)
-        flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        for start in range(0, flat.size, LARGE):
-            out.write(flat[start : start + LARGE].data)
-
-
-def _read_lz4(file: Path) -> np.ndarray[Any, Any]:
-    with lz4.frame.open(file, "rb") as source:
-        header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
-        array = np.empty(header["shape"], np.dtype(header["dtype"]))
-        flat = array.reshape(-1).view(np.uint8)
-        for start in range(0, flat.size, LARGE):
-            piece = source.read(min(LARGE, flat.size - start))
-            flat[start : start + len(piece)] = np.frombuffer(piece, np.uint8)
-    return array
+    if tree == {"array": name} and name in arrays:  # anything else of that form is somebody's own value
+        return arrays[name]
+    return {key: _attach(item, arrays, f"{name}/{key}" if name else key) for key, item in tree.items()}
 
 
 def _crc_of(record: State) -> int:

@@ -9,13 +9,15 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from agents.frames import blocks_shape
+from agents.keys import MAX_LANES, MAX_SHARDS
 from agents.learner import LearnerSettings
 from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
 from agents.transitions import ReplaySettings
 from envs.base import WorldSettings
+from envs.settings import check_kinds
 
-ROW_BYTES = 12  # of a replay row beside its frame: action, reward, flags, version
+ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +34,17 @@ class FleetSettings:
     roles: bool = False  # place actors only on nodes that offer `rollout`, `replay` and `learner` slots
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name in ("runners", "envs_per_runner", "env_threads", "chunk_steps", "learner_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"fleet.{name} is {getattr(self, name)}: use 1 or more")
-        if self.shards < 0 or self.shards > self.runners:
+        most = min(self.runners, MAX_SHARDS)
+        if not 0 <= self.shards <= most:
+            limit = "runners" if most == self.runners else "the most that keys tell apart"
+            raise ValueError(f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {most} ({limit})")
+        if self.shard_lanes > MAX_LANES:
             raise ValueError(
-                f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {self.runners} (runners)"
+                f"the fleet has {self.shard_lanes} lanes a replay shard, which holds {MAX_LANES}: use more fleet.shards"
             )
         if self.learners < 0 or (self.learners > 1 and self.shards == 0):
             raise ValueError(
@@ -48,6 +55,11 @@ class FleetSettings:
     def lanes(self) -> int:
         """Envs of the whole fleet."""
         return self.runners * self.envs_per_runner
+
+    @property
+    def shard_lanes(self) -> int:
+        """Lanes a replay shard holds: those of its runners, of all without shards."""
+        return -(-self.runners // max(self.shards, 1)) * self.envs_per_runner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +73,7 @@ class EvaluationSettings:
     every_episodes: int = 8
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.protocol not in ("classic", "machado", "training"):
             raise ValueError(f"evaluation.protocol is {self.protocol!r}: use classic, machado or training")
         if self.episodes < 1 or self.every_episodes < 1 or self.every_steps < 0:
@@ -75,9 +88,10 @@ class StopSettings:
 
     steps: int = 50_000_000  # agent steps
     minutes: float = 1e9  # of wall clock, counted from the command's start, over all resumed parts
-    score: float | None = None  # mean score of the last 30 games of the lanes that explore least
+    score: float | None = None  # mean score of the last 30 games of the lanes at low epsilon (0.02 or less)
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.steps < 1 or self.minutes <= 0:
             raise ValueError("steps must be 1 or more, minutes above 0")
 
@@ -102,15 +116,15 @@ class Settings:
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
         if self.checkpoint_minutes <= 0:
             raise ValueError("checkpoint_minutes must be above 0")
 
     def shard_lanes(self) -> int:
-        """Lanes a replay shard holds: those of its runners, of all without shards."""
-        shards = max(self.fleet.shards, 1)
-        return -(-self.fleet.runners // shards) * self.fleet.envs_per_runner
+        """Lanes a replay shard holds."""
+        return self.fleet.shard_lanes
 
     def shard_replay(self) -> ReplaySettings:
         """Replay settings of one shard: its share of the capacity; when learning starts is the driver's concern."""

@@ -185,4 +185,4 @@ def policy_of(state: dict[str, Any], settings: Settings) -> Actor:
         network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
     except RuntimeError:
         raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
-    return Actor(network, autocast=settings.learner.precision == "bf16")
+    return Actor(network, precision=settings.learner.precision)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, get_args
 
 import torch
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from agents.losses import ErrorLoss, clip_reward, error_loss, importance_weights
 from agents.networks import NetworkSettings, QNetwork
 from agents.transitions import Batch, Replay
 from agents.updates import Learned, Update
+from envs.settings import check_kinds
+from training.device import Precision, autocast, resolve_device, resolve_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +36,11 @@ class LearnerSettings:
     target_period: int = 2_500  # learner updates between copies to the target network
     average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
     max_grad_norm: float = 10.0
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Precision = "auto"  # auto: bf16 where that is faster, decided by every process for itself
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.batch_size < 1 or self.target_period < 1:
             raise ValueError("learner.batch_size and learner.target_period must be 1 or more")
         if not (self.learning_rate > 0 and self.adam_epsilon > 0 and self.max_grad_norm > 0):
@@ -48,8 +51,8 @@ class LearnerSettings:
             raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
-        if self.loss not in ("huber", "squared") or self.precision not in ("bf16", "fp32"):
-            raise ValueError("learner.loss is huber or squared, learner.precision bf16 or fp32")
+        if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):
+            raise ValueError("learner.loss is huber or squared, learner.precision auto, bf16 or fp32")
         if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
             raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
 
@@ -59,11 +62,7 @@ class LearnerSettings:
         Raises:
             ValueError: the named device is not on this machine.
         """
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"learner.device {self.device} is not on this machine: use cpu or auto")
-        return self.device
+        return resolve_device(self.device, "learner.device")
 
 
 AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
@@ -101,8 +100,8 @@ class Learner:
         self.sampler = ThreadPoolExecutor(1, "sampler")
 
     def precision(self) -> torch.autocast:
-        """Autocast to bfloat16 where the settings say so; parameters and losses stay float32."""
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.precision)
 
     def bootstrap(self, batch: Batch) -> Tensor:
         """The target network's values [B, A] of the states where the windows end."""
@@ -151,7 +150,7 @@ class Learner:
         A second thread draws the next batch meanwhile, and has the target network judge it: results are those of one
         thread, since it waits where this update renews the target network.
         """
-        learned = Learned(updates)
+        learned, precision = Learned(updates), resolve_precision(self.settings.precision, self.device)
         draws = deque([self.sampler.submit(self._draw, replay)] if updates else [])
         for left in range(updates - 1, -1, -1):
             started = perf_counter()
@@ -165,11 +164,11 @@ class Learner:
                 draws.append(self.sampler.submit(self._draw, replay))
             if batch.prioritized:
                 wait(draws)  # always draw before the priorities change, so that runs can be repeated
-                replay.update_priorities(batch.key, update.td_error.abs().cpu().numpy())
+                replay.update_priorities(batch.key, update.priority(precision))
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
-                learned.look(update, batch)
+                learned.look(update, batch, precision)
         return learned
 
     def _draw(self, replay: Replay) -> tuple[Batch, Tensor]:
@@ -208,9 +207,8 @@ class Learner:
             for network, saved in ((getattr(self, name), state[name]) for name in ("policy", "online", "target")):
                 network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in saved.items()})
         except RuntimeError:
-            raise ValueError(
-                "the saved networks have another shape: use the settings the run was started with"
-            ) from None
+            mend = "use the settings the run was started with"
+            raise ValueError(f"the saved networks have another shape: {mend}") from None
         moments = {
             int(index): {name: torch.from_numpy(value.copy()) for name, value in saved.items()}
             for index, saved in state["moments"].items()

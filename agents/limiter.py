@@ -1,4 +1,16 @@
-"""Samples per insert: the ratio that keeps results independent of how fast a machine is."""
+"""Samples per insert: the ratio that keeps results independent of how fast a machine is.
+
+With C agent steps in one chunk of every collector, samples / ratio lie behind the inserted steps by
+
+* less than one update's need (batch size / ratio) whenever the learner has done what is due. The main loops do so
+  before they ask for more: between any two of their turns the ratio holds to within one batch, for every fleet;
+* less than C and that need within a turn, when chunks have just come in;
+* less than 2 C and that need if a learner should work beside the collectors, however slow it is: N inserts may then be
+  off by 2 C / N. The slack is there for that.
+
+So a fast and a slow machine train equally often, but may be C agent steps apart in what replay already holds at an
+update, and a chunk apart in how old the weights are that played it.
+"""
 
 from __future__ import annotations
 
@@ -16,30 +28,33 @@ class SamplesPerInsert:
     learning_starts: int  # agent steps
     inserted: int = 0  # agent steps in replay, ever
     sampled: int = 0  # transitions trained on, ever
+    forfeited: int = 0  # samples that were earned while replay was lost and had nothing to draw, ever
 
     def updates_due(self, batch_size: int) -> int:
         """Updates that the learner may do now: it never runs ahead of the data."""
         earned = self.ratio * max(self.inserted - self.learning_starts, 0)
-        return max(int((earned - self.sampled) // batch_size), 0)
+        return max(int((earned - self.sampled - self.forfeited) // batch_size), 0)
 
     def steps_ahead(self) -> float:
-        """Agent steps that wait to be trained on: collectors stop where this exceeds their slack."""
-        return self.inserted - self.learning_starts - self.sampled / self.ratio
+        """Agent steps that wait to be trained on: with those on their way they stop collectors at the slack."""
+        return self.inserted - self.learning_starts - (self.sampled + self.forfeited) / self.ratio
 
     def slack(self, batch_size: int, chunk_steps: int) -> float:
-        """How far collectors may be ahead: two chunks each (`chunk_steps` of the whole fleet), and one update's need.
+        """How far collectors may be ahead: one chunk each (`chunk_steps` of the whole fleet), and one update's need.
 
-        Without the latter a large batch at a small ratio would never become due, and both sides would wait.
+        One chunk each keeps them all busy while the learner trains. Without the update's need a large batch at a small
+        ratio would never become due, and both sides would wait.
         """
-        return 2 * chunk_steps + batch_size / self.ratio
+        return chunk_steps + batch_size / self.ratio
 
     def state(self) -> dict[str, int]:
-        """Both counters, for a checkpoint."""
-        return {"inserted": self.inserted, "sampled": self.sampled}
+        """All counters, for a checkpoint."""
+        return {"inserted": self.inserted, "sampled": self.sampled, "forfeited": self.forfeited}
 
     def load_state(self, state: dict[str, int]) -> None:
         """Take over `state`'s counters."""
         self.inserted, self.sampled = state["inserted"], state["sampled"]
+        self.forfeited = state.get("forfeited", 0)  # older checkpoints counted them as trained on
 
     def measured(self) -> float:
         """Samples per insert so far, counted from the start of learning; 0 before."""

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents.frames import BLOCK
+from envs.settings import check_kinds
 
 Kind = Literal["dqn2013", "dqn2015", "mlp"]
 # (channels, kernel, stride) of each convolution, then the hidden units of the dense layer.
@@ -34,6 +35,7 @@ class NetworkSettings:
     hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.kind not in get_args(Kind):
             raise ValueError(f"network.kind is {self.kind!r}: use one of {', '.join(get_args(Kind))}")
         if self.stack < 1:

@@ -1,13 +1,4 @@
-"""One replay shard: every frame stored once, stacks and n-step windows rebuilt at sampling.
-
-Each env of each runner is a **lane**: a ring of rows as they happened. Row t holds frame_t, the action taken at it, the
-reward that followed, whether that ended all value (`terminal`), and whether frame_t begins an episode (`first`):
-
-* a stack reaches back to the row that is `first`, and repeats that frame before it;
-* an n-step window ends with a `terminal` row (discount 0), or at the last row before a `first` one: it holds the true
-  last frame of a truncated episode, or of a runner that died, and its value is bootstrapped from;
-* a row followed by a `first` one has no transition and is never sampled;
-* rows behind a gap, which a lost chunk leaves, begin anew as an episode's do.
+"""One replay shard: rows in lanes (`agents.lanes`), drawn uniformly or by priority.
 
 Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
 """
@@ -19,18 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from agents.frames import blocks_shape
+from agents.keys import key_of, place_of
+from agents.lanes import Lanes
 from agents.sumtree import SumTree
 from agents.transitions import Batch, Chunk, Index, ReplayEmpty, ReplaySettings
-from agents.windows import n_step_window, stack_ages
+from agents.windows import ranges
 
 COLUMNS = ("action", "reward", "terminal", "first", "version")
-LANE_BITS = 40  # a key is lane << 40 | row number since the lane began: overwritten rows are told from new ones
 
 
-class ReplayShard:
+class ReplayShard(Lanes):
     """A ring of rows per lane in this process's memory, or its frames on `device`."""
 
     def __init__(
@@ -44,68 +34,50 @@ class ReplayShard:
         gamma: float,
         seed: int,
         device: str = "cpu",
+        key_offset: int = 0,  # see `agents.keys`
     ) -> None:
-        self.settings, self.lanes, self.stack, self.gamma, self.device = settings, lanes, stack, gamma, device
-        self.rows = settings.capacity // lanes
-        if self.rows < 4 * (stack + settings.n_step):
+        rows = settings.capacity // lanes
+        if rows < 4 * (stack + settings.n_step):
             raise ValueError(f"replay.capacity {settings.capacity} is too small for {lanes} lanes: raise it")
-        slots = lanes * self.rows
-        zeros = np.zeros((slots, *blocks_shape(frame_shape)), frame_dtype)  # untouched pages cost no memory
-        self.frames = torch.from_numpy(zeros).to(device)
-        # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
-        self._cells = self.frames.view(torch.complex128) if frame_dtype == np.uint8 else self.frames
-        self.action, self.reward = np.zeros(slots, np.uint8), np.zeros(slots, np.float32)
-        self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
-        self.version = np.zeros(slots, np.int32)
-        self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
-        self.next_row = np.zeros(lanes, np.int64)  # `Chunk.row` that goes on where each lane ends
-        self.tree = SumTree(slots) if settings.prioritized else None
+        super().__init__(
+            lanes,
+            rows,
+            frame_shape=frame_shape,
+            frame_dtype=frame_dtype,
+            stack=stack,
+            n_step=settings.n_step,
+            gamma=gamma,
+            device=device,
+        )
+        self.settings, self.key_offset = settings, key_offset
+        self.tree = SumTree(lanes * rows) if settings.prioritized else None
         self.max_priority, self.stale_priority_updates = 1.0, 0
         self.rng = np.random.default_rng(seed)
 
     def add(self, chunk: Chunk) -> None:
-        """Append a chunk to its lanes, overwriting their oldest rows.
+        """Append a chunk to its lanes, overwriting their oldest rows. A chunk that has come before is left out.
 
         Raises:
-            ValueError: the chunk is longer than half a lane, or names lanes that this shard does not have.
+            ValueError: the chunk is longer than half a lane, names lanes that this shard does not have, or holds
+                another kind of rows than this shard's; nothing has changed.
         """
-        time, envs = chunk.action.shape
-        lanes = np.arange(chunk.lane, chunk.lane + envs)
-        if time > self.rows // 2 or not 0 <= chunk.lane <= self.lanes - envs:
-            raise ValueError(f"{time} rows from lane {chunk.lane} on do not fit {self.lanes} x {self.rows}: add fewer")
+        self.check(chunk)
+        if self.has(chunk):
+            return
         before = self._eligible()
-        slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
-        frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # Ray's cannot be written to
-        self._cells[torch.from_numpy(slot).to(self.device)] = frames.to(self.device).view(self._cells.dtype)
-        self.action[slot], self.reward[slot] = chunk.action, chunk.reward
-        self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
-        # Nothing spans the gap that a lost chunk left.
-        self.first[slot[0]] |= (self.next_row[lanes] != chunk.row) & (self.written[lanes] > 0)
-        self.written[lanes] += time
-        self.next_row[lanes] = chunk.row + time
+        self.write(chunk)
         if self.tree is not None:
-            self._move_window(lanes, before)
-
-    def _slot(self, lane: Index, row: Index) -> Index:
-        return lane * self.rows + row % self.rows
-
-    def _eligible(self) -> tuple[Index, Index]:
-        """Rows [low, high) of each lane whose stack is still there and whose n following rows already are."""
-        # A shard that restarted empty begins in the middle of an episode: frames of its first stacks are lost.
-        begun = np.where(self.first[:: self.rows] | (self.written == 0), 0, self.stack - 1)
-        low = np.maximum(self.written - self.rows + self.stack - 1, begun)
-        return low, np.maximum(self.written - self.settings.n_step, low)
+            self._move_window(np.arange(chunk.lane, chunk.lane + chunk.action.shape[1]), before)
 
     def _move_window(self, lanes: Index, before: tuple[Index, Index]) -> None:
         """Rows that became eligible enter the sum tree with the highest priority seen; rows that left weigh 0."""
         assert self.tree is not None
         low, high = self._eligible()
-        for lane in lanes:
-            gone = np.arange(before[0][lane], min(low[lane], before[1][lane]))
-            new = np.arange(max(before[1][lane], low[lane]), high[lane])
-            self.tree.set(self._slot(lane, gone), 0.0)
-            broken = self.first[self._slot(lane, new + 1)]
-            self.tree.set(self._slot(lane, new), np.where(broken, 0.0, self.max_priority))
+        gone = self._slot(*ranges(lanes, before[0][lanes], np.minimum(low, before[1])[lanes]))
+        lane, row = ranges(lanes, np.maximum(before[1], low)[lanes], high[lanes])
+        weight = np.where(self.first[self._slot(lane, row + 1)], 0.0, self.max_priority)
+        # In one go for all lanes: where a new row has taken the place of a gone one, the last one named counts.
+        self.tree.set(np.concatenate([gone, self._slot(lane, row)]), np.concatenate([np.zeros(len(gone)), weight]))
 
     def __len__(self) -> int:
         """Rows that can be drawn (those followed by a new episode's first frame still counted)."""
@@ -122,7 +94,10 @@ class ReplayShard:
 
         Raises:
             ReplayEmpty: nothing can be drawn yet.
+            ValueError: `batch_size` is below 1.
         """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: draw 1 transition or more")
         if self.mass <= 0:
             raise ReplayEmpty("replay is empty: add rows before sampling")
         lane, row, priority = (self._draw_uniform if self.tree is None else self._draw_prioritized)(batch_size)
@@ -135,7 +110,7 @@ class ReplayShard:
             discount=torch.from_numpy(discount).to(self.device),
             next_obs=obs[batch_size:],
             priority=torch.from_numpy(priority.astype(np.float32)).to(self.device),
-            key=lane << LANE_BITS | row,
+            key=key_of(lane, row, self.key_offset),
             version=self.version[slot],
             prioritized=self.tree is not None,
         )
@@ -161,26 +136,16 @@ class ReplayShard:
         newest = self.written[lane] - 1
         return lane, newest - (newest - place) % self.rows, self.tree.get(slot)
 
-    def _windows(self, lane: Index, row: Index) -> tuple[Index, Index, NDArray[np.float32], NDArray[np.float32]]:
-        """Slots [B], window lengths k [B], rewards [B, n] and discounts [B] of transitions that begin at the rows."""
-        n = self.settings.n_step
-        slots = self._slot(lane[:, None], row[:, None] + np.arange(n + 1))
-        inside, ended = n_step_window(self.first[slots[:, 1:]], self.terminal[slots[:, :n]])
-        steps = inside.sum(1)
-        discount = np.where(ended, 0.0, self.gamma**steps).astype(np.float32)
-        return slots[:, 0], steps, self.reward[slots[:, :n]] * inside, discount
-
-    def _stacks(self, lane: Index, row: Index) -> Tensor:
-        """Observations [B, P, K, D] whose newest frame is the row's."""
-        ages = stack_ages(self.first[self._slot(lane[:, None], row[:, None] - np.arange(self.stack))])
-        slots = self._slot(lane[:, None], row[:, None] - ages)[:, ::-1]
-        cells = self._cells[torch.from_numpy(slots.copy()).to(self.device)].transpose(1, 2).contiguous()
-        return cells.view(torch.float64).view(self.frames.dtype) if cells.is_complex() else cells
-
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
-        """Set |TD error| [B] of rows by key; rows overwritten since, or lost in a restart, are skipped and counted."""
+        """Set |TD error| [B] of rows by key; rows overwritten since, or lost in a restart, are skipped and counted.
+
+        Raises:
+            FloatingPointError: an error is no finite number; nothing has changed.
+        """
         assert self.tree is not None
-        lane, row = key >> LANE_BITS, key & ((1 << LANE_BITS) - 1)
+        if not np.isfinite(priority).all():
+            raise FloatingPointError("a TD error is no finite number: training has diverged")
+        lane, row = place_of(key, self.key_offset)
         low, high = self._eligible()
         alive = (row >= low[lane]) & (row < high[lane]) & ~self.first[self._slot(lane, row + 1)]
         self.stale_priority_updates += int((~alive).sum())
@@ -207,13 +172,13 @@ class ReplayShard:
         Raises:
             ValueError: the state is that of a shard with other lanes, capacity or frames.
         """
-        if state["frames"].shape != tuple(self.frames.shape) or (state["tree"] is None) != (self.tree is None):
+        same = state["frames"].shape == tuple(self.frames.shape) and state["written"].shape == self.written.shape
+        if not same or (state["tree"] is None) != (self.tree is None):
             raise ValueError("the saved replay has another shape: resume with the settings the run was started with")
         self.frames.copy_(torch.from_numpy(state["frames"]))
         for name, column in state["rows"].items():
             getattr(self, name)[:] = column
-        self.written[:] = state["written"]
-        self.next_row[:] = state["next_row"]
+        self.written[:], self.next_row[:], self.life[:] = state["written"], state["next_row"], 0
         if self.tree is not None:
             self.tree.nodes[:] = state["tree"]
         self.max_priority, self.stale_priority_updates = state["max_priority"], state["stale_priority_updates"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from agents.frames import FrameStack, blocks_shape, to_blocks
 from agents.networks import QNetwork
 from agents.policy import ExplorationSettings, epsilon_greedy, epsilons
-from agents.transitions import Chunk
+from agents.transitions import ACTION, Chunk
 from envs.base import TimeStep, World
+from training.device import Precision, autocast
 
 TRAINING_SEEDS = 1 << 30  # world seeds of training lie below, those of evaluation above
 
@@ -44,14 +46,25 @@ class Tally:
 class Actor:
     """Values and epsilon-greedy actions of a network for E stacks at once."""
 
-    def __init__(self, network: QNetwork, *, autocast: bool, device: str = "cpu") -> None:
-        self.network, self.autocast, self.device = network, autocast, device
+    def __init__(self, network: QNetwork, *, precision: Precision, device: str = "cpu") -> None:
+        self.network, self.precision, self.device = network, precision, device
 
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         """Q [E, A] of stacks [E, P, K, D]."""
-        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=self.autocast):
+        with torch.inference_mode(), autocast(self.device, self.precision):
             q: NDArray[np.float32] = self.network(torch.from_numpy(obs).to(self.device)).cpu().numpy()
         return q
+
+    def load(self, weights: dict[str, NDArray[Any]]) -> None:
+        """Take over all of the network's parameters, or none.
+
+        Raises:
+            ValueError: parameters are missing, or are those of another network.
+        """
+        mine = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
+        if mine != {name: value.shape for name, value in weights.items()}:
+            raise ValueError("these are not all parameters of the acting network: send every one, in its shape")
+        self.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
 
 
 class Rollout:
@@ -88,6 +101,7 @@ class Rollout:
         self.steps = np.zeros(self.world.num_envs, np.int64)
         self.frames = np.zeros(self.world.num_envs, np.int64)
         self.rows = 0
+        self.life = secrets.randbelow(2**62) + 1  # names chunks, and decides nothing that is learned
 
     def _observe(self, step: TimeStep) -> None:
         self.current = to_blocks(step.frame)
@@ -101,11 +115,14 @@ class Rollout:
             time: T, rows a lane adds to replay.
             agent_steps: steps the whole fleet has taken, which is epsilon's clock.
             version: of the network's weights, stamped on the rows.
+
+        Raises:
+            FloatingPointError: the world gave a reward or an observation that is no finite number.
         """
         envs, mine = self.world.num_envs, slice(self.lane, self.lane + self.world.num_envs)
         epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
         frames = np.empty((time, envs, *self.blocks), self.world.frame_dtype)
-        action, reward = np.empty((time, envs), np.uint8), np.empty((time, envs), np.float32)
+        action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
         tally = Tally(0, 0, [], 0.0, 0.0, 0.0)
         for t in range(time):
@@ -121,8 +138,18 @@ class Rollout:
             tally.q_mean += float(q_t.max(1).mean()) / time
             tally.policy_seconds += acting - started
             tally.env_seconds += perf_counter() - acting
+        self._refuse_broken(reward=reward, observation=frames)
         self.rows += time
-        return Chunk(frames, action, reward, terminal, first, self.lane, version, self.rows - time), tally
+        row = self.rows - time
+        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life), tally
+
+    def _refuse_broken(self, **fields: NDArray[Any]) -> None:
+        """Look once a chunk whether what the world gave, [T, E, ...] by name, are numbers that can be learned from."""
+        for name, values in fields.items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                place = tuple(np.argwhere(~np.isfinite(values))[0])
+                game = self.world.protocol.get("env", self.world.protocol["world"])
+                raise FloatingPointError(f"{game} gave the {name} {values[place]} in env {place[1]}: mend the world")
 
     def _count(self, step: TimeStep, epsilon: NDArray[np.float64], tally: Tally) -> None:
         """Add one time step to the tally; resets are neither steps nor frames."""

@@ -36,7 +36,7 @@ class RunStats:
     evaluations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (agent steps, summary), not yet read
 
     def collected(self, tally: Tally, greedy_epsilon: float) -> None:
-        """Count a chunk. Games of lanes whose epsilon is at most `greedy_epsilon` also count as greedy."""
+        """Count a chunk. Games of all lanes whose epsilon was at most `greedy_epsilon` by then also count as greedy."""
         self.agent_steps += tally.agent_steps
         self.frames += tally.frames
         self.episodes += len(tally.episodes)

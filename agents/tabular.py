@@ -205,14 +205,13 @@ def save_table(folder: Path, progress: TabularProgress) -> Path:
     return checkpoint.save_next(folder, progress.agent_steps, progress._asdict())
 
 
-def load_table(folder: Path) -> TabularProgress:
-    """Read the newest checkpoint that `save_table` wrote under `folder`.
+def load_table(path: Path) -> TabularProgress:
+    """Read the checkpoint `path`, which `save_table` wrote.
 
     Raises:
-        CheckpointError: there is none, it is damaged, or it holds no table.
+        CheckpointError: it is damaged, or it holds no table.
     """
-    path = checkpoint.latest(folder)
     try:
         return TabularProgress(**checkpoint.load(path))
     except TypeError as error:
-        raise checkpoint.CheckpointError(f"{path} holds no table: give a run of `train taxi`") from error
+        raise checkpoint.CheckpointError(f"{path} holds no table", "give a run of `train taxi`") from error

@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from envs.settings import check_kinds
+
 Index = NDArray[np.int64]
+ACTION = np.dtype(np.uint16)  # of stored actions: worlds with more of them are refused (`envs.base.MAX_ACTIONS`)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,7 @@ class ReplaySettings:
     learning_starts: int = 50_000  # agent steps before the first update
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.capacity < 1_000:
             raise ValueError(f"replay.capacity is {self.capacity}: use at least 1,000 frames")
         if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1 and self.beta_updates > 0):
@@ -49,13 +53,35 @@ class Chunk(NamedTuple):
     """T consecutive rows of E lanes, time-major, as a rollout makes them."""
 
     frames: NDArray[Any]  # [T, E, P, D] uint8 or float32
-    action: NDArray[np.uint8]  # [T, E]
+    action: NDArray[np.uint16]  # [T, E]
     reward: NDArray[np.float32]  # [T, E] raw
     terminal: NDArray[np.bool_]  # [T, E] no value beyond this transition (termination or a signalled life loss)
     first: NDArray[np.bool_]  # [T, E] this frame begins an episode
     lane: int  # the first lane; the runner's others follow
     version: int  # of the weights that chose the actions
     row: int  # rows of this life of the runner before these: a number left out shows that a chunk was lost
+    life: int = 0  # tells this life of the runner from its others: the same life and row is the same chunk; 0: unknown
+
+
+def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse a chunk that is not made of rows with frames [P, D] = `frame` of `dtype`.
+
+    Raises:
+        ValueError: a column has another shape or dtype, or a number in it is not finite.
+    """
+    shape = (*chunk.action.shape, *frame)
+    if chunk.frames.shape != shape or chunk.frames.dtype != dtype:
+        raise ValueError(
+            f"the chunk's frames are {chunk.frames.dtype} {list(chunk.frames.shape)}: give {dtype} {list(shape)}"
+        )
+    for name in ("reward", "terminal", "first"):
+        if getattr(chunk, name).shape != chunk.action.shape:
+            raise ValueError(f"the chunk's {name} has another shape than its action: give {list(chunk.action.shape)}")
+    if not np.can_cast(chunk.action.dtype, ACTION):
+        raise ValueError(f"the chunk's action is {chunk.action.dtype}: give {ACTION}")
+    for name, column in (("reward", chunk.reward), ("frames", chunk.frames)):
+        if column.dtype.kind == "f" and not np.isfinite(column).all():
+            raise ValueError(f"the chunk's {name} holds a number that is not finite: mend the world that gave it")
 
 
 class Batch(NamedTuple):

@@ -21,6 +21,17 @@ class Update(NamedTuple):
     q: Tensor  # [B] of the actions taken
     grad_norm: Tensor  # [] before clipping
 
+    def priority(self, precision: str) -> NDArray[np.float32]:
+        """|TD error| [B], on the CPU.
+
+        Raises:
+            FloatingPointError: one of them is no finite number.
+        """
+        error: NDArray[np.float32] = self.td_error.abs().cpu().numpy()
+        if not np.isfinite(error).all():
+            raise diverged("TD error", float(error[~np.isfinite(error)][0]), precision)
+        return error
+
 
 @dataclass
 class Learned:
@@ -34,7 +45,7 @@ class Learned:
     sample_seconds: float = 0.0
     update_seconds: float = 0.0
 
-    def look(self, update: Update, batch: Batch) -> None:
+    def look(self, update: Update, batch: Batch, precision: str) -> None:
         """Read the update's values off the device.
 
         Raises:
@@ -42,9 +53,7 @@ class Learned:
         """
         loss = float(update.loss)
         if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss became {loss}: lower learner.learning_rate, or use learner.precision fp32"
-            )
+            raise diverged("loss", loss, precision)
         self.q, self.td_error = update.q.cpu().numpy(), update.td_error.cpu().numpy()
         self.scalars = {
             "loss": loss,
@@ -53,3 +62,9 @@ class Learned:
             "grad_norm": float(update.grad_norm),
         }
         self.version = batch.version
+
+
+def diverged(name: str, value: float, precision: str) -> FloatingPointError:
+    """The error of a training whose `name` is no finite number any more, with what mends it."""
+    mend = ", or use learner.precision fp32" if precision == "bf16" else ""
+    return FloatingPointError(f"the {name} became {value}: lower learner.learning_rate{mend}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.transitions import Index
+
 Flags = NDArray[np.bool_]
 
 
@@ -33,3 +35,13 @@ def stack_ages(first: Flags) -> NDArray[np.int64]:
     oldest = np.where(np.any(first, axis=1), np.argmax(first, axis=1), depth - 1)
     ages: NDArray[np.int64] = np.minimum(np.arange(depth), oldest[:, None])
     return ages
+
+
+def ranges(name: Index, begin: Index, end: Index) -> tuple[Index, Index]:
+    """The numbers of several ranges [begin, end), one range [N] after the other, each beside its range's `name`.
+
+    Returns [M] names and [M] numbers; a range that ends before it begins is empty.
+    """
+    length = np.maximum(end - begin, 0)
+    passed = np.cumsum(length) - length  # numbers of the ranges before
+    return np.repeat(name, length), np.arange(length.sum()) + np.repeat(begin - passed, length)

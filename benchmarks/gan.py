@@ -50,7 +50,7 @@ COVERAGE: Recipes = {
 }
 SEARCH = ["--minutes=1e9", "--trials=4", "--rounds=6", "--concurrent=2"]
 SCHEDULERS: Recipes = {name: ["digits", *SEARCH, f"--scheduler={name}"] for name in ("pbt", "random")}
-SCORES = ("fd_clf", "fd_floor", "kid_clf", "precision", "recall", "nn_ratio")
+SCORES = ("fd_clf", "fd_floor", "fd_floor_std", "kid_clf", "precision", "recall", "nn_ratio")
 TABLES = {
     "losses": ("gan", LOSSES, SCORES),
     "losses-without-classes": ("gan", WITHOUT_CLASSES, SCORES),

@@ -29,10 +29,10 @@ from benchmarks.speed import say
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
 from cluster.fleet import start_ray
-from cluster.rundir import hardware
 from cluster.runner import Runner
 from cluster.wire import pack
 from envs import make_world
+from training.provenance import hardware
 
 ENVS, TIME = 32, 16
 PROCESSES = 8

@@ -37,8 +37,8 @@ from agents.presets import pong
 from agents.rollout import Actor
 from agents.transitions import Batch
 from cluster.fleet import FleetRun
-from cluster.rundir import hardware
 from envs import make_world
+from training.provenance import hardware
 
 BATCH = 256
 RATIOS = (2, 4, 8)
@@ -75,7 +75,7 @@ def env_rate(seconds: float) -> float:
 def infer_rate(seconds: float) -> float:
     """Observations per second through the acting network, 64 at a time."""
     learner = _learner()
-    actor = Actor(learner.online, autocast=True)
+    actor = Actor(learner.online, precision="auto")
     obs = np.random.default_rng(0).integers(256, size=(64, *_obs_shape()), dtype=np.uint8)
     return _repeat(lambda _: actor.values(obs), seconds) * 64
 
@@ -93,7 +93,7 @@ def train_rate(seconds: float) -> float:
         obs[0], torch.zeros(BATCH, dtype=torch.int64), ones[:, None], ones, obs[1], ones, key, key.astype(np.int32)
     )
     whole = _repeat(lambda _: learner.update(batch), seconds) * BATCH
-    actor = Actor(learner.online, autocast=True)
+    actor = Actor(learner.online, precision="auto")
     target = _repeat(lambda _: actor.values(obs[1].numpy()), seconds / 4) * BATCH
     return 1 / (1 / whole - 1 / target)
 
@@ -139,8 +139,6 @@ def all_cores(part: Callable[[float], float], seconds: float) -> float:
 
 def loop(ratio: float, seconds: float) -> dict[str, float]:
     """Steady state of the distributed loop: real runners, real replay, real updates."""
-    # Runners below the learner's 10: with large batches and a runner on every core, no core then waits for anybody.
-    os.environ.setdefault("RAY_worker_niceness", "15")
     keep_freed_memory()
     run = FleetRun(settings_for(ratio))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,8 @@ from cluster.ablation_settings import NAIVE, STAGES, Ablation, stages
 from cluster.commands import check
 from cluster.fleet import start_ray
 from cluster.ledger import append_row
-from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, write_json
+from cluster.rundir import RunDir, default_run_dir, write_json
+from training.provenance import origin, process_seconds
 
 COLUMNS = ("stage", "seed", "score", "agent_steps", "updates", "seconds")
 RETRIES = 3  # of a training whose node died
@@ -57,19 +59,26 @@ def ablation(options: Ablation) -> int:
         return 0
     directory = RunDir(options.run_dir or default_run_dir("ablation", settings.world.env, settings.seed))
     record = {"workload": "ablation", "preset": "lecture", "serial": True, "settings": to_dict(settings)}
-    directory.create({**record, "seeds": options.seeds, **origin()})
+    with closing(directory):
+        directory.create({**record, "seeds": options.seeds, **origin()})
+        _ablate(options, directory, started)
+    return 0
+
+
+def _ablate(options: Ablation, directory: RunDir, started: float) -> None:
+    settings = options.settings
+    ours = start_ray(1)
     try:
-        start_ray(1)
         rows = _train_all(options, directory)
     finally:
-        ray.shutdown()
+        if ours:
+            ray.shutdown()
     bars = bars_of(rows, STAGES)
     figure = directory.path / "ablation.png"
     draw_bars(figure, bars, f"{settings.world.env}, {settings.stop.steps:,} agent steps, {options.seeds} seeds a bar")
     _write(directory, bars, options, time.monotonic() - started)
     print("\n".join(told(bars)))
     print(f"the figure is {figure}")
-    return 0
 
 
 def _train_all(options: Ablation, directory: RunDir) -> list[dict[str, Any]]:

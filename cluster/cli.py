@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from cluster.command_table import COMMANDS, GAN_PRESETS, Command, examples, preset_of
+from cluster.errors import FleetError
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
 
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments[0] not in COMMANDS:
             raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(COMMANDS)}")
         return run(arguments[0], COMMANDS[arguments[0]], arguments[1:])
-    except (ValueError, FloatingPointError, MemoryError, OSError) as error:
+    except (ValueError, FloatingPointError, MemoryError, OSError, FleetError) as error:
         print(f"quarterdeck: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
-from agents import checkpoint
 from agents.config import Settings, from_dict, to_dict
 from agents.evaluation import evaluate_network, policy_of, told
 from agents.memory import keep_freed_memory, require_memory
@@ -24,11 +25,18 @@ from cluster.arguments import parse
 from cluster.command_table import preset_of
 from cluster.display import Display
 from cluster.options import Evaluate
-from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, protocol_name, write_json
+from cluster.resume import full_disk_explained, resume
+from cluster.rundir import RunDir, default_run_dir, protocol_name, write_json
+from cluster.saved_policy import read_policy, record_of
 from cluster.session import Run, Session
 from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, evaluate_table, train_table
-from envs import make_world
+from envs import WorldSettings, make_world
+from envs.atari import game_name
+from envs.registry import require_frames
+from training.device import said_precision, used_precision
+from training.interrupt import Interrupt
+from training.provenance import origin, process_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +76,7 @@ def train(arguments: list[str]) -> int:
     if preset in TABULAR_PRESETS:
         table = parse(TrainTable, rest, f"train {preset}", TrainTable(settings=TABULAR_PRESETS[preset]()))
         directory = RunDir(table.run_dir or default_run_dir(preset, table.settings.env, table.settings.seed))
-        return train_table(table.settings, directory, resume=table.resume, dry_run=table.dry_run)
+        return train_table(table.settings, directory, preset, resume=table.resume, dry_run=table.dry_run)
     options = _parsed(rest, preset, PRESETS[preset]())
     settings = options.settings
     directory = RunDir(options.run_dir or default_run_dir(preset, settings.world.env, settings.seed))
@@ -78,20 +86,33 @@ def train(arguments: list[str]) -> int:
     if options.dry_run:
         return 0
     require_memory(needed, "replay", "lower --replay.capacity")
-    # A run that ended before its first checkpoint begins anew.
-    saved = checkpoint.complete(directory.checkpoints) if options.resume else []
-    if not options.resume:
-        directory.create({"preset": preset, "serial": options.serial, "settings": to_dict(settings), **origin()})
-    serial = directory.record()["serial"] if options.resume else options.serial
-    return _run(settings, directory, saved[-1] if saved else None, started, serial=serial)
+    go_on = f"quarterdeck train {preset} --run-dir {directory.path} --resume"
+    with closing(directory), full_disk_explained(directory, go_on):
+        if options.resume:
+            directory.claim()
+            return _run(settings, directory, None, started, go_on)
+        directory.reserve()
+        used = used_precision(settings.learner.precision, settings.learner.device)
+        record = {"preset": preset, "serial": options.serial, "settings": to_dict(settings), "precision": used}
+        return _run(settings, directory, {**record, **origin()}, started, go_on)
 
 
 def _parsed(arguments: list[str], preset: str, default: Settings) -> Train:
     """What is given on the command line, over what stands in --settings, over `default`."""
     options = parse(Train, arguments, f"train {preset}", Train(settings=default))
-    if options.settings_file is None:
-        return options
-    return parse(Train, arguments, f"train {preset}", Train(settings=read_settings(options.settings_file, default)))
+    if options.settings_file is not None:
+        file = read_settings(options.settings_file, default)
+        options = parse(Train, arguments, f"train {preset}", Train(settings=file))
+    return dataclasses.replace(options, settings=for_its_world(options.settings, preset))
+
+
+def for_its_world(settings: Settings, preset: str) -> Settings:
+    """The settings, without the preset's rules of Atari games where the world is none and nobody has changed them."""
+    world = settings.world
+    own = dataclasses.replace(PRESETS[preset]().world, env=world.env)
+    if game_name(world.env) is not None or world != own:
+        return settings
+    return dataclasses.replace(settings, world=WorldSettings(env=world.env))
 
 
 def _resumed_settings(directory: RunDir, preset: str, arguments: list[str]) -> Settings:
@@ -116,8 +137,7 @@ def check(settings: Settings, *, print_all: bool) -> int:
     Returns the bytes of replay.
     """
     world = make_world(settings.world, 1)
-    if world.frame_dtype.kind == "i":
-        raise ValueError(f"{settings.world.env} only numbers its states: learn it by table, train taxi --env NAME")
+    require_frames(settings.world.env, world)
     QNetwork(settings.network, world.frame_shape, world.num_actions)
     needed = settings.replay_bytes(world.frame_shape, world.frame_dtype.itemsize)
     world.close()
@@ -129,8 +149,10 @@ def check(settings: Settings, *, print_all: bool) -> int:
     return needed
 
 
-def _run(settings: Settings, directory: RunDir, found: Path | None, started: float, *, serial: bool) -> int:
+def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, started: float, go_on: str) -> int:
+    """Train a run with the record `new`, or go on with the one that is there."""
     keep_freed_memory()
+    serial = (new or directory.record())["serial"]
     run: Run
     if serial:
         run = SerialRun(settings)
@@ -139,27 +161,35 @@ def _run(settings: Settings, directory: RunDir, found: Path | None, started: flo
 
         run = FleetRun(settings)
     try:
-        if found is not None:
-            run.load(found)
-        session = Session(run, settings, directory, started, run.stats.seconds)
-        interrupted = session.train()
-        summary = session.close(evaluate=not interrupted)
+        if new is not None:
+            directory.create(new)  # not earlier: by now the cluster has what the settings ask for
+        else:
+            resume(directory, run.load)  # a run that ended before its first checkpoint begins anew
+        precision = said_precision(settings.learner.precision, settings.learner.device)
+        print(f"quarterdeck: {settings.world.env}, seed {settings.seed}, in {precision}", file=sys.stderr)
+        with Interrupt() as interrupt:
+            session = Session(run, settings, directory, interrupt, started)
+            session.train()
+            trained = not interrupt.raised
+            summary = session.close()
     finally:
         run.close()
-    preset, result, steps = directory.record()["preset"], summary["eval"], f"{summary['agent_steps']:,} agent steps"
-    if interrupted:
-        print(f"saved; go on with: quarterdeck train {preset} --run-dir {directory.path} --resume")
-    else:
+    result, steps = summary["eval"], f"{summary['agent_steps']:,} agent steps"
+    if result is not None:
         score = f"{result['mean']:.2f} over {result['episodes']} games"
         minutes = f"{summary['seconds'] / 60:.1f} minutes"
         print(f"{settings.world.env}: {score} after {steps} in {minutes}; everything is in {directory.path}")
+    elif trained:
+        print(f"saved; trained to the end, not evaluated: quarterdeck evaluate {directory.path} does that")
+    else:
+        print(f"saved; go on with: {go_on}")
     return 0
 
 
 def evaluate(options: Evaluate) -> int:
     """`quarterdeck evaluate RUN_DIR ...`."""
     directory = RunDir(options.run_dir)
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         result = evaluate_table(directory, options.episodes)
     else:
@@ -167,10 +197,10 @@ def evaluate(options: Evaluate) -> int:
         protocol = options.protocol or settings.evaluation.protocol
         judged = dataclasses.replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
         settings = dataclasses.replace(settings, evaluation=judged)
-        path = checkpoint.latest(directory.checkpoints)
+        path, state = read_policy(directory, recorded)
         with Display.evaluation(options.episodes) as on_step:
             scores = evaluate_network(
-                policy_of(checkpoint.load(path, only="learner"), settings),
+                policy_of(state, settings),
                 settings,
                 episodes=options.episodes,
                 threads=2,

@@ -22,7 +22,7 @@ def draw_curve(table: Path, picture: Path, env: str, seed: int) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     styles: tuple[tuple[str, str, str, str, str], ...] = (
         ("all_lanes", "training games, all lanes", "0.7", "", "-"),
-        ("low_epsilon", "training games, lanes that explore least", "C0", "", "-"),
+        ("low_epsilon", "training games, lanes at low epsilon", "C0", "", "-"),
         ("evaluation", "evaluation", "C3", "o", ""),
     )
     for column, label, colour, marker, line in styles:

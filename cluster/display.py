@@ -52,7 +52,7 @@ class Display(LiveLine):
         self.stop = settings.stop
 
     def update(self, stats: RunStats, scalars: dict[str, float], *, seconds: float, rate: float) -> None:
-        """Show the newest figures. Scores are those of the lanes that explore least, else of all."""
+        """Show the newest figures. Scores are those of the lanes at low epsilon, else of all."""
         name = "low_epsilon" if stats.greedy else "all_lanes"
         score = scalars.get(f"score_while_training/{name}")
         done = min(max(stats.agent_steps / self.stop.steps, seconds / (60 * self.stop.minutes)), 1.0)

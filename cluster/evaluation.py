@@ -30,7 +30,7 @@ class Evaluator:
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
         self.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
-        actor = Actor(self.network, autocast=self.settings.learner.precision == "bf16")
+        actor = Actor(self.network, precision=self.settings.learner.precision)
         scores = evaluate_network(actor, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1)
         return agent_steps, scores.summary()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents import checkpoint
 from agents.config import Settings, from_dict
 from agents.export import Policy, make_policy, save_policy, save_program
 from agents.stats import counters
 from cluster.options import Export
 from cluster.rundir import RunDir
+from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
 from envs import make_world
 
@@ -40,12 +40,12 @@ def policy_of_run(directory: RunDir) -> Policy:
     Raises:
         ValueError: there is none, or the run trained a table.
     """
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{directory.path} trained a table, which is a file already: {directory.checkpoints}")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    path = checkpoint.latest(directory.checkpoints)
-    weights = checkpoint.load(path, only="learner")["learner"]["policy"]
+    path, state = read_policy(directory, recorded)
+    weights = state["learner"]["policy"]
     world = make_world(settings.world, 1)
     world.close()
     about: dict[str, Any] = {

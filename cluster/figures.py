@@ -19,7 +19,7 @@ from envs.published import published_curves
 
 TRAINING = {
     "all_lanes": "training games, all lanes",
-    "low_epsilon": "training games, lanes that explore least",
+    "low_epsilon": "training games, lanes at low epsilon",
 }
 MARKERS = "os^vd"  # of published curves
 

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import ray
 
 from agents import checkpoint
 from agents.config import Settings
+from agents.evaluation import policy_of
 from agents.rollout import Actor
 from cluster import roles
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
+from cluster.errors import LearnerLost, say
 from cluster.evaluation import EvaluationBeside
-from cluster.saving import LearnerLost
 
 LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not mend
+T = TypeVar("T")
 WORKER_ENV = {
     "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep: processes share the cores instead of spinning on them
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # actors that asked for no GPU see none
@@ -44,6 +48,7 @@ def start_ray(processes: int) -> bool:
         return True
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
     ray.init(
+        address="local",  # whatever Ray runs on this machine already: what is to be used, RAY_ADDRESS names
         num_cpus=max(os.cpu_count() or 1, processes),
         include_dashboard=False,
         log_to_driver=False,
@@ -61,9 +66,11 @@ class FleetRun:
         device = roles.settled_device(settings.learner.device, settings.fleet.learners)
         self.settings = replace(settings, learner=replace(settings.learner, device=device))
         if lacking := roles.missing(settings):
-            print(f"quarterdeck: {lacking}", file=sys.stderr)
+            say(lacking)
         for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        for name in ("utils.actor_manager", "env.env_runner_group"):  # `cluster.runners` tells of losses, and once
+            logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
         self.failures = 0
         self.saved: Path | None = None
         self.start()
@@ -80,22 +87,38 @@ class FleetRun:
         Raises:
             LearnerLost: for the fourth time.
         """
-        try:
-            self.algo.train()
-        except LearnerLost:
-            self.failures += 1
-            if self.failures > LEARNER_FAILURES:
-                raise
-            print(f"quarterdeck: a learner was lost; going on from {self.saved or 'the start'}", file=sys.stderr)
-            self.stop()
-            self.start()
-            if self.saved is not None:
-                self.load(self.saved)
-            return
+        self._surviving(self._train)
+
+    def _train(self) -> None:
+        self.algo.train()
         self._look_around()
         done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps)
         if done is not None:
             self.stats.evaluations.append(done)
+
+    def _surviving(self, call: Callable[[], T]) -> T:
+        """The result of `call`; a learner that is lost over it is replaced, and `call` is made anew.
+
+        Raises:
+            LearnerLost: for the fourth time.
+        """
+        lost = False
+        while True:
+            try:
+                if lost:
+                    self._begin_again()
+                return call()
+            except LearnerLost as error:
+                lost, self.failures = True, self.failures + 1
+                if self.failures > LEARNER_FAILURES:
+                    raise LearnerLost(f"a learner was lost {self.failures} times: {error}") from error
+                say(f"a learner was lost; going on from {self.saved or 'the start'}")
+
+    def _begin_again(self) -> None:
+        self.stop()
+        self.start()
+        if self.saved is not None:
+            self.load(self.saved)
 
     def _look_around(self) -> None:
         """Note how the fleet does: means over the time between two reports."""
@@ -105,13 +128,27 @@ class FleetRun:
         self.stats.note("fleet/learner_restarts", self.failures)
 
     def actor(self) -> Actor:
-        """The policy to judge."""
-        return self.algo.actor()
+        """The policy to judge; where its learner is lost, as the last checkpoint has it."""
+        try:
+            return self.algo.actor()
+        except LearnerLost:
+            if self.saved is None:
+                raise
+            return policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
 
     def save(self, folder: Path) -> Path:
-        """Checkpoint everything under `folder`."""
-        self.saved = checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
+        """Checkpoint everything under `folder`. After a lost learner that is the last checkpoint's state once more.
+
+        Raises:
+            LearnerLost: for the fourth time.
+        """
+        self.saved = self._surviving(lambda: self._save(folder))
         return self.saved
+
+    def _save(self, folder: Path) -> Path:
+        for half in folder.glob("agent_steps-*.part"):  # what a save left behind that lost its learner
+            shutil.rmtree(half)
+        return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""

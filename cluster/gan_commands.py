@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from agents import checkpoint
 from agents.memory import keep_freed_memory
 from cluster.arguments import parse
 from cluster.command_table import preset_of
@@ -19,7 +20,8 @@ from cluster.gan_frames import images_of
 from cluster.gan_run import GanRun
 from cluster.gan_session import GanSession
 from cluster.options import GanSample
-from cluster.rundir import RunDir, default_run_dir, origin, process_seconds
+from cluster.resume import full_disk_explained
+from cluster.rundir import RunDir, default_run_dir
 from gan.config import GanSettings, changed, from_dict, to_dict
 from gan.export import load_generator
 from gan.features import extractor_for
@@ -27,6 +29,9 @@ from gan.pictures import fixed_grid, walk
 from gan.presets import PRESETS
 from gan.scores import Judge
 from gan.trainer import Trainer
+from training.device import said_precision, used_precision
+from training.interrupt import Interrupt
+from training.provenance import origin, process_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,27 +73,38 @@ def gan(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(settings)}, indent=2))
         return 0
-    saved = checkpoint.complete(directory.checkpoints) if options.resume else []
-    if not options.resume:
-        directory.require_free()
-    keep_freed_memory()
-    run = prepared(settings, cache_of(directory))
-    if not options.resume:
-        directory.create(
-            {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings), **origin()}
+    go_on = f"quarterdeck gan {preset} --run-dir {directory.path} --resume"
+    with closing(directory), full_disk_explained(directory, go_on):
+        if options.resume:
+            directory.claim()
+        else:
+            directory.reserve()
+        keep_freed_memory()
+        precision = settings.training.precision, settings.training.device
+        run = prepared(settings, cache_of(directory))
+        if not options.resume:
+            record = {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings)}
+            directory.create({**record, "precision": used_precision(*precision), **origin()})
+        print(
+            f"quarterdeck: {settings.data.source}, seed {settings.seed}, in {said_precision(*precision)}",
+            file=sys.stderr,
         )
-    session = GanSession(run, directory, started, saved[-1] if saved else None)
-    try:
-        interrupted = session.train()
-        summary = session.close(judge=not interrupted)
-    finally:
-        session.writer.close()
-    if interrupted:
-        print(f"saved; go on with: quarterdeck gan {preset} --run-dir {directory.path} --resume")
+        summary = _trained(run, directory, started)
+    if "fd_clf" not in summary:
+        print(f"saved; go on with: {go_on}")
     else:
         minutes = f"{summary['images']:,} images in {summary['seconds'] / 60:.1f} minutes"
         print(f"{run.trainer.data.name}: {told(summary)} after {minutes}; everything is in {directory.path}")
     return 0
+
+
+def _trained(run: GanRun, directory: RunDir, started: float) -> dict[str, Any]:
+    """Train, or go on, to the end or until a person interrupts -> what summary.json holds."""
+    with Interrupt() as interrupt:
+        session = GanSession(run, directory, interrupt, started)
+        with closing(session.writer):
+            session.train()
+            return session.close()
 
 
 def cache_of(directory: RunDir) -> Path:
@@ -106,7 +122,7 @@ def prepared(settings: GanSettings, cache: Path) -> GanRun:
 
 def told(scores: dict[str, Any]) -> str:
     """The scores that matter most, in a line."""
-    distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f})"
+    distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f} +- {scores['fd_floor_std']:.2f})"
     return f"{distance}, precision {scores['precision']:.2f}, recall {scores['recall']:.2f}"
 
 

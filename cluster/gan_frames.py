@@ -17,6 +17,7 @@ from agents.config import Settings, from_dict
 from agents.evaluation import policy_of
 from agents.frames import FrameStack, blocks_shape, to_blocks
 from agents.policy import epsilon_greedy
+from cluster.resume import read_newest
 from cluster.rundir import MARKER, RunDir
 from envs import World, WorldSettings, make_world
 from envs.atari import game_name
@@ -84,7 +85,8 @@ def player_of(name: str) -> Player:
             raise ValueError(f"{name} is a run of a table, which sees no pictures: name a run of a deep Q-network")
         settings: Settings = from_dict(Settings, recorded)
         rules = replace(settings.world, life_signal=False)
-        player = Player(rules, settings, checkpoint.latest(directory.checkpoints).absolute())
+        path, _ = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
+        player = Player(rules, settings, path.absolute())
     world = make_world(player.rules, 1)
     shape, dtype = world.frame_shape, world.frame_dtype
     world.close()

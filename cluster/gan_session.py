@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
@@ -16,9 +15,11 @@ from cluster.gan_album import add_grid, close_album, grid_file, rewind
 from cluster.gan_curve import COLUMNS, draw_curve
 from cluster.gan_run import CHUNK, GanRun, report, trainer_of
 from cluster.ledger import append_row
-from cluster.rundir import RunDir, origin, write_json
-from cluster.session import Interrupt
+from cluster.resume import resume
+from cluster.rundir import RunDir, write_json
 from gan.export import export_generator
+from training.interrupt import Interrupt
+from training.provenance import origin
 
 REPORT_SECONDS = 5.0
 CHECKPOINT_SECONDS = 60.0
@@ -27,48 +28,41 @@ CHECKPOINT_SECONDS = 60.0
 class GanSession:
     """Drives one training until its settings say stop, or a person does."""
 
-    def __init__(self, run: GanRun, directory: RunDir, started: float, found: Path | None) -> None:
-        self.run, self.settings, self.directory = run, run.trainer.settings, directory
-        before = 0.0
-        if found is not None:
-            state = checkpoint.load(found)
+    def __init__(self, run: GanRun, directory: RunDir, interrupt: Interrupt, started: float) -> None:
+        self.run, self.settings, self.directory, self.interrupt = run, run.trainer.settings, directory, interrupt
+        self.started, self.checkpoint = started, None
+        if found := resume(directory, checkpoint.load):
+            self.checkpoint, state = found
             run.load_state(state)
-            before = float(state["seconds"])
-        self.started = started - before  # as if the earlier parts of a resumed run had just happened
+            self.started -= float(state["seconds"])  # as if the earlier parts of a resumed run had just happened
         directory.rewind(run.images)
         rewind(directory, run.images)
         self.first_images, self.first_time = run.images, time.monotonic()
         self.writer = SummaryWriter(str(directory.tensorboard), purge_step=run.images + 1)
         self.reported, self.saved, self.judged = 0.0, time.monotonic(), run.images
-        self.checkpoint = found
 
     def seconds(self) -> float:
         """Wall clock of the training so far, start-up and resumed parts included."""
         return time.monotonic() - self.started
 
-    def train(self) -> bool:
-        """Train to the end; returns whether a person interrupted. State is saved either way.
+    def train(self) -> None:
+        """Train to the end, or until a person interrupts. State is saved either way.
 
         Raises:
             FloatingPointError: training has diverged; the last checkpoint is from before.
         """
-        interrupt = Interrupt()
-        try:
-            with LiveLine(f"gan {self.run.trainer.data.name}") as line:
-                while not self._finished() and not interrupt.raised:
-                    losses = self.run.train(self._next_stop())
-                    if time.monotonic() - self.reported >= REPORT_SECONDS:
-                        self._report(losses, line)
-                    if self._judgement_due():
-                        self._judge()
-                    if time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
-                        self._save()
-            if not interrupt.raised and (self.judged < self.run.images or math.isinf(self.run.best.fd_clf)):
-                self._judge()
-            self._save()
-        finally:
-            interrupt.restore()
-        return interrupt.raised
+        with LiveLine(f"gan {self.run.trainer.data.name}") as line:
+            while not self._finished() and not self.interrupt.raised:
+                losses = self.run.train(self._next_stop())
+                if time.monotonic() - self.reported >= REPORT_SECONDS:
+                    self._report(losses, line)
+                if self._judgement_due():
+                    self._judge()
+                if time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
+                    self._save()
+        if not self.interrupt.raised and (self.judged < self.run.images or math.isinf(self.run.best.fd_clf)):
+            self._judge()
+        self._save()
 
     def _finished(self) -> bool:
         return self.run.images >= self.settings.training.images or self.seconds() >= 60 * self.settings.minutes
@@ -117,11 +111,14 @@ class GanSession:
             draw_curve(self.directory.curve_csv, self.directory.curve_png, self.run.trainer.data.name)
         self.saved = time.monotonic()
 
-    def close(self, *, judge: bool) -> dict[str, Any]:
-        """Report the best generator's scores on the held-out report part and write summary.json; returns it."""
+    def close(self) -> dict[str, Any]:
+        """Report the best generator's scores on the held-out report part and write summary.json; returns it.
+
+        There are no scores where a person has interrupted; once they are on their way, they are waited for.
+        """
         scores: dict[str, Any] = {}
         seconds, best = self.seconds(), self.run.best
-        if judge:
+        if not self.interrupt.raised:
             trainer = trainer_of(best, self.run.trainer.data)
             scores = {**report(trainer, self.run.judge.extractor)}
             export_generator(trainer, self.directory.generator, {"part": "report", **scores})

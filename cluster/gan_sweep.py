@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +18,14 @@ from cluster.gan_commands import cache_of, prepared, told
 from cluster.gan_results import trials_of, winner_of, write_tables
 from cluster.gan_run import Best, GanRun, report, trainer_of
 from cluster.gan_tuner import GanSweep, search
-from cluster.ledger import rounds_of
-from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, write_json
+from cluster.ledger import drop_half_row, rounds_of
+from cluster.resume import full_disk_explained
+from cluster.rundir import RunDir, default_run_dir, write_json
 from cluster.tuning import ENDLESS, ray_for_tune
 from gan.config import changed, from_dict, to_dict
 from gan.export import export_generator
 from gan.presets import PRESETS
+from training.provenance import origin, process_seconds
 
 OWN = ("scheduler", "trials", "rounds")  # options that a resumed sweep keeps
 
@@ -41,20 +44,25 @@ def gan_sweep(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(options.settings)}, indent=2))
         return 0
-    if not options.resume:
-        directory.require_free()
-    keep_freed_memory()
-    run = prepared(options.settings, cache_of(directory))
-    if not options.resume:
-        own = {name: getattr(options, name) for name in OWN}
-        record = {"workload": "gan-sweep", "preset": preset, "serial": False, "sweep": own}
-        directory.create({**record, "settings": to_dict(options.settings), **origin()})
-    with ray_for_tune(options.concurrent or 1) as interrupt:
-        results = search(options, run, directory)
-    if interrupt.raised:
-        print(f"saved; go on with: quarterdeck gan-sweep {preset} --run-dir {directory.path} --resume")
-        return 0
-    close(options, run, directory, winner_of(results), time.monotonic() - started)
+    go_on = f"quarterdeck gan-sweep {preset} --run-dir {directory.path} --resume"
+    with closing(directory), full_disk_explained(directory, go_on):
+        if options.resume:
+            directory.claim()
+            drop_half_row(directory.path / "rounds.csv")
+        else:
+            directory.reserve()
+        keep_freed_memory()
+        run = prepared(options.settings, cache_of(directory))
+        if not options.resume:
+            own = {name: getattr(options, name) for name in OWN}
+            record = {"workload": "gan-sweep", "preset": preset, "serial": False, "sweep": own}
+            directory.create({**record, "settings": to_dict(options.settings), **origin()})
+        with ray_for_tune(options.concurrent or 1) as interrupt:
+            results = search(options, run, directory)
+        if interrupt.raised:
+            print(f"saved; go on with: {go_on}")
+            return 0
+        close(options, run, directory, winner_of(results), time.monotonic() - started)
     return 0
 
 

@@ -50,7 +50,7 @@ class QuarterdeckLearner(TorchLearner):
         """Build the core learner around the module that RLlib made."""
         prepare_process()
         s = self.settings = self.config.to_settings()
-        if not torch.cuda.is_available():
+        if s.learner.resolve_device() == "cpu":  # be there a GPU or not
             torch.set_num_threads(s.fleet.learner_threads)
             give_way()
         module = self.module[module_id]
@@ -155,6 +155,19 @@ class QuarterdeckLearner(TorchLearner):
         """The shard in this process."""
         assert isinstance(self.replay, ReplayShard)
         return self.replay
+
+    def take_weights(self, weights: dict[str, Any]) -> None:
+        """Begin anew with weights of the module; target and average follow, as at the start of a run.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        tensors = {name.removeprefix("network."): torch.tensor(np.asarray(value)) for name, value in weights.items()}
+        try:
+            for network in {self.core.online, self.core.target, self.core.policy}:
+                network.load_state_dict(tensors)
+        except RuntimeError:
+            raise ValueError("the weights are those of another network: give those of the same settings") from None
 
     def save_replay(self, folder: str) -> None:
         """Write the shard in this process, from here."""

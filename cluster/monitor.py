@@ -54,11 +54,12 @@ class Monitor:
 
     def scalars(self, own: dict[str, float], agent_steps: int) -> None:
         """Write a run's scalars, and beside them throughput by stage and what the machine says."""
-        steps, seconds = self.before
-        self.before = (agent_steps, time.monotonic())
-        rate = {"throughput/run": (agent_steps - steps) / max(self.before[1] - seconds, 1e-9)}
         stages = throughput(own, self.settings, serial=bool(self.record["serial"]))
-        for name, value in (own | rate | stages | machine()).items():
+        steps, seconds = self.before
+        if agent_steps > steps:  # the last report may follow another at once, and then says nothing of the rate
+            self.before = (agent_steps, time.monotonic())
+            stages["throughput/run"] = (agent_steps - steps) / max(self.before[1] - seconds, 1e-9)
+        for name, value in (own | stages | machine()).items():
             self.writer.add_scalar(name, value, agent_steps)
 
     def evaluated(self, score: float, agent_steps: int) -> None:
@@ -101,6 +102,12 @@ class Monitor:
         tensor = TensorProto(dtype="DT_STRING", string_val=strings, tensor_shape=shape)
         metadata = create_summary_metadata(tag, about, converted_to_tensor=False)
         self._add(Summary(value=[Summary.Value(tag=tag, tensor=tensor, metadata=metadata)]), agent_steps)
+
+    def rewind(self, agent_steps: int) -> None:
+        """The run's clock went back: what was written beyond counts no more."""
+        self.writer.close()
+        self.writer = SummaryWriter(str(self.directory.tensorboard), purge_step=agent_steps + 1)
+        self.before = (agent_steps, time.monotonic())
 
     def close(self) -> None:
         """Write what is left."""

@@ -18,7 +18,7 @@ TUNED = ("world", "network", "exploration", "replay", "learner", "fleet")  # sec
 LAYOUT: dict[str, dict[str, list[str]]] = {
     "The story": {
         "Evaluation: raw score of whole games, frozen weights": ["evaluation/score_mean", CLOSING],
-        "While training: raw score of the lanes that explore least": ["score_while_training/low_epsilon"],
+        "While training: raw score of the lanes at low epsilon": ["score_while_training/low_epsilon"],
         "While training: raw score of all lanes": ["score_while_training/all_lanes"],
         "Agent steps/s, and the bound its stages set": ["throughput/run", "throughput/bound"],
         "Loss": ["learner/loss"],

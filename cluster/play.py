@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from agents import checkpoint
 from agents.config import Settings, from_dict
 from agents.evaluation import policy_of
 from agents.rollout import Actor
 from cluster.game import moments, pictures_per_second, shown_world
 from cluster.options import Play, Watch
 from cluster.rundir import RunDir
+from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
 from cluster.terminal import Terminal
 from cluster.video import record
@@ -55,8 +55,9 @@ def play(options: Play) -> int:
 def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
     """The newest policy of a run, and the run's settings."""
     directory = RunDir(run_dir)
-    recorded = directory.record()
+    recorded = record_of(directory)
     if recorded["preset"] in TABULAR_PRESETS:
         raise ValueError(f"{command} plays deep Q-networks: the tables' worlds are text, use evaluate")
     settings: Settings = from_dict(Settings, recorded["settings"])
-    return policy_of(checkpoint.load(checkpoint.latest(directory.checkpoints), only="learner"), settings), settings
+    _, state = read_policy(directory, recorded)
+    return policy_of(state, settings), settings

@@ -1,23 +1,20 @@
-"""A run directory: who owns it, what lies where, and nothing half-written."""
+"""A run directory: who owns it, what lies where, and nothing half-written.
+
+`run.json` makes a directory a run's. Whoever writes to it holds a lock on that file for as long as the process lives,
+so that no second process writes beside it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import platform
 import shutil
-import subprocess
-import sys
-import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
-import torch
-
 from cluster.curve import cut_curve
+from cluster.locks import lock
 
 MARKER = "run.json"
 RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
@@ -33,6 +30,8 @@ class RunDir:
         self.curve_csv, self.curve_png = path / "curve.csv", path / "curve.png"
         self.summary = path / "summary.json"
         self.generator, self.pictures = path / "generator", path / "pictures"  # of a GAN
+        self._held: int | None = None  # the locked run.json, once this process may write here
+        self._made: list[Path] = []  # folders that are here only for the sake of a run that is still to begin
 
     def require_free(self) -> None:
         """Refuse what is not new or empty.
@@ -48,18 +47,65 @@ class RunDir:
         if self.path.exists() and (not self.path.is_dir() or any(path != started for path in self.path.iterdir())):
             raise ValueError(f"{self.path} is not an empty directory, and no run of ours: name another --run-dir")
 
-    def create(self, record: dict[str, Any]) -> None:
-        """Claim a new or empty directory.
+    def reserve(self) -> None:
+        """Keep others out of a new or empty directory until `create` makes it a run's, or `close` gives it back.
 
         Raises:
             ValueError: it is not free, or cannot be written.
         """
         self.require_free()
         try:
+            self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
-            write_json(self.path / MARKER, record)
+            self._hold(self.path / f"{MARKER}.part")
         except OSError as error:
-            raise ValueError(f"cannot write to {self.path} ({error.strerror}): name another --run-dir") from None
+            raise self._unwritable(error) from None
+        self.require_free()  # no other process was first
+
+    def create(self, record: dict[str, Any]) -> None:
+        """Make a new or empty directory a run's.
+
+        Raises:
+            ValueError: it is not free, or cannot be written.
+        """
+        if self._held is None:
+            self.reserve()
+        try:
+            write_json(self.path / MARKER, record)  # in the file that is locked, under its new name
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._made = []
+
+    def claim(self) -> None:
+        """Become the one process that writes to this run, to go on with it.
+
+        Raises:
+            ValueError: another one does.
+        """
+        self._hold(self.path / MARKER)
+
+    def _hold(self, file: Path) -> None:
+        self._held = lock(file)
+        if self._held is None:
+            raise ValueError(
+                f"{self.path} is in use by a command that still runs: wait for its end or stop it (Ctrl-C saves), "
+                "or name another --run-dir"
+            )
+
+    def _unwritable(self, error: OSError) -> ValueError:
+        return ValueError(f"cannot write to {self.path} ({error.strerror}): name another --run-dir")
+
+    def close(self) -> None:
+        """Let go of the directory; what was only reserved is as if it had never been."""
+        if self._held is None:
+            return
+        if not (self.path / MARKER).exists():
+            (self.path / f"{MARKER}.part").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody else has put something there
+                for folder in self._made:
+                    folder.rmdir()
+        os.close(self._held)
+        self._held = None
 
     def rewind(self, agent_steps: int) -> None:
         """Drop what a run that was killed left beyond its checkpoint at `agent_steps`, and all that is half-written."""
@@ -101,8 +147,12 @@ def default_run_dir(preset: str, env: str, seed: int) -> Path:
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write all of it or nothing."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(part, path)
+    try:
+        part.write_text(json.dumps(value, indent=2) + "\n")
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def protocol_name(protocol: dict[str, Any]) -> str:
@@ -113,50 +163,3 @@ def protocol_name(protocol: dict[str, Any]) -> str:
             value = protocol[key]
             parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")
     return "-".join(parts)
-
-
-def process_seconds() -> float:
-    """Wall clock since this process was started, its imports included."""
-    return time.time() - float(psutil.Process().create_time())
-
-
-def origin() -> dict[str, Any]:
-    """Where a result comes from: command, code, libraries and machine."""
-    names = ("ray", "torch", "gymnasium", "ale-py", "numpy")
-    return {
-        "command": " ".join(["quarterdeck", *sys.argv[1:]]),
-        "commit": os.environ.get("QUARTERDECK_COMMIT") or commit_of(Path(__file__).parent),  # a job brings no .git
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
-        "hardware": hardware(),
-    }
-
-
-def hardware() -> dict[str, Any]:
-    """Processor, cores, memory and GPUs."""
-    return {
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
-    }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def commit_of(folder: Path) -> str:
-    """The commit of the code in `folder`, "-dirty" where it was changed; the version where there is no repository."""
-    git = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    with contextlib.suppress(OSError):  # no git here
-        found = subprocess.run(git, capture_output=True, text=True, check=False)
-        if found.returncode == 0:
-            return found.stdout.strip()
-    try:
-        return f"version {version('quarterdeck')}"
-    except PackageNotFoundError:
-        return "unknown"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import traceback
 from typing import Any
 
 import gymnasium as gym
@@ -15,9 +17,12 @@ from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents.config import Settings
 from agents.networks import QNetwork
-from agents.rollout import Actor, Rollout
+from agents.rollout import Actor, Rollout, Tally
+from agents.transitions import Chunk
+from cluster.errors import told
 from cluster.machine import prepare_process
 from cluster.wire import pack
+from cluster.worlds import announce
 from envs import make_world
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
@@ -35,6 +40,7 @@ class Runner(EnvRunner, Checkpointable):
         self.settings: Settings = config.to_settings()
         self.version = -1
         self.rollout: Rollout | None = None
+        self.failure: Exception | None = None  # of the world, which is in no known state since
         self.plays = self.worker_index > 0 or config.num_env_runners == 0
         self.make_env()
         if self.plays:
@@ -43,6 +49,7 @@ class Runner(EnvRunner, Checkpointable):
     def make_env(self) -> None:
         """Build the world of this runner's lanes."""
         prepare_process()
+        announce(self.config, self.worker_index)
         fleet = self.settings.fleet
         self.world = make_world(self.settings.world, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
 
@@ -52,7 +59,7 @@ class Runner(EnvRunner, Checkpointable):
             torch.set_num_threads(1)
         s = self.settings
         network = QNetwork(s.network, self.world.frame_shape, self.world.num_actions).requires_grad_(False)
-        self.actor = Actor(network, autocast=s.learner.precision == "bf16")
+        self.actor = Actor(network, precision=s.learner.precision)
 
     def get_spaces(self) -> dict[str, Any]:
         """Single-env spaces under the keys that RLlib asks for."""
@@ -75,43 +82,60 @@ class Runner(EnvRunner, Checkpointable):
         Returns:
             `chunk`: a reference to an `agents.transitions.Chunk`, packed where it leaves this node; `sent`: what that
             took; `tally`: what it added to the run; `runner`: from 0; `version`: of the weights that acted.
+            Without `chunk`: `error`, what the world raised; or nothing, where there are no weights to play with yet.
         """
-        self._pull(board)
+        if self.failure is not None:
+            raise self.failure  # RLlib then ends this process and Ray starts another: a new world
+        if not self._pull(board):
+            return {}
+        version, runner = max(self.version, 0), max(self.worker_index - 1, 0)
+        try:
+            chunk, tally = self._play(agent_steps, version)
+        except Exception as error:
+            self.failure = error
+            return {"error": portable(error)}
+        message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
+        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": version}
+
+    def _play(self, agent_steps: int, version: int) -> tuple[Chunk, Tally]:
         s = self.settings
         if self.rollout is None:
-            lane = max(self.worker_index - 1, 0) * s.fleet.envs_per_runner
             self.rollout = Rollout(
                 self.world,
                 self.actor,
                 s.exploration,
                 stack=s.network.stack,
                 seed=s.seed,
-                lane=lane,
+                lane=max(self.worker_index - 1, 0) * s.fleet.envs_per_runner,
                 num_lanes=s.fleet.lanes,
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
             )
-        version = max(self.version, 0)
-        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
-        runner = max(self.worker_index - 1, 0)
-        message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
-        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": version}
+        return self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
 
-    def _pull(self, board: Any) -> None:
+    def _pull(self, board: Any) -> bool:
+        """Take over the newest weights; whether there are any, be it those of an earlier pull."""
         try:
             newer = ray.get(board.other_than.remote(self.version), timeout=PULL_TIMEOUT)
-            if newer is None:
-                return
-            weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT)
-        except (
-            ray.exceptions.GetTimeoutError,
-            ray.exceptions.ActorUnavailableError,
-            ray.exceptions.ObjectLostError,
-        ):
-            if self.version < 0:
-                raise
-            return
-        self.actor.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
-        self.version = newer.version
+            weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT) if newer is not None else None
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
+            weights = None
+        if weights is not None:
+            self.actor.load(weights)
+            self.version = newer.version
+        return self.version >= 0
+
+    @property
+    def module(self) -> Any:
+        """Not served.
+
+        Raises:
+            AttributeError: always; the line says what is.
+        """
+        raise AttributeError("a runner has no RLModule: ask algo.get_module()")
+
+    def forget_weights(self) -> None:
+        """Pull at the next chunk, whatever the version."""
+        self.version = -1
 
     def assert_healthy(self) -> None:
         """RLlib's probe."""
@@ -134,3 +158,13 @@ class Runner(EnvRunner, Checkpointable):
     def stop(self) -> None:
         """Close the world."""
         self.world.close()
+
+
+def portable(error: Exception) -> Exception:
+    """The error itself where it can travel, else one that says the same; with the lines in which it arose as a note."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever a class of somebody else's does when it is copied
+        error = RuntimeError(told(error)).with_traceback(error.__traceback__)
+    error.add_note("".join(traceback.format_tb(error.__traceback__)))
+    return error

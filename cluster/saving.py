@@ -7,17 +7,21 @@ import json
 import pickle
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import ray
 from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents import checkpoint
 from agents.config import to_dict
+from cluster.errors import say
+from cluster.saved_policy import FOLDER
 
-FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
 SHARD_TIMEOUT = 600.0  # seconds a shard may take to write or read itself
@@ -32,8 +36,18 @@ def kept_fields(config: Any) -> dict[str, Any]:
 
 
 def local_folder(path: Any) -> Path:
-    """The absolute directory of a path, or of a `Checkpoint` as Tune's results hold it."""
-    return Path(path.to_directory() if hasattr(path, "to_directory") else path).absolute()
+    """The absolute directory of a path, of a file:// address, or of a `Checkpoint` as Tune's results hold it.
+
+    Raises:
+        ValueError: it lies on no disk of this machine.
+    """
+    path = path.to_directory() if hasattr(path, "to_directory") else path
+    place = urlsplit(str(path))
+    if "://" not in str(path):
+        return Path(path).absolute()
+    if place.scheme != "file" or place.netloc not in ("", "localhost"):
+        raise ValueError(f"{path} is no folder of this machine: save to one and copy it, or let Tune store checkpoints")
+    return Path(unquote(place.path)).absolute()
 
 
 def saved_config(folder: Path) -> dict[str, Any]:
@@ -46,14 +60,21 @@ def saved_config(folder: Path) -> dict[str, Any]:
     return {**checkpoint.load(own, only="settings"), **checkpoint.load(own, only="rllib")["rllib"]}
 
 
+def importable(kind: type) -> type:
+    """The nearest class that can be imported by its name: Tune trains copies, `tune.with_resources` a class on top."""
+    for one in kind.__mro__:
+        found = getattr(importlib.import_module(one.__module__), one.__qualname__, None)
+        if isinstance(found, type) and issubclass(found, Checkpoints):
+            return found
+    raise ValueError(f"{kind.__qualname__} cannot be imported by its name: define it at the top of a module")
+
+
 def write_rllib_files(folder: Path, algo: Checkpointable, config: dict[str, Any]) -> None:
     """What `Algorithm.from_checkpoint` wants to know: which class to call, with which config.
 
     RLlib unpickles this, so give it only checkpoints that you trust; `Quarterdeck.from_checkpoint` does not open it.
     """
-    # Tune trains a copy of the class, which has no name of its own: write down the one that can be imported.
-    original = getattr(importlib.import_module(type(algo).__module__), type(algo).__qualname__)
-    call = {"class": original, "ctor_args_and_kwargs": ((config,), {})}
+    call = {"class": importable(type(algo)), "ctor_args_and_kwargs": ((config,), {})}
     (folder / algo.CLASS_AND_CTOR_ARGS_FILE_NAME).write_bytes(pickle.dumps(call))
     (folder / f"{algo.STATE_FILE_NAME}.msgpack").write_bytes(b"\x80")  # an empty map: RLlib wants to see the file
     metadata = {**algo.get_metadata(), "checkpoint_version": "2.1"}
@@ -63,8 +84,8 @@ def write_rllib_files(folder: Path, algo: Checkpointable, config: dict[str, Any]
 def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> None:
     """Every shard writes, or reads back, its own part under `path`: frames never pass through the driver.
 
-    A shard that dies meanwhile is asked again once it is back. One that does not come back has nothing to save: its
-    part says so, and whoever loads that part begins empty.
+    A shard that dies meanwhile, or is ended for its silence, is asked again once it is back. One that does not come
+    back has nothing to save: its part says so, and whoever loads that part begins empty.
 
     Raises:
         ray.exceptions.RayActorError: a shard that should load is gone for good.
@@ -72,29 +93,46 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     methods = [getattr(shard, verb) for shard in shards]
     parts = [path.absolute() / f"replay-{index}" for index in range(len(shards))]
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
-    for method, part, ref in zip(methods, parts, asked, strict=True):
-        back_by = time.monotonic() + BACK_TIMEOUT
-        while not answered(ref):
+    ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # nobody writes on once one has failed
+    for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
+        back_by = None
+        while not answered(ref, shards[index], index):
+            back_by = back_by or time.monotonic() + BACK_TIMEOUT
             if time.monotonic() > back_by:
                 if verb == "load":
-                    ray.get(ref)
+                    ray.get(ref, timeout=SHARD_TIMEOUT)
                 checkpoint.save(part, {})
                 break
             time.sleep(ASK_AGAIN)
             ref = method.remote(str(part))
 
 
-def answered(ref: Any) -> bool:
-    """Wait for a shard's answer; False where it has died over it, or is not yet back."""
+def answered(ref: Any, shard: Any, index: int) -> bool:
+    """Wait for a shard's answer; False where it has died over it, or is not yet back.
+
+    One that keeps silent is ended, so that it cannot write to a checkpoint that is whole without it. Ray starts it
+    again, empty.
+    """
     try:
         ray.get(ref, timeout=SHARD_TIMEOUT)
+    except ray.exceptions.GetTimeoutError:
+        say(f"replay shard {index} has not answered for {SHARD_TIMEOUT:g} s; it starts again, empty")
+        ray.kill(shard, no_restart=False)
+        return False
     except ray.exceptions.RayActorError:
         return False
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None  # a full disk or a damaged part, as it was there
     return True
 
 
-class LearnerLost(RuntimeError):
-    """A learner died or fell silent: the run goes on from its last checkpoint."""
+def error_of(call: Callable[[Any], None], learner: Any) -> OSError | ValueError | None:
+    """What `call(learner)` has against the disk or what lies there. RLlib drops learners that raise, so it returns."""
+    try:
+        call(learner)
+    except (OSError, ValueError) as error:
+        return error
+    return None
 
 
 class Checkpoints(Algorithm):
@@ -110,6 +148,16 @@ class Checkpoints(Algorithm):
     def restore_from_path(self, path: Any, *_: Any, **__: Any) -> None:
         """Go on from `save_to_path`; nothing in the checkpoint is executed."""
         self.load(local_folder(path) / FOLDER)
+        self.call_back("on_checkpoint_loaded")
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        """For Tune and `restore`: RLlib's own would call back a second time."""
+        self.restore_from_path(checkpoint_dir)
+
+    def call_back(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of the config's callbacks."""
+        functions = getattr(self.config, f"callbacks_{hook}")
+        make_callback(hook, self.callbacks, functions, kwargs={"algorithm": self, **arguments})
 
     @classmethod
     def from_checkpoint(cls, path: Any, **_: Any) -> Checkpoints:
@@ -128,14 +176,20 @@ class Checkpoints(Algorithm):
         if self.shards:
             each_shard("load", self.shards, path)
         else:
-            self._each_learner(lambda learner: learner.load_replay(str(path.absolute())))
+            self._each_replay(lambda learner: learner.load_replay(str(path.absolute())))
 
     def save_replay(self, path: Path) -> None:
         """Let every holder of replay write its own part under `path`."""
         if self.shards:
             each_shard("save", self.shards, path)
         else:
-            self._each_learner(lambda learner: learner.save_replay(str(path.absolute())))
+            self._each_replay(lambda learner: learner.save_replay(str(path.absolute())))
+
+    def _each_replay(self, call: Callable[[Any], None]) -> None:
+        """`call(learner)` in every learner; a full disk or a damaged part there is one here."""
+        for error in self._each_learner(lambda learner: error_of(call, learner)):
+            if error is not None:
+                raise error
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
         """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""
@@ -154,9 +208,8 @@ class Checkpoints(Algorithm):
         """Take over `get_state`'s tree: networks, optimiser and clocks; runners begin new episodes."""
         saved = ray.put(state["learner"])
         self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
-        steps_before = self.stats.agent_steps
         self.stats.load_state(state["stats"])
         self.limiter.load_state(state["limiter"])
         self._iteration = state["iteration"]
-        self._log(self.stats.agent_steps - steps_before)
+        self.results.count(self.metrics)
         ray.get(self._publish(), timeout=LOAD_TIMEOUT)

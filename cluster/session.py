@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import signal
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 from agents import checkpoint
@@ -18,8 +17,11 @@ from agents.rollout import Actor
 from agents.stats import RunStats
 from cluster.curve import COLUMNS, draw_curve
 from cluster.display import Display
+from cluster.errors import FleetError, LearnerLost
 from cluster.monitor import Monitor
-from cluster.rundir import RunDir, origin, write_json
+from cluster.rundir import RunDir, write_json
+from training.interrupt import Interrupt
+from training.provenance import origin
 
 REPORT_SECONDS = 5.0
 
@@ -39,31 +41,18 @@ class Run(Protocol):
     def close(self) -> None: ...
 
 
-class Interrupt:
-    """Turns the first Ctrl-C (or SIGTERM) into a flag; a second one interrupts for good."""
-
-    def __init__(self) -> None:
-        self.raised = False
-        self.before = {number: signal.signal(number, self._raise) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        if self.raised:
-            raise KeyboardInterrupt
-        self.raised = True
-
-    def restore(self) -> None:
-        """Give the signals back."""
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
+class EvaluationEnded(Exception):
+    """A person did not want to wait for the closing evaluation."""
 
 
 class Session:
     """Drives one run until its settings say stop, or a person does."""
 
-    def __init__(self, run: Run, settings: Settings, directory: RunDir, started: float, seconds_before: float) -> None:
-        self.run, self.settings, self.directory = run, settings, directory
-        self.started = started - seconds_before  # as if the earlier parts of a resumed run had just happened
+    def __init__(self, run: Run, settings: Settings, directory: RunDir, interrupt: Interrupt, started: float) -> None:
+        self.run, self.settings, self.directory, self.interrupt = run, settings, directory, interrupt
+        self.started = started - run.stats.seconds  # as if the earlier parts of a resumed run had just happened
         self.first_steps, self.first_time = run.stats.agent_steps, time.monotonic()
+        self.clock = run.stats.agent_steps  # when it was last looked at
         directory.rewind(run.stats.agent_steps)
         self.monitor = Monitor(directory, settings, run.stats.agent_steps)
         self.reported = self.saved = time.monotonic()
@@ -73,27 +62,46 @@ class Session:
         """Wall clock of the run so far, start-up and resumed parts included."""
         return time.monotonic() - self.started
 
-    def train(self) -> bool:
-        """Train to the end; returns whether a person interrupted. State is saved either way."""
-        interrupt = Interrupt()
+    def train(self) -> None:
+        """Train to the end, or until a person interrupts. State is saved either way."""
         try:
-            with Display(self.settings) as display:
-                while not self._finished() and not interrupt.raised:
-                    self.run.step()
-                    save = time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes
-                    if save or time.monotonic() - self.reported >= REPORT_SECONDS:
-                        self._report(display)
-                    if save:
-                        self._save()
-                        self._draw()
-                self._report(display, last=True)
-            self._save()
-            if not interrupt.raised:
+            whole = False
+            while not whole:
+                self._train()
+                self._save()
+                whole = (
+                    self.interrupt.raised or self._finished()
+                )  # else a learner was lost over it, and the run went back
+            if not self.interrupt.raised:
                 self._draw()
+        except FleetError as error:
+            if not isinstance(error, LearnerLost):
+                self._save()
+            raise
         finally:
-            interrupt.restore()
             self.monitor.close()
-        return interrupt.raised
+
+    def _look_at_clock(self) -> None:
+        """After a lost learner the run goes on from a checkpoint: drop what was reported beyond it."""
+        steps = self.run.stats.agent_steps
+        if steps < self.clock:
+            self.directory.rewind(steps)
+            self.monitor.rewind(steps)
+            self.first_steps -= self.clock - steps  # the rate counts all that was trained, kept or not
+        self.clock = steps
+
+    def _train(self) -> None:
+        with Display(self.settings) as display:
+            while not self._finished() and not self.interrupt.raised:
+                self.run.step()
+                self._look_at_clock()
+                save = time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes
+                if save or time.monotonic() - self.reported >= REPORT_SECONDS:
+                    self._report(display)
+                if save:
+                    self._save()
+                    self._draw()
+            self._report(display, last=True)
 
     def _finished(self) -> bool:
         stop, score = self.settings.stop, self.run.stats.score()
@@ -106,6 +114,7 @@ class Session:
     def _save(self) -> None:
         self.run.stats.seconds = self.seconds()
         self.checkpoint = self.run.save(self.directory.checkpoints)
+        self._look_at_clock()
         draw_curve(self.directory.curve_csv, self.directory.curve_png, self.settings.world.env, self.settings.seed)
         self.saved = time.monotonic()
 
@@ -150,15 +159,16 @@ class Session:
             writer.writerow([*row, *games, evaluations[-1][1]["mean"] if evaluations else None])
 
     def steps_per_second(self) -> float:
-        """Agent steps per second since this process began to train."""
+        """Agent steps per second since this process began to train, those that were lost with a learner included."""
         return (self.run.stats.agent_steps - self.first_steps) / max(time.monotonic() - self.first_time, 1e-9)
 
-    def close(self, *, evaluate: bool) -> dict[str, Any]:
-        """Play the closing evaluation and write summary.json; returns what it holds."""
+    def close(self) -> dict[str, Any]:
+        """Play the closing evaluation, unless a person has interrupted, and write summary.json; returns what it holds.
+
+        Who interrupts the evaluation ends it: the summary then holds none.
+        """
         stats, seconds, rate = self.run.stats, self.seconds(), self.steps_per_second()
-        result = None
-        if evaluate:
-            result = self._evaluate()
+        result = None if self.interrupt.raised else self._evaluate()
         self.monitor.conclude(result["mean"] if result else None, stats.agent_steps)
         summary = {
             "agent_steps": stats.agent_steps,
@@ -177,8 +187,15 @@ class Session:
         write_json(self.directory.summary, summary)
         return summary
 
-    def _evaluate(self) -> dict[str, Any]:
+    def _evaluate(self) -> dict[str, Any] | None:
         episodes = self.settings.evaluation.episodes
-        with Display.evaluation(episodes) as on_step:
-            scores = evaluate_network(self.run.actor(), self.settings, episodes=episodes, threads=2, on_step=on_step)
-        return scores.summary()
+        with contextlib.suppress(EvaluationEnded), Display.evaluation(episodes) as show:
+
+            def on_step(done: int) -> None:
+                show(done)
+                if self.interrupt.raised:
+                    raise EvaluationEnded
+
+            actor = self.run.actor()
+            return evaluate_network(actor, self.settings, episodes=episodes, threads=2, on_step=on_step).summary()
+        return None

@@ -12,10 +12,10 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from agents.config import Settings, changed, flat
+from envs.settings import WORDS
 
 # A run's own, not the recipe's: a file of settings leaves them to whoever uses it.
 OWN = ("seed", "checkpoint_minutes", "stop.steps", "stop.minutes", "stop.score")
-WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def _kinds() -> dict[str, Any]:

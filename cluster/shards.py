@@ -1,13 +1,14 @@
 """Replay as actors: the same shard class, shared by every learner, behind the same contract as replay in the learner.
 
 Runner r (from 0) of a fleet with S shards writes to shard r mod S, so a lane's frames always lie in one place. A key
-carries its shard in the bits above the lane's.
+carries its shard in the bits above the lane's (`agents.keys`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from numpy.typing import NDArray
 
 from agents import checkpoint
 from agents.config import Settings
+from agents.keys import MAX_OFFSET, SHARD_BITS
 from agents.memory import keep_freed_memory
 from agents.replay import ReplayShard
 from agents.transitions import Batch, Chunk, Index, ReplayEmpty
 from cluster import roles
 from cluster.wire import Packed, unpack
 
-SHARD_BITS = 56
 PREFETCH = 2  # batches on their way while one is trained on
 TIMEOUT = 30.0  # seconds after which a silent shard counts as lost
 CHUNK_TIMEOUT = 5.0  # seconds after which a chunk on its way does
@@ -40,7 +41,7 @@ class ShardActor:
         keep_freed_memory()
         torch.set_num_threads(1)
         self.settings, self.index = settings, index
-        self.empty = functools.partial(
+        self.new_shard = functools.partial(
             ReplayShard,
             settings.shard_replay(),
             lanes=settings.shard_lanes(),
@@ -51,6 +52,10 @@ class ShardActor:
             seed=settings.seed + index,
         )
         self.shard = self.empty()
+
+    def empty(self) -> ReplayShard:
+        """A shard without rows, whose keys are not those of any other life of this actor."""
+        return self.new_shard(key_offset=secrets.randbelow(MAX_OFFSET))
 
     def add(self, refs: list[Any]) -> None:
         """Append chunks of this shard's runners, given as references in a list.

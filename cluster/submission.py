@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shlex
 import sys
@@ -14,7 +15,7 @@ from cluster.dashboard import Client, connect, one_line
 from cluster.jobs import STEM, about, follow
 from cluster.options import Address, Submit
 from cluster.packing import runtime_env
-from cluster.rundir import commit_of
+from training.provenance import commit_of
 
 STOP_SECONDS = 1800  # a job may take to save, once it was asked to stop
 
@@ -101,6 +102,7 @@ def _resources(text: str) -> dict[str, float]:
 def _refuse_two_writers(client: Client, told: dict[str, str], where: Address) -> None:
     run_dir = told.get("run_dir")
     for job in client.list_jobs() if run_dir else []:
-        if not job.status.is_terminal() and about(job).get("run_dir") == run_dir:
+        theirs = about(job).get("run_dir")
+        if theirs and not job.status.is_terminal() and os.path.realpath(theirs) == os.path.realpath(str(run_dir)):
             mend = f"{where.hint('stop', job.submission_id)}, then add --resume"
             raise ValueError(f"job {job.submission_id} still writes to {run_dir}: {mend}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -13,15 +14,17 @@ from agents.presets import PRESETS
 from cluster import roles
 from cluster.arguments import parse
 from cluster.command_table import preset_of
-from cluster.commands import check
+from cluster.commands import check, for_its_world
 from cluster.ledger import drop_half_row, rounds_of, write_table
-from cluster.rundir import RunDir, default_run_dir, origin, process_seconds, write_json
+from cluster.resume import full_disk_explained
+from cluster.rundir import RunDir, default_run_dir, write_json
 from cluster.settings_file import write_settings
 from cluster.space import Space, range_of, read_space, require_cloneable
 from cluster.sweep_results import config_of, draw, importance, trials_of
 from cluster.sweep_trial import Plan
 from cluster.sweep_tuner import Sweep, runs_serially, search
 from cluster.tuning import ENDLESS, ray_for_tune
+from training.provenance import origin, process_seconds
 
 OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds", "gpu")  # options that a resumed sweep keeps
 
@@ -32,10 +35,10 @@ def sweep(arguments: list[str]) -> int:
     preset, rest = preset_of(arguments, "sweep")
     settings = changed(PRESETS[preset](), {"stop.minutes": ENDLESS, "stop.score": None})
     options = parse(Sweep, rest, f"sweep {preset}", Sweep(settings=settings))
+    options = replace(options, settings=for_its_world(options.settings, preset))
     directory = RunDir(options.run_dir or default_run_dir("sweep", options.settings.world.env, options.settings.seed))
     if options.resume:
         options, space = _resumed(directory, preset, rest)
-        drop_half_row(directory.path / "rounds.csv")
     else:
         space = read_space(options.space, options.settings)
         if options.scheduler == "pbt":
@@ -44,27 +47,30 @@ def sweep(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(options.settings), "space": _plain(space)}, indent=2))
         return 0
-    if not options.resume:
-        directory.require_free()
     require_memory(needed * (options.concurrent or 1), "replay", "lower --replay.capacity or --concurrent")
-    with ray_for_tune(options.least_cores() * (options.concurrent or 1)) as interrupt:
-        plan = _settled(options)
-        if not options.resume:
-            own = {name: getattr(options, name) for name in OWN}
-            record = {
-                "workload": "sweep",
-                "preset": preset,
-                "serial": plan.serial,
-                "sweep": own,
-                "space": _plain(space),
-            }
-            directory.create({**record, "settings": to_dict(options.settings), **origin()})
-        search(options, space, plan, directory)
-    if interrupt.raised:
-        print(f"saved; go on with: quarterdeck sweep {preset} --run-dir {directory.path} --resume")
-        return 0
-    close(options, space, preset, directory, time.monotonic() - started)
+    go_on = f"quarterdeck sweep {preset} --run-dir {directory.path} --resume"
+    with closing(directory), full_disk_explained(directory, go_on):
+        if options.resume:
+            directory.claim()
+            drop_half_row(directory.path / "rounds.csv")
+        else:
+            directory.reserve()
+        with ray_for_tune(options.least_cores() * (options.concurrent or 1)) as interrupt:
+            plan = _settled(options)
+            if not options.resume:
+                directory.create(_record(options, space, preset, plan))
+            search(options, space, plan, directory)
+        if interrupt.raised:
+            print(f"saved; go on with: {go_on}")
+            return 0
+        close(options, space, preset, directory, time.monotonic() - started)
     return 0
+
+
+def _record(options: Sweep, space: Space, preset: str, plan: Plan) -> dict[str, Any]:
+    own = {name: getattr(options, name) for name in OWN}
+    record = {"workload": "sweep", "preset": preset, "serial": plan.serial, "sweep": own, "space": _plain(space)}
+    return {**record, "settings": to_dict(options.settings), **origin()}
 
 
 def _settled(options: Sweep) -> Plan:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from itertools import chain
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from agents import checkpoint
 from agents.config import from_dict, to_dict
 from agents.tabular import (
     TabularProgress,
@@ -22,13 +23,15 @@ from agents.tabular import (
     train_tabular,
 )
 from cluster.curve import COLUMNS, draw_curve
-from cluster.rundir import RunDir, origin, write_json
+from cluster.resume import full_disk_explained, read_newest
+from cluster.rundir import RunDir, write_json
+from training.provenance import origin
 
 TABULAR_PRESETS: dict[str, Callable[[], TabularSettings]] = {"taxi": taxi}
 EPISODES = 100
 
 
-def train_table(settings: TabularSettings, directory: RunDir, *, resume: bool, dry_run: bool) -> int:
+def train_table(settings: TabularSettings, directory: RunDir, preset: str, *, resume: bool, dry_run: bool) -> int:
     """Train a table to the end of its steps; it takes seconds, so it is never resumed.
 
     Raises:
@@ -39,25 +42,33 @@ def train_table(settings: TabularSettings, directory: RunDir, *, resume: bool, d
     if dry_run:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": 0.0}, indent=2))
         return 0
-    directory.require_free()
-    started = time.monotonic()
-    updates = train_tabular(settings)
-    progress = next(updates)  # a world without numbered states fails here, before anything is written
-    directory.create({"preset": "taxi", "serial": True, "settings": to_dict(settings), **origin()})
-    writer = SummaryWriter(str(directory.tensorboard))
-    with directory.curve_csv.open("w", newline="") as out:
+    again = f"quarterdeck train {preset} with another --run-dir (a table is not resumed)"
+    with closing(directory), full_disk_explained(directory, again):
+        directory.reserve()
+        started = time.monotonic()
+        updates = train_tabular(settings)
+        progress = next(updates)  # a world without numbered states fails here, before anything is written
+        directory.create({"preset": preset, "serial": True, "settings": to_dict(settings), **origin()})
+        last = _recorded(chain([progress], updates), directory, started)
+        score = _close(settings, directory, last, time.monotonic() - started)
+    print(f"{settings.env}: {score:.2f} over {EPISODES} games; everything is in {directory.path}")
+    return 0
+
+
+def _recorded(updates: Iterable[TabularProgress], directory: RunDir, started: float) -> TabularProgress:
+    """Train to the end, every update as a row of the curve and on TensorBoard -> the last of them."""
+    with closing(SummaryWriter(str(directory.tensorboard))) as writer, directory.curve_csv.open("w", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(COLUMNS)
-        while True:
+        for progress in updates:
             rows.writerow(_row(progress, time.monotonic() - started))
             writer.add_scalar("score_while_training/all_lanes", progress.mean_return, progress.agent_steps)
             writer.add_scalar("acting/epsilon_mean", progress.epsilon, progress.agent_steps)
-            following = next(updates, None)
-            if following is None:
-                break
-            progress = following
-    writer.close()
-    seconds = time.monotonic() - started
+    return progress
+
+
+def _close(settings: TabularSettings, directory: RunDir, progress: TabularProgress, seconds: float) -> float:
+    """Save the table, play the closing games, write summary.json -> the mean score."""
     path = save_table(directory.checkpoints, progress)
     result = evaluate_tabular(progress.q, settings, EPISODES).summary()
     draw_curve(directory.curve_csv, directory.curve_png, settings.env, settings.seed)
@@ -75,8 +86,7 @@ def train_table(settings: TabularSettings, directory: RunDir, *, resume: bool, d
         **origin(),
     }
     write_json(directory.summary, summary)
-    print(f"{settings.env}: {result['mean']:.2f} over {EPISODES} games; everything is in {directory.path}")
-    return 0
+    return float(result["mean"])
 
 
 def _row(progress: TabularProgress, seconds: float) -> list[Any]:
@@ -87,10 +97,10 @@ def _row(progress: TabularProgress, seconds: float) -> list[Any]:
 def evaluate_table(directory: RunDir, episodes: int) -> dict[str, Any]:
     """The summary of greedy games by a saved table."""
     settings: TabularSettings = from_dict(TabularSettings, directory.record()["settings"])
-    saved = load_table(directory.checkpoints)
+    path, saved = read_newest(directory, load_table)
     return {
         **evaluate_tabular(saved.q, settings, episodes).summary(),
         "agent_steps": saved.agent_steps,
         "frames": saved.frames,
-        "checkpoint": str(checkpoint.latest(directory.checkpoints)),
+        "checkpoint": str(path),
     }

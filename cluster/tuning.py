@@ -18,8 +18,8 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from cluster.fleet import start_ray
-from cluster.session import Interrupt
 from cluster.snapshots import mend
+from training.interrupt import Interrupt
 
 RETRIES = 3  # of a trial whose process or node died
 ENDLESS = 1e9  # minutes: a sweep's trials end by what they have trained, or its schedulers could not compare them
@@ -40,13 +40,14 @@ class TuneInterrupt(Interrupt):
 @contextmanager
 def ray_for_tune(processes: int) -> Iterator[TuneInterrupt]:
     """A cluster with room for so many processes that reserve a core each, and ears for a person who interrupts."""
-    start_ray(processes)
+    started = start_ray(processes)
     interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
     try:
         yield interrupt
     finally:
         interrupt.restore()
-        ray.shutdown()
+        if started:  # another's Ray, a notebook's say, goes on
+            ray.shutdown()
 
 
 def folder_of(trial: Trial) -> str:

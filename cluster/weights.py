@@ -28,6 +28,10 @@ class WeightBoard:
         """The newest weights, or None if they are `version`. After a restore the newest may have a lower number."""
         return self.newest if self.newest is not None and self.newest.version != version else None
 
+    def node_id(self) -> str:
+        """The node this board lives on."""
+        return str(ray.get_runtime_context().get_node_id())
+
 
 def start_board() -> Any:
     """A board as an actor that takes no core and restarts empty; the next publication fills it."""

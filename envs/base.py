@@ -9,9 +9,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.settings import check_kinds
+
 # The emulator keeps seeds in a signed 32-bit integer and reads -1 as "any".
 MAX_SEED = 2**31 - 1
 MAX_FRAME_CAP = 10**9
+MAX_ACTIONS = 2**16  # replay stores an action in two bytes
 
 
 class TimeStep(NamedTuple):
@@ -97,6 +100,7 @@ class WorldSettings:
     """Emulator frames after which an episode is truncated (60 a second), without the no-ops before it."""
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if not self.env.strip():
             raise ValueError('env is empty: name a game, for example "ALE/Pong-v5"')
         if not 0.0 <= self.sticky < 1.0:

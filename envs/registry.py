@@ -44,6 +44,16 @@ def make_world(settings: WorldSettings, num_envs: int, num_threads: int = 1) -> 
     return TOYS[name](num_envs) if name in TOYS else VectorWorld(name, num_envs)
 
 
+def require_frames(name: str, world: World) -> None:
+    """Refuse a world that a network cannot learn.
+
+    Raises:
+        ValueError: it shows numbered states.
+    """
+    if world.frame_dtype.kind == "i":
+        raise ValueError(f"{name} only numbers its states: learn it by table, train taxi --env NAME")
+
+
 def _gymnasium_ids() -> list[str]:
     """Registered ids but for those of ale-py, whose old names ("PongNoFrameskip-v4") hide their rules."""
     return [key for key, spec in gymnasium.registry.items() if not str(spec.entry_point).startswith("ale_py")]

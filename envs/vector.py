@@ -11,7 +11,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from envs.base import TimeStep, checked_action, checked_seed
+from envs.base import MAX_ACTIONS, TimeStep, checked_action, checked_seed
 
 
 class VectorWorld:
@@ -40,6 +40,8 @@ class VectorWorld:
             raise ValueError(f"{env} takes {actions}: choose a world with a finite set of actions (Discrete)")
         self.num_envs = num_envs
         self.num_actions = int(actions.n)
+        if self.num_actions > MAX_ACTIONS:
+            raise ValueError(f"{env} has {self.num_actions} actions: choose a world with at most {MAX_ACTIONS}")
         self.frame_shape, self.frame_dtype = _frame_type(env, observations)
         self.num_states = int(observations.n) if isinstance(observations, Discrete) else None
         self._action_offset = int(actions.start)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-import torch
+from typing import Any, get_args
 
 from gan.data import DataSettings
 from gan.losses import LossSettings
 from gan.networks import NetworkSettings
 from gan.scores import ScoreSettings
+from training.device import Precision, resolve_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,7 @@ class TrainingSettings:
     decay_from: float = 1.0  # share of `images` from which both rates fall in a straight line to 0; 1 for never
     critic_steps: int = 1  # discriminator updates for each of the generator
     average_images: int = 10_000  # half-life of the generator's moving average; 0 keeps none
-    precision: Literal["bf16", "fp32"] = "fp32"
+    precision: Precision = "auto"  # auto: bf16 where that is faster
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
     def __post_init__(self) -> None:
@@ -40,8 +39,8 @@ class TrainingSettings:
             raise ValueError("training.beta1 and beta2 lie in 0..1, 1 left out")
         if not 0 <= self.decay_from <= 1:
             raise ValueError(f"training.decay_from is {self.decay_from}: a share of training lies in 0..1")
-        if self.precision not in ("bf16", "fp32"):
-            raise ValueError(f"training.precision is {self.precision!r}: use bf16 or fp32")
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"training.precision is {self.precision!r}: use auto, bf16 or fp32")
         if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
             raise ValueError(f"training.device is {self.device!r}: use auto, cpu or cuda")
 
@@ -51,11 +50,7 @@ class TrainingSettings:
         Raises:
             ValueError: the named device is not on this machine.
         """
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise ValueError(f"training.device {self.device} is not on this machine: use cpu or auto")
-        return self.device
+        return resolve_device(self.device, "training.device")
 
 
 @dataclass(frozen=True, kw_only=True)

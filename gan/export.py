@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from gan import sampling
 from gan.config import GanSettings, from_dict, to_dict
@@ -54,7 +54,8 @@ def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> 
     weights = {name: value.cpu().contiguous() for name, value in trainer.average.state_dict().items()}
     data = trainer.data
     card = _Card(to_dict(trainer.settings), data.shape, data.classes, data.name, trainer.images, scores)
-    save_file(weights, folder / f"{WEIGHTS}.part")
+    # Not by safetensors' own writer, whose errors do not say that a disk is full.
+    (folder / f"{WEIGHTS}.part").write_bytes(save(weights))
     (folder / f"{CARD}.part").write_text(json.dumps(asdict(card), indent=2) + "\n")
     for name in (WEIGHTS, CARD):
         (folder / f"{name}.part").replace(folder / name)

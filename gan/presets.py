@@ -30,7 +30,6 @@ def digits() -> GanSettings:
             generator_rate=1e-3,  # 2. five times the usual rate, falling to 0 over the second half
             discriminator_rate=1e-3,
             decay_from=0.5,
-            precision="bf16",
         ),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from gan.data import Images, Order, to_float
 from gan.losses import between, discriminator_loss, generator_loss, one_centred, squared_slope, zero_centred
 from gan.networks import Discriminator, Generator
 from gan.state import arrays_of, load_arrays, load_moments, moments_of
+from training.device import autocast
 
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
 
@@ -129,13 +129,9 @@ class Trainer:
         """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
         return torch.randn(amount, self.settings.network.latent, generator=self.chance).to(self.device)
 
-    @contextmanager
-    def precision(self) -> Iterator[None]:
-        """Autocast to bfloat16 where the settings say so; parameters and losses stay float32."""
-        with torch.autocast(
-            torch.device(self.device).type, torch.bfloat16, enabled=self.settings.training.precision == "bf16"
-        ):
-            yield
+    def precision(self) -> torch.autocast:
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.training.precision)
 
     def _descend(self, name: str, loss: Tensor) -> None:
         optimizer = self.optimizers[name]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.frames import to_blocks
-from agents.replay import LANE_BITS, ReplayShard
+from agents.keys import LANE_BITS
+from agents.replay import ReplayShard
 from agents.transitions import Batch, Chunk, ReplaySettings
 
 FRAME_SHAPE = (4, 4)  # one block: enough for a code, and fast
@@ -111,12 +112,21 @@ def chunk_of(lanes: Sequence[Sequence[Row]], lane: int, row: int = 0) -> Chunk:
     return Chunk(frames, column("action", np.uint8), column("reward", np.float32), *flags, lane, version, row)
 
 
-def make_shard(lanes: int, *, n_step: int, stack: int, prioritized: bool, **other: Any) -> ReplayShard:
+def make_shard(
+    lanes: int, *, n_step: int, stack: int, prioritized: bool, key_offset: int = 0, **other: Any
+) -> ReplayShard:
     """A shard of the oracle's small frames."""
     settings = ReplaySettings(capacity=1000, n_step=n_step, prioritized=prioritized, learning_starts=0, **other)
     dtype = np.dtype(np.uint8)
     return ReplayShard(
-        settings, lanes=lanes, frame_shape=FRAME_SHAPE, frame_dtype=dtype, stack=stack, gamma=GAMMA, seed=0
+        settings,
+        lanes=lanes,
+        frame_shape=FRAME_SHAPE,
+        frame_dtype=dtype,
+        stack=stack,
+        gamma=GAMMA,
+        seed=0,
+        key_offset=key_offset,
     )
 
 

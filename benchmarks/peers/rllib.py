@@ -22,8 +22,12 @@ from ray.tune.registry import register_env
 
 from benchmarks.peers.common import Reading, Request, parse, report, set_environment
 from benchmarks.peers.rllib_env import make_native, make_wrapped
+from training.device import resolve_precision
 
 WARM_UPDATES = 8  # updates before the clock starts: the first ones pay for set-up
+
+
+BFLOAT16 = resolve_precision("auto", "cpu") == "bf16"  # the faster one here, for the peers as for us
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class Settings:
     rollout_fragment_length: int | Literal["auto"] = 16
     batch_size: int = 256
     torch_threads: int = 2
-    bfloat16: bool = True
+    bfloat16: bool = BFLOAT16
     episodes_to_numpy: bool = False  # True copies the whole episode at every extension
     keep_memory: bool = True
     passive_wait: bool = True

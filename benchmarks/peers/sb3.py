@@ -24,8 +24,12 @@ from torch import nn
 
 from benchmarks.peers.common import Reading, Request, parse, report, set_environment, steps_between_updates
 from benchmarks.peers.sb3_env import NativeAtari
+from training.device import resolve_precision
 
 WARM_UPDATES = 20  # updates before the clock starts: the first ones pay for set-up
+
+
+BFLOAT16 = resolve_precision("auto", "cpu") == "bf16"  # the faster one here, for the peers as for us
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +40,7 @@ class Settings:
     num_envs: int = 16
     batch_size: int = 256
     torch_threads: int = 2
-    bfloat16: bool = True
+    bfloat16: bool = BFLOAT16
     fused_adam: bool = True
     keep_memory: bool = True
     passive_wait: bool = True

@@ -49,7 +49,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (LearnerSettings, {"average_rate": 1.5}, r"average_rate is 1\.5: use a share above 0, 1 for no average"),
     (LearnerSettings, {"reward_clip": -1.0}, r"learner\.reward_clip is a bound: 0 \(raw rewards\) or more"),
     (LearnerSettings, {"loss": "hubber"}, r"learner\.loss is huber or squared"),
-    (LearnerSettings, {"precision": "fp16"}, r"learner\.precision bf16 or fp32"),
+    (LearnerSettings, {"precision": "fp16"}, r"learner\.precision auto, bf16 or fp32"),
     (LearnerSettings, {"device": "gpu"}, r"learner\.device is 'gpu': use auto, cpu or cuda"),
     *(
         (FleetSettings, {name: 0}, rf"fleet\.{name} is 0: use 1 or more")
@@ -57,6 +57,12 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     ),
     (FleetSettings, {"shards": -1}, r"fleet\.shards is -1: use 0 .* to 1 \(runners\)"),
     (FleetSettings, {"shards": 3, "runners": 2}, r"fleet\.shards is 3: use 0 .* to 2 \(runners\)"),
+    (
+        FleetSettings,
+        {"shards": 129, "runners": 200},
+        r"fleet\.shards is 129: use 0 .* to 128 \(the most that keys",
+    ),
+    (FleetSettings, {"runners": 2049}, r"65568 lanes a replay shard, which holds 65536: use more fleet\.shards"),
     (EvaluationSettings, {"protocol": "sticky"}, "evaluation.protocol is 'sticky': use classic, machado or training"),
     (EvaluationSettings, {"episodes": 0}, r"evaluation\.episodes and every_episodes must be 1 or more"),
     (EvaluationSettings, {"every_episodes": 0}, r"evaluation\.episodes and every_episodes must be 1 or more"),
@@ -88,6 +94,8 @@ def test_impossible_values_are_refused_with_their_mend(
         (LearnerSettings, {"gamma": 0.0, "reward_clip": 0.0, "device": "cuda:1"}),
         (EvaluationSettings, {"every_steps": 0, "epsilon": 1.0}),
         (FleetSettings, {"shards": 2, "runners": 2}),
+        (FleetSettings, {"shards": 128, "runners": 200}),
+        (FleetSettings, {"shards": 2, "runners": 4096}),
     ],
 )
 def test_the_ends_of_the_ranges_are_allowed(kind: Callable[..., Any], values: dict[str, Any]) -> None:

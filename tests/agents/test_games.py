@@ -62,7 +62,9 @@ class Fickle(Actor):
 def fickle(settings: Settings, *, autocast: bool) -> Actor:
     """Such an actor of a network that has learned nothing."""
     torch.manual_seed(settings.seed)
-    return Fickle(QNetwork(settings.network, (84, 84), 4).requires_grad_(False), autocast=autocast)
+    return Fickle(
+        QNetwork(settings.network, (84, 84), 4).requires_grad_(False), precision="bf16" if autocast else "fp32"
+    )
 
 
 @pytest.mark.parametrize(

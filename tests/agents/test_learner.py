@@ -94,12 +94,26 @@ def test_a_uniform_replay_is_not_told_of_errors() -> None:
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 @pytest.mark.parametrize("place", [0, 2])
-def test_c19_a_loss_that_is_no_number_ends_training(broken: float, place: int) -> None:
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_c19_a_loss_that_is_no_number_ends_training(broken: float, place: int, precision: str) -> None:
     """C19: whichever of several updates it comes from; nothing poisoned is handed on to actors."""
     batches = [batch_of(8, seed) for seed in range(3)]
     batches[place].reward[4, 0] = broken
-    with pytest.raises(FloatingPointError, match=r"lower learner\.learning_rate, or use learner\.precision fp32"):
-        make_learner(reward_clip=0.0).train(Feed(batches), 3)
+    mend = r"lower learner\.learning_rate" + (r", or use learner\.precision fp32$" if precision == "bf16" else "$")
+    with pytest.raises(FloatingPointError, match=mend):
+        make_learner(reward_clip=0.0, precision=precision).train(Feed(batches), 3)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_c19_an_error_that_is_no_number_never_becomes_a_priority(broken: float) -> None:
+    """C19: the second of three batches is broken: the first one's priorities are the last that replay is told."""
+    batches = [batch_of(8, seed, prioritized=True) for seed in range(3)]
+    batches[1].reward[4, 0] = broken
+    feed = Feed(batches)
+    with pytest.raises(FloatingPointError, match=r"TD error became (nan|inf): lower learner\.learning_rate$"):
+        make_learner(reward_clip=0.0).train(feed, 3)
+    assert len(feed.updates) == 1
+    assert np.isfinite(feed.updates[0][1]).all()
 
 
 def test_gradients_are_reduced_among_learners_before_they_are_clipped() -> None:

@@ -21,7 +21,7 @@ def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
     learner, other = (make_learner(settings, seed=seed, precision=precision) for seed in (0, 1))
     other.online.load_state_dict({name: torch.from_numpy(value) for name, value in learner.weights().items()})
     obs = np.random.default_rng(0).integers(256, size=(512, 441, 4, 16), dtype=np.uint8)
-    actor = Actor(other.online, autocast=precision == "bf16")
+    actor = Actor(other.online, precision=precision)
     acted = np.concatenate([actor.values(part) for part in np.split(obs, 32)])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         learned = learner.online(torch.from_numpy(obs)).numpy()
@@ -31,6 +31,25 @@ def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
     np.testing.assert_allclose(acted, learned, atol=tolerance)
     np.testing.assert_allclose(acted, exact, atol=tolerance)
     assert (acted.argmax(1) == learned.argmax(1)).mean() >= 0.999
+
+
+@pytest.mark.parametrize("broken", ["missing", "extra", "shape"])
+def test_c19_a_part_of_the_weights_changes_nothing(broken: str) -> None:
+    """C19: an actor takes over every parameter or none, also those that came whole beside the broken one."""
+    learner, other = make_learner(seed=0), make_learner(seed=1)
+    actor, before = Actor(other.online, precision="fp32"), flat(other)
+    weights = learner.weights()
+    last = list(weights)[-1]
+    parts = {
+        "missing": {name: value for name, value in weights.items() if name != last},
+        "extra": {**weights, "more": weights[last]},
+        "shape": {**weights, last: weights[last][..., :1]},
+    }
+    with pytest.raises(ValueError, match="not all parameters of the acting network: send every one"):
+        actor.load(parts[broken])
+    assert torch.equal(flat(other), before)
+    actor.load(weights)
+    assert torch.equal(flat(other), flat(learner))
 
 
 def test_shipped_weights_are_a_copy() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.limiter import SamplesPerInsert
+from agents.presets import PRESETS
 
 ratios = st.floats(0.05, 64.0)
 chunks = st.lists(st.integers(1, 700), min_size=1, max_size=60)
@@ -62,6 +63,86 @@ def test_c17_any_ten_thousand_inserts_are_sampled_to_within_a_tenth(
     np.testing.assert_allclose(measured, ratio, rtol=0.1)
 
 
+class Fleet:
+    """The main loop as the limiter sees it, with a preset's sizes: a runner has at most one chunk on its way."""
+
+    def __init__(self, preset: str, runners: int) -> None:
+        s = PRESETS[preset]()
+        self.ratio, self.batch, self.runners = s.replay.samples_per_insert, s.learner.batch_size, runners
+        self.chunk = s.fleet.envs_per_runner * s.fleet.chunk_steps
+        self.need = self.batch / self.ratio
+        self.limiter = SamplesPerInsert(ratio=self.ratio, learning_starts=s.replay.learning_starts)
+        self.slack = self.limiter.slack(self.batch, runners * self.chunk)
+        self.on_their_way = 0
+
+    def room(self) -> bool:
+        """Whether runners may be asked."""
+        return self.limiter.steps_ahead() + self.on_their_way * self.chunk < self.slack
+
+    def collect(self, ready: int) -> None:
+        """Ask all idle runners if there is room, and put up to `ready` chunks into replay."""
+        if self.room():
+            self.on_their_way = self.runners
+        come = min(ready, self.on_their_way)
+        self.on_their_way -= come
+        self.limiter.inserted += come * self.chunk
+
+    def learn(self) -> None:
+        """Do what is due."""
+        self.limiter.sampled += self.limiter.updates_due(self.batch) * self.batch
+
+
+fleets = st.builds(Fleet, preset=st.sampled_from(sorted(PRESETS)), runners=st.sampled_from([1, 3, 8]))
+readiness = st.lists(st.integers(0, 8), min_size=1, max_size=12)
+
+
+def test_the_presets_chunks_are_as_large_as_they_are() -> None:
+    """What the two tests below simulate: pong's 512 steps of one runner, 4,096 of eight."""
+    assert [Fleet("pong", runners).chunk * runners for runners in (1, 8)] == [512, 4_096]
+
+
+@given(fleet=fleets, ready=readiness)
+def test_c17_the_loop_holds_the_ratio_to_within_a_batch_and_keeps_every_runner_busy(
+    fleet: Fleet, ready: list[int]
+) -> None:
+    """C17: over any 10K inserts between two turns it is the setting's; the learner never makes a runner idle."""
+    limiter, inserts, samples = fleet.limiter, [0], [0]
+    while limiter.inserted < limiter.learning_starts + 40_000:
+        for count in [*ready, fleet.runners]:
+            assert fleet.room(), "a runner has nothing to do while the learner trains"
+            fleet.collect(count)
+            assert limiter.steps_ahead() < fleet.runners * fleet.chunk + fleet.need
+            fleet.learn()
+            assert limiter.steps_ahead() < fleet.need + 1e-6
+            inserts.append(limiter.inserted)
+            samples.append(limiter.sampled)
+    inserted, sampled = np.array(inserts), np.array(samples)
+    begin = np.flatnonzero(inserted > limiter.learning_starts)
+    end = np.searchsorted(inserted, inserted[begin] + 10_000)
+    begin, end = begin[end < len(inserted)], end[end < len(inserted)]
+    assert len(begin)
+    trained, added = sampled[end] - sampled[begin], inserted[end] - inserted[begin]
+    assert (np.abs(trained - fleet.ratio * added) < fleet.batch + 1e-6).all()
+    np.testing.assert_allclose(trained / added, fleet.ratio, rtol=0.1)
+
+
+@given(fleet=fleets, ready=readiness, lazy=st.lists(st.booleans(), min_size=5, max_size=20))
+def test_c17_a_slow_learner_beside_the_collectors_is_two_chunks_each_behind_at_most(
+    fleet: Fleet, ready: list[int], lazy: list[bool]
+) -> None:
+    """C17: so any number of inserts is sampled to within that and a batch, at every moment."""
+    limiter, behind = fleet.limiter, [0.0]
+    limiter.inserted = limiter.learning_starts
+    for turn in range(200):
+        fleet.collect(ready[turn % len(ready)])
+        behind.append(limiter.steps_ahead())
+        if not lazy[turn % len(lazy)]:
+            fleet.learn()
+            behind.append(limiter.steps_ahead())
+    assert min(behind) >= 0
+    assert max(behind) < 2 * fleet.runners * fleet.chunk + fleet.need
+
+
 @given(
     ratio=ratios,
     batch=st.integers(1, 4096),
@@ -91,3 +172,18 @@ def test_c17_the_measured_ratio_counts_from_the_start_of_learning() -> None:
         limiter.inserted += 256
         limiter.sampled += 32 * limiter.updates_due(32)
     assert limiter.measured() == pytest.approx(4.0, rel=0.01)
+
+
+def test_what_is_forfeited_is_neither_trained_on_nor_owed() -> None:
+    """Collectors go on as after a full turn, and the measured ratio does not claim what was not sampled."""
+    limiter = SamplesPerInsert(ratio=2.0, learning_starts=100, inserted=200)
+    assert limiter.updates_due(32) == 6
+    limiter.sampled, limiter.forfeited = 2 * 32, 4 * 32
+    assert limiter.updates_due(32) == 0
+    assert limiter.steps_ahead() == 100 - 6 * 16
+    assert limiter.measured() == 64 / 100
+    again = SamplesPerInsert(ratio=2.0, learning_starts=100)
+    again.load_state(limiter.state())
+    assert again == limiter
+    again.load_state({"inserted": 200, "sampled": 64})  # as checkpoints were before anything could be forfeited
+    assert (again.inserted, again.sampled, again.forfeited) == (200, 64, 0)

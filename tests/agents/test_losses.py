@@ -1,13 +1,13 @@
-"""The losses against slow oracles written from the papers, and against rlax."""
+"""The losses against slow oracles written from the papers, and against what rlax computes (oracle/record_rlax.py)."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
-import rlax
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +21,8 @@ B, A = 6, 4
 GAMMA = 0.97
 Array = NDArray[Any]
 
-# rlax computes in float32, and takes subnormal numbers for 0.
-values = arrays(np.float64, (B, A), elements=st.floats(-30, 30, width=32, allow_subnormal=False))
-rewards = arrays(np.float64, (B,), elements=st.floats(-5, 5, width=32, allow_subnormal=False))
+values = arrays(np.float64, (B, A), elements=st.floats(-30, 30, width=32))
+rewards = arrays(np.float64, (B,), elements=st.floats(-5, 5, width=32))
 discounts = arrays(np.float64, (B,), elements=st.sampled_from([0.0, GAMMA, GAMMA**3]))
 actions = arrays(np.int64, (B,), elements=st.integers(0, A - 1))
 errors = arrays(np.float64, (B,), elements=st.floats(-1e4, 1e4))
@@ -34,12 +33,19 @@ def tensors(*parts: Array) -> list[torch.Tensor]:
     return [torch.from_numpy(part.copy()) for part in parts]
 
 
+@pytest.fixture(scope="module")
+def rlax() -> dict[str, Array]:
+    """Inputs of rlax in float32, and what it made of them."""
+    with np.load(Path(__file__).with_name("oracle") / "rlax.npz") as archive:
+        return {name: archive[name] for name in archive.files}
+
+
 @given(q_next=values, q_select=values, q_t=values, reward=rewards, discount=discounts, action=actions)
-def test_targets_and_errors_equal_the_papers_and_rlax(
+def test_targets_and_errors_equal_the_papers(
     q_next: Array, q_select: Array, q_t: Array, reward: Array, discount: Array, action: Array
 ) -> None:
     """Mnih et al. 2015 with q_next as its own selector; van Hasselt et al. 2016 with the online network's."""
-    for select, reference in ((q_next, None), (q_select, rlax.double_q_learning)):
+    for select in (q_next, q_select):
         wanted = np.empty(B)
         for b in range(B):
             best = int(np.argmax(select[b]))
@@ -49,11 +55,22 @@ def test_targets_and_errors_equal_the_papers_and_rlax(
         error = td_error(q, a, target)
         np.testing.assert_allclose(target.numpy(), wanted, rtol=1e-12)
         np.testing.assert_allclose(error.numpy(), wanted - q_t[np.arange(B), action], rtol=1e-9, atol=1e-9)
-        if reference is None:
-            theirs = jax.vmap(rlax.q_learning)(q_t, action, reward, discount, q_next)
-        else:
-            theirs = jax.vmap(reference)(q_t, action, reward, discount, q_next, select)
-        np.testing.assert_allclose(error.numpy(), np.asarray(theirs), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("selector", "theirs"), [("q_next", "td_single"), ("q_select", "td_double")])
+def test_targets_and_errors_equal_rlax(rlax: dict[str, Array], selector: str, theirs: str) -> None:
+    """Q-learning and double Q-learning over 1,200 transitions, those that end an episode and ties among them."""
+    r, d, n, s, q, a = tensors(*(rlax[name] for name in ("reward", "discount", "q_next", selector, "q_t", "action")))
+    error = td_error(q, a, q_target(r, d, n, s))
+    assert len(error) == 1_200
+    assert np.count_nonzero(rlax["discount"] == 0) > 100
+    np.testing.assert_allclose(error.numpy(), rlax[theirs], rtol=1e-5, atol=1e-5)
+
+
+def test_the_oracle_says_what_made_it(rlax: dict[str, Array]) -> None:
+    versions = json.loads(str(rlax["versions"]))
+    assert versions.keys() == {"rlax", "jax", "jaxlib", "chex", "numpy"}
+    assert np.any(rlax["td_single"] != rlax["td_double"])
 
 
 def test_no_gradient_reaches_the_target() -> None:
@@ -66,15 +83,24 @@ def test_no_gradient_reaches_the_target() -> None:
 
 
 @given(error=errors)
-def test_huber_and_squared_equal_rlax_and_clip_the_gradient(error: Array) -> None:
+def test_huber_and_squared_clip_the_gradient_or_leave_it(error: Array) -> None:
     """Huber's gradient is the error clipped to -1..1, the squared loss's the error itself."""
-    for kind, theirs, slope in (("huber", rlax.huber_loss, np.clip(error, -1, 1)), ("squared", rlax.l2_loss, error)):
+    for kind, slope in (("huber", np.clip(error, -1, 1)), ("squared", error)):
         leaf = torch.from_numpy(error.copy()).requires_grad_()
         loss = error_loss(leaf, kind)  # type: ignore[arg-type]
         loss.sum().backward()  # type: ignore[no-untyped-call]
         assert leaf.grad is not None
         np.testing.assert_allclose(leaf.grad.numpy(), slope, rtol=1e-12)
-        np.testing.assert_allclose(loss.detach().numpy(), np.asarray(theirs(error)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["huber", "squared"])
+def test_huber_and_squared_equal_rlax(rlax: dict[str, Array], kind: Any) -> None:
+    """2,000 errors up to 10,000, the last and the first number around each edge among them."""
+    error = rlax["error"]
+    assert len(error) == 2_000
+    assert np.count_nonzero(np.abs(error) < 1) > 500
+    assert np.count_nonzero(np.abs(error) > 1) > 500
+    np.testing.assert_allclose(error_loss(torch.from_numpy(error), kind).numpy(), rlax[kind], rtol=1e-6, atol=1e-7)
 
 
 @given(reward=arrays(np.float64, (B, 3), elements=st.floats(-20, 20)), bound=st.sampled_from([0.0, 0.5, 1.0]))
@@ -84,27 +110,22 @@ def test_rewards_are_clipped_to_the_bound_or_left_raw(reward: Array, bound: floa
     np.testing.assert_array_equal(clip_reward(r, bound).numpy(), wanted)
 
 
-@st.composite
-def lanes(draw: st.DrawFn) -> tuple[Array, Array, Array, int]:
-    """One lane of T steps: rewards, which steps terminate, values of the states behind them, and n."""
-    time = 8  # one shape: jax compiles once
-    reward = draw(arrays(np.float64, time, elements=st.floats(-5, 5, width=32, allow_subnormal=False)))
-    value = draw(arrays(np.float64, time, elements=st.floats(-30, 30, width=32, allow_subnormal=False)))
-    return reward, draw(arrays(np.bool_, time)), value, draw(st.sampled_from([1, 3, 5]))
-
-
-@given(lane=lanes())
-def test_c6_n_step_targets_equal_rlax(lane: tuple[Array, Array, Array, int]) -> None:
-    """C6: windows, returns and discounts together, with terminations anywhere in the lane."""
-    reward, terminal, value, n = lane
-    theirs = rlax.n_step_bootstrapped_returns(reward, GAMMA * ~terminal, value, n)
-    starts = np.arange(len(reward) - n + 1)
-    rows = starts[:, None] + np.arange(n)
-    inside, ended = n_step_window(np.zeros_like(rows, np.bool_), terminal[rows])
-    steps = inside.sum(1)
-    returns = n_step_return(torch.from_numpy(reward[rows] * inside), GAMMA).numpy()
-    ours = returns + np.where(ended, 0.0, GAMMA**steps) * value[starts + steps - 1]
-    np.testing.assert_allclose(ours, np.asarray(theirs)[starts], rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("n", [1, 3, 5])
+def test_c6_n_step_targets_equal_rlax(rlax: dict[str, Array], n: int) -> None:
+    """C6: windows, returns and discounts together, over 240 lanes of 8 steps with terminations anywhere."""
+    terminals = rlax["lane_terminal"]
+    assert terminals.any(0).all()
+    assert terminals[0].sum() == 0
+    assert terminals[1].all()
+    lanes = zip(rlax["lane_reward"], terminals, rlax["lane_value"], rlax[f"returns_{n}"], strict=True)
+    for reward, terminal, value, theirs in lanes:
+        starts = np.arange(len(reward) - n + 1)
+        rows = starts[:, None] + np.arange(n)
+        inside, ended = n_step_window(np.zeros_like(rows, np.bool_), terminal[rows])
+        steps = inside.sum(1)
+        returns = n_step_return(torch.from_numpy(reward[rows] * inside), GAMMA).numpy()
+        ours = returns + np.where(ended, 0.0, GAMMA**steps) * value[starts + steps - 1]
+        np.testing.assert_allclose(ours, theirs[starts], rtol=1e-4, atol=1e-4)
 
 
 @given(reward=arrays(np.float64, st.tuples(st.just(B), st.integers(1, 6)), elements=st.floats(-9, 9)))

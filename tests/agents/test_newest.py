@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from agents.keys import LANE_BITS
 from agents.newest import Newest
-from agents.replay import LANE_BITS
 from agents.transitions import Chunk, ReplayEmpty, ReplaySettings
 
 

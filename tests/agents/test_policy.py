@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agents.config import FleetSettings, Settings
 from agents.policy import ExplorationSettings, epsilon_greedy, epsilons, final_epsilons
+from agents.presets import PRESETS
 from agents.serial import greedy_epsilon
 
 finals = st.floats(0.0, 1.0)
@@ -73,3 +74,12 @@ def test_random_numbers_are_used_alike_whatever_epsilon() -> None:
     epsilon_greedy(q, np.zeros(5), one)
     epsilon_greedy(q + 1, np.ones(5), other)
     assert one.bit_generator.state == other.bit_generator.state
+
+
+@pytest.mark.parametrize(("preset", "lanes", "least"), [("pong", 21, 0.02), ("atari", 32, 0.1), ("cartpole", 5, 0.02)])
+def test_the_lanes_at_low_epsilon_are_as_many_as_the_documents_say(preset: str, lanes: int, least: float) -> None:
+    """Their games stand for the policy, and stop a run by `--score`."""
+    settings = PRESETS[preset]()
+    assert greedy_epsilon(settings) == least
+    ends = epsilons(settings.exploration, settings.fleet.lanes, settings.exploration.anneal_steps)
+    assert (ends <= least).sum() == lanes

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.keys import LANE_BITS, MAX_OFFSET, place_of
 from agents.losses import importance_weights
-from agents.replay import LANE_BITS, ReplayShard
+from agents.replay import ReplayShard
 from agents.transitions import ReplaySettings
 from tests.replay_oracle import Game, chunk_of, lane_rows, make_shard, rows_of
 
@@ -104,13 +105,18 @@ def test_c13_priorities_of_overwritten_rows_are_ignored_and_counted() -> None:
 
 
 def test_c13_keys_of_a_shard_that_restarted_empty_are_ignored() -> None:
-    """C13: the new shard has no such rows yet, or has another one there that no transition begins at."""
-    old = all_keys(filled())
-    fresh = filled(rows=20)
-    valid = all_keys(fresh)
-    fresh.update_priorities(old, np.full(len(old), 3.0, np.float32))
-    np.testing.assert_array_equal(all_keys(fresh), valid)
-    assert fresh.stale_priority_updates == len(np.setdiff1d(old, valid))
+    """C13: all of them, though the new shard has filled its rings with rows of the same numbers."""
+    for offset in (1 << 20, MAX_OFFSET - 150, MAX_OFFSET - 1000):  # also where the sum runs over
+        old = all_keys(filled())
+        fresh = filled(rows=100, key_offset=offset)
+        valid, nodes = all_keys(fresh), fresh.tree.nodes.copy() if fresh.tree is not None else None
+        fresh.update_priorities(old, np.full(len(old), 3.0, np.float32))
+        assert fresh.stale_priority_updates == len(old)
+        np.testing.assert_array_equal(fresh.tree.nodes, nodes)
+        fresh.update_priorities(valid, np.full(len(valid), 3.0, np.float32))
+        assert fresh.stale_priority_updates == len(old), "its own keys are known to it"
+        lanes, rows = place_of(valid, offset)
+        assert sorted(zip(lanes.tolist(), rows.tolist(), strict=True)) == rows_of(old)
 
 
 def test_keys_tell_lanes_and_rounds_of_the_ring_apart() -> None:
@@ -160,3 +166,12 @@ def test_a_state_of_another_shape_is_refused() -> None:
     for other in (filled(prioritized=False), make_shard(20, n_step=3, stack=4, prioritized=False)):
         with pytest.raises(ValueError, match="another shape: resume with the settings"):
             other.load_state(shard.state())
+
+
+def test_a_state_of_fewer_and_longer_lanes_is_refused_before_anything_is_written() -> None:
+    """As many frames, otherwise shared out."""
+    few, many = (make_shard(lanes, n_step=3, stack=4, prioritized=False) for lanes in (10, 20))
+    few.frames.fill_(7)
+    with pytest.raises(ValueError, match="another shape: resume with the settings"):
+        many.load_state(few.state())
+    assert not (many.frames == 7).any()

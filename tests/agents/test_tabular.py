@@ -178,10 +178,10 @@ def test_table_survives_saving(tmp_path: Path) -> None:
     """Bit for bit; anything else is refused."""
     progress = last(replace(CHAIN, steps=100))
     save_table(tmp_path, progress)
-    np.testing.assert_equal(load_table(tmp_path)._asdict(), progress._asdict())
+    np.testing.assert_equal(load_table(checkpoint.latest(tmp_path))._asdict(), progress._asdict())
     checkpoint.save(tmp_path / "agent_steps-999999999999", {"weights": np.zeros(3)})
     with pytest.raises(checkpoint.CheckpointError, match="holds no table"):
-        load_table(tmp_path)
+        load_table(checkpoint.latest(tmp_path))
 
 
 WRONG = {"steps": 0, "num_envs": 0, "discount": 1.1, "epsilon": -0.1, "learning_rate": 0.0, "report_every": 0}

@@ -41,6 +41,7 @@ def ray_cluster() -> Iterator[None]:
         log_to_driver=False,
         logging_level="ERROR",
         object_store_memory=200 << 20,
+        resources={"rollout": 1},  # room for one runner of a fleet with roles
         namespace=f"tests-{os.getpid()}",
     )
     yield

@@ -13,13 +13,14 @@ import torch
 from agents import checkpoint
 from agents.config import FleetSettings, Settings
 from agents.frames import from_blocks
+from agents.keys import LANE_BITS, SHARD_BITS
 from agents.learner import LearnerSettings
 from agents.policy import ExplorationSettings
-from agents.replay import LANE_BITS, ReplayShard
+from agents.replay import ReplayShard
 from agents.rollout import Rollout
 from agents.transitions import Batch, Chunk, ReplaySettings
 from cluster.saving import each_shard
-from cluster.shards import SHARD_BITS, ShardedReplay, start_shards
+from cluster.shards import ShardedReplay, start_shards
 from tests.cluster.helpers import PATIENCE, StillActor, wait_until
 from tests.coded_world import Code, CodedWorld, decode, reward_of
 

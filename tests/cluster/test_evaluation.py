@@ -104,7 +104,7 @@ def test_c23_weights_are_frozen_and_games_repeat() -> None:
     """C23: an evaluation changes no weight, needs no gradient, and gives the same games again."""
     network = QNetwork(NetworkSettings(), (84, 84), 3).requires_grad_(False)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    actor, run = Actor(network, autocast=False), catch_settings()
+    actor, run = Actor(network, precision="fp32"), catch_settings()
     first, again = (evaluate_network(actor, run, episodes=10, threads=1) for _ in range(2))
     assert first.scores.tolist() == again.scores.tolist()
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())

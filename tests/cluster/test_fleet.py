@@ -13,9 +13,10 @@ import pytest
 import ray
 
 from agents.policy import final_epsilons
-from cluster.algorithm import SHARD_QUEUE, Quarterdeck
+from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
 from cluster.evaluation import EvaluationBeside
+from cluster.inserts import SHARD_QUEUE
 from cluster.weights import WeightBoard
 from tests.cluster.helpers import (
     PATIENCE,
@@ -207,10 +208,10 @@ def test_a_shard_that_takes_nothing_in_stops_the_runners(ray_cluster: None) -> N
         train_until(algo, lambda: algo.stats.agent_steps > 200)
         shard = process_of(algo.shards[0])
         os.kill(shard, signal.SIGSTOP)
-        train_until(algo, lambda: len(algo.adding) > SHARD_QUEUE)
+        train_until(algo, lambda: len(algo.inserts.adding) > SHARD_QUEUE)
         for _ in range(20):
             algo.train()
-        assert len(algo.adding) <= SHARD_QUEUE + 2 * 2 + 1, "two requests of each runner were on their way"
+        assert len(algo.inserts.adding) <= SHARD_QUEUE + 2 * 2 + 1, "two requests of each runner were on their way"
         steps = algo.stats.agent_steps
         os.kill(shard, signal.SIGCONT)
         train_until(algo, lambda: algo.stats.agent_steps > steps + 500)

@@ -92,7 +92,7 @@ def test_commands_know_each_others_runs(
 def test_a_diverged_training_is_one_line(capsys: pytest.CaptureFixture[str], here: Path, corners: Path) -> None:
     copy_corners(corners, here)
     arguments = ["--data=corners.npz", *TINY_GAN, "--run-dir=run", "--training.generator-rate=1e30"]
-    assert "training diverged within" in refused(capsys, "gan", "own", *arguments)
+    assert "training diverged within" in refused(capsys, "gan", "own", *arguments, begun=True)
 
 
 def test_gan_commands_are_jobs() -> None:

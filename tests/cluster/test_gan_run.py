@@ -23,7 +23,18 @@ from tests.cluster.helpers import read_json, same_tree, tree
 from tests.cluster.records import scalars
 
 SUMMARY = {
-    *("fd_clf", "fd_floor", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "extractor_hash"),
+    *(
+        "fd_clf",
+        "fd_floor",
+        "fd_floor_std",
+        "kid_clf",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "nn_ratio",
+        "extractor_hash",
+    ),
     *("images", "seconds", "seed", "commit", "hardware", "checkpoint", "best_images", "select_fd_clf"),
 }
 

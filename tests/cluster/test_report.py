@@ -135,7 +135,7 @@ def test_c22_kinds_of_scores_have_panels_of_their_own(monkeypatch: pytest.Monkey
     panels = {axes.get_title(): axes for axes in saved[0].axes}
     assert [*panels] == [
         "training games, all lanes",
-        "training games, lanes that explore least",
+        "training games, lanes at low epsilon",
         "evaluation: classic",
         "evaluation: machado",
     ]
@@ -145,7 +145,7 @@ def test_c22_kinds_of_scores_have_panels_of_their_own(monkeypatch: pytest.Monkey
     assert [len(lines) for lines in published.values()] == [5, 0, 0, 0]
     heights = {title: {float(y) for line in axes.lines for y in line.get_ydata()} for title, axes in panels.items()}
     assert {-20.0, -4.0} <= heights["training games, all lanes"]
-    assert {-19.0, -2.0} <= heights["training games, lanes that explore least"]
+    assert {-19.0, -2.0} <= heights["training games, lanes at low epsilon"]
     assert heights["evaluation: classic"] == {3.5, 19.0, 15.0, 20.0, 18.0}, "beside training, at its end, and their IQM"
     assert heights["evaluation: machado"] == {10.0}
     figures.draw_curves("boxing", runs, rows_of(runs), Path("b.png"))

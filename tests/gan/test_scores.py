@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from gan import features
-from gan.data import Images, split
+from gan.data import Images, Order, split
 from gan.features import Extractor, extractor_for
 from gan.metrics import frechet_distance
-from gan.scores import Judge, ScoreSettings
+from gan.scores import FLOOR_DRAWS, Judge, ScoreSettings
 from tests.gan.conftest import corner_images
 
 
@@ -108,13 +108,28 @@ def test_every_score_carries_its_floor_count_and_extractor(corners: Images, extr
     assert judge.count == len(corners.report) == 80
     scores = judge.score(corners.select.images[:40].repeat(2, 0))
     assert {"fd_clf", "kid_clf", "precision", "recall", "density", "coverage"} <= scores.keys()
-    floors = {"fd_floor", "kid_floor", *(f"{s}_floor" for s in ("precision", "recall", "density", "coverage"))}
-    assert floors <= scores.keys()
+    floors = {f"{s}_floor" for s in ("fd", "kid", "precision", "recall", "density", "coverage")}
+    assert floors | {f"{floor}_std" for floor in floors} <= scores.keys()
     assert (scores["samples"], scores["extractor_hash"]) == (80, extractor.hash)
-    features_of = [extractor.look(images)[0] for images in (corners.train.images[:80], corners.report.images)]
-    assert scores["fd_floor"] == pytest.approx(frechet_distance(*features_of))
     with pytest.raises(ValueError, match="79 images given, the judge compares 80"):
         judge.score(corners.train.images[:79])
+
+
+def test_a_floor_is_the_mean_over_draws_and_says_how_far_they_lie_apart(corners: Images, extractor: Extractor) -> None:
+    """Of the training part against the held-out one, image by image looked at anew; equal for every judge."""
+    judge, twin = (Judge(corners, extractor, ScoreSettings(samples=40), "report") for _ in range(2))
+    real = extractor.look(corners.report.images[:40])[0]
+    draws = []
+    for seed in range(FLOOR_DRAWS):
+        index = Order(len(corners.train), seed).next(40)
+        assert len(set(index.tolist())) == 40
+        draws.append(frechet_distance(extractor.look(corners.train.take(index).images)[0], real))
+    assert FLOOR_DRAWS == 30
+    assert judge.floors["fd_floor"] == pytest.approx(np.mean(draws), rel=1e-4)
+    assert judge.floors["fd_floor_std"] == pytest.approx(np.std(draws, ddof=1), rel=1e-3)
+    assert judge.floors["fd_floor_std"] > 0
+    assert judge.floors == twin.floors
+    assert judge.floors.items() <= judge.score(corners.train.images[:40]).items()
 
 
 def test_the_two_held_out_parts_are_two_judges(corners: Images, extractor: Extractor) -> None:

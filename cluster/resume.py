@@ -1,0 +1,76 @@
+"""How a run goes on: from the newest checkpoint that is whole, and after a disk that was full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from agents import checkpoint
+from cluster.rundir import RunDir
+
+T = TypeVar("T")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def read_newest(directory: RunDir, read: Callable[[Path], T]) -> tuple[Path, T]:
+    """The newest checkpoint that `read` can read, and what it made of it; says so where that is not the last one.
+
+    Raises:
+        agents.checkpoint.CheckpointError: there is none, or none is whole.
+    """
+    path, found, left = checkpoint.read_newest(directory.checkpoints, read)
+    for why in left.values():
+        print(f"quarterdeck: {why}; taking {path.name} instead", file=sys.stderr)
+    return path, found
+
+
+def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | None:
+    """`read_newest` for whoever will write the next one: damaged checkpoints are put aside. None if none was written.
+
+    Raises:
+        agents.checkpoint.CheckpointError: none is whole; all lie where they lay.
+    """
+    if not checkpoint.complete(directory.checkpoints):
+        return None
+    path, found, left = checkpoint.read_newest(directory.checkpoints, load)
+    for damaged, why in left.items():
+        aside = checkpoint.put_aside(damaged)
+        print(f"quarterdeck: {why}; kept as {aside.name}, going on from {path.name}", file=sys.stderr)
+    return path, found
+
+
+@contextlib.contextmanager
+def full_disk_explained(directory: RunDir, command: str) -> Iterator[None]:
+    """Around all that writes there: a full disk ends in one line, which names the `command` to go on with.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    before = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not is_full(failed.exc_value):  # TensorBoard's thread dies of it; its writer then raises the same here
+            before(failed)
+
+    threading.excepthook = hook
+    try:
+        yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        written = checkpoint.complete(directory.checkpoints)
+        kept = f"checkpoint {written[-1].name}" if written else "what was written before"
+        said = f"{directory.path} is full ({error.strerror}): {kept} is kept; make room, then go on with: {command}"
+        raise OSError(said) from None
+    finally:
+        threading.excepthook = before
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether there was no room for what was to be written."""
+    return isinstance(error, OSError) and error.errno in FULL

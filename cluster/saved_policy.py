@@ -1,0 +1,40 @@
+"""Where a trained policy lies: in a run directory, or in a folder that `Quarterdeck.save_to_path` wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agents import checkpoint
+from cluster.resume import read_newest
+from cluster.rundir import MARKER, RunDir
+
+FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
+RLLIB = "rllib"  # stands for the preset's name
+
+
+def record_of(directory: RunDir) -> dict[str, Any]:
+    """What is known of the run: its preset and settings, and more where a command made it.
+
+    Raises:
+        ValueError: nothing of ours is there.
+    """
+    if (directory.path / FOLDER).is_dir() and not (directory.path / MARKER).exists():
+        return {"preset": RLLIB, **checkpoint.load(directory.path / FOLDER, only="settings")}
+    return directory.record()
+
+
+def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """The newest checkpoint that is whole, and its `learner` branch.
+
+    Raises:
+        agents.checkpoint.CheckpointError: there is none.
+    """
+
+    def read(path: Path) -> dict[str, Any]:
+        return checkpoint.load(path, only="learner")
+
+    if recorded["preset"] == RLLIB:
+        path = directory.path / FOLDER
+        return path, read(path)
+    return read_newest(directory, read)

@@ -1,0 +1,98 @@
+"""Changes to a tree of settings, in which some values, or whole sections, may be left for Tune to choose."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ray import tune
+from ray.tune.search.sample import Categorical, Domain
+
+from agents.config import Settings, from_dict
+from envs.settings import checked_kind, kinds_of, shown
+
+
+def is_search(value: Any) -> bool:
+    """Whether Tune puts a value in this one's place: `tune.choice(...)` and the like, or a `tune.grid_search(...)`."""
+    return isinstance(value, Domain) or (isinstance(value, dict) and value.keys() == {"grid_search"})
+
+
+def searched(tree: Any, name: str = "") -> list[str]:
+    """Dotted names of all that is left to Tune."""
+    if is_search(tree):
+        return [name]
+    branches = tree.items() if isinstance(tree, dict) else ()
+    return [found for key, branch in branches for found in searched(branch, f"{name}.{key}" if name else key)]
+
+
+def alternatives(value: Any) -> list[Any]:
+    """What Tune chooses among where `value` lists it, else `value` alone."""
+    if isinstance(value, Categorical):
+        return list(value.categories)
+    return list(value["grid_search"]) if is_search(value) and isinstance(value, dict) else [value]
+
+
+def merged(tree: Any, changes: Any) -> Any:
+    """`tree` with the values that `changes` names; sections that Tune chooses among keep what they do not name."""
+    if isinstance(changes, Categorical) or (is_search(changes) and isinstance(changes, dict)):
+        return _for_each(changes, lambda change: merged(tree, change))
+    if is_search(tree) and isinstance(changes, dict):
+        return _for_each(tree, lambda branch: merged(branch, changes))
+    if isinstance(tree, dict) and isinstance(changes, dict):
+        return {**tree, **{name: merged(tree.get(name), change) for name, change in changes.items()}}
+    return changes
+
+
+def _for_each(search: Any, change: Callable[[Any], Any]) -> Any:
+    made = [change(value) for value in alternatives(search)]
+    return tune.choice(made) if isinstance(search, Categorical) else tune.grid_search(made)
+
+
+def check_changes(changes: Any, linked: dict[str, str]) -> None:
+    """Refuse names and values that no tree of settings can hold; ranges of `fleet`, which hang together, come later.
+
+    Args:
+        changes: by section, as in {"replay": {"n_step": 5}}.
+        linked: settings with a field of RLlib's, by their dotted names: Tune chooses them one by one.
+
+    Raises:
+        ValueError: a section, a name in it or a value is impossible.
+    """
+    if not isinstance(changes, dict) or is_search(changes):
+        raise ValueError(f"settings is {shown(changes)}: give a table, as in {{'replay': {{'n_step': 5}}}}")
+    for section, branch in changes.items():
+        if section not in kinds_of(Settings):
+            raise ValueError(f"no such setting in {section!r}: settings knows {', '.join(kinds_of(Settings))}")
+        kinds = kinds_of(Settings)[section]
+        if not dataclasses.is_dataclass(kinds[0]):
+            if not is_search(branch):
+                checked_kind(section, branch, kinds)
+            continue
+        for one in alternatives(branch):
+            _check_section(section, kinds[0], one)
+            named = [linked[f"{section}.{key}"] for key in one if f"{section}.{key}" in linked and one is not branch]
+            if named:
+                raise ValueError(f"a search of all {section!r} cannot name {named[0]}: search that by itself")
+
+
+def _check_section(section: str, kind: Any, values: Any) -> None:
+    if not isinstance(values, dict):
+        raise ValueError(f"settings {section} is {shown(values)}: give a table of its settings")
+    known = kinds_of(kind)
+    if unknown := sorted(set(values) - set(known)):
+        raise ValueError(f"no such setting in {section!r}: {unknown[0]} is none of {', '.join(known)}")
+    for name, value in values.items():
+        if not is_search(value):
+            checked_kind(f"{section}.{name}", value, known[name])
+
+
+def check_range(section: str, branch: Any) -> None:
+    """Refuse impossible values in one section of a tree, as far as none of it is left to Tune.
+
+    Raises:
+        ValueError: a value is impossible.
+    """
+    (kind,) = kinds_of(Settings)[section]
+    if dataclasses.is_dataclass(kind) and isinstance(branch, dict) and not searched(branch):
+        from_dict(kind, branch)

@@ -1,0 +1,78 @@
+"""Says which part of a fleet has kept silent for long, and when it answers again. Whoever waits for it only waits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+from cluster.errors import say
+
+SILENT_SECONDS = 20.0  # without an answer before it is said
+LOOK_SECONDS = 2.0  # between two looks
+LEARNERS = "a learner"
+
+
+class SilenceWatch:
+    """Asks replay shards and the weight board for a word now and then, and knows how long the learners have been at it.
+
+    In a thread of its own: where one of them is frozen, the main loop soon waits for it too.
+    """
+
+    def __init__(self, actors: dict[str, Any]) -> None:
+        self.actors = actors
+        self.owed: dict[str, tuple[Any, float]] = {}  # questions on their way, and since when
+        self.learning_since: float | None = None
+        self.silent: set[str] = set()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        """Around a call that learners should answer soon."""
+        self.learning_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.learning_since = None
+
+    def _watch(self) -> None:
+        while not self.over.wait(LOOK_SECONDS) and ray.is_initialized():
+            for name, actor in self.actors.items():
+                self._hear(name, self._seconds_without(name, actor))
+            # Learners wait for a shard that is silent: only without one is the silence their own.
+            since = self.learning_since
+            blamed = since is not None and (not self.silent or self.silent == {LEARNERS})
+            self._hear(LEARNERS, time.monotonic() - since if since is not None and blamed else 0.0)
+
+    def _seconds_without(self, name: str, actor: Any) -> float:
+        if name not in self.owed:
+            self.owed[name] = (actor.node_id.remote(), time.monotonic())
+        ref, since = self.owed[name]
+        if ray.wait([ref], timeout=0)[0]:  # with an answer, or with the news that it has died and comes back
+            del self.owed[name]
+            return 0.0
+        return time.monotonic() - since
+
+    def _hear(self, name: str, seconds: float) -> None:
+        if seconds >= SILENT_SECONDS and name not in self.silent:
+            self.silent.add(name)
+            say(f"{name} has not answered for {seconds:.0f} s; waiting")
+        elif seconds < SILENT_SECONDS and name in self.silent:
+            self.silent.discard(name)
+            say(f"{name} answers again")
+
+    def stop(self) -> None:
+        """End the thread."""
+        self.over.set()
+        self.thread.join()
+
+
+def watch_over(shards: list[Any], board: Any) -> SilenceWatch:
+    """Watch over a fleet's replay shards and its weight board."""
+    return SilenceWatch({**{f"replay shard {i}": shard for i, shard in enumerate(shards)}, "the weight board": board})

@@ -1,0 +1,58 @@
+"""Settings are of the kind that their annotations name, however they are made."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.config import FleetSettings, Settings, StopSettings, changed, from_dict, to_dict
+from agents.learner import LearnerSettings
+from agents.networks import NetworkSettings
+from agents.policy import ExplorationSettings
+from agents.transitions import ReplaySettings
+from envs import WorldSettings
+
+WRONG: list[tuple[type[Any], str, Any, str]] = [
+    (LearnerSettings, "double", "false", "learner.double is 'false': true or false belongs there"),
+    (LearnerSettings, "double", 1, "learner.double is 1: true or false belongs there"),
+    (LearnerSettings, "gamma", "0.9", "learner.gamma is '0.9': a number belongs there"),
+    (LearnerSettings, "batch_size", None, "learner.batch_size is None: a whole number belongs there"),
+    (ReplaySettings, "n_step", 2.5, "replay.n_step is 2.5: a whole number belongs there"),
+    (ReplaySettings, "n_step", True, "replay.n_step is True: a whole number belongs there"),
+    (ReplaySettings, "capacity", np.float32(5_000), "replay.capacity is .*: a whole number belongs there"),
+    (NetworkSettings, "kind", 3, "network.kind is 3: a text belongs there"),
+    (ExplorationSettings, "final", [0.1], r"exploration.final is \[0.1\]: a number belongs there"),
+    (WorldSettings, "life_signal", 0, "world.life_signal is 0: true or false belongs there"),
+    (FleetSettings, "runners", "2", "fleet.runners is '2': a whole number belongs there"),
+    (StopSettings, "score", "high", "stop.score is 'high': a number or none belongs there"),
+    (Settings, "seed", 1.0, "seed is 1.0: a whole number belongs there"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value", "message"), WRONG)
+def test_a_value_of_another_kind_is_refused_in_one_line(kind: type[Any], name: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        kind(**{name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_the_ways_into_a_tree_check_too() -> None:
+    values = to_dict(Settings())
+    with pytest.raises(ValueError, match=r"replay\.n_step is 2\.5: a whole number belongs there"):
+        from_dict(Settings, {**values, "replay": {**values["replay"], "n_step": 2.5}})
+    with pytest.raises(ValueError, match=r"learner\.double is 'false': true or false belongs there"):
+        changed(Settings(), {"learner.double": "false"})
+    with pytest.raises(ValueError, match=r"replay is 3: ReplaySettings belongs there"):
+        Settings(replay=3)  # type: ignore[arg-type]
+
+
+def test_a_whole_number_may_stand_for_a_number_and_numpy_s_for_python_s() -> None:
+    s = Settings(
+        seed=np.int64(3),  # type: ignore[arg-type]
+        learner=LearnerSettings(gamma=1, learning_rate=np.float32(0.5), double=np.bool_(True)),  # type: ignore[arg-type]
+    )
+    assert (s.seed, s.learner.gamma, s.learner.learning_rate, s.learner.double) == (3, 1, 0.5, True)
+    assert from_dict(Settings, json.loads(json.dumps(to_dict(s)))) == s

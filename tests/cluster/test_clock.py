@@ -1,0 +1,150 @@
+"""A run whose clock goes back, and a person who does not wait for the closing evaluation."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.serial import SerialRun
+from cluster.cli import main
+from cluster.report_runs import read_run
+from cluster.session import Session
+from tests.cluster.gan_helpers import TINY_GAN, copy_corners
+from tests.cluster.helpers import TINY_CATCH, read_json
+from tests.cluster.records import checked_summary, scalars
+from tests.cluster.written_runs import write_run
+
+
+class LosesItsLearner(SerialRun):
+    """Goes back, once, as a fleet does that has lost a learner: from 250 agent steps to 100, which it had saved."""
+
+    lost: list[int]  # from which agent steps to which
+    folder: Path
+
+    def step(self) -> None:
+        if self.stats.agent_steps >= 250 and not self.lost:
+            before = self.stats.agent_steps
+            self.load(self.kept)
+            self.lost.extend((before, self.stats.agent_steps))
+            return
+        super().step()
+        if self.stats.agent_steps >= 100 and not hasattr(self, "kept"):
+            self.kept = self.save(self.folder)
+
+
+@pytest.fixture
+def lossy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """`train --serial` loses a learner, and reports after every step; from which agent steps to which."""
+    lost: list[int] = []
+    monkeypatch.setattr(LosesItsLearner, "lost", lost, raising=False)
+    monkeypatch.setattr(LosesItsLearner, "folder", tmp_path / "kept", raising=False)
+    monkeypatch.setattr("cluster.commands.SerialRun", LosesItsLearner)
+    monkeypatch.setattr("cluster.session.REPORT_SECONDS", 0.0)
+    return lost
+
+
+def test_what_was_reported_of_a_lost_branch_is_dropped(
+    lossy: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sessions = tmp_path / "run", []
+
+    class Seen(Session):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            sessions.append(self)
+
+    monkeypatch.setattr("cluster.commands.Session", Seen)
+    assert main(["train", "atari", *TINY_CATCH, "--serial", "--steps", "400", "--run-dir", str(run)]) == 0
+    assert lossy, "nothing was lost"
+    summary = checked_summary(run, episodes=6)
+    with (run / "curve.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    steps, seconds = ([float(row[name]) for row in rows] for name in ("agent_steps", "seconds"))
+    assert steps == sorted(steps)
+    assert max(steps) == summary["agent_steps"]
+    assert seconds == sorted(seconds), "the clock on the wall does not go back"
+    shown = scalars(run)
+    for tag, points in shown.items():
+        at = [step for step, _ in points]
+        assert at == sorted(at), tag
+    assert all(value >= 0 for tag in ("throughput/run", "run/agent_steps_per_second") for _, value in shown[tag])
+    (session,) = sessions
+    trained = summary["agent_steps"] + lossy[0] - lossy[1]
+    assert session.run.stats.agent_steps - session.first_steps == trained, "the rate counts what was lost, too"
+
+
+def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> None:
+    """Tables of older versions have both branches; the one that was kept is what the run learned."""
+    back = [(100, 1.0), (200, 2.0), (300, 3.0), (150, 10.0), (250, 20.0), (350, 30.0)]
+    run = write_run(tmp_path / "run", curve=[(frames, score, None, None) for frames, score in back])
+    curve = read_run(run).curves["all_lanes"]
+    assert curve.tolist() == [[100, 1], [150, 10], [250, 20], [350, 30]]
+    assert np.interp(275, curve[:, 0], curve[:, 1]) == pytest.approx(22.5)
+
+
+def interrupting(times: int) -> Any:
+    """The real evaluation, in which somebody presses Ctrl-C after the first step."""
+    from cluster.session import evaluate_network
+
+    def evaluate(*arguments: Any, on_step: Any, **options: Any) -> Any:
+        def pressed(done: int) -> None:
+            for _ in range(times):
+                os.kill(os.getpid(), signal.SIGINT)
+            on_step(done)
+
+        return evaluate_network(*arguments, on_step=pressed, **options)
+
+    return evaluate
+
+
+@pytest.fixture
+def run(catch_run: Path, tmp_path: Path) -> Path:
+    """A finished run of one's own, without a summary."""
+    run = Path(shutil.copytree(catch_run, tmp_path / "run"))
+    (run / "summary.json").unlink()
+    return run
+
+
+def test_ctrl_c_in_the_closing_evaluation_leaves_a_summary(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cluster.session.evaluate_network", interrupting(1))
+    capsys.readouterr()
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
+    assert f"not evaluated: quarterdeck evaluate {run} does that" in capsys.readouterr().out
+    summary = read_json(run / "summary.json")
+    assert summary["eval"] is None
+    assert Path(summary["checkpoint"]).is_dir()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert main(["evaluate", str(run), "--episodes", "2"]) == 0
+
+
+def test_a_second_ctrl_c_ends_it_for_good(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.session.evaluate_network", interrupting(2))
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 130
+    assert not (run / "summary.json").exists()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_in_the_closing_scores_of_a_gan_waits_for_them(
+    corners: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cluster.gan_run import report
+
+    def pressed(*arguments: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return report(*arguments)
+
+    monkeypatch.setattr("cluster.gan_session.report", pressed)
+    run, data = tmp_path / "run", copy_corners(corners, tmp_path)
+    assert main(["gan", "own", f"--data={data}", *TINY_GAN, "--images", "160", "--run-dir", str(run)]) == 0
+    assert read_json(run / "summary.json")["fd_clf"] > 0

@@ -1,0 +1,76 @@
+"""A fleet ends, whatever its actors do: frozen, asleep in a world, or still without a place on any node."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster.algorithm import Quarterdeck
+from cluster.cli import main
+from cluster.config import QuarterdeckConfig
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, train_until
+from tests.cluster.records import checked_summary
+from tests.cluster.worlds import SleepingRunner
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
+
+
+def two_runners() -> QuarterdeckConfig:
+    """Short turns of a small fleet."""
+    config = QuarterdeckConfig().from_settings(catch_settings(runners=2))
+    config.reporting(min_time_s_per_iteration=0.1)
+    return config
+
+
+def processes(algo: Quarterdeck) -> list[psutil.Process]:
+    """Of the runners, in their order."""
+    return [psutil.Process(process_of(actor)) for actor in algo.env_runner_group._worker_manager.actors().values()]
+
+
+def test_a_runner_that_never_found_a_place(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The tests' cluster has room for one rollout: the other runner is waited for neither in between nor at the end."""
+    run = tmp_path / "run"
+    fleet = ["--fleet.roles", "--fleet.runners", "2", "--steps", "400", "--run-dir", str(run)]
+    assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
+    assert checked_summary(run, episodes=6)["agent_steps"] >= 400
+    said = capfd.readouterr().err
+    assert "waiting for 2 rollout slots (the nodes offer 1)" in said
+    assert "NoneType: None" not in said
+
+
+def test_a_frozen_runner() -> None:
+    algo = two_runners().build_algo()
+    runners = processes(algo)
+    runners[0].send_signal(signal.SIGSTOP)
+    try:
+        train_until(algo, lambda: algo.stats.updates > 5)
+    finally:
+        algo.stop()
+    _, alive = psutil.wait_procs(runners, timeout=PATIENCE)
+    assert alive == []
+
+
+def test_a_runner_asleep_in_its_world() -> None:
+    config = two_runners()
+    config.env_runner_cls = SleepingRunner
+    algo = config.build_algo()
+    runners = processes(algo)
+    train_until(algo, lambda: algo.runners.waiting() == 4)
+    algo.stop()
+    _, alive = psutil.wait_procs(runners, timeout=PATIENCE)
+    assert alive == []
+
+
+def test_a_learner_and_a_shard_that_are_frozen() -> None:
+    settings = catch_settings(runners=1, shards=1, learners=1)
+    algo = QuarterdeckConfig().from_settings(settings).build_algo()
+    frozen = [algo._each_learner(lambda _: os.getpid())[0], process_of(algo.shards[0]), process_of(algo.board)]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    algo.stop()
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in frozen if psutil.pid_exists(pid)], timeout=PATIENCE)
+    assert alive == []

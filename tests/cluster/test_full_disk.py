@@ -1,0 +1,153 @@
+"""A full disk: one line that says what is full, what is kept and how to go on; and then it goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents import checkpoint
+from tests.cluster.gan_helpers import TINY_GAN, copy_corners
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, command, environment, run_command, tree, wait_until
+from tests.cluster.records import checked_summary
+
+# No file may grow beyond so many bytes: every writer fails there as on a full disk.
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+from cluster.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+MiB = 1 << 20
+
+
+def limited(size: int, *arguments: str) -> str:
+    """A command that must end in one line for want of room; returns that line."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(size), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env=environment(),
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 2, done.stderr
+    return said(done.stderr)
+
+
+def said(text: str) -> str:
+    """The one message among lines of progress; a traceback is none."""
+    assert not any(word in text for word in ("Traceback", "Exception", "Warning")), text
+    (line,) = [line for line in text.splitlines() if line.startswith("quarterdeck:")]
+    assert text.rstrip().endswith(line)
+    return line
+
+
+# Sizes at which the checkpoint, the events of TensorBoard, and the rows of the curve no longer fit.
+@pytest.mark.parametrize("size", [MiB, 5_000, 700])
+def test_a_run_is_kept_as_it_was_saved(catch_run: Path, tmp_path: Path, size: int) -> None:
+    run = Path(shutil.copytree(catch_run, tmp_path / "run"))
+    kept = checkpoint.latest(run / "checkpoints")
+    before = tree(kept)
+    line = limited(size, "train", "atari", "--run-dir", str(run), "--resume", "--steps", "500")
+    assert line == (
+        f"quarterdeck: {run} is full (File too large): checkpoint {kept.name} is kept; make room, then go on with: "
+        f"quarterdeck train atari --run-dir {run} --resume"
+    )
+    assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name], "nothing half-written"
+    assert tree(kept) == before
+    done = run_command("train", "atari", "--run-dir", str(run), "--resume", "--steps", "500")
+    assert done.returncode == 0, done.stderr
+    assert checked_summary(run, episodes=6)["agent_steps"] >= 500
+
+
+def test_a_new_run_of_which_nothing_is_saved(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    line = limited(MiB, "train", "atari", *TINY_CATCH, "--serial", "--steps", "60", "--run-dir", str(run))
+    assert "is full (File too large): what was written before is kept" in line
+    assert list((run / "checkpoints").iterdir()) == []
+    done = run_command("train", "atari", "--run-dir", str(run), "--resume")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_table(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    line = limited(3_000, "train", "taxi", "--steps", "2000", "--report-every", "1000", "--run-dir", str(run))
+    assert "is full (File too large)" in line
+    assert "with another --run-dir" in line
+    assert not (run / "summary.json").exists()
+    assert checkpoint.complete(run / "checkpoints") == []
+    assert not list(run.rglob("*.part"))
+
+
+@pytest.mark.parametrize("size", [36_000, 3_000])
+def test_a_gan(corners: Path, tmp_path: Path, size: int) -> None:
+    run, data = tmp_path / "run", copy_corners(corners, tmp_path)
+    begin = ["gan", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), "--images", "160"]
+    assert run_command(*begin).returncode == 0
+    kept = checkpoint.latest(run / "checkpoints")
+    go_on = ["gan", "own", "--run-dir", str(run), "--resume", "--images", "320"]
+    line = limited(size, *go_on)
+    assert f"is full (File too large): checkpoint {kept.name} is kept; make room" in line
+    assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name]
+    done = run_command(*go_on)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own that holds a handful of checkpoints."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", str(path)]
+    if (
+        os.geteuid()
+        or shutil.which("mount") is None
+        or subprocess.run(mount, check=False, capture_output=True).returncode
+    ):
+        pytest.skip("mounts a small file system, which only root may")
+    yield path
+    subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.parametrize("fleet", [["--serial"], [], ["--fleet.runners=2", "--fleet.shards=2"], ["--fleet.learners=1"]])
+def test_a_disk_that_fills_up(small_disk: Path, tmp_path: Path, fleet: list[str]) -> None:
+    """Really full, while it trains; replay is written by shards and learners in processes of their own."""
+    run, filler, log = small_disk / "run", small_disk / "filler", tmp_path / "log"
+    words = ["train", "atari", *TINY_CATCH, *fleet, "--learner.device=cpu", "--steps", "9000000", "--minutes", "60"]
+    with log.open("wb") as out:
+        training = subprocess.Popen(
+            command(*words, "--run-dir", str(run), "--checkpoint-minutes", "0.02"),
+            stdout=out,
+            stderr=out,
+            env=environment(),
+        )
+    with training:
+        wait_until(lambda: training.poll() is not None or checkpoint.complete(run / "checkpoints") or None)
+        assert training.poll() is None, log.read_text()
+        filled = subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], check=False, capture_output=True)
+        assert b"No space left" in filled.stderr
+        training.wait(PATIENCE)
+    assert training.returncode == 2
+    messages = [line for line in log.read_text().splitlines() if line.startswith("quarterdeck:")]
+    kept = checkpoint.latest(run / "checkpoints")
+    assert messages == [
+        f"quarterdeck: {run} is full (No space left on device): checkpoint {kept.name} is kept; make room, then go on "
+        f"with: quarterdeck train atari --run-dir {run} --resume"
+    ]
+    assert "Traceback" not in log.read_text()
+    assert not list((run / "checkpoints").glob("*.part"))
+    filler.unlink()
+    end = int(kept.name.rpartition("-")[2]) + 50
+    done = run_command("train", "atari", "--run-dir", str(run), "--resume", "--steps", str(end))
+    assert done.returncode == 0, done.stderr
+    assert checked_summary(run, episodes=6)["agent_steps"] >= end

@@ -1,0 +1,174 @@
+"""What a fleet cannot mend is said at once, and ends it with one clear error; what it can mend is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from agents import checkpoint
+from cluster.algorithm import Quarterdeck
+from cluster.cli import main
+from cluster.config import QuarterdeckConfig
+from cluster.errors import FleetError
+from cluster.runner import Runner, portable
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, kill, train_until, wait_until
+from tests.cluster.worlds import BreakingLaterRunner, BreakingRunner, BridgeOut, UnbornRunner
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
+
+
+@pytest.fixture
+def build() -> Iterator[Any]:
+    """Builds small fleets, and ends them."""
+    built: list[Quarterdeck] = []
+
+    def fleet(runner: type[Runner] = Runner, **sizes: int) -> Quarterdeck:
+        config = QuarterdeckConfig().from_settings(catch_settings(runners=1, **sizes))
+        config.env_runner_cls = runner
+        built.append(config.reporting(min_time_s_per_iteration=0.1).build_algo())
+        return built[-1]
+
+    yield fleet
+    for algo in built:
+        algo.stop()
+
+
+def refusing(replay: Any) -> None:
+    """Let a replay take nothing in any more."""
+
+    def add(chunk: Any) -> None:
+        raise ValueError(f"no room for {len(chunk.action)} rows")
+
+    replay.add = add
+
+
+def swallowing(replay: Any) -> None:
+    """Let a replay lose whatever it is given."""
+    replay.add = lambda chunk: None
+
+
+def test_a_shard_that_refuses_every_chunk(build: Any) -> None:
+    algo = build(shards=1)
+    ray.get(algo.shards[0].__ray_call__.remote(lambda shard: refusing(shard.shard)), timeout=PATIENCE)
+    with pytest.raises(FleetError, match="replay refused a chunk: ValueError: no room for 8 rows") as caught:
+        train_until(algo, lambda: False)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert algo.stats.updates == algo.limiter.sampled == algo.limiter.measured() == 0
+
+
+@pytest.mark.parametrize("learners", [0, 1])
+def test_a_learner_whose_replay_refuses_a_chunk(build: Any, learners: int) -> None:
+    """What was learned before can still be saved."""
+    algo = build(learners=learners)
+    algo._each_learner(lambda learner: refusing(learner.own_shard()))
+    with pytest.raises(FleetError, match="replay refused a chunk: ValueError: no room for 8 rows"):
+        train_until(algo, lambda: False)
+    assert algo.get_state()["learner"]["updates"] == 0
+
+
+@pytest.mark.parametrize("shards", [0, 1])
+def test_a_replay_from_which_nothing_comes_out(build: Any, shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.inserts.BARREN_TURNS", 5)
+    algo = build(shards=shards)
+    if shards:
+        ray.get(algo.shards[0].__ray_call__.remote(lambda shard: swallowing(shard.shard)), timeout=PATIENCE)
+    else:
+        algo._each_learner(lambda learner: swallowing(learner.own_shard()))
+    with pytest.raises(FleetError, match="no update could be done in 5 turns"):
+        train_until(algo, lambda: False)
+    assert algo.limiter.inserted > 200
+    assert algo.limiter.measured() == 0, "nothing was sampled, and nothing else is said"
+    assert algo.limiter.steps_ahead() < algo.slack, "what is forfeited holds nobody back"
+
+
+def test_a_world_that_breaks_at_once(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    algo = build(BreakingRunner)
+    with pytest.raises(FleetError, match="runner 1 failed 3 times without a chunk between: BridgeOut: the bri") as it:
+        train_until(algo, lambda: False)
+    assert isinstance(it.value.__cause__, BridgeOut)
+    assert "in step" in it.value.__cause__.__notes__[0]
+    line = "the environment of runner 1 failed, the runner starts again: BridgeOut: the bridge is out after 0 steps"
+    assert capfd.readouterr().err.splitlines().count(f"quarterdeck: {line}") == 2
+
+
+def test_a_world_that_breaks_now_and_then(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    """Every failure is told, and training goes on: there is a chunk between any two."""
+    algo = build(BreakingLaterRunner)
+    told: list[str] = []
+
+    def failures() -> int:
+        told.extend(line for line in capfd.readouterr().err.splitlines() if "BridgeOut" in line)
+        return len(told)
+
+    train_until(algo, lambda: failures() > 4)
+    assert algo.env_runner_group.num_remote_worker_restarts() >= 4
+    assert algo.stats.agent_steps >= 4 * 8 * 4
+
+
+def test_a_runner_that_cannot_start(build: Any) -> None:
+    with pytest.raises(FleetError, match="runner 1 cannot start: BridgeOut: no road leads here") as caught:
+        train_until(build(UnbornRunner), lambda: False)
+    assert isinstance(caught.value.__cause__, BridgeOut)
+
+
+def test_a_world_in_the_driver_that_breaks() -> None:
+    config = QuarterdeckConfig().from_settings(catch_settings(runners=1)).env_runners(num_env_runners=0)
+    config.env_runner_cls = BreakingRunner
+    algo = config.build_algo()
+    try:
+        with pytest.raises(FleetError, match="the environment failed: BridgeOut") as caught:
+            algo.train()
+        assert isinstance(caught.value.__cause__, BridgeOut)
+    finally:
+        algo.stop()
+
+
+def test_the_command_says_it_in_one_line_and_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cluster.config.Runner", BreakingRunner)
+    run = tmp_path / "run"
+    assert main(["train", "atari", *TINY_CATCH, "--run-dir", str(run)]) == 2
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    assert said.splitlines()[-1].startswith("quarterdeck: the environment of runner 1 failed 3 times")
+    assert checkpoint.load(checkpoint.latest(run / "checkpoints"))["stats"]["agent_steps"] == 0
+
+
+def test_an_error_that_cannot_travel_still_says_what_it_was() -> None:
+    class Local(Exception):
+        """Nobody else can import it."""
+
+    try:
+        raise Local("two\nlines")
+    except Local as error:
+        found = portable(error)
+    assert (type(found), str(found)) == (RuntimeError, "Local: two lines")
+    assert "raise Local" in found.__notes__[0]
+
+
+def is_empty(board: Any) -> bool:
+    """Whether the weight board is back, without weights."""
+    try:
+        return ray.get(board.other_than.remote(-1), timeout=PATIENCE) is None
+    except ray.exceptions.RayActorError:
+        return False
+
+
+def test_a_new_runner_at_an_empty_board_waits_for_weights(build: Any) -> None:
+    """It never plays with the weights that it was born with: the driver publishes once more."""
+    algo = build()
+    train_until(algo, lambda: algo.stats.updates > 40)
+    algo.limiter.learning_starts = 2**60  # nobody learns, and so nobody publishes of itself
+    (runner,) = algo.env_runner_group._worker_manager.actors().values()
+    for doomed in (algo.board, runner):
+        kill(doomed)
+    wait_until(lambda: is_empty(algo.board) or None)
+    algo.stats.means.clear()
+    steps = algo.stats.agent_steps
+    train_until(algo, lambda: algo.stats.agent_steps > steps + 200)
+    assert max(algo.stats.means["acting/policy_lag_in_updates"]) < 40, "a chunk under no weights is stamped 0"

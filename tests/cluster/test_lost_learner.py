@@ -1,0 +1,158 @@
+"""A learner may be lost at any moment, not only while it learns: the run goes on from its last whole checkpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from agents import checkpoint
+from cluster.cli import main
+from cluster.errors import LearnerLost
+from cluster.fleet import FleetRun
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, read_json
+from tests.cluster.records import saved
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
+
+
+@pytest.fixture
+def run() -> Iterator[FleetRun]:
+    """A runner and a learner that keeps its replay, after some updates."""
+    run = FleetRun(catch_settings(runners=1, learners=1))
+    train(run, 5)
+    yield run
+    run.close()
+
+
+def train(run: FleetRun, updates: int) -> None:
+    """Let a run train until so many updates are done."""
+    while run.stats.updates < updates:
+        run.step()
+
+
+def kill_learner(run: FleetRun) -> None:
+    """SIGKILL, and wait for the end."""
+    (pid,) = run.algo._each_learner(lambda _: os.getpid())
+    process = psutil.Process(pid)
+    process.kill()
+    psutil.wait_procs([process], timeout=PATIENCE)
+
+
+def dying(shard: Any) -> None:
+    """Let a learner's replay take its process along when it is asked for what it holds."""
+    shard.state = lambda: os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_over_the_evaluation_beside_training(run: FleetRun, tmp_path: Path) -> None:
+    whole = run.save(tmp_path)
+    before, trained = run.stats.agent_steps, run.algo.train
+
+    def train_and_die() -> Any:
+        result = trained()
+        kill_learner(run)
+        run.beside.pending, run.beside.next_at = None, 1  # the next one is due
+        return result
+
+    run.algo.train = train_and_die
+    run.step()
+    assert (run.failures, run.saved) == (1, whole)
+    assert run.stats.agent_steps >= before
+    updates = run.stats.updates
+    train(run, updates + 5)
+
+
+def test_over_the_first_checkpoint(run: FleetRun, tmp_path: Path) -> None:
+    """There is nothing to go back to: the run begins anew, and saves that."""
+    run.algo._each_learner(lambda learner: dying(learner.own_shard()))
+    whole = run.save(tmp_path)
+    assert run.failures == 1
+    assert [path.name for path in tmp_path.iterdir()] == [whole.name] == ["agent_steps-000000000000"]
+    train(run, 5)
+
+
+def test_over_a_later_checkpoint(run: FleetRun, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Half of a checkpoint is gone, the one before is whole, and the run is where it was then."""
+    first = run.save(tmp_path)
+    state = checkpoint.load(first)
+    train(run, run.stats.updates + 5)
+    run.algo._each_learner(lambda learner: dying(learner.own_shard()))
+    assert run.save(tmp_path) == run.saved == first
+    assert f"a learner was lost; going on from {first}" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [first.name]
+    assert checkpoint.load(first)["stats"] == state["stats"] == run.stats.state()
+    assert checkpoint.load(first / "replay-0")
+    train(run, run.stats.updates + 5)
+
+
+def test_over_the_closing_evaluation(run: FleetRun, tmp_path: Path) -> None:
+    """The policy is the one that was saved."""
+    whole = run.save(tmp_path)
+    kill_learner(run)
+    policy = run.actor().network.state_dict()
+    for name, value in checkpoint.load(whole, only="learner")["learner"]["policy"].items():
+        assert np.array_equal(policy[name].numpy(), value)
+
+
+def test_again_and_again(run: FleetRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fourth loss ends the run, in one line."""
+    begin_again = FleetRun._begin_again
+
+    def doomed(self: FleetRun) -> None:
+        begin_again(self)
+        kill_learner(self)
+
+    monkeypatch.setattr(FleetRun, "_begin_again", doomed)
+    run.save(tmp_path)
+    kill_learner(run)
+    with pytest.raises(LearnerLost, match="a learner was lost 4 times: a learner died or fell silent"):
+        run.save(tmp_path)
+
+
+def test_over_the_closing_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The command trains on to its end: what it reports was learned, and is what it saved."""
+    save, path = FleetRun.save, tmp_path / "run"
+
+    def save_and_lose(self: FleetRun, folder: Path) -> Path:
+        if self.failures == 0:
+            kill_learner(self)
+        return save(self, folder)
+
+    monkeypatch.setattr(FleetRun, "save", save_and_lose)
+    fleet = ["--fleet.learners", "1", "--steps", "400", "--run-dir", str(path)]
+    assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
+    assert capfd.readouterr().err.count("a learner was lost; going on from the start") == 1
+    summary = read_json(path / "summary.json")
+    assert summary["agent_steps"] >= 400
+    assert saved(path)["agent_steps"] == summary["agent_steps"]
+    assert summary["eval"]["episodes"] == 6
+
+
+def test_a_shard_that_is_frozen_over_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It counts as lost: it starts again, empty, and the checkpoint is whole."""
+    monkeypatch.setattr("cluster.saving.SHARD_TIMEOUT", 3.0)
+    run = FleetRun(catch_settings(runners=2, shards=2))
+    try:
+        train(run, 5)
+        frozen = psutil.Process(process_of(run.algo.shards[0]))
+        frozen.send_signal(signal.SIGSTOP)
+        whole = run.save(tmp_path)
+        assert "replay shard 0 has not answered for 3 s; it starts again, empty" in capfd.readouterr().err
+        assert psutil.wait_procs([frozen], timeout=PATIENCE)[1] == []
+        assert checkpoint.load(whole / "replay-1")
+        assert (whole / "replay-0").is_dir()
+        train(run, run.stats.updates + 5)
+        run.load(whole)
+        train(run, run.stats.updates + 5)
+    finally:
+        run.close()

@@ -1,0 +1,201 @@
+"""One process writes to a run directory; a second is refused, and the first one's death makes room."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+import cluster.gan_sweep
+import cluster.sweep
+from agents import checkpoint
+from agents.config import changed, to_dict
+from agents.presets import PRESETS
+from cluster.gan_tuner import GanSweep
+from cluster.jobs import Address
+from cluster.rundir import RunDir, write_json
+from cluster.submission import _refuse_two_writers
+from cluster.sweep_tuner import Sweep
+from cluster.tuning import ENDLESS
+from gan.config import changed as changed_gan
+from gan.config import to_dict as gan_dict
+from gan.presets import PRESETS as GAN_PRESETS
+from tests.cluster.helpers import (
+    ENDLESS_CARTPOLE,
+    PATIENCE,
+    TIMEOUT,
+    TINY_CATCH,
+    command,
+    environment,
+    run_command,
+    tree,
+    wait_until,
+)
+from tests.cluster.records import checked_summary, refused, saved
+
+
+@contextmanager
+def training(run: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`quarterdeck train` in a process of its own, once it has saved; killed in the end, if it still lives."""
+    log = run.with_suffix(".log")
+    with log.open("wb") as out:
+        words = command("train", *arguments, "--run-dir", str(run), "--checkpoint-minutes", "0.01")
+        process = subprocess.Popen(words, stdout=out, stderr=out, env=environment(), start_new_session=True)
+    with process:
+        try:
+            wait_until(lambda: process.poll() is not None or checkpoint.complete(run / "checkpoints") or None)
+            assert process.poll() is None, log.read_text()
+            yield process
+        finally:
+            process.kill()
+
+
+def holders(file: Path, processes: list[psutil.Process]) -> list[int]:
+    """Which of the processes have `file` open."""
+    found = []
+    for process in processes:
+        open_files = Path(f"/proc/{process.pid}/fd")
+        if any(os.path.samefile(handle, file) for handle in open_files.iterdir() if handle.exists()):
+            found.append(process.pid)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    endless = ("atari", *TINY_CATCH, "--serial", "--steps", "9000000", "--minutes", "60")
+    with training(run, *endless) as process:
+        second = run_command("train", "atari", "--run-dir", str(run), "--resume")
+        assert second.returncode == 2
+        assert second.stderr.count("\n") == 1
+        assert "is in use by a command that still runs: wait for its end or stop it" in second.stderr
+        assert process.poll() is None
+        here = len((run / "curve.csv").read_text()) if (run / "curve.csv").exists() else 0
+        wait_until(lambda: ((run / "curve.csv").exists() and len((run / "curve.csv").read_text()) > here) or None)
+        process.kill()
+        process.wait(PATIENCE)
+    end = saved(run)["agent_steps"] + 50
+    done = run_command("train", "atari", "--run-dir", str(run), "--resume", "--steps", str(end))
+    assert done.returncode == 0, done.stderr
+    assert checked_summary(run, episodes=6)["agent_steps"] >= end
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at the open files of processes")
+def test_no_process_of_a_fleet_inherits_the_lock(tmp_path: Path) -> None:
+    """Ray's processes outlive a killed driver for a while; the directory is free at once."""
+    run = tmp_path / "run"
+    with training(run, *ENDLESS_CARTPOLE) as process:
+        driver = psutil.Process(process.pid)
+        children = driver.children(recursive=True)
+        assert len(children) > 3
+        assert holders(run / "run.json", [driver]) == [driver.pid]
+        assert holders(run / "run.json", children) == []
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
+        with closing(RunDir(run)) as free:
+            free.claim()
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+    assert alive == []
+
+
+def record_of(workload: str) -> dict[str, Any]:
+    """What run.json of a run of that command holds."""
+    if workload == "train":
+        return {"preset": "catch", "serial": True, "settings": to_dict(PRESETS["catch"]())}
+    if workload == "gan":
+        return {"workload": workload, "preset": "own", "serial": True, "settings": gan_dict(GAN_PRESETS["own"]())}
+    if workload == "sweep":
+        options: Any = Sweep(settings=changed(PRESETS["catch"](), {"stop.minutes": ENDLESS, "stop.score": None}))
+        more = {"space": {}, "settings": to_dict(options.settings), "serial": False, "preset": "catch"}
+        own = cluster.sweep.OWN
+    else:
+        options, own = GanSweep(settings=changed_gan(GAN_PRESETS["own"](), {"minutes": ENDLESS})), cluster.gan_sweep.OWN
+        more = {"settings": gan_dict(options.settings), "serial": False, "preset": "own"}
+    return {"workload": workload, "sweep": {name: getattr(options, name) for name in own}, **more}
+
+
+@pytest.mark.parametrize("workload", ["train", "gan", "sweep", "gan-sweep"])
+def test_every_command_that_resumes_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str], workload: str) -> None:
+    """Before Ray is started, data are loaded or anything is cut back."""
+    run, record = tmp_path / "run", record_of(workload)
+    run.mkdir()
+    write_json(run / "run.json", record)
+    (run / "rounds.csv").write_text("trial,round\n1,")
+    before = tree(run)
+    with closing(RunDir(run)) as owner:
+        owner.claim()
+        said = refused(capsys, workload, record["preset"], "--run-dir", str(run), "--resume")
+        assert "is in use by a command that still runs" in said
+    assert tree(run) == before
+    with closing(RunDir(run)) as owner:
+        owner.claim()  # whoever was refused holds nothing
+
+
+@pytest.mark.parametrize("arguments", [["train", "catch"], ["train", "taxi"], ["gan", "own"], ["ablation"]])
+def test_two_that_begin_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    """The second is refused, be the first still on its way to its first file."""
+    with closing(RunDir(tmp_path / "deep" / "run")) as first:
+        first.reserve()
+        said = refused(capsys, *arguments, "--run-dir", str(first.path))
+        assert "is in use by a command that still runs" in said
+        first.create({"preset": "pong"})
+        assert "already holds a run" in refused(capsys, *arguments, "--run-dir", str(first.path))
+    assert [file.name for file in first.path.iterdir()] == ["run.json"]
+
+
+def test_what_was_only_reserved_is_given_back(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for path in (tmp_path / "mine", tmp_path / "new" / "deep"):
+        for _ in range(2):  # the second time as the first
+            with closing(RunDir(path)) as directory:
+                directory.reserve()
+                assert path.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_fleet_that_the_cluster_cannot_hold_leaves_no_claim(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The corrected command may have the same directory."""
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    run = tmp_path / "run"
+    said = refused(capsys, "train", "cartpole", "--learner.device", "auto", "--run-dir", str(run))
+    assert "say --learner.device cpu to train on CPUs" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "same"),
+    [
+        ("/shared/../shared/x/", "/shared/x", True),
+        ("/shared/x", "/shared//x/.", True),
+        ("{0}/link/x", "{0}/shared/x", True),
+        ("/shared/x", "/shared/y", False),
+    ],
+)
+def test_a_directory_has_one_writer_however_it_is_spelled(tmp_path: Path, theirs: str, ours: str, same: bool) -> None:
+    """For jobs of a cluster, before they start."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "link").symlink_to("shared")
+    about = {"run_dir": theirs.format(tmp_path)}
+    job = SimpleNamespace(
+        status=SimpleNamespace(is_terminal=lambda: False), submission_id="pong-s0-abc", metadata=about
+    )
+    client: Any = SimpleNamespace(list_jobs=lambda: [job])
+    with pytest.raises(ValueError, match="still writes to") if same else nullcontext():
+        _refuse_two_writers(client, {"run_dir": ours.format(tmp_path)}, Address())

@@ -1,0 +1,67 @@
+"""What commands leave alone that is not theirs, and what they mend of their own."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from agents.tabular import taxi
+from cluster import gan_sweep
+from cluster.ablation import Ablation, _ablate, lecture
+from cluster.cli import main
+from cluster.rundir import RunDir, write_json
+from cluster.tables import TABULAR_PRESETS
+from cluster.tuning import ray_for_tune
+from tests.cluster.helpers import read_json
+from tests.cluster.test_one_writer import record_of
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_sweep_leaves_anothers_ray_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook's, say."""
+    with ray_for_tune(1) as interrupt:
+        assert not interrupt.raised
+    assert ray.is_initialized()
+
+    class Ended(Exception):
+        pass
+
+    def train_all(*_: Any) -> Any:
+        raise Ended
+
+    monkeypatch.setattr("cluster.ablation._train_all", train_all)
+    with pytest.raises(Ended):
+        _ablate(Ablation(settings=lecture()), RunDir(tmp_path), 0.0)
+    assert ray.is_initialized()
+
+
+def test_a_resumed_gan_sweep_drops_the_half_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the kill before; the next row begins a line."""
+    run = tmp_path / "run"
+    run.mkdir()
+    write_json(run / "run.json", record_of("gan-sweep"))
+    (run / "rounds.csv").write_text("trial,round\na,1\na,2")
+
+    @contextmanager
+    def seen(_: int) -> Any:
+        assert (run / "rounds.csv").read_text() == "trial,round\na,1\n"
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(gan_sweep, "prepared", lambda *_: None)
+    monkeypatch.setattr(gan_sweep, "ray_for_tune", seen)
+    assert main(["gan-sweep", "own", "--run-dir", str(run), "--resume"]) == 130
+
+
+def test_a_table_is_recorded_under_its_own_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cluster.commands.PRESET_NAMES", ("taxi", "cab"))
+    monkeypatch.setitem(TABULAR_PRESETS, "cab", taxi)
+    run = tmp_path / "run"
+    assert main(["train", "cab", "--steps", "2000", "--report-every", "1000", "--run-dir", str(run)]) == 0
+    assert read_json(run / "run.json")["preset"] == "cab"
+    assert main(["evaluate", str(run), "--episodes", "2"]) == 0

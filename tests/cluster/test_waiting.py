@@ -1,0 +1,120 @@
+"""A fleet waits for its nodes as long as it takes and says for what; its own Ray is nobody else's."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, command, environment, read_json, wait_until
+
+ROOT = Path(__file__).parents[2]
+WAITS = """
+import ray, sys
+from cluster import waiting
+from cluster.cli import main
+waiting.EVERY = 0.5
+ray.init(num_cpus=4, resources={"rollout": 1}, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+sys.exit(main(sys.argv[1:]))
+"""
+GIVES_WAY = """
+import json, os, torch
+torch.cuda.is_available = lambda: True  # and yet the settings say cpu
+from cluster.config import QuarterdeckConfig
+from tests.cluster.helpers import catch_settings
+algo = QuarterdeckConfig().from_settings(catch_settings(runners=1, learner_threads=3)).env_runners(num_env_runners=0)
+algo = algo.build_algo()
+print(json.dumps({"threads": torch.get_num_threads(), "nice": os.getpriority(os.PRIO_PROCESS, 0)}))
+algo.stop()
+"""
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT)]
+
+
+def own_ray() -> dict[str, str]:
+    """The environment of a script that starts a small Ray of its own."""
+    return {**environment(), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.parametrize("role", ["shards", "learners"])
+def test_slots_that_are_missing_are_named_for_as_long_as_they_are_waited_for(role: str, tmp_path: Path) -> None:
+    """And once more when the person gives up."""
+    slots = {"shards": "replay", "learners": "learner"}[role]
+    fleet = ["--fleet.roles", "--fleet.runners=1", f"--fleet.{role}=1", f"--run-dir={tmp_path / 'run'}"]
+    training = subprocess.Popen(
+        [sys.executable, "-c", WAITS, "train", "atari", *TINY_CATCH, *fleet],
+        env=own_ray(),
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert training.stderr is not None
+    with training:
+        try:
+            lines = iter(training.stderr.readline, "")
+            told = f"quarterdeck: still waiting for 1 {slots} slots (the nodes offer 0)\n"
+            assert [next(line for line in lines if "still" in line) for _ in range(3)] == [told] * 3
+            training.send_signal(signal.SIGINT)
+            said = [line for line in lines if line != told]
+        finally:
+            training.kill()
+    assert f"quarterdeck: gave up waiting for 1 {slots} slots (the nodes offer 0)\n" in said
+    assert said[-1] == "quarterdeck: interrupted\n"
+    assert training.returncode == 130
+
+
+@pytest.fixture
+def somebody_elses_ray() -> Iterator[str]:
+    """A head of `ray start`, with a temporary directory of its own, where Ray looks for a cluster to connect to."""
+    with tempfile.TemporaryDirectory(prefix="qd-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        arguments = ["start", "--head", "--block", "--port=0", "--num-cpus=1", "--include-dashboard=false"]
+        head = subprocess.Popen(
+            [sys.executable, "-m", "ray.scripts.scripts", *arguments, f"--temp-dir={folder}/ray"],
+            env={**own_ray(), "RAY_TMPDIR": folder},
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            wait_until(
+                lambda: (Path(folder) / "ray" / "ray_current_cluster").exists() or head.poll() is not None or None
+            )
+            assert head.poll() is None
+            yield folder
+        finally:
+            children = psutil.Process(head.pid).children(recursive=True)
+            os.killpg(head.pid, signal.SIGTERM)
+            head.wait(timeout=PATIENCE)
+            for child in psutil.wait_procs(children, timeout=30)[1]:
+                child.kill()
+
+
+def test_a_cluster_on_this_machine_is_left_alone(somebody_elses_ray: str, tmp_path: Path) -> None:
+    """Only what RAY_ADDRESS names is used: beside it the command starts its own."""
+    run = tmp_path / "run"
+    done = subprocess.run(
+        command("train", "atari", *TINY_CATCH, "--steps", "200", "--run-dir", str(run)),
+        env={**environment(), "RAY_TMPDIR": somebody_elses_ray},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert read_json(run / "summary.json")["agent_steps"] >= 200
+
+
+def test_a_learner_on_the_cores_gives_way_beside_an_idle_gpu() -> None:
+    """The device counts on which it computes, not those of the machine."""
+    done = subprocess.run(
+        [sys.executable, "-c", GIVES_WAY], env=own_ray(), capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"threads": 3, "nice": 10}

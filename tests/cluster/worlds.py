@@ -1,0 +1,82 @@
+"""Runners whose world breaks or sleeps; a module of its own, so that their processes can import it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cluster.runner import Runner
+from envs.base import TimeStep
+
+
+class BridgeOut(RuntimeError):
+    """What a broken world raises."""
+
+
+class Wrapped:
+    """A world that does something else with a step."""
+
+    def __init__(self, world: Any) -> None:
+        self.world, self.steps = world, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.world, name)
+
+
+class Breaking(Wrapped):
+    """Raises at a step."""
+
+    lasts = 0  # steps
+
+    def step(self, action: Any) -> TimeStep:
+        self.steps += 1
+        if self.steps > self.lasts:
+            raise BridgeOut(f"the bridge is out after {self.lasts} steps")
+        step: TimeStep = self.world.step(action)
+        return step
+
+
+class BreakingLater(Breaking):
+    """Raises in its second chunk of eight steps."""
+
+    lasts = 12
+
+
+class Sleeping(Wrapped):
+    """Sleeps for an hour in every step."""
+
+    def step(self, action: Any) -> TimeStep:
+        time.sleep(3600)
+        raise AssertionError("the test is long over")
+
+
+class BreakingRunner(Runner):
+    """Its world raises at the first step."""
+
+    wrapper: type[Wrapped] = Breaking
+
+    def make_env(self) -> None:
+        super().make_env()
+        if self.plays:
+            self.world = self.wrapper(self.world)
+
+
+class BreakingLaterRunner(BreakingRunner):
+    """Its world raises in the second chunk of each of its lives."""
+
+    wrapper = BreakingLater
+
+
+class SleepingRunner(BreakingRunner):
+    """Its world sleeps in every step."""
+
+    wrapper = Sleeping
+
+
+class UnbornRunner(Runner):
+    """Has no world to begin with, unless it lives in the driver."""
+
+    def make_env(self) -> None:
+        if self.worker_index:
+            raise BridgeOut("no road leads here")
+        super().make_env()

@@ -1,0 +1,144 @@
+"""The precision that `auto` stands for: the faster one, decided in every process, on any processor."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training.device import autocast, bf16_cost, resolve_device, resolve_precision, said_precision, used_precision
+
+ROOT = Path(__file__).parents[2]
+OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2"}  # makes oneDNN leave out what newer processors have
+KERNEL = re.compile(r"exec,cpu,(convolution|deconvolution|inner_product|matmul),([^,]+),.*?(f32|bf16)")
+STEP = """
+import dataclasses
+import numpy as np
+import torch
+from agents.learner import Learner
+from agents.presets import {preset} as preset
+from agents.rollout import Actor
+from agents.transitions import Batch
+
+s = preset()
+s = dataclasses.replace(s.learner, precision="{precision}", device="cpu", batch_size=4), s.network
+obs = torch.zeros(4, 441, s[1].stack, 16, dtype=torch.uint8)
+fields = dict(action=torch.zeros(4, dtype=torch.int64), reward=torch.zeros(4, 1), discount=torch.ones(4))
+keys = dict(priority=torch.ones(4), key=np.zeros(4, np.int64), version=np.zeros(4, np.int32), prioritized=False)
+learner = Learner(*s, (84, 84), 6, seed=0)
+learner.update(Batch(obs=obs, next_obs=obs, **fields, **keys))
+Actor(learner.online, precision="{precision}").values(obs.numpy())
+"""
+GAN_STEP = """
+import dataclasses
+from gan.config import changed
+from gan.data import load
+from gan.presets import {preset} as preset
+from gan.trainer import Trainer
+
+settings = changed(preset(), {{"training.precision": "{precision}", "training.batch_size": 4}})
+Trainer(settings, load(settings.data)).step()
+"""
+
+
+def run(program: str, **env: str) -> str:
+    """What a fresh interpreter prints."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **env}, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def kernels(program: str, **env: str) -> list[tuple[str, str]]:
+    """(operation, implementation) of every convolution and product in oneDNN's own log of a program."""
+    return [(found[1], found[2]) for found in KERNEL.finditer(run(program, ONEDNN_VERBOSE="1", **env))]
+
+
+def is_reference(implementation: str) -> bool:
+    """Whether a kernel is oneDNN's slow, plain loop and not made for the processor."""
+    return "ref" in implementation or "simple" in implementation
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [{}, OLDER], ids=["this processor", "an older one"])
+@pytest.mark.parametrize(
+    ("step", "preset"),
+    [(STEP, "pong"), (STEP, "atari"), (STEP, "catch"), (GAN_STEP, "digits"), (GAN_STEP, "stacked")],
+)
+def test_no_reference_kernel_runs_in_the_presets(step: str, preset: str, limit: dict[str, str]) -> None:
+    """oneDNN's own log names the kernels that it chose."""
+    chosen = kernels(step.format(preset=preset, precision="auto"), **limit)
+    assert sum(operation in ("convolution", "deconvolution") for operation, _ in chosen) >= 4
+    assert [kernel for kernel in chosen if is_reference(kernel[1])] == []
+
+
+@pytest.mark.slow
+def test_bf16_where_it_is_missing_leaves_the_fast_kernels() -> None:
+    """The log above can tell: in bf16 an older processor runs none of them, and torch's own slow loops instead."""
+    fast = {kernel for kernel in kernels(STEP.format(preset="pong", precision="fp32"), **OLDER)}
+    slow = {kernel for kernel in kernels(STEP.format(preset="pong", precision="bf16"), **OLDER)}
+    convolutions = {kernel for kernel in fast if kernel[0] == "convolution"}
+    assert convolutions
+    assert all(is_reference(kernel[1]) for kernel in slow if kernel[0] == "convolution")
+
+
+@pytest.mark.slow
+def test_an_older_processor_computes_in_float32_and_says_what_bf16_would_cost() -> None:
+    program = "from training.device import *; print(said_precision('auto', 'cpu'), '|', said_precision('bf16', 'cpu'))"
+    auto, asked = run(program, **OLDER).split("|")
+    assert auto.strip() == "fp32 (auto)"
+    assert re.fullmatch(
+        r"bf16, which takes \d+\.\d times as long as fp32 on this processor: .* would use fp32", asked.strip()
+    )
+
+
+@pytest.mark.parametrize(("cost", "used"), [(0.5, "bf16"), (1.7, "fp32")])
+def test_auto_is_the_faster_one_and_everything_else_is_obeyed(monkeypatch: Any, cost: float, used: str) -> None:
+    monkeypatch.setattr("training.device.bf16_cost", lambda kind: cost)
+    assert resolve_precision("auto", "cpu") == used_precision("auto", "cpu") == used
+    assert resolve_precision("bf16", "cpu") == "bf16"
+    assert resolve_precision("fp32", "cpu") == "fp32"
+    with autocast("cpu", "auto"):
+        assert torch.is_autocast_enabled("cpu") == (used == "bf16")
+    with autocast("cpu", "fp32"):
+        assert not torch.is_autocast_enabled("cpu")
+    assert said_precision("fp32", "cpu") == "fp32"
+    assert ("times as long" in said_precision("bf16", "cpu")) == (cost > 1)
+
+
+def test_a_process_decides_once_and_leaves_threads_and_chance_alone() -> None:
+    """Whoever asks first pays for the trial; nobody's results change by it."""
+    bf16_cost.cache_clear()
+    threads, chance = torch.get_num_threads(), torch.random.get_rng_state()
+    with torch.inference_mode():  # as an actor may be the first to ask
+        cost = bf16_cost("cpu")
+    assert cost > 0
+    assert bf16_cost("cpu") == cost
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.random.get_rng_state(), chance)
+
+
+@pytest.mark.parametrize(("native", "used"), [(True, "bf16"), (False, "fp32")])
+def test_a_gpu_is_asked(monkeypatch: Any, native: bool, used: str) -> None:
+    """Older GPUs emulate bf16: that does not count."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
+    bf16_cost.cache_clear()
+    assert resolve_precision("auto", "cuda:0") == used_precision("auto", "auto") == used
+    bf16_cost.cache_clear()
+
+
+def test_devices(monkeypatch: Any) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto", "learner.device") == resolve_device("cpu", "learner.device") == "cpu"
+    with pytest.raises(ValueError, match=r"learner\.device cuda is not on this machine: use cpu or auto"):
+        resolve_device("cuda", "learner.device")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolve_device("auto", "learner.device") == "cuda"
+    assert resolve_device("cuda:1", "learner.device") == "cuda:1"

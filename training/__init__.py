@@ -1,0 +1,1 @@
+"""What every training shares: it knows no environment, no agent and no generator."""

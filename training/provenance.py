@@ -1,0 +1,67 @@
+"""Where a result comes from: command, code, libraries and machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+MATTER = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
+
+
+def process_seconds() -> float:
+    """Wall clock since this process was started, its imports included."""
+    return time.time() - float(psutil.Process().create_time())
+
+
+def origin() -> dict[str, Any]:
+    """Where a result comes from: command, code, libraries and machine."""
+    names = ("ray", "torch", "gymnasium", "ale-py", "numpy")
+    return {
+        "command": " ".join(["quarterdeck", *sys.argv[1:]]),
+        "commit": os.environ.get("QUARTERDECK_COMMIT") or commit_of(Path(__file__).parent),  # a job brings no .git
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, those of its instructions that decide how fast networks are, cores, memory and GPUs."""
+    return {
+        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
+        "instructions": sorted(set(_cpuinfo("flags").split()) & MATTER),
+        "instructions_limit": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+    }
+
+
+def _cpuinfo(field: str) -> str:
+    """A field of the first core as Linux tells it; empty elsewhere."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
+    return ""
+
+
+def commit_of(folder: Path) -> str:
+    """The commit of the code in `folder`, "-dirty" where it was changed; the version where there is no repository."""
+    git = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    with contextlib.suppress(OSError):  # no git here
+        found = subprocess.run(git, capture_output=True, text=True, check=False)
+        if found.returncode == 0:
+            return found.stdout.strip()
+    try:
+        return f"version {version('quarterdeck')}"
+    except PackageNotFoundError:
+        return "unknown"
