@@ -1,0 +1,103 @@
+"""What a command loads: help asks for nothing heavy, and what needs no Ray leaves it out. Each in a fresh interpreter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from agents.presets import PRESETS
+from cluster import command_table, tables
+from cluster.command_table import COMMANDS
+from gan.presets import PRESETS as GAN_PRESETS
+from tests.cluster.helpers import PATIENCE, TINY_CATCH, environment
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}
+PROGRAM = """
+import json, sys
+from cluster.cli import main
+try:
+    status = main(sys.argv[1:])
+except SystemExit as stopped:
+    status = stopped.code
+print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})]))
+"""
+RAY = {"sweep", "gan-sweep", "ablation", "submit", "jobs", "logs", "stop"}  # that cannot work without
+
+
+def loaded(*arguments: str, status: int = 0) -> set[str]:
+    """Packages that a fresh interpreter holds once it has run a command to its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env=environment(),
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    ended, packages = json.loads(done.stdout.splitlines()[-1])
+    assert (ended or 0) == status, done.stderr
+    assert "cluster" in packages
+    return set(packages)
+
+
+@pytest.mark.parametrize("words", ["--help", "train --help", "gan-sweep -h", "fly", "train chess", "sweep taxi", "gan"])
+def test_help_and_unknown_names_load_no_library_at_all(words: str) -> None:
+    status = 0 if "-h" in words else 2
+    assert loaded(*words.split(), status=status) & {*HEAVY, "tyro"} == set()
+
+
+@pytest.mark.parametrize("command", [name for name, row in COMMANDS.items() if row.options and name != "ablation"])
+def test_help_and_mistakes_without_a_preset_load_the_parser_alone(command: str) -> None:
+    """Also a mistake in the arguments is told before anything heavy is imported."""
+    assert loaded(command, "--help") & HEAVY == set()
+    assert loaded(command, "--no-such-option", status=2) & HEAVY == set()
+
+
+@pytest.mark.parametrize("words", ["train pong --help", "train taxi -h", "gan digits --help", "ablation --help"])
+def test_help_that_lists_settings_needs_no_ray(words: str) -> None:
+    assert "ray" not in loaded(*words.split())
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in RAY])
+def test_a_command_that_needs_no_ray_imports_none(command: str) -> None:
+    """Its module with all that this imports in its turn."""
+    module = COMMANDS[command].run.split(":")[0]
+    program = f"import sys, {module}; assert '{module}' in sys.modules; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment(), check=False).returncode == 0
+
+
+def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> None:
+    run = str(shutil.copytree(catch_run, tmp_path / "run"))
+    serial = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "serial")]
+    for words in (
+        serial,
+        ["train", "taxi", "--steps", "2000", "--run-dir", str(tmp_path / "taxi")],
+        ["train", "pong", "--dry-run"],
+        ["gan", "digits", "--dry-run"],
+        ["evaluate", run, "--episodes", "3"],
+        ["export", run, "--out", str(tmp_path / "policy"), "--format", "program"],
+        ["report", run, str(tmp_path / "serial"), "--out", str(tmp_path / "report")],
+        ["watch", run, "--out", str(tmp_path / "game.mp4")],
+    ):
+        assert "ray" not in loaded(*words)
+
+
+def test_the_table_names_what_is_there() -> None:
+    """Presets stand in it as data; every entry point and every class of arguments exists."""
+    assert tuple(PRESETS) == command_table.PRESETS
+    assert tuple(tables.TABULAR_PRESETS) == command_table.TABULAR_PRESETS
+    assert tuple(GAN_PRESETS) == command_table.GAN_PRESETS
+    for row in COMMANDS.values():
+        for entry in filter(None, (row.run, row.options)):
+            module, name = entry.split(":")
+            assert callable(getattr(import_module(module), name))
+        assert bool(row.options) is not bool(row.presets)
