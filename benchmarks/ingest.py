@@ -28,7 +28,7 @@ from agents.transitions import Chunk
 from benchmarks.speed import say
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
-from cluster.fleet import start_ray
+from cluster.connect import start_ray
 from cluster.runner import Runner
 from cluster.wire import pack
 from envs import make_world

@@ -20,7 +20,7 @@ from agents.serial import SerialRun
 from cluster.ablation_figure import Bar, bars_of, draw_bars, told
 from cluster.ablation_settings import NAIVE, STAGES, Ablation, stages
 from cluster.commands import check
-from cluster.fleet import start_ray
+from cluster.connect import start_ray
 from cluster.ledger import append_row
 from cluster.rundir import RunDir, default_run_dir, write_json
 from training.provenance import origin, process_seconds

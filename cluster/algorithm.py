@@ -47,6 +47,7 @@ class Quarterdeck(Face):
             self._start(config)
 
     def _start(self, config: Any) -> None:
+        self.board = start_board()  # first, so that its process comes up beside the runners'
         try:
             super().setup(config)
         except IndexError:  # RLlib asks a runner for its spaces, and has dropped why there is no answer
@@ -61,7 +62,6 @@ class Quarterdeck(Face):
         self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
         self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
         self.probed = 0.0
-        self.board = start_board()
         self.shards = start_shards(s, self.frame_shape, np.dtype(self.spaces[DEFAULT_MODULE_ID][0].dtype))
         self.inserts = Inserts(self.shards)
         if self.shards:

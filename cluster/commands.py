@@ -6,8 +6,10 @@ import dataclasses
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -153,13 +155,7 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
     """Train a run with the record `new`, or go on with the one that is there."""
     keep_freed_memory()
     serial = (new or directory.record())["serial"]
-    run: Run
-    if serial:
-        run = SerialRun(settings)
-    else:
-        from cluster.fleet import FleetRun  # Ray and RLlib take seconds, and nothing else here needs them
-
-        run = FleetRun(settings)
+    run: Run = SerialRun(settings) if serial else _fleet(settings)
     try:
         if new is not None:
             directory.create(new)  # not earlier: by now the cluster has what the settings ask for
@@ -184,6 +180,17 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
     else:
         print(f"saved; go on with: {go_on}")
     return 0
+
+
+def _fleet(settings: Settings) -> Run:
+    """A fleet run. RLlib is imported while Ray's processes start: each takes seconds, and nothing else needs them."""
+    from cluster.connect import processes_of, start_ray
+
+    with ThreadPoolExecutor(1) as pool:
+        fleet = pool.submit(import_module, "cluster.fleet")
+        connected = start_ray(processes_of(settings))
+    run: Run = fleet.result().FleetRun(settings, connected)
+    return run
 
 
 def evaluate(options: Evaluate) -> int:

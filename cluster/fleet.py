@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,50 +18,23 @@ from agents.rollout import Actor
 from cluster import roles
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
+from cluster.connect import processes_of, start_ray
 from cluster.errors import LearnerLost, say
 from cluster.evaluation import EvaluationBeside
 
 LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not mend
 T = TypeVar("T")
-WORKER_ENV = {
-    "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep: processes share the cores instead of spinning on them
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # actors that asked for no GPU see none
-}
-
-
-def start_ray(processes: int) -> bool:
-    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs.
-
-    The latter has room for `processes` that reserve a core each, be there as many cores or not.
-
-    Returns:
-        Whether there was none yet: a trial of a sweep is a part of one already, and leaves it running.
-    """
-    if ray.is_initialized():
-        return False
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
-    os.environ.setdefault("RAY_worker_niceness", "0")  # runners go first: Ray's 15 lies below the learner's 10
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
-        return True
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
-    ray.init(
-        address="local",  # whatever Ray runs on this machine already: what is to be used, RAY_ADDRESS names
-        num_cpus=max(os.cpu_count() or 1, processes),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        runtime_env={"env_vars": WORKER_ENV},
-    )
-    return True
 
 
 class FleetRun:
-    """The distributed loop behind four verbs: step, save, load, close."""
+    """The distributed loop behind four verbs: step, save, load, close.
 
-    def __init__(self, settings: Settings) -> None:
-        self.connected = start_ray(settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1)
+    Args:
+        connected: what `start_ray` has said, where it was called already; Ray is left running where it says False.
+    """
+
+    def __init__(self, settings: Settings, connected: bool | None = None) -> None:
+        self.connected = start_ray(processes_of(settings)) if connected is None else connected
         device = roles.settled_device(settings.learner.device, settings.fleet.learners)
         self.settings = replace(settings, learner=replace(settings.learner, device=device))
         if lacking := roles.missing(settings):
@@ -71,7 +43,7 @@ class FleetRun:
             logging.getLogger(name).setLevel(logging.ERROR)
         for name in ("utils.actor_manager", "env.env_runner_group"):  # `cluster.runners` tells of losses, and once
             logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
-        self.failures = 0
+        self.failures, self.closed = 0, False
         self.saved: Path | None = None
         self.start()
 
@@ -161,7 +133,10 @@ class FleetRun:
         self.algo.stop()
 
     def close(self) -> None:
-        """Stop every process that this run started."""
+        """Stop every process that this run started. Once that is done, a second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
         self.stop()
         if self.connected:
             ray.shutdown()

@@ -38,6 +38,8 @@ class Run(Protocol):
 
     def save(self, folder: Path) -> Path: ...
 
+    def load(self, path: Path) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -197,5 +199,6 @@ class Session:
                     raise EvaluationEnded
 
             actor = self.run.actor()
+            self.run.close()  # the cores are the games' alone: an evaluation beside training may still be running
             return evaluate_network(actor, self.settings, episodes=episodes, threads=2, on_step=on_step).summary()
         return None

@@ -17,7 +17,7 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
-from cluster.fleet import start_ray
+from cluster.connect import start_ray
 from cluster.snapshots import mend
 from training.interrupt import Interrupt
 

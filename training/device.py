@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from functools import cache
+from threading import Lock
 from typing import Literal
 
 import torch
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 Precision = Literal["auto", "bf16", "fp32"]
 BATCH, CHANNELS, SIDE, OUT, KERNEL, STRIDE = 32, 32, 20, 64, 4, 2  # the second convolution of the 2015 network
 TRIES = 3
+_ASKING = Lock()  # threads that try at once would disturb each other, and might find different answers
 
 
 def resolve_device(device: str, setting: str) -> str:
@@ -39,7 +41,8 @@ def resolve_precision(precision: Precision, device: str) -> Literal["bf16", "fp3
     """The precision that `auto` stands for in this process: bf16 where it is the faster one."""
     if precision != "auto":
         return precision
-    return "bf16" if bf16_cost(torch.device(device).type) < 1 else "fp32"
+    with _ASKING:
+        return "bf16" if bf16_cost(torch.device(device).type) < 1 else "fp32"
 
 
 def autocast(device: str, precision: Precision) -> torch.autocast:

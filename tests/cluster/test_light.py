@@ -1,4 +1,4 @@
-"""What a command loads: help nothing heavy, and what needs no Ray leaves it out. Each in a fresh interpreter."""
+"""What a command loads: help nothing heavy, and what needs no Ray none of it. Each in a fresh interpreter."""
 
 from __future__ import annotations
 

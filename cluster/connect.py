@@ -1,0 +1,49 @@
+"""The way into Ray: a cluster that is there, or one of one's own. Loads no RLlib."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import ray
+
+from agents.config import Settings
+
+WORKER_ENV = {
+    "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep: processes share the cores instead of spinning on them
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # actors that asked for no GPU see none
+}
+
+
+def start_ray(processes: int) -> bool:
+    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs.
+
+    The latter has room for `processes` that reserve a core each, be there as many cores or not.
+
+    Returns:
+        Whether there was none yet: a trial of a sweep is a part of one already, and leaves it running.
+    """
+    if ray.is_initialized():
+        return False
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # runners go first: Ray's 15 lies below the learner's 10
+    if "RAY_ADDRESS" in os.environ:
+        ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
+        return True
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
+    for name, value in WORKER_ENV.items():  # inherited; workers of a runtime_env would not be started ahead of need
+        os.environ.setdefault(name, value)
+    ray.init(
+        address="local",  # whatever Ray runs on this machine already: what is to be used, RAY_ADDRESS names
+        num_cpus=max(os.cpu_count() or 1, processes),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.WARNING,
+    )
+    return True
+
+
+def processes_of(settings: Settings) -> int:
+    """Processes of a fleet that reserve a core each, the driver among them."""
+    return settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1

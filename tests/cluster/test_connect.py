@@ -1,0 +1,73 @@
+"""The way into Ray and out of it again, as a command goes it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.evaluation import Scores
+from agents.evaluation import evaluate_network as evaluate
+from agents.serial import SerialRun
+from cluster.cli import main
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, environment
+
+PROGRAM = """
+import json, os, sys
+import ray
+from cluster.connect import WORKER_ENV, start_ray
+
+assert "ray.rllib" not in sys.modules
+
+class Actor:
+    def found(self):
+        return {name: os.environ.get(name) for name in WORKER_ENV}
+
+first = start_ray(1)
+actor = ray.remote(num_cpus=0)(Actor).remote()
+print(json.dumps([first, start_ray(1), WORKER_ENV, ray.get(actor.found.remote())]))
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.timeout(TIMEOUT)
+def test_workers_of_ones_own_ray_have_its_variables() -> None:
+    """Idle threads of every actor sleep; who asks a second time is told that Ray is not theirs to stop."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env=environment(),
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    first, second, wanted, found = json.loads(done.stdout.splitlines()[-1])
+    assert (first, second) == (True, False)
+    assert found == wanted
+    assert found["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever the run has started is stopped before the games begin."""
+    happened: list[str] = []
+    close = SerialRun.close
+
+    def closed(run: SerialRun) -> None:
+        happened.append("closed")
+        close(run)
+
+    def evaluated(*args: Any, **options: Any) -> Scores:
+        happened.append("evaluates")
+        return evaluate(*args, **options)
+
+    monkeypatch.setattr(SerialRun, "close", closed)
+    monkeypatch.setattr("cluster.session.evaluate_network", evaluated)
+    words = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "run")]
+    assert main(words) == 0
+    assert happened[:2] == ["closed", "evaluates"]
