@@ -139,6 +139,13 @@ def test_a_run_directory_on_the_shared_storage() -> None:
     assert describe(given, Path("/shared"))[1] == given
 
 
+def test_an_ablation_writes_a_run_directory_too() -> None:
+    """It has no preset, so that its name stands for it."""
+    words = ["ablation", "--seed", "2", "--run-dir", "/shared/why"]
+    told = {"command": "ablation", "seed": "2", "run_dir": "/shared/why"}
+    assert describe(words, None) == ("ablation-s2", words, told)
+
+
 def test_any_command_is_a_job() -> None:
     words = ["evaluate", "/shared/pong", "--json"]
     assert describe(words, None) == ("evaluate", words, {"command": "evaluate"})
@@ -155,6 +162,7 @@ def test_any_command_is_a_job() -> None:
         ("-- train", "unknown preset ''"),
         ("-- train chess", "unknown preset 'chess': use one of pong"),
         ("-- train pong", "lies on storage that all nodes share"),
+        ("-- ablation --seeds 3", "lies on storage that all nodes share"),
         ("-- train pong --run-dir runs/pong", "add its absolute path to the command"),
         ("-- train pong --run-dir", "add its absolute path to the command"),
         ("--storage shared -- train pong", "add its absolute path to the command"),

@@ -11,7 +11,8 @@ import ray
 
 from agents.tabular import taxi
 from cluster import gan_sweep
-from cluster.ablation import Ablation, _ablate, lecture
+from cluster.ablation import _ablate
+from cluster.ablation_settings import Ablation, lecture
 from cluster.cli import main
 from cluster.command_table import COMMANDS
 from cluster.rundir import RunDir, write_json
