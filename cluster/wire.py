@@ -13,7 +13,7 @@ from agents.transitions import Chunk
 
 
 class Packed(NamedTuple):
-    """A chunk whose frames are compressed: a game's frame shrinks from 7,056 bytes to 100 or 200."""
+    """A chunk whose frames are compressed: a game's frame shrinks from 7,056 bytes to one to three hundred."""
 
     rows: Chunk  # all but the frames, whose place an empty array of their dtype takes
     shape: tuple[int, ...]  # T, E, P, D

@@ -73,7 +73,8 @@ class Extractor:
 
 
 def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
-    """The data's classifier from `folder`, trained and put there if absent; the same on every call with the same data.
+    """The data's classifier from `folder`, trained and put there if absent; with the same data the same on every
+    call on one machine (kernels of another processor sum in another order).
 
     Images without labels are told apart by how they are flipped.
     """

@@ -1,0 +1,43 @@
+"""`.ci/run` says what it did not run; stand-ins take the place of make and of the person."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SKIP = "SKIPPED [9] tests/hosts/test_nobody_in.py:1: no iproute2"
+
+
+def ci(folder: Path, *, user: int, make: str) -> subprocess.CompletedProcess[str]:
+    """Run the script as that user, `make` being these lines of a shell."""
+    programs = {"make": make, "id": f"echo {user}", "uname": "echo Linux", "apt-get": "true"}
+    for name in ("ip", "ss", "nsenter", "sshd", "ssh-keygen", "rsync"):
+        programs[name] = "true"
+    for name, lines in programs.items():
+        (folder / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (folder / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.run([ROOT / ".ci/run"], env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("user", "wanted"), [(0, ["host tests marked slow", SKIP]), (1000, ["all host tests: they need root"])]
+)
+def test_what_was_not_run_is_said_at_the_end(tmp_path: Path, user: int, wanted: list[str]) -> None:
+    done = ci(tmp_path, user=user, make=f'[ "$1" != test-cluster ] || echo "{SKIP}"')
+    assert done.returncode == 0
+    assert "all passed" not in done.stdout
+    end = done.stdout.split("== passed, but for what was left out: ==")[1]
+    assert all(line in end for line in wanted)
+
+
+@pytest.mark.parametrize("target", ["check", "test", "test-cluster"])
+def test_a_failure_is_a_failure(tmp_path: Path, target: str) -> None:
+    """Also of what is shown and kept at the same time."""
+    done = ci(tmp_path, user=0, make=f'[ "$1" != {target} ]')
+    assert done.returncode != 0
+    assert "passed" not in done.stdout
