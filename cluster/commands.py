@@ -6,10 +6,8 @@ import dataclasses
 import json
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -162,7 +160,7 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
         else:
             resume(directory, run.load)  # a run that ended before its first checkpoint begins anew
         precision = said_precision(settings.learner.precision, settings.learner.device)
-        print(f"quarterdeck: {settings.world.env}, seed {settings.seed}, in {precision}", file=sys.stderr)
+        print(f"{settings.world.env}: seed {settings.seed}, in {precision}", file=sys.stderr)
         with Interrupt() as interrupt:
             session = Session(run, settings, directory, interrupt, started)
             session.train()
@@ -183,14 +181,14 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
 
 
 def _fleet(settings: Settings) -> Run:
-    """A fleet run. RLlib is imported while Ray's processes start: each takes seconds, and nothing else needs them."""
-    from cluster.connect import processes_of, start_ray
+    """A fleet run, with Ray and RLlib, which nothing else here needs.
 
-    with ThreadPoolExecutor(1) as pool:
-        fleet = pool.submit(import_module, "cluster.fleet")
-        connected = start_ray(processes_of(settings))
-    run: Run = fleet.result().FleetRun(settings, connected)
-    return run
+    They are not imported beside `ray.init`, which would save seconds: RLlib registers its algorithms when it is
+    imported, and that would start a second Ray while the first is on its way.
+    """
+    from cluster.fleet import FleetRun
+
+    return FleetRun(settings)
 
 
 def evaluate(options: Evaluate) -> int:

@@ -27,14 +27,10 @@ T = TypeVar("T")
 
 
 class FleetRun:
-    """The distributed loop behind four verbs: step, save, load, close.
+    """The distributed loop behind four verbs: step, save, load, close."""
 
-    Args:
-        connected: what `start_ray` has said, where it was called already; Ray is left running where it says False.
-    """
-
-    def __init__(self, settings: Settings, connected: bool | None = None) -> None:
-        self.connected = start_ray(processes_of(settings)) if connected is None else connected
+    def __init__(self, settings: Settings) -> None:
+        self.connected = start_ray(processes_of(settings))
         device = roles.settled_device(settings.learner.device, settings.fleet.learners)
         self.settings = replace(settings, learner=replace(settings.learner, device=device))
         if lacking := roles.missing(settings):

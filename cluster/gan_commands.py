@@ -86,7 +86,7 @@ def gan(arguments: list[str]) -> int:
             record = {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings)}
             directory.create({**record, "precision": used_precision(*precision), **origin()})
         print(
-            f"quarterdeck: {settings.data.source}, seed {settings.seed}, in {said_precision(*precision)}",
+            f"{settings.data.source}: seed {settings.seed}, in {said_precision(*precision)}",
             file=sys.stderr,
         )
         summary = _trained(run, directory, started)

@@ -82,7 +82,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, begun: bool = F
     assert main([*arguments]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("quarterdeck: ")
-    assert said.err.count("\n") == 1 + begun
     assert said.err.endswith("\n")
-    return said.err
+    lines = said.err.splitlines()
+    assert len(lines) == 1 + begun
+    assert lines[-1].startswith("quarterdeck: ")
+    return lines[-1]
