@@ -183,8 +183,8 @@ def _run(settings: Settings, directory: RunDir, new: dict[str, Any] | None, star
 def _fleet(settings: Settings) -> Run:
     """A fleet run, with Ray and RLlib, which nothing else here needs.
 
-    They are not imported beside `ray.init`, which would save seconds: RLlib registers its algorithms when it is
-    imported, and that would start a second Ray while the first is on its way.
+    They are not imported beside `ray.init`: RLlib registers its algorithms when it is imported, and that would start a
+    second Ray while the first is on its way.
     """
     from cluster.fleet import FleetRun
 
