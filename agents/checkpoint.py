@@ -46,14 +46,15 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     its own to it, each a checkpoint in itself: that is how replay shards save themselves.
 
     Raises:
-        OSError: the disk is full, or not to be written; nothing of the new checkpoint is left then.
+        OSError: the disk is full, or not to be written. Nothing of the new checkpoint is left then, nor after an error
+            of `write_parts`.
     """
     part = path.with_name(path.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
         _write(part, state, write_parts)
-    except OSError:
+    except Exception:
         shutil.rmtree(part, ignore_errors=True)
         raise
     old = path.with_name(f"{path.name}.old.part")

@@ -122,10 +122,6 @@ class Settings:
         if self.checkpoint_minutes <= 0:
             raise ValueError("checkpoint_minutes must be above 0")
 
-    def shard_lanes(self) -> int:
-        """Lanes a replay shard holds."""
-        return self.fleet.shard_lanes
-
     def shard_replay(self) -> ReplaySettings:
         """Replay settings of one shard: its share of the capacity; when learning starts is the driver's concern."""
         shards = max(self.fleet.shards, 1)
@@ -137,7 +133,7 @@ class Settings:
         Raises:
             ValueError: they are too few for the chunks, or for stacks and n-step windows.
         """
-        rows = self.shard_replay().capacity // self.shard_lanes()
+        rows = self.shard_replay().capacity // self.fleet.shard_lanes
         least = max(4 * (self.network.stack + self.replay.n_step), 2 * self.fleet.chunk_steps)
         if rows < least:
             raise ValueError(

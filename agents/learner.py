@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -81,9 +82,11 @@ class Learner:
         seed: int,
         beta: Callable[[int], float] = lambda _: 1.0,
     ) -> None:
-        self.settings, self.beta = settings, beta
+        self.beta = beta
         self.reduce_gradients: Callable[[list[Tensor]], None] | None = None  # means over several learners, in place
         self.device = settings.resolve_device()
+        precision = resolve_precision(settings.precision, self.device)  # what auto stands for in this process
+        self.settings = dataclasses.replace(settings, precision=precision)
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(seed)
             self.online = QNetwork(network, frame_shape, num_actions)
@@ -150,7 +153,7 @@ class Learner:
         A second thread draws the next batch meanwhile, and has the target network judge it: results are those of one
         thread, since it waits where this update renews the target network.
         """
-        learned, precision = Learned(updates), resolve_precision(self.settings.precision, self.device)
+        learned, precision = Learned(updates), self.settings.precision
         draws = deque([self.sampler.submit(self._draw, replay)] if updates else [])
         for left in range(updates - 1, -1, -1):
             started = perf_counter()

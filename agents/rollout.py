@@ -16,7 +16,7 @@ from agents.networks import QNetwork
 from agents.policy import ExplorationSettings, epsilon_greedy, epsilons
 from agents.transitions import ACTION, Chunk
 from envs.base import TimeStep, World
-from training.device import Precision, autocast
+from training.device import Precision, autocast, resolve_precision
 
 TRAINING_SEEDS = 1 << 30  # world seeds of training lie below, those of evaluation above
 
@@ -47,7 +47,8 @@ class Actor:
     """Values and epsilon-greedy actions of a network for E stacks at once."""
 
     def __init__(self, network: QNetwork, *, precision: Precision, device: str = "cpu") -> None:
-        self.network, self.precision, self.device = network, precision, device
+        self.network, self.device = network, device
+        self.precision = resolve_precision(precision, device)  # what auto stands for in this process
 
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         """Q [E, A] of stacks [E, P, K, D]."""

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import sys
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from cluster.arguments import parse
 from cluster.command_table import preset_of
 from cluster.display import Display
 from cluster.options import Evaluate
-from cluster.resume import full_disk_explained, resume
+from cluster.resume import resume, writing
 from cluster.rundir import RunDir, default_run_dir, protocol_name, write_json
 from cluster.saved_policy import read_policy, record_of
 from cluster.session import Run, Session
@@ -87,11 +86,9 @@ def train(arguments: list[str]) -> int:
         return 0
     require_memory(needed, "replay", "lower --replay.capacity")
     go_on = f"quarterdeck train {preset} --run-dir {directory.path} --resume"
-    with closing(directory), full_disk_explained(directory, go_on):
+    with writing(directory, go_on, resume=options.resume):
         if options.resume:
-            directory.claim()
             return _run(settings, directory, None, started, go_on)
-        directory.reserve()
         used = used_precision(settings.learner.precision, settings.learner.device)
         record = {"preset": preset, "serial": options.serial, "settings": to_dict(settings), "precision": used}
         return _run(settings, directory, {**record, **origin()}, started, go_on)

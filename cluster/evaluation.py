@@ -25,13 +25,15 @@ class Evaluator:
         os.nice(19)
         torch.set_num_threads(1)
         self.settings = settings
-        self.network = QNetwork(settings.network, frame_shape, num_actions).requires_grad_(False)
+        network = QNetwork(settings.network, frame_shape, num_actions).requires_grad_(False)
+        self.actor = Actor(network, precision=settings.learner.precision)
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
-        self.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
-        actor = Actor(self.network, precision=self.settings.learner.precision)
-        scores = evaluate_network(actor, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1)
+        self.actor.load(weights)
+        scores = evaluate_network(
+            self.actor, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1
+        )
         return agent_steps, scores.summary()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,8 +113,6 @@ class FleetRun:
         return self.saved
 
     def _save(self, folder: Path) -> Path:
-        for half in folder.glob("agent_steps-*.part"):  # what a save left behind that lost its learner
-            shutil.rmtree(half)
         return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
 
     def load(self, path: Path) -> None:

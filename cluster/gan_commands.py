@@ -20,7 +20,7 @@ from cluster.gan_frames import images_of
 from cluster.gan_run import GanRun
 from cluster.gan_session import GanSession
 from cluster.options import GanSample
-from cluster.resume import full_disk_explained
+from cluster.resume import writing
 from cluster.rundir import RunDir, default_run_dir
 from gan.config import GanSettings, changed, from_dict, to_dict
 from gan.export import load_generator
@@ -74,21 +74,14 @@ def gan(arguments: list[str]) -> int:
         print(json.dumps({"settings": to_dict(settings)}, indent=2))
         return 0
     go_on = f"quarterdeck gan {preset} --run-dir {directory.path} --resume"
-    with closing(directory), full_disk_explained(directory, go_on):
-        if options.resume:
-            directory.claim()
-        else:
-            directory.reserve()
+    with writing(directory, go_on, resume=options.resume):
         keep_freed_memory()
         precision = settings.training.precision, settings.training.device
         run = prepared(settings, cache_of(directory))
         if not options.resume:
             record = {"workload": "gan", "preset": preset, "serial": True, "settings": to_dict(settings)}
             directory.create({**record, "precision": used_precision(*precision), **origin()})
-        print(
-            f"{settings.data.source}: seed {settings.seed}, in {said_precision(*precision)}",
-            file=sys.stderr,
-        )
+        print(f"{settings.data.source}: seed {settings.seed}, in {said_precision(*precision)}", file=sys.stderr)
         summary = _trained(run, directory, started)
     if "fd_clf" not in summary:
         print(f"saved; go on with: {go_on}")

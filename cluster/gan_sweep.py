@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +18,7 @@ from cluster.gan_results import trials_of, winner_of, write_tables
 from cluster.gan_run import Best, GanRun, report, trainer_of
 from cluster.gan_tuner import GanSweep, search
 from cluster.ledger import drop_half_row, rounds_of
-from cluster.resume import full_disk_explained
+from cluster.resume import writing
 from cluster.rundir import RunDir, default_run_dir, write_json
 from cluster.tuning import ENDLESS, ray_for_tune
 from gan.config import changed, from_dict, to_dict
@@ -45,12 +44,9 @@ def gan_sweep(arguments: list[str]) -> int:
         print(json.dumps({"settings": to_dict(options.settings)}, indent=2))
         return 0
     go_on = f"quarterdeck gan-sweep {preset} --run-dir {directory.path} --resume"
-    with closing(directory), full_disk_explained(directory, go_on):
+    with writing(directory, go_on, resume=options.resume):
         if options.resume:
-            directory.claim()
             drop_half_row(directory.path / "rounds.csv")
-        else:
-            directory.reserve()
         keep_freed_memory()
         run = prepared(options.settings, cache_of(directory))
         if not options.resume:

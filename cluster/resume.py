@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 from agents import checkpoint
+from cluster.errors import say
 from cluster.rundir import RunDir
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ def read_newest(directory: RunDir, read: Callable[[Path], T]) -> tuple[Path, T]:
     """
     path, found, left = checkpoint.read_newest(directory.checkpoints, read)
     for why in left.values():
-        print(f"quarterdeck: {why}; taking {path.name} instead", file=sys.stderr)
+        say(f"{why}; taking {path.name} instead")
     return path, found
 
 
@@ -40,8 +40,24 @@ def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | Non
     path, found, left = checkpoint.read_newest(directory.checkpoints, load)
     for damaged, why in left.items():
         aside = checkpoint.put_aside(damaged)
-        print(f"quarterdeck: {why}; kept as {aside.name}, going on from {path.name}", file=sys.stderr)
+        say(f"{why}; kept as {aside.name}, going on from {path.name}")
     return path, found
+
+
+@contextlib.contextmanager
+def writing(directory: RunDir, command: str, *, resume: bool) -> Iterator[None]:
+    """Be the one process that writes to a new run, or to one that goes on; a full disk ends it as below.
+
+    Raises:
+        ValueError: another process writes there, or a new run finds the directory taken.
+        OSError: the disk is full.
+    """
+    with contextlib.closing(directory), full_disk_explained(directory, command):
+        if resume:
+            directory.claim()
+        else:
+            directory.reserve()
+        yield
 
 
 @contextlib.contextmanager

@@ -95,8 +95,9 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
     ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # nobody writes on once one has failed
     for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
-        back_by = None
-        while not answered(ref, shards[index], index):
+        back_by, timeout = None, 0.0  # all of them have had their time
+        while not answered(ref, shards[index], index, timeout):
+            timeout = SHARD_TIMEOUT
             back_by = back_by or time.monotonic() + BACK_TIMEOUT
             if time.monotonic() > back_by:
                 if verb == "load":
@@ -107,14 +108,14 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
             ref = method.remote(str(part))
 
 
-def answered(ref: Any, shard: Any, index: int) -> bool:
-    """Wait for a shard's answer; False where it has died over it, or is not yet back.
+def answered(ref: Any, shard: Any, index: int, timeout: float) -> bool:
+    """Wait `timeout` seconds for a shard's answer; False where it has died over it, or is not yet back.
 
     One that keeps silent is ended, so that it cannot write to a checkpoint that is whole without it. Ray starts it
     again, empty.
     """
     try:
-        ray.get(ref, timeout=SHARD_TIMEOUT)
+        ray.get(ref, timeout=timeout)
     except ray.exceptions.GetTimeoutError:
         say(f"replay shard {index} has not answered for {SHARD_TIMEOUT:g} s; it starts again, empty")
         ray.kill(shard, no_restart=False)

@@ -71,9 +71,8 @@ class Session:
             while not whole:
                 self._train()
                 self._save()
-                whole = (
-                    self.interrupt.raised or self._finished()
-                )  # else a learner was lost over it, and the run went back
+                # Else a learner was lost over it, and the run went back.
+                whole = self.interrupt.raised or self._finished()
             if not self.interrupt.raised:
                 self._draw()
         except FleetError as error:

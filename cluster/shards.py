@@ -44,7 +44,7 @@ class ShardActor:
         self.new_shard = functools.partial(
             ReplayShard,
             settings.shard_replay(),
-            lanes=settings.shard_lanes(),
+            lanes=settings.fleet.shard_lanes,
             frame_shape=frame_shape,
             frame_dtype=frame_dtype,
             stack=settings.network.stack,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from cluster.arguments import parse
 from cluster.command_table import preset_of
 from cluster.commands import check, for_its_world
 from cluster.ledger import drop_half_row, rounds_of, write_table
-from cluster.resume import full_disk_explained
+from cluster.resume import writing
 from cluster.rundir import RunDir, default_run_dir, write_json
 from cluster.settings_file import write_settings
 from cluster.space import Space, range_of, read_space, require_cloneable
@@ -49,12 +48,9 @@ def sweep(arguments: list[str]) -> int:
         return 0
     require_memory(needed * (options.concurrent or 1), "replay", "lower --replay.capacity or --concurrent")
     go_on = f"quarterdeck sweep {preset} --run-dir {directory.path} --resume"
-    with closing(directory), full_disk_explained(directory, go_on):
+    with writing(directory, go_on, resume=options.resume):
         if options.resume:
-            directory.claim()
             drop_half_row(directory.path / "rounds.csv")
-        else:
-            directory.reserve()
         with ray_for_tune(options.least_cores() * (options.concurrent or 1)) as interrupt:
             plan = _settled(options)
             if not options.resume:

@@ -23,7 +23,7 @@ from agents.tabular import (
     train_tabular,
 )
 from cluster.curve import COLUMNS, draw_curve
-from cluster.resume import full_disk_explained, read_newest
+from cluster.resume import read_newest, writing
 from cluster.rundir import RunDir, write_json
 from training.provenance import origin
 
@@ -43,8 +43,7 @@ def train_table(settings: TabularSettings, directory: RunDir, preset: str, *, re
         print(json.dumps({"settings": to_dict(settings), "replay_gib": 0.0}, indent=2))
         return 0
     again = f"quarterdeck train {preset} with another --run-dir (a table is not resumed)"
-    with closing(directory), full_disk_explained(directory, again):
-        directory.reserve()
+    with writing(directory, again, resume=False):
         started = time.monotonic()
         updates = train_tabular(settings)
         progress = next(updates)  # a world without numbered states fails here, before anything is written

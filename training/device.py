@@ -83,14 +83,18 @@ def _step_seconds(bf16: bool) -> float:
 
 def used_precision(precision: Precision, device: str) -> Literal["bf16", "fp32"]:
     """The precision of this process, where `device` may be one that only other machines have."""
-    return resolve_precision(precision, "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    return resolve_precision(precision, _kind_here(device))
 
 
 def said_precision(precision: Precision, device: str) -> str:
     """`used_precision` in words, with a warning where bf16 was asked for and is the slower one."""
-    used = used_precision(precision, device)
+    used, kind = used_precision(precision, device), _kind_here(device)
     if precision == "auto":
         return f"{used} (auto)"
-    if used == "bf16" and not torch.cuda.is_available() and (cost := bf16_cost("cpu")) > 1:
+    if used == "bf16" and kind == "cpu" and (cost := bf16_cost(kind)) > 1:
         return f"bf16, which takes {cost:.1f} times as long as fp32 on this processor: precision auto would use fp32"
     return used
+
+
+def _kind_here(device: str) -> str:
+    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"

@@ -118,7 +118,7 @@ def test_shards_have_room_for_all_lanes_and_share_the_capacity(runners: int, sha
     fleet = FleetSettings(runners=runners, shards=min(shards, runners), envs_per_runner=envs)
     settings = Settings(fleet=fleet)
     per_shard = [sum(r % max(fleet.shards, 1) == s for r in range(runners)) for s in range(max(fleet.shards, 1))]
-    assert settings.shard_lanes() == max(per_shard) * envs
+    assert settings.fleet.shard_lanes == max(per_shard) * envs
     assert settings.shard_replay().capacity == settings.replay.capacity // max(fleet.shards, 1)
     assert fleet.lanes == runners * envs
 

@@ -118,8 +118,18 @@ def environment() -> dict[str, str]:
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, in the repository."""
+    return run_there(command(*arguments))
+
+
+def run_program(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code to its end in a fresh interpreter, in the repository."""
+    return run_there([sys.executable, "-c", source, *arguments])
+
+
+def run_there(words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command line to its end, in the repository and a person's environment."""
     return subprocess.run(
-        command(*arguments),
+        words,
         capture_output=True,
         text=True,
         check=False,

@@ -16,6 +16,7 @@ from agents.policy import epsilons
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
 from tests.cluster.helpers import TIMEOUT, same_tree, train_until
+from tests.cluster.rllib_helpers import built
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
@@ -53,10 +54,9 @@ def replay_of(algo: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
     """An algorithm that has made some updates, between two copies to its target network."""
-    made = small_config().build_algo()
-    train_until(made, lambda: made.stats.updates > 40)
-    yield made
-    made.stop()
+    with built(small_config()) as made:
+        train_until(made, lambda: made.stats.updates > 40)
+        yield made
 
 
 @pytest.fixture(scope="module")

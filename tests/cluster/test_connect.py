@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from agents.evaluation import Scores
 from agents.evaluation import evaluate_network as evaluate
 from agents.serial import SerialRun
 from cluster.cli import main
-from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, environment
+from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program
 
 PROGRAM = """
 import json, os, sys
@@ -37,15 +35,7 @@ print(json.dumps([first, start_ray(1), WORKER_ENV, ray.get(actor.found.remote())
 @pytest.mark.timeout(TIMEOUT)
 def test_workers_of_ones_own_ray_have_its_variables() -> None:
     """Idle threads of every actor sleep; who asks a second time is told that Ray is not theirs to stop."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env=environment(),
-        cwd=Path(__file__).parents[2],
-    )
+    done = run_program(PROGRAM)
     assert done.returncode == 0, done.stderr
     first, second, wanted, found = json.loads(done.stdout.splitlines()[-1])
     assert (first, second) == (True, False)

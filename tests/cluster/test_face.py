@@ -26,10 +26,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 @pytest.fixture(scope="module")
 def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
     """An algorithm that has made some updates."""
-    made = small_config().build_algo()
-    train_until(made, lambda: made.stats.updates > 40)
-    yield made
-    made.stop()
+    with built(small_config()) as made:
+        train_until(made, lambda: made.stats.updates > 40)
+        yield made
 
 
 @pytest.mark.parametrize("runners", [0, 1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,17 @@ import pytest
 
 from agents import checkpoint
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
-from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, command, environment, run_command, tree, wait_until
+from tests.cluster.helpers import (
+    PATIENCE,
+    TIMEOUT,
+    TINY_CATCH,
+    command,
+    environment,
+    run_command,
+    run_program,
+    tree,
+    wait_until,
+)
 from tests.cluster.records import checked_summary
 
 # No file may grow beyond so many bytes: every writer fails there as on a full disk.
@@ -28,15 +37,7 @@ MiB = 1 << 20
 
 def limited(size: int, *arguments: str) -> str:
     """A command that must end in one line for want of room; returns that line."""
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(size), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env=environment(),
-        cwd=Path(__file__).parents[2],
-    )
+    done = run_program(LIMITED, str(size), *arguments)
     assert done.returncode == 2, done.stderr
     return said(done.stderr)
 
