@@ -43,12 +43,18 @@ class SilenceWatch:
 
     def _watch(self) -> None:
         while not self.over.wait(LOOK_SECONDS) and ray.is_initialized():
-            for name, actor in self.actors.items():
-                self._hear(name, self._seconds_without(name, actor))
-            # Learners wait for a shard that is silent: only without one is the silence their own.
-            since = self.learning_since
-            blamed = since is not None and (not self.silent or self.silent == {LEARNERS})
-            self._hear(LEARNERS, time.monotonic() - since if since is not None and blamed else 0.0)
+            self._look()
+
+    def _look(self) -> None:
+        owing = 0.0
+        for name, actor in self.actors.items():
+            seconds = self._seconds_without(name, actor)
+            owing = max(owing, seconds)
+            self._hear(name, seconds)
+        since = self.learning_since
+        # Learners wait for a shard that is silent: it is their own silence while nobody else owes an answer for long.
+        if since is None or LEARNERS in self.silent or owing < LOOK_SECONDS:
+            self._hear(LEARNERS, time.monotonic() - since if since is not None else 0.0)
 
     def _seconds_without(self, name: str, actor: Any) -> float:
         if name not in self.owed:

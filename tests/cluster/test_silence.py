@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
 from cluster.algorithm import Quarterdeck
 from cluster.config import QuarterdeckConfig
+from cluster.silence import LOOK_SECONDS, SILENT_SECONDS, SilenceWatch
 from tests.cluster.helpers import TIMEOUT, catch_settings, process_of, train_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
@@ -46,3 +48,27 @@ def test_what_is_silent_is_named(part: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert len(said) == 2
     finally:
         algo.stop()
+
+
+def test_learners_are_not_blamed_while_somebody_owes_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait for a frozen shard too, and may have begun to before it was asked: their silence is then the longer."""
+    said: list[str] = []
+    monkeypatch.setattr("cluster.silence.say", said.append)
+    watch = SilenceWatch({})
+    watch.stop()
+    watch.actors = {"replay shard 0": None}
+    owed = [SILENT_SECONDS - 1, SILENT_SECONDS + 1, 0.0, 0.0]
+    monkeypatch.setattr(watch, "_seconds_without", lambda *_: owed.pop(0))
+    watch.learning_since = time.monotonic() - SILENT_SECONDS - LOOK_SECONDS
+    watch._look()
+    assert not said
+    watch._look()
+    assert [line.split(" has ")[0] for line in said] == ["replay shard 0"]
+    watch._look()
+    assert said[1:] == [
+        "replay shard 0 answers again",
+        f"a learner has not answered for {said[2].split()[-3]} s; waiting",
+    ]
+    watch.learning_since = None
+    watch._look()
+    assert said[3:] == ["a learner answers again"]
