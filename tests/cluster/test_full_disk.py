@@ -7,22 +7,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agents import checkpoint
+from agents.serial import SerialRun
+from cluster.cli import main
+from cluster.fleet import FleetRun
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
-from tests.cluster.helpers import (
-    PATIENCE,
-    TIMEOUT,
-    TINY_CATCH,
-    command,
-    environment,
-    run_command,
-    run_program,
-    tree,
-    wait_until,
-)
+from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program, tree
 from tests.cluster.records import checked_summary
 
 # No file may grow beyond so many bytes: every writer fails there as on a full disk.
@@ -63,8 +57,7 @@ def test_a_run_is_kept_as_it_was_saved(catch_run: Path, tmp_path: Path, size: in
     )
     assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name], "nothing half-written"
     assert tree(kept) == before
-    done = run_command("train", "atari", "--run-dir", str(run), "--resume", "--steps", "500")
-    assert done.returncode == 0, done.stderr
+    assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", "500"]) == 0
     assert checked_summary(run, episodes=6)["agent_steps"] >= 500
 
 
@@ -73,8 +66,7 @@ def test_a_new_run_of_which_nothing_is_saved(tmp_path: Path) -> None:
     line = limited(MiB, "train", "atari", *TINY_CATCH, "--serial", "--steps", "60", "--run-dir", str(run))
     assert "is full (File too large): what was written before is kept" in line
     assert list((run / "checkpoints").iterdir()) == []
-    done = run_command("train", "atari", "--run-dir", str(run), "--resume")
-    assert done.returncode == 0, done.stderr
+    assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
 
 
 def test_a_table(tmp_path: Path) -> None:
@@ -90,15 +82,13 @@ def test_a_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [36_000, 3_000])
 def test_a_gan(corners: Path, tmp_path: Path, size: int) -> None:
     run, data = tmp_path / "run", copy_corners(corners, tmp_path)
-    begin = ["gan", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), "--images", "160"]
-    assert run_command(*begin).returncode == 0
+    assert main(["gan", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), "--images", "160"]) == 0
     kept = checkpoint.latest(run / "checkpoints")
     go_on = ["gan", "own", "--run-dir", str(run), "--resume", "--images", "320"]
     line = limited(size, *go_on)
     assert f"is full (File too large): checkpoint {kept.name} is kept; make room" in line
     assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name]
-    done = run_command(*go_on)
-    assert done.returncode == 0, done.stderr
+    assert main(go_on) == 0
 
 
 @pytest.fixture
@@ -121,34 +111,35 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("fleet", [["--serial"], [], ["--fleet.runners=2", "--fleet.shards=2"], ["--fleet.learners=1"]])
-def test_a_disk_that_fills_up(small_disk: Path, tmp_path: Path, fleet: list[str]) -> None:
-    """Really full, while it trains; replay is written by shards and learners in processes of their own."""
-    run, filler, log = small_disk / "run", small_disk / "filler", tmp_path / "log"
-    words = ["train", "atari", *TINY_CATCH, *fleet, "--learner.device=cpu", "--steps", "9000000", "--minutes", "60"]
-    with log.open("wb") as out:
-        training = subprocess.Popen(
-            command(*words, "--run-dir", str(run), "--checkpoint-minutes", "0.02"),
-            stdout=out,
-            stderr=out,
-            env=environment(),
-        )
-    with training:
-        wait_until(lambda: training.poll() is not None or checkpoint.complete(run / "checkpoints") or None)
-        assert training.poll() is None, log.read_text()
-        filled = subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], check=False, capture_output=True)
-        assert b"No space left" in filled.stderr
-        training.wait(PATIENCE)
-    assert training.returncode == 2
-    messages = [line for line in log.read_text().splitlines() if line.startswith("quarterdeck:")]
-    kept = checkpoint.latest(run / "checkpoints")
-    assert messages == [
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_disk_that_fills_up(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], fleet: list[str]
+) -> None:
+    """Really full as the second checkpoint is written; shards and learners write theirs in processes of their own."""
+    run, filler = small_disk / "run", small_disk / "filler"
+    loop = SerialRun if "--serial" in fleet else FleetRun
+    save = loop.save
+
+    def fill_and_save(self: Any, folder: Path) -> Path:
+        if checkpoint.complete(folder):
+            filled = subprocess.run(["dd", "if=/dev/zero", f"of={filler}", "bs=64k"], check=False, capture_output=True)
+            assert b"No space left" in filled.stderr
+        saved: Path = save(self, folder)
+        return saved
+
+    words = ["train", "atari", *TINY_CATCH, *fleet, "--learner.device=cpu", "--steps", "9000000", "--minutes", "60000"]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save", fill_and_save)
+        assert main([*words, "--run-dir", str(run), "--checkpoint-minutes", "0.02"]) == 2
+    said, kept = capfd.readouterr().err, checkpoint.latest(run / "checkpoints")
+    assert [line for line in said.splitlines() if "is full" in line] == [
         f"quarterdeck: {run} is full (No space left on device): checkpoint {kept.name} is kept; make room, then go on "
         f"with: quarterdeck train atari --run-dir {run} --resume"
     ]
-    assert "Traceback" not in log.read_text()
+    assert said.splitlines()[-1].startswith("quarterdeck: ")
+    assert "Traceback" not in said
     assert not list((run / "checkpoints").glob("*.part"))
     filler.unlink()
     end = int(kept.name.rpartition("-")[2]) + 50
-    done = run_command("train", "atari", "--run-dir", str(run), "--resume", "--steps", str(end))
-    assert done.returncode == 0, done.stderr
+    assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", str(end)]) == 0
     assert checked_summary(run, episodes=6)["agent_steps"] >= end

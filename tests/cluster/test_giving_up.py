@@ -104,9 +104,9 @@ def test_a_world_that_breaks_now_and_then(build: Any, capfd: pytest.CaptureFixtu
         told.extend(line for line in capfd.readouterr().err.splitlines() if "BridgeOut" in line)
         return len(told)
 
-    train_until(algo, lambda: failures() > 4)
-    assert algo.env_runner_group.num_remote_worker_restarts() >= 4
-    assert algo.stats.agent_steps >= 4 * 8 * 4
+    train_until(algo, lambda: failures() > 3)  # three without a chunk between would end it
+    assert algo.env_runner_group.num_remote_worker_restarts() >= 3
+    assert algo.stats.agent_steps >= 3 * 8 * 4
 
 
 def test_a_runner_that_cannot_start(build: Any) -> None:

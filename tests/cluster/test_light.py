@@ -28,6 +28,11 @@ except SystemExit as stopped:
     status = stopped.code
 print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})]))
 """
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from cluster.cli import main
+print(json.dumps([[main(words), "ray" in sys.modules] for words in json.loads(sys.argv[1])]))
+"""
 RAY = {"sweep", "gan-sweep", "ablation", "submit", "jobs", "logs", "stop"}  # that cannot work without
 
 
@@ -76,9 +81,10 @@ def test_a_command_that_needs_no_ray_imports_none(command: str) -> None:
 
 
 def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> None:
+    """One command after the other: none of them leaves it behind."""
     run = str(shutil.copytree(catch_run, tmp_path / "run"))
     serial = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "serial")]
-    for words in (
+    commands = [
         serial,
         ["train", "taxi", "--steps", "2000", "--run-dir", str(tmp_path / "taxi")],
         ["train", "pong", "--dry-run"],
@@ -87,8 +93,18 @@ def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> 
         ["export", run, "--out", str(tmp_path / "policy"), "--format", "program"],
         ["report", run, str(tmp_path / "serial"), "--out", str(tmp_path / "report")],
         ["watch", run, "--out", str(tmp_path / "game.mp4")],
-    ):
-        assert "ray" not in loaded(*words)
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env=environment(),
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [[0, False]] * len(commands)
 
 
 def test_the_table_names_what_is_there() -> None:

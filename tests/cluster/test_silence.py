@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,30 +25,34 @@ def process_named(algo: Quarterdeck, part: str) -> int:
     return process_of(algo.board if part == "the weight board" else algo.shards[0])
 
 
-@pytest.mark.parametrize("part", ["replay shard 0", "the weight board", "a learner"])
-def test_what_is_silent_is_named(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else is blamed, and training goes on as soon as it can."""
-    said: list[str] = []
+@pytest.fixture(scope="module")
+def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
+    """A fleet with a process for every part, after its first updates."""
     settings = catch_settings(runners=1, shards=1, learners=1)
     algo = QuarterdeckConfig().from_settings(settings).reporting(min_time_s_per_iteration=0.1).build_algo()
-    try:
-        train_until(algo, lambda: algo.stats.updates > 5)
-        frozen = process_named(algo, part)
+    train_until(algo, lambda: algo.stats.updates > 5)
+    yield algo
+    algo.stop()
 
-        def say(line: str) -> None:
-            said.append(line)
-            os.kill(frozen, signal.SIGCONT)
 
-        monkeypatch.setattr("cluster.silence.say", say)
-        os.kill(frozen, signal.SIGSTOP)
-        train_until(algo, lambda: len(said) == 2)
-        assert said[0].startswith(f"{part} has not answered for 2")
-        assert said[1] == f"{part} answers again"
-        updates = algo.stats.updates
-        train_until(algo, lambda: algo.stats.updates > updates + 5)
-        assert len(said) == 2
-    finally:
-        algo.stop()
+@pytest.mark.parametrize("part", ["replay shard 0", "the weight board", "a learner"])
+def test_what_is_silent_is_named(algo: Quarterdeck, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is blamed, and training goes on as soon as it can."""
+    said: list[str] = []
+    frozen = process_named(algo, part)
+
+    def say(line: str) -> None:
+        said.append(line)
+        os.kill(frozen, signal.SIGCONT)
+
+    monkeypatch.setattr("cluster.silence.say", say)
+    os.kill(frozen, signal.SIGSTOP)
+    train_until(algo, lambda: len(said) == 2)
+    assert said[0].startswith(f"{part} has not answered for 2")
+    assert said[1] == f"{part} answers again"
+    updates = algo.stats.updates
+    train_until(algo, lambda: algo.stats.updates > updates + 5)
+    assert len(said) == 2
 
 
 def test_learners_are_not_blamed_while_somebody_owes_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
