@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cluster.board import runs_in, serve
+from cluster.cli.board import runs_in, serve
 
 WIDTH = 1440  # pixels of the window
 TABS = {"story": ("custom_scalars", 960), "images": ("images", 620), "hparams": ("hparams", 480)}  # and the height

@@ -26,11 +26,10 @@ from agents.presets import pong
 from agents.rollout import Tally
 from agents.transitions import Chunk
 from benchmarks.speed import say
-from cluster.algorithm import Quarterdeck
-from cluster.config import QuarterdeckConfig
 from cluster.connect import start_ray
-from cluster.runner import Runner
-from cluster.wire import pack
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
+from cluster.fleet.compression import pack
+from cluster.fleet.runner import Runner
 from envs import make_world
 from training.provenance import hardware
 

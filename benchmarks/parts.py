@@ -18,8 +18,8 @@ from agents.frames import to_blocks
 from agents.networks import BlockConv
 from agents.transitions import Chunk
 from benchmarks.speed import say
-from cluster.rundir import hardware
-from cluster.wire import pack
+from cluster.fleet.compression import pack
+from training.provenance import hardware
 from envs import make_world
 from envs.base import WorldSettings
 

@@ -36,7 +36,7 @@ from agents.memory import keep_freed_memory
 from agents.presets import pong
 from agents.rollout import Actor
 from agents.transitions import Batch
-from cluster.fleet import FleetRun
+from cluster.fleet.run import FleetRun
 from envs import make_world
 from training.provenance import hardware
 

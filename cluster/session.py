@@ -27,7 +27,7 @@ REPORT_SECONDS = 5.0
 
 
 class Run(Protocol):
-    """What trains: `agents.serial.SerialRun` or `cluster.fleet.FleetRun`."""
+    """What trains: `agents.serial.SerialRun` or `cluster.fleet.run.FleetRun`."""
 
     stats: RunStats
     limiter: SamplesPerInsert

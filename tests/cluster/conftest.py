@@ -26,7 +26,7 @@ os.environ |= {
 def _learners_keep_their_priority() -> Iterator[None]:
     """A learner in this process would make all later tests give way: only root may take that back."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cluster.learners.give_way", lambda: None)
+        patch.setattr("cluster.fleet.learner.give_way", lambda: None)
         yield
 
 
@@ -54,7 +54,7 @@ def ray_cluster() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def catch_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a finished serial run on toy/catch. Copy it before you change it."""
-    from cluster.cli import main
+    from cluster.cli.main import main
     from tests.cluster.helpers import TINY_CATCH
 
     path = tmp_path_factory.mktemp("runs") / "catch"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import requests
 
-from cluster.dashboard import Client
+from cluster.jobs.client import Client
 from tests.cluster.helpers import environment, wait_until
 
 TOKEN = "a-token-for-tests-" + "0" * 32

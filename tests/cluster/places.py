@@ -19,8 +19,8 @@ from agents.policy import ExplorationSettings
 from agents.replay import ReplayShard
 from agents.rollout import Rollout
 from agents.transitions import Batch, Chunk, ReplaySettings
-from cluster.saving import each_shard
-from cluster.shards import ShardedReplay, start_shards
+from cluster.fleet.checkpoint import each_shard
+from cluster.fleet.replay import ShardedReplay, start_shards
 from tests.cluster.helpers import PATIENCE, StillActor, wait_until
 from tests.coded_world import Code, CodedWorld, decode, reward_of
 
@@ -171,7 +171,7 @@ def settle(place: Place) -> None:
 
 def lost_for_good(place: AsActors, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A shard that was killed and never comes back, and nobody who waits a minute for it."""
-    monkeypatch.setattr("cluster.saving.BACK_TIMEOUT", 0.0)
+    monkeypatch.setattr("cluster.fleet.checkpoint.BACK_TIMEOUT", 0.0)
     shard = start_shards(place.settings, (84, 84), np.dtype(np.uint8))[0]
     ray.kill(shard)
     return shard

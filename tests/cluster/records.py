@@ -11,7 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from agents import checkpoint
-from cluster.cli import main
+from cluster.cli.main import main
 from tests.cluster.helpers import (
     read_json,
 )

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from cluster.config import QuarterdeckConfig
+from cluster.fleet.algorithm import QuarterdeckConfig
 
 
 def small_config(env: Any = "CartPole-v1", *, runners: int = 0, **environment: Any) -> QuarterdeckConfig:

@@ -12,10 +12,10 @@ import pytest
 from agents.config import changed, flat
 from agents.newest import Newest
 from agents.serial import SerialRun
-from cluster.ablation import trained
-from cluster.ablation_figure import bars_of, mean_interval, told
-from cluster.ablation_settings import NAIVE, STAGES, WITHOUT, lecture, stages
-from cluster.cli import main
+from cluster.tuning.ablation import trained
+from cluster.cli.main import main
+from cluster.tuning.ablation_figure import bars_of, mean_interval, told
+from cluster.tuning.ablation_settings import NAIVE, STAGES, WITHOUT, lecture, stages
 from tests.cluster.helpers import TIMEOUT, read_json, run_command
 from tests.cluster.records import refused
 
@@ -52,7 +52,7 @@ def test_only_the_naive_loop_learns_from_the_newest(monkeypatch: pytest.MonkeyPa
             seen["replay"] = self.replay
             super().close()
 
-    monkeypatch.setattr("cluster.ablation.SerialRun", Watched)
+    monkeypatch.setattr("cluster.tuning.ablation.SerialRun", Watched)
     for stage, settings in list(stages(changed(lecture(), TINY)).items())[:2]:
         row = trained(stage, settings)
         assert isinstance(seen["replay"], Newest) is (stage == NAIVE)

@@ -11,8 +11,7 @@ import pytest
 import ray
 import torch
 
-from cluster.algorithm import Quarterdeck
-from cluster.config import QuarterdeckConfig
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import PATIENCE, TIMEOUT, catch_settings, same_tree, train_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]

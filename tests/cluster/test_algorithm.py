@@ -13,8 +13,7 @@ from ray import tune
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from agents.policy import epsilons
-from cluster.algorithm import Quarterdeck
-from cluster.config import QuarterdeckConfig
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import TIMEOUT, same_tree, train_until
 from tests.cluster.rllib_helpers import built
 

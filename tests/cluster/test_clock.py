@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agents.serial import SerialRun
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.report_runs import read_run
 from cluster.session import Session
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
@@ -45,7 +45,7 @@ def lossy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     lost: list[int] = []
     monkeypatch.setattr(LosesItsLearner, "lost", lost, raising=False)
     monkeypatch.setattr(LosesItsLearner, "folder", tmp_path / "kept", raising=False)
-    monkeypatch.setattr("cluster.commands.SerialRun", LosesItsLearner)
+    monkeypatch.setattr("cluster.cli.train.SerialRun", LosesItsLearner)
     monkeypatch.setattr("cluster.session.REPORT_SECONDS", 0.0)
     return lost
 
@@ -60,7 +60,7 @@ def test_what_was_reported_of_a_lost_branch_is_dropped(
             super().__init__(*arguments)
             sessions.append(self)
 
-    monkeypatch.setattr("cluster.commands.Session", Seen)
+    monkeypatch.setattr("cluster.cli.train.Session", Seen)
     assert main(["train", "atari", *TINY_CATCH, "--serial", "--steps", "400", "--run-dir", str(run)]) == 0
     assert lossy, "nothing was lost"
     summary = checked_summary(run, episodes=6)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cluster.cli import main
+from cluster.cli.main import main
 from tests.cluster.records import checked_summary, scalars
 
 

@@ -11,7 +11,7 @@ import pytest
 from agents.evaluation import Scores
 from agents.evaluation import evaluate_network as evaluate
 from agents.serial import SerialRun
-from cluster.cli import main
+from cluster.cli.main import main
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program
 
 PROGRAM = """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import dashboard
-from cluster.dashboard import connect, find_token, is_loopback, resolve
+from cluster.jobs import client
+from cluster.jobs.client import connect, find_token, is_loopback, resolve
 from tests.cluster.job_server import TOKEN, counterfeit, free_ports
 from tests.cluster.records import refused
 
@@ -18,7 +18,7 @@ TRAIN = ("--", "train", "pong", "--run-dir", "/shared/pong")
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A person who has set nothing up."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv(dashboard.VARIABLE, "")
+    monkeypatch.setenv(client.VARIABLE, "")
     for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
         monkeypatch.delenv(name, raising=False)
 
@@ -63,7 +63,7 @@ def test_the_address_argument_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://head:8265")
     assert resolve(None) == "http://head:8265"
     with counterfeit() as wrong, counterfeit() as right:
-        monkeypatch.setenv(dashboard.VARIABLE, wrong.url)
+        monkeypatch.setenv(client.VARIABLE, wrong.url)
         assert resolve(None) == wrong.url
         assert connect(f"{right.url}/", insecure=False).get_address() == right.url
         assert right.tokens

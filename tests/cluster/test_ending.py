@@ -9,9 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cluster.algorithm import Quarterdeck
-from cluster.cli import main
-from cluster.config import QuarterdeckConfig
+from cluster.cli.main import main
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, train_until
 from tests.cluster.records import checked_summary
 from tests.cluster.worlds import SleepingRunner

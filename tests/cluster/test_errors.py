@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cluster.cli import main
+from cluster.cli.main import main
 from tests.cluster.helpers import TINY_CATCH, run_command, tree
 from tests.cluster.records import refused
 
@@ -94,9 +94,9 @@ def test_whatever_breaks_outside_of_us_is_one_line(
 
         return command
 
-    monkeypatch.setattr("cluster.commands.evaluate", fail(OSError(28, "No space left on device", "curve.csv")))
+    monkeypatch.setattr("cluster.cli.evaluate.evaluate", fail(OSError(28, "No space left on device", "curve.csv")))
     assert "No space left on device: 'curve.csv'" in refused(capsys, "evaluate", "run")
-    monkeypatch.setattr("cluster.commands.evaluate", fail(KeyboardInterrupt()))
+    monkeypatch.setattr("cluster.cli.evaluate.evaluate", fail(KeyboardInterrupt()))
     assert main(["evaluate", "run"]) == 130
     assert capsys.readouterr().err == "quarterdeck: interrupted\n"
 

@@ -17,7 +17,7 @@ from agents.evaluation import envs_for, evaluate, evaluate_network, protocol_rul
 from agents.networks import NetworkSettings, QNetwork
 from agents.policy import ExplorationSettings
 from agents.rollout import Actor, Rollout
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.rundir import protocol_name
 from envs import make_world
 from envs.base import TimeStep, WorldSettings

@@ -12,7 +12,7 @@ from agents.config import Settings, from_dict
 from agents.evaluation import policy_of
 from agents.export import example, load_policy
 from agents.networks import QNetwork
-from cluster.cli import main
+from cluster.cli.main import main
 from tests.cluster.helpers import read_json, tree
 from tests.cluster.records import refused
 

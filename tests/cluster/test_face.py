@@ -15,8 +15,8 @@ from ray import tune
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from agents.frames import to_blocks
-from cluster.algorithm import Quarterdeck
-from cluster.cli import main
+from cluster.cli.main import main
+from cluster.fleet.algorithm import Quarterdeck
 from tests.cluster.helpers import TIMEOUT, train_until
 from tests.cluster.rllib_helpers import Corridor, built, small_config
 

@@ -13,11 +13,10 @@ import pytest
 import ray
 
 from agents.policy import final_epsilons
-from cluster.algorithm import Quarterdeck
-from cluster.config import QuarterdeckConfig
-from cluster.evaluation import EvaluationBeside
-from cluster.inserts import SHARD_QUEUE
-from cluster.weights import WeightBoard
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
+from cluster.fleet.evaluator import EvaluationBeside
+from cluster.fleet.inserts import SHARD_QUEUE
+from cluster.fleet.weights import WeightBoard
 from tests.cluster.helpers import (
     PATIENCE,
     TIMEOUT,

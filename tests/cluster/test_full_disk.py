@@ -13,8 +13,8 @@ import pytest
 
 from agents import checkpoint
 from agents.serial import SerialRun
-from cluster.cli import main
-from cluster.fleet import FleetRun
+from cluster.cli.main import main
+from cluster.fleet.run import FleetRun
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program, tree
 from tests.cluster.records import checked_summary
@@ -23,7 +23,7 @@ from tests.cluster.records import checked_summary
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-from cluster.cli import main
+from cluster.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
 MiB = 1 << 20

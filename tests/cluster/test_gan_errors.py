@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cluster.cli import main
-from cluster.submission import describe
+from cluster.cli.main import main
+from cluster.cli.submit import describe
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.records import refused
 

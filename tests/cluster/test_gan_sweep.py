@@ -13,13 +13,13 @@ import pytest
 import ray
 from ray import tune
 
-from cluster.gan_commands import cache_of, prepared
-from cluster.gan_results import winner_of
-from cluster.gan_search import bounds_of
-from cluster.gan_tuner import GanSweep, search
+from cluster.cli.gan import cache_of, prepared
 from cluster.ledger import rounds_of, rows_of
 from cluster.rundir import RunDir
-from cluster.tuning import TuneInterrupt
+from cluster.tuning.gan_results import winner_of
+from cluster.tuning.gan_search import bounds_of
+from cluster.tuning.gan_tuner import GanSweep, search
+from cluster.tuning.session import TuneInterrupt
 from gan.config import changed, from_dict
 from gan.export import load_generator
 from gan.presets import PRESETS
@@ -96,7 +96,7 @@ def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> No
 
 def main_sample(run: Path) -> int:
     """`quarterdeck gan-sample` knows a sweep's directory too."""
-    from cluster.cli import main
+    from cluster.cli.main import main
 
     return main(["gan-sample", str(run), "--out", str(run / "grid.png")])
 
@@ -126,7 +126,7 @@ def test_a_diverged_trial_takes_no_place_for_ever(
     rates = iter([1e30, *[1e-3, 2e-3] * 4])
     space = {"loss": "hinge/r1", "loss.weight": 1.0, "training.discriminator_rate": 1e-3}
     drawn = {**space, "training.generator_rate": tune.sample_from(lambda _: next(rates))}
-    monkeypatch.setattr("cluster.gan_tuner.space_of", lambda _: drawn)
+    monkeypatch.setattr("cluster.tuning.gan_tuner.space_of", lambda _: drawn)
     options = GanSweep(settings=settings, scheduler=scheduler, trials=3, rounds=3, concurrent=1)
     directory = RunDir(tmp_path / "run")
     directory.create({})

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from cluster.gan_results import trials_of
-from cluster.gan_search import bounds_of, losses_for, scheduler_of, space_of
-from cluster.gan_trial import PENALTY, GanTrial, Plan, searched
 from cluster.ledger import rounds_of
+from cluster.tuning.gan_results import trials_of
+from cluster.tuning.gan_search import bounds_of, losses_for, scheduler_of, space_of
+from cluster.tuning.gan_trial import PENALTY, GanTrial, Plan, searched
 from gan.config import GanSettings, changed
 from gan.data import Images, Part, load
 from gan.features import extractor_for

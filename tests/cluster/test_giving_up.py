@@ -10,11 +10,10 @@ import pytest
 import ray
 
 from agents import checkpoint
-from cluster.algorithm import Quarterdeck
-from cluster.cli import main
-from cluster.config import QuarterdeckConfig
+from cluster.cli.main import main
 from cluster.errors import FleetError
-from cluster.runner import Runner, portable
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
+from cluster.fleet.runner import Runner, portable
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, kill, train_until, wait_until
 from tests.cluster.worlds import BreakingLaterRunner, BreakingRunner, BridgeOut, UnbornRunner
 
@@ -72,7 +71,7 @@ def test_a_learner_whose_replay_refuses_a_chunk(build: Any, learners: int) -> No
 
 @pytest.mark.parametrize("shards", [0, 1])
 def test_a_replay_from_which_nothing_comes_out(build: Any, shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.inserts.BARREN_TURNS", 5)
+    monkeypatch.setattr("cluster.fleet.inserts.BARREN_TURNS", 5)
     algo = build(shards=shards)
     if shards:
         ray.get(algo.shards[0].__ray_call__.remote(lambda shard: swallowing(shard.shard)), timeout=PATIENCE)
@@ -130,7 +129,7 @@ def test_a_world_in_the_driver_that_breaks() -> None:
 def test_the_command_says_it_in_one_line_and_saves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cluster.config.Runner", BreakingRunner)
+    monkeypatch.setattr("cluster.fleet.config.Runner", BreakingRunner)
     run = tmp_path / "run"
     assert main(["train", "atari", *TINY_CATCH, "--run-dir", str(run)]) == 2
     said = capfd.readouterr().err

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import tyro
 
-from cluster.cli import main, usage
-from cluster.command_table import COMMANDS
-from cluster.submission import describe
+from cluster.cli.commands import COMMANDS
+from cluster.cli.main import main, usage
+from cluster.cli.submit import describe
 from tests.cluster.helpers import run_command
 from tests.cluster.records import refused
 
@@ -79,7 +79,7 @@ def test_every_example_is_understood(line: str, monkeypatch: pytest.MonkeyPatch,
     def stop_after(*args: Any, **options: Any) -> Any:
         raise Parsed(read(*args, **options))
 
-    monkeypatch.setattr("cluster.arguments.tyro.cli", stop_after)
+    monkeypatch.setattr("cluster.cli.arguments.tyro.cli", stop_after)
     program, *words = shlex.split(line, comments=True)
     assert program == "quarterdeck"
     with pytest.raises(Parsed):

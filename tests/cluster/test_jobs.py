@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import dashboard
-from cluster.cli import main
+from cluster.cli.main import main
+from cluster.jobs import client
 from tests.cluster.helpers import ENDLESS_CARTPOLE, PATIENCE, TIMEOUT, command, read_json, wait_until
 from tests.cluster.job_server import Head, head_environment, running_head
 from tests.cluster.records import checked_summary, learns, refused, saved
@@ -35,7 +35,7 @@ def person(head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody at home in the repository, who has the token."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("HOME", str(head.home))
-    monkeypatch.setenv(dashboard.VARIABLE, head.url)
+    monkeypatch.setenv(client.VARIABLE, head.url)
 
 
 def running(*arguments: str, head: Head) -> subprocess.Popen[str]:
@@ -46,7 +46,7 @@ def running(*arguments: str, head: Head) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env=head_environment(head.home) | {dashboard.VARIABLE: head.url},
+        env=head_environment(head.home) | {client.VARIABLE: head.url},
         start_new_session=True,
     )
 

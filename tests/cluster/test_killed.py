@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from agents import checkpoint
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.rundir import RunDir
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,

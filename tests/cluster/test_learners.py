@@ -17,8 +17,7 @@ import torch
 
 from agents.learner import Learner
 from agents.transitions import Batch, ReplayEmpty
-from cluster.algorithm import Quarterdeck
-from cluster.config import QuarterdeckConfig
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import (
     PATIENCE,
     TIMEOUT,

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from agents.presets import PRESETS
-from cluster import command_table, tables
-from cluster.command_table import COMMANDS
+from cluster import tables
+from cluster.cli import commands
+from cluster.cli.commands import COMMANDS
 from gan.presets import PRESETS as GAN_PRESETS
 from tests.cluster.helpers import PATIENCE, TINY_CATCH, environment
 
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}
 PROGRAM = """
 import json, sys
-from cluster.cli import main
+from cluster.cli.main import main
 try:
     status = main(sys.argv[1:])
 except SystemExit as stopped:
@@ -30,7 +31,7 @@ print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})])
 """
 ONE_AFTER_THE_OTHER = """
 import json, sys
-from cluster.cli import main
+from cluster.cli.main import main
 print(json.dumps([[main(words), "ray" in sys.modules] for words in json.loads(sys.argv[1])]))
 """
 RAY = {"sweep", "gan-sweep", "ablation", "submit", "jobs", "logs", "stop"}  # that cannot work without
@@ -109,9 +110,9 @@ def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> 
 
 def test_the_table_names_what_is_there() -> None:
     """Presets stand in it as data; every entry point and every class of arguments exists."""
-    assert tuple(PRESETS) == command_table.PRESETS
-    assert tuple(tables.TABULAR_PRESETS) == command_table.TABULAR_PRESETS
-    assert tuple(GAN_PRESETS) == command_table.GAN_PRESETS
+    assert tuple(PRESETS) == commands.PRESETS
+    assert tuple(tables.TABULAR_PRESETS) == commands.TABULAR_PRESETS
+    assert tuple(GAN_PRESETS) == commands.GAN_PRESETS
     for row in COMMANDS.values():
         for entry in filter(None, (row.run, row.options)):
             module, name = entry.split(":")

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from agents import checkpoint
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.errors import LearnerLost
-from cluster.fleet import LEARNER_FAILURES, FleetRun
+from cluster.fleet.run import LEARNER_FAILURES, FleetRun
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of
 from tests.cluster.records import checked_summary, saved
 
@@ -111,7 +111,7 @@ def test_over_the_closing_evaluation(run: FleetRun, tmp_path: Path) -> None:
 def test_again_and_again(run: FleetRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One loss more than it survives ends the run, in one line."""
     assert LEARNER_FAILURES == 3
-    monkeypatch.setattr("cluster.fleet.LEARNER_FAILURES", 1)
+    monkeypatch.setattr("cluster.fleet.run.LEARNER_FAILURES", 1)
     begin_again = FleetRun._begin_again
 
     def doomed(self: FleetRun) -> None:
@@ -149,7 +149,7 @@ def test_a_shard_that_is_frozen_over_a_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It counts as lost: it starts again, empty, and the checkpoint is whole."""
-    monkeypatch.setattr("cluster.saving.SHARD_TIMEOUT", 3.0)
+    monkeypatch.setattr("cluster.fleet.checkpoint.SHARD_TIMEOUT", 3.0)
     run = FleetRun(catch_settings(runners=2, shards=2))
     try:
         train(run, 5)

@@ -14,17 +14,17 @@ from typing import Any
 import psutil
 import pytest
 
-import cluster.gan_sweep
-import cluster.sweep
+import cluster.cli.gan_sweep
+import cluster.cli.sweep
 from agents import checkpoint
 from agents.config import changed, to_dict
 from agents.presets import PRESETS
-from cluster.gan_tuner import GanSweep
-from cluster.jobs import Address
+from cluster.cli.options import Address
+from cluster.jobs.submission import refuse_two_writers
 from cluster.rundir import RunDir, write_json
-from cluster.submission import _refuse_two_writers
-from cluster.sweep_tuner import Sweep
-from cluster.tuning import ENDLESS
+from cluster.tuning.gan_tuner import GanSweep
+from cluster.tuning.session import ENDLESS
+from cluster.tuning.sweep import Sweep
 from gan.config import changed as changed_gan
 from gan.config import to_dict as gan_dict
 from gan.presets import PRESETS as GAN_PRESETS
@@ -120,9 +120,12 @@ def record_of(workload: str) -> dict[str, Any]:
     if workload == "sweep":
         options: Any = Sweep(settings=changed(PRESETS["catch"](), {"stop.minutes": ENDLESS, "stop.score": None}))
         more = {"space": {}, "settings": to_dict(options.settings), "serial": False, "preset": "catch"}
-        own = cluster.sweep.OWN
+        own = cluster.cli.sweep.OWN
     else:
-        options, own = GanSweep(settings=changed_gan(GAN_PRESETS["own"](), {"minutes": ENDLESS})), cluster.gan_sweep.OWN
+        options, own = (
+            GanSweep(settings=changed_gan(GAN_PRESETS["own"](), {"minutes": ENDLESS})),
+            cluster.cli.gan_sweep.OWN,
+        )
         more = {"settings": gan_dict(options.settings), "serial": False, "preset": "own"}
     return {"workload": workload, "sweep": {name: getattr(options, name) for name in own}, **more}
 
@@ -199,4 +202,4 @@ def test_a_directory_has_one_writer_however_it_is_spelled(tmp_path: Path, theirs
     )
     client: Any = SimpleNamespace(list_jobs=lambda: [job])
     with pytest.raises(ValueError, match="still writes to") if same else nullcontext():
-        _refuse_two_writers(client, {"run_dir": ours.format(tmp_path)}, Address())
+        refuse_two_writers(client, {"run_dir": ours.format(tmp_path)}, Address().hint)

@@ -18,7 +18,7 @@ import pytest
 
 from agents.config import to_dict
 from agents.serial import SerialRun
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.game import Moment
 from cluster.panel import Panel
 from cluster.rundir import RunDir

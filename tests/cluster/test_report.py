@@ -12,7 +12,7 @@ from PIL import Image
 
 from agents.statistics import iqm, stratified_bootstrap
 from cluster import figures
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.report_runs import read_run
 from cluster.report_scores import at_equal_frames, band, rows_of
 from tests.cluster.written_runs import rows, three_seeds, write_evaluation, write_run

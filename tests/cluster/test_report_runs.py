@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.report_runs import RunResult, labels, read_run
 from tests.cluster.helpers import tree
 from tests.cluster.records import refused

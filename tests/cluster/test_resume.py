@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from agents import checkpoint
-from cluster.cli import main
-from cluster.fleet import FleetRun
+from cluster.cli.main import main
+from cluster.fleet.run import FleetRun
 from cluster.gan_frames import player_of
 from cluster.resume import resume
 from cluster.rundir import RunDir

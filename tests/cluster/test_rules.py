@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from agents.presets import PRESETS
-from cluster.cli import main
-from cluster.commands import for_its_world
+from cluster.cli.main import main
+from cluster.cli.train import for_its_world
 from envs import WorldSettings
 from tests.cluster.helpers import TINY_CATCH, read_json
 from tests.cluster.records import refused

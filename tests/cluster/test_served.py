@@ -13,8 +13,8 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from agents.config import Settings, flat, to_dict
 from agents.presets import cartpole
-from cluster.config import QuarterdeckConfig
-from cluster.served import HOOKS, INTERNAL, LINKS, REMEDIES, SERVED, refusal, spoken
+from cluster.fleet.algorithm import QuarterdeckConfig
+from cluster.rllib.served import HOOKS, INTERNAL, LINKS, REMEDIES, SERVED, refusal, spoken
 
 Call = Callable[[QuarterdeckConfig], Any]
 BOTH = [  # through the tree, through RLlib, what the settings then say

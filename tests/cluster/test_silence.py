@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster.algorithm import Quarterdeck
-from cluster.config import QuarterdeckConfig
-from cluster.silence import LOOK_SECONDS, SILENT_SECONDS, SilenceWatch
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
+from cluster.fleet.silence import LOOK_SECONDS, SILENT_SECONDS, SilenceWatch
 from tests.cluster.helpers import TIMEOUT, catch_settings, process_of, train_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
@@ -45,7 +44,7 @@ def test_what_is_silent_is_named(algo: Quarterdeck, part: str, monkeypatch: pyte
         said.append(line)
         os.kill(frozen, signal.SIGCONT)
 
-    monkeypatch.setattr("cluster.silence.say", say)
+    monkeypatch.setattr("cluster.fleet.silence.say", say)
     os.kill(frozen, signal.SIGSTOP)
     train_until(algo, lambda: len(said) == 2)
     assert said[0].startswith(f"{part} has not answered for 2")
@@ -58,7 +57,7 @@ def test_what_is_silent_is_named(algo: Quarterdeck, part: str, monkeypatch: pyte
 def test_learners_are_not_blamed_while_somebody_owes_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """They wait for a frozen shard too, and may have begun to before it was asked: their silence is then the longer."""
     said: list[str] = []
-    monkeypatch.setattr("cluster.silence.say", said.append)
+    monkeypatch.setattr("cluster.fleet.silence.say", said.append)
     watch = SilenceWatch({})
     watch.stop()
     watch.actors = {"replay shard 0": None}

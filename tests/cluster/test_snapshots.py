@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.snapshots import Snapshots, contents, is_whole, kept_file, mend
+from cluster.tuning.snapshots import Snapshots, contents, is_whole, kept_file, mend
 
 EXPERIMENT = json.dumps({"trial_data": [["{}", "{}"]], "nested": {"a": {"b": 1}}}).encode()
 DRAWS = pickle.dumps({"state": list(range(50)), "name": "a.b."})

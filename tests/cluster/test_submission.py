@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ray._private.runtime_env.packaging import create_package
 
-from cluster.packing import EXCLUDES, packed_sizes, runtime_env
-from cluster.submission import describe
+from cluster.cli.submit import describe
+from cluster.jobs.package import EXCLUDES, packed_sizes, runtime_env
 from tests.cluster.records import refused
 
 SENT = ("cluster/a.py", "data/scores.csv", "requirements.lock", "agents/runs/keep.py", "builder.py")

@@ -13,13 +13,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agents.config import Settings, changed, flat, from_dict
 from agents.presets import catch
 from benchmarks.sweep import finished
-from cluster.cli import main
+from cluster.cli.main import main
 from cluster.ledger import rounds_of, rows_of
 from cluster.rundir import RunDir
 from cluster.settings_file import read_settings
-from cluster.space import read_space
-from cluster.sweep_tuner import Sweep, search
-from cluster.tuning import ENDLESS
+from cluster.tuning.session import ENDLESS
+from cluster.tuning.space import read_space
+from cluster.tuning.sweep import Sweep, search
 from tests.cluster.helpers import PATIENCE, TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.sweeps import started, trial_that_trains
 

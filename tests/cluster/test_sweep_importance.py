@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cluster.ledger import Row
-from cluster.space import Range
-from cluster.sweep_results import importance
+from cluster.tuning.results import importance
+from cluster.tuning.space import Range
 
 TRIALS = 8  # as `quarterdeck sweep` has without --trials
 SPACE = {

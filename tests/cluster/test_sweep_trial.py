@@ -15,10 +15,10 @@ from agents.config import changed
 from agents.presets import catch
 from agents.serial import SerialRun
 from cluster.ledger import append_row, drop_half_row, rounds_of
-from cluster.schedulers import Halving
-from cluster.space import Range
-from cluster.sweep_results import draw, importance, trials_of
-from cluster.sweep_trial import Plan, SweepTrial
+from cluster.tuning.results import draw, importance, trials_of
+from cluster.tuning.schedulers import Halving
+from cluster.tuning.space import Range
+from cluster.tuning.trial import Plan, SweepTrial
 from tests.cluster.helpers import same_tree
 
 SETTINGS = changed(
@@ -49,7 +49,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[SerialRun]:
             built.append(self)
             super().close()
 
-    monkeypatch.setattr("cluster.sweep_trial.SerialRun", Watched)
+    monkeypatch.setattr("cluster.tuning.trial.SerialRun", Watched)
     return built
 
 

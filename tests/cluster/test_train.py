@@ -14,7 +14,7 @@ import pytest
 
 from agents.config import Settings, from_dict
 from agents.policy import epsilons
-from cluster.cli import main
+from cluster.cli.main import main
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,
     PATIENCE,

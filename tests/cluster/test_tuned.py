@@ -11,7 +11,7 @@ from ray import tune
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.tune.logger import JsonLoggerCallback
 
-from cluster.algorithm import Quarterdeck
+from cluster.fleet.algorithm import Quarterdeck
 from tests.cluster.helpers import TIMEOUT
 from tests.cluster.rllib_helpers import Corridor, small_config
 

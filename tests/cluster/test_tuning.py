@@ -10,14 +10,13 @@ import pytest
 import ray
 
 from agents.tabular import taxi
-from cluster import gan_sweep
-from cluster.ablation import _ablate
-from cluster.ablation_settings import Ablation, lecture
-from cluster.cli import main
-from cluster.command_table import COMMANDS
+from cluster.cli import gan_sweep, main
+from cluster.cli.ablation import _ablate
+from cluster.cli.commands import COMMANDS
 from cluster.rundir import RunDir, write_json
 from cluster.tables import TABULAR_PRESETS
-from cluster.tuning import ray_for_tune
+from cluster.tuning.ablation_settings import Ablation, lecture
+from cluster.tuning.session import ray_for_tune
 from tests.cluster.helpers import read_json
 from tests.cluster.test_one_writer import record_of
 
@@ -36,7 +35,7 @@ def test_a_sweep_leaves_anothers_ray_running(tmp_path: Path, monkeypatch: pytest
     def train_all(*_: Any) -> Any:
         raise Ended
 
-    monkeypatch.setattr("cluster.ablation._train_all", train_all)
+    monkeypatch.setattr("cluster.cli.ablation.train_all", train_all)
     with pytest.raises(Ended):
         _ablate(Ablation(settings=lecture()), RunDir(tmp_path), 0.0)
     assert ray.is_initialized()

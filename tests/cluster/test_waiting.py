@@ -20,8 +20,8 @@ from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, command, enviro
 ROOT = Path(__file__).parents[2]
 WAITS = """
 import ray, sys
-from cluster import waiting
-from cluster.cli import main
+from cluster.fleet import waiting
+from cluster.cli.main import main
 waiting.EVERY = 0.5
 ray.init(num_cpus=4, resources={"rollout": 1}, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 sys.exit(main(sys.argv[1:]))
@@ -29,7 +29,7 @@ sys.exit(main(sys.argv[1:]))
 GIVES_WAY = """
 import json, os, torch
 torch.cuda.is_available = lambda: True  # and yet the settings say cpu
-from cluster.config import QuarterdeckConfig
+from cluster.fleet.algorithm import QuarterdeckConfig
 from tests.cluster.helpers import catch_settings
 algo = QuarterdeckConfig().from_settings(catch_settings(runners=1, learner_threads=3)).env_runners(num_env_runners=0)
 algo = algo.build_algo()

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.transitions import Chunk
-from cluster import roles
-from cluster.wire import Packed, pack, unpack
+from cluster.fleet import placement
+from cluster.fleet.compression import Packed, pack, unpack
 from tests.cluster.helpers import catch_settings
 
 
@@ -54,27 +54,27 @@ def test_a_cluster_without_gpus_is_never_trained_on_silently(
 ) -> None:
     """`auto` asks for GPUs where somebody else's machines are used, and says which setting does without."""
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    monkeypatch.setattr(roles.ray, "cluster_resources", lambda: {"GPU": float(gpus)})
-    monkeypatch.setattr(roles.torch.cuda, "device_count", lambda: here)
+    monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": float(gpus)})
+    monkeypatch.setattr(placement.torch.cuda, "device_count", lambda: here)
     with pytest.raises(ValueError, match=r"--learner\.device cpu"):
-        roles.settled_device("auto", learners)
-    assert roles.settled_device("cpu", learners) == "cpu"
-    assert roles.settled_device("cuda", learners) == "cuda", "GPU nodes may still come"
+        placement.settled_device("auto", learners)
+    assert placement.settled_device("cpu", learners) == "cpu"
+    assert placement.settled_device("cuda", learners) == "cuda", "GPU nodes may still come"
 
 
 def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roles.ray, "cluster_resources", lambda: {"GPU": 2.0})
+    monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": 2.0})
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert roles.settled_device("auto", 2) == "cuda"
+    assert placement.settled_device("auto", 2) == "cuda"
     monkeypatch.delenv("RAY_ADDRESS")
     for there, device in ((True, "cuda"), (False, "cpu")):
-        monkeypatch.setattr(roles.torch.cuda, "is_available", lambda there=there: there)
-        assert roles.settled_device("auto", 0) == device
+        monkeypatch.setattr(placement.torch.cuda, "is_available", lambda there=there: there)
+        assert placement.settled_device("auto", 0) == device
 
 
 def test_missing_roles_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(roles.ray, "cluster_resources", lambda: {"rollout": 1.0, "replay": 2.0})
-    said = roles.missing(catch_settings(runners=3, shards=2, learners=1, roles=True))
+    monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"rollout": 1.0, "replay": 2.0})
+    said = placement.missing(catch_settings(runners=3, shards=2, learners=1, roles=True))
     assert said == "waiting for 3 rollout slots (the nodes offer 1), 1 learner slots (the nodes offer 0)"
-    assert roles.missing(catch_settings(runners=1, roles=True)) == ""
-    assert roles.missing(catch_settings(runners=3)) == ""
+    assert placement.missing(catch_settings(runners=1, roles=True)) == ""
+    assert placement.missing(catch_settings(runners=3)) == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from cluster.runner import Runner
+from cluster.fleet.runner import Runner
 from envs.base import TimeStep
 
 

@@ -1,0 +1,55 @@
+"""ablation: the lecture's naive deep Q-learning loop, and what each trick adds to it, one at a time."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+
+import ray
+
+from agents.config import to_dict
+from cluster.cli.train import check
+from cluster.connect import start_ray
+from cluster.rundir import RunDir, default_run_dir, write_json
+from cluster.tuning.ablation import train_all
+from cluster.tuning.ablation_figure import Bar, bars_of, draw_bars, told
+from cluster.tuning.ablation_settings import STAGES, Ablation, stages
+from training.provenance import origin, process_seconds
+
+
+def ablation(options: Ablation) -> int:
+    """`quarterdeck ablation ...`."""
+    started = time.monotonic() - process_seconds()
+    settings = options.settings
+    check(settings, print_all=False)
+    if options.dry_run:
+        print(json.dumps({stage: to_dict(s) for stage, s in stages(settings).items()}, indent=2))
+        return 0
+    directory = RunDir(options.run_dir or default_run_dir("ablation", settings.world.env, settings.seed))
+    record = {"workload": "ablation", "preset": "lecture", "serial": True, "settings": to_dict(settings)}
+    with closing(directory):
+        directory.create({**record, "seeds": options.seeds, **origin()})
+        _ablate(options, directory, started)
+    return 0
+
+
+def _ablate(options: Ablation, directory: RunDir, started: float) -> None:
+    settings = options.settings
+    ours = start_ray(1)
+    try:
+        rows = train_all(options.settings, options.seeds, directory)
+    finally:
+        if ours:
+            ray.shutdown()
+    bars = bars_of(rows, STAGES)
+    figure = directory.path / "ablation.png"
+    draw_bars(figure, bars, f"{settings.world.env}, {settings.stop.steps:,} agent steps, {options.seeds} seeds a bar")
+    _write(directory, bars, options, time.monotonic() - started)
+    print("\n".join(told(bars)))
+    print(f"the figure is {figure}")
+
+
+def _write(directory: RunDir, bars: list[Bar], options: Ablation, seconds: float) -> None:
+    found = [{"stage": b.stage, "mean": b.mean, "interval": b.interval, "verdict": b.verdict} for b in bars]
+    write_json(directory.summary, {"stages": found, "seeds": options.seeds, "seconds": seconds, **origin()})

@@ -1,0 +1,33 @@
+"""Arguments into dataclasses, and the parser's boxes into one line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import TypeVar
+
+import tyro
+
+from cluster.cli.commands import examples
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], arguments: list[str], command: str, default: T | None = None) -> T:
+    """Read `arguments` as the dataclass `kind`.
+
+    Raises:
+        ValueError: they cannot be read; the message is one line and names the mend.
+        SystemExit: help was asked for and printed, with examples.
+    """
+    said = io.StringIO()
+    extra = {} if default is None else {"default": default}
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(kind, args=arguments, prog=f"quarterdeck {command}", **extra)  # type: ignore[call-overload,no-any-return]
+    except SystemExit as stop:
+        if not stop.code:
+            print(examples(command.split()[0]))
+            raise
+        lines = [line.strip("│╭╮╰╯─ ") for line in said.getvalue().splitlines()[1:]]
+        raise ValueError(" ".join(line for line in lines if line.strip("-"))) from None

@@ -1,0 +1,189 @@
+"""Every command as a row of data: what runs it, how it is used, by which example. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+PRESETS = ("pong", "atari", "cartpole", "catch")  # of deep Q-learning: `agents.presets`
+TABULAR_PRESETS = ("taxi",)  # `cluster.tables`
+GAN_PRESETS = ("digits", "fashion", "stacked", "original", "dcgan", "atari", "own")  # `gan.presets`
+
+
+class Command(NamedTuple):
+    """One command.
+
+    `run` is "module:function" and returns the exit status. It is called with the words behind the command's name; where
+    `options` names the class of its arguments, with these instead, and for `submit` with the words behind "--".
+    """
+
+    run: str
+    usage: str  # its lines in the help of all commands
+    examples: str  # lines that work as they stand, once there is such a run or job
+    options: str = ""  # "module:class" of its arguments; empty where it has other settings for every preset
+    presets: tuple[str, ...] = ()  # it must name one of them first
+    claims_run_dir: bool = False  # it writes a run directory of its own
+    asks_cluster: bool = False  # it talks to a cluster's job server, and is no job itself
+
+
+COMMANDS: dict[str, Command] = {
+    "train": Command(
+        "cluster.cli.train:train",
+        """\
+  train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--settings FILE.toml] [--serial]
+        [--resume] [--dry-run]""",
+        """\
+quarterdeck train pong                                       # everything under runs/pong-s0
+quarterdeck train atari --env breakout --seed 1 --minutes 600
+quarterdeck train pong --learner.double --replay.n-step 3 --dry-run   # shows all, starts nothing
+quarterdeck train pong --run-dir runs/pong-s0 --resume --steps 3000000     # goes on after Ctrl-C or a crash""",
+        presets=(*PRESETS, *TABULAR_PRESETS),
+        claims_run_dir=True,
+    ),
+    "evaluate": Command(
+        "cluster.cli.evaluate:evaluate",
+        "  evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]",
+        """\
+quarterdeck evaluate runs/pong-s0                            # 100 games under the run's own protocol
+quarterdeck evaluate runs/pong-s0 --protocol machado --episodes 30 --json""",
+        options="cluster.cli.options:Evaluate",
+    ),
+    "watch": Command(
+        "cluster.cli.watch:watch",
+        "  watch RUN_DIR --out FILE.mp4 [--values]              a game as a video",
+        "quarterdeck watch runs/pong-s0 --out pong.mp4 --values       # Q-values beside the screen",
+        options="cluster.cli.options:Watch",
+    ),
+    "play": Command(
+        "cluster.cli.watch:play",
+        "  play RUN_DIR                                         a game in the terminal",
+        "quarterdeck play runs/pong-s0                               # q or Ctrl-C ends it",
+        options="cluster.cli.options:Play",
+    ),
+    "board": Command(
+        "cluster.cli.board:board",
+        "  board [RUNS] [--port P]                              TensorBoard, the overview in front",
+        """\
+quarterdeck board                                            # all runs under runs/
+quarterdeck board runs/pong-s0 --port 6007""",
+        options="cluster.cli.options:Board",
+    ),
+    "export": Command(
+        "cluster.cli.export:export",
+        "  export RUN_DIR --out DIR [--format torch|program|rlmodule|all]",
+        """\
+quarterdeck export runs/pong-s0 --out pong                   # weights and settings, to use without Ray
+quarterdeck export runs/pong-s0 --out pong --format all""",
+        options="cluster.cli.options:Export",
+    ),
+    "report": Command(
+        "cluster.cli.report:report",
+        """\
+  report RUN_DIR ... [--out DIR]                       scores, intervals and figures of many runs (docs/evaluation.md)
+""",
+        """\
+quarterdeck report runs/pong-s0 runs/pong-s1 runs/pong-s2
+quarterdeck report runs/* --out report                       # report/report.md, scores.csv, figures""",
+        options="cluster.cli.options:Report",
+    ),
+    "sweep": Command(
+        "cluster.cli.sweep:sweep",
+        """\
+  sweep PRESET [--space FILE_OR_NAME] [--scheduler asha|pbt|random] [--search random|optuna] [--trials N] [--seeds K]
+        [--steps N] [--run-dir DIR] [--resume]         many trainings: which settings are best (docs/sweeps.md)""",
+        """\
+quarterdeck sweep catch --trials 8 --seeds 2                 # the space `learning`, by successive halving
+quarterdeck sweep catch --resume --run-dir runs/sweep-catch-s0""",
+        presets=PRESETS,
+        claims_run_dir=True,
+    ),
+    "ablation": Command(
+        "cluster.cli.ablation:ablation",
+        """\
+  ablation [--env ID] [--seeds K] [--run-dir DIR]      the naive loop, and what each trick adds to it
+""",
+        "quarterdeck ablation --seeds 5 --run-dir runs/why",
+        options="cluster.tuning.ablation_settings:Ablation",
+        claims_run_dir=True,
+    ),
+    "gan": Command(
+        "cluster.cli.gan:gan",
+        "  gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]",
+        """\
+quarterdeck gan digits --minutes 9
+quarterdeck gan digits --data game:runs/pong-s0 --seed 1     # what that run's policy sees
+quarterdeck gan digits --run-dir runs/gan-digits-s0 --resume --images 500000""",
+        presets=GAN_PRESETS,
+        claims_run_dir=True,
+    ),
+    "gan-sweep": Command(
+        "cluster.cli.gan_sweep:gan_sweep",
+        """\
+  gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR]
+        [--resume]""",
+        """\
+quarterdeck gan-sweep digits --scheduler pbt --trials 8 --images 200000
+quarterdeck gan-sweep digits --resume --run-dir runs/gan-sweep-pbt-digits-s0""",
+        presets=GAN_PRESETS,
+        claims_run_dir=True,
+    ),
+    "gan-sample": Command(
+        "cluster.cli.gan:gan_sample",
+        """\
+  gan-sample RUN_DIR --out FILE.png [--walk FILE.gif] [--seed S]
+""",
+        "quarterdeck gan-sample runs/gan-digits-s0 --out grid.png --walk walk.gif --seed 3",
+        options="cluster.cli.options:GanSample",
+    ),
+    "submit": Command(
+        "cluster.cli.submit:submit",
+        """\
+  submit [--address URL] [--detach] -- COMMAND ...     run a command as a job of a cluster (docs/cluster.md)""",
+        """\
+quarterdeck submit -- train pong --run-dir /shared/pong      # follows the job's log
+quarterdeck submit --detach --storage /shared -- train atari --env breakout""",
+        options="cluster.cli.options:Submit",
+        asks_cluster=True,
+    ),
+    "jobs": Command(
+        "cluster.cli.jobs:jobs",
+        "  jobs [--address URL]                                 what runs and ran there",
+        """\
+quarterdeck jobs
+quarterdeck jobs --address http://127.0.0.1:8265""",
+        options="cluster.cli.options:Address",
+        asks_cluster=True,
+    ),
+    "logs": Command(
+        "cluster.cli.jobs:logs",
+        "  logs JOB [--follow]",
+        "quarterdeck logs pong-s0-1a2b3c --follow                    # the ID that submit and jobs print",
+        options="cluster.cli.options:Logs",
+        asks_cluster=True,
+    ),
+    "stop": Command(
+        "cluster.cli.jobs:stop",
+        "  stop JOB                                             returns when the job has saved",
+        "quarterdeck stop pong-s0-1a2b3c                             # returns when the job has saved",
+        options="cluster.cli.options:Stop",
+        asks_cluster=True,
+    ),
+}
+
+
+def examples(command: str) -> str:
+    """The examples of a command, as the last lines of its help."""
+    return "\n".join(["examples:", *(f"  {line}" for line in COMMANDS[command].examples.splitlines())])
+
+
+def preset_of(arguments: list[str], command: str) -> tuple[str, list[str]]:
+    """The preset that a command names first, and the arguments behind it.
+
+    Raises:
+        ValueError: none is named, or an unknown one.
+    """
+    presets = COMMANDS[command].presets
+    preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
+    if preset not in presets:
+        said = f"unknown preset {preset!r}" if preset else "no preset"
+        raise ValueError(f"{said}: use one of {', '.join(presets)}")
+    return preset, arguments[1:]

@@ -1,0 +1,64 @@
+"""`quarterdeck export`: the policy of a run as files that need no Ray, or as a module of RLlib's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agents.config import Settings, from_dict
+from agents.export import Policy, make_policy, save_policy, save_program
+from agents.stats import counters
+from cluster.cli.options import Export
+from cluster.rundir import RunDir
+from cluster.saved_policy import read_policy, record_of
+from cluster.tables import TABULAR_PRESETS
+from envs import make_world
+
+
+def export(options: Export) -> int:
+    """`quarterdeck export RUN_DIR --out DIR`."""
+    policy = policy_of_run(RunDir(options.run_dir))
+    _require_ours(options.out)
+    try:
+        save_policy(policy, options.out)
+        if options.format in ("program", "all"):
+            save_program(policy, options.out)
+        if options.format in ("rlmodule", "all"):
+            from cluster.rllib.rl_module import save_module  # RLlib takes seconds to import
+
+            save_module(policy, options.out)
+    except OSError as error:
+        raise ValueError(f"cannot write to {options.out} ({error.strerror}): name another --out") from None
+    written = ", ".join(sorted(path.name for path in options.out.iterdir()))
+    print(f"the policy after {policy.card['agent_steps']:,} agent steps is in {options.out}: {written}")
+    return 0
+
+
+def policy_of_run(directory: RunDir) -> Policy:
+    """The policy of a run's newest checkpoint, with a card that says where it comes from.
+
+    Raises:
+        ValueError: there is none, or the run trained a table.
+    """
+    recorded = record_of(directory)
+    if recorded["preset"] in TABULAR_PRESETS:
+        raise ValueError(f"{directory.path} trained a table, which is a file already: {directory.checkpoints}")
+    settings: Settings = from_dict(Settings, recorded["settings"])
+    path, state = read_policy(directory, recorded)
+    weights = state["learner"]["policy"]
+    world = make_world(settings.world, 1)
+    world.close()
+    about: dict[str, Any] = {
+        "env": settings.world.env,
+        "trained_under": dict(world.protocol),
+        "agent_steps": counters(path)["agent_steps"],
+        "seed": settings.seed,
+        "commit": recorded.get("commit"),
+        "command": recorded.get("command"),
+    }
+    return make_policy(settings.network, world.frame_shape, world.num_actions, weights, about)
+
+
+def _require_ours(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "policy.json").exists())):
+        raise ValueError(f"{out} holds something else: name a new folder as --out")

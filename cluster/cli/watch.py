@@ -1,0 +1,63 @@
+"""watch and play: a game of a run's policy, as a video or in the terminal."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from agents.config import Settings, from_dict
+from agents.evaluation import policy_of
+from agents.rollout import Actor
+from cluster.cli.options import Play, Watch
+from cluster.game import moments, pictures_per_second, shown_world
+from cluster.rundir import RunDir
+from cluster.saved_policy import read_policy, record_of
+from cluster.tables import TABULAR_PRESETS
+from cluster.terminal import Terminal
+from cluster.video import record
+from envs.colour import action_names
+
+
+def watch(options: Watch) -> int:
+    """`quarterdeck watch RUN_DIR --out FILE.mp4`."""
+    actor, settings = _player(options.run_dir, "watch")
+    score = record(actor, settings, options.out, values=options.values)
+    print(f"a game of {score:.0f} points is in {options.out}")
+    return 0
+
+
+def play(options: Play) -> int:
+    """`quarterdeck play RUN_DIR`."""
+    actor, settings = _player(options.run_dir, "play")
+    terminal = Terminal()
+    world = shown_world(settings)
+    world.reset(0)
+    world.render()  # a world that draws nothing says so before the terminal is touched
+    names, wait, score = action_names(world), 1.0 / pictures_per_second(settings), 0.0
+    try:
+        with terminal:
+            due = time.monotonic()
+            for moment in moments(actor, settings, world):
+                score = moment.score
+                value, action = f"max Q {moment.q.max():.2f}", names[moment.action].lower()
+                terminal.show(moment.picture, f"score {score:g}   {value}   {action}   q: quit")
+                due = max(due + wait, time.monotonic() - wait)  # what a slow terminal lost is not made up for
+                if terminal.key(due - time.monotonic()) == "q":
+                    break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        world.close()
+    print(f"{score:g} points")
+    return 0
+
+
+def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
+    """The newest policy of a run, and the run's settings."""
+    directory = RunDir(run_dir)
+    recorded = record_of(directory)
+    if recorded["preset"] in TABULAR_PRESETS:
+        raise ValueError(f"{command} plays deep Q-networks: the tables' worlds are text, use evaluate")
+    settings: Settings = from_dict(Settings, recorded["settings"])
+    _, state = read_policy(directory, recorded)
+    return policy_of(state, settings), settings

@@ -1,0 +1,201 @@
+"""The one distributed main loop: collect, insert, learn, publish. Everything else in this file serves it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import ray
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.tune import register_trainable
+
+from agents.evaluation import evaluate_network, policy_of
+from agents.limiter import SamplesPerInsert
+from agents.rollout import Actor
+from agents.serial import greedy_epsilon
+from agents.stats import RunStats
+from agents.updates import Learned
+from cluster.errors import LearnerLost
+from cluster.fleet.config import QuarterdeckConfig as QuarterdeckConfig
+from cluster.fleet.face import Face
+from cluster.fleet.inserts import Inserts, refused
+from cluster.fleet.replay import fetch, start_shards
+from cluster.fleet.runners import Runners
+from cluster.fleet.silence import watch_over
+from cluster.fleet.waiting import waiting_for_nodes
+from cluster.fleet.weights import start_board
+from cluster.rllib import worlds
+from cluster.rllib.results import Results, evaluation_results
+
+LEARNER_TIMEOUT = 600.0  # seconds after which a silent learner counts as lost
+PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
+
+
+class Quarterdeck(Face):
+    """Deep Q-learning with parallel rollouts. Runners play, the driver moves references, learners keep replay."""
+
+    @classmethod
+    def get_default_config(cls) -> QuarterdeckConfig:
+        """The `pong` preset."""
+        return QuarterdeckConfig()
+
+    def setup(self, config: Any) -> None:
+        """Start runners, learners and the weight board, and publish the first weights."""
+        worlds.check(config)
+        with waiting_for_nodes(config.to_settings()):
+            self._start(config)
+
+    def _start(self, config: Any) -> None:
+        self.board = start_board()  # first, so that its process comes up beside the runners'
+        try:
+            super().setup(config)
+        except IndexError:  # RLlib asks a runner for its spaces, and has dropped why there is no answer
+            Runners(self.env_runner_group).check()
+            raise
+        s = self.settings = self.config.to_settings()
+        self.runners = Runners(self.env_runner_group)
+        self.stats = RunStats()
+        self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
+        self.results = Results(s, self.stats, self.limiter)
+        # Every collector may have a chunk on its way while the learner trains on the last ones.
+        self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
+        self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
+        self.probed = 0.0
+        self.shards = start_shards(s, self.frame_shape, np.dtype(self.spaces[DEFAULT_MODULE_ID][0].dtype))
+        self.inserts = Inserts(self.shards)
+        if self.shards:
+            self._each_learner(lambda learner, shards=self.shards: learner.share(shards))
+            self.homes = ray.get([shard.node_id.remote() for shard in self.shards])
+        else:
+            self.homes = self._each_learner(lambda learner: learner.node_id())
+        ray.get(self._publish())
+        self.watch = watch_over(self.shards, self.board)
+
+    def training_step(self) -> None:
+        """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
+        answers = self._collect()
+        for answer in answers:
+            self.stats.collected(answer["tally"], greedy_epsilon(self.settings))
+            self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
+            self.stats.note("wire/bytes_per_step", answer["sent"].size / max(answer["tally"].agent_steps, 1))
+            self.stats.note("seconds_per_step/wire", answer["sent"].seconds / max(answer["tally"].agent_steps, 1))
+        with self.watch.learning():
+            self._insert(answers)
+            learned = self._learn()
+            self.stats.learned(learned)
+            if learned.updates or self.runners.unarmed:
+                self._publish()
+        self.results.count(self.metrics, learned)
+
+    def _collect(self) -> list[dict[str, Any]]:
+        """Ask the runners for chunks while the learner keeps up; return what is there, frames as references."""
+        request = {"board": self.board, "agent_steps": self.stats.agent_steps, "homes": self.homes}
+        if self.env_runner_group.num_remote_env_runners() == 0:
+            return self.runners.play(request)
+        room = self.inserts.settle()
+        if self.shards:
+            self.stats.note("replay/queue_in_chunks", len(self.inserts.adding))
+        owed = self.runners.waiting() * self.settings.fleet.envs_per_runner * self.settings.fleet.chunk_steps
+        if self.limiter.steps_ahead() + owed < self.slack and room:
+            self.runners.ask(request)
+        return self.runners.chunks()
+
+    def _insert(self, answers: list[dict[str, Any]]) -> None:
+        """Send every chunk's reference to where its lanes live."""
+        for answer in answers:
+            self.limiter.inserted += answer["tally"].agent_steps
+            if self.shards:
+                self.inserts.send(answer["chunk"], answer["runner"])
+        if answers and not self.shards:
+            refs = [answer["chunk"] for answer in answers]
+            try:
+                self._each_learner(lambda learner: learner.insert(fetch(refs)))
+            except LearnerLost:
+                raise
+            except Exception as error:
+                raise refused(error) from error
+
+    def _learn(self) -> Learned:
+        """Every learner does the updates that are due; the first one's report stands for all."""
+        updates = self.limiter.updates_due(self.batch_size)
+        if updates == 0:
+            return Learned(0)
+        learned: Learned = self._each_learner(lambda learner: learner.learn(updates))[0]
+        self.limiter.sampled += learned.updates * self.batch_size
+        self.limiter.forfeited += (updates - learned.updates) * self.batch_size
+        self.inserts.learned(updates, learned.updates)
+        return learned
+
+    def _publish(self) -> Any:
+        """Put the newest weights where runners find them; returns a reference to wait for."""
+        weights = self._each_learner(lambda learner: learner.core.weights())[0]
+        return self.board.publish.remote(self.stats.updates, [ray.put(weights)])
+
+    def policy_weights(self) -> dict[str, Any]:
+        """Parameters of the policy to judge."""
+        return dict(self._each_learner(lambda learner: learner.core.weights(learner.core.policy))[0])
+
+    def _each_learner(self, call: Any) -> list[Any]:
+        """Results of `call(learner)`, run in the learners' processes; a failure there is a failure here.
+
+        Raises:
+            LearnerLost: a learner's process is gone or does not answer.
+        """
+        # Those, too, that RLlib has marked for an error of ours: they live, and can save what they have learned.
+        group = self.learner_group
+        results = list(group.foreach_learner(call, timeout_seconds=LEARNER_TIMEOUT, healthy_only=False))
+        errors = [result.get() for result in results if not result.ok]
+        dead = any(isinstance(error, ray.exceptions.RayActorError) for error in errors)
+        if dead or len(results) < max(self.settings.fleet.learners, 1):
+            raise LearnerLost("a learner died or fell silent") from (errors or [None])[0]
+        if errors:
+            raise getattr(errors[0], "cause", None) or errors[0]
+        return [result.get() for result in results]
+
+    def restore_env_runners(self, env_runner_group: Any) -> list[int]:
+        """Bring restarted runners back into service: they need no state, the next request carries all they use."""
+        if env_runner_group.num_healthy_remote_workers() == env_runner_group.num_remote_env_runners():
+            return []
+        if time.monotonic() - self.probed < PROBE_SECONDS:
+            return []
+        self.probed = time.monotonic()
+        return list(env_runner_group.probe_unhealthy_env_runners() or [])
+
+    def actor(self) -> Actor:
+        """The policy to judge, in this process."""
+        worlds.announce(self.config)
+        return policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Of one frame, (84, 84) for Atari games."""
+        return tuple(self.spaces[DEFAULT_MODULE_ID][0].shape)
+
+    @property
+    def num_actions(self) -> int:
+        """A."""
+        return int(self.spaces[DEFAULT_MODULE_ID][1].n)
+
+    def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
+        """Play the settings' evaluation episodes with frozen weights, apart from runners and replay."""
+        s = self.settings
+        self.call_back("on_evaluate_start", metrics_logger=self.metrics)
+        scores = evaluate_network(self.actor(), s, episodes=s.evaluation.episodes, threads=s.fleet.env_threads)
+        found = evaluation_results(scores)
+        self.call_back("on_evaluate_end", metrics_logger=self.metrics, evaluation_metrics=found)
+        return found
+
+    def cleanup(self) -> None:
+        """Stop every actor of this run, the frozen, the busy and those that never found a place too."""
+        if hasattr(self, "watch"):
+            self.watch.stop()
+        if hasattr(self, "runners"):
+            self.runners.end()
+        for actor in (*getattr(self, "shards", ()), *([self.board] if hasattr(self, "board") else ())):
+            ray.kill(actor)
+        super().cleanup()
+
+
+QuarterdeckConfig.ALGORITHM = Quarterdeck
+register_trainable(Quarterdeck.__name__, Quarterdeck)  # tune.Tuner("Quarterdeck", ...)

@@ -1,0 +1,180 @@
+"""RLlib's way to write our settings: `QuarterdeckConfig().environment(...).env_runners(...).training(...)`."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from typing import Any, ClassVar
+
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
+from ray.rllib.core.rl_module.rl_module import RLModuleSpec
+
+from agents.config import Settings, from_dict, to_dict
+from agents.presets import pong
+from agents.stats import WINDOW
+from cluster.fleet import placement
+from cluster.fleet.learner import QModule, QuarterdeckLearner
+from cluster.fleet.runner import Runner
+from cluster.rllib import worlds
+from cluster.rllib.searched import check_changes, check_range, is_search, merged, searched
+from cluster.rllib.served import INSTEAD, LINKS, check_field, refusal, refuse_twice, spoken
+
+
+class QuarterdeckConfig(AlgorithmConfig):
+    """`Settings` with RLlib's face.
+
+    Where RLlib has a field for a setting (`cluster.rllib.served.LINKS`), the field holds it, and `settings`, the rest
+    of the tree as plain values, does not: `training(settings=...)` sets the field. Everything may be a search of
+    Tune's. A field of RLlib's that would do nothing is refused where it is set, docs/rllib.md lists which.
+    """
+
+    ALGORITHM: ClassVar[type]  # `cluster.fleet.algorithm` says which, and is where to import this class from
+
+    def __init__(self, algo_class: type | None = None) -> None:
+        super().__init__(algo_class or self.ALGORITHM)
+        self.env_runner_cls = Runner
+        self.env_spec: Any = None  # of a Gymnasium id that only this process may know
+        self.min_time_s_per_iteration = 1
+        self.metrics_num_episodes_for_smoothing = WINDOW
+        self.log_level = "ERROR"
+        self.max_requests_in_flight_per_env_runner = 2
+        # A dead runner is replaced at once, and one that cannot be placed holds nobody up.
+        self.restart_failed_env_runners = True
+        self.delay_between_env_runner_restarts_s = 1.0
+        self.env_runner_health_probe_timeout_s = 0.5
+        # Runners may come up later than the run, or never: the local one answers for them.
+        self.validate_env_runners_after_construction = False
+        self.create_env_on_local_worker = True
+        # Runners pull weights; nothing of theirs is merged or broadcast.
+        self._dont_auto_sync_env_runner_states = True
+        self.merge_env_runner_states = False
+        self.broadcast_env_runner_states = False
+        self.from_settings(pong())
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        """Set a field, unless it would do nothing.
+
+        Raises:
+            ValueError: it is not served; the line says what is.
+        """
+        # RLlib derives a config for evaluation runners, which we do not have: not ours to check.
+        if "settings" in vars(self) and not self.in_evaluation:
+            check_field(key, value, _defaults().get(key, NotProvided))
+        super().__setattr__(key, value)
+
+    def from_settings(self, settings: Settings) -> QuarterdeckConfig:
+        """Take over a whole tree of settings."""
+        self._take({}, to_dict(settings))
+        return self
+
+    def _take(self, tree: dict[str, Any], changes: Any) -> None:
+        """Change `tree`, and give the fields of RLlib's what is theirs; `settings` comes last, see `__setattr__`."""
+        tree = merged(tree, changes)
+        for name, dotted in LINKS.items():
+            section, _, key = dotted.rpartition(".")
+            branch = tree[section] if section else tree
+            if isinstance(branch, dict) and key in branch:
+                setattr(self, name, branch.pop(key))
+        self.settings = tree
+
+    def _change(self, changes: Any) -> None:
+        """Take over changes by section, checked."""
+        check_changes(changes, {dotted: spoken(name) for name, dotted in LINKS.items()})
+        self._take(copy.deepcopy(self.settings), copy.deepcopy(changes))
+        whole = self._whole()
+        for section in set(changes) - {"fleet"}:  # how many runners there are may be said later
+            check_range(section, whole[section])
+
+    def _whole(self) -> dict[str, Any]:
+        """The whole tree: `settings` and the fields of RLlib's."""
+        tree: dict[str, Any] = copy.deepcopy(self.settings)
+        for name, dotted in LINKS.items():
+            section, _, key = dotted.rpartition(".")
+            branch = tree[section] if section else tree
+            if isinstance(branch, dict) and not is_search(branch):
+                branch[key] = getattr(self, name)
+        tree["world"] |= {"env": worlds.name_of(self.env)}
+        tree["seed"] = self.seed or 0
+        if tree["fleet"].get("runners") == 0:  # the driver plays
+            tree["fleet"]["runners"] = 1
+        return tree
+
+    def to_settings(self) -> Settings:
+        """The settings that this config stands for.
+
+        Raises:
+            ValueError: a value is impossible, or left to Tune.
+        """
+        tree = self._whole()
+        if names := searched(tree):
+            raise ValueError(f"{names[0]} is a search of Tune's: hand the config to tune.Tuner, or give it a value")
+        settings: Settings = from_dict(Settings, tree)
+        return settings
+
+    def update_from_dict(self, config_dict: dict[str, Any]) -> QuarterdeckConfig:
+        """RLlib's, where `settings` may also be given: a tree of which it changes what is named.
+
+        Raises:
+            ValueError: a key is not served, a value is impossible, or one setting is given twice and differently.
+        """
+        fields = dict(config_dict)
+        changes = fields.pop("settings", None)
+        if changes is not None:
+            refuse_twice(fields, changes)
+            self._change(changes)
+        super().update_from_dict(fields)
+        return self
+
+    def environment(self, env: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
+        """RLlib's arguments: a name of `envs.make_world`, an env class, or a name given to `tune.register_env`."""
+        super().environment(env, **kwargs)
+        self.env_spec = worlds.spec_of(self.env) or self.env_spec
+        return self
+
+    def training(self, *, settings: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
+        """RLlib's arguments, and `settings`: changes by section, as in {"replay": {"n_step": 5}}.
+
+        Raises:
+            ValueError: a section, a name in it or a value is impossible, or an argument is not served.
+        """
+        for name in kwargs:
+            if name in INSTEAD and not hasattr(self, name):  # of RLlib's DQN
+                raise refusal(name)
+        if settings is not NotProvided:
+            refuse_twice(kwargs, settings)
+            self._change(settings)
+        super().training(**kwargs)
+        self._check_served()
+        return self
+
+    def get_default_rl_module_spec(self) -> RLModuleSpec:
+        """The Q-network of the settings."""
+        return RLModuleSpec(module_class=QModule, model_config={"settings": self.to_settings()})
+
+    def get_default_learner_class(self) -> type[QuarterdeckLearner]:
+        """The shell around `agents.learner`."""
+        return QuarterdeckLearner
+
+    def _check_served(self) -> None:
+        for name, value in vars(self).items():
+            check_field(name, value, _defaults().get(name, NotProvided))
+
+    def validate(self) -> None:
+        """RLlib's checks, and ours before anything starts; what follows from the settings is filled in."""
+        if self.in_evaluation:
+            return
+        self._check_served()
+        settings = self.to_settings()
+        settings.rows_per_lane()
+        super().validate()
+        self.env_spec = worlds.spec_of(self.env) or self.env_spec
+        self.custom_resources_per_env_runner |= placement.unit(settings, placement.RUNNER, 1 - placement.EVALUATOR_PART)
+        self.custom_resources_per_learner |= placement.unit(settings, placement.LEARNER)
+        if settings.fleet.learners and settings.learner.device.startswith("cuda"):
+            self.num_gpus_per_learner: float = self.num_gpus_per_learner or 1
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    """Every field of a fresh config."""
+    return dict(vars(QuarterdeckConfig()))

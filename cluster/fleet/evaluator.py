@@ -1,0 +1,76 @@
+"""Evaluation beside training, by an actor of its own at low priority; and what is told of one after it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import ray
+import torch
+
+from agents.config import Settings
+from agents.evaluation import evaluate_network
+from agents.networks import QNetwork
+from agents.rollout import Actor
+from cluster.fleet import placement
+
+RETRIES = 2  # of an evaluation whose process died
+
+
+class Evaluator:
+    """Plays whole games with the weights it is given; yields the processor to whoever trains."""
+
+    def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:
+        os.nice(19)
+        torch.set_num_threads(1)
+        self.settings = settings
+        network = QNetwork(settings.network, frame_shape, num_actions).requires_grad_(False)
+        self.actor = Actor(network, precision=settings.learner.precision)
+
+    def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
+        """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
+        self.actor.load(weights)
+        scores = evaluate_network(
+            self.actor, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1
+        )
+        return agent_steps, scores.summary()
+
+
+class EvaluationBeside:
+    """Starts an evaluation every so many agent steps, one at a time, and hands over what is done."""
+
+    def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:
+        self.settings, self.shape = settings, (frame_shape, num_actions)
+        self.next_at = settings.evaluation.every_steps
+        self.actor: Any = None
+        self.pending: Any = None
+
+    def poll(self, weights: Callable[[], dict[str, Any]], agent_steps: int) -> tuple[int, dict[str, Any]] | None:
+        """Never waits. Returns (agent steps, summary) of an evaluation that has finished since."""
+        done = self._finished() if self.pending is not None else None
+        if self.next_at and agent_steps >= self.next_at and self.pending is None:
+            if self.actor is None:  # started late, so that a short run does not pay for it
+                place = placement.unit(self.settings, placement.RUNNER, placement.EVALUATOR_PART)
+                options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": RETRIES, "resources": place}
+                actor = ray.remote(**options)(Evaluator)
+                self.actor = actor.remote(self.settings, *self.shape)
+            self.pending = self.actor.evaluate.remote(weights(), agent_steps)
+            self.next_at = agent_steps + self.settings.evaluation.every_steps
+        return done
+
+    def _finished(self) -> tuple[int, dict[str, Any]] | None:
+        ready, _ = ray.wait([self.pending], timeout=0)
+        if not ready:
+            return None
+        self.pending = None
+        try:
+            result: tuple[int, dict[str, Any]] = ray.get(ready[0])
+        except ray.exceptions.RayActorError:  # it has died again and again; the next evaluation comes
+            return None
+        return result
+
+    def stop(self) -> None:
+        """End the actor, finished or not."""
+        if self.actor is not None:
+            ray.kill(self.actor)

@@ -1,0 +1,75 @@
+"""What RLlib's users ask an algorithm for beside training: its module, its weights, its results under RLlib's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+from ray.rllib.core import DEFAULT_MODULE_ID
+
+from agents.export import make_policy
+from cluster.fleet.checkpoint import LOAD_TIMEOUT, Checkpoints
+from cluster.rllib.rl_module import PolicyModule, as_module
+
+OLD_STACK = "is of RLlib's old stack: ask algo.get_module().forward_inference({'obs': stacks})"
+
+
+class Face(Checkpoints):
+    """The part of `cluster.fleet.algorithm.Quarterdeck` that only its users call."""
+
+    def __repr__(self) -> str:
+        """RLlib's, which Ray also asks for where the config was refused: the error would be lost in another."""
+        return super().__repr__() if self.config is not None else type(self).__name__
+
+    def get_module(self, module_id: str = DEFAULT_MODULE_ID) -> PolicyModule | None:
+        """The policy as it is now, as an RLModule of its own; None for another module's name.
+
+        `forward_inference({"obs": stacks})` takes tensors [B, K, *frame_shape], oldest frame first, and gives greedy
+        "actions" [B] and "qf_preds" [B, A].
+        """
+        if module_id != DEFAULT_MODULE_ID:
+            return None
+        about = {"env": self.settings.world.env, "agent_steps": self.stats.agent_steps}
+        weights = self.policy_weights()
+        return as_module(make_policy(self.settings.network, self.frame_shape, self.num_actions, weights, about))
+
+    def set_weights(self, weights: dict[str, Any]) -> None:
+        """Go on with other weights, as `get_weights` gives them: every network takes them, and so does every runner.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        if set(weights) != {DEFAULT_MODULE_ID}:
+            raise ValueError(
+                f"weights are of {sorted(weights)}: give those of {DEFAULT_MODULE_ID}, as get_weights does"
+            )
+        saved = ray.put(weights[DEFAULT_MODULE_ID])
+        self._each_learner(lambda learner: learner.take_weights(ray.get(saved)))
+        ray.get(self._publish(), timeout=LOAD_TIMEOUT)
+        self.env_runner_group.foreach_env_runner(lambda runner: runner.forget_weights(), timeout_seconds=LOAD_TIMEOUT)
+
+    def get_policy(self, *_: Any, **__: Any) -> Any:
+        """Not served.
+
+        Raises:
+            ValueError: always; the line says what is.
+        """
+        raise ValueError(f"get_policy {OLD_STACK}")
+
+    def compute_single_action(self, *_: Any, **__: Any) -> Any:
+        """Not served, see `get_policy`."""
+        raise ValueError(f"compute_single_action {OLD_STACK}")
+
+    def compute_actions(self, *_: Any, **__: Any) -> Any:
+        """Not served, see `get_policy`."""
+        raise ValueError(f"compute_actions {OLD_STACK}")
+
+    def _compile_iteration_results(self, **parts: Any) -> dict[str, Any]:
+        """RLlib's, with the names that its users look for; the rest is in `stats`."""
+        results: dict[str, Any] = self.results.fill(super()._compile_iteration_results(**parts))
+        return results
+
+    @classmethod
+    def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:
+        """No: `evaluate` plays in a world of its own."""
+        return False

@@ -1,0 +1,178 @@
+"""A learner: the shell around `agents.learner` and its replay, with the face that RLlib's learner groups want."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from ray.rllib.core.learner.torch.torch_learner import TorchLearner
+from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
+from ray.rllib.core.rl_module.torch import TorchRLModule
+from torch import Tensor
+
+from agents import checkpoint
+from agents.config import Settings
+from agents.learner import Learner
+from agents.networks import QNetwork
+from agents.replay import ReplayShard
+from agents.transitions import Chunk, Replay, ReplayEmpty
+from agents.updates import Learned
+from cluster.fleet.compression import Packed, unpack
+from cluster.fleet.replay import ShardedReplay
+from cluster.machine import GpuMeter, prepare_process
+from cluster.priority import give_way
+
+
+class QModule(TorchRLModule, InferenceOnlyAPI):
+    """The online Q-network as an RLModule; `obs` are stacks [B, P, K, D] of `agents.frames`."""
+
+    def setup(self) -> None:
+        settings: Settings = self.model_config["settings"]
+        self.network = QNetwork(settings.network, self.observation_space.shape, int(self.action_space.n))
+
+    def get_non_inference_attributes(self) -> list[str]:
+        """The target network lives in the learner: all of this module acts."""
+        return []
+
+    def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
+        q = self.network(batch["obs"])
+        return {"q": q, "actions": q.argmax(1)}
+
+
+class QuarterdeckLearner(TorchLearner):
+    """RLlib places it, we train in it: `learn` does many updates a call and never enters `Learner.update`."""
+
+    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
+        """Build the core learner around the module that RLlib made."""
+        prepare_process()
+        s = self.settings = self.config.to_settings()
+        if s.learner.resolve_device() == "cpu":  # be there a GPU or not
+            torch.set_num_threads(s.fleet.learner_threads)
+            give_way()
+        module = self.module[module_id]
+        self.core = Learner(
+            s.learner,
+            s.network,
+            module.observation_space.shape,
+            int(module.action_space.n),
+            seed=s.seed,
+            beta=s.replay.beta_at,
+        )
+        module.network = self.core.online
+        self.gpu = GpuMeter(self.core.device)
+        if self.distributed:
+            self.core.reduce_gradients = self._mean_over_learners
+        self.weight = 1.0  # of this learner's gradients among its peers'
+        self.replay: Replay | None = self._shard(module.observation_space) if s.fleet.shards == 0 else None
+        self.register_optimizer(
+            module_id=module_id,
+            optimizer=self.core.optimizer,
+            params=list(self.core.online.parameters()),
+            lr_or_lr_schedule=s.learner.learning_rate,
+        )
+
+    def _shard(self, space: Any) -> ReplayShard:
+        s = self.settings
+        return ReplayShard(
+            s.replay,
+            lanes=s.fleet.lanes,
+            frame_shape=space.shape,
+            frame_dtype=np.dtype(space.dtype),
+            stack=s.network.stack,
+            gamma=s.learner.gamma,
+            seed=s.seed,
+            device=self.core.device,
+        )
+
+    def compute_loss_for_module(self, **_: Any) -> Any:
+        """Not used: the loss lives in `agents.learner`."""
+        raise NotImplementedError("Quarterdeck learners train through learn(), not through update()")
+
+    def share(self, shards: list[Any]) -> None:
+        """Learn from replay actors instead of a shard in this process."""
+        self.replay = ShardedReplay(
+            shards, self.settings.seed + self.learner_index(), prioritized=self.settings.replay.prioritized
+        )
+
+    def learner_index(self) -> int:
+        """This learner's place among its peers."""
+        return torch.distributed.get_rank() if self.distributed else 0
+
+    def node_id(self) -> str:
+        """The node this learner runs on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def _make_modules_ddp_if_necessary(self) -> None:
+        """Not needed: gradients are averaged in `_mean_over_learners`."""
+
+    def insert(self, chunks: list[Chunk | Packed]) -> None:
+        """Put chunks into the shard in this process."""
+        for chunk in chunks:
+            self.own_shard().add(unpack(chunk))
+
+    def learn(self, updates: int) -> Learned:
+        """Do `updates` updates; those for which no shard has data any more are forfeited."""
+        assert self.replay is not None
+        before = self.core.updates
+        try:
+            learned = self.core.train(self.replay, updates)
+            learned.scalars |= self.gpu.read()
+            return learned
+        except ReplayEmpty:  # every shard was lost; they fill again while the loop goes on
+            if self.distributed:
+                self._sit_out(before + updates)
+            return Learned(self.core.updates - before)
+
+    def _sit_out(self, until: int) -> None:
+        """Follow the peers that still have batches without a gradient of its own, so that nobody waits for it."""
+        self.weight = 0.0
+        with contextlib.suppress(ReplayEmpty):
+            while self.core.updates < until:
+                for parameter in self.core.online.parameters():
+                    parameter.grad = torch.zeros_like(parameter)
+                self.core.apply_gradients()
+        self.weight = 1.0
+
+    def _mean_over_learners(self, grads: list[Tensor]) -> None:
+        """Replace gradients by their means over all learners that have one, in one message.
+
+        Raises:
+            ReplayEmpty: nobody has one; every learner finds out at the same update.
+        """
+        flat = torch.cat([*(grad.flatten() for grad in grads), grads[0].new_tensor([self.weight])])
+        torch.distributed.all_reduce(flat)
+        *sums, weight = torch.split(flat, [*(grad.numel() for grad in grads), 1])
+        if weight == 0:
+            raise ReplayEmpty("no learner has a batch")
+        for grad, total in zip(grads, sums, strict=True):
+            grad.copy_((total / weight).view_as(grad))
+
+    def own_shard(self) -> ReplayShard:
+        """The shard in this process."""
+        assert isinstance(self.replay, ReplayShard)
+        return self.replay
+
+    def take_weights(self, weights: dict[str, Any]) -> None:
+        """Begin anew with weights of the module; target and average follow, as at the start of a run.
+
+        Raises:
+            ValueError: they are those of another network.
+        """
+        tensors = {name.removeprefix("network."): torch.tensor(np.asarray(value)) for name, value in weights.items()}
+        try:
+            for network in {self.core.online, self.core.target, self.core.policy}:
+                network.load_state_dict(tensors)
+        except RuntimeError:
+            raise ValueError("the weights are those of another network: give those of the same settings") from None
+
+    def save_replay(self, folder: str) -> None:
+        """Write the shard in this process, from here."""
+        checkpoint.save(Path(folder) / f"replay-{self.learner_index()}", self.own_shard().state())
+
+    def load_replay(self, folder: str) -> None:
+        """Read it back."""
+        self.own_shard().load_state(checkpoint.load(Path(folder) / f"replay-{self.learner_index()}"))

@@ -1,0 +1,187 @@
+"""Replay as actors: the same shard class, shared by every learner, behind the same contract as replay in the learner.
+
+Runner r (from 0) of a fleet with S shards writes to shard r mod S, so a lane's frames always lie in one place. A key
+carries its shard in the bits above the lane's (`agents.keys`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+from numpy.typing import NDArray
+
+from agents import checkpoint
+from agents.config import Settings
+from agents.keys import MAX_OFFSET, SHARD_BITS
+from agents.memory import keep_freed_memory
+from agents.replay import ReplayShard
+from agents.transitions import Batch, Chunk, Index, ReplayEmpty
+from cluster.fleet import placement
+from cluster.fleet.compression import Packed, unpack
+
+PREFETCH = 2  # batches on their way while one is trained on
+TIMEOUT = 30.0  # seconds after which a silent shard counts as lost
+CHUNK_TIMEOUT = 5.0  # seconds after which a chunk on its way does
+Part = tuple[dict[str, Any] | None, float]
+
+
+class ShardActor:
+    """One shard in a process of its own. It restarts empty: its share of the data is what a loss costs."""
+
+    def __init__(
+        self, settings: Settings, index: int, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any]
+    ) -> None:
+        keep_freed_memory()
+        torch.set_num_threads(1)
+        self.settings, self.index = settings, index
+        self.new_shard = functools.partial(
+            ReplayShard,
+            settings.shard_replay(),
+            lanes=settings.fleet.shard_lanes,
+            frame_shape=frame_shape,
+            frame_dtype=frame_dtype,
+            stack=settings.network.stack,
+            gamma=settings.learner.gamma,
+            seed=settings.seed + index,
+        )
+        self.shard = self.empty()
+
+    def empty(self) -> ReplayShard:
+        """A shard without rows, whose keys are not those of any other life of this actor."""
+        return self.new_shard(key_offset=secrets.randbelow(MAX_OFFSET))
+
+    def add(self, refs: list[Any]) -> None:
+        """Append chunks of this shard's runners, given as references in a list.
+
+        Ray would keep a bare reference, and every call after it, waiting for as long as its host cannot be reached.
+        """
+        fleet = self.settings.fleet
+        for chunk in map(unpack, fetch(refs)):
+            place = chunk.lane // fleet.envs_per_runner // fleet.shards
+            self.shard.add(chunk._replace(lane=place * fleet.envs_per_runner))
+
+    def sample(self, batch_size: int) -> Part:
+        """`batch_size` transitions as arrays, and the shard's mass; None while it is empty."""
+        if self.shard.mass <= 0:
+            return None, 0.0
+        batch = self.shard.sample(batch_size)
+        arrays = {name: value.numpy() for name, value in batch._asdict().items() if isinstance(value, torch.Tensor)}
+        owned = {"key": batch.key | np.int64(self.index) << SHARD_BITS, "version": batch.version}
+        return {**arrays, **owned}, self.shard.mass
+
+    def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
+        """|TD error| of rows of this shard."""
+        self.shard.update_priorities(key & ((1 << SHARD_BITS) - 1), priority)
+
+    def node_id(self) -> str:
+        """The node this shard lives on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def mass(self) -> float:
+        """Total priority."""
+        return self.shard.mass
+
+    def save(self, path: str) -> None:
+        """Write this shard's checkpoint, from here: frames never pass through the driver."""
+        checkpoint.save(Path(path), self.shard.state())
+
+    def load(self, path: str) -> None:
+        """Read it back; begin empty where the shard of then was lost."""
+        if state := checkpoint.load(Path(path)):
+            self.shard.load_state(state)
+        else:
+            self.shard = self.empty()
+
+
+def start_shards(settings: Settings, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any]) -> list[Any]:
+    """The fleet's shards as actors that take no core of their own and restart empty."""
+    # The frames are the process's own memory: say so, or a node may promise it twice.
+    memory = settings.replay_bytes(frame_shape, frame_dtype.itemsize) // max(settings.fleet.shards, 1)
+    place = {"resources": placement.unit(settings, placement.SHARD), "scheduling_strategy": "SPREAD"}
+    actor = ray.remote(num_cpus=0, memory=memory, max_restarts=-1, max_task_retries=0, **place)(ShardActor)
+    return [actor.remote(settings, index, frame_shape, frame_dtype) for index in range(settings.fleet.shards)]
+
+
+class ShardedReplay:
+    """A learner's view of the shards: batches drawn in proportion to their mass, two on their way ahead of time."""
+
+    def __init__(self, shards: list[Any], seed: int, *, prioritized: bool) -> None:
+        self.shards, self.prioritized = shards, prioritized
+        self.masses = np.zeros(len(shards))
+        self.rng = np.random.default_rng(seed)
+        self.batch_size = 0
+        self.pending: list[list[tuple[int, Any]]] = []  # batches of that size, on their way
+        self.asked: dict[int, Any] = {}  # shards without mass, asked for it
+
+    def sample(self, batch_size: int) -> Batch:
+        """One batch over all shards; a shard that is lost or empty gives nothing and is asked again later.
+
+        Raises:
+            ReplayEmpty: no shard has anything.
+        """
+        if batch_size != self.batch_size:
+            self.batch_size, self.pending = batch_size, []
+        while True:
+            while len(self.pending) < PREFETCH:
+                self.pending.append(self._request(batch_size))
+            parts = [self._receive(index, ref) for index, ref in self.pending.pop(0)]
+            whole = [part for part in parts if part is not None]
+            if len(whole) == len(parts):
+                return self._merge(whole)
+
+    def _request(self, batch_size: int) -> list[tuple[int, Any]]:
+        self._look_again()
+        if self.masses.sum() <= 0:
+            raise ReplayEmpty("replay is empty: add rows before sampling")
+        counts = self.rng.multinomial(batch_size, self.masses / self.masses.sum())
+        return [(i, self.shards[i].sample.remote(int(count))) for i, count in enumerate(counts) if count]
+
+    def _look_again(self) -> None:
+        """Ask empty or lost shards what they have by now; wait for them only where no other has anything."""
+        for index in np.flatnonzero(self.masses <= 0).tolist():
+            if index not in self.asked:
+                self.asked[index] = self.shards[index].mass.remote()
+        if not self.asked:
+            return
+        refs = list(self.asked.values())
+        answered, _ = ray.wait(refs, num_returns=len(refs), timeout=0 if self.masses.any() else TIMEOUT)
+        for index in [index for index, ref in self.asked.items() if ref in answered]:
+            self.masses[index] = self._ask(self.asked.pop(index)) or 0.0
+
+    def _receive(self, index: int, ref: Any) -> dict[str, Any] | None:
+        fields, self.masses[index] = self._ask(ref) or (None, 0.0)
+        return fields
+
+    def _ask(self, ref: Any) -> Any:
+        try:
+            return ray.get(ref, timeout=TIMEOUT)
+        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
+            return None
+
+    def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
+        """Send every shard its own; nobody waits."""
+        owner = key >> SHARD_BITS
+        for index in np.unique(owner):
+            self.shards[index].update_priorities.remote(key[owner == index], priority[owner == index])
+
+    def _merge(self, parts: list[dict[str, Any]]) -> Batch:
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        key, version = whole.pop("key"), whole.pop("version")
+        tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in whole.items()}
+        return Batch(**tensors, key=key, version=version, prioritized=self.prioritized)
+
+
+def fetch(refs: list[Any]) -> list[Chunk | Packed]:
+    """Chunks by reference; one that was lost on the way is left out, and replay sees the gap by the row numbers."""
+    chunks: list[Chunk | Packed] = []
+    for ref in refs:
+        with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):
+            chunks.append(ray.get(ref, timeout=CHUNK_TIMEOUT))
+    return chunks

@@ -1,0 +1,137 @@
+"""A fleet run: Ray, the algorithm and the evaluation beside it, with the same face as `agents.serial.SerialRun`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+import ray
+
+from agents import checkpoint
+from agents.config import Settings
+from agents.evaluation import policy_of
+from agents.rollout import Actor
+from cluster.connect import processes_of, start_ray
+from cluster.errors import LearnerLost, say
+from cluster.fleet import placement
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
+from cluster.fleet.evaluator import EvaluationBeside
+
+LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not mend
+T = TypeVar("T")
+
+
+class FleetRun:
+    """The distributed loop behind four verbs: step, save, load, close."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.connected = start_ray(processes_of(settings))
+        device = placement.settled_device(settings.learner.device, settings.fleet.learners)
+        self.settings = replace(settings, learner=replace(settings.learner, device=device))
+        if lacking := placement.missing(settings):
+            say(lacking)
+        for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        for name in (
+            "utils.actor_manager",
+            "env.env_runner_group",
+        ):  # `.runners` tells of losses, and once
+            logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
+        self.failures, self.closed = 0, False
+        self.saved: Path | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Build the algorithm and the evaluation beside it."""
+        self.algo: Quarterdeck = QuarterdeckConfig().from_settings(self.settings).build_algo()
+        self.beside = EvaluationBeside(self.settings, self.algo.frame_shape, self.algo.num_actions)
+        self.stats, self.limiter = self.algo.stats, self.algo.limiter
+
+    def step(self) -> None:
+        """About a second of training; a lost learner costs what was learned since the last checkpoint.
+
+        Raises:
+            LearnerLost: for the fourth time.
+        """
+        self._surviving(self._train)
+
+    def _train(self) -> None:
+        self.algo.train()
+        self._look_around()
+        done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps)
+        if done is not None:
+            self.stats.evaluations.append(done)
+
+    def _surviving(self, call: Callable[[], T]) -> T:
+        """The result of `call`; a learner that is lost over it is replaced, and `call` is made anew.
+
+        Raises:
+            LearnerLost: for the fourth time.
+        """
+        lost = False
+        while True:
+            try:
+                if lost:
+                    self._begin_again()
+                return call()
+            except LearnerLost as error:
+                lost, self.failures = True, self.failures + 1
+                if self.failures > LEARNER_FAILURES:
+                    raise LearnerLost(f"a learner was lost {self.failures} times: {error}") from error
+                say(f"a learner was lost; going on from {self.saved or 'the start'}")
+
+    def _begin_again(self) -> None:
+        self.stop()
+        self.start()
+        if self.saved is not None:
+            self.load(self.saved)
+
+    def _look_around(self) -> None:
+        """Note how the fleet does: means over the time between two reports."""
+        group = self.algo.env_runner_group
+        self.stats.note("fleet/runners_alive", group.num_healthy_remote_env_runners())
+        self.stats.note("fleet/runner_restarts", group.num_remote_worker_restarts())
+        self.stats.note("fleet/learner_restarts", self.failures)
+
+    def actor(self) -> Actor:
+        """The policy to judge; where its learner is lost, as the last checkpoint has it."""
+        try:
+            return self.algo.actor()
+        except LearnerLost:
+            if self.saved is None:
+                raise
+            return policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
+
+    def save(self, folder: Path) -> Path:
+        """Checkpoint everything under `folder`. After a lost learner that is the last checkpoint's state once more.
+
+        Raises:
+            LearnerLost: for the fourth time.
+        """
+        self.saved = self._surviving(lambda: self._save(folder))
+        return self.saved
+
+    def _save(self, folder: Path) -> Path:
+        return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        self.algo.load(path)
+        self.saved = path
+
+    def stop(self) -> None:
+        """Stop every actor of this run."""
+        self.beside.stop()
+        self.algo.stop()
+
+    def close(self) -> None:
+        """Stop every process that this run started. Once that is done, a second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        self.stop()
+        if self.connected:
+            ray.shutdown()

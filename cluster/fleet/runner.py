@@ -1,0 +1,170 @@
+"""A runner: the actor shell around `agents.rollout`, with the face that RLlib's runner groups want."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import ray
+import torch
+from ray.rllib.core import DEFAULT_MODULE_ID
+from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
+from ray.rllib.env.env_runner import EnvRunner
+from ray.rllib.utils.checkpoints import Checkpointable
+
+from agents.config import Settings
+from agents.networks import QNetwork
+from agents.rollout import Actor, Rollout, Tally
+from agents.transitions import Chunk
+from cluster.errors import told
+from cluster.fleet.compression import pack
+from cluster.machine import prepare_process
+from cluster.rllib.worlds import announce
+from envs import make_world
+
+PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
+
+
+class Runner(EnvRunner, Checkpointable):
+    """Plays `fleet.envs_per_runner` lanes and hands over chunks by reference.
+
+    Runner `worker_index` (from 1) owns the lanes that follow those of the runners before it. The local runner of a
+    fleet with remote ones (index 0) only answers questions about spaces, so that nobody need wait for a remote one.
+    """
+
+    def __init__(self, *, config: Any, **kwargs: Any) -> None:
+        super().__init__(config=config, **kwargs)
+        self.settings: Settings = config.to_settings()
+        self.version = -1
+        self.rollout: Rollout | None = None
+        self.failure: Exception | None = None  # of the world, which is in no known state since
+        self.plays = self.worker_index > 0 or config.num_env_runners == 0
+        self.make_env()
+        if self.plays:
+            self.make_module()
+
+    def make_env(self) -> None:
+        """Build the world of this runner's lanes."""
+        prepare_process()
+        announce(self.config, self.worker_index)
+        fleet = self.settings.fleet
+        self.world = make_world(self.settings.world, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
+
+    def make_module(self) -> None:
+        """Build the policy; its weights come from the board."""
+        if self.worker_index:
+            torch.set_num_threads(1)
+        s = self.settings
+        network = QNetwork(s.network, self.world.frame_shape, self.world.num_actions).requires_grad_(False)
+        self.actor = Actor(network, precision=s.learner.precision)
+
+    def get_spaces(self) -> dict[str, Any]:
+        """Single-env spaces under the keys that RLlib asks for."""
+        shape, dtype = self.world.frame_shape, np.dtype(self.world.frame_dtype)
+        low, high = (0, 255) if dtype == np.uint8 else (-np.inf, np.inf)
+        pair: tuple[Any, ...] = (
+            gym.spaces.Box(low, high, shape, dtype.type),
+            gym.spaces.Discrete(self.world.num_actions),
+        )
+        return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
+
+    def sample(self, *, board: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
+        """Play one chunk with the newest weights.
+
+        Args:
+            board: the `WeightBoard` actor.
+            agent_steps: steps of the whole fleet so far: epsilon's clock.
+            homes: nodes of the replay shards; this runner's chunks go to the one of its number.
+
+        Returns:
+            `chunk`: a reference to an `agents.transitions.Chunk`, packed where it leaves this node; `sent`: what that
+            took; `tally`: what it added to the run; `runner`: from 0; `version`: of the weights that acted.
+            Without `chunk`: `error`, what the world raised; or nothing, where there are no weights to play with yet.
+        """
+        if self.failure is not None:
+            raise self.failure  # RLlib then ends this process and Ray starts another: a new world
+        if not self._pull(board):
+            return {}
+        version, runner = max(self.version, 0), max(self.worker_index - 1, 0)
+        try:
+            chunk, tally = self._play(agent_steps, version)
+        except Exception as error:
+            self.failure = error
+            return {"error": portable(error)}
+        message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
+        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": version}
+
+    def _play(self, agent_steps: int, version: int) -> tuple[Chunk, Tally]:
+        s = self.settings
+        if self.rollout is None:
+            self.rollout = Rollout(
+                self.world,
+                self.actor,
+                s.exploration,
+                stack=s.network.stack,
+                seed=s.seed,
+                lane=max(self.worker_index - 1, 0) * s.fleet.envs_per_runner,
+                num_lanes=s.fleet.lanes,
+                era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
+            )
+        return self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
+
+    def _pull(self, board: Any) -> bool:
+        """Take over the newest weights; whether there are any, be it those of an earlier pull."""
+        try:
+            newer = ray.get(board.other_than.remote(self.version), timeout=PULL_TIMEOUT)
+            weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT) if newer is not None else None
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
+            weights = None
+        if weights is not None:
+            self.actor.load(weights)
+            self.version = newer.version
+        return self.version >= 0
+
+    @property
+    def module(self) -> Any:
+        """Not served.
+
+        Raises:
+            AttributeError: always; the line says what is.
+        """
+        raise AttributeError("a runner has no RLModule: ask algo.get_module()")
+
+    def forget_weights(self) -> None:
+        """Pull at the next chunk, whatever the version."""
+        self.version = -1
+
+    def assert_healthy(self) -> None:
+        """RLlib's probe."""
+
+    def get_metrics(self) -> dict[str, Any]:
+        """Nothing of its own: every chunk brings its tally along."""
+        return {}
+
+    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """A runner has no state worth keeping: weights are pulled, episodes cannot be saved."""
+        return {}
+
+    def set_state(self, state: Any) -> None:
+        """See `get_state`."""
+
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """For RLlib's Checkpointable."""
+        return (), {"config": self.config}
+
+    def stop(self) -> None:
+        """Close the world."""
+        self.world.close()
+
+
+def portable(error: Exception) -> Exception:
+    """The error itself where it can travel, else one that says the same; with the lines in which it arose as a note."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever a class of somebody else's does when it is copied
+        error = RuntimeError(told(error)).with_traceback(error.__traceback__)
+    error.add_note("".join(traceback.format_tb(error.__traceback__)))
+    return error

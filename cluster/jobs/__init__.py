@@ -1,0 +1,1 @@
+"""Our commands as jobs of a cluster."""

@@ -1,0 +1,40 @@
+"""What is asked before a job is submitted: its resources, and whether its run directory is free."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+from cluster.jobs.client import Client
+from cluster.jobs.follow import about
+
+STOP_SECONDS = 1800  # a job may take to save, once it was asked to stop
+
+
+def resources_of(text: str) -> dict[str, float]:
+    """What a job's driver reserves beside cores and GPUs, from JSON.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return {str(name): float(amount) for name, amount in json.loads(text).items()}
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(
+            f"--entrypoint-resources {text}: write JSON with an amount for each, as in '{{\"learner\": 1}}'"
+        ) from None
+
+
+def refuse_two_writers(client: Client, told: dict[str, str], hint: Callable[[str, str], str]) -> None:
+    """A run directory has one writer.
+
+    Raises:
+        ValueError: a job that has not ended writes there.
+    """
+    run_dir = told.get("run_dir")
+    for job in client.list_jobs() if run_dir else []:
+        theirs = about(job).get("run_dir")
+        if theirs and not job.status.is_terminal() and os.path.realpath(theirs) == os.path.realpath(str(run_dir)):
+            mend = hint("stop", job.submission_id) + (", then add --resume" if "preset" in told else "")
+            raise ValueError(f"job {job.submission_id} still writes to {run_dir}: {mend}")

@@ -1,0 +1,1 @@
+"""Many trainings as trials of Ray Tune."""

@@ -1,0 +1,59 @@
+"""The trainings of an ablation: every stage with every seed, one core each."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import ray
+import torch
+
+from agents.config import Settings
+from agents.evaluation import evaluate_network
+from agents.memory import keep_freed_memory
+from agents.newest import Newest
+from agents.replay import ReplayShard
+from agents.serial import SerialRun
+from cluster.ledger import append_row
+from cluster.rundir import RunDir
+from cluster.tuning.ablation_settings import NAIVE, stages
+
+COLUMNS = ("stage", "seed", "score", "agent_steps", "updates", "seconds")
+RETRIES = 3  # of a training whose node died
+
+
+def trained(stage: str, settings: Settings) -> dict[str, Any]:
+    """Train one stage with one seed -> its row: the score of whole greedy games, counters, seconds."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    started = time.monotonic()
+    run = SerialRun(settings, Newest if stage == NAIVE else ReplayShard)
+    while run.stats.agent_steps < settings.stop.steps:
+        run.step()
+    score = evaluate_network(run.actor(), settings, episodes=settings.evaluation.episodes, threads=1).scores.mean()
+    run.close()
+    counted = {"agent_steps": run.stats.agent_steps, "updates": run.stats.updates}
+    return {
+        "stage": stage,
+        "seed": settings.seed,
+        "score": float(score),
+        **counted,
+        "seconds": time.monotonic() - started,
+    }
+
+
+def train_all(settings: Settings, seeds: int, directory: RunDir) -> list[dict[str, Any]]:
+    """All stages with all seeds, as tasks of the cluster: one core each. A dead node's are done again elsewhere."""
+    task = ray.remote(num_cpus=1, max_retries=RETRIES)(trained)
+    each = range(settings.seed, settings.seed + seeds)
+    jobs = [(stage, replace(s, seed=seed)) for seed in each for stage, s in stages(settings).items()]
+    left = [task.remote(*job) for job in jobs]
+    rows: list[dict[str, Any]] = []
+    while left:
+        ready, left = ray.wait(left)
+        row = ray.get(ready[0])
+        append_row(directory.path / "ablation.csv", COLUMNS, row)
+        rows.append(row)
+        print(f"{len(rows)}/{len(jobs)} {row['stage']}, seed {row['seed']}: {row['score']:.2f}", flush=True)
+    return rows

@@ -1,0 +1,68 @@
+"""What every sweep does around Ray Tune: start it, listen to Ctrl-C, go on where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.experiment import Trial
+
+from cluster.connect import start_ray
+from cluster.tuning.snapshots import mend
+from training.interrupt import Interrupt
+
+RETRIES = 3  # of a trial whose process or node died
+ENDLESS = 1e9  # minutes: a sweep's trials end by what they have trained, or its schedulers could not compare them
+
+
+class TuneInterrupt(Interrupt):
+    """The first Ctrl-C or SIGTERM lets Tune write down where it is; a second one interrupts for good."""
+
+    def __init__(self) -> None:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune listens to it
+        super().__init__()
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        super()._raise(number, frame)
+        signal.raise_signal(signal.SIGUSR1)
+
+
+@contextmanager
+def ray_for_tune(processes: int) -> Iterator[TuneInterrupt]:
+    """A cluster with room for so many processes that reserve a core each, and ears for a person who interrupts."""
+    started = start_ray(processes)
+    interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
+    try:
+        yield interrupt
+    finally:
+        interrupt.restore()
+        if started:  # another's Ray, a notebook's say, goes on
+            ray.shutdown()
+
+
+def folder_of(trial: Trial) -> str:
+    """A trial's folder is called as it is; Tune would write all its settings into the name."""
+    return str(trial.trial_id)
+
+
+def fitted(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, resume: bool) -> tune.ResultGrid:
+    """Run the sweep whose trials lie in `storage`, or what is left of it."""
+    # Written down at once what has happened: a sweep that is killed repeats nothing that was done.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0.5")
+    for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of them is in the tables
+    with redirect_stdout(sys.stderr):  # Tune's words are progress, not results
+        if resume and mend(storage):
+            return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
+        shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
+        return make().fit()
