@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -15,7 +15,7 @@ from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
 from agents.transitions import ReplaySettings
 from envs.base import WorldSettings
-from envs.settings import check_kinds
+from training.settings import check_kinds
 
 ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
 
@@ -147,54 +147,3 @@ class Settings:
         blocks, depth = blocks_shape(frame_shape)
         tree = 32 if self.replay.prioritized else 0
         return self.replay.capacity * (blocks * depth * itemsize + ROW_BYTES + tree)
-
-
-def to_dict(settings: Any) -> dict[str, Any]:
-    """Settings as nested plain values, for JSON."""
-    return dataclasses.asdict(settings)
-
-
-def flat(settings: Any) -> dict[str, Any]:
-    """Settings by dotted name: {"learner.gamma": 0.99, "seed": 0, ...}."""
-    return {
-        f"{name}.{key}" if isinstance(value, dict) else name: item
-        for name, value in to_dict(settings).items()
-        for key, item in (value.items() if isinstance(value, dict) else [("", value)])
-    }
-
-
-def changed(settings: Settings, values: dict[str, Any]) -> Settings:
-    """The settings with some values replaced, by dotted name as in `flat`.
-
-    Raises:
-        ValueError: a name is unknown or a value impossible.
-    """
-    tree = to_dict(settings)
-    for name, value in values.items():
-        section, _, key = name.rpartition(".")
-        (tree[section] if section else tree)[key] = value
-    made: Settings = from_dict(Settings, tree)
-    return made
-
-
-def from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Inverse of `to_dict` for the settings class `kind`.
-
-    Raises:
-        ValueError: a name is unknown or a value impossible.
-    """
-    known = {f.name: f for f in dataclasses.fields(kind)}
-    unknown = set(values) - set(known)
-    if unknown:
-        raise ValueError(f"unknown settings {sorted(unknown)}: this version knows {sorted(known)}")
-    sections = {name: f.default_factory for name, f in known.items() if f.default_factory is not dataclasses.MISSING}
-    for name in set(values) & set(sections):
-        if not isinstance(values[name], dict):
-            raise ValueError(f"settings {name} is {values[name]!r}: give a table of its settings")
-    made = {
-        name: from_dict(type(sections[name]()), value) if name in sections else value for name, value in values.items()
-    }
-    try:
-        return kind(**made)
-    except TypeError as error:  # a value of another kind than the setting's
-        raise ValueError(f"impossible {kind.__name__}: {error}") from None

@@ -21,6 +21,8 @@ from envs.atari import game_name
 from envs.base import World, WorldSettings, classic, machado
 from envs.scores import human_normalised, reference_scores
 
+RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
+
 
 class Scores(NamedTuple):
     """Raw scores and lengths of N whole games, in the order (env, game)."""
@@ -186,3 +188,13 @@ def policy_of(state: dict[str, Any], settings: Settings) -> Actor:
     except RuntimeError:
         raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
     return Actor(network, precision=settings.learner.precision)
+
+
+def protocol_name(protocol: dict[str, Any]) -> str:
+    """Every rule that decides what a score means, as part of a file name; the same for all games."""
+    parts = [str(protocol["name"])]
+    for key in RULES:
+        if key in protocol:
+            value = protocol[key]
+            parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")
+    return "-".join(parts)

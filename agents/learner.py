@@ -12,15 +12,17 @@ from time import perf_counter
 from typing import Any, get_args
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.losses import ErrorLoss, clip_reward, error_loss, importance_weights, n_step_return, q_target, td_error
 from agents.networks import NetworkSettings, QNetwork
 from agents.transitions import Batch, Replay
 from agents.updates import Learned, Update
-from envs.settings import check_kinds
+from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, resolve_device, resolve_precision
+from training.settings import check_kinds
+
+NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,21 +184,15 @@ class Learner:
         """target <- online."""
         self.target.load_state_dict(self.online.state_dict())
 
-    def weights(self, network: QNetwork | None = None) -> dict[str, NDArray[Any]]:
-        """A copy of the online network's parameters, or of another's, on the CPU."""
-        parameters = (network or self.online).state_dict().items()
-        return {name: value.detach().to("cpu", copy=True).numpy() for name, value in parameters}
+    def weights(self) -> Arrays:
+        """A copy of the online network's parameters, on the CPU."""
+        return arrays_of(self.online)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit."""
         return {
-            "online": self.weights(self.online),
-            "target": self.weights(self.target),
-            "policy": self.weights(self.policy),
-            "moments": {
-                str(index): {name: value.cpu().numpy() for name, value in moments.items()}
-                for index, moments in self.optimizer.state_dict()["state"].items()
-            },
+            **{name: arrays_of(getattr(self, name)) for name in NETWORKS},
+            "moments": moments_of(self.optimizer),
             "updates": self.updates,
         }
 
@@ -206,15 +202,7 @@ class Learner:
         Raises:
             ValueError: the saved networks are of another kind or for another game.
         """
-        try:
-            for network, saved in ((getattr(self, name), state[name]) for name in ("policy", "online", "target")):
-                network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in saved.items()})
-        except RuntimeError:
-            mend = "use the settings the run was started with"
-            raise ValueError(f"the saved networks have another shape: {mend}") from None
-        moments = {
-            int(index): {name: torch.from_numpy(value.copy()) for name, value in saved.items()}
-            for index, saved in state["moments"].items()
-        }
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
+        for name in NETWORKS:
+            load_arrays(getattr(self, name), state[name])
+        load_moments(self.optimizer, state["moments"])
         self.updates = int(state["updates"])

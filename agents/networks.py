@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents.frames import BLOCK
-from envs.settings import check_kinds
+from training.settings import check_kinds
 
 Kind = Literal["dqn2013", "dqn2015", "mlp"]
 # (channels, kernel, stride) of each convolution, then the hidden units of the dense layer.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.settings import check_kinds
+from training.settings import check_kinds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agents import checkpoint
-from agents.config import Settings, to_dict
+from agents.config import Settings
 from agents.learner import Learner
 from agents.limiter import SamplesPerInsert
 from agents.policy import final_epsilons
@@ -16,6 +15,8 @@ from agents.replay import ReplayShard
 from agents.rollout import Actor, Rollout
 from agents.stats import RunStats
 from envs import make_world
+from training import checkpoint
+from training.settings import to_dict
 
 
 class SerialRun:

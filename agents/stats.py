@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import checkpoint
 from agents.rollout import Episode, Tally
 from agents.updates import Learned
+from training import checkpoint
 
 WINDOW = 30  # games a mean is taken over
 BATCHES = 32  # newest looked-at batches a distribution is taken over

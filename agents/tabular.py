@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import checkpoint
 from agents.evaluation import Scores, envs_for, evaluation_seed
 from envs import make_world
 from envs.base import TimeStep, WorldSettings
+from training import checkpoint
 
 Indices = NDArray[np.int64]  # [E] states or actions
 Table = NDArray[np.float64]  # [S, A]

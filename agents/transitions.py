@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from envs.settings import check_kinds
+from training.settings import check_kinds
 
 Index = NDArray[np.int64]
 ACTION = np.dtype(np.uint16)  # of stored actions: worlds with more of them are refused (`envs.base.MAX_ACTIONS`)

@@ -19,9 +19,9 @@ from agents.networks import BlockConv
 from agents.transitions import Chunk
 from benchmarks.speed import say
 from cluster.fleet.compression import pack
-from training.provenance import hardware
 from envs import make_world
 from envs.base import WorldSettings
+from training.provenance import hardware
 
 GAMES = ("pong", "breakout", "seaquest")
 TIME, ENVS, CHUNKS = 16, 32, 50

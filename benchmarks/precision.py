@@ -21,16 +21,16 @@ import torch
 
 from agents.frames import blocks_shape
 from agents.learner import Learner
-from agents.memory import keep_freed_memory
 from agents.presets import pong
 from agents.rollout import Actor
 from agents.transitions import Batch
-from gan.config import changed
 from gan.data import load
 from gan.presets import digits
 from gan.trainer import Trainer
 from training.device import Precision, bf16_cost, resolve_precision
+from training.process import keep_freed_memory
 from training.provenance import hardware
+from training.settings import changed
 
 ACTING = 32  # observations at a time, as a runner of the preset has them
 

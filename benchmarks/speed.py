@@ -32,12 +32,12 @@ import torch
 from agents.config import FleetSettings, Settings
 from agents.frames import blocks_shape
 from agents.learner import Learner
-from agents.memory import keep_freed_memory
 from agents.presets import pong
 from agents.rollout import Actor
 from agents.transitions import Batch
 from cluster.fleet.run import FleetRun
 from envs import make_world
+from training.process import keep_freed_memory
 from training.provenance import hardware
 
 BATCH = 256

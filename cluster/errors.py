@@ -1,8 +1,6 @@
-"""What a fleet says while it goes on, and how it ends when it cannot. Names no Ray, so that any command may know it."""
+"""How a fleet ends when it cannot go on. Names no Ray, so that any command may know it."""
 
 from __future__ import annotations
-
-import sys
 
 
 class FleetError(RuntimeError):
@@ -11,13 +9,3 @@ class FleetError(RuntimeError):
 
 class LearnerLost(FleetError):
     """A learner died or fell silent: the run goes on from its last checkpoint."""
-
-
-def say(line: str) -> None:
-    """One line for the person who watches, beside whatever the command prints."""
-    print(f"quarterdeck: {line}", file=sys.stderr, flush=True)
-
-
-def told(error: BaseException) -> str:
-    """An error in one line: its class and what it says."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

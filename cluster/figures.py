@@ -12,10 +12,10 @@ import numpy as np
 
 from agents import statistics
 from agents.statistics import stratified_bootstrap
-from cluster.curve import save_figure
 from cluster.report_runs import RunResult
 from cluster.report_scores import Row, band, groups_of, improvements, pooled, protocol_labels
 from envs.published import published_curves
+from training.curve import save_figure
 
 TRAINING = {
     "all_lanes": "training games, all lanes",

@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from cluster.rundir import RunDir
 from gan.networks import Generator
-from gan.pictures import beside_nearest, fixed_grid, save_gif, save_png, walk
+from gan.pictures import beside_nearest, fixed_grid, walk
 from gan.sampling import sample
 from gan.trainer import Trainer
+from training.files import write_gif, write_png
+from training.run_dir import RunDir
 
 NEAREST = 16  # fakes that are shown with their nearest training image
 LONGEST = 80  # pictures of an animation
-
-Picture = NDArray[np.uint8]
 
 
 def add_grid(writer: SummaryWriter, file: Path, generator: Generator, images: int) -> None:
@@ -60,20 +58,6 @@ def close_album(writer: SummaryWriter, directory: RunDir, trainer: Trainer) -> N
     if grids:
         shown = [grids[index] for index in np.unique(np.linspace(0, len(grids) - 1, LONGEST).astype(int))]
         write_gif(directory.path / "training.gif", [np.asarray(Image.open(file)) for file in shown], scale=1)
-
-
-def write_png(file: Path, picture: Picture) -> None:
-    """All of it or nothing."""
-    part = file.with_name(f"{file.stem}.part{file.suffix}")
-    save_png(part, picture)
-    part.replace(file)
-
-
-def write_gif(file: Path, pictures: list[Picture], scale: int = 2) -> None:
-    """All of it or nothing."""
-    part = file.with_name(f"{file.stem}.part{file.suffix}")
-    save_gif(part, pictures, scale=scale)
-    part.replace(file)
 
 
 def _add_gif(writer: SummaryWriter, tag: str, file: Path, images: int) -> None:

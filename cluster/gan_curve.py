@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from cluster.curve import save_figure
+from training.curve import save_figure
 
 SCORES = ("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "fd_floor")
 COLUMNS = ("seconds", "images", *SCORES)

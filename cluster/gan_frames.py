@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import checkpoint
-from agents.config import Settings, from_dict
+from agents.config import Settings
 from agents.evaluation import policy_of
 from agents.frames import FrameStack, blocks_shape, to_blocks
 from agents.policy import epsilon_greedy
-from cluster.resume import read_newest
-from cluster.rundir import MARKER, RunDir
 from envs import World, WorldSettings, make_world
 from envs.atari import game_name
 from gan.data import DataSettings, Images, load
+from training import checkpoint
+from training.resume import read_newest
+from training.run_dir import MARKER, RunDir
+from training.settings import from_dict
 
 SOURCE = "game:"  # of data.source: a world's name, or the directory of a run whose policy plays
 RECIPE = "1"  # counts up when anything about the rendering below changes

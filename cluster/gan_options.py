@@ -8,7 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from gan.config import GanSettings, changed
+from gan.config import GanSettings
+from training.settings import changed
 
 
 @dataclass(frozen=True, kw_only=True)

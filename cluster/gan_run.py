@@ -9,13 +9,14 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from gan.config import from_dict, to_dict
+from gan.config import GanSettings
 from gan.data import Images
 from gan.features import Extractor
 from gan.sampling import sample
 from gan.scores import Judge, Scores
-from gan.state import Arrays, arrays_of, load_arrays
 from gan.trainer import Trainer
+from training.arrays import Arrays, arrays_of, load_arrays
+from training.settings import from_dict, to_dict
 
 CHUNK = 25  # steps between two looks at whether training has diverged
 NOISE = {"select": 1, "report": 2}  # seeds: the images that are reported are not those that were selected by
@@ -80,7 +81,7 @@ class GanRun:
 
 def trainer_of(best: Best, data: Images) -> Trainer:
     """A trainer whose averaged generator is the best one, for drawing and exporting."""
-    trainer = Trainer(from_dict(best.settings), data)
+    trainer = Trainer(from_dict(GanSettings, best.settings), data)
     load_arrays(trainer.average, best.weights)
     trainer.images = best.images
     return trainer

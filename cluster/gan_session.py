@@ -8,18 +8,19 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from agents import checkpoint
-from agents.config import flat
 from cluster.display import LiveLine, clock
 from cluster.gan_album import add_grid, close_album, grid_file, rewind
 from cluster.gan_curve import COLUMNS, draw_curve
 from cluster.gan_run import CHUNK, GanRun, report, trainer_of
-from cluster.ledger import append_row
-from cluster.resume import resume
-from cluster.rundir import RunDir, write_json
 from gan.export import export_generator
+from training import checkpoint
+from training.csv_table import append_row
+from training.files import write_json
 from training.interrupt import Interrupt
 from training.provenance import origin
+from training.resume import resume
+from training.run_dir import RunDir
+from training.settings import flat
 
 REPORT_SECONDS = 5.0
 CHECKPOINT_SECONDS = 60.0

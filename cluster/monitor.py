@@ -14,13 +14,14 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.plugins.image.metadata import create_summary_metadata
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.config import Settings, flat
+from agents.config import Settings
 from agents.rollout import Actor
-from cluster.machine import machine
 from cluster.overview import CLOSING, LAYOUT, hparams_of, table
 from cluster.pictures import animation, begin_of_game, strip
-from cluster.rundir import RunDir
 from cluster.throughput import throughput
+from training.run_dir import RunDir
+from training.settings import flat
+from training.system_metrics import machine
 
 HISTOGRAM_SECONDS = 20.0
 

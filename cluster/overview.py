@@ -7,8 +7,9 @@ from typing import Any
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard.summary import hparams
 
-from agents.config import Settings, flat
+from agents.config import Settings
 from agents.presets import PRESETS
+from training.settings import flat
 
 CLOSING = "evaluation/closing_score_mean"
 RESULTS = (CLOSING, "evaluation/score_mean", "score_while_training/low_epsilon", "run/agent_steps_per_second")

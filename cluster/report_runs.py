@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.config import Settings, flat, from_dict
+from agents.config import Settings
+from agents.evaluation import RULES, protocol_name
 from agents.tabular import TabularSettings
-from cluster.rundir import RULES, RunDir, protocol_name
 from cluster.tables import TABULAR_PRESETS
 from envs.atari import game_name
+from training.run_dir import RunDir
+from training.settings import flat, from_dict
 
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents import checkpoint
-from cluster.resume import read_newest
-from cluster.rundir import MARKER, RunDir
+from training import checkpoint
+from training.resume import read_newest
+from training.run_dir import MARKER, RunDir
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 RLLIB = "rllib"  # stands for the preset's name
@@ -28,7 +28,7 @@ def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict
     """The newest checkpoint that is whole, and its `learner` branch.
 
     Raises:
-        agents.checkpoint.CheckpointError: there is none.
+        training.checkpoint.CheckpointError: there is none.
     """
 
     def read(path: Path) -> dict[str, Any]:

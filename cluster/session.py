@@ -8,20 +8,21 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents import checkpoint
 from agents.config import Settings
 from agents.evaluation import evaluate_network, policy_of
 from agents.limiter import SamplesPerInsert
 from agents.policy import epsilons
 from agents.rollout import Actor
 from agents.stats import RunStats
-from cluster.curve import COLUMNS, draw_curve
 from cluster.display import Display
 from cluster.errors import FleetError, LearnerLost
 from cluster.monitor import Monitor
-from cluster.rundir import RunDir, write_json
+from training import checkpoint
+from training.curve import COLUMNS, draw_curve
+from training.files import write_json
 from training.interrupt import Interrupt
 from training.provenance import origin
+from training.run_dir import RunDir
 
 REPORT_SECONDS = 5.0
 

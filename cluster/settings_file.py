@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import os
 import tomllib
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from agents.config import Settings, changed, flat
-from envs.settings import WORDS
+from agents.config import Settings
+from training.files import write_text
+from training.settings import WORDS, changed, flat
 
 # A run's own, not the recipe's: a file of settings leaves them to whoever uses it.
 OWN = ("seed", "checkpoint_minutes", "stop.steps", "stop.minutes", "stop.score")
@@ -115,6 +115,4 @@ def write_settings(path: Path, settings: Settings, preset: Settings, comment: st
     own = {name: value for name, value in flat(settings).items() if value != before[name] and name not in OWN}
     lines = [f"# {line}" for line in comment.splitlines()]
     lines += [f'"{name}" = {json.dumps(value)}' for name, value in own.items()]
-    part = path.with_name(f"{path.name}.part")
-    part.write_text("\n".join(lines) + "\n")
-    os.replace(part, path)
+    write_text(path, "\n".join(lines) + "\n")

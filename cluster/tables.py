@@ -12,7 +12,6 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.config import from_dict, to_dict
 from agents.tabular import (
     TabularProgress,
     TabularSettings,
@@ -22,10 +21,12 @@ from agents.tabular import (
     taxi,
     train_tabular,
 )
-from cluster.curve import COLUMNS, draw_curve
-from cluster.resume import read_newest, writing
-from cluster.rundir import RunDir, write_json
+from training.curve import COLUMNS, draw_curve
+from training.files import write_json
 from training.provenance import origin
+from training.resume import read_newest, writing
+from training.run_dir import RunDir
+from training.settings import from_dict, to_dict
 
 TABULAR_PRESETS: dict[str, Callable[[], TabularSettings]] = {"taxi": taxi}
 EPISODES = 100

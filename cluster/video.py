@@ -12,6 +12,7 @@ from agents.rollout import Actor
 from cluster.game import moments, pictures_per_second, shown_world
 from cluster.panel import Panel
 from envs.colour import action_names
+from training.files import whole
 
 
 def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False) -> float:
@@ -25,19 +26,12 @@ def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False)
     """
     if out.suffix != ".mp4" or out.is_dir():
         raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
-    part = out.with_name(f"{out.stem}.part.mp4")
     try:
-        part.touch()
+        with whole(out) as part:
+            part.touch()  # before a game is played for nothing
+            return _film(actor, settings, part, values=values)
     except OSError as error:
-        raise ValueError(f"cannot write {out} ({error.strerror}): name another --out") from None
-    try:
-        score = _film(actor, settings, part, values=values)
-        part.replace(out)
-    except OSError as error:
-        raise ValueError(f"cannot write {out} ({error}): name another --out") from None
-    finally:
-        part.unlink(missing_ok=True)
-    return score
+        raise ValueError(f"cannot write {out} ({error.strerror or error}): name another --out") from None
 
 
 def _film(actor: Actor, settings: Settings, file: Path, *, values: bool) -> float:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.settings import check_kinds
+from training.settings import check_kinds
 
 # The emulator keeps seeds in a signed 32-bit integer and reads -1 as "any".
 MAX_SEED = 2**31 - 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import get_args
 
 from gan.data import DataSettings
 from gan.losses import LossSettings
@@ -84,39 +83,3 @@ class GanSettings:
             )
         if self.network.conditional and self.data.stack > 1:
             raise ValueError("network.conditional does not know the classes of stacks: use data.stack 1")
-
-
-def to_dict(settings: GanSettings) -> dict[str, Any]:
-    """Settings as nested plain values, for JSON."""
-    return dataclasses.asdict(settings)
-
-
-def from_dict(values: dict[str, Any]) -> GanSettings:
-    """Inverse of `to_dict`.
-
-    Raises:
-        ValueError: a name is unknown or a value impossible.
-    """
-    flat = {
-        f"{name}.{key}" if isinstance(value, dict) else name: item
-        for name, value in values.items()
-        for key, item in (value.items() if isinstance(value, dict) else [("", value)])
-    }
-    return changed(GanSettings(), flat)
-
-
-def changed(settings: GanSettings, values: dict[str, Any]) -> GanSettings:
-    """The settings with some values replaced: {"loss.weight": 2.0, "training.generator_rate": 1e-4, "seed": 3}.
-
-    Raises:
-        ValueError: a name is unknown or a value impossible.
-    """
-    sections: dict[str, dict[str, Any]] = {}
-    for name, value in values.items():
-        section, _, key = name.rpartition(".")
-        sections.setdefault(section, {})[key] = value
-    try:
-        made = {name: dataclasses.replace(getattr(settings, name), **part) for name, part in sections.items() if name}
-        return dataclasses.replace(settings, **made, **sections.get("", {}))
-    except (AttributeError, TypeError) as error:
-        raise ValueError(f"unknown or impossible setting among {', '.join(sorted(values))} ({error})") from None

@@ -17,10 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from gan import sampling
-from gan.config import GanSettings, from_dict, to_dict
+from gan.config import GanSettings
 from gan.data import Pixels
 from gan.networks import Generator
 from gan.trainer import Trainer
+from training.settings import from_dict, to_dict
 
 WEIGHTS, CARD = "generator.safetensors", "generator.json"
 
@@ -70,7 +71,7 @@ def load_generator(folder: str | Path) -> Exported:
     folder = Path(folder)
     try:
         card = json.loads((folder / CARD).read_text())
-        settings = from_dict(card["settings"])
+        settings = from_dict(GanSettings, card["settings"])
         with torch.random.fork_rng(devices=[]):  # the weights drawn first leave no trace
             network = Generator(settings.network, tuple(card["shape"]), card["classes"])
         network.load_state_dict(load_file(folder / WEIGHTS))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from gan import sampling
@@ -66,15 +63,3 @@ def beside_nearest(fakes: Pixels, train: Pixels) -> NDArray[np.uint8]:
     distance, index = nearest(queries, stock)
     order = distance.argsort()
     return grid(np.concatenate([fakes[order], train[index[order]]]), len(fakes))
-
-
-def save_png(file: Path, picture: NDArray[np.uint8], scale: int = 2) -> None:
-    """Write a picture [H, W, 3], every pixel `scale` pixels wide."""
-    Image.fromarray(picture.repeat(scale, axis=0).repeat(scale, axis=1)).save(file)
-
-
-def save_gif(file: Path, pictures: list[NDArray[np.uint8]], frames_per_second: float = 12.0, scale: int = 2) -> None:
-    """Write an endless animation of pictures [H, W, 3]."""
-    images = [Image.fromarray(p.repeat(scale, axis=0).repeat(scale, axis=1)) for p in pictures]
-    duration = round(1000 / frames_per_second)
-    images[0].save(file, save_all=True, append_images=images[1:], duration=duration, loop=0)

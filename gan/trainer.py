@@ -14,7 +14,7 @@ from gan.config import GanSettings
 from gan.data import Images, Order, to_float
 from gan.losses import between, discriminator_loss, generator_loss, one_centred, squared_slope, zero_centred
 from gan.networks import Discriminator, Generator
-from gan.state import arrays_of, load_arrays, load_moments, moments_of
+from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.device import autocast
 
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten

@@ -13,12 +13,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = {
     "training": {"ray", "envs", "agents", "gan", "cluster"},
-    "envs": {"torch", "ray", "training", "agents", "gan", "cluster"},
+    "envs": {"torch", "ray", "agents", "gan", "cluster"},
     "agents": {"ray", "gan", "cluster"},
     "gan": {"ray", "envs", "agents", "cluster"},
     "cluster": set[str](),
 }
 REQUIRED_ROOMS = ["training", "envs", "agents", "gan", "cluster"]
+BENEATH = {  # of each package of cluster/, those that it may import
+    "jobs": set[str](),
+    "rllib": set[str](),
+    "fleet": {"rllib"},
+    "tuning": {"fleet", "rllib"},
+    "cli": {"jobs", "rllib", "fleet", "tuning"},
+}
 MAX_FILE_LINES = 220
 MAX_FUNCTION_LINES = 60
 
@@ -51,6 +58,37 @@ def imports(source: str) -> set[str]:
     return found
 
 
+def modules(path: Path) -> set[str]:
+    """Our modules that a file imports anywhere, by dotted name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            inner = {f"{node.module}.{name.name}" for name in node.names}
+            found |= {name for name in inner if source_of(name).exists()} or {node.module}
+    return {name for name in found if name.split(".")[0] in FORBIDDEN}
+
+
+def source_of(module: str) -> Path:
+    """Where a module's source lies, if it is one of ours and no package."""
+    return ROOT.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Names that lead back to the first of them; empty where there is no way back."""
+    left = dict(arrows)
+    while ends := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in ends:
+            del left[name]
+    if not left:
+        return []
+    way = [min(left)]
+    while way[-1] not in way[:-1]:
+        way.append(min(left[way[-1]] & left.keys()))
+    return way[way.index(way[-1]) :]
+
+
 def long_functions(source: str) -> list[str]:
     """Names and lengths of functions over the limit, decorators and docstring counted."""
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, Function)]
@@ -67,7 +105,10 @@ def undocumented(source: str) -> list[str]:
 
 
 def test_the_rules_can_fail() -> None:
-    """The three readers above see what they are meant to see."""
+    """The readers above see what they are meant to see."""
+    assert circle({"a": {"b"}, "b": {"c", "e"}, "c": {"b"}, "d": {"a"}}) == ["b", "c", "b"]
+    assert circle({"a": {"b"}, "b": {"c"}, "d": {"a"}}) == []
+    assert modules(ROOT / "cluster" / "__main__.py") == {"cluster.cli.main"}
     assert imports("def f():\n    from ray.tune import Tuner\n    import torch.nn") == {"ray", "torch"}
     assert imports("from . import base\nfrom envs.base import World") == {"envs"}
     assert long_functions("class A:\n    def f(self):\n" + "        x = 1\n" * 60) == ["f: 61 lines"]
@@ -86,6 +127,30 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
     """Arrows point down: only cluster/ imports Ray, nothing imports cluster/, training/ imports none of the others."""
     broken = {name_of(path): imports(path.read_text()) & FORBIDDEN[room] for path in files_of(room)}
     assert {path: packages for path, packages in broken.items() if packages} == {}
+
+
+def test_no_module_imports_itself_by_a_detour() -> None:
+    """Imports in functions count: a circle that is hidden in one is a circle."""
+    arrows = {".".join(path.relative_to(ROOT).with_suffix("").parts): modules(path) for path in files_of(*FORBIDDEN)}
+    assert circle(arrows) == []
+
+
+@pytest.mark.parametrize("package", BENEATH)
+def test_a_package_of_the_cluster_imports_only_those_beneath(package: str) -> None:
+    """The command line uses all; what the cluster does knows no command."""
+    broken = {name_of(path): _packages(path) - BENEATH[package] - {package} for path in files_of(f"cluster/{package}")}
+    assert broken
+    assert {path: packages for path, packages in broken.items() if packages} == {}
+
+
+def test_nothing_imports_the_command_line() -> None:
+    """But for the module that is run."""
+    others = [path for path in files_of(*FORBIDDEN) if path.parent != ROOT / "cluster" / "cli"]
+    assert [name_of(path) for path in others if "cli" in _packages(path)] == ["cluster/__main__.py"]
+
+
+def _packages(path: Path) -> set[str]:
+    return {parts[1] for name in modules(path) if (parts := name.split("."))[0] == "cluster" and parts[1] in BENEATH}
 
 
 def test_files_are_short() -> None:

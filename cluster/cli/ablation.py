@@ -8,14 +8,15 @@ from contextlib import closing
 
 import ray
 
-from agents.config import to_dict
 from cluster.cli.train import check
 from cluster.connect import start_ray
-from cluster.rundir import RunDir, default_run_dir, write_json
 from cluster.tuning.ablation import train_all
 from cluster.tuning.ablation_figure import Bar, bars_of, draw_bars, told
 from cluster.tuning.ablation_settings import STAGES, Ablation, stages
+from training.files import write_json
 from training.provenance import origin, process_seconds
+from training.run_dir import RunDir, default_run_dir
+from training.settings import to_dict
 
 
 def ablation(options: Ablation) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from agents.config import Settings, from_dict
-from agents.evaluation import evaluate_network, policy_of, told
+from agents.config import Settings
+from agents.evaluation import evaluate_network, policy_of, protocol_name, told
 from agents.stats import counters
 from cluster.cli.options import Evaluate
 from cluster.display import Display
-from cluster.rundir import RunDir, protocol_name, write_json
 from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS, evaluate_table
+from training.files import write_json
+from training.run_dir import RunDir
+from training.settings import from_dict
 
 
 def evaluate(options: Evaluate) -> int:

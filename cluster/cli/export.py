@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents.config import Settings, from_dict
+from agents.config import Settings
 from agents.export import Policy, make_policy, save_policy, save_program
 from agents.stats import counters
 from cluster.cli.options import Export
-from cluster.rundir import RunDir
 from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
 from envs import make_world
+from training.run_dir import RunDir
+from training.settings import from_dict
 
 
 def export(options: Export) -> int:

@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.memory import keep_freed_memory
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
 from cluster.cli.options import GanSample
-from cluster.gan_album import write_gif, write_png
 from cluster.gan_frames import images_of
 from cluster.gan_options import GanOptions
 from cluster.gan_run import GanRun
 from cluster.gan_session import GanSession
-from cluster.resume import writing
-from cluster.rundir import RunDir, default_run_dir
-from gan.config import GanSettings, changed, from_dict, to_dict
+from gan.config import GanSettings
 from gan.export import load_generator
 from gan.features import extractor_for
 from gan.pictures import fixed_grid, walk
@@ -29,8 +25,13 @@ from gan.presets import PRESETS
 from gan.scores import Judge
 from gan.trainer import Trainer
 from training.device import said_precision, used_precision
+from training.files import write_gif, write_png
 from training.interrupt import Interrupt
+from training.process import keep_freed_memory
 from training.provenance import origin, process_seconds
+from training.resume import writing
+from training.run_dir import RunDir, default_run_dir
+from training.settings import changed, from_dict, to_dict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ def _resumed_settings(directory: RunDir, preset: str, arguments: list[str]) -> G
     recorded = directory.record("gan")
     if recorded["preset"] != preset:
         raise ValueError(f"{directory.path} is a run of {recorded['preset']}: gan {recorded['preset']} resumes it")
-    own = from_dict(recorded["settings"])
+    own = from_dict(GanSettings, recorded["settings"])
     asked = parse(Gan, arguments, f"gan {preset}", Gan(settings=own)).chosen()
     ends = {"minutes": own.minutes, "training.images": own.training.images}
     if changed(asked, ends) != own:

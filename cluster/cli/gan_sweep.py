@@ -9,22 +9,24 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.memory import keep_freed_memory
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
 from cluster.cli.gan import cache_of, prepared, told
 from cluster.gan_album import close_album
 from cluster.gan_run import Best, GanRun, report, trainer_of
-from cluster.ledger import drop_half_row, rounds_of
-from cluster.resume import writing
-from cluster.rundir import RunDir, default_run_dir, write_json
 from cluster.tuning.gan_results import trials_of, winner_of, write_tables
 from cluster.tuning.gan_tuner import GanSweep, search
 from cluster.tuning.session import ENDLESS, ray_for_tune
-from gan.config import changed, from_dict, to_dict
+from gan.config import GanSettings
 from gan.export import export_generator
 from gan.presets import PRESETS
+from training.csv_table import drop_half_row, rounds_of
+from training.files import write_json
+from training.process import keep_freed_memory
 from training.provenance import origin, process_seconds
+from training.resume import writing
+from training.run_dir import RunDir, default_run_dir
+from training.settings import changed, from_dict, to_dict
 
 OWN = ("scheduler", "trials", "rounds")  # options that a resumed sweep keeps
 
@@ -97,7 +99,7 @@ def _resumed(directory: RunDir, preset: str, arguments: list[str]) -> GanSweep:
     recorded = directory.record("gan-sweep")
     if recorded["preset"] != preset:
         raise ValueError(f"{directory.path} is a sweep of {recorded['preset']}: name that preset")
-    own = GanSweep(settings=from_dict(recorded["settings"]), **recorded["sweep"])
+    own = GanSweep(settings=from_dict(GanSettings, recorded["settings"]), **recorded["sweep"])
     asked = parse(GanSweep, arguments, f"gan-sweep {preset}", own)
     free: dict[str, Any] = {"run_dir": None, "resume": False, "dry_run": False, "concurrent": None, "gpu": None}
     if replace(asked, settings=asked.chosen(), data=None, images=None, **free) != own:

@@ -10,6 +10,7 @@ from cluster.figures import draw_curves, draw_improvements, draw_profiles
 from cluster.report_runs import RunResult, distinct, read_run
 from cluster.report_scores import Row, rows_of
 from cluster.report_tables import markdown, score_table, write_csv
+from training.files import write_text
 
 TITLE = "# Report of quarterdeck runs"
 FILES = ("report.md", "scores.csv", "profiles.png", "improvement.png")
@@ -83,6 +84,4 @@ def _write(out: Path, runs: list[RunResult], rows: list[Row], notes: list[str]) 
         if draw(rows, out / name):
             figures.append(name)
     write_csv(rows, out / "scores.csv")
-    part = out / "report.md.part"
-    part.write_text(f"{TITLE}\n\n" + markdown(rows, runs, figures, notes))
-    part.replace(out / "report.md")
+    write_text(out / "report.md", f"{TITLE}\n\n" + markdown(rows, runs, figures, notes))

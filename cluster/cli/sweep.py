@@ -7,23 +7,25 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from agents.config import Settings, changed, from_dict, to_dict
-from agents.memory import require_memory
+from agents.config import Settings
 from agents.presets import PRESETS
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
 from cluster.cli.train import check, for_its_world
 from cluster.fleet import placement
-from cluster.ledger import drop_half_row, rounds_of, write_table
-from cluster.resume import writing
-from cluster.rundir import RunDir, default_run_dir, write_json
 from cluster.settings_file import write_settings
 from cluster.tuning.results import config_of, draw, importance, trials_of
 from cluster.tuning.session import ENDLESS, ray_for_tune
 from cluster.tuning.space import Space, range_of, read_space, require_cloneable
 from cluster.tuning.sweep import Sweep, runs_serially, search
 from cluster.tuning.trial import Plan
+from training.csv_table import drop_half_row, rounds_of, write_table
+from training.files import write_json
+from training.process import require_memory
 from training.provenance import origin, process_seconds
+from training.resume import writing
+from training.run_dir import RunDir, default_run_dir
+from training.settings import changed, from_dict, to_dict
 
 OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds", "gpu")  # options that a resumed sweep keeps
 

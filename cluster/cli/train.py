@@ -12,16 +12,13 @@ from typing import Annotated, Any
 
 import tyro
 
-from agents.config import Settings, from_dict, to_dict
-from agents.memory import keep_freed_memory, require_memory
+from agents.config import Settings
 from agents.networks import QNetwork
 from agents.presets import PRESETS
 from agents.serial import SerialRun
 from agents.tabular import TabularSettings
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
-from cluster.resume import resume, writing
-from cluster.rundir import RunDir, default_run_dir
 from cluster.session import Run, Session
 from cluster.settings_file import read_settings
 from cluster.tables import TABULAR_PRESETS, train_table
@@ -30,7 +27,11 @@ from envs.atari import game_name
 from envs.registry import require_frames
 from training.device import said_precision, used_precision
 from training.interrupt import Interrupt
+from training.process import keep_freed_memory, require_memory
 from training.provenance import origin, process_seconds
+from training.resume import resume, writing
+from training.run_dir import RunDir, default_run_dir
+from training.settings import from_dict, to_dict
 
 
 @dataclass(frozen=True, kw_only=True)

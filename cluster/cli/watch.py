@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from agents.config import Settings, from_dict
+from agents.config import Settings
 from agents.evaluation import policy_of
 from agents.rollout import Actor
 from cluster.cli.options import Play, Watch
 from cluster.game import moments, pictures_per_second, shown_world
-from cluster.rundir import RunDir
 from cluster.saved_policy import read_policy, record_of
 from cluster.tables import TABULAR_PRESETS
 from cluster.terminal import Terminal
 from cluster.video import record
 from envs.colour import action_names
+from training.run_dir import RunDir
+from training.settings import from_dict
 
 
 def watch(options: Watch) -> int:

@@ -27,6 +27,7 @@ from cluster.fleet.waiting import waiting_for_nodes
 from cluster.fleet.weights import start_board
 from cluster.rllib import worlds
 from cluster.rllib.results import Results, evaluation_results
+from training.arrays import arrays_of
 
 LEARNER_TIMEOUT = 600.0  # seconds after which a silent learner counts as lost
 PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
@@ -134,7 +135,7 @@ class Quarterdeck(Face):
 
     def policy_weights(self) -> dict[str, Any]:
         """Parameters of the policy to judge."""
-        return dict(self._each_learner(lambda learner: learner.core.weights(learner.core.policy))[0])
+        return dict(self._each_learner(lambda learner: arrays_of(learner.core.policy))[0])
 
     def _each_learner(self, call: Any) -> list[Any]:
         """Results of `call(learner)`, run in the learners' processes; a failure there is a failure here.

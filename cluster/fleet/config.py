@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from agents.config import Settings, from_dict, to_dict
+from agents.config import Settings
 from agents.presets import pong
 from agents.stats import WINDOW
 from cluster.fleet import placement
@@ -18,6 +18,7 @@ from cluster.fleet.runner import Runner
 from cluster.rllib import worlds
 from cluster.rllib.searched import check_changes, check_range, is_search, merged, searched
 from cluster.rllib.served import INSTEAD, LINKS, check_field, refusal, refuse_twice, spoken
+from training.settings import from_dict, to_dict
 
 
 class QuarterdeckConfig(AlgorithmConfig):

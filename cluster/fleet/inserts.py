@@ -6,7 +6,8 @@ from typing import Any
 
 import ray
 
-from cluster.errors import FleetError, told
+from cluster.errors import FleetError
+from training.messages import one_line
 
 SHARD_QUEUE = 8  # chunks on their way to a shard, beyond which nobody is asked for more
 BARREN_TURNS = 100  # turns in a row that earn updates of which none can be done; each has brought a chunk
@@ -59,4 +60,4 @@ class Inserts:
 
 def refused(error: BaseException) -> FleetError:
     """What to raise where replay does not take a chunk."""
-    return FleetError(f"replay refused a chunk: {told(getattr(error, 'cause', None) or error)}")
+    return FleetError(f"replay refused a chunk: {one_line(getattr(error, 'cause', None) or error)}")

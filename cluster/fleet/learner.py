@@ -14,7 +14,6 @@ from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor
 
-from agents import checkpoint
 from agents.config import Settings
 from agents.learner import Learner
 from agents.networks import QNetwork
@@ -23,8 +22,9 @@ from agents.transitions import Chunk, Replay, ReplayEmpty
 from agents.updates import Learned
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
-from cluster.machine import GpuMeter, prepare_process
-from cluster.priority import give_way
+from training import checkpoint
+from training.process import give_way, prepare_process
+from training.system_metrics import GpuMeter
 
 
 class QModule(TorchRLModule, InferenceOnlyAPI):

@@ -17,14 +17,14 @@ import ray
 import torch
 from numpy.typing import NDArray
 
-from agents import checkpoint
 from agents.config import Settings
 from agents.keys import MAX_OFFSET, SHARD_BITS
-from agents.memory import keep_freed_memory
 from agents.replay import ReplayShard
 from agents.transitions import Batch, Chunk, Index, ReplayEmpty
 from cluster.fleet import placement
 from cluster.fleet.compression import Packed, unpack
+from training import checkpoint
+from training.process import keep_freed_memory
 
 PREFETCH = 2  # batches on their way while one is trained on
 TIMEOUT = 30.0  # seconds after which a silent shard counts as lost

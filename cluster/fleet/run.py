@@ -10,15 +10,16 @@ from typing import TypeVar
 
 import ray
 
-from agents import checkpoint
 from agents.config import Settings
 from agents.evaluation import policy_of
 from agents.rollout import Actor
 from cluster.connect import processes_of, start_ray
-from cluster.errors import LearnerLost, say
+from cluster.errors import LearnerLost
 from cluster.fleet import placement
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import EvaluationBeside
+from training import checkpoint
+from training.messages import say
 
 LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not mend
 T = TypeVar("T")

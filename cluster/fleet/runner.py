@@ -19,11 +19,11 @@ from agents.config import Settings
 from agents.networks import QNetwork
 from agents.rollout import Actor, Rollout, Tally
 from agents.transitions import Chunk
-from cluster.errors import told
 from cluster.fleet.compression import pack
-from cluster.machine import prepare_process
 from cluster.rllib.worlds import announce
 from envs import make_world
+from training.messages import one_line
+from training.process import prepare_process
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
 
@@ -165,6 +165,6 @@ def portable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # whatever a class of somebody else's does when it is copied
-        error = RuntimeError(told(error)).with_traceback(error.__traceback__)
+        error = RuntimeError(one_line(error)).with_traceback(error.__traceback__)
     error.add_note("".join(traceback.format_tb(error.__traceback__)))
     return error

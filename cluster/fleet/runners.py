@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.errors import FleetError, say, told
+from cluster.errors import FleetError
+from training.messages import one_line, say
 
 POLL = 0.005  # seconds between two looks for chunks when no update is due
 LIVES = 3  # times in a row that an environment may fail before its runner has handed over a chunk
@@ -32,7 +33,7 @@ class Runners:
         """The chunk of a fleet that has only the runner in this process."""
         answer = self.group.local_env_runner.sample(**request)
         if "error" in answer:
-            raise FleetError(f"the environment failed: {told(answer['error'])}") from answer["error"]
+            raise FleetError(f"the environment failed: {one_line(answer['error'])}") from answer["error"]
         return self._chunks([(0, answer)])
 
     def chunks(self) -> list[dict[str, Any]]:
@@ -72,15 +73,15 @@ class Runners:
         self.failures[number] = self.failures.get(number, 0) + 1
         if self.failures[number] >= LIVES:
             raise FleetError(
-                f"the environment of runner {number} failed {LIVES} times without a chunk between: {told(error)}"
+                f"the environment of runner {number} failed {LIVES} times without a chunk between: {one_line(error)}"
             ) from error
-        say(f"the environment of runner {number} failed, the runner starts again: {told(error)}")
+        say(f"the environment of runner {number} failed, the runner starts again: {one_line(error)}")
         self.away.add(number)
 
     def _lost(self, number: int, error: Exception) -> None:
         if getattr(error, "actor_init_failed", False):  # Ray does not start it again
             cause = getattr(error.args[0], "cause", None) or error
-            raise FleetError(f"runner {number} cannot start: {told(cause)}") from cause
+            raise FleetError(f"runner {number} cannot start: {one_line(cause)}") from cause
         if number not in self.away:
             self.away.add(number)
             say(f"runner {number} was lost; the others go on, and Ray starts it again")

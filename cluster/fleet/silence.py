@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 
-from cluster.errors import say
+from training.messages import say
 
 SILENT_SECONDS = 20.0  # without an answer before it is said
 LOOK_SECONDS = 2.0  # between two looks

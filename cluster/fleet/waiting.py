@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agents.config import Settings
-from cluster.errors import say
 from cluster.fleet import placement
+from training.messages import say
 
 EVERY = 60.0  # seconds between two lines
 PATIENCE = 10**7  # seconds; RLlib's learners wait for their nodes by this clock of Ray Train's, 100 s by default

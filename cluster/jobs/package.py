@@ -16,7 +16,7 @@ from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
 EXCLUDES = [
     *(".git", ".venv", "venv", "__pycache__", "*.py[cod]", "*.egg-info", "/build", "/dist"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
-    *("/runs", "*.mp4", "*.part"),
+    *("/runs", "*.mp4", "*.part", "*.part.*"),
     *(".env", "*.pem", "*.key", "auth_token"),  # whoever may use the cluster may read the package
 ]
 SECRET = re.compile("TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)

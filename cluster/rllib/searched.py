@@ -9,8 +9,8 @@ from typing import Any
 from ray import tune
 from ray.tune.search.sample import Categorical, Domain
 
-from agents.config import Settings, from_dict
-from envs.settings import checked_kind, kinds_of, shown
+from agents.config import Settings
+from training.settings import checked_kind, from_dict, kinds_of, shown
 
 
 def is_search(value: Any) -> bool:

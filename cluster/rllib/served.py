@@ -10,7 +10,7 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 from agents.config import Settings
 from agents.stats import WINDOW
 from cluster.rllib.searched import is_search
-from envs.settings import checked_kind, kinds_of, shown
+from training.settings import checked_kind, kinds_of, shown
 
 # Fields of RLlib's that are settings of ours: there is one value, and whoever sets it last is right.
 LINKS = {

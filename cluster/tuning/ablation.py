@@ -11,13 +11,13 @@ import torch
 
 from agents.config import Settings
 from agents.evaluation import evaluate_network
-from agents.memory import keep_freed_memory
 from agents.newest import Newest
 from agents.replay import ReplayShard
 from agents.serial import SerialRun
-from cluster.ledger import append_row
-from cluster.rundir import RunDir
 from cluster.tuning.ablation_settings import NAIVE, stages
+from training.csv_table import append_row
+from training.process import keep_freed_memory
+from training.run_dir import RunDir
 
 COLUMNS = ("stage", "seed", "score", "agent_steps", "updates", "seconds")
 RETRIES = 3  # of a training whose node died

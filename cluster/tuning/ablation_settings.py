@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from agents.config import Settings, changed
+from agents.config import Settings
 from agents.presets import catch
+from training.settings import changed
 
 NAIVE = "naive loop"
 REPLAY = "experience replay"

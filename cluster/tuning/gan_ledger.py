@@ -8,8 +8,8 @@ from typing import Any
 
 from ray import tune
 
-from cluster.ledger import Row, append_row, rounds_of
 from cluster.tuning.gan_trial import REPORTED
+from training.csv_table import Row, append_row, rounds_of
 
 SETTINGS = ("loss", "weight", "generator_rate", "discriminator_rate")
 ROUND_COLUMNS = ("trial", "round", "images", "seconds", *REPORTED, "diverged", *SETTINGS)

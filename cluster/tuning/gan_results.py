@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ray import tune
 
-from agents import checkpoint
 from cluster.gan_curve import draw_lines
 from cluster.gan_run import Best
-from cluster.ledger import Row, write_table
 from cluster.tuning.gan_ledger import SETTINGS
 from cluster.tuning.gan_trial import STATE
+from training import checkpoint
+from training.csv_table import Row, write_table
 
 TRIAL_COLUMNS = ("trial", "rounds", "images", "best_fd_clf", "fd_clf", "precision", "recall", "diverged", *SETTINGS)
 

@@ -9,10 +9,10 @@ from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from cluster.ledger import rounds_of
 from cluster.tuning.gan_trial import searched
 from cluster.tuning.schedulers import Draws, Halving, Population
 from gan.config import GanSettings
+from training.csv_table import rounds_of
 
 SPREAD = 10.0  # rates and penalty weight are searched from a tenth to ten times the preset's
 RATES = ("training.generator_rate", "training.discriminator_rate")

@@ -12,14 +12,15 @@ import torch
 from ray import tune
 from torch.utils.tensorboard import SummaryWriter
 
-from agents import checkpoint
-from agents.memory import keep_freed_memory
 from cluster.gan_album import add_grid
 from cluster.gan_run import GanRun
-from gan.config import GanSettings, changed
+from gan.config import GanSettings
 from gan.data import Images
 from gan.scores import Judge
 from gan.trainer import Trainer
+from training import checkpoint
+from training.process import keep_freed_memory
+from training.settings import changed
 
 PENALTY = 1e6  # fd_clf of a training that has diverged: finite, so that schedulers can rank it; none is worse
 REPORTED = ("fd_clf", "fd_floor", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "class_kl")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cluster.curve import save_figure
-from cluster.ledger import Row
 from cluster.settings_file import parsed
 from cluster.tuning.space import Range, Space
+from training.csv_table import Row
+from training.curve import save_figure
 
 LEAST = 4  # trials: with fewer, nothing can be said about what matters
 

@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator
 
-from cluster.ledger import rounds_of
+from training.csv_table import rounds_of
 
 KEPT = 4  # checkpoints of a population's trial: with fewer, a donor's may be gone before it is cloned
 Config = dict[str, Any]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from ray import tune
 
-from agents.config import Settings, changed
+from agents.config import Settings
 from cluster.settings_file import OWN, checked, kind_of, read_toml
+from training.settings import changed
 
 RANGES = ("log", "uniform", "integer", "choice")
 SPACES: dict[str, dict[str, dict[str, list[Any]]]] = {

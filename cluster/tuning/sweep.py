@@ -14,13 +14,13 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, SearchAlgorithm, Searcher
 
 from agents.config import Settings
-from cluster.rundir import RunDir
 from cluster.tuning.schedulers import KEPT, Draws, Halving, Population
 from cluster.tuning.session import ENDLESS, RETRIES, fitted, folder_of
 from cluster.tuning.snapshots import Snapshots
 from cluster.tuning.space import Space, require_cloneable
 from cluster.tuning.trial import Plan, SweepTrial, cores
 from cluster.tuning.trial_log import Ledger
+from training.run_dir import RunDir
 
 
 @dataclass(frozen=True, kw_only=True)

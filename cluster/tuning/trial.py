@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from ray import tune
 
-from agents import checkpoint
-from agents.config import Settings, changed, to_dict
+from agents.config import Settings
 from agents.evaluation import evaluate_network
-from agents.memory import keep_freed_memory
 from agents.serial import SerialRun
 from cluster.fleet.algorithm import Quarterdeck
 from cluster.fleet.run import FleetRun
+from training import checkpoint
+from training.process import keep_freed_memory
+from training.settings import changed, to_dict
 
 
 @dataclass(frozen=True, kw_only=True)

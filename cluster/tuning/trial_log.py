@@ -10,7 +10,7 @@ from typing import Any
 from ray import tune
 from torch.utils.tensorboard import SummaryWriter
 
-from cluster.ledger import Row, append_row, rounds_of
+from training.csv_table import Row, append_row, rounds_of
 
 MEASURED = ("trial", "round", "agent_steps", "seconds", "score", "spread")
 

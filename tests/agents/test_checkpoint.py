@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents import checkpoint
-from agents.checkpoint import CheckpointError, latest, load, save, save_next
 from tests.trees import STATE, assert_same
+from training import checkpoint
+from training.checkpoint import CheckpointError, latest, load, save, save_next
 
 
 @pytest.fixture(autouse=True)

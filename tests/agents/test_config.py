@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.config import EvaluationSettings, FleetSettings, Settings, StopSettings, from_dict, to_dict
+from agents.config import EvaluationSettings, FleetSettings, Settings, StopSettings
 from agents.learner import LearnerSettings
 from agents.networks import NetworkSettings, QNetwork
 from agents.policy import ExplorationSettings
 from agents.presets import PRESETS
 from agents.transitions import ReplaySettings
 from envs import WorldSettings, make_world
+from training.settings import from_dict, to_dict
 
 REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (NetworkSettings, {"kind": "dqn2014"}, r"network\.kind is 'dqn2014': use one of dqn2013, dqn2015, mlp"),

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.config import FleetSettings, Settings, StopSettings, changed, from_dict, to_dict
+from agents.config import FleetSettings, Settings, StopSettings
 from agents.learner import LearnerSettings
 from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
 from agents.transitions import ReplaySettings
 from envs import WorldSettings
+from training.settings import changed, from_dict, to_dict
 
 WRONG: list[tuple[type[Any], str, Any, str]] = [
     (LearnerSettings, "double", "false", "learner.double is 'false': true or false belongs there"),

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from agents.memory import keep_freed_memory, require_memory
+from training.process import keep_freed_memory, require_memory
 
 FAULTS = """
 import resource
-from agents.memory import keep_freed_memory
+from training.process import keep_freed_memory
 import numpy as np
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -42,8 +42,8 @@ def test_freed_blocks_are_used_again_instead_of_faulted_in() -> None:
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
-    monkeypatch.setattr("agents.memory.sys.platform", platform)
-    monkeypatch.setattr("agents.memory.ctypes.CDLL", lambda name: pytest.fail("asked for libc"))
+    monkeypatch.setattr("training.process.sys.platform", platform)
+    monkeypatch.setattr("training.process.ctypes.CDLL", lambda name: pytest.fail("asked for libc"))
     keep_freed_memory()
 
 
@@ -51,5 +51,5 @@ def test_a_c_library_without_mallopt_is_left_alone(monkeypatch: pytest.MonkeyPat
     def missing(name: str) -> None:
         raise OSError(name)
 
-    monkeypatch.setattr("agents.memory.ctypes.CDLL", missing)
+    monkeypatch.setattr("training.process.ctypes.CDLL", missing)
     keep_freed_memory()

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from agents import checkpoint
 from agents.policy import epsilons
 from agents.serial import SerialRun
 from tests.small_run import small_settings
 from tests.trees import assert_same
+from training import checkpoint
 
 TURNS = 9
 
@@ -82,8 +82,9 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from agents import checkpoint
-from agents.config import Settings, from_dict
+from training import checkpoint
+from agents.config import Settings
+from training.settings import from_dict
 from agents.serial import SerialRun
 source, target = Path(sys.argv[1]), Path(sys.argv[2])
 run = SerialRun(from_dict(Settings, checkpoint.load(source, only="settings")["settings"]))

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents import checkpoint
 from agents.tabular import (
     Table,
     TabularLearner,
@@ -26,6 +25,7 @@ from agents.tabular import (
 )
 from envs.base import TimeStep
 from envs.toy import chain_q_star
+from training import checkpoint
 
 ENVS, STATES, ACTIONS = 4, 3, 2
 FLAGS = ("first", "terminated", "truncated")

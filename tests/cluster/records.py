@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents import checkpoint
 from cluster.cli.main import main
 from tests.cluster.helpers import (
     read_json,
 )
+from training import checkpoint
 
 FIELDS = {
     "agent_steps",

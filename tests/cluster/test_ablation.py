@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.config import changed, flat
 from agents.newest import Newest
 from agents.serial import SerialRun
-from cluster.tuning.ablation import trained
 from cluster.cli.main import main
+from cluster.tuning.ablation import trained
 from cluster.tuning.ablation_figure import bars_of, mean_interval, told
 from cluster.tuning.ablation_settings import NAIVE, STAGES, WITHOUT, lecture, stages
 from tests.cluster.helpers import TIMEOUT, read_json, run_command
 from tests.cluster.records import refused
+from training.settings import changed, flat
 
 TINY = {
     "stop.steps": 160,

@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.config import EvaluationSettings
-from agents.evaluation import envs_for, evaluate, evaluate_network, protocol_rules
+from agents.evaluation import envs_for, evaluate, evaluate_network, protocol_name, protocol_rules
 from agents.networks import NetworkSettings, QNetwork
 from agents.policy import ExplorationSettings
 from agents.rollout import Actor, Rollout
 from cluster.cli.main import main
-from cluster.rundir import protocol_name
 from envs import make_world
 from envs.base import TimeStep, WorldSettings
 from tests.cluster.helpers import StillActor, catch_settings, read_json

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.config import Settings, from_dict
+from agents.config import Settings
 from agents.evaluation import policy_of
 from agents.export import example, load_policy
 from agents.networks import QNetwork
 from cluster.cli.main import main
 from tests.cluster.helpers import read_json, tree
 from tests.cluster.records import refused
+from training.settings import from_dict
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,8 @@ def exported(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def values(catch_run: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames, and what the checkpoint's own policy network holds of them: apart from all that export does."""
-    from agents import checkpoint
     from agents.frames import to_blocks
+    from training import checkpoint
 
     settings: Settings = from_dict(Settings, read_json(catch_run / "run.json")["settings"])
     state = checkpoint.load(checkpoint.latest(catch_run / "checkpoints"), only="learner")

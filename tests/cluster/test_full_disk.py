@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from agents import checkpoint
 from agents.serial import SerialRun
 from cluster.cli.main import main
 from cluster.fleet.run import FleetRun
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program, tree
 from tests.cluster.records import checked_summary
+from training import checkpoint
 
 # No file may grow beyond so many bytes: every writer fails there as on a full disk.
 LIMITED = """

@@ -14,19 +14,20 @@ import ray
 from ray import tune
 
 from cluster.cli.gan import cache_of, prepared
-from cluster.ledger import rounds_of, rows_of
-from cluster.rundir import RunDir
 from cluster.tuning.gan_results import winner_of
 from cluster.tuning.gan_search import bounds_of
 from cluster.tuning.gan_tuner import GanSweep, search
 from cluster.tuning.session import TuneInterrupt
-from gan.config import changed, from_dict
+from gan.config import GanSettings
 from gan.export import load_generator
 from gan.presets import PRESETS
 from tests.cluster.gan_helpers import TINY, TINY_GAN, copy_corners
 from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.records import learns
 from tests.cluster.sweeps import started, trial_that_trains
+from training.csv_table import rounds_of, rows_of
+from training.run_dir import RunDir
+from training.settings import changed, from_dict
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 ROUND = 2_000  # images: under a second on an idle core
@@ -71,7 +72,7 @@ def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: 
 
 def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> None:
     """Tables, winner, generator, pictures; values in bounds; no arrays in Tune's files."""
-    settings = from_dict(read_json(run / "run.json")["settings"])
+    settings = from_dict(GanSettings, read_json(run / "run.json")["settings"])
     for name, (low, high) in bounds_of(settings).items():
         column = name.rpartition(".")[2]
         assert all(low <= float(row[column]) <= high for row in rounds)
@@ -83,7 +84,7 @@ def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> No
     assert summary["select_fd_clf"] == best["select_fd_clf"]
     assert summary["select_fd_clf"] == pytest.approx(min(float(row["fd_clf"]) for row in rounds))
     assert summary["fd_clf"] != summary["select_fd_clf"]
-    assert load_generator(run / "generator").settings == from_dict(best["settings"])
+    assert load_generator(run / "generator").settings == from_dict(GanSettings, best["settings"])
     assert len((run / "trials.csv").read_text().splitlines()) == 5
     assert said.splitlines()[0].startswith("trial")
     assert {"sweep.png", "samples.png", "walk.gif", "nearest.png"} <= {file.name for file in run.iterdir()}

@@ -15,17 +15,18 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from cluster.ledger import rounds_of
 from cluster.tuning.gan_results import trials_of
 from cluster.tuning.gan_search import bounds_of, losses_for, scheduler_of, space_of
 from cluster.tuning.gan_trial import PENALTY, GanTrial, Plan, searched
-from gan.config import GanSettings, changed
+from gan.config import GanSettings
 from gan.data import Images, Part, load
 from gan.features import extractor_for
 from gan.presets import PRESETS
 from gan.scores import Judge
 from tests.cluster.gan_helpers import TINY
 from tests.cluster.helpers import same_tree
+from training.csv_table import rounds_of
+from training.settings import changed
 
 CONFIG = {"training.generator_rate": 1e-3, "training.discriminator_rate": 2e-3, "loss.weight": 2.0, "loss": "hinge/r1"}
 OTHER = {

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import ray
 
-from agents import checkpoint
 from cluster.cli.main import main
 from cluster.errors import FleetError
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.runner import Runner, portable
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, kill, train_until, wait_until
 from tests.cluster.worlds import BreakingLaterRunner, BreakingRunner, BridgeOut, UnbornRunner
+from training import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 

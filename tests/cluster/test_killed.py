@@ -12,9 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents import checkpoint
 from cluster.cli.main import main
-from cluster.rundir import RunDir
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,
     PATIENCE,
@@ -27,6 +25,8 @@ from tests.cluster.helpers import (
     wait_until,
 )
 from tests.cluster.records import checked_summary, learns, saved, scalars
+from training import checkpoint
+from training.run_dir import RunDir
 
 
 def litter(run: Path) -> None:
@@ -35,7 +35,7 @@ def litter(run: Path) -> None:
     (part / "replay-0.part").mkdir(parents=True)
     (part / "arrays.safetensors").write_bytes(b"half")
     (part / "replay-0.part" / "0.lz4").write_bytes(b"half")
-    for name in ("run.json.part", "summary.json.part", "curve.csv.part", "curve.part.png"):
+    for name in ("run.part.json", "summary.part.json", "curve.part.csv", "curve.part.png"):
         (run / name).write_text("half")
     with (run / "curve.csv").open("a") as table:
         table.write("99.5,99999999,99999999,12,1.0,,\r\n99.9,9999")
@@ -116,7 +116,7 @@ def test_a_run_killed_in_its_first_save_begins_anew(run: Path) -> None:
 
 def test_a_run_killed_in_its_first_moment(tmp_path: Path) -> None:
     """Before run.json there is nothing to resume; the same command without --resume starts."""
-    (tmp_path / "run.json.part").write_text("{")
+    (tmp_path / "run.part.json").write_text("{")
     RunDir(tmp_path).create({"preset": "pong"})
     assert read_json(tmp_path / "run.json") == {"preset": "pong"}
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
@@ -133,7 +133,7 @@ def test_killed_while_it_deletes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             (path / "state.json").unlink()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("agents.checkpoint.shutil.rmtree", killed)
+    monkeypatch.setattr("training.checkpoint.shutil.rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save_next(tmp_path, 3 if doomed == "older" else 2, {"try": 1})
     monkeypatch.undo()

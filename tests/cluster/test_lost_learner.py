@@ -12,12 +12,12 @@ import numpy as np
 import psutil
 import pytest
 
-from agents import checkpoint
 from cluster.cli.main import main
 from cluster.errors import LearnerLost
 from cluster.fleet.run import LEARNER_FAILURES, FleetRun
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of
 from tests.cluster.records import checked_summary, saved
+from training import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 

@@ -17,10 +17,10 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from agents.config import FleetSettings, Settings
 from agents.learner import LearnerSettings
 from agents.transitions import ReplaySettings
-from cluster.machine import GpuMeter
 from cluster.overview import CLOSING, LAYOUT
 from cluster.throughput import throughput
 from tests.cluster.helpers import read_json
+from training.system_metrics import GpuMeter
 
 # What only some runs have: a fleet, an evaluation beside training, lanes that explore little, a GPU.
 ELSEWHERE = {

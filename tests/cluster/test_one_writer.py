@@ -16,17 +16,12 @@ import pytest
 
 import cluster.cli.gan_sweep
 import cluster.cli.sweep
-from agents import checkpoint
-from agents.config import changed, to_dict
 from agents.presets import PRESETS
 from cluster.cli.options import Address
 from cluster.jobs.submission import refuse_two_writers
-from cluster.rundir import RunDir, write_json
 from cluster.tuning.gan_tuner import GanSweep
 from cluster.tuning.session import ENDLESS
 from cluster.tuning.sweep import Sweep
-from gan.config import changed as changed_gan
-from gan.config import to_dict as gan_dict
 from gan.presets import PRESETS as GAN_PRESETS
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,
@@ -40,6 +35,12 @@ from tests.cluster.helpers import (
     wait_until,
 )
 from tests.cluster.records import checked_summary, refused, saved
+from training import checkpoint
+from training.files import write_json
+from training.run_dir import RunDir
+from training.settings import changed, to_dict
+from training.settings import changed as changed_gan
+from training.settings import to_dict as gan_dict
 
 
 @contextmanager

@@ -16,16 +16,16 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 
-from agents.config import to_dict
 from agents.serial import SerialRun
 from cluster.cli.main import main
 from cluster.game import Moment
 from cluster.panel import Panel
-from cluster.rundir import RunDir
 from cluster.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
 from tests.cluster.helpers import PATIENCE, command, environment
 from tests.cluster.records import refused
 from tests.small_run import small_settings
+from training.run_dir import RunDir
+from training.settings import to_dict
 
 ROOT = Path(__file__).parents[2]
 COLOUR = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m")

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from agents import checkpoint
 from cluster.cli.main import main
 from cluster.fleet.run import FleetRun
 from cluster.gan_frames import player_of
-from cluster.resume import resume
-from cluster.rundir import RunDir
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TIMEOUT, catch_settings, read_json, same_tree, tree
 from tests.cluster.records import checked_summary, refused, saved
+from training import checkpoint
+from training.resume import resume
+from training.run_dir import RunDir
 
 
 def truncated(file: Path) -> None:

@@ -11,10 +11,11 @@ from ray import tune
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from agents.config import Settings, flat, to_dict
+from agents.config import Settings
 from agents.presets import cartpole
 from cluster.fleet.algorithm import QuarterdeckConfig
 from cluster.rllib.served import HOOKS, INTERNAL, LINKS, REMEDIES, SERVED, refusal, spoken
+from training.settings import flat, to_dict
 
 Call = Callable[[QuarterdeckConfig], Any]
 BOTH = [  # through the tree, through RLlib, what the settings then say

@@ -10,18 +10,19 @@ import psutil
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.config import Settings, changed, flat, from_dict
+from agents.config import Settings
 from agents.presets import catch
 from benchmarks.sweep import finished
 from cluster.cli.main import main
-from cluster.ledger import rounds_of, rows_of
-from cluster.rundir import RunDir
 from cluster.settings_file import read_settings
 from cluster.tuning.session import ENDLESS
 from cluster.tuning.space import read_space
 from cluster.tuning.sweep import Sweep, search
 from tests.cluster.helpers import PATIENCE, TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.sweeps import started, trial_that_trains
+from training.csv_table import rounds_of, rows_of
+from training.run_dir import RunDir
+from training.settings import changed, flat, from_dict
 
 TINY = {
     "stop.steps": 480,

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cluster.ledger import Row
 from cluster.tuning.results import importance
 from cluster.tuning.space import Range
+from training.csv_table import Row
 
 TRIALS = 8  # as `quarterdeck sweep` has without --trials
 SPACE = {

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from agents.config import Settings, changed, flat
+from agents.config import Settings
 from agents.presets import PRESETS, catch
 from cluster.settings_file import OWN, kind_of, read_settings, write_settings
 from cluster.tuning.session import ENDLESS
 from cluster.tuning.space import SPACES, Range, range_of, read_space, require_cloneable
 from cluster.tuning.sweep import Sweep, scheduler_of
+from training.settings import changed, flat
 
 EVERY_WAY = """
 "learner.learning-rate" = {log = [1e-4, 1e-2]}

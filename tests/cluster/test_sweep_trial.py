@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from ray.tune.experiment import Trial
 
-from agents import checkpoint
-from agents.config import changed
 from agents.presets import catch
 from agents.serial import SerialRun
-from cluster.ledger import append_row, drop_half_row, rounds_of
 from cluster.tuning.results import draw, importance, trials_of
 from cluster.tuning.schedulers import Halving
 from cluster.tuning.space import Range
 from cluster.tuning.trial import Plan, SweepTrial
 from tests.cluster.helpers import same_tree
+from training import checkpoint
+from training.csv_table import append_row, drop_half_row, rounds_of
+from training.settings import changed
 
 SETTINGS = changed(
     catch(),

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.config import Settings, from_dict
+from agents.config import Settings
 from agents.policy import epsilons
 from cluster.cli.main import main
 from tests.cluster.helpers import (
@@ -27,6 +27,7 @@ from tests.cluster.helpers import (
     wait_until,
 )
 from tests.cluster.records import checked_summary, learns, saved, scalars
+from training.settings import from_dict
 
 
 def test_a_serial_run_leaves_what_it_should(catch_run: Path) -> None:

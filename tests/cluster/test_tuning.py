@@ -13,12 +13,13 @@ from agents.tabular import taxi
 from cluster.cli import gan_sweep, main
 from cluster.cli.ablation import _ablate
 from cluster.cli.commands import COMMANDS
-from cluster.rundir import RunDir, write_json
 from cluster.tables import TABULAR_PRESETS
 from cluster.tuning.ablation_settings import Ablation, lecture
 from cluster.tuning.session import ray_for_tune
 from tests.cluster.helpers import read_json
 from tests.cluster.test_one_writer import record_of
+from training.files import write_json
+from training.run_dir import RunDir
 
 
 @pytest.mark.ray

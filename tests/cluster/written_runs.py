@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from agents.config import to_dict
-from agents.evaluation import Scores, protocol_rules
+from agents.evaluation import Scores, protocol_name, protocol_rules
 from agents.presets import PRESETS
-from cluster.curve import COLUMNS
-from cluster.rundir import RunDir, protocol_name
 from envs.base import WorldSettings
+from training.curve import COLUMNS
+from training.run_dir import RunDir
+from training.settings import to_dict
 
 Point = tuple[int, float | None, float | None, float | None]  # frames, all_lanes, low_epsilon, evaluation
 CURVE: tuple[Point, ...] = ((400, None, None, None), (1_000_000, -20.0, -19.0, None), (2_000_000, -4.0, -2.0, 3.5))

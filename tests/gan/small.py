@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gan.config import GanSettings, changed
+from gan.config import GanSettings
+from training.settings import changed
 
 TINY = {
     "network.latent": 8,

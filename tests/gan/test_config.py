@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from gan.config import GanSettings, changed, from_dict, to_dict
+from gan.config import GanSettings
 from gan.data import DataSettings
 from gan.networks import Discriminator, Generator
 from gan.presets import PRESETS
+from training.settings import changed, from_dict, to_dict
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "batch norm under r1r2": ({"network.discriminator_norm": "batch"}, "mixes the images of a batch"),
@@ -48,7 +49,7 @@ def test_impossible_settings_are_refused(case: str) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_plain_and_come_back(preset: str) -> None:
     settings = PRESETS[preset]()
-    assert from_dict(json.loads(json.dumps(to_dict(settings)))) == settings
+    assert from_dict(GanSettings, json.loads(json.dumps(to_dict(settings)))) == settings
     shape = (settings.data.stack, 28, 28) if preset not in ("atari", "own") else (3, 64, 64)
     Generator(settings.network, shape, 10)
     Discriminator(settings.network, shape, 10)

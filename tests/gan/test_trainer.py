@@ -12,11 +12,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from agents import checkpoint
 from gan.data import Images, to_float
 from gan.sampling import sample
 from gan.trainer import Trainer
 from tests.gan.small import leaves, same, tiny
+from training import checkpoint
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},

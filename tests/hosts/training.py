@@ -11,10 +11,10 @@ from typing import Any
 
 import psutil
 
-from agents import checkpoint
 from tests.cluster.helpers import PATIENCE, TINY_CATCH, wait_until
 from tests.hosts.hosts import Host
 from tests.hosts.ray_hosts import RayHosts
+from training import checkpoint
 
 SETTINGS = [
     *TINY_CATCH,

@@ -37,7 +37,7 @@ Actor(learner.online, precision="{precision}").values(obs.numpy())
 """
 GAN_STEP = """
 import dataclasses
-from gan.config import changed
+from training.settings import changed
 from gan.data import load
 from gan.presets import {preset} as preset
 from gan.trainer import Trainer

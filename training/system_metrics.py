@@ -1,4 +1,4 @@
-"""How much of a machine a run takes, and what keeps its processes fast."""
+"""How much of a machine a run takes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import time
 
 import psutil
 import torch
-
-from agents.memory import keep_freed_memory
 
 GIB = float(2**30)
 GPU_SECONDS = 5.0  # between two questions to the driver of a GPU
@@ -38,13 +36,3 @@ class GpuMeter:
         with contextlib.suppress(Exception):  # NVML's errors derive from nothing narrower, and end no training
             found["gpu_busy_percent"] = float(torch.cuda.utilization(self.device))
         return found
-
-
-def prepare_process() -> None:
-    """Undo what slows a process of RLlib's down: call it after RLlib has seeded, before anything large is made.
-
-    With a seed, RLlib makes torch deterministic, and torch then fills every new tensor before it is written. Our
-    operations are deterministic on a CPU without that.
-    """
-    torch.use_deterministic_algorithms(False)
-    keep_freed_memory()

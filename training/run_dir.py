@@ -13,11 +13,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cluster.curve import cut_curve
-from cluster.locks import lock
+from training.curve import cut_curve
+from training.files import part_of, write_json
+from training.locks import lock
 
 MARKER = "run.json"
-RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
 
 
 class RunDir:
@@ -43,7 +43,7 @@ class RunDir:
             raise ValueError(
                 f"{self.path} already holds a run: add --resume to go on with it, or name another --run-dir"
             )
-        started = self.path / f"{MARKER}.part"  # by a run that was killed in its first moment
+        started = part_of(self.path / MARKER)  # by a run that was killed in its first moment
         if self.path.exists() and (not self.path.is_dir() or any(path != started for path in self.path.iterdir())):
             raise ValueError(f"{self.path} is not an empty directory, and no run of ours: name another --run-dir")
 
@@ -57,7 +57,7 @@ class RunDir:
         try:
             self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
-            self._hold(self.path / f"{MARKER}.part")
+            self._hold(part_of(self.path / MARKER))
         except OSError as error:
             raise self._unwritable(error) from None
         self.require_free()  # no other process was first
@@ -100,7 +100,7 @@ class RunDir:
         if self._held is None:
             return
         if not (self.path / MARKER).exists():
-            (self.path / f"{MARKER}.part").unlink(missing_ok=True)
+            part_of(self.path / MARKER).unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # somebody else has put something there
                 for folder in self._made:
                     folder.rmdir()
@@ -109,8 +109,8 @@ class RunDir:
 
     def rewind(self, agent_steps: int) -> None:
         """Drop what a run that was killed left beyond its checkpoint at `agent_steps`, and all that is half-written."""
-        for name in (f"{MARKER}.part", f"{self.summary.name}.part", f"{self.curve_csv.name}.part", "curve.part.png"):
-            (self.path / name).unlink(missing_ok=True)
+        for file in (self.path / MARKER, self.summary, self.curve_csv, self.curve_png):
+            part_of(file).unlink(missing_ok=True)
         for part in self.checkpoints.glob("agent_steps-*.part"):
             shutil.rmtree(part)
         if self.curve_csv.exists():
@@ -142,24 +142,3 @@ def default_run_dir(preset: str, env: str, seed: int) -> Path:
     taken = {path.name for path in Path("runs").glob(f"{name}*")}
     names = (name if index == 1 else f"{name}-{index}" for index in range(1, len(taken) + 2))
     return Path("runs") / next(free for free in names if free not in taken)
-
-
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write all of it or nothing."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(value, indent=2) + "\n")
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def protocol_name(protocol: dict[str, Any]) -> str:
-    """Every rule that decides what a score means, as part of a file name; the same for all games."""
-    parts = [str(protocol["name"])]
-    for key in RULES:
-        if key in protocol:
-            value = protocol[key]
-            parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")
-    return "-".join(parts)

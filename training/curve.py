@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+
+from training.files import whole, write_text
 
 matplotlib.use("Agg")
 COLUMNS = ("seconds", "agent_steps", "frames", "updates", "all_lanes", "low_epsilon", "evaluation")
@@ -44,16 +45,13 @@ def save_figure(figure: Any, picture: Path, *, dpi: int = 100) -> None:
     """Write a picture whole or not at all, and free the figure."""
     from matplotlib import pyplot
 
-    part = picture.with_name(f"{picture.stem}.part.png")
-    figure.savefig(part, dpi=dpi)
+    with whole(picture) as part:
+        figure.savefig(part, dpi=dpi)
     pyplot.close(figure)
-    part.replace(picture)
 
 
 def cut_curve(table: Path, agent_steps: int) -> None:
     """Keep the rows up to `agent_steps`. A run that was killed has written more, and perhaps half of a last one."""
     rows = [row for row in table.read_text().splitlines(keepends=True) if row.endswith("\n")]
     kept = rows[:1] + [row for row in rows[1:] if int(row.split(",")[1]) <= agent_steps]
-    part = table.with_name(f"{table.name}.part")
-    part.write_text("".join(kept))
-    os.replace(part, table)
+    write_text(table, "".join(kept))

@@ -1,0 +1,63 @@
+"""Files that are whole or absent, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Picture = NDArray[np.uint8]  # [H, W, 3]
+
+
+def part_of(file: Path) -> Path:
+    """The name beside `file`, of the same suffix, under which it is written."""
+    return file.with_name(f"{file.stem}.part{file.suffix}")
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """Write under the name that this gives: it becomes `file` at the end, or is deleted if there is none."""
+    part = part_of(file)
+    try:
+        yield part
+        os.replace(part, file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text."""
+    with whole(file) as part:
+        part.write_text(text)
+
+
+def write_json(file: Path, value: dict[str, Any]) -> None:
+    """Write an object as JSON."""
+    write_text(file, json.dumps(value, indent=2) + "\n")
+
+
+def write_png(file: Path, picture: Picture, scale: int = 2) -> None:
+    """Write a picture, every pixel `scale` pixels wide."""
+    with whole(file) as part:
+        enlarged(picture, scale).save(part)
+
+
+def write_gif(file: Path, pictures: list[Picture], frames_per_second: float = 12.0, scale: int = 2) -> None:
+    """Write an endless animation."""
+    images = [enlarged(picture, scale) for picture in pictures]
+    duration = round(1000 / frames_per_second)
+    with whole(file) as part:
+        images[0].save(part, save_all=True, append_images=images[1:], duration=duration, loop=0)
+
+
+def enlarged(picture: Picture, scale: int) -> Image.Image:
+    """A picture with every pixel `scale` pixels wide."""
+    return Image.fromarray(picture.repeat(scale, axis=0).repeat(scale, axis=1))

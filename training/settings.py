@@ -1,0 +1,115 @@
+"""What every tree of settings shares: values of the kinds that annotations name; plain values in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+T = TypeVar("T")
+WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", NoneType: "none"}
+
+
+@cache
+def kinds_of(settings: type[Any]) -> dict[str, tuple[type, ...]]:
+    """What each field of a settings class may hold: classes, of which a `Literal` counts as its members' own."""
+    return {name: _parts(kind) for name, kind in get_type_hints(settings).items()}
+
+
+def _parts(kind: Any) -> tuple[type, ...]:
+    if get_origin(kind) is Literal:
+        return tuple(dict.fromkeys(type(value) for value in get_args(kind)))
+    if isinstance(kind, UnionType):
+        return tuple(part for one in get_args(kind) for part in _parts(one))
+    return (kind,)
+
+
+def checked_kind(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
+    """`value` where it is of one of the kinds; a whole number may stand for a number, and a scalar of numpy for both.
+
+    Raises:
+        ValueError: it is of another kind.
+    """
+    plain = value.item() if isinstance(value, np.generic) else value
+    fits = type(plain) in kinds or (type(plain) is int and float in kinds)
+    if not fits and not (dataclasses.is_dataclass(plain) and isinstance(plain, kinds)):
+        words = " or ".join(WORDS.get(kind, kind.__name__) for kind in kinds)
+        raise ValueError(f"{name} is {shown(value)}: {words} belongs there")
+    return plain
+
+
+def shown(value: Any) -> str:
+    """A value in one short line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def check_kinds(settings: Any) -> None:
+    """For `__post_init__`: every field is of its kind, and numbers are Python's own, as JSON wants them.
+
+    Raises:
+        ValueError: a field is of another kind; it is named as in the tree, "replay.n_step".
+    """
+    made: Any = type(settings)
+    section = made.__name__.removesuffix("Settings").lower()
+    for name, kinds in kinds_of(made).items():
+        value = getattr(settings, name)
+        plain = checked_kind(f"{section}.{name}" if section else name, value, kinds)
+        if plain is not value:
+            object.__setattr__(settings, name, plain)
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Settings as nested plain values, for JSON."""
+    return dataclasses.asdict(settings)
+
+
+def flat(settings: Any) -> dict[str, Any]:
+    """Settings by dotted name: {"learner.gamma": 0.99, "seed": 0, ...}."""
+    return {
+        f"{name}.{key}" if isinstance(value, dict) else name: item
+        for name, value in to_dict(settings).items()
+        for key, item in (value.items() if isinstance(value, dict) else [("", value)])
+    }
+
+
+def changed(settings: T, values: dict[str, Any]) -> T:
+    """The settings with some values replaced, by dotted name as in `flat`.
+
+    Raises:
+        ValueError: a name is unknown or a value impossible.
+    """
+    tree = to_dict(settings)
+    for name, value in values.items():
+        section, _, key = name.rpartition(".")
+        branch = tree.setdefault(section, {}) if section else tree
+        if not isinstance(branch, dict):
+            raise ValueError(f"no setting is called {name!r}: {section} has no settings of its own")
+        branch[key] = value
+    return from_dict(type(settings), tree)
+
+
+def from_dict(kind: type[T], values: dict[str, Any]) -> T:
+    """Inverse of `to_dict` for the settings class `kind`.
+
+    Raises:
+        ValueError: a name is unknown or a value impossible.
+    """
+    known = {f.name: f for f in dataclasses.fields(cast(Any, kind))}
+    unknown = set(values) - set(known)
+    if unknown:
+        raise ValueError(f"unknown settings {sorted(unknown)}: this version knows {sorted(known)}")
+    sections = {name: f.default_factory for name, f in known.items() if f.default_factory is not dataclasses.MISSING}
+    for name in set(values) & set(sections):
+        if not isinstance(values[name], dict):
+            raise ValueError(f"settings {name} is {values[name]!r}: give a table of its settings")
+    made = {
+        name: from_dict(type(sections[name]()), value) if name in sections else value for name, value in values.items()
+    }
+    try:
+        return kind(**made)
+    except TypeError as error:  # a value of another kind than the setting's
+        raise ValueError(f"impossible {kind.__name__}: {error}") from None
