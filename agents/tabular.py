@@ -23,6 +23,7 @@ from agents.evaluation import Scores, envs_for, evaluation_seed
 from envs import make_world
 from envs.base import TimeStep, WorldSettings
 from training import checkpoint
+from training.settings import check_kinds
 
 Indices = NDArray[np.int64]  # [E] states or actions
 Table = NDArray[np.float64]  # [S, A]
@@ -56,6 +57,7 @@ class TabularSettings:
     """Agent steps between two progress reports."""
 
     def __post_init__(self) -> None:
+        check_kinds(self, "")
         for name in ("steps", "num_envs", "report_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: give at least 1")

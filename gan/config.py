@@ -10,6 +10,7 @@ from gan.losses import LossSettings
 from gan.networks import NetworkSettings
 from gan.scores import ScoreSettings
 from training.device import Precision, resolve_device
+from training.settings import check_kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class TrainingSettings:
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if min(self.images, self.batch_size, self.critic_steps) < 1 or self.average_images < 0:
             raise ValueError("training.images, batch_size and critic_steps must be 1 or more, average_images 0 or more")
         for name in ("generator_rate", "discriminator_rate"):
@@ -65,6 +67,7 @@ class GanSettings:
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
+        check_kinds(self, "")
         if not 0 <= self.seed < 2**31 or self.minutes <= 0:
             raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
         norm, penalty = self.network.discriminator_norm, self.loss.penalty

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan.files import DataError, Found, read, read_npz
+from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -35,6 +36,7 @@ class DataSettings:
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.size < 0 or self.stack < 1:
             raise ValueError("data.size must be 0 or more, data.stack 1 or more")
 

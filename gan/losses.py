@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan.layers import slope_at_images
+from training.settings import check_kinds
 
 LossKind = Literal["minimax", "nonsaturating", "least_squares", "hinge", "wasserstein", "relativistic"]
 PenaltyKind = Literal["none", "r1", "r1r2", "gradient"]
@@ -28,6 +29,7 @@ class LossSettings:
     every: int = 1  # discriminator updates between two with the penalty, which then counts `every` times
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.kind not in get_args(LossKind):
             raise ValueError(f"loss.kind is {self.kind!r}: use one of {', '.join(get_args(LossKind))}")
         if self.penalty not in get_args(PenaltyKind):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from gan.layers import FlattenNHWC, SelfAttention, SmoothConv2d, UnflattenNHWC
+from training.settings import check_kinds
 
 Kind = Literal["dcgan", "mlp"]
 GeneratorNorm = Literal["batch", "none"]
@@ -36,6 +37,7 @@ class NetworkSettings:
     attention: bool = False  # a self-attention block in both at half the resolution (Zhang et al. 2019)
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         for name, kinds in (("kind", Kind), ("generator_norm", GeneratorNorm)):
             if getattr(self, name) not in get_args(kinds):
                 raise ValueError(f"network.{name} is {getattr(self, name)!r}: use one of {', '.join(get_args(kinds))}")

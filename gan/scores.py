@@ -20,6 +20,7 @@ from gan.metrics import (
     nearest,
     precision_recall,
 )
+from training.settings import check_kinds
 
 Scores = dict[str, float | int | str]
 NEIGHBOURS = 1_000  # images a side for the scores that compare each with each
@@ -34,6 +35,7 @@ class ScoreSettings:
     every_images: int = 50_000  # training images between two judgements; 0 judges at the end only
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         if self.samples < 32 or self.every_images < 0:
             raise ValueError("scores.samples must be 32 or more, scores.every_images 0 or more")
 

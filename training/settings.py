@@ -47,14 +47,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def check_kinds(settings: Any) -> None:
+def check_kinds(settings: Any, section: str | None = None) -> None:
     """For `__post_init__`: every field is of its kind, and numbers are Python's own, as JSON wants them.
+
+    `section` is where these settings stand in the tree, "" at its root; by default LearnerSettings stand at "learner".
 
     Raises:
         ValueError: a field is of another kind; it is named as in the tree, "replay.n_step".
     """
     made: Any = type(settings)
-    section = made.__name__.removesuffix("Settings").lower()
+    section = made.__name__.removesuffix("Settings").lower() if section is None else section
     for name, kinds in kinds_of(made).items():
         value = getattr(settings, name)
         plain = checked_kind(f"{section}.{name}" if section else name, value, kinds)

@@ -12,6 +12,7 @@ from agents.config import FleetSettings, Settings, StopSettings
 from agents.learner import LearnerSettings
 from agents.networks import NetworkSettings
 from agents.policy import ExplorationSettings
+from agents.tabular import TabularSettings
 from agents.transitions import ReplaySettings
 from envs import WorldSettings
 from training.settings import changed, from_dict, to_dict
@@ -29,6 +30,7 @@ WRONG: list[tuple[type[Any], str, Any, str]] = [
     (WorldSettings, "life_signal", 0, "world.life_signal is 0: true or false belongs there"),
     (FleetSettings, "runners", "2", "fleet.runners is '2': a whole number belongs there"),
     (StopSettings, "score", "high", "stop.score is 'high': a number or none belongs there"),
+    (TabularSettings, "epsilon", "all", "epsilon is 'all': a number belongs there"),
     (Settings, "seed", 1.0, "seed is 1.0: a whole number belongs there"),
 ]
 

@@ -33,9 +33,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "seed": ({"seed": -1}, "seed is a number"),
     "minutes": ({"minutes": 0.0}, "minutes are above 0"),
     "samples": ({"scores.samples": 3}, "32 or more"),
-    "unknown": ({"loss.gamma": 1.0}, "unknown or impossible setting among loss.gamma"),
-    "unknown section": ({"lost.weight": 1.0}, "unknown or impossible setting"),
-    "wrong type": ({"loss.weight": "much"}, "unknown or impossible setting"),
+    "unknown": ({"loss.gamma": 1.0}, r"unknown settings \['gamma'\]: this version knows"),
+    "unknown section": ({"lost.weight": 1.0}, r"unknown settings \['lost'\]"),
+    "wrong type at the root": ({"seed": 1.5}, "seed is 1.5: a whole number belongs there"),
+    "wrong type": ({"loss.weight": "much"}, "loss.weight is 'much': a number belongs there"),
 }
 
 
