@@ -16,7 +16,7 @@ train: install
 
 # Files in their own order: the default leaves those of few, long tests for the end, all at once.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not hosts"
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not hosts"
 
 # Hosts of Linux namespaces: as root on Linux with iproute2, openssh-server and rsync; skipped elsewhere.
 test-cluster: $(VENV)/.dev

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any
 
 import ray
 
 from agents.config import Settings
+from training.messages import say
 
+STARTS = 5  # of a Ray of our own
 WORKER_ENV = {
     "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep: processes share the cores instead of spinning on them
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # actors that asked for no GPU see none
@@ -34,7 +37,7 @@ def start_ray(processes: int) -> bool:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
     for name, value in WORKER_ENV.items():  # inherited; workers of a runtime_env would not be started ahead of need
         os.environ.setdefault(name, value)
-    ray.init(
+    start_own(
         address="local",  # whatever Ray runs on this machine already: what is to be used, RAY_ADDRESS names
         num_cpus=max(os.cpu_count() or 1, processes),
         include_dashboard=False,
@@ -42,6 +45,21 @@ def start_ray(processes: int) -> bool:
         logging_level=logging.WARNING,
     )
     return True
+
+
+def start_own(**options: Any) -> None:
+    """`ray.init`, again where Ray has given up on itself: it gives its own servers half a minute to come up.
+
+    On a machine whose cores are busy with something else they take longer, and nobody can tell Ray to wait.
+    """
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # Ray raises nothing narrower
+            if not left or "timed out during startup" not in str(error):
+                raise
+            say("Ray has not come up within half a minute; trying once more")
 
 
 def processes_of(settings: Settings) -> int:

@@ -43,9 +43,9 @@ def oracle(actor: Actor, settings: Settings, episodes: int) -> Scores:
 
 
 def breakout(epsilon: float, seed: int, **network: Any) -> Settings:
-    """Games of a hundred agent steps at most: each skips many frames."""
+    """Games of fifty agent steps at most: each skips many frames."""
     return Settings(
-        world=WorldSettings(env="breakout", frame_skip=12, frame_cap=960),
+        world=WorldSettings(env="breakout", frame_skip=12, frame_cap=480),
         network=NetworkSettings(layer_norm=True, **network),
         evaluation=EvaluationSettings(protocol="training", epsilon=epsilon),
         seed=seed,

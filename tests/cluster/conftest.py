@@ -35,7 +35,9 @@ def ray_cluster() -> Iterator[None]:
     """A cluster of this process alone, gone with it."""
     import ray
 
-    ray.init(
+    from cluster.connect import start_own
+
+    start_own(
         num_cpus=4,
         include_dashboard=False,
         log_to_driver=False,

@@ -12,6 +12,7 @@ from agents.evaluation import Scores
 from agents.evaluation import evaluate_network as evaluate
 from agents.serial import SerialRun
 from cluster.cli.main import main
+from cluster.connect import STARTS, start_own
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program
 
 PROGRAM = """
@@ -61,3 +62,27 @@ def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.Monk
     words = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "run")]
     assert main(words) == 0
     assert happened[:2] == ["closed", "evaluates"]
+
+
+def test_a_ray_that_gives_up_on_itself_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does where the cores are busy; any other failure is told at once."""
+    said: list[str] = []
+    monkeypatch.setattr("cluster.connect.say", said.append)
+    failures = [Exception("The current node timed out during startup. This could happen because"), None]
+
+    def init(**options: int) -> None:
+        assert options == {"num_cpus": 3}
+        if failure := failures.pop(0):
+            raise failure
+
+    monkeypatch.setattr("cluster.connect.ray.init", init)
+    start_own(num_cpus=3)
+    assert said == ["Ray has not come up within half a minute; trying once more"]
+    failures[:] = [failures_of_ray := Exception("no such address"), None]
+    with pytest.raises(Exception, match="no such address") as caught:
+        start_own(num_cpus=3)
+    assert caught.value is failures_of_ray
+    failures[:] = [Exception("timed out during startup")] * STARTS
+    with pytest.raises(Exception, match="timed out"):
+        start_own(num_cpus=3)
+    assert not failures
