@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from agents.frames import BLOCK
-from agents.networks import NetworkSettings, QNetwork
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.replay.frames import BLOCK
 
 WEIGHTS, CARD, PROGRAM = "policy.safetensors", "policy.json", "policy.pt2"
 FORMAT = 1
@@ -43,7 +43,7 @@ class Policy(nn.Module):
 
 
 def _stacked(frames: Tensor) -> Tensor:
-    """Pixels [B, K, H, W] -> blocks [B, P, K, D] (`agents.frames`)."""
+    """Pixels [B, K, H, W] -> blocks [B, P, K, D] (`agents.replay.frames`)."""
     batch, stack, height, width = frames.shape
     cells = frames.reshape(batch, stack, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
     return cells.permute(0, 2, 4, 1, 3, 5).reshape(batch, -1, stack, BLOCK * BLOCK)

@@ -20,11 +20,12 @@ import numpy as np
 import psutil
 import ray
 
-from agents.config import FleetSettings, Settings
-from agents.frames import to_blocks
-from agents.presets import pong
-from agents.rollout import Tally
-from agents.transitions import Chunk
+from agents.acting.rollout import Tally
+from agents.dqn.presets import pong
+from agents.dqn.settings import Settings
+from agents.replay.frames import to_blocks
+from agents.replay.transitions import Chunk
+from agents.settings import FleetSettings
 from benchmarks.speed import say
 from cluster.connect import start_ray
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig

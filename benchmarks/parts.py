@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from agents.frames import to_blocks
-from agents.networks import BlockConv
-from agents.transitions import Chunk
+from agents.networks.layers import BlockConv
+from agents.replay.frames import to_blocks
+from agents.replay.transitions import Chunk
 from benchmarks.speed import say
 from cluster.fleet.compression import pack
 from envs import make_world

@@ -19,14 +19,14 @@ from typing import get_args
 import numpy as np
 import torch
 
-from agents.frames import blocks_shape
-from agents.learner import Learner
-from agents.presets import pong
-from agents.rollout import Actor
-from agents.transitions import Batch
-from gan.data import load
-from gan.presets import digits
-from gan.trainer import Trainer
+from agents.acting.policy import Actor
+from agents.dqn.learner import Learner
+from agents.dqn.presets import pong
+from agents.replay.frames import blocks_shape
+from agents.replay.transitions import Batch
+from gan.data.images import load
+from gan.standard.presets import digits
+from gan.standard.trainer import Trainer
 from training.device import Precision, bf16_cost, resolve_precision
 from training.process import keep_freed_memory
 from training.provenance import hardware

@@ -29,12 +29,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 
-from agents.config import FleetSettings, Settings
-from agents.frames import blocks_shape
-from agents.learner import Learner
-from agents.presets import pong
-from agents.rollout import Actor
-from agents.transitions import Batch
+from agents.acting.policy import Actor
+from agents.dqn.learner import Learner
+from agents.dqn.presets import pong
+from agents.dqn.settings import Settings
+from agents.replay.frames import blocks_shape
+from agents.replay.transitions import Batch
+from agents.settings import FleetSettings
 from cluster.fleet.run import FleetRun
 from envs import make_world
 from training.process import keep_freed_memory

@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
 from training.messages import say
 
 STARTS = 5  # of a Ray of our own

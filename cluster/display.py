@@ -11,8 +11,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from agents.config import Settings
-from agents.stats import RunStats
+from agents.dqn.settings import Settings
+from agents.dqn.stats import RunStats
 
 PLAIN_SECONDS = 30.0  # between two lines where the output is no terminal
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.config import Settings
-from agents.evaluation import policy_of
-from agents.frames import FrameStack, blocks_shape, to_blocks
-from agents.policy import epsilon_greedy
+from agents.acting.exploration import epsilon_greedy
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import policy_of
+from agents.replay.frames import FrameStack, blocks_shape, to_blocks
 from envs import World, WorldSettings, make_world
 from envs.atari import game_name
-from gan.data import DataSettings, Images, load
+from gan.data.images import DataSettings, Images, load
 from training import checkpoint
 from training.resume import read_newest
 from training.run_dir import MARKER, RunDir

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from gan.config import GanSettings
+from gan.standard.settings import GanSettings
 from training.settings import changed
 
 

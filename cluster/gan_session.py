@@ -9,10 +9,10 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from cluster.display import LiveLine, clock
-from cluster.gan_album import add_grid, close_album, grid_file, rewind
 from cluster.gan_curve import COLUMNS, draw_curve
-from cluster.gan_run import CHUNK, GanRun, report, trainer_of
 from gan.export import export_generator
+from gan.run import CHUNK, GanRun, report, trainer_of
+from gan.samples.writer import add_grid, close_album, grid_file, rewind
 from training import checkpoint
 from training.csv_table import append_row
 from training.files import write_json

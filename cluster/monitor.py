@@ -14,11 +14,11 @@ from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.plugins.image.metadata import create_summary_metadata
 from torch.utils.tensorboard import SummaryWriter
 
-from agents.config import Settings
-from agents.rollout import Actor
-from cluster.overview import CLOSING, LAYOUT, hparams_of, table
-from cluster.pictures import animation, begin_of_game, strip
-from cluster.throughput import throughput
+from agents.acting.policy import Actor
+from agents.dqn.charts import CLOSING, LAYOUT, hparams_of, table
+from agents.dqn.settings import Settings
+from agents.dqn.throughput import throughput
+from agents.playback.pictures import animation, begin_of_game, strip
 from training.run_dir import RunDir
 from training.settings import flat
 from training.system_metrics import machine

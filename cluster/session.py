@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-from agents.config import Settings
-from agents.evaluation import evaluate_network, policy_of
-from agents.limiter import SamplesPerInsert
-from agents.policy import epsilons
-from agents.rollout import Actor
-from agents.stats import RunStats
+from agents.acting.exploration import epsilons
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.dqn.stats import RunStats
+from agents.evaluation.evaluate import evaluate_network, policy_of
+from agents.replay.limiter import SamplesPerInsert
 from cluster.display import Display
 from cluster.errors import FleetError, LearnerLost
 from cluster.monitor import Monitor
@@ -28,7 +28,7 @@ REPORT_SECONDS = 5.0
 
 
 class Run(Protocol):
-    """What trains: `agents.serial.SerialRun` or `cluster.fleet.run.FleetRun`."""
+    """What trains: `agents.dqn.serial.SerialRun` or `cluster.fleet.run.FleetRun`."""
 
     stats: RunStats
     limiter: SamplesPerInsert

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
 from training.files import write_text
 from training.settings import WORDS, changed, flat
 

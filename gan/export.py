@@ -16,11 +16,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from gan import sampling
-from gan.config import GanSettings
-from gan.data import Pixels
-from gan.networks import Generator
-from gan.trainer import Trainer
+from gan.data.images import Pixels
+from gan.samples import sampling
+from gan.standard.networks import Generator
+from gan.standard.settings import GanSettings
+from gan.standard.trainer import Trainer
 from training.settings import from_dict, to_dict
 
 WEIGHTS, CARD = "generator.safetensors", "generator.json"

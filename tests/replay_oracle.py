@@ -9,10 +9,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.frames import to_blocks
-from agents.keys import LANE_BITS
-from agents.replay import ReplayShard
-from agents.transitions import Batch, Chunk, ReplaySettings
+from agents.replay.frames import to_blocks
+from agents.replay.keys import LANE_BITS
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Batch, Chunk, ReplaySettings
 
 FRAME_SHAPE = (4, 4)  # one block: enough for a code, and fast
 GAMMA = 0.9

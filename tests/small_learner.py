@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.learner import Learner, LearnerSettings
-from agents.networks import NetworkSettings
-from agents.transitions import Batch
+from agents.dqn.learner import Learner, LearnerSettings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.transitions import Batch
 
 A, SHAPE, STACK, N = 3, (4,), 2, 2
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from agents.config import EvaluationSettings, FleetSettings, Settings
-from agents.learner import LearnerSettings
-from agents.networks import NetworkSettings
-from agents.policy import ExplorationSettings
-from agents.transitions import ReplaySettings
+from agents.acting.exploration import ExplorationSettings
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.settings import Settings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.transitions import ReplaySettings
+from agents.settings import EvaluationSettings, FleetSettings
 from envs import WorldSettings
 
 SECTIONS: dict[str, Any] = {

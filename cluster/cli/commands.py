@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-PRESETS = ("pong", "atari", "cartpole", "catch")  # of deep Q-learning: `agents.presets`
-TABULAR_PRESETS = ("taxi",)  # `cluster.tables`
-GAN_PRESETS = ("digits", "fashion", "stacked", "original", "dcgan", "atari", "own")  # `gan.presets`
+PRESETS = ("pong", "atari", "cartpole", "catch")  # of deep Q-learning: `agents.dqn.presets`
+TABULAR_PRESETS = ("taxi",)  # `agents.tabular.run`
+GAN_PRESETS = ("digits", "fashion", "stacked", "original", "dcgan", "atari", "own")  # `gan.standard.presets`
 
 
 class Command(NamedTuple):

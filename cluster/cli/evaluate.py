@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from agents.config import Settings
-from agents.evaluation import evaluate_network, policy_of, protocol_name, told
-from agents.stats import counters
+from agents.dqn.settings import Settings
+from agents.dqn.stats import counters
+from agents.evaluation.evaluate import evaluate_network, policy_of, told
+from agents.evaluation.protocol import protocol_name
+from agents.saved_policy import read_policy, record_of
+from agents.tabular.run import TABULAR_PRESETS, evaluate_table
 from cluster.cli.options import Evaluate
 from cluster.display import Display
-from cluster.saved_policy import read_policy, record_of
-from cluster.tables import TABULAR_PRESETS, evaluate_table
 from training.files import write_json
 from training.run_dir import RunDir
 from training.settings import from_dict

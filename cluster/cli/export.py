@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
+from agents.dqn.stats import counters
 from agents.export import Policy, make_policy, save_policy, save_program
-from agents.stats import counters
+from agents.saved_policy import read_policy, record_of
+from agents.tabular.run import TABULAR_PRESETS
 from cluster.cli.options import Export
-from cluster.saved_policy import read_policy, record_of
-from cluster.tables import TABULAR_PRESETS
 from envs import make_world
 from training.run_dir import RunDir
 from training.settings import from_dict

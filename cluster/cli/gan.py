@@ -15,15 +15,15 @@ from cluster.cli.commands import preset_of
 from cluster.cli.options import GanSample
 from cluster.gan_frames import images_of
 from cluster.gan_options import GanOptions
-from cluster.gan_run import GanRun
 from cluster.gan_session import GanSession
-from gan.config import GanSettings
+from gan.evaluation.features import extractor_for
+from gan.evaluation.scores import Judge
 from gan.export import load_generator
-from gan.features import extractor_for
-from gan.pictures import fixed_grid, walk
-from gan.presets import PRESETS
-from gan.scores import Judge
-from gan.trainer import Trainer
+from gan.run import GanRun
+from gan.samples.pictures import fixed_grid, walk
+from gan.standard.presets import PRESETS
+from gan.standard.settings import GanSettings
+from gan.standard.trainer import Trainer
 from training.device import said_precision, used_precision
 from training.files import write_gif, write_png
 from training.interrupt import Interrupt

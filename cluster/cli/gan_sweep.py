@@ -12,14 +12,14 @@ from torch.utils.tensorboard import SummaryWriter
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
 from cluster.cli.gan import cache_of, prepared, told
-from cluster.gan_album import close_album
-from cluster.gan_run import Best, GanRun, report, trainer_of
 from cluster.tuning.gan_results import trials_of, winner_of, write_tables
 from cluster.tuning.gan_tuner import GanSweep, search
 from cluster.tuning.session import ENDLESS, ray_for_tune
-from gan.config import GanSettings
 from gan.export import export_generator
-from gan.presets import PRESETS
+from gan.run import Best, GanRun, report, trainer_of
+from gan.samples.writer import close_album
+from gan.standard.presets import PRESETS
+from gan.standard.settings import GanSettings
 from training.csv_table import drop_half_row, rounds_of
 from training.files import write_json
 from training.process import keep_freed_memory

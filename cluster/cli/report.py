@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from agents.report.figures import draw_curves, draw_improvements, draw_profiles
+from agents.report.runs import RunResult, distinct, read_run
+from agents.report.scores import Row, rows_of
+from agents.report.tables import markdown, score_table, write_csv
 from cluster.cli.options import Report
-from cluster.figures import draw_curves, draw_improvements, draw_profiles
-from cluster.report_runs import RunResult, distinct, read_run
-from cluster.report_scores import Row, rows_of
-from cluster.report_tables import markdown, score_table, write_csv
 from training.files import write_text
 
 TITLE = "# Report of quarterdeck runs"

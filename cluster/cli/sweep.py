@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from agents.config import Settings
-from agents.presets import PRESETS
+from agents.dqn.presets import PRESETS
+from agents.dqn.settings import Settings
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
 from cluster.cli.train import check, for_its_world

@@ -12,16 +12,16 @@ from typing import Annotated, Any
 
 import tyro
 
-from agents.config import Settings
-from agents.networks import QNetwork
-from agents.presets import PRESETS
-from agents.serial import SerialRun
-from agents.tabular import TabularSettings
+from agents.dqn.presets import PRESETS
+from agents.dqn.serial import SerialRun
+from agents.dqn.settings import Settings
+from agents.networks.q_network import QNetwork
+from agents.tabular.q_learning import TabularSettings
+from agents.tabular.run import TABULAR_PRESETS, train_table
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
 from cluster.session import Run, Session
 from cluster.settings_file import read_settings
-from cluster.tables import TABULAR_PRESETS, train_table
 from envs import WorldSettings, make_world
 from envs.atari import game_name
 from envs.registry import require_frames

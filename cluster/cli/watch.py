@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from agents.config import Settings
-from agents.evaluation import policy_of
-from agents.rollout import Actor
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import policy_of
+from agents.playback.game import moments, pictures_per_second, shown_world
+from agents.playback.terminal import Terminal
+from agents.playback.video import record
+from agents.saved_policy import read_policy, record_of
+from agents.tabular.run import TABULAR_PRESETS
 from cluster.cli.options import Play, Watch
-from cluster.game import moments, pictures_per_second, shown_world
-from cluster.saved_policy import read_policy, record_of
-from cluster.tables import TABULAR_PRESETS
-from cluster.terminal import Terminal
-from cluster.video import record
 from envs.colour import action_names
 from training.run_dir import RunDir
 from training.settings import from_dict

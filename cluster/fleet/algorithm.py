@@ -10,12 +10,12 @@ import ray
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.tune import register_trainable
 
-from agents.evaluation import evaluate_network, policy_of
-from agents.limiter import SamplesPerInsert
-from agents.rollout import Actor
-from agents.serial import greedy_epsilon
-from agents.stats import RunStats
-from agents.updates import Learned
+from agents.acting.policy import Actor
+from agents.dqn.serial import greedy_epsilon
+from agents.dqn.stats import RunStats
+from agents.dqn.updates import Learned
+from agents.evaluation.evaluate import evaluate_network, policy_of
+from agents.replay.limiter import SamplesPerInsert
 from cluster.errors import LearnerLost
 from cluster.fleet.config import QuarterdeckConfig as QuarterdeckConfig
 from cluster.fleet.face import Face

@@ -17,7 +17,7 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.utils.checkpoints import Checkpointable
 
-from cluster.saved_policy import FOLDER
+from agents.saved_policy import FOLDER
 from training import checkpoint
 from training.messages import say
 from training.settings import to_dict

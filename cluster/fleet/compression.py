@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import lz4.block
 import numpy as np
 
-from agents.transitions import Chunk
+from agents.replay.transitions import Chunk
 
 
 class Packed(NamedTuple):

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig, NotProvided
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from agents.config import Settings
-from agents.presets import pong
-from agents.stats import WINDOW
+from agents.dqn.presets import pong
+from agents.dqn.settings import Settings
+from agents.dqn.stats import WINDOW
 from cluster.fleet import placement
 from cluster.fleet.learner import QModule, QuarterdeckLearner
 from cluster.fleet.runner import Runner
@@ -153,7 +153,7 @@ class QuarterdeckConfig(AlgorithmConfig):
         return RLModuleSpec(module_class=QModule, model_config={"settings": self.to_settings()})
 
     def get_default_learner_class(self) -> type[QuarterdeckLearner]:
-        """The shell around `agents.learner`."""
+        """The shell around `agents.dqn.learner`."""
         return QuarterdeckLearner
 
     def _check_served(self) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import ray
 import torch
 
-from agents.config import Settings
-from agents.evaluation import evaluate_network
-from agents.networks import QNetwork
-from agents.rollout import Actor
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import evaluate_network
+from agents.networks.q_network import QNetwork
 from cluster.fleet import placement
 
 RETRIES = 2  # of an evaluation whose process died

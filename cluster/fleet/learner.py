@@ -1,4 +1,4 @@
-"""A learner: the shell around `agents.learner` and its replay, with the face that RLlib's learner groups want."""
+"""A learner: the shell around `agents.dqn.learner` and its replay, with the face that RLlib's learner groups want."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor
 
-from agents.config import Settings
-from agents.learner import Learner
-from agents.networks import QNetwork
-from agents.replay import ReplayShard
-from agents.transitions import Chunk, Replay, ReplayEmpty
-from agents.updates import Learned
+from agents.dqn.learner import Learner
+from agents.dqn.settings import Settings
+from agents.dqn.updates import Learned
+from agents.networks.q_network import QNetwork
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Chunk, Replay, ReplayEmpty
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
 from training import checkpoint
@@ -28,7 +28,7 @@ from training.system_metrics import GpuMeter
 
 
 class QModule(TorchRLModule, InferenceOnlyAPI):
-    """The online Q-network as an RLModule; `obs` are stacks [B, P, K, D] of `agents.frames`."""
+    """The online Q-network as an RLModule; `obs` are stacks [B, P, K, D] of `agents.replay.frames`."""
 
     def setup(self) -> None:
         settings: Settings = self.model_config["settings"]
@@ -89,7 +89,7 @@ class QuarterdeckLearner(TorchLearner):
         )
 
     def compute_loss_for_module(self, **_: Any) -> Any:
-        """Not used: the loss lives in `agents.learner`."""
+        """Not used: the loss lives in `agents.dqn.learner`."""
         raise NotImplementedError("Quarterdeck learners train through learn(), not through update()")
 
     def share(self, shards: list[Any]) -> None:

@@ -7,7 +7,7 @@ import os
 import ray
 import torch
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
 
 RUNNER, SHARD, LEARNER = "rollout", "replay", "learner"
 EVALUATOR_PART = 0.01  # of a rollout slot: runners leave it, so that full nodes still have room for the evaluation

@@ -1,7 +1,7 @@
 """Replay as actors: the same shard class, shared by every learner, behind the same contract as replay in the learner.
 
 Runner r (from 0) of a fleet with S shards writes to shard r mod S, so a lane's frames always lie in one place. A key
-carries its shard in the bits above the lane's (`agents.keys`).
+carries its shard in the bits above the lane's (`agents.replay.keys`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import ray
 import torch
 from numpy.typing import NDArray
 
-from agents.config import Settings
-from agents.keys import MAX_OFFSET, SHARD_BITS
-from agents.replay import ReplayShard
-from agents.transitions import Batch, Chunk, Index, ReplayEmpty
+from agents.dqn.settings import Settings
+from agents.replay.keys import MAX_OFFSET, SHARD_BITS
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty
 from cluster.fleet import placement
 from cluster.fleet.compression import Packed, unpack
 from training import checkpoint

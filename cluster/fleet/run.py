@@ -1,4 +1,4 @@
-"""A fleet run: Ray, the algorithm and the evaluation beside it, with the same face as `agents.serial.SerialRun`."""
+"""A fleet run: Ray, the algorithm and the evaluation beside it, with the same face as `agents.dqn.serial.SerialRun`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import ray
 
-from agents.config import Settings
-from agents.evaluation import policy_of
-from agents.rollout import Actor
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import policy_of
 from cluster.connect import processes_of, start_ray
 from cluster.errors import LearnerLost
 from cluster.fleet import placement

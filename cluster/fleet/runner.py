@@ -1,4 +1,4 @@
-"""A runner: the actor shell around `agents.rollout`, with the face that RLlib's runner groups want."""
+"""A runner: the actor shell around `agents.acting.rollout`, with the face that RLlib's runner groups want."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
 from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.utils.checkpoints import Checkpointable
 
-from agents.config import Settings
-from agents.networks import QNetwork
-from agents.rollout import Actor, Rollout, Tally
-from agents.transitions import Chunk
+from agents.acting.policy import Actor
+from agents.acting.rollout import Rollout, Tally
+from agents.dqn.settings import Settings
+from agents.networks.q_network import QNetwork
+from agents.replay.transitions import Chunk
 from cluster.fleet.compression import pack
 from cluster.rllib.worlds import announce
 from envs import make_world
@@ -80,8 +81,8 @@ class Runner(EnvRunner, Checkpointable):
             homes: nodes of the replay shards; this runner's chunks go to the one of its number.
 
         Returns:
-            `chunk`: a reference to an `agents.transitions.Chunk`, packed where it leaves this node; `sent`: what that
-            took; `tally`: what it added to the run; `runner`: from 0; `version`: of the weights that acted.
+            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took; `tally`: what it
+            added to the run; `runner`: from 0; `version`: of the weights that acted.
             Without `chunk`: `error`, what the world raised; or nothing, where there are no weights to play with yet.
         """
         if self.failure is not None:

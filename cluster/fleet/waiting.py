@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
 from cluster.fleet import placement
 from training.messages import say
 

@@ -16,11 +16,11 @@ from ray.rllib.utils.metrics import (
     NUM_ENV_STEPS_TRAINED_LIFETIME,
 )
 
-from agents.config import Settings
-from agents.evaluation import Scores
-from agents.limiter import SamplesPerInsert
-from agents.stats import RunStats
-from agents.updates import Learned
+from agents.dqn.settings import Settings
+from agents.dqn.stats import RunStats
+from agents.dqn.updates import Learned
+from agents.evaluation.evaluate import Scores
+from agents.replay.limiter import SamplesPerInsert
 
 # Values of the newest batch, and what RLlib calls them.
 LEARNED = {

@@ -13,7 +13,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from agents.export import Policy, make_policy
-from agents.networks import NetworkSettings
+from agents.networks.q_network import NetworkSettings
 
 FOLDER = "rlmodule"
 

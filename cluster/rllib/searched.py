@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 from ray.tune.search.sample import Categorical, Domain
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
 from training.settings import checked_kind, from_dict, kinds_of, shown
 
 

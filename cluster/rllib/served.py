@@ -7,8 +7,8 @@ from typing import Any
 from ray.rllib.algorithms.algorithm_config import NotProvided
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
-from agents.config import Settings
-from agents.stats import WINDOW
+from agents.dqn.settings import Settings
+from agents.dqn.stats import WINDOW
 from cluster.rllib.searched import is_search
 from training.settings import checked_kind, kinds_of, shown
 
@@ -66,7 +66,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
         *("dueling", "hiddens", "num_atoms", "v_min", "v_max", "noisy"),
     ),
     "Adam's settings are learner.learning_rate, learner.adam_epsilon": ("optimizer", "adam_epsilon"),
-    "the learner is agents/learner.py, its settings are learner.*": (
+    "the learner is agents/dqn/learner.py, its settings are learner.*": (
         *("_learner_class", "learner_config_dict", "_learner_connector", "torch_skip_nan_gradients"),
         *("_torch_grad_scaler_class", "_torch_lr_scheduler_classes", "log_gradients"),
     ),

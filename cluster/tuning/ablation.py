@@ -9,11 +9,11 @@ from typing import Any
 import ray
 import torch
 
-from agents.config import Settings
-from agents.evaluation import evaluate_network
-from agents.newest import Newest
-from agents.replay import ReplayShard
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import evaluate_network
+from agents.replay.no_replay import Newest
+from agents.replay.shard import ReplayShard
 from cluster.tuning.ablation_settings import NAIVE, stages
 from training.csv_table import append_row
 from training.process import keep_freed_memory

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.statistics import mean, stratified_bootstrap
+from agents.evaluation.bootstrap import mean, stratified_bootstrap
 from training.curve import save_figure
 
 COLOURS = {"helps": "C2", "hurts": "C3", "no difference seen": "0.7", "the start": "C0"}
@@ -28,7 +28,7 @@ class Bar:
 
 
 def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Interval of the mean of values [N] over seeds (`agents.statistics`)."""
+    """Interval of the mean of values [N] over seeds (`agents.evaluation.bootstrap`)."""
     found = stratified_bootstrap(mean, [values])
     return float(found.low), float(found.high)
 

@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import tyro
 
-from agents.config import Settings
-from agents.presets import catch
+from agents.dqn.presets import catch
+from agents.dqn.settings import Settings
 from training.settings import changed
 
 NAIVE = "naive loop"
 REPLAY = "experience replay"
 # What each trick replaces, in the order in which the lecture adds them.
 WITHOUT: dict[str, dict[str, Any]] = {
-    REPLAY: {},  # the newest transitions instead of random ones: `agents.newest`
+    REPLAY: {},  # the newest transitions instead of random ones: `agents.replay.no_replay`
     "target network": {"learner.target_period": 1},
     "error clipping": {"learner.loss": "squared"},
     "reward clipping": {"learner.reward_clip": 0.0},

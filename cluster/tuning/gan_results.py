@@ -7,9 +7,9 @@ from pathlib import Path
 from ray import tune
 
 from cluster.gan_curve import draw_lines
-from cluster.gan_run import Best
 from cluster.tuning.gan_ledger import SETTINGS
 from cluster.tuning.gan_trial import STATE
+from gan.run import Best
 from training import checkpoint
 from training.csv_table import Row, write_table
 

@@ -11,7 +11,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from cluster.tuning.gan_trial import searched
 from cluster.tuning.schedulers import Draws, Halving, Population
-from gan.config import GanSettings
+from gan.standard.settings import GanSettings
 from training.csv_table import rounds_of
 
 SPREAD = 10.0  # rates and penalty weight are searched from a tenth to ten times the preset's

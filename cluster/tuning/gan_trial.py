@@ -12,12 +12,12 @@ import torch
 from ray import tune
 from torch.utils.tensorboard import SummaryWriter
 
-from cluster.gan_album import add_grid
-from cluster.gan_run import GanRun
-from gan.config import GanSettings
-from gan.data import Images
-from gan.scores import Judge
-from gan.trainer import Trainer
+from gan.data.images import Images
+from gan.evaluation.scores import Judge
+from gan.run import GanRun
+from gan.samples.writer import add_grid
+from gan.standard.settings import GanSettings
+from gan.standard.trainer import Trainer
 from training import checkpoint
 from training.process import keep_freed_memory
 from training.settings import changed

@@ -11,13 +11,13 @@ import ray
 from ray import tune
 
 from cluster.gan_options import GanOptions
-from cluster.gan_run import GanRun
 from cluster.tuning.gan_ledger import Budget, Ledger
 from cluster.tuning.gan_search import Metered, scheduler_of, space_of
 from cluster.tuning.gan_trial import GanTrial, Plan
 from cluster.tuning.schedulers import KEPT
 from cluster.tuning.session import ENDLESS, RETRIES, fitted, folder_of
 from cluster.tuning.snapshots import Snapshots
+from gan.run import GanRun
 from training.run_dir import RunDir
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ray import tune
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
 from cluster.settings_file import OWN, checked, kind_of, read_toml
 from training.settings import changed
 

@@ -13,7 +13,7 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import ConcurrencyLimiter, SearchAlgorithm, Searcher
 
-from agents.config import Settings
+from agents.dqn.settings import Settings
 from cluster.tuning.schedulers import KEPT, Draws, Halving, Population
 from cluster.tuning.session import ENDLESS, RETRIES, fitted, folder_of
 from cluster.tuning.snapshots import Snapshots

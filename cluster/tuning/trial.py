@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from ray import tune
 
-from agents.config import Settings
-from agents.evaluation import evaluate_network
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import evaluate_network
 from cluster.fleet.algorithm import Quarterdeck
 from cluster.fleet.run import FleetRun
 from training import checkpoint

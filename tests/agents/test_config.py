@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.config import EvaluationSettings, FleetSettings, Settings, StopSettings
-from agents.learner import LearnerSettings
-from agents.networks import NetworkSettings, QNetwork
-from agents.policy import ExplorationSettings
-from agents.presets import PRESETS
-from agents.transitions import ReplaySettings
+from agents.acting.exploration import ExplorationSettings
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.presets import PRESETS
+from agents.dqn.settings import Settings
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.replay.transitions import ReplaySettings
+from agents.settings import EvaluationSettings, FleetSettings, StopSettings
 from envs import WorldSettings, make_world
 from training.settings import from_dict, to_dict
 

@@ -10,19 +10,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agents.config import EvaluationSettings, Settings
-from agents.evaluation import (
-    Scores,
-    envs_for,
-    evaluate,
-    evaluate_network,
-    evaluation_seed,
-    policy_of,
-    protocol_rules,
-)
-from agents.learner import Learner, LearnerSettings
-from agents.networks import NetworkSettings
-from agents.rollout import TRAINING_SEEDS, Actor
+from agents.acting.policy import Actor
+from agents.acting.rollout import TRAINING_SEEDS
+from agents.dqn.learner import Learner, LearnerSettings
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_network, policy_of
+from agents.evaluation.protocol import evaluation_seed, protocol_rules
+from agents.networks.q_network import NetworkSettings
+from agents.settings import EvaluationSettings
 from envs.base import TimeStep, WorldSettings, classic, machado
 from tests.coded_world import CodedWorld, reward_of
 

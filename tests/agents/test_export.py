@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from agents.export import CARD, WEIGHTS, Policy, example, load_policy, make_policy, save_policy, save_program
-from agents.frames import FrameStack, blocks_shape, to_blocks
-from agents.networks import NetworkSettings, QNetwork
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.replay.frames import FrameStack, blocks_shape, to_blocks
 
 ROOT = Path(__file__).parents[2]
 KINDS = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents.frames import FrameStack, blocks_shape, from_blocks, to_blocks
+from agents.replay.frames import FrameStack, blocks_shape, from_blocks, to_blocks
 from tests.coded_world import decode, encode
 
 sides = st.integers(1, 6).map(lambda n: 4 * n)

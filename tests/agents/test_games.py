@@ -10,11 +10,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agents.config import EvaluationSettings, Settings
-from agents.evaluation import Scores, envs_for, evaluate_network, evaluation_seed, protocol_world
-from agents.frames import FrameStack, blocks_shape, to_blocks
-from agents.networks import NetworkSettings, QNetwork
-from agents.rollout import Actor
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import Scores, envs_for, evaluate_network
+from agents.evaluation.protocol import evaluation_seed, protocol_world
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.settings import EvaluationSettings
 from envs import make_world
 from envs.base import WorldSettings
 

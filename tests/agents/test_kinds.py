@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.config import FleetSettings, Settings, StopSettings
-from agents.learner import LearnerSettings
-from agents.networks import NetworkSettings
-from agents.policy import ExplorationSettings
-from agents.tabular import TabularSettings
-from agents.transitions import ReplaySettings
+from agents.acting.exploration import ExplorationSettings
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.settings import Settings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.transitions import ReplaySettings
+from agents.settings import FleetSettings, StopSettings
+from agents.tabular.q_learning import TabularSettings
 from envs import WorldSettings
 from training.settings import changed, from_dict, to_dict
 

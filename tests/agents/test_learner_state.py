@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.learner import AVERAGE_PERIOD, LearnerSettings
-from agents.networks import NetworkSettings, QNetwork
-from agents.rollout import Actor
+from agents.acting.policy import Actor
+from agents.dqn.learner import AVERAGE_PERIOD, LearnerSettings
+from agents.networks.q_network import NetworkSettings, QNetwork
 from tests.small_learner import STACK, batch_of, flat, make_learner
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.limiter import SamplesPerInsert
-from agents.presets import PRESETS
+from agents.dqn.presets import PRESETS
+from agents.replay.limiter import SamplesPerInsert
 
 ratios = st.floats(0.05, 64.0)
 chunks = st.lists(st.integers(1, 700), min_size=1, max_size=60)

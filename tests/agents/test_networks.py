@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from agents.frames import FrameStack, blocks_shape, to_blocks
-from agents.networks import BlockConv, LayerNormNHWC, NetworkSettings, QNetwork
+from agents.networks.layers import BlockConv, LayerNormNHWC
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.replay.frames import FrameStack, blocks_shape, to_blocks
 
 PIXELS = (84, 84)
 A = 6

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from agents.keys import LANE_BITS
-from agents.newest import Newest
-from agents.transitions import Chunk, ReplayEmpty, ReplaySettings
+from agents.replay.keys import LANE_BITS
+from agents.replay.no_replay import Newest
+from agents.replay.transitions import Chunk, ReplayEmpty, ReplaySettings
 
 
 def shard(lanes: int) -> Newest:

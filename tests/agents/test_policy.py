@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.config import FleetSettings, Settings
-from agents.policy import ExplorationSettings, epsilon_greedy, epsilons, final_epsilons
-from agents.presets import PRESETS
-from agents.serial import greedy_epsilon
+from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons, final_epsilons
+from agents.dqn.presets import PRESETS
+from agents.dqn.serial import greedy_epsilon
+from agents.dqn.settings import Settings
+from agents.settings import FleetSettings
 
 finals = st.floats(0.0, 1.0)
 

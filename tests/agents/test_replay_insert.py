@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.replay import ReplayShard
-from agents.transitions import Chunk, Index
-from agents.windows import ranges
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Chunk, Index
+from agents.replay.windows import ranges
 from tests.replay_oracle import Game, chunk_of, lane_rows, make_shard
 
 GAMES = [Game(5, "terminated"), Game(3, "truncated"), Game(8, "terminated", lives=(2,))]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from agents.config import Settings
-from agents.networks import NetworkSettings
-from agents.replay import ReplayShard
-from agents.transitions import ReplaySettings
+from agents.dqn.settings import Settings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import ReplaySettings
 from tests.replay_oracle import Game, chunk_of, lane_rows, make_shard, rows_of
 
 GAMES = [Game(5, "terminated"), Game(3, "truncated"), Game(8, "terminated", lives=(2,))]

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.keys import LANE_BITS, MAX_OFFSET, place_of
-from agents.losses import importance_weights
-from agents.replay import ReplayShard
-from agents.transitions import ReplaySettings
+from agents.dqn.losses import importance_weights
+from agents.replay.keys import LANE_BITS, MAX_OFFSET, place_of
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import ReplaySettings
 from tests.replay_oracle import Game, chunk_of, lane_rows, make_shard, rows_of
 
 DRAWS = 50_000

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.replay import ReplayShard
-from agents.transitions import ReplayEmpty
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import ReplayEmpty
 from tests.replay_oracle import (
     GAMMA,
     Game,

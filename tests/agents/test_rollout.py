@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.frames import from_blocks
-from agents.policy import ExplorationSettings
-from agents.replay import ReplayShard
-from agents.rollout import TRAINING_SEEDS, Actor, Rollout, Tally
-from agents.transitions import Batch, Chunk, ReplaySettings
+from agents.acting.exploration import ExplorationSettings
+from agents.acting.policy import Actor
+from agents.acting.rollout import TRAINING_SEEDS, Rollout, Tally
+from agents.replay.frames import from_blocks
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Batch, Chunk, ReplaySettings
 from envs.base import TimeStep
 from tests.coded_world import NUM_ACTIONS, Code, CodedWorld, decode, reward_of
 from tests.replay_oracle import rows_of

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from agents.frames import to_blocks
-from agents.networks import NetworkSettings, QNetwork
-from agents.saliency import saliency
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.playback.saliency import saliency
+from agents.replay.frames import to_blocks
 
 
 def network_and_stack(seed: int = 0) -> tuple[QNetwork, np.ndarray, np.ndarray]:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from agents.evaluation import evaluate_network
-from agents.presets import cartpole
-from agents.serial import SerialRun
+from agents.dqn.presets import cartpole
+from agents.dqn.serial import SerialRun
+from agents.evaluation.evaluate import evaluate_network
 from tests.small_run import small_settings
 
 

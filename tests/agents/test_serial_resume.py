@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agents.policy import epsilons
-from agents.serial import SerialRun
+from agents.acting.exploration import epsilons
+from agents.dqn.serial import SerialRun
 from tests.small_run import small_settings
 from tests.trees import assert_same
 from training import checkpoint
@@ -83,9 +83,9 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from training import checkpoint
-from agents.config import Settings
+from agents.dqn.settings import Settings
 from training.settings import from_dict
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
 source, target = Path(sys.argv[1]), Path(sys.argv[2])
 run = SerialRun(from_dict(Settings, checkpoint.load(source, only="settings")["settings"]))
 run.load(source)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from agents.statistics import (
+from agents.evaluation.bootstrap import (
     Scores,
     iqm,
     mean,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.rollout import Episode, Tally
-from agents.stats import BATCHES, WINDOW, RunStats
-from agents.updates import Learned
+from agents.acting.rollout import Episode, Tally
+from agents.dqn.stats import BATCHES, WINDOW, RunStats
+from agents.dqn.updates import Learned
 
 
 def games(count: int, score: float, epsilon: float) -> list[Episode]:

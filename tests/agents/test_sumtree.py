@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agents.sumtree import SumTree
+from agents.replay.sum_tree import SumTree
 
 sizes = st.integers(1, 70)
 weights = st.floats(0, 1e6, allow_subnormal=False)

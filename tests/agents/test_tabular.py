@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents.tabular import (
+from agents.tabular.q_learning import (
     Table,
     TabularLearner,
     TabularProgress,

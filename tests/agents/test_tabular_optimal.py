@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.tabular import Table, taxi, train_tabular
+from agents.tabular.q_learning import Table, taxi, train_tabular
 
 
 class Model(NamedTuple):

@@ -11,11 +11,12 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
-from agents.policy import ExplorationSettings
-from agents.replay import ReplayShard
-from agents.rollout import Actor, Rollout
-from agents.serial import SerialRun
-from agents.transitions import ReplaySettings
+from agents.acting.exploration import ExplorationSettings
+from agents.acting.policy import Actor
+from agents.acting.rollout import Rollout
+from agents.dqn.serial import SerialRun
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import ReplaySettings
 from envs import WorldSettings, make_world
 from envs.base import MAX_ACTIONS
 from tests.small_run import small_settings

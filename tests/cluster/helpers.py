@@ -16,12 +16,13 @@ import numpy as np
 import ray
 from numpy.typing import NDArray
 
-from agents.config import EvaluationSettings, FleetSettings, Settings
-from agents.frames import from_blocks
-from agents.learner import LearnerSettings
-from agents.policy import ExplorationSettings
-from agents.rollout import Actor
-from agents.transitions import ReplaySettings
+from agents.acting.exploration import ExplorationSettings
+from agents.acting.policy import Actor
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.settings import Settings
+from agents.replay.frames import from_blocks
+from agents.replay.transitions import ReplaySettings
+from agents.settings import EvaluationSettings, FleetSettings
 from envs.base import WorldSettings
 from tests.coded_world import NUM_ACTIONS
 

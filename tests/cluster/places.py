@@ -10,14 +10,15 @@ import pytest
 import ray
 import torch
 
-from agents.config import FleetSettings, Settings
-from agents.frames import from_blocks
-from agents.keys import LANE_BITS, SHARD_BITS
-from agents.learner import LearnerSettings
-from agents.policy import ExplorationSettings
-from agents.replay import ReplayShard
-from agents.rollout import Rollout
-from agents.transitions import Batch, Chunk, ReplaySettings
+from agents.acting.exploration import ExplorationSettings
+from agents.acting.rollout import Rollout
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.settings import Settings
+from agents.replay.frames import from_blocks
+from agents.replay.keys import LANE_BITS, SHARD_BITS
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Batch, Chunk, ReplaySettings
+from agents.settings import FleetSettings
 from cluster.fleet.checkpoint import each_shard
 from cluster.fleet.replay import ShardedReplay, start_shards
 from tests.cluster.helpers import PATIENCE, StillActor, wait_until

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.newest import Newest
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
+from agents.replay.no_replay import Newest
 from cluster.cli.main import main
 from cluster.tuning.ablation import trained
 from cluster.tuning.ablation_figure import bars_of, mean_interval, told

@@ -12,7 +12,7 @@ import torch
 from ray import tune
 from ray.rllib.algorithms.algorithm import Algorithm
 
-from agents.policy import epsilons
+from agents.acting.exploration import epsilons
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import TIMEOUT, same_tree, train_until
 from tests.cluster.rllib_helpers import built

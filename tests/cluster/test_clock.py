@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
+from agents.report.runs import read_run
 from cluster.cli.main import main
-from cluster.report_runs import read_run
 from cluster.session import Session
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TINY_CATCH, read_json
@@ -138,7 +138,7 @@ def test_a_second_ctrl_c_ends_it_for_good(run: Path, monkeypatch: pytest.MonkeyP
 def test_ctrl_c_in_the_closing_scores_of_a_gan_waits_for_them(
     corners: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cluster.gan_run import report
+    from gan.run import report
 
     def pressed(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)

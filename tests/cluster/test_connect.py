@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agents.evaluation import Scores
-from agents.evaluation import evaluate_network as evaluate
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
+from agents.evaluation.evaluate import Scores
+from agents.evaluation.evaluate import evaluate_network as evaluate
 from cluster.cli.main import main
 from cluster.connect import STARTS, start_own
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program

@@ -12,11 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.config import EvaluationSettings
-from agents.evaluation import envs_for, evaluate, evaluate_network, protocol_name, protocol_rules
-from agents.networks import NetworkSettings, QNetwork
-from agents.policy import ExplorationSettings
-from agents.rollout import Actor, Rollout
+from agents.acting.exploration import ExplorationSettings
+from agents.acting.policy import Actor
+from agents.acting.rollout import Rollout
+from agents.evaluation.evaluate import envs_for, evaluate, evaluate_network
+from agents.evaluation.protocol import protocol_name, protocol_rules
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.settings import EvaluationSettings
 from cluster.cli.main import main
 from envs import make_world
 from envs.base import TimeStep, WorldSettings

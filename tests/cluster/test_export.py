@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.config import Settings
-from agents.evaluation import policy_of
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import policy_of
 from agents.export import example, load_policy
-from agents.networks import QNetwork
+from agents.networks.q_network import QNetwork
 from cluster.cli.main import main
 from tests.cluster.helpers import read_json, tree
 from tests.cluster.records import refused
@@ -28,7 +28,7 @@ def exported(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def values(catch_run: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames, and what the checkpoint's own policy network holds of them: apart from all that export does."""
-    from agents.frames import to_blocks
+    from agents.replay.frames import to_blocks
     from training import checkpoint
 
     settings: Settings = from_dict(Settings, read_json(catch_run / "run.json")["settings"])

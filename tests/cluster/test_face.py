@@ -14,7 +14,7 @@ import torch
 from ray import tune
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
-from agents.frames import to_blocks
+from agents.replay.frames import to_blocks
 from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck
 from tests.cluster.helpers import TIMEOUT, train_until

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import ray
 
-from agents.policy import final_epsilons
+from agents.acting.exploration import final_epsilons
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import EvaluationBeside
 from cluster.fleet.inserts import SHARD_QUEUE

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
 from cluster.cli.main import main
 from cluster.fleet.run import FleetRun
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cluster import gan_frames
 from cluster.gan_frames import images_of, player_of, render, shrink
-from gan.data import DataSettings
+from gan.data.images import DataSettings
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cluster.cli.main import main
-from cluster.gan_run import GanRun
+from gan.run import GanRun
 from tests.cluster.gan_helpers import TINY_GAN, trained
 from tests.cluster.helpers import read_json, same_tree, tree
 from tests.cluster.records import scalars

@@ -18,9 +18,9 @@ from cluster.tuning.gan_results import winner_of
 from cluster.tuning.gan_search import bounds_of
 from cluster.tuning.gan_tuner import GanSweep, search
 from cluster.tuning.session import TuneInterrupt
-from gan.config import GanSettings
 from gan.export import load_generator
-from gan.presets import PRESETS
+from gan.standard.presets import PRESETS
+from gan.standard.settings import GanSettings
 from tests.cluster.gan_helpers import TINY, TINY_GAN, copy_corners
 from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.records import learns

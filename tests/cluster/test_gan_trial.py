@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from cluster.tuning.gan_results import trials_of
 from cluster.tuning.gan_search import bounds_of, losses_for, scheduler_of, space_of
 from cluster.tuning.gan_trial import PENALTY, GanTrial, Plan, searched
-from gan.config import GanSettings
-from gan.data import Images, Part, load
-from gan.features import extractor_for
-from gan.presets import PRESETS
-from gan.scores import Judge
+from gan.data.images import Images, Part, load
+from gan.evaluation.features import extractor_for
+from gan.evaluation.scores import Judge
+from gan.standard.presets import PRESETS
+from gan.standard.settings import GanSettings
 from tests.cluster.gan_helpers import TINY
 from tests.cluster.helpers import same_tree
 from training.csv_table import rounds_of

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import torch
 
-from agents.learner import Learner
-from agents.transitions import Batch, ReplayEmpty
+from agents.dqn.learner import Learner
+from agents.replay.transitions import Batch, ReplayEmpty
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import (
     PATIENCE,

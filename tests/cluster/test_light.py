@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from agents.presets import PRESETS
-from cluster import tables
+from agents.dqn.presets import PRESETS
+from agents.tabular import run
 from cluster.cli import commands
 from cluster.cli.commands import COMMANDS
-from gan.presets import PRESETS as GAN_PRESETS
+from gan.standard.presets import PRESETS as GAN_PRESETS
 from tests.cluster.helpers import PATIENCE, TINY_CATCH, environment
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +118,7 @@ def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> 
 def test_the_table_names_what_is_there() -> None:
     """Presets stand in it as data; every entry point and every class of arguments exists."""
     assert tuple(PRESETS) == commands.PRESETS
-    assert tuple(tables.TABULAR_PRESETS) == commands.TABULAR_PRESETS
+    assert tuple(run.TABULAR_PRESETS) == commands.TABULAR_PRESETS
     assert tuple(GAN_PRESETS) == commands.GAN_PRESETS
     for row in COMMANDS.values():
         for entry in filter(None, (row.run, row.options)):

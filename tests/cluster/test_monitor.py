@@ -14,11 +14,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from agents.config import FleetSettings, Settings
-from agents.learner import LearnerSettings
-from agents.transitions import ReplaySettings
-from cluster.overview import CLOSING, LAYOUT
-from cluster.throughput import throughput
+from agents.dqn.charts import CLOSING, LAYOUT
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.settings import Settings
+from agents.dqn.throughput import throughput
+from agents.replay.transitions import ReplaySettings
+from agents.settings import FleetSettings
 from tests.cluster.helpers import read_json
 from training.system_metrics import GpuMeter
 

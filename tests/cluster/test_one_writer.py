@@ -16,13 +16,13 @@ import pytest
 
 import cluster.cli.gan_sweep
 import cluster.cli.sweep
-from agents.presets import PRESETS
+from agents.dqn.presets import PRESETS
 from cluster.cli.options import Address
 from cluster.jobs.submission import refuse_two_writers
 from cluster.tuning.gan_tuner import GanSweep
 from cluster.tuning.session import ENDLESS
 from cluster.tuning.sweep import Sweep
-from gan.presets import PRESETS as GAN_PRESETS
+from gan.standard.presets import PRESETS as GAN_PRESETS
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,
     PATIENCE,

@@ -16,11 +16,11 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 
-from agents.serial import SerialRun
+from agents.dqn.serial import SerialRun
+from agents.playback.game import Moment
+from agents.playback.overlay import Panel
+from agents.playback.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
 from cluster.cli.main import main
-from cluster.game import Moment
-from cluster.panel import Panel
-from cluster.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
 from tests.cluster.helpers import PATIENCE, command, environment
 from tests.cluster.records import refused
 from tests.small_run import small_settings

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import ray
 
-from agents.keys import SHARD_BITS
-from agents.losses import importance_weights
-from agents.transitions import ReplayEmpty
+from agents.dqn.losses import importance_weights
+from agents.replay.keys import SHARD_BITS
+from agents.replay.transitions import ReplayEmpty
 from tests.cluster.helpers import PATIENCE, TIMEOUT, kill
 from tests.cluster.places import (
     ALPHA,

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agents.statistics import iqm, stratified_bootstrap
-from cluster import figures
+from agents.evaluation.bootstrap import iqm, stratified_bootstrap
+from agents.report import figures
+from agents.report.runs import read_run
+from agents.report.scores import at_equal_frames, band, rows_of
 from cluster.cli.main import main
-from cluster.report_runs import read_run
-from cluster.report_scores import at_equal_frames, band, rows_of
 from tests.cluster.written_runs import rows, three_seeds, write_evaluation, write_run
 
 

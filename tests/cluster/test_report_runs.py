@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.report.runs import RunResult, labels, read_run
 from cluster.cli.main import main
-from cluster.report_runs import RunResult, labels, read_run
 from tests.cluster.helpers import tree
 from tests.cluster.records import refused
 from tests.cluster.written_runs import CURVE, rows, three_seeds, write_evaluation, write_run

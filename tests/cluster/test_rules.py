@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents.presets import PRESETS
+from agents.dqn.presets import PRESETS
 from cluster.cli.main import main
 from cluster.cli.train import for_its_world
 from envs import WorldSettings

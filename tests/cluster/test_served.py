@@ -11,8 +11,8 @@ from ray import tune
 from ray.rllib.callbacks.callbacks import RLlibCallback
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
-from agents.config import Settings
-from agents.presets import cartpole
+from agents.dqn.presets import cartpole
+from agents.dqn.settings import Settings
 from cluster.fleet.algorithm import QuarterdeckConfig
 from cluster.rllib.served import HOOKS, INTERNAL, LINKS, REMEDIES, SERVED, refusal, spoken
 from training.settings import flat, to_dict

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.config import Settings
-from agents.presets import catch
+from agents.dqn.presets import catch
+from agents.dqn.settings import Settings
 from benchmarks.sweep import finished
 from cluster.cli.main import main
 from cluster.settings_file import read_settings

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from agents.config import Settings
-from agents.presets import PRESETS, catch
+from agents.dqn.presets import PRESETS, catch
+from agents.dqn.settings import Settings
 from cluster.settings_file import OWN, kind_of, read_settings, write_settings
 from cluster.tuning.session import ENDLESS
 from cluster.tuning.space import SPACES, Range, range_of, read_space, require_cloneable

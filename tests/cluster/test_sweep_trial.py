@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ray.tune.experiment import Trial
 
-from agents.presets import catch
-from agents.serial import SerialRun
+from agents.dqn.presets import catch
+from agents.dqn.serial import SerialRun
 from cluster.tuning.results import draw, importance, trials_of
 from cluster.tuning.schedulers import Halving
 from cluster.tuning.space import Range

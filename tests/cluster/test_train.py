@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.config import Settings
-from agents.policy import epsilons
+from agents.acting.exploration import epsilons
+from agents.dqn.settings import Settings
 from cluster.cli.main import main
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.transitions import Chunk
+from agents.replay.transitions import Chunk
 from cluster.fleet import placement
 from cluster.fleet.compression import Packed, pack, unpack
 from tests.cluster.helpers import catch_settings

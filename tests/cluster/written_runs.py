@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation import Scores, protocol_name, protocol_rules
-from agents.presets import PRESETS
+from agents.dqn.presets import PRESETS
+from agents.evaluation.evaluate import Scores
+from agents.evaluation.protocol import protocol_name, protocol_rules
 from envs.base import WorldSettings
 from training.curve import COLUMNS
 from training.run_dir import RunDir

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.data import Found, Images, split
+from gan.data.images import Found, Images, split
 
 # Sums of floats depend on how many threads share them: one thread everywhere makes runs comparable bit for bit.
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gan.config import GanSettings
+from gan.standard.settings import GanSettings
 from training.settings import changed
 
 TINY = {

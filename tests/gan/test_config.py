@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from gan.config import GanSettings
-from gan.data import DataSettings
-from gan.networks import Discriminator, Generator
-from gan.presets import PRESETS
+from gan.data.images import DataSettings
+from gan.standard.networks import Discriminator, Generator
+from gan.standard.presets import PRESETS
+from gan.standard.settings import GanSettings
 from training.settings import changed, from_dict, to_dict
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan.data import DataSettings, Images, Order, Part, digits, load, split, to_float, to_uint8
-from gan.files import DataError, Found
+from gan.data.files import DataError, Found
+from gan.data.images import DataSettings, Images, Order, Part, digits, load, split, to_float, to_uint8
 from tests.gan.conftest import corner_images
 
 
@@ -148,7 +148,7 @@ def test_the_digits_are_the_published_ones_in_their_order() -> None:
 
 
 def test_absent_fashion_and_stacks_of_colour_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setattr("gan.data.FASHION", tmp_path / "absent")  # type: ignore[operator]
+    monkeypatch.setattr("gan.data.images.FASHION", tmp_path / "absent")  # type: ignore[operator]
     with pytest.raises(DataError, match="apt install dataset-fashion-mnist, or use digits"):
         load(DataSettings(source="fashion"))
     colour = np.random.default_rng(0).integers(0, 255, (200, 8, 8, 3)).astype(np.uint8)

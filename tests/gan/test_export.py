@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gan.data import Images
+from gan.data.images import Images
 from gan.export import export_generator, load_generator
-from gan.pictures import beside_nearest, fixed_grid, great_circle, grid, walk
-from gan.sampling import sample
-from gan.trainer import Trainer
+from gan.samples.pictures import beside_nearest, fixed_grid, great_circle, grid, walk
+from gan.samples.sampling import sample
+from gan.standard.trainer import Trainer
 from tests.gan.small import tiny
 from training.files import write_gif, write_png
 

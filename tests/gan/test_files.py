@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan.data import DataSettings, load
-from gan.files import DataError, read
+from gan.data.files import DataError, read
+from gan.data.images import DataSettings, load
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (120, 12, 8)).astype(np.uint8)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gan.data import Images
-from gan.sampling import sample
-from gan.trainer import Trainer
+from gan.data.images import Images
+from gan.samples.sampling import sample
+from gan.standard.trainer import Trainer
 from tests.gan.conftest import CORNERS
 from tests.gan.small import tiny
 

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torch import nn
 
-from gan.losses import (
+from gan.standard.losses import (
     LossKind,
     LossSettings,
     between,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import linalg
 
-from gan import metrics
-from gan.metrics import (
+from gan.evaluation import metrics
+from gan.evaluation.metrics import (
     class_divergence,
     classes_of,
     confidence,

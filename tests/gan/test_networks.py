@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from gan.layers import SelfAttention, SmoothConv2d, slope_at_images
-from gan.networks import Discriminator, Generator, NetworkSettings, stages_of
+from gan.standard.layers import SelfAttention, SmoothConv2d, slope_at_images
+from gan.standard.networks import Discriminator, Generator, NetworkSettings, stages_of
 
 SMALL = {"latent": 6, "generator_width": 8, "discriminator_width": 8}
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from gan import features
-from gan.data import Images, Order, split
-from gan.features import Extractor, extractor_for
-from gan.metrics import frechet_distance
-from gan.scores import FLOOR_DRAWS, Judge, ScoreSettings
+from gan.data.images import Images, Order, split
+from gan.evaluation import features
+from gan.evaluation.features import Extractor, extractor_for
+from gan.evaluation.metrics import frechet_distance
+from gan.evaluation.scores import FLOOR_DRAWS, Judge, ScoreSettings
 from tests.gan.conftest import corner_images
 
 
@@ -71,7 +71,7 @@ def test_images_without_labels_are_told_apart_by_flips(tmp_path: Path, monkeypat
     images = rng.integers(0, 40, (200, 8, 8, 3)).astype(np.uint8)
     images[:, :4, :4] = 250  # always the same corner: flips are plain to see
     np.savez(tmp_path / "x.npz", x=images)
-    from gan.data import DataSettings, load
+    from gan.data.images import DataSettings, load
 
     data = load(DataSettings(source=str(tmp_path / "x.npz")))
     monkeypatch.setattr(features, "EPOCHS", 1)

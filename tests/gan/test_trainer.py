@@ -12,9 +12,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gan.data import Images, to_float
-from gan.sampling import sample
-from gan.trainer import Trainer
+from gan.data.images import Images, to_float
+from gan.samples.sampling import sample
+from gan.standard.trainer import Trainer
 from tests.gan.small import leaves, same, tiny
 from training import checkpoint
 

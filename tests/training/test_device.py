@@ -21,10 +21,10 @@ STEP = """
 import dataclasses
 import numpy as np
 import torch
-from agents.learner import Learner
-from agents.presets import {preset} as preset
-from agents.rollout import Actor
-from agents.transitions import Batch
+from agents.dqn.learner import Learner
+from agents.dqn.presets import {preset} as preset
+from agents.acting.policy import Actor
+from agents.replay.transitions import Batch
 
 s = preset()
 s = dataclasses.replace(s.learner, precision="{precision}", device="cpu", batch_size=4), s.network
@@ -38,9 +38,9 @@ Actor(learner.online, precision="{precision}").values(obs.numpy())
 GAN_STEP = """
 import dataclasses
 from training.settings import changed
-from gan.data import load
-from gan.presets import {preset} as preset
-from gan.trainer import Trainer
+from gan.data.images import load
+from gan.standard.presets import {preset} as preset
+from gan.standard.trainer import Trainer
 
 settings = changed(preset(), {{"training.precision": "{precision}", "training.batch_size": 4}})
 Trainer(settings, load(settings.data)).step()

@@ -1,4 +1,4 @@
-"""Records what rlax computes, an oracle for agents/losses.py and agents/windows.py: inputs and outputs in rlax.npz.
+"""Records what rlax computes, an oracle for losses and windows: inputs and outputs in rlax.npz.
 
 Recorded once, so that nobody has to install rlax and what it brings along (jax, chex, distrax, a nightly build of
 TensorFlow Probability) to run the tests. The versions that it ran with stand in the file, under `versions`:

@@ -1,0 +1,1 @@
+"""Policies at play: exploration, and worlds turned into chunks."""

@@ -1,0 +1,145 @@
+"""A world and a policy, turned into chunks for replay. Legend: T time, E lanes, A actions."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons
+from agents.acting.policy import Actor
+from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.transitions import ACTION, Chunk
+from envs.base import TimeStep, World
+
+TRAINING_SEEDS = 1 << 30  # world seeds of training lie below, those of evaluation above
+
+
+class Episode(NamedTuple):
+    """One finished game as it was played while learning."""
+
+    score: float  # raw, undiscounted, over all lives
+    steps: int  # agent steps
+    frames: int  # emulator frames
+    lane: int
+    epsilon: float  # when it ended
+
+
+@dataclass
+class Tally:
+    """What one chunk added to the run."""
+
+    agent_steps: int
+    frames: int
+    episodes: list[Episode]
+    q_mean: float  # mean of max_a Q over the chunk
+    env_seconds: float  # in the emulator
+    policy_seconds: float  # in the network
+
+
+class Rollout:
+    """Plays E lanes without end. Lane numbers are global: `lane` is the first of this runner's among `num_lanes`."""
+
+    def __init__(
+        self,
+        world: World,
+        actor: Actor,
+        exploration: ExplorationSettings,
+        *,
+        stack: int,
+        seed: int,
+        lane: int = 0,
+        num_lanes: int | None = None,
+        era: int = 0,
+    ) -> None:
+        self.world, self.actor, self.exploration = world, actor, exploration
+        self.seed, self.lane, self.num_lanes = seed, lane, num_lanes or world.num_envs
+        self.rng = np.random.default_rng([seed, lane])
+        self.blocks = blocks_shape(world.frame_shape)
+        self.stack = FrameStack(world.num_envs, self.blocks, stack, world.frame_dtype)
+        self.restart(era)
+
+    def restart(self, era: int) -> None:
+        """End the running episodes and begin new ones, seeded by the run's seed, the lane and `era` alone.
+
+        The emulator's state cannot be saved, so a checkpoint does this in the run that goes on as well as in the one
+        that resumes.
+        """
+        seeds = np.random.SeedSequence([self.seed, self.lane, era])
+        self._observe(self.world.reset(int(seeds.generate_state(1)[0] >> 3)))
+        self.score = np.zeros(self.world.num_envs)
+        self.steps = np.zeros(self.world.num_envs, np.int64)
+        self.frames = np.zeros(self.world.num_envs, np.int64)
+        self.rows = 0
+        self.life = secrets.randbelow(2**62) + 1  # names chunks, and decides nothing that is learned
+
+    def _observe(self, step: TimeStep) -> None:
+        self.current = to_blocks(step.frame)
+        self.first = step.first
+        self.obs = self.stack.push(self.current, step.first)
+
+    def collect(self, time: int, agent_steps: int, version: int = 0) -> tuple[Chunk, Tally]:
+        """Play T steps in every lane.
+
+        Args:
+            time: T, rows a lane adds to replay.
+            agent_steps: steps the whole fleet has taken, which is epsilon's clock.
+            version: of the network's weights, stamped on the rows.
+
+        Raises:
+            FloatingPointError: the world gave a reward or an observation that is no finite number.
+        """
+        envs, mine = self.world.num_envs, slice(self.lane, self.lane + self.world.num_envs)
+        epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
+        frames = np.empty((time, envs, *self.blocks), self.world.frame_dtype)
+        action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
+        terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
+        tally = Tally(0, 0, [], 0.0, 0.0, 0.0)
+        for t in range(time):
+            started = perf_counter()
+            q_t = self.actor.values(self.obs)
+            acting = perf_counter()
+            action_t = epsilon_greedy(q_t, epsilon, self.rng)
+            frames[t], first[t], action[t] = self.current, self.first, action_t
+            step = self.world.step(action_t)
+            reward[t], terminal[t] = step.reward, step.terminated | step.life_lost
+            self._observe(step)
+            self._count(step, epsilon, tally)
+            tally.q_mean += float(q_t.max(1).mean()) / time
+            tally.policy_seconds += acting - started
+            tally.env_seconds += perf_counter() - acting
+        self._refuse_broken(reward=reward, observation=frames)
+        self.rows += time
+        row = self.rows - time
+        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life), tally
+
+    def _refuse_broken(self, **fields: NDArray[Any]) -> None:
+        """Look once a chunk whether what the world gave, [T, E, ...] by name, are numbers that can be learned from."""
+        for name, values in fields.items():
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                place = tuple(np.argwhere(~np.isfinite(values))[0])
+                game = self.world.protocol.get("env", self.world.protocol["world"])
+                raise FloatingPointError(f"{game} gave the {name} {values[place]} in env {place[1]}: mend the world")
+
+    def _count(self, step: TimeStep, epsilon: NDArray[np.float64], tally: Tally) -> None:
+        """Add one time step to the tally; resets are neither steps nor frames."""
+        tally.agent_steps += int((~step.first).sum())
+        tally.frames += int(step.frames.sum())
+        self.score += step.reward
+        self.steps += ~step.first
+        self.frames += step.frames
+        for e in np.flatnonzero(step.terminated | step.truncated):
+            tally.episodes.append(
+                Episode(
+                    float(self.score[e]),
+                    int(self.steps[e]),
+                    int(self.frames[e]),
+                    self.lane + int(e),
+                    float(epsilon[e]),
+                )
+            )
+            self.score[e], self.steps[e], self.frames[e] = 0.0, 0, 0

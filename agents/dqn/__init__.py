@@ -1,0 +1,1 @@
+"""Deep Q-learning: settings, losses, the one update, the loop in one process."""

@@ -1,0 +1,75 @@
+"""What TensorBoard's first tab is made of, and what it may compare runs by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+from torch.utils.tensorboard.summary import hparams
+
+from agents.dqn.presets import PRESETS
+from agents.dqn.settings import Settings
+from training.settings import flat
+
+CLOSING = "evaluation/closing_score_mean"
+RESULTS = (CLOSING, "evaluation/score_mean", "score_while_training/low_epsilon", "run/agent_steps_per_second")
+TUNED = ("world", "network", "exploration", "replay", "learner", "fleet")  # sections that change what is learned
+# The first tab: categories of charts, each a title and the tags in it. Scores of different kinds have lines of their
+# own, and only those that mean the same share a chart.
+LAYOUT: dict[str, dict[str, list[str]]] = {
+    "The story": {
+        "Evaluation: raw score of whole games, frozen weights": ["evaluation/score_mean", CLOSING],
+        "While training: raw score of the lanes at low epsilon": ["score_while_training/low_epsilon"],
+        "While training: raw score of all lanes": ["score_while_training/all_lanes"],
+        "Agent steps/s, and the bound its stages set": ["throughput/run", "throughput/bound"],
+        "Loss": ["learner/loss"],
+        "Q: of actions taken (learner), of the best action (runners)": ["learner/q_mean", "acting/q_max_mean"],
+    },
+    "Learning": {
+        "TD error, mean of absolute values": ["learner/td_error"],
+        "Gradient norm before clipping": ["learner/grad_norm"],
+        "Epsilon, mean of all lanes": ["acting/epsilon_mean"],
+        "Episode length in agent steps": ["episode_steps/all_lanes", "episode_steps/low_epsilon"],
+    },
+    "Speed": {
+        "Agent steps/s that each stage could do alone": [f"throughput/{n}" for n in ("env", "inference", "gradient")],
+        "Samples per insert": ["run/samples_per_insert"],
+        "Policy lag in learner updates": ["acting/policy_lag_in_updates"],
+        "Age of replayed steps in learner updates": ["replay/age_in_updates"],
+        "Seconds per update": ["seconds_per_update/sample", "seconds_per_update/update"],
+    },
+    "Fleet and machine": {
+        "Runners alive": ["fleet/runners_alive"],
+        "Restarts": ["fleet/runner_restarts", "fleet/learner_restarts"],
+        "Memory in GiB": ["machine/memory_used_gib", "machine/this_process_gib", "learner/gpu_memory_gib"],
+        "Cores and GPU busy, percent": ["machine/cores_busy_percent", "learner/gpu_busy_percent"],
+        "Bytes per step between processes": ["wire/bytes_per_step"],
+    },
+}
+
+
+def hparams_of(settings: Settings, preset: str) -> tuple[Any, Any, Any]:
+    """Summaries for a run's row in the table of settings: what there is to compare, its values, its end.
+
+    Settings that differ from the preset's are marked: the table shows those first.
+    """
+    usual = _tuned(PRESETS[preset]() if preset in PRESETS else settings)
+    values = _tuned(settings)
+    experiment, start, end = hparams(values, dict.fromkeys(RESULTS, 0.0))  # type: ignore[no-untyped-call]
+    content = experiment.value[0].metadata.plugin_data
+    told = HParamsPluginData.FromString(content.content)
+    for info in told.experiment.hparam_infos:
+        info.differs = values[info.name] != usual[info.name]
+    content.content = told.SerializeToString()
+    return experiment, start, end
+
+
+def _tuned(settings: Settings) -> dict[str, Any]:
+    values = flat(settings)
+    return {"seed": settings.seed} | {name: value for name, value in values.items() if name.split(".")[0] in TUNED}
+
+
+def table(values: dict[str, Any]) -> str:
+    """Names and values in Markdown."""
+    rows = [f"| {name} | {value} |" for name, value in values.items()]
+    return "\n".join(["| name | value |", "|---|---|", *rows])

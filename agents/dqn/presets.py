@@ -1,0 +1,96 @@
+"""Presets: functions that return settings, each deviation from its paper in a numbered line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agents.acting.exploration import ExplorationSettings
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.settings import Settings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.transitions import ReplaySettings
+from agents.settings import EvaluationSettings, FleetSettings, StopSettings
+from envs.base import WorldSettings
+
+
+def pong() -> Settings:
+    """Pong from pixels in minutes: the network of Mnih et al. (2013) with a recipe for two CPU cores."""
+    return Settings(
+        world=WorldSettings(env="ALE/Pong-v5"),
+        stop=StopSettings(steps=3_000_000, minutes=25.0, score=17.5),  # seeds differ: most are there in half the time
+        network=NetworkSettings(kind="dqn2013", layer_norm=True),  # 1. layer norm (Gallici et al. 2024)
+        exploration=ExplorationSettings(
+            final=0.1,
+            ladder=2.0,
+            anneal_steps=40_000,  # 2. fast schedule, lanes end at 0.1 .. 0.001 (Horgan et al. 2018)
+        ),
+        replay=ReplaySettings(
+            capacity=200_000,  # 3. a fifth of the paper's memory
+            n_step=5,  # 4. 5-step returns instead of 1-step ones
+            samples_per_insert=3.0,  # 5. fewer samples per step than 8, in batches twice as large
+            learning_starts=10_000,
+        ),
+        learner=LearnerSettings(
+            batch_size=64,
+            learning_rate=2.5e-4,  # 6. Adam instead of RMSProp
+            gamma=0.99,
+            target_period=200,  # 7. a target network (2015), renewed every 4,300 agent steps
+            average_rate=0.02,  # 8. judged by the average of the last 1,000 updates' weights (Polyak and Juditsky 1992)
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=32, chunk_steps=16),  # 9. 32 games at once
+    )
+
+
+def atari() -> Settings:
+    """Any Atari game with the settings of Mnih et al. (2013): 8 trained samples per agent step."""
+    return Settings(
+        world=WorldSettings(env="ALE/Breakout-v5", life_signal=True),
+        stop=StopSettings(steps=10_000_000),
+        network=NetworkSettings(kind="dqn2013"),
+        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),  # 1M frames
+        replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
+        learner=LearnerSettings(
+            batch_size=256,  # 1. batch 32 every 4 steps becomes 256 every 32: the same samples, one fast update
+            target_period=1_250,  # 2. a target network (2015): 40,000 agent steps between copies
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=32),  # 3. 32 games at once
+        evaluation=EvaluationSettings(epsilon=0.05),  # section 5 of the paper
+    )
+
+
+def cartpole() -> Settings:
+    """CartPole-v1 from its four numbers: solved (475) in well under two minutes."""
+    return Settings(
+        world=WorldSettings(env="CartPole-v1"),
+        stop=StopSettings(steps=200_000, minutes=1.5, score=490.0),
+        network=NetworkSettings(kind="mlp", stack=1),
+        exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=10_000),
+        replay=ReplaySettings(capacity=50_000, n_step=3, samples_per_insert=8.0, learning_starts=1_000),
+        learner=LearnerSettings(
+            batch_size=128,
+            learning_rate=1e-3,
+            target_period=100,
+            reward_clip=0.0,
+            precision="fp32",
+            device="cpu",
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=32),
+        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+    )
+
+
+def catch() -> Settings:
+    """The pixel toy: the network of Mnih et al. (2013) learns to catch a ball in a core-minute."""
+    return Settings(
+        world=WorldSettings(env="toy/catch"),
+        stop=StopSettings(steps=24_000, minutes=10.0),
+        network=NetworkSettings(kind="dqn2013", stack=2),  # two frames show where the ball goes
+        exploration=ExplorationSettings(final=0.1, anneal_steps=4_000),
+        replay=ReplaySettings(capacity=20_000, samples_per_insert=4.0, learning_starts=500),
+        learner=LearnerSettings(batch_size=32, learning_rate=5e-4, target_period=200),
+        fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=8),
+        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+    )
+
+
+PRESETS: dict[str, Callable[[], Settings]] = {"pong": pong, "atari": atari, "cartpole": cartpole, "catch": catch}

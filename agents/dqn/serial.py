@@ -1,0 +1,103 @@
+"""The whole loop in one process, without Ray: to read, to debug, and to reproduce bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agents.acting.exploration import final_epsilons
+from agents.acting.policy import Actor
+from agents.acting.rollout import Rollout
+from agents.dqn.learner import Learner
+from agents.dqn.settings import Settings
+from agents.dqn.stats import RunStats
+from agents.replay.limiter import SamplesPerInsert
+from agents.replay.shard import ReplayShard
+from envs import make_world
+from training import checkpoint
+from training.settings import to_dict
+
+
+class SerialRun:
+    """One world, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
+
+    def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
+        s = self.settings = settings
+        self.world = make_world(s.world, s.fleet.lanes, s.fleet.env_threads)
+        shape, dtype = self.world.frame_shape, self.world.frame_dtype
+        self.learner = Learner(s.learner, s.network, shape, self.world.num_actions, seed=s.seed, beta=s.replay.beta_at)
+        self.acting = Actor(self.learner.online, precision=s.learner.precision, device=self.learner.device)
+        self.replay = shard(
+            s.replay,
+            lanes=s.fleet.lanes,
+            frame_shape=shape,
+            frame_dtype=np.dtype(dtype),
+            stack=s.network.stack,
+            gamma=s.learner.gamma,
+            seed=s.seed,
+            device=self.learner.device,
+        )
+        self.rollout = Rollout(self.world, self.acting, s.exploration, stack=s.network.stack, seed=s.seed)
+        self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
+        self.stats = RunStats()
+
+    def step(self) -> None:
+        """One turn: collect a chunk, put it into replay, do the updates it earns."""
+        s = self.settings
+        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, self.stats.agent_steps, self.learner.updates)
+        self.replay.add(chunk)
+        self.limiter.inserted += tally.agent_steps
+        due = self.limiter.updates_due(s.learner.batch_size)
+        learned = self.learner.train(self.replay, due if self.replay.mass > 0 else 0)
+        self.limiter.sampled += learned.updates * s.learner.batch_size
+        self.stats.collected(tally, greedy_epsilon(s))
+        self.stats.learned(learned)
+
+    def save(self, folder: Path) -> Path:
+        """Checkpoint everything under `folder`. The emulator cannot be saved: running episodes end here."""
+        path = checkpoint.save_next(
+            folder,
+            self.stats.agent_steps,
+            self.state(),
+            lambda part: checkpoint.save(part / "replay-0", self.replay.state()),
+        )
+        self.rollout.restart(self.stats.agent_steps)
+        return path
+
+    def state(self) -> dict[str, Any]:
+        """The run, but for its replay, as a tree of arrays and values."""
+        return {
+            "settings": to_dict(self.settings),
+            "stats": self.stats.state(),
+            "limiter": self.limiter.state(),
+            "learner": self.learner.state(),
+            "rollout": {"rng": self.rollout.rng.bit_generator.state},
+        }
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
+        state, replay = checkpoint.load(path), checkpoint.load(path / "replay-0")
+        self.learner.load_state(state["learner"])
+        self.replay.load_state(replay)
+        self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
+        self.stats.load_state(state["stats"])
+        self.limiter.load_state(state["limiter"])
+        self.rollout.restart(self.stats.agent_steps)
+
+    def actor(self) -> Actor:
+        """The policy to judge."""
+        return Actor(self.learner.policy, precision=self.acting.precision, device=self.learner.device)
+
+    def close(self) -> None:
+        """Free the world."""
+        self.world.close()
+
+
+def greedy_epsilon(settings: Settings) -> float:
+    """Games of lanes at or below this epsilon stand for the policy: 0.02, or more if no lane ends so low.
+
+    That is no single lane: with the ladder of `pong` 21 of 32 end there.
+    """
+    return max(0.02, float(final_epsilons(settings.exploration, settings.fleet.lanes).min()))

@@ -1,0 +1,73 @@
+"""All settings of a deep Q-learning run in one tree. Every field's meaning and unit stands beside its consumer."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+
+from agents.acting.exploration import ExplorationSettings
+from agents.dqn.learner import LearnerSettings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.frames import blocks_shape
+from agents.replay.transitions import ReplaySettings
+from agents.settings import EvaluationSettings, FleetSettings, StopSettings
+from envs.base import WorldSettings
+from training.settings import check_kinds
+
+ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One deep Q-learning run."""
+
+    world: Annotated[WorldSettings, tyro.conf.arg(name="")] = field(
+        default_factory=WorldSettings
+    )  # --env, --sticky ...
+    stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(
+        default_factory=StopSettings
+    )  # --steps, --minutes ...
+    seed: int = 0
+    checkpoint_minutes: float = 5.0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
+    replay: ReplaySettings = field(default_factory=ReplaySettings)
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+    fleet: FleetSettings = field(default_factory=FleetSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
+        if self.checkpoint_minutes <= 0:
+            raise ValueError("checkpoint_minutes must be above 0")
+
+    def shard_replay(self) -> ReplaySettings:
+        """Replay settings of one shard: its share of the capacity; when learning starts is the driver's concern."""
+        shards = max(self.fleet.shards, 1)
+        return dataclasses.replace(self.replay, capacity=self.replay.capacity // shards, learning_starts=0)
+
+    def rows_per_lane(self) -> int:
+        """Rows that replay keeps of every lane.
+
+        Raises:
+            ValueError: they are too few for the chunks, or for stacks and n-step windows.
+        """
+        rows = self.shard_replay().capacity // self.fleet.shard_lanes
+        least = max(4 * (self.network.stack + self.replay.n_step), 2 * self.fleet.chunk_steps)
+        if rows < least:
+            raise ValueError(
+                f"replay.capacity {self.replay.capacity} leaves {rows} frames a lane, and {least} are needed: "
+                "raise it, or use fewer envs or shorter chunks"
+            )
+        return rows
+
+    def replay_bytes(self, frame_shape: tuple[int, ...], itemsize: int) -> int:
+        """Memory that a full replay takes, over all shards."""
+        blocks, depth = blocks_shape(frame_shape)
+        tree = 32 if self.replay.prioritized else 0
+        return self.replay.capacity * (blocks * depth * itemsize + ROW_BYTES + tree)

@@ -1,0 +1,107 @@
+"""What a run shows while it goes: counters, recent games, recent scalars."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.rollout import Episode, Tally
+from agents.dqn.updates import Learned
+from training import checkpoint
+
+WINDOW = 30  # games a mean is taken over
+BATCHES = 32  # newest looked-at batches a distribution is taken over
+COUNTERS = ("agent_steps", "frames", "updates", "episodes", "seconds")
+
+
+@dataclass
+class RunStats:
+    """Counters since the run began, and means since they were last read."""
+
+    agent_steps: int = 0
+    frames: int = 0
+    updates: int = 0
+    episodes: int = 0
+    seconds: float = 0.0  # of wall clock up to the last checkpoint
+    recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    greedy: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    means: dict[str, list[float]] = field(default_factory=dict)
+    spread: dict[str, deque[NDArray[Any]]] = field(default_factory=dict)
+    evaluations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (agent steps, summary), not yet read
+
+    def collected(self, tally: Tally, greedy_epsilon: float) -> None:
+        """Count a chunk. Games of all lanes whose epsilon was at most `greedy_epsilon` by then also count as greedy."""
+        self.agent_steps += tally.agent_steps
+        self.frames += tally.frames
+        self.episodes += len(tally.episodes)
+        self.recent.extend(tally.episodes)
+        self.greedy.extend(game for game in tally.episodes if game.epsilon <= greedy_epsilon)
+        self.note("acting/q_max_mean", tally.q_mean)
+        self.note("seconds_per_step/env", tally.env_seconds / max(tally.agent_steps, 1))
+        self.note("seconds_per_step/policy", tally.policy_seconds / max(tally.agent_steps, 1))
+
+    def learned(self, learned: Learned) -> None:
+        """Count updates; the policy lag is in learner updates."""
+        if not learned.updates:
+            return
+        self.updates += learned.updates
+        for name, value in learned.scalars.items():
+            self.note(f"learner/{name}", value)
+        self.note("seconds_per_update/sample", learned.sample_seconds / learned.updates)
+        self.note("seconds_per_update/update", learned.update_seconds / learned.updates)
+        if learned.version is not None:
+            self.note("replay/age_in_updates", float(self.updates - learned.version.mean()))
+            self._keep("replay_age_in_updates", self.updates - learned.version)
+        self._keep("q_of_actions_taken", learned.q)
+        self._keep("td_error", learned.td_error)
+
+    def note(self, name: str, value: float) -> None:
+        """Remember a scalar until the next `read`."""
+        self.means.setdefault(name, []).append(value)
+
+    def _keep(self, name: str, values: NDArray[Any] | None) -> None:
+        if values is not None:
+            self.spread.setdefault(name, deque(maxlen=BATCHES)).append(values)
+
+    def distributions(self) -> dict[str, NDArray[Any]]:
+        """Single values [N] of the newest batches since the last call, for histograms."""
+        found = {name: np.concatenate(batches) for name, batches in self.spread.items()}
+        self.spread.clear()
+        return found
+
+    def score(self) -> float | None:
+        """Mean raw score of the recent greedy games once there are enough of them to say something."""
+        return fmean(game.score for game in self.greedy) if len(self.greedy) == WINDOW else None
+
+    def read(self) -> dict[str, float]:
+        """Every scalar, averaged since the last read, for TensorBoard; the names say what they are."""
+        scalars = {name: fmean(values) for name, values in self.means.items()}
+        self.means.clear()
+        for name, games in (("all_lanes", self.recent), ("low_epsilon", self.greedy)):
+            if games:
+                scalars[f"score_while_training/{name}"] = fmean(game.score for game in games)
+                scalars[f"episode_steps/{name}"] = fmean(game.steps for game in games)
+        return scalars
+
+    def state(self) -> dict[str, Any]:
+        """Counters for a checkpoint; the windows of recent games begin anew."""
+        return {name: getattr(self, name) for name in COUNTERS}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the counters of `state`."""
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+        self.recent.clear()
+        self.greedy.clear()
+
+
+def counters(saved: Path) -> dict[str, int]:
+    """How far the policy in a checkpoint had been trained, in agent steps and in emulator frames."""
+    stats = checkpoint.load(saved, only="stats")["stats"]
+    return {name: int(stats[name]) for name in ("agent_steps", "frames")}

@@ -1,0 +1,170 @@
+"""Judging a policy: frozen weights, a fixed epsilon, an exact number of whole games, raw scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from threading import Event
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.evaluation.games import Games
+from agents.evaluation.protocol import evaluation_seed, protocol_world
+from agents.networks.q_network import QNetwork
+from agents.settings import EvaluationSettings
+from envs import make_world
+from envs.atari import game_name
+from envs.base import World
+from envs.scores import human_normalised, reference_scores
+
+
+class Scores(NamedTuple):
+    """Raw scores and lengths of N whole games, in the order (env, game)."""
+
+    scores: NDArray[np.float64]  # [N]
+    steps: NDArray[np.int64]  # [N] agent steps
+    frames: NDArray[np.int64]  # [N] emulator frames
+    protocol: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """What goes into the run's record; `human_normalised` is the mean's, None where no human score is known."""
+        mean, game = float(self.scores.mean()), str(self.protocol.get("game"))
+        return {
+            "protocol": self.protocol,
+            "episodes": len(self.scores),
+            "mean": mean,
+            "std": float(self.scores.std()),
+            "min": float(self.scores.min()),
+            "max": float(self.scores.max()),
+            "human_normalised": float(human_normalised(game, mean)) if game in reference_scores() else None,
+            "scores": self.scores.tolist(),
+            "episode_frames": self.frames.tolist(),
+        }
+
+
+def told(result: dict[str, Any]) -> str:
+    """An evaluation's record in one line."""
+    score = f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})"
+    if result["human_normalised"] is not None:
+        score += f", human-normalised {result['human_normalised']:.2f}"
+    rules = result["protocol"]
+    if rules["name"] == "machado" and rules.get("action_set") == "minimal":
+        score += "; with minimal actions: only a policy trained with --full-actions plays machado's 18"
+    return score
+
+
+def evaluate(
+    actor: Actor,
+    world: World,
+    settings: EvaluationSettings,
+    *,
+    stack: int,
+    episodes: int,
+    seed: int,
+    on_step: Callable[[int], None] = lambda done: None,
+) -> Scores:
+    """Play exactly `episodes` games, the same number in every env, so that short games count no more than long ones.
+
+    Args:
+        on_step: told after every step how many games are done.
+
+    Raises:
+        ValueError: the episodes cannot be shared evenly among the world's envs.
+    """
+    games = Games(actor, settings, world.num_envs, stack=stack, episodes=episodes, seed=seed, on_step=on_step)
+    games.play(world, 0, evaluation_seed(seed))
+    return _scores(games, world, settings)
+
+
+def _scores(games: Games, world: World, settings: EvaluationSettings) -> Scores:
+    protocol = {"name": settings.protocol, "epsilon": settings.epsilon, **world.protocol}
+    return Scores(games.score.ravel(), games.steps.ravel(), games.frames.ravel(), protocol)
+
+
+def envs_for(episodes: int, most: int = 50) -> int:
+    """The largest number of envs up to `most` that shares `episodes` evenly.
+
+    Raises:
+        ValueError: there are no episodes to share.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes is {episodes}: play 1 or more")
+    return max(n for n in range(1, min(episodes, most) + 1) if episodes % n == 0)
+
+
+def evaluate_network(
+    actor: Actor,
+    settings: Settings,
+    *,
+    episodes: int,
+    threads: int,
+    on_step: Callable[[int], None] = lambda done: None,
+) -> Scores:
+    """`evaluate` in worlds of its own, built for the settings' protocol and closed again.
+
+    Atari games are played in `threads` groups of envs, each on a thread of its own: while the emulators of one group
+    work, another is in the network. The games are those of a single group, to the last bit. Other worlds make one
+    group: they are stepped in Python, where threads only wait for each other.
+    """
+    rules, envs = protocol_world(settings), envs_for(episodes)
+    games = Games(
+        actor,
+        settings.evaluation,
+        envs,
+        stack=settings.network.stack,
+        episodes=episodes,
+        seed=settings.seed,
+        on_step=on_step,
+    )
+
+    def play(envs: NDArray[np.int64]) -> Scores:
+        first = int(envs[0])
+        world = make_world(rules, len(envs))
+        try:
+            games.play(world, first, evaluation_seed(settings.seed) + first)
+        finally:
+            world.close()
+        return _scores(games, world, settings.evaluation)
+
+    groups = np.array_split(np.arange(envs), min(threads, envs) if game_name(rules.env) else 1)
+    if len(groups) == 1:
+        return play(groups[0])
+    return _side_by_side(play, groups, games.stopped)
+
+
+def _side_by_side(
+    play: Callable[[NDArray[np.int64]], Scores], groups: list[NDArray[np.int64]], stopped: Event
+) -> Scores:
+    """Play every group on a thread of its own; where one fails, or a person interrupts, all stop."""
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(len(groups), "games", torch.set_num_threads, (1,)) as pool:
+            futures = [pool.submit(play, group) for group in groups]
+            try:
+                return [future.result() for future in as_completed(futures)][-1]
+            except BaseException:
+                stopped.set()
+                raise
+    finally:
+        torch.set_num_threads(before)  # what a thread of the pool sets holds for threads to come, too
+
+
+def policy_of(state: dict[str, Any], settings: Settings) -> Actor:
+    """The policy in a checkpoint's `learner` branch, for the world of the settings.
+
+    Raises:
+        ValueError: the weights are those of another network or game.
+    """
+    world = make_world(settings.world, 1)
+    world.close()
+    network = QNetwork(settings.network, world.frame_shape, world.num_actions).requires_grad_(False)
+    try:
+        network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
+    except RuntimeError:
+        raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
+    return Actor(network, precision=settings.learner.precision)

@@ -1,0 +1,89 @@
+"""Whole games by a frozen policy: E envs, each until its quota is played, in groups that run side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.exploration import forced_actions
+from agents.acting.policy import Actor
+from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.settings import EvaluationSettings
+from envs.base import World
+
+
+class Games:
+    """`episodes` games, the same number in each of E envs: raw scores and lengths, and what groups of envs share.
+
+    Which groups the envs are played in changes no game: env e has its own seed, its own column of the random draws, and
+    its own row of the network's batch.
+
+    Args:
+        actor: its network may be called by several threads at once.
+        stack: frames an observation holds.
+        seed: of the random actions.
+        on_step: told after every step of a group how many games are done, by one thread at a time.
+
+    Raises:
+        ValueError: the episodes cannot be shared evenly among the envs.
+    """
+
+    def __init__(
+        self,
+        actor: Actor,
+        settings: EvaluationSettings,
+        envs: int,
+        *,
+        stack: int,
+        episodes: int,
+        seed: int,
+        on_step: Callable[[int], None],
+    ) -> None:
+        if episodes % envs:
+            raise ValueError(f"{episodes} episodes cannot be shared evenly among {envs} envs")
+        self.actor, self.quota, self.stack, self.on_step = actor, episodes // envs, stack, on_step
+        self.score = np.zeros((envs, self.quota))
+        self.steps = np.zeros((envs, self.quota), np.int64)  # agent steps
+        self.frames = np.zeros((envs, self.quota), np.int64)  # of the emulator
+        self.done = np.zeros(envs, np.int64)  # games that an env has finished
+        self.epsilon, self.rng = np.full(envs, settings.epsilon), np.random.default_rng(seed)
+        self.forced: list[NDArray[np.int16]] = []  # the draws of every step so far
+        self.lock, self.stopped = Lock(), Event()
+
+    def play(self, world: World, first: int, seed: int) -> None:
+        """Play the quota of envs `first`, `first` + 1, ...: as many as `world` has, the first of them seeded `seed`.
+
+        Returns early once `stopped` is set.
+        """
+        mine = slice(first, first + world.num_envs)
+        lane = np.arange(world.num_envs)
+        blocks = blocks_shape(world.frame_shape)
+        frames = FrameStack(world.num_envs, blocks, self.stack, world.frame_dtype)
+        # The rows of other groups stay empty. A smaller batch would be summed in another order, and a tie between two
+        # actions be broken otherwise.
+        batch = np.zeros((len(self.done), blocks[0], self.stack, blocks[1]), world.frame_dtype)
+        done, time = self.done[mine], 0
+        step = world.reset(seed)
+        while (done < self.quota).any() and not self.stopped.is_set():
+            batch[mine] = frames.push(to_blocks(step.frame), step.first)
+            greedy, forced = self.actor.values(batch)[mine].argmax(1), self._forced(time, world.num_actions)[mine]
+            step = world.step(np.where(forced < 0, greedy, forced))
+            time += 1
+            running = lane[done < self.quota]
+            rows, games = first + running, done[running]
+            self.score[rows, games] += step.reward[running]
+            self.steps[rows, games] += ~step.first[running]
+            self.frames[rows, games] += step.frames[running]
+            with self.lock:
+                done += (step.terminated | step.truncated) & (done < self.quota)
+                self.on_step(int(self.done.sum()))
+
+    def _forced(self, time: int, num_actions: int) -> NDArray[np.int16]:
+        """The random actions [E] at a time step of all envs: the group that comes there first draws them."""
+        with self.lock:
+            while len(self.forced) <= time:
+                self.forced.append(forced_actions(self.epsilon, num_actions, self.rng))
+            return self.forced[time]

@@ -1,0 +1,43 @@
+"""What a score means: the rules of an evaluation, its seeds, and their name."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from agents.acting.rollout import TRAINING_SEEDS
+from agents.dqn.settings import Settings
+from envs.base import WorldSettings, classic, machado
+
+RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
+
+
+def protocol_world(settings: Settings) -> WorldSettings:
+    """The rules of an evaluation: the protocol's, or those of training with whole games."""
+    return protocol_rules(settings.world, settings.evaluation.protocol)
+
+
+def protocol_rules(world: WorldSettings, protocol: str) -> WorldSettings:
+    """`world` under a named protocol: `classic`, `machado` or `training`."""
+    if protocol == "training":
+        return dataclasses.replace(world, life_signal=False)
+    # A policy keeps the action set it was trained with: for Machado et al.'s 18, train with full_actions.
+    rules = {"classic": classic, "machado": machado}[protocol](world.env)
+    return dataclasses.replace(rules, full_actions=world.full_actions, frame_skip=world.frame_skip)
+
+
+def evaluation_seed(seed: int) -> int:
+    """The first world seed of an evaluation: never one of training's, which lie below 2^30."""
+    return TRAINING_SEEDS + int(np.random.SeedSequence(seed).generate_state(1)[0] >> 3)
+
+
+def protocol_name(protocol: dict[str, Any]) -> str:
+    """Every rule that decides what a score means, as part of a file name; the same for all games."""
+    parts = [str(protocol["name"])]
+    for key in RULES:
+        if key in protocol:
+            value = protocol[key]
+            parts.append(f"{key}={int(value) if isinstance(value, bool) else value}")
+    return "-".join(parts)

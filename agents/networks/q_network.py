@@ -1,0 +1,102 @@
+"""Q-networks: the lecture's table (2013), its 2015 successor, and a plain MLP.
+
+Legend: B batch, P blocks a frame, K frames a stack, D values a block, A actions (see `agents.replay.frames`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC
+from agents.replay.frames import BLOCK
+from training.settings import check_kinds
+
+Kind = Literal["dqn2013", "dqn2015", "mlp"]
+# (channels, kernel, stride) of each convolution, then the hidden units of the dense layer.
+CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
+    "dqn2013": (((16, 8, 4), (32, 4, 2)), 256),  # Mnih et al. 2013, section 4.1
+    "dqn2015": (((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512),  # Mnih et al. 2015, Methods
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """What stands between a stack of frames and one value per action."""
+
+    kind: Kind = "dqn2013"
+    stack: int = 4  # frames an observation holds
+    layer_norm: bool = False  # after every hidden layer, before the ReLU
+    dueling: bool = False  # Wang et al. 2016, equation 9
+    hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"network.kind is {self.kind!r}: use one of {', '.join(get_args(Kind))}")
+        if self.stack < 1:
+            raise ValueError(f"network.stack is {self.stack}: an observation holds at least 1 frame")
+        if self.hidden < 1:
+            raise ValueError(f"network.hidden is {self.hidden}: use 1 or more units")
+
+
+class QNetwork(nn.Module):
+    """Stack of frames [B, P, K, D] (uint8 pixels or float32 vectors) -> action values [B, A] float32."""
+
+    def __init__(self, settings: NetworkSettings, frame_shape: tuple[int, ...], num_actions: int) -> None:
+        super().__init__()
+        self.pixels = len(frame_shape) == 2
+        if self.pixels == (settings.kind == "mlp"):
+            wants = "dqn2013 or dqn2015" if self.pixels else "mlp"
+            raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
+        self.frame_shape, self.num_actions = frame_shape, num_actions
+        layers, features = self._convs(settings) if self.pixels else self._mlp(settings)
+        self.body = nn.Sequential(*layers)
+        self.advantage = nn.Linear(features, num_actions)
+        self.value = nn.Linear(features, 1) if settings.dueling else None
+
+    def _convs(self, settings: NetworkSettings) -> tuple[list[nn.Module], int]:
+        (height, width), channels = self.frame_shape, settings.stack
+        convs, hidden = CONVS[settings.kind]
+        layers: list[nn.Module] = []
+        for index, (out, kernel, stride) in enumerate(convs):
+            conv = BlockConv if index == 0 else nn.Conv2d
+            layers.append(conv(channels, out, kernel, stride))
+            channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
+            layers += [LayerNormNHWC(channels, height, width)] if settings.layer_norm else []
+            layers.append(nn.ReLU())
+        layers += [FlattenNHWC(), nn.Linear(channels * height * width, hidden)]
+        layers += [nn.LayerNorm(hidden)] if settings.layer_norm else []
+        return [*layers, nn.ReLU()], hidden
+
+    def _mlp(self, settings: NetworkSettings) -> tuple[list[nn.Module], int]:
+        layers: list[nn.Module] = []
+        width = math.prod(self.frame_shape) * settings.stack
+        for _ in range(2):
+            layers.append(nn.Linear(width, settings.hidden))
+            layers += [nn.LayerNorm(settings.hidden)] if settings.layer_norm else []
+            layers.append(nn.ReLU())
+            width = settings.hidden
+        return layers, width
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Action values of obs [B, P, K, D]; runs in bfloat16 under `torch.autocast`, in float32 without."""
+        if self.pixels:
+            rows, columns = (side // BLOCK for side in self.frame_shape)
+            dtype = (
+                torch.get_autocast_dtype(obs.device.type)
+                if torch.is_autocast_enabled(obs.device.type)
+                else torch.float32
+            )
+            x = obs.view(-1, rows, columns, obs.shape[2] * obs.shape[3]).permute(0, 3, 1, 2).to(dtype)
+        else:
+            x = obs.flatten(1)
+        features = self.body(x)
+        q: Tensor = self.advantage(features).float()
+        if self.value is not None:
+            q = self.value(features).float() + q - q.mean(1, keepdim=True)
+        return q

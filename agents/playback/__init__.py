@@ -1,0 +1,1 @@
+"""A policy as somebody looks at it."""

@@ -1,0 +1,58 @@
+"""One game as somebody looks at it: what is shown, what the network makes of it, what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.exploration import epsilon_greedy
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.evaluation.protocol import evaluation_seed, protocol_world
+from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from envs.base import World
+from envs.colour import make_shown
+
+SCREENS_PER_SECOND = 60  # of the console
+
+
+class Moment(NamedTuple):
+    """One agent step, before its action is done."""
+
+    picture: NDArray[np.uint8]  # [H, W, 3]
+    obs: NDArray[Any]  # [1, P, K, D] as the network sees it
+    q: NDArray[np.float32]  # [A]
+    action: int  # not done any more where the game is over
+    score: float  # raw, so far
+    over: bool
+
+
+def shown_world(settings: Settings) -> World:
+    """The world of an evaluation, to look at: Atari games in colour."""
+    return make_shown(protocol_world(settings))
+
+
+def moments(actor: Actor, settings: Settings, world: World) -> Iterator[Moment]:
+    """One evaluation game in `world` from its first to its last picture."""
+    frames = FrameStack(1, blocks_shape(world.frame_shape), settings.network.stack, world.frame_dtype)
+    rng, score = np.random.default_rng(settings.seed), 0.0
+    epsilon = np.array([settings.evaluation.epsilon])
+    step = world.reset(evaluation_seed(settings.seed))
+    while True:
+        over = bool((step.terminated | step.truncated).any())
+        obs = frames.push(to_blocks(step.frame), step.first)
+        q = actor.values(obs)
+        action = epsilon_greedy(q, epsilon, rng)
+        yield Moment(world.render(), obs.copy(), q[0], int(action[0]), score, over)
+        if over:
+            return
+        step = world.step(action)
+        score += float(step.reward[0])
+
+
+def pictures_per_second(settings: Settings) -> float:
+    """The game's own speed: 15 for Atari games whose actions last 4 of 60 screens a second; elsewhere the same."""
+    return SCREENS_PER_SECOND / settings.world.frame_skip

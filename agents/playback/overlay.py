@@ -1,0 +1,60 @@
+"""A picture with the network's values drawn beside it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from agents.playback.game import Moment
+
+HEIGHT = 420  # pixels that a screen is enlarged to, about
+WIDTH = 220  # of the panel
+NAMES, BARS = 96, 108  # where names end and bars begin
+REMEMBERED = 200  # values of the line at the bottom
+INK, FAINT, BAR, CHOSEN = (235, 235, 235), (130, 130, 130), (70, 110, 170), (240, 150, 40)
+
+
+class Panel:
+    """Draws what an action is worth beyond the worst one, and the value of the best one over time."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.values: deque[float] = deque(maxlen=REMEMBERED)
+        self.widest = 1e-6  # the largest difference between two actions so far: bars keep their scale
+        self.font = ImageFont.load_default(13)
+
+    def beside(self, moment: Moment) -> NDArray[np.uint8]:
+        """The moment's picture, enlarged, and the panel to its right: uint8 [H, W, 3], both sides even."""
+        factor = max(HEIGHT // moment.picture.shape[0], 1)
+        screen = moment.picture.repeat(factor, axis=0).repeat(factor, axis=1)
+        screen = screen[: screen.shape[0] // 2 * 2, : screen.shape[1] // 2 * 2]
+        self.values.append(float(moment.q.max()))
+        panel = Image.new("RGB", (WIDTH, screen.shape[0]))
+        draw = ImageDraw.Draw(panel)
+        draw.text((8, 6), f"score {moment.score:g}", INK, self.font)
+        draw.text((8, 24), f"max Q {self.values[-1]:.3f}", INK, self.font)
+        self._bars(draw, moment, (48, screen.shape[0] - 78))
+        self._line(draw, screen.shape[0] - 68, screen.shape[0] - 8)
+        return np.concatenate((screen, np.asarray(panel)), axis=1)
+
+    def _bars(self, draw: ImageDraw.ImageDraw, moment: Moment, room: tuple[int, int]) -> None:
+        above = moment.q - moment.q.min()
+        self.widest = max(self.widest, float(above.max()))
+        height = min((room[1] - room[0]) / len(self.names), 22.0)
+        for a, name in enumerate(self.names):
+            top, colour = room[0] + a * height, CHOSEN if a == moment.action else BAR
+            length = (WIDTH - BARS - 8) * float(above[a]) / self.widest
+            middle = top + height / 2
+            draw.text((NAMES, middle), name[:13].lower(), CHOSEN if a == moment.action else FAINT, self.font, "rm")
+            draw.rectangle((BARS, top + 2, BARS + 1 + length, top + height - 2), colour)
+
+    def _line(self, draw: ImageDraw.ImageDraw, top: int, bottom: int) -> None:
+        low, high = min(self.values), max(self.values)
+        scale = (bottom - top) / max(high - low, 1e-6)
+        places = [(8 + x * (WIDTH - 16) / REMEMBERED, bottom - (v - low) * scale) for x, v in enumerate(self.values)]
+        draw.line(places, INK)
+        draw.text((8, top), f"{high:.2f}", FAINT, self.font)
+        draw.text((8, bottom), f"{low:.2f}", FAINT, self.font, "ls")

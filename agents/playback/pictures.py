@@ -1,0 +1,75 @@
+"""Pictures of a policy at work for TensorBoard: a piece of a game as an animation, and what it looks at."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.networks.q_network import QNetwork
+from agents.playback.game import Moment, moments, shown_world
+from agents.playback.saliency import saliency
+from agents.replay.frames import from_blocks
+
+STEPS = 120  # agent steps of a game that are shown: eight seconds of an Atari game
+TALLEST = 210  # pixels of the animation
+COLUMNS = 4  # moments of a strip
+SCALE = 2  # a pixel of a strip's frames
+BRIGHTEST = 99.5  # percentile of a saliency map that is drawn at full strength
+
+Picture = NDArray[np.uint8]
+
+
+def begin_of_game(actor: Actor, settings: Settings) -> list[Moment]:
+    """The first 120 steps of an evaluation game, the same one every time; none of a world that draws no pictures."""
+    world = shown_world(settings)
+    try:
+        return list(islice(moments(actor, settings, world), STEPS))
+    except ValueError:  # a world of text; every other way to fail is none of this kind
+        return []
+    finally:
+        world.close()
+
+
+def animation(shown: list[Moment]) -> bytes:
+    """The moments as a GIF at 15 pictures a second."""
+    step = -(-shown[0].picture.shape[0] // TALLEST)
+    pictures = [Image.fromarray(moment.picture[::step, ::step]) for moment in shown]
+    out = io.BytesIO()
+    pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=1000 // 15, loop=0)
+    return out.getvalue()
+
+
+def strip(network: QNetwork, shown: list[Moment]) -> Picture | None:
+    """Four moments side by side: the newest frame, and under it the same with its saliency in red.
+
+    Nothing of worlds without pixels. uint8 [2 * H * 2, 4 * W * 2, 3].
+    """
+    if not network.pixels:
+        return None
+    chosen = [shown[index] for index in np.linspace(0, len(shown) - 1, COLUMNS).astype(int)]
+    obs = np.concatenate([moment.obs for moment in chosen])
+    frames = from_blocks(np.ascontiguousarray(obs[:, :, -1]), network.frame_shape)
+    gray = np.stack([frames] * 3, axis=-1)
+    rows = np.concatenate((gray, _overlaid(gray, saliency(network, obs))), axis=1)
+    return _side_by_side(rows).repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+
+
+def _overlaid(gray: Picture, strength: NDArray[np.float32]) -> Picture:
+    """Frames [B, H, W, 3], halved in brightness, with saliency [B, H, W] added to their red."""
+    top = np.maximum(np.percentile(strength, BRIGHTEST, axis=(1, 2), keepdims=True), 1e-12)
+    dim = gray // 2
+    dim[..., 0] = np.maximum(dim[..., 0], 255 * np.minimum(strength / top, 1.0))
+    return dim
+
+
+def _side_by_side(rows: Iterable[Picture]) -> Picture:
+    joined: Any = np.concatenate(list(rows), axis=1)
+    return np.asarray(joined, np.uint8)

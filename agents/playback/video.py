@@ -1,0 +1,48 @@
+"""One game as a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import imageio.v2 as imageio
+
+from agents.acting.policy import Actor
+from agents.dqn.settings import Settings
+from agents.playback.game import moments, pictures_per_second, shown_world
+from agents.playback.overlay import Panel
+from envs.colour import action_names
+from training.files import whole
+
+
+def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False) -> float:
+    """Play one evaluation game into an .mp4 at the game's speed, in colour; returns its raw score.
+
+    Args:
+        values: draw the network's values beside the screen.
+
+    Raises:
+        ValueError: the file cannot be written, or is no .mp4; the world draws no pictures.
+    """
+    if out.suffix != ".mp4" or out.is_dir():
+        raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
+    try:
+        with whole(out) as part:
+            part.touch()  # before a game is played for nothing
+            return _film(actor, settings, part, values=values)
+    except OSError as error:
+        raise ValueError(f"cannot write {out} ({error.strerror or error}): name another --out") from None
+
+
+def _film(actor: Actor, settings: Settings, file: Path, *, values: bool) -> float:
+    world = shown_world(settings)
+    panel, score = Panel(action_names(world)), 0.0
+    try:
+        writer: Any = imageio.get_writer(file, fps=pictures_per_second(settings), macro_block_size=2)
+        with writer as video:
+            for moment in moments(actor, settings, world):
+                video.append_data(panel.beside(moment) if values else moment.picture)
+                score = moment.score
+    finally:
+        world.close()
+    return score

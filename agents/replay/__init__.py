@@ -1,0 +1,1 @@
+"""Replay: every frame stored once, and what is drawn from it."""

@@ -1,0 +1,114 @@
+"""The rows of replay: every frame stored once, stacks and n-step windows rebuilt from them.
+
+Each env of each runner is a **lane**: a ring of rows as they happened. Row t holds frame_t, the action taken at it, the
+reward that followed, whether that ended all value (`terminal`), and whether frame_t begins an episode (`first`):
+
+* a stack reaches back to the row that is `first`, and repeats that frame before it;
+* an n-step window ends with a `terminal` row (discount 0), or at the last row before a `first` one: it holds the true
+  last frame of a truncated episode, or of a runner that died, and its value is bootstrapped from;
+* a row followed by a `first` one has no transition and is never sampled;
+* rows behind a gap, which a lost chunk leaves, begin anew as an episode's do.
+
+Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.replay.frames import blocks_shape
+from agents.replay.transitions import ACTION, Chunk, Index, check_chunk
+from agents.replay.windows import n_step_window, stack_ages
+
+
+class Lanes:
+    """`lanes` rings of `rows` rows each in this process's memory, the frames on `device`."""
+
+    def __init__(
+        self,
+        lanes: int,
+        rows: int,
+        *,
+        frame_shape: tuple[int, ...],
+        frame_dtype: np.dtype[Any],
+        stack: int,
+        n_step: int,
+        gamma: float,
+        device: str,
+    ) -> None:
+        self.lanes, self.rows, self.stack, self.n_step, self.gamma = lanes, rows, stack, n_step, gamma
+        self.device, self.frame_dtype = device, np.dtype(frame_dtype)
+        slots = lanes * rows
+        zeros = np.zeros((slots, *blocks_shape(frame_shape)), frame_dtype)  # untouched pages cost no memory
+        self.frames = torch.from_numpy(zeros).to(device)
+        # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
+        self._cells = self.frames.view(torch.complex128) if frame_dtype == np.uint8 else self.frames
+        self.action, self.reward = np.zeros(slots, ACTION), np.zeros(slots, np.float32)
+        self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
+        self.version = np.zeros(slots, np.int32)
+        self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
+        self.next_row = np.zeros(lanes, np.int64)  # `Chunk.row` that goes on where each lane ends
+        self.life = np.zeros(lanes, np.int64)  # `Chunk.life` of the newest rows; 0 where it is not known
+
+    def has(self, chunk: Chunk) -> bool:
+        """Whether this chunk, or a later one of the same life of its runner, has been written already."""
+        mine = slice(chunk.lane, chunk.lane + chunk.action.shape[1])
+        past = (self.life[mine] == chunk.life) & (chunk.row < self.next_row[mine])
+        return chunk.life > 0 and bool(past.any())
+
+    def check(self, chunk: Chunk) -> None:
+        """Refuse a chunk that cannot be written.
+
+        Raises:
+            ValueError: it is longer than half a lane, names lanes that are not there, or holds another kind of rows.
+        """
+        time, envs = chunk.action.shape
+        if time > self.rows // 2 or not 0 <= chunk.lane <= self.lanes - envs:
+            raise ValueError(f"{time} rows from lane {chunk.lane} on do not fit {self.lanes} x {self.rows}: add fewer")
+        check_chunk(chunk, tuple(self.frames.shape[1:]), self.frame_dtype)
+
+    def write(self, chunk: Chunk) -> None:
+        """Append a chunk to its lanes, overwriting their oldest rows."""
+        time, envs = chunk.action.shape
+        lanes = np.arange(chunk.lane, chunk.lane + envs)
+        slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
+        frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # Ray's cannot be written to
+        self._cells[torch.from_numpy(slot).to(self.device)] = frames.to(self.device).view(self._cells.dtype)
+        self.action[slot], self.reward[slot] = chunk.action, chunk.reward
+        self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
+        # Nothing spans the gap that a lost chunk left, or that between two lives of a runner.
+        other_life = (self.life[lanes] != chunk.life) & (self.life[lanes] > 0)
+        self.first[slot[0]] |= ((self.next_row[lanes] != chunk.row) | other_life) & (self.written[lanes] > 0)
+        self.written[lanes] += time
+        self.next_row[lanes], self.life[lanes] = chunk.row + time, chunk.life
+
+    def _slot(self, lane: Index, row: Index) -> Index:
+        return lane * self.rows + row % self.rows
+
+    def _eligible(self) -> tuple[Index, Index]:
+        """Rows [low, high) of each lane whose stack is still there and whose n following rows already are."""
+        # A shard that restarted empty begins in the middle of an episode: frames of its first stacks are lost.
+        begun = np.where(self.first[:: self.rows] | (self.written == 0), 0, self.stack - 1)
+        low = np.maximum(self.written - self.rows + self.stack - 1, begun)
+        return low, np.maximum(self.written - self.n_step, low)
+
+    def _windows(self, lane: Index, row: Index) -> tuple[Index, Index, NDArray[np.float32], NDArray[np.float32]]:
+        """Slots [B], window lengths k [B], rewards [B, n] and discounts [B] of transitions that begin at the rows."""
+        n = self.n_step
+        slots = self._slot(lane[:, None], row[:, None] + np.arange(n + 1))
+        inside, ended = n_step_window(self.first[slots[:, 1:]], self.terminal[slots[:, :n]])
+        steps = inside.sum(1)
+        discount = np.where(ended, 0.0, self.gamma**steps).astype(np.float32)
+        return slots[:, 0], steps, self.reward[slots[:, :n]] * inside, discount
+
+    def _stacks(self, lane: Index, row: Index) -> Tensor:
+        """Observations [B, P, K, D] whose newest frame is the row's."""
+        ages = stack_ages(self.first[self._slot(lane[:, None], row[:, None] - np.arange(self.stack))])
+        slots = self._slot(lane[:, None], row[:, None] - ages)[:, ::-1]
+        cells = self._cells[torch.from_numpy(slots.copy()).to(self.device)].transpose(1, 2).contiguous()
+        return cells.view(torch.float64).view(self.frames.dtype) if cells.is_complex() else cells

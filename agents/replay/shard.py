@@ -1,0 +1,185 @@
+"""One replay shard: rows in lanes (`agents.replay.lanes`), drawn uniformly or by priority.
+
+Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.replay.keys import key_of, place_of
+from agents.replay.lanes import Lanes
+from agents.replay.sum_tree import SumTree
+from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty, ReplaySettings
+from agents.replay.windows import ranges
+
+COLUMNS = ("action", "reward", "terminal", "first", "version")
+
+
+class ReplayShard(Lanes):
+    """A ring of rows per lane in this process's memory, or its frames on `device`."""
+
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        *,
+        lanes: int,
+        frame_shape: tuple[int, ...],
+        frame_dtype: np.dtype[Any],
+        stack: int,
+        gamma: float,
+        seed: int,
+        device: str = "cpu",
+        key_offset: int = 0,  # see `agents.replay.keys`
+    ) -> None:
+        rows = settings.capacity // lanes
+        if rows < 4 * (stack + settings.n_step):
+            raise ValueError(f"replay.capacity {settings.capacity} is too small for {lanes} lanes: raise it")
+        super().__init__(
+            lanes,
+            rows,
+            frame_shape=frame_shape,
+            frame_dtype=frame_dtype,
+            stack=stack,
+            n_step=settings.n_step,
+            gamma=gamma,
+            device=device,
+        )
+        self.settings, self.key_offset = settings, key_offset
+        self.tree = SumTree(lanes * rows) if settings.prioritized else None
+        self.max_priority, self.stale_priority_updates = 1.0, 0
+        self.rng = np.random.default_rng(seed)
+
+    def add(self, chunk: Chunk) -> None:
+        """Append a chunk to its lanes, overwriting their oldest rows. A chunk that has come before is left out.
+
+        Raises:
+            ValueError: the chunk is longer than half a lane, names lanes that this shard does not have, or holds
+                another kind of rows than this shard's; nothing has changed.
+        """
+        self.check(chunk)
+        if self.has(chunk):
+            return
+        before = self._eligible()
+        self.write(chunk)
+        if self.tree is not None:
+            self._move_window(np.arange(chunk.lane, chunk.lane + chunk.action.shape[1]), before)
+
+    def _move_window(self, lanes: Index, before: tuple[Index, Index]) -> None:
+        """Rows that became eligible enter the sum tree with the highest priority seen; rows that left weigh 0."""
+        assert self.tree is not None
+        low, high = self._eligible()
+        gone = self._slot(*ranges(lanes, before[0][lanes], np.minimum(low, before[1])[lanes]))
+        lane, row = ranges(lanes, np.maximum(before[1], low)[lanes], high[lanes])
+        weight = np.where(self.first[self._slot(lane, row + 1)], 0.0, self.max_priority)
+        # In one go for all lanes: where a new row has taken the place of a gone one, the last one named counts.
+        self.tree.set(np.concatenate([gone, self._slot(lane, row)]), np.concatenate([np.zeros(len(gone)), weight]))
+
+    def __len__(self) -> int:
+        """Rows that can be drawn (those followed by a new episode's first frame still counted)."""
+        low, high = self._eligible()
+        return int((high - low).sum())
+
+    @property
+    def mass(self) -> float:
+        """Total priority: what this shard weighs among others."""
+        return self.tree.total if self.tree is not None else float(len(self))
+
+    def sample(self, batch_size: int) -> Batch:
+        """Draw with replacement, in proportion to priority.
+
+        Raises:
+            ReplayEmpty: nothing can be drawn yet.
+            ValueError: `batch_size` is below 1.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}: draw 1 transition or more")
+        if self.mass <= 0:
+            raise ReplayEmpty("replay is empty: add rows before sampling")
+        lane, row, priority = (self._draw_uniform if self.tree is None else self._draw_prioritized)(batch_size)
+        slot, steps, reward, discount = self._windows(lane, row)
+        obs = self._stacks(np.tile(lane, 2), np.concatenate([row, row + steps]))
+        return Batch(
+            obs=obs[:batch_size],
+            action=torch.from_numpy(self.action[slot].astype(np.int64)).to(self.device),
+            reward=torch.from_numpy(reward).to(self.device),
+            discount=torch.from_numpy(discount).to(self.device),
+            next_obs=obs[batch_size:],
+            priority=torch.from_numpy(priority.astype(np.float32)).to(self.device),
+            key=key_of(lane, row, self.key_offset),
+            version=self.version[slot],
+            prioritized=self.tree is not None,
+        )
+
+    def _draw_uniform(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
+        low, high = self._eligible()
+        edges: Index = np.cumsum(high - low)
+        lane = row = np.empty(0, np.int64)
+        for _ in range(1000):  # a bound for the replay in which no row has a transition: few rows, all of them first
+            ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
+            drawn_lane = np.searchsorted(edges, ticket, side="right")
+            drawn_row: Index = high[drawn_lane] - (edges[drawn_lane] - ticket)
+            whole = ~self.first[self._slot(drawn_lane, drawn_row + 1)]
+            lane, row = np.concatenate([lane, drawn_lane[whole]]), np.concatenate([row, drawn_row[whole]])
+            if len(row) == batch_size:
+                return lane, row, np.ones(batch_size)
+        raise ReplayEmpty("replay has no whole transition yet: add rows before sampling")
+
+    def _draw_prioritized(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
+        assert self.tree is not None
+        slot: Index = self.tree.find(self.rng.random(batch_size) * self.tree.total)
+        lane, place = slot // self.rows, slot % self.rows
+        newest = self.written[lane] - 1
+        return lane, newest - (newest - place) % self.rows, self.tree.get(slot)
+
+    def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
+        """Set |TD error| [B] of rows by key; rows overwritten since, or lost in a restart, are skipped and counted.
+
+        Raises:
+            FloatingPointError: an error is no finite number; nothing has changed.
+        """
+        assert self.tree is not None
+        if not np.isfinite(priority).all():
+            raise FloatingPointError("a TD error is no finite number: training has diverged")
+        lane, row = place_of(key, self.key_offset)
+        low, high = self._eligible()
+        alive = (row >= low[lane]) & (row < high[lane]) & ~self.first[self._slot(lane, row + 1)]
+        self.stale_priority_updates += int((~alive).sum())
+        weight = (np.abs(priority[alive].astype(np.float64)) + 1e-6) ** self.settings.alpha
+        self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
+        self.tree.set(self._slot(lane[alive], row[alive]), weight)
+
+    def state(self) -> dict[str, Any]:
+        """All that `load_state` needs to go on bit for bit, as plain values and arrays (views, not copies)."""
+        return {
+            "rows": {name: getattr(self, name) for name in COLUMNS},
+            "frames": self.frames.cpu().numpy(),
+            "written": self.written,
+            "next_row": self.next_row,
+            "tree": self.tree.nodes if self.tree is not None else None,
+            "max_priority": self.max_priority,
+            "stale_priority_updates": self.stale_priority_updates,
+            "rng": self.rng.bit_generator.state,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a shard of the same shape.
+
+        Raises:
+            ValueError: the state is that of a shard with other lanes, capacity or frames.
+        """
+        same = state["frames"].shape == tuple(self.frames.shape) and state["written"].shape == self.written.shape
+        if not same or (state["tree"] is None) != (self.tree is None):
+            raise ValueError("the saved replay has another shape: resume with the settings the run was started with")
+        self.frames.copy_(torch.from_numpy(state["frames"]))
+        for name, column in state["rows"].items():
+            getattr(self, name)[:] = column
+        self.written[:], self.next_row[:], self.life[:] = state["written"], state["next_row"], 0
+        if self.tree is not None:
+            self.tree.nodes[:] = state["tree"]
+        self.max_priority, self.stale_priority_updates = state["max_priority"], state["stale_priority_updates"]
+        self.rng.bit_generator.state = state["rng"]

@@ -1,0 +1,172 @@
+"""What runs have to say: raw scores under named protocols, learning curves, and which runs are seeds of one another."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.dqn.settings import Settings
+from agents.evaluation.protocol import RULES, protocol_name
+from agents.tabular.q_learning import TabularSettings
+from agents.tabular.run import TABULAR_PRESETS
+from envs.atari import game_name
+from training.run_dir import RunDir
+from training.settings import flat, from_dict
+
+KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
+# Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
+FREE = ("seed", "env", "steps", "report_every", "checkpoint_minutes", "world.env", "learner.device")
+FREE_SECTIONS = ("stop.", "evaluation.", "fleet.env_threads", "fleet.learner_threads", "fleet.roles")
+
+
+class Judged(NamedTuple):
+    """Whole games of a run's last policy under one protocol."""
+
+    rules: dict[str, Any]  # the protocol's name, then every rule of `RULES` that its world has
+    mean: float  # raw score
+    episodes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """One run, as far as it has come."""
+
+    path: Path
+    game: str
+    preset: str
+    seed: int
+    settings: dict[str, Any]  # flat, without what may differ between seeds
+    trained_under: dict[str, Any]  # rules of the games it learned from
+    frames: int  # emulator frames
+    commit: str
+    judged: dict[str, Judged]  # by protocol_name
+    closing: str  # the protocol of the evaluations beside training and after it; "" if it has not come to one
+    curves: dict[str, NDArray[np.float64]]  # kind: [P, 2], emulator frames and raw score
+    notes: tuple[str, ...]
+
+
+def read_run(path: Path) -> RunResult:
+    """Read a run directory of `quarterdeck train`, finished or not.
+
+    Raises:
+        ValueError: it holds no run, another command's run, or a damaged one; or the run has not begun.
+    """
+    directory = RunDir(path)
+    record = directory.record()
+    kind = TabularSettings if record["preset"] in TABULAR_PRESETS else Settings
+    settings = flat(from_dict(kind, record["settings"]))  # what is new since then has its default
+    env = str(settings.get("world.env", settings.get("env")))
+    curves = _curves(directory.curve_csv)
+    notes: list[str] = []
+    summary = _json(directory.summary) if directory.summary.exists() else None
+    if summary is None:
+        if not curves:
+            raise ValueError(f"{path} has no score yet: wait until its first games have ended")
+        notes.append(f"{path} has not ended: it has a learning curve and no score")
+    judged = _judged(directory, summary, notes)
+    closing = protocol_name(summary["eval"]["protocol"]) if summary and summary["eval"] else ""
+    if summary is not None and not judged:
+        notes.append(f"{path} was interrupted and has no score: `quarterdeck evaluate {path}` gives it one")
+    last = max((int(curve[-1, 0]) for curve in curves.values()), default=0)
+    return RunResult(
+        path=path,
+        game=game_name(env) or env,
+        preset=record["preset"],
+        seed=int(settings["seed"]),
+        settings={k: v for k, v in settings.items() if k not in FREE and not k.startswith(FREE_SECTIONS)},
+        trained_under=_rules_of(settings),
+        frames=int(summary["frames"]) if summary else last,
+        commit=str(record.get("commit", "")),
+        judged=judged,
+        closing=closing,
+        curves=curves,
+        notes=tuple(notes),
+    )
+
+
+def distinct(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
+    """One run for each game, configuration and seed, the first with a score; and a line for each other."""
+    kept: dict[tuple[str, ...], RunResult] = {}
+    notes = []
+    for run in sorted(runs, key=lambda run: not run.judged):
+        same = kept.setdefault((run.game, run.preset, json.dumps(run.settings, sort_keys=True), str(run.seed)), run)
+        if same.path.resolve() != run.path.resolve():
+            notes.append(f"{run.path} is left out: game, settings and seed are those of {same.path}")
+    return list(kept.values()), notes
+
+
+def labels(named: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Names that tell apart: each followed by those values in which things of that name differ."""
+    told = []
+    for name, values in named:
+        others = [other for other_name, other in named if other_name == name]
+        differ = [key for key in values if any(other.get(key) != values[key] for other in others)]
+        told.append(", ".join([name, *(f"{key}={values[key]}" for key in differ)]))
+    return told
+
+
+def _judged(directory: RunDir, summary: dict[str, Any] | None, notes: list[str]) -> dict[str, Judged]:
+    """The closing evaluation and those that were asked for later, of the run's last policy alone."""
+    found = [summary["eval"]] if summary and summary["eval"] else []
+    for file in sorted(directory.path.glob("evaluation-*.json")) if summary else []:
+        result = _json(file)
+        if summary and Path(result["checkpoint"]).name == Path(summary["checkpoint"]).name:
+            found.append(result)
+        else:
+            notes.append(f"{file} is left out: it judges an older checkpoint, evaluate the run again")
+    best: dict[str, Judged] = {}
+    for result in found:
+        protocol = result["protocol"]
+        rules = {"name": protocol["name"], **{rule: protocol[rule] for rule in RULES if rule in protocol}}
+        one = Judged(rules, float(result["mean"]), int(result["episodes"]))
+        name = protocol_name(protocol)
+        if name not in best or one.episodes >= best[name].episodes:  # of the same games, more say more
+            best[name] = one
+    return best
+
+
+def _rules_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """The rules of `RULES` among flat settings, as a protocol names them."""
+    if "world.full_actions" in settings:
+        settings = {**settings, "world.action_set": "full" if settings["world.full_actions"] else "minimal"}
+    return {rule: settings[f"world.{rule}"] for rule in RULES if f"world.{rule}" in settings}
+
+
+def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
+    if not table.exists():
+        return {}
+    with table.open() as source:
+        rows = list(csv.DictReader(source))
+    try:
+        rows = _one_branch(rows)
+        points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{table} is damaged: leave this run out, or train it anew") from None
+    return {kind: np.array(curve) for kind, curve in points.items() if curve}
+
+
+def _one_branch(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows whose frames only grow: what a run had reported before it lost a learner and went back is no part of it."""
+    kept: list[dict[str, str]] = []
+    for row in reversed(rows):
+        if not kept or int(row["frames"]) <= int(kept[-1]["frames"]):
+            kept.append(row)
+    return kept[::-1]
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(file.read_text())
+    except ValueError:
+        value = {}
+    needed = {"eval", "frames", "checkpoint"} if file.name == "summary.json" else {"protocol", "mean", "checkpoint"}
+    if not isinstance(value, dict) or not needed <= value.keys():
+        raise ValueError(f"{file} is damaged: leave this run out, or evaluate it anew")
+    return value

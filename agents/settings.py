@@ -1,0 +1,85 @@
+"""Settings that any agent shares: how it is spread over processes, how it is judged, when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.replay.keys import MAX_LANES, MAX_SHARDS
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetSettings:
+    """How many processes play and keep, and in what portions they hand over."""
+
+    runners: int = 1  # actors that play
+    envs_per_runner: int = 32  # lanes an actor steps together
+    env_threads: int = 1  # emulator threads of an actor
+    chunk_steps: int = 16  # rows per lane in one message
+    shards: int = 0  # replay actors; 0 keeps replay in the learner
+    learners: int = 0  # learner actors, one GPU each where learner.device is cuda; 0 trains in the main process
+    learner_threads: int = 1  # torch threads of a learner on a CPU
+    roles: bool = False  # place actors only on nodes that offer `rollout`, `replay` and `learner` slots
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        for name in ("runners", "envs_per_runner", "env_threads", "chunk_steps", "learner_threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"fleet.{name} is {getattr(self, name)}: use 1 or more")
+        most = min(self.runners, MAX_SHARDS)
+        if not 0 <= self.shards <= most:
+            limit = "runners" if most == self.runners else "the most that keys tell apart"
+            raise ValueError(f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {most} ({limit})")
+        if self.shard_lanes > MAX_LANES:
+            raise ValueError(
+                f"the fleet has {self.shard_lanes} lanes a replay shard, which holds {MAX_LANES}: use more fleet.shards"
+            )
+        if self.learners < 0 or (self.learners > 1 and self.shards == 0):
+            raise ValueError(
+                f"fleet.learners is {self.learners}: use 0 (the main process), 1, or more that share fleet.shards"
+            )
+
+    @property
+    def lanes(self) -> int:
+        """Envs of the whole fleet."""
+        return self.runners * self.envs_per_runner
+
+    @property
+    def shard_lanes(self) -> int:
+        """Lanes a replay shard holds: those of its runners, of all without shards."""
+        return -(-self.runners // max(self.shards, 1)) * self.envs_per_runner
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How a policy is judged: frozen weights, seeds that training never uses, the same quota for every env."""
+
+    protocol: Literal["classic", "machado", "training"] = "classic"  # training: the rules it learns under
+    episodes: int = 100  # of the closing evaluation
+    epsilon: float = 0.0
+    every_steps: int = 250_000  # agent steps between the evaluations beside training; 0 for none
+    every_episodes: int = 8
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.protocol not in ("classic", "machado", "training"):
+            raise ValueError(f"evaluation.protocol is {self.protocol!r}: use classic, machado or training")
+        if self.episodes < 1 or self.every_episodes < 1 or self.every_steps < 0:
+            raise ValueError("evaluation.episodes and every_episodes must be 1 or more, every_steps 0 or more")
+        if not 0 <= self.epsilon <= 1:
+            raise ValueError(f"evaluation.epsilon is {self.epsilon}: a probability lies in 0..1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopSettings:
+    """When a run ends: at whichever comes first."""
+
+    steps: int = 50_000_000  # agent steps
+    minutes: float = 1e9  # of wall clock, counted from the command's start, over all resumed parts
+    score: float | None = None  # mean score of the last 30 games of the lanes at low epsilon (0.02 or less)
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.steps < 1 or self.minutes <= 0:
+            raise ValueError("steps must be 1 or more, minutes above 0")

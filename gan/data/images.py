@@ -1,0 +1,199 @@
+"""Images to learn from, split once: to train on, to select by, to report. Nothing is downloaded.
+
+Legend: N images, C colours, H and W pixels. Pixels are uint8 0..255; networks see them as -1..1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gan.data.files import DataError, Found, read, read_npz
+from training.settings import check_kinds
+
+Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+DIGITS = Path(__file__).with_name("digits.npz")
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist lies
+SELECT, REPORT = 0.1, 0.2  # shares held out
+SPLIT_SEED = 20_140_610  # the split belongs to the data, not to a run
+FEWEST = 8  # images that each part must have
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """Which images."""
+
+    source: str = "digits"  # digits, fashion, or the path of an npz file, a folder of images or one of IDX files
+    size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
+    stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.size < 0 or self.stack < 1:
+            raise ValueError("data.size must be 0 or more, data.stack 1 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some images and, where known, their classes."""
+
+    images: Pixels  # [N, C, H, W]
+    labels: Labels | None  # [N], 0 .. classes - 1
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: NDArray[Any]) -> Part:
+        """The images of `index` [n]; an index [n, s] lays s images over each other: [n, s C, H, W].
+
+        The class of a stack has the single classes as its decimal digits, the first image's in front.
+        """
+        images = self.images[index]
+        labels = None if self.labels is None else self.labels[index]
+        if index.ndim == 2:
+            images = images.reshape(len(index), -1, *self.images.shape[2:])
+            if labels is not None:
+                labels = labels @ 10 ** np.arange(index.shape[1])[::-1]
+        return Part(images, labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """A data set in three parts that share no image."""
+
+    name: str
+    train: Part
+    select: Part
+    report: Part
+    stack: int = 1
+
+    @property
+    def classes(self) -> int:
+        """Number of classes of a single image; 0 for images without labels."""
+        return 0 if self.train.labels is None else 1 + int(self.train.labels.max())
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of what is generated."""
+        _, colours, height, width = self.train.images.shape
+        return colours * self.stack, height, width
+
+    def digest(self) -> str:
+        """SHA-256 over all pixels and labels."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.select, self.report):
+            digest.update(repr(part.images.shape).encode() + part.images.tobytes())
+            digest.update(b"" if part.labels is None else part.labels.tobytes())
+        return digest.hexdigest()
+
+
+def load(settings: DataSettings) -> Images:
+    """The images that the settings name.
+
+    Raises:
+        DataError: they are not there, damaged, too few or of several sizes; the message names the mend.
+    """
+    if settings.source == "digits":
+        images = split("digits", digits())
+    elif settings.source == "fashion":
+        if not FASHION.is_dir():
+            raise DataError("no Fashion-MNIST on this machine: apt install dataset-fashion-mnist, or use digits")
+        images = split("fashion", read(FASHION, 0))
+    else:
+        images = split(Path(settings.source).name, read(Path(settings.source), settings.size))
+    if settings.stack == 1:
+        return images
+    if images.shape[0] != 1 or not 0 <= images.classes <= 10:
+        raise DataError("data.stack needs images of one colour and at most 10 classes: use digits or fashion")
+    return replace(images, stack=settings.stack)
+
+
+def digits() -> Found:
+    """5,000 digits of MNIST, 500 a class, sorted by class; they ship with this package (NOTICE says whose they are)."""
+    return read_npz(DIGITS)
+
+
+def split(name: str, found: Found) -> Images:
+    """Three parts: by group where images have groups (no episode in two parts), else evenly over the classes.
+
+    A test set of the data's own is the report part.
+
+    Raises:
+        DataError: a part would have fewer than 8 images, or labels do not count up from 0.
+    """
+    rng = np.random.default_rng(SPLIT_SEED)
+    labels, groups = found.labels, found.groups
+    if labels is not None:
+        kinds = np.unique(labels)
+        if (kinds != np.arange(len(kinds))).any():
+            raise DataError(f"the labels of {name} are not 0 .. {len(kinds) - 1}: number the classes from 0")
+    whole = Part(found.images, labels)
+    strata = [np.arange(len(whole))] if labels is None else [np.flatnonzero(labels == c) for c in kinds]
+    if groups is not None:
+        members = rng.permutation(np.unique(groups))
+        chosen = _cut(members, own_test=found.test is not None)
+        index = [rng.permutation(np.flatnonzero(np.isin(groups, part))) for part in chosen]
+    else:
+        cuts = [_cut(rng.permutation(stratum), own_test=found.test is not None) for stratum in strata]
+        index = [rng.permutation(np.concatenate(parts)) for parts in zip(*cuts, strict=True)]
+    parts = [whole.take(part) for part in index]
+    if found.test is not None:
+        test = Part(found.test.images, found.test.labels)
+        parts[2] = test.take(rng.permutation(len(test)))
+    if min(map(len, parts)) < FEWEST:
+        sizes = "/".join(str(len(part)) for part in parts)
+        raise DataError(f"{name} splits into {sizes} images (train/select/report), {FEWEST} each are needed: add more")
+    return Images(name, parts[0], parts[1], parts[2])
+
+
+def _cut(order: NDArray[Any], own_test: bool) -> list[NDArray[Any]]:
+    select, report = round(SELECT * len(order)), 0 if own_test else round(REPORT * len(order))
+    return [order[select + report :], order[:select], order[select : select + report]]
+
+
+class Order:
+    """An endless walk through N images: every one once, in a new order each time. Its state is three plain values."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count, self.rng = count, np.random.default_rng(seed)
+        self.queue = np.empty(0, np.int64)
+
+    def next(self, amount: int) -> NDArray[np.int64]:
+        """The next `amount` indices; more than N cross into the following round."""
+        while len(self.queue) < amount:
+            self.queue = np.concatenate([self.queue, self.rng.permutation(self.count)])
+        taken, self.queue = self.queue[:amount], self.queue[amount:]
+        return taken
+
+    def state(self) -> dict[str, Any]:
+        """What `load_state` needs."""
+        return {"rng": self.rng.bit_generator.state, "queue": self.queue.copy(), "count": self.count}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where another order stopped.
+
+        Raises:
+            ValueError: it walked through another number of images.
+        """
+        if int(state["count"]) != self.count:
+            raise ValueError(f"saved with {state['count']} training images, here are {self.count}: use the same data")
+        self.rng.bit_generator.state = state["rng"]
+        self.queue = np.asarray(state["queue"], np.int64).copy()
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 -1..1."""
+    return images.float() / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float -1..1 -> uint8 0..255, rounded: what a picture file would hold."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

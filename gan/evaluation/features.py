@@ -1,0 +1,147 @@
+"""A small classifier, trained once on the labelled data, whose last hidden layer says how alike images are.
+
+Distances in its features mean nothing beside those of another classifier: every score carries its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gan.data.images import Images, Part, to_float
+from training.device import autocast
+
+FEATURES = 64
+RECIPE = "2"  # counts up when anything about the training below changes
+EPOCH_IMAGES, EPOCHS, BATCH, SHIFT = 4_000, 12, 64, 2
+CHUNK = 500  # images a forward pass
+FLIPS = 4  # classes of images without labels: as it is, left-right, upside down, both
+
+
+class Classifier(nn.Module):
+    """Single images [B, C, H, W] in -1..1 -> features [B, 64] (`features`) -> class logits [B, classes]."""
+
+    def __init__(self, colours: int, classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(colours, 32, 5, 2, 2), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(),
+            nn.Conv2d(64, 64, 3, 1, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.25),
+            nn.Linear(64 * 16, FEATURES), nn.ReLU(),
+        )  # fmt: skip
+        self.out = nn.Linear(FEATURES, classes)
+
+    def features(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, 64]."""
+        found: Tensor = self.body(images)
+        return found
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, classes]."""
+        logits: Tensor = self.out(self.features(images))
+        return logits
+
+
+class Extractor:
+    """The trained classifier with its hash and its accuracy on held-out images."""
+
+    def __init__(self, network: Classifier, accuracy: float) -> None:
+        self.network, self.accuracy = network.eval().requires_grad_(False), accuracy
+        digest = hashlib.sha256()
+        for name, value in sorted(network.state_dict().items()):
+            digest.update(name.encode() + value.numpy().tobytes())
+        self.hash = digest.hexdigest()[:16]
+
+    @torch.no_grad()
+    def look(self, images: NDArray[np.uint8], stack: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
+        """uint8 images [N, s C, H, W] -> features float64 [N, s 64] and class probabilities float32 [N, s, classes]."""
+        count = len(images)
+        singles = torch.from_numpy(images).reshape(count * stack, -1, *images.shape[2:])
+        features = [self.network.features(to_float(part)) for part in torch.split(singles, CHUNK)]
+        chances = torch.cat([self.network.out(part).softmax(1) for part in features])
+        found = torch.cat(features).double().reshape(count, -1)
+        return found.numpy(), chances.reshape(count, stack, -1).numpy()
+
+
+def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
+    """The data's classifier from `folder`, trained and put there if absent; with the same data the same on every
+    call on one machine (kernels of another processor sum in another order).
+
+    Images without labels are told apart by how they are flipped.
+    """
+    key = hashlib.sha256(f"{data.digest()} {seed} {RECIPE} {torch.__version__}".encode()).hexdigest()[:16]
+    file = folder / f"extractor-{key}.safetensors"
+    try:
+        saved = load_file(file)
+        network = _new(data)
+        accuracy = float(saved.pop("accuracy"))
+        network.load_state_dict(saved)
+    except (OSError, SafetensorError, KeyError, RuntimeError):  # absent, or cut off by a crash
+        network, accuracy = train_classifier(data, seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}.part")
+        save_file({**network.state_dict(), "accuracy": torch.tensor(accuracy)}, part)
+        part.rename(file)
+    return Extractor(network, accuracy)
+
+
+def train_classifier(data: Images, seed: int) -> tuple[Classifier, float]:
+    """Twelve rounds over the training part with small shifts -> the network and its accuracy on the select part.
+
+    One thread: sums then do not depend on how many cores a machine has.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return _train_classifier(data, np.random.default_rng(seed))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _new(data: Images) -> Classifier:
+    """One whose weights are about to be replaced; the global source of chance is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        return Classifier(data.train.images.shape[1], data.classes or FLIPS)
+
+
+def _train_classifier(data: Images, rng: np.random.Generator) -> tuple[Classifier, float]:
+    network = Classifier(data.train.images.shape[1], data.classes or FLIPS)
+    steps = EPOCHS * EPOCH_IMAGES // BATCH
+    optimizer = torch.optim.Adam(network.parameters(), 2e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
+    for _ in range(steps):
+        images, labels = _labelled(data.train.take(rng.integers(len(data.train), size=BATCH)), rng)
+        shift = rng.integers(-SHIFT, SHIFT + 1, 2).tolist()
+        with autocast("cpu", "auto"):
+            logits = network(images.roll(shift, (2, 3)))
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=0.05)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    network.eval()
+    images, labels = _labelled(data.select, rng)
+    with torch.no_grad():
+        found = torch.cat([network(part).argmax(1) for part in torch.split(images, CHUNK)])
+    return network, float((found == labels).float().mean())
+
+
+def _labelled(part: Part, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Images in -1..1 with their classes, or flipped at random with which flip it was."""
+    images = to_float(torch.from_numpy(part.images))
+    if part.labels is not None:
+        return images, torch.from_numpy(part.labels)
+    labels = torch.from_numpy(rng.integers(FLIPS, size=len(images)))
+    images = torch.where((labels % 2 == 1).view(-1, 1, 1, 1), images.flip(3), images)
+    return torch.where((labels >= 2).view(-1, 1, 1, 1), images.flip(2), images), labels

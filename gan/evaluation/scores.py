@@ -1,0 +1,133 @@
+"""The judge: one classifier, one held-out set, one sample count; every score beside what real images would get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan.data.images import Images, Order, Part, Pixels
+from gan.evaluation.features import Extractor
+from gan.evaluation.metrics import (
+    class_divergence,
+    classes_of,
+    confidence,
+    density_coverage,
+    frechet_distance,
+    kernel_distance,
+    nearest,
+    precision_recall,
+)
+from training.settings import check_kinds
+
+Scores = dict[str, float | int | str]
+NEIGHBOURS = 1_000  # images a side for the scores that compare each with each
+FLOOR_DRAWS = 30  # of the training part: the distance of one draw is off by a fifth of the floor, often
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSettings:
+    """How a generator is judged."""
+
+    samples: int = 1_000  # generated images, and as many real ones where the held-out set has them
+    every_images: int = 50_000  # training images between two judgements; 0 judges at the end only
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.samples < 32 or self.every_images < 0:
+            raise ValueError("scores.samples must be 32 or more, scores.every_images 0 or more")
+
+
+class Judge:
+    """Scores of generated images against one held-out part: select by "select", report with "report"."""
+
+    def __init__(
+        self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Literal["select", "report"]
+    ) -> None:
+        self.extractor, self.stack, self.stock = extractor, data.stack, data.train
+        part: Part = data.select if held_out == "select" else data.report
+        self.count = settings.samples if data.stack > 1 else min(settings.samples, len(part), len(data.train))
+        self.real, chances = extractor.look(_some(part, self.count, data.stack), data.stack)
+        self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
+        # What the classifier says of real images, not what they are: its errors then count on both sides.
+        self.classes = classes_of(chances)
+        self.stock_features, self.stock_chances = extractor.look(data.train.images)
+        self.held_out_nearest = self._nearest(part.images, extractor.look(part.images)[0])
+        self.floors = self._floors()
+
+    def _floors(self) -> Scores:
+        """The scores of as many training images, mean and standard deviation over draws: a perfect generator's."""
+        draws = [self._floor(draw) for draw in range(FLOOR_DRAWS)]
+        floors: Scores = {}
+        for name in draws[0]:
+            values = [float(scores[name]) for scores in draws]
+            floor = f"{name.removesuffix('_clf')}_floor"
+            floors |= {floor: float(np.mean(values)), f"{floor}_std": float(np.std(values, ddof=1))}
+        return floors
+
+    def _floor(self, draw: int) -> Scores:
+        index = Order(len(self.stock), seed=draw).next(self.count * self.stack).reshape(self.count, self.stack)
+        features = self.stock_features[index].reshape(self.count, -1)
+        chances = self.stock_chances[index].reshape(self.count, self.stack, -1)
+        return {**self._distances(features), **(self._modes(chances) if self.stack > 1 else {})}
+
+    def score(self, fake: Pixels) -> Scores:
+        """All scores of generated images uint8 [N, C, H, W], N being `count`, with floors, N and the extractor's hash.
+
+        Raises:
+            ValueError: another number of images: the floors would not be theirs.
+        """
+        if len(fake) != self.count:
+            raise ValueError(f"{len(fake)} images given, the judge compares {self.count} with as many")
+        features, chances = self.extractor.look(fake, self.stack)
+        kl, covered = class_divergence(classes_of(chances), self.classes, self.class_count)
+        singles = fake.reshape(len(fake) * self.stack, -1, *fake.shape[2:])  # copies would be of single images
+        near, near_pixels = self._nearest(singles, features.reshape(len(singles), -1))
+        scores: Scores = {
+            **self._distances(features),
+            **(self._modes(chances) if self.stack > 1 else {}),
+            "class_kl": kl,
+            "classes": covered,
+            "confidence": confidence(chances),
+            "nn_ratio": near / self.held_out_nearest[0],
+            "nn_ratio_pixels": near_pixels / self.held_out_nearest[1],
+        }
+        extractor: Scores = {"extractor_hash": self.extractor.hash, "extractor_accuracy": self.extractor.accuracy}
+        return {**scores, **self.floors, **extractor, "samples": self.count}
+
+    def _nearest(self, images: Pixels, features: NDArray[Any]) -> tuple[float, float]:
+        """Median distance of single images to their nearest training image, by features and by pixels."""
+        few = slice(NEIGHBOURS)
+        by_features = nearest(features[few], self.stock_features)[0]
+        by_pixels = nearest(_flat(images[few]), _flat(self.stock.images))[0]
+        return float(np.median(by_features)), float(np.median(by_pixels))
+
+    def _distances(self, features: NDArray[Any]) -> Scores:
+        few = slice(NEIGHBOURS)
+        precision, recall = precision_recall(self.real[few], features[few])
+        density, coverage = density_coverage(self.real[few], features[few])
+        return {
+            "fd_clf": frechet_distance(features, self.real),
+            "kid_clf": kernel_distance(features[few], self.real[few]),
+            "precision": precision,
+            "recall": recall,
+            "density": density,
+            "coverage": coverage,
+        }
+
+    def _modes(self, chances: NDArray[Any]) -> Scores:
+        """Modes among all stacks and the KL to equally likely ones, as the published tables count them."""
+        kl, modes = class_divergence(classes_of(chances), np.arange(self.class_count), self.class_count)
+        return {"modes": modes, "mode_kl": kl}
+
+
+def _some(part: Part, count: int, stack: int) -> Pixels:
+    """The first `count` images of a part (parts are in random order), or as many stacks of them."""
+    index = Order(len(part), seed=0).next(count * stack).reshape(count, stack) if stack > 1 else np.arange(count)
+    return part.take(index).images
+
+
+def _flat(images: Pixels) -> Pixels:
+    return images.reshape(len(images), -1)

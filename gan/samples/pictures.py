@@ -1,0 +1,65 @@
+"""What people look at: grids, a walk through latent space, fakes beside the real images nearest to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gan.data.images import Pixels
+from gan.evaluation.metrics import nearest
+from gan.samples import sampling
+from gan.standard.networks import Generator
+
+GAP = 1  # pixels between images
+BACKGROUND = 96
+
+
+def grid(images: Pixels, columns: int) -> NDArray[np.uint8]:
+    """Images [N, C, H, W] uint8 in rows of `columns` -> one picture [H', W', 3]; stacks of 2 show red and green."""
+    count, colours, height, width = images.shape
+    rows = -(-count // columns)
+    if colours == 1:
+        images = images.repeat(3, axis=1)
+    elif colours != 3:
+        images = np.pad(images[:, :3], ((0, 0), (0, max(0, 3 - colours)), (0, 0), (0, 0)))
+    picture = np.full((rows, height + GAP, columns, width + GAP, 3), BACKGROUND, np.uint8)
+    for index, image in enumerate(images):
+        picture[index // columns, :height, index % columns, :width] = image.transpose(1, 2, 0)
+    return picture.reshape(rows * (height + GAP), columns * (width + GAP), 3)[:-GAP, :-GAP]
+
+
+def fixed_grid(generator: Generator, seed: int = 0, columns: int = 10, rows: int = 8) -> NDArray[np.uint8]:
+    """Samples on noise that depends on the seed alone, one class a column where there are as many -> [H', W', 3]."""
+    return grid(sampling.sample(generator, columns * rows, seed), columns)
+
+
+def walk(generator: Generator, seed: int = 0, stops: int = 6, between: int = 10, rows: int = 4) -> list[Pixels]:
+    """Frames of a closed walk in latent space: `rows` x `rows` images that go from stop to stop -> grids [H', W', 3].
+
+    On great circles: a straight line would pass through latents far shorter than any that were trained on.
+    """
+    points = sampling.latents(generator, stops * rows**2, seed).view(stops, rows**2, -1)
+    label = sampling.classes(generator, rows**2)
+    frames = []
+    for stop in range(stops):
+        start, end = points[stop], points[(stop + 1) % stops]
+        for step in range(between):
+            frames.append(grid(sampling.draw(generator, great_circle(start, end, step / between), label), rows))
+    return frames
+
+
+def great_circle(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """Spherical interpolation of latents [N, Z], `share` of the way (Shoemake 1985)."""
+    cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1 + 1e-6, 1 - 1e-6)
+    angle = cosine.acos()[:, None]
+    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / torch.sin(angle)
+
+
+def beside_nearest(fakes: Pixels, train: Pixels) -> NDArray[np.uint8]:
+    """Fakes [N, C, H, W], the most copied first, each above its nearest training image by pixels -> [H', W', 3]."""
+    queries, stock = (images.reshape(len(images), -1).astype(np.float64) for images in (fakes, train))
+    distance, index = nearest(queries, stock)
+    order = distance.argsort()
+    return grid(np.concatenate([fakes[order], train[index[order]]]), len(fakes))

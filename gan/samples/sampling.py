@@ -1,0 +1,43 @@
+"""What a trained generator draws: the same seed gives the same images, whatever the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan.data.images import Pixels, to_uint8
+from gan.standard.networks import Generator
+
+CHUNK = 500  # images a forward pass
+
+
+def latents(generator: Generator, count: int, seed: int) -> Tensor:
+    """Standard normal [count, Z], drawn on the CPU."""
+    return torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(seed))
+
+
+def classes(generator: Generator, count: int) -> Tensor | None:
+    """0, 1, 2 ... and round again [count], or None for a generator that is not told of classes."""
+    if generator.embedding is None:
+        return None
+    return torch.arange(count) % generator.embedding.num_embeddings
+
+
+@torch.no_grad()
+def draw(generator: Generator, latent: Tensor, label: Tensor | None) -> Pixels:
+    """Images uint8 [N, C, H, W] of latents [N, Z], in evaluation mode; the generator is left as it was."""
+    device = next(generator.parameters()).device
+    training = generator.training
+    generator.eval()
+    parts = []
+    for rows in torch.split(torch.arange(len(latent)), CHUNK):
+        known = None if label is None else label[rows].to(device)
+        parts.append(to_uint8(generator(latent[rows].to(device), known)).cpu().numpy())
+    generator.train(training)
+    return np.concatenate(parts)
+
+
+def sample(generator: Generator, count: int, seed: int) -> Pixels:
+    """`count` images uint8 [N, C, H, W], classes in turn where there are any."""
+    return draw(generator, latents(generator, count, seed), classes(generator, count))

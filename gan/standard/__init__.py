@@ -1,0 +1,1 @@
+"""The adversarial game of noise (and class) to image."""

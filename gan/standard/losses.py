@@ -1,0 +1,106 @@
+"""The adversarial game as pure functions. Legend: B images a batch; logits are what the discriminator says, unbounded.
+
+A discriminator that packs p images says one logit for each p of them; then B is that smaller number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan.standard.layers import slope_at_images
+from training.settings import check_kinds
+
+LossKind = Literal["minimax", "nonsaturating", "least_squares", "hinge", "wasserstein", "relativistic"]
+PenaltyKind = Literal["none", "r1", "r1r2", "gradient"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """What the two networks play for."""
+
+    kind: LossKind = "relativistic"
+    penalty: PenaltyKind = "r1r2"  # gradient: the one-centred penalty of Wasserstein GANs
+    weight: float = 1.0  # gamma of r1 and r2, lambda of the gradient penalty
+    every: int = 1  # discriminator updates between two with the penalty, which then counts `every` times
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.kind not in get_args(LossKind):
+            raise ValueError(f"loss.kind is {self.kind!r}: use one of {', '.join(get_args(LossKind))}")
+        if self.penalty not in get_args(PenaltyKind):
+            raise ValueError(f"loss.penalty is {self.penalty!r}: use one of {', '.join(get_args(PenaltyKind))}")
+        if not 0 <= self.weight < float("inf") or self.every < 1:
+            raise ValueError("loss.weight must be 0 or more, and loss.every 1 or more")
+
+
+def discriminator_loss(kind: LossKind, real: Tensor, fake: Tensor) -> Tensor:
+    """What the discriminator minimises, from its logits real [B] and fake [B] -> [].
+
+    minimax, nonsaturating: Goodfellow et al. 2014, equation 1, with D = sigmoid(logit).
+    least_squares: Mao et al. 2017, equation 9 (targets 1 and 0).
+    hinge: Miyato et al. 2018, equation 16.
+    wasserstein: Arjovsky et al. 2017, equation 2; Gulrajani et al. 2017, equation 3 without the penalty.
+    relativistic: paired, Jolicoeur-Martineau 2019, section 4; Huang et al. 2024, equation 2.
+    """
+    if kind in ("minimax", "nonsaturating"):
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+    if kind == "least_squares":
+        return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+    if kind == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    if kind == "wasserstein":
+        return fake.mean() - real.mean()
+    return F.softplus(fake - real).mean()
+
+
+def generator_loss(kind: LossKind, real: Tensor, fake: Tensor) -> Tensor:
+    """What the generator minimises, its gradient coming through the discriminator; logits [B] and [B] -> [].
+
+    minimax is the other side of the discriminator's sum, log(1 - D(G(z))); nonsaturating is -log D(G(z)), which still
+    has a slope where the discriminator is sure (Goodfellow et al. 2014, section 3). The rest: equations as above
+    (least squares with target 1; hinge: Miyato et al. 2018, equation 17).
+    """
+    if kind == "minimax":
+        return -F.softplus(fake).mean()
+    if kind == "nonsaturating":
+        return F.softplus(-fake).mean()
+    if kind == "least_squares":
+        return 0.5 * (fake - 1).square().mean()
+    if kind in ("hinge", "wasserstein"):
+        return -fake.mean()
+    return F.softplus(real - fake).mean()
+
+
+def squared_slope(logit: Tensor, images: Tensor) -> Tensor:
+    """||d logit_b / d images||^2 for logits [B'] of images [B, ...] -> [B], differentiable once more.
+
+    No image may influence another one's logit, save those packed with it.
+    """
+    with slope_at_images():
+        (slope,) = torch.autograd.grad(logit.sum(), images, create_graph=True)
+    return slope.float().flatten(1).square().sum(1)
+
+
+def zero_centred(squared: Tensor, count: int) -> Tensor:
+    """Half the mean squared slope: R1 on real images, R2 on fakes (Mescheder et al. 2018, equations 9 and 10).
+
+    `count` is the number of logits: with packing, a logit's slope has the pixels of several images in it.
+    """
+    return 0.5 * squared.sum() / count
+
+
+def one_centred(squared: Tensor, pack: int = 1) -> Tensor:
+    """Mean of (||slope|| - 1)^2 (Gulrajani et al. 2017, equation 3); `pack` neighbours share one logit."""
+    norm = (squared.view(-1, pack).sum(1) + 1e-12).sqrt()  # the root of 0 has no derivative
+    return (norm - 1).square().mean()
+
+
+def between(real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """Points on the straight lines from fake to real images [B, ...], at `share` [B] in 0..1 (ibid., algorithm 1)."""
+    share = share.view(-1, *[1] * (real.dim() - 1))
+    return share * real + (1 - share) * fake

@@ -1,0 +1,172 @@
+"""Generators and discriminators: the MLPs of 2014 and the transposed convolutions of DCGAN.
+
+Legend: B batch, C colours, H and W pixels, Z latent numbers, F features. Images are float in -1..1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan.standard.layers import FlattenNHWC, SelfAttention, SmoothConv2d, UnflattenNHWC
+from training.settings import check_kinds
+
+Kind = Literal["dcgan", "mlp"]
+GeneratorNorm = Literal["batch", "none"]
+DiscriminatorNorm = Literal["none", "batch", "spectral"]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """The two players."""
+
+    kind: Kind = "dcgan"
+    latent: int = 64  # numbers of z
+    generator_width: int = 32  # dcgan: channels before the last layer; mlp: units of both hidden layers
+    discriminator_width: int = 32  # dcgan: channels of the first layer; mlp: units of both hidden layers
+    generator_norm: GeneratorNorm = "batch"
+    discriminator_norm: DiscriminatorNorm = "none"
+    conditional: bool = False  # both are told the class: embedding in, projection out (Miyato and Koyama 2018)
+    pack: int = 1  # images the discriminator sees together (Lin et al. 2018)
+    attention: bool = False  # a self-attention block in both at half the resolution (Zhang et al. 2019)
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        for name, kinds in (("kind", Kind), ("generator_norm", GeneratorNorm)):
+            if getattr(self, name) not in get_args(kinds):
+                raise ValueError(f"network.{name} is {getattr(self, name)!r}: use one of {', '.join(get_args(kinds))}")
+        if self.discriminator_norm not in get_args(DiscriminatorNorm):
+            raise ValueError(f"network.discriminator_norm is {self.discriminator_norm!r}: use none, batch or spectral")
+        if min(self.latent, self.generator_width, self.discriminator_width, self.pack) < 1:
+            raise ValueError("network.latent, generator_width, discriminator_width and pack must be 1 or more")
+        if self.attention and (self.kind == "mlp" or min(self.generator_width, self.discriminator_width) < 8):
+            raise ValueError("network.attention needs kind dcgan and widths of 8 or more: change them or leave it out")
+        if self.conditional and self.pack > 1:
+            raise ValueError("network.conditional and packing do not go together: packed images have several classes")
+
+
+def stages_of(height: int, width: int) -> int:
+    """How often images are halved: until a side is odd or under 8 pixels (28 -> 7, 32 -> 4, 64 -> 4).
+
+    Raises:
+        ValueError: not even once.
+    """
+    stages = 0
+    while height % 2 == width % 2 == 0 and min(height, width) >= 8:
+        height, width, stages = height // 2, width // 2, stages + 1
+    if stages == 0:
+        raise ValueError(
+            f"images of {height}x{width} pixels cannot be halved: give --data.size 28, 32 or 64, or use kind mlp"
+        )
+    return stages
+
+
+class Generator(nn.Module):
+    """Latents [B, Z] float32 (and classes [B] int64, when conditional) -> images [B, C, H, W] float32 in -1..1."""
+
+    def __init__(self, settings: NetworkSettings, shape: Shape, classes: int) -> None:
+        super().__init__()
+        self.shape, self.latent = shape, settings.latent
+        self.embedding = nn.Embedding(classes, settings.latent) if settings.conditional else None
+        inputs = settings.latent * (2 if settings.conditional else 1)
+        make = self._mlp if settings.kind == "mlp" else self._dcgan
+        self.body = nn.Sequential(*make(settings, inputs), nn.Tanh())
+
+    def _mlp(self, settings: NetworkSettings, inputs: int) -> list[nn.Module]:
+        layers: list[nn.Module] = []
+        for units in (settings.generator_width,) * 2:
+            layers += [nn.Linear(inputs, units), *_norm1d(settings.generator_norm, units), nn.ReLU()]
+            inputs = units
+        return [*layers, nn.Linear(inputs, math.prod(self.shape)), nn.Unflatten(1, self.shape)]
+
+    def _dcgan(self, settings: NetworkSettings, inputs: int) -> list[nn.Module]:
+        colours, height, width = self.shape
+        stages = stages_of(height, width)
+        first, scale = settings.generator_width << (stages - 1), 1 << stages
+        base = (first, height // scale, width // scale)
+        layers: list[nn.Module] = [nn.Linear(inputs, math.prod(base)), UnflattenNHWC(base)]
+        for stage in range(stages):
+            channels = first >> stage
+            layers += [*_norm2d(settings.generator_norm, channels), nn.ReLU()]
+            if settings.attention and stage == stages - 1:
+                layers.append(SelfAttention(channels))
+            out = colours if stage == stages - 1 else channels // 2
+            layers.append(nn.ConvTranspose2d(channels, out, 4, 2, 1))
+        return layers
+
+    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        """Images; in bfloat16 inside `torch.autocast`, float32 always at the end."""
+        if self.embedding is not None:
+            assert label is not None, "a conditional generator needs classes"
+            latent = torch.cat([latent, self.embedding(label)], 1)
+        images: Tensor = self.body(latent)
+        return images.float()
+
+
+class Discriminator(nn.Module):
+    """Images [B, C, H, W] (and classes [B], when conditional) -> logits [B / pack] float32: how real they look."""
+
+    def __init__(self, settings: NetworkSettings, shape: Shape, classes: int) -> None:
+        super().__init__()
+        self.pack, self.norm = settings.pack, settings.discriminator_norm
+        packed = (shape[0] * settings.pack, *shape[1:])
+        make = self._mlp if settings.kind == "mlp" else self._dcgan
+        layers, features = make(settings, packed)
+        self.body = nn.Sequential(*layers)
+        self.out = self._bounded(nn.Linear(features, 1))
+        self.projection = self._bounded(self._scaled(nn.Embedding(classes, features))) if settings.conditional else None
+
+    @staticmethod
+    def _scaled(embedding: nn.Embedding) -> nn.Embedding:
+        """As a linear layer begins: a unit normal's sum over thousands of features would drown what the images say."""
+        bound = embedding.embedding_dim**-0.5
+        nn.init.uniform_(embedding.weight, -bound, bound)
+        return embedding
+
+    def _bounded(self, layer: nn.Module) -> nn.Module:
+        """The layer, held to spectral norm 1 where that is the norm (Miyato et al. 2018)."""
+        return spectral_norm(layer) if self.norm == "spectral" else layer
+
+    def _mlp(self, settings: NetworkSettings, shape: Shape) -> tuple[list[nn.Module], int]:
+        units, inputs = settings.discriminator_width, math.prod(shape)
+        layers: list[nn.Module] = [nn.Flatten()]
+        for _ in range(2):
+            layers += [self._bounded(nn.Linear(inputs, units)), *_norm1d(self.norm, units), nn.LeakyReLU(0.2)]
+            inputs = units
+        return layers, units
+
+    def _dcgan(self, settings: NetworkSettings, shape: Shape) -> tuple[list[nn.Module], int]:
+        channels, height, width = shape
+        stages, layers = stages_of(height, width), list[nn.Module]()
+        for stage in range(stages):
+            out = settings.discriminator_width << stage
+            layers.append(self._bounded(SmoothConv2d(channels, out, 4, 2, 1)))
+            layers += [*(_norm2d(self.norm, out) if stage else []), nn.LeakyReLU(0.2)]  # DCGAN: not at the input
+            if settings.attention and stage == 0:
+                layers.append(SelfAttention(out))
+            channels, height, width = out, height // 2, width // 2
+        return [*layers, FlattenNHWC()], channels * height * width
+
+    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+        """Logits; neighbours in the batch are packed."""
+        if self.pack > 1:
+            images = images.reshape(-1, self.pack * images.shape[1], *images.shape[2:])
+        features = self.body(images)
+        logit: Tensor = self.out(features).squeeze(1)
+        if self.projection is not None:
+            logit = logit + (features * self.projection(label)).sum(1)
+        return logit.float()
+
+
+def _norm1d(kind: str, units: int) -> list[nn.Module]:
+    return [nn.BatchNorm1d(units)] if kind == "batch" else []
+
+
+def _norm2d(kind: str, channels: int) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels)] if kind == "batch" else []

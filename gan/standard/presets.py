@@ -1,0 +1,99 @@
+"""Presets: functions that return settings, each deviation from its paper in a numbered line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gan.data.images import DataSettings
+from gan.evaluation.scores import ScoreSettings
+from gan.standard.losses import LossSettings
+from gan.standard.networks import NetworkSettings
+from gan.standard.settings import GanSettings, TrainingSettings
+
+
+def digits() -> GanSettings:
+    """Handwritten digits in minutes on two CPU cores: DCGAN's networks with the loss of Huang et al. (2024)."""
+    return GanSettings(
+        minutes=8.5,
+        network=NetworkSettings(
+            conditional=True,  # 1. classes (Miyato and Koyama 2018): nearer at equal images
+        ),
+        loss=LossSettings(
+            kind="relativistic",
+            penalty="r1r2",
+            weight=0.1,  # 1.0 leaves the discriminator nothing to say
+        ),
+        training=TrainingSettings(
+            images=600_000,
+            batch_size=64,
+            generator_rate=1e-3,  # 2. five times the usual rate, falling to 0 over the second half
+            discriminator_rate=1e-3,
+            decay_from=0.5,
+        ),
+    )
+
+
+def fashion() -> GanSettings:
+    """Fashion-MNIST, 70,000 pictures of clothes, where Debian's dataset-fashion-mnist is installed."""
+    return replace(digits(), data=DataSettings(source="fashion"), scores=ScoreSettings(samples=5_000))
+
+
+def stacked() -> GanSettings:
+    """Three digits as one RGB image, 1,000 modes: does a generator find them all? (Metz et al. 2017, 26,000 samples)"""
+    return replace(
+        digits(),
+        minutes=35.0,
+        data=DataSettings(source="digits", stack=3),
+        network=NetworkSettings(),
+        training=replace(digits().training, images=1_200_000),
+        scores=ScoreSettings(samples=26_000, every_images=200_000),
+    )
+
+
+def original() -> GanSettings:
+    """The GAN of Goodfellow et al. (2014): two MLPs, the discriminator's error through both."""
+    return GanSettings(
+        minutes=9.0,
+        network=NetworkSettings(
+            kind="mlp",
+            latent=100,
+            generator_width=1_200,
+            discriminator_width=240,  # 1. leaky ReLU where the paper has maxout and dropout
+            generator_norm="none",
+        ),
+        loss=LossSettings(kind="nonsaturating", penalty="none"),  # section 3; kind minimax is equation 1 itself
+        training=TrainingSettings(batch_size=100, beta1=0.5, beta2=0.999),  # 2. Adam instead of momentum
+    )
+
+
+def dcgan() -> GanSettings:
+    """The control: DCGAN as Radford et al. (2016) trained it, batch norm in both networks."""
+    return GanSettings(
+        minutes=9.0,
+        network=NetworkSettings(latent=100, generator_width=64, discriminator_width=64, discriminator_norm="batch"),
+        loss=LossSettings(kind="nonsaturating", penalty="none"),
+        training=TrainingSettings(batch_size=128, beta1=0.5, beta2=0.999),
+    )
+
+
+def atari() -> GanSettings:
+    """Frames of an Atari game, 64x64: rendered on the command line, or from an npz archive (`--data.source FILE`)."""
+    data = DataSettings(source="game:space_invaders")
+    return replace(digits(), data=data, network=NetworkSettings())
+
+
+def own() -> GanSettings:
+    """A user's own images, `--data.source PATH`: an npz file, a folder of pictures or of IDX files."""
+    return replace(digits(), data=DataSettings(source="images", size=32), network=NetworkSettings())
+
+
+PRESETS: dict[str, Callable[[], GanSettings]] = {
+    "digits": digits,
+    "fashion": fashion,
+    "stacked": stacked,
+    "original": original,
+    "dcgan": dcgan,
+    "atari": atari,
+    "own": own,
+}

@@ -1,0 +1,214 @@
+"""The one training loop: train the discriminator, train the generator. Legend: B images a batch."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan.data.images import Images, Order, to_float
+from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, squared_slope, zero_centred
+from gan.standard.networks import Discriminator, Generator
+from gan.standard.settings import GanSettings
+from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from training.device import autocast
+
+RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
+
+
+class Trainer:
+    """Both networks, their optimisers, the generator's moving average and every source of chance."""
+
+    def __init__(self, settings: GanSettings, data: Images) -> None:
+        if settings.network.conditional and not data.classes:
+            raise ValueError(
+                f"network.conditional needs classes, and {data.name} has none: give labels, or leave it out"
+            )
+        if len(data.train) < settings.data.stack:
+            raise ValueError(f"{data.name} has fewer training images than a stack")
+        self.settings, self.data = settings, data
+        self.device = settings.training.resolve_device()
+        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
+            torch.manual_seed(settings.seed)
+            self.generator = Generator(settings.network, data.shape, data.classes)
+            self.discriminator = Discriminator(settings.network, data.shape, data.classes)
+        for network in (self.generator, self.discriminator):
+            network.to(self.device)
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.optimizers = {
+            "generator": self._adam(self.generator.parameters()),
+            "discriminator": self._adam(self.discriminator.parameters()),
+        }
+        self.pixels = torch.from_numpy(data.train.images).to(self.device)
+        labels = data.train.labels
+        self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
+        self.order = Order(len(data.train), settings.seed)
+        self.chance = torch.Generator().manual_seed(settings.seed + 1)
+        self.images = self.steps = 0  # real images the discriminator has seen, generator updates
+
+    def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Adam:
+        betas = (self.settings.training.beta1, self.settings.training.beta2)
+        return torch.optim.Adam(parameters, betas=betas, fused=True)
+
+    def step(self) -> dict[str, Tensor]:
+        """One update of the generator after its share of discriminator updates; their last losses, on the device."""
+        self._set_rates()
+        for _ in range(self.settings.training.critic_steps):
+            losses = self.train_discriminator()
+        losses |= self.train_generator()
+        self.steps += 1
+        self.move_average()
+        return losses
+
+    def train_discriminator(self) -> dict[str, Tensor]:
+        """One update on a batch of real images and one of fakes."""
+        s = self.settings.loss
+        real, label = self.real_batch()
+        with torch.no_grad(), self.precision():
+            fake = self.generator(self.latents(len(real)), label)
+        penalised = s.penalty != "none" and s.weight > 0 and self.images // len(real) % s.every == 0
+        both = torch.cat([real, fake]).requires_grad_(penalised and s.penalty != "gradient")
+        logit = self.logits(both, label)
+        real_logit, fake_logit = logit.chunk(2)
+        loss = discriminator_loss(s.kind, real_logit, fake_logit)
+        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
+        if penalised:
+            penalty = self.penalty(both, logit, label)
+            loss = loss + s.every * s.weight * penalty
+            found["penalty"] = penalty.detach()
+        self._descend("discriminator", loss)
+        self.images += len(real)
+        return found
+
+    def penalty(self, both: Tensor, logit: Tensor, label: Tensor | None) -> Tensor:
+        """The discriminator's slope at real images (r1), at fakes too (r1r2), or in between (gradient), unweighted."""
+        if self.settings.loss.penalty == "gradient":
+            real, fake = both.chunk(2)
+            middle = between(real, fake, torch.rand(len(real), generator=self.chance).to(self.device)).requires_grad_()
+            with self.precision():
+                slope = squared_slope(self.discriminator(middle, label), middle)
+            return one_centred(slope, self.settings.network.pack)
+        squared, count = squared_slope(logit, both), len(logit) // 2
+        return zero_centred(squared if self.settings.loss.penalty == "r1r2" else squared.chunk(2)[0], count)
+
+    def train_generator(self) -> dict[str, Tensor]:
+        """One update; the error comes back through the discriminator, which stays as it is."""
+        self.discriminator.requires_grad_(False)
+        kind = self.settings.loss.kind
+        real, label = self.real_batch()
+        with self.precision():
+            fake_logit = self.discriminator(self.generator(self.latents(len(real)), label), label)
+            with torch.no_grad():  # only the relativistic loss compares with real images here
+                real_logit = self.discriminator(real, label) if kind == "relativistic" else fake_logit
+        loss = generator_loss(kind, real_logit, fake_logit)
+        self._descend("generator", loss)
+        self.discriminator.requires_grad_(True)
+        return {"generator_loss": loss.detach()}
+
+    def logits(self, both: Tensor, label: Tensor | None) -> Tensor:
+        """The discriminator's word on real images and fakes [2B, ...]; under batch norm neither half sees the other."""
+        with self.precision():
+            if self.settings.network.discriminator_norm == "batch":
+                return torch.cat([self.discriminator(half, label) for half in both.chunk(2)])
+            logit: Tensor = self.discriminator(both, None if label is None else label.repeat(2))
+            return logit
+
+    def real_batch(self) -> tuple[Tensor, Tensor | None]:
+        """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
+        amount, stack = self.settings.training.batch_size, self.data.stack
+        index = torch.from_numpy(self.order.next(amount * stack)).to(self.device)
+        label = self.labels[index] if self.settings.network.conditional and self.labels is not None else None
+        return to_float(self.pixels[index.view(amount, stack)].flatten(1, 2)), label
+
+    def latents(self, amount: int) -> Tensor:
+        """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
+        return torch.randn(amount, self.settings.network.latent, generator=self.chance).to(self.device)
+
+    def precision(self) -> torch.autocast:
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.training.precision)
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    def _set_rates(self) -> None:
+        """Rates come from the settings at every step, never from a checkpoint: a clone keeps those it was given."""
+        t = self.settings.training
+        left = max(0.0, 1 - self.images / t.images)
+        scale = min(1.0, left / (1 - t.decay_from)) if t.decay_from < 1 else 1.0
+        for name, rate in (("generator", t.generator_rate), ("discriminator", t.discriminator_rate)):
+            for group in self.optimizers[name].param_groups:
+                group["lr"], group["betas"] = rate * scale, (t.beta1, t.beta2)
+
+    @torch.no_grad()
+    def move_average(self) -> None:
+        """Exponential moving average of the generator's weights; buffers (batch norm's statistics) are copied."""
+        half_life = min(self.settings.training.average_images, RAMP * self.images)
+        keep = 0.5 ** (self.settings.training.batch_size / half_life) if half_life > 0 else 0.0
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - keep)
+        for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def train(self, steps: int) -> dict[str, float]:
+        """`steps` steps -> the last one's losses.
+
+        Raises:
+            FloatingPointError: training has diverged. One look is enough: what is no number stays none.
+        """
+        losses: dict[str, Tensor] = {}
+        for _ in range(steps):
+            losses |= self.step()
+        found = {name: float(value) for name, value in losses.items()}
+        weights = torch.stack([p.detach().sum() for p in self.generator.parameters()]).sum()
+        if not np.isfinite([*found.values(), float(weights)]).all():
+            raise FloatingPointError(
+                f"training diverged within {self.images} images: lower training.generator_rate and discriminator_rate, "
+                "or raise loss.weight"
+            )
+        return found
+
+    def reconfigure(self, settings: GanSettings) -> None:
+        """Go on with other rates, betas, loss or penalty; takes hold at the next step.
+
+        Raises:
+            ValueError: the networks would be others.
+        """
+        if settings.network != self.settings.network or settings.data != self.settings.data:
+            raise ValueError("network and data stay as they are while training goes on: start a new one for others")
+        self.settings = settings
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        return {
+            "networks": {name: arrays_of(network) for name, network in self._networks().items()},
+            "moments": {name: moments_of(optimizer) for name, optimizer in self.optimizers.items()},
+            "order": self.order.state(),
+            "chance": self.chance.get_state().numpy().copy(),
+            "images": self.images,
+            "steps": self.steps,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
+
+        Raises:
+            ValueError: the networks or the data are others.
+        """
+        self.order.load_state(state["order"])
+        for name, network in self._networks().items():
+            load_arrays(network, state["networks"][name])
+        for name, optimizer in self.optimizers.items():
+            load_moments(optimizer, state["moments"][name])
+        self.chance.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
+        self.images, self.steps = int(state["images"]), int(state["steps"])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
