@@ -81,8 +81,8 @@ class Runner(EnvRunner, Checkpointable):
             homes: nodes of the replay shards; this runner's chunks go to the one of its number.
 
         Returns:
-            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took; `tally`: what it
-            added to the run; `runner`: from 0; `version`: of the weights that acted.
+            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took; `tally`: what
+            it added to the run; `runner`: from 0; `version`: of the weights that acted.
             Without `chunk`: `error`, what the world raised; or nothing, where there are no weights to play with yet.
         """
         if self.failure is not None:
