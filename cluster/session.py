@@ -117,7 +117,8 @@ class Session:
         self.run.stats.seconds = self.seconds()
         self.checkpoint = self.run.save(self.directory.checkpoints)
         self._look_at_clock()
-        draw_curve(self.directory.curve_csv, self.directory.curve_png, self.settings.world.env, self.settings.seed)
+        if self.directory.curve_csv.exists():  # a run that cannot go on may be saved before its first report
+            draw_curve(self.directory.curve_csv, self.directory.curve_png, self.settings.world.env, self.settings.seed)
         self.saved = time.monotonic()
 
     def _draw(self) -> None:

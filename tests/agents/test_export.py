@@ -79,9 +79,9 @@ def test_a_policy_comes_back_as_it_was(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_fresh_process_without_ray_finds_the_same_values(tmp_path: Path) -> None:
-    """Only `agents` and `envs` are there, and importing Ray fails: Q-values are equal within 1e-5."""
+    """Only `agents`, `envs` and `training` are there, and importing Ray fails: Q-values are equal within 1e-5."""
     policy = policy_of("2013")
-    for room in ("agents", "envs"):
+    for room in ("agents", "envs", "training"):
         shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     save_policy(policy, tmp_path / "policy")
     save_program(policy, tmp_path / "policy")

@@ -11,9 +11,10 @@ import ray
 
 from agents.tabular.q_learning import taxi
 from agents.tabular.run import TABULAR_PRESETS
-from cluster.cli import gan_sweep, main
+from cluster.cli import gan_sweep
 from cluster.cli.ablation import _ablate
 from cluster.cli.commands import COMMANDS
+from cluster.cli.main import main
 from cluster.tuning.ablation_settings import Ablation, lecture
 from cluster.tuning.session import ray_for_tune
 from tests.cluster.helpers import read_json
