@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -189,6 +190,7 @@ class Quarterdeck(Face):
 
     def cleanup(self) -> None:
         """Stop every actor of this run, the frozen, the busy and those that never found a place too."""
+        os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "5")  # RLlib gives a frozen learner 30
         if hasattr(self, "watch"):
             self.watch.stop()
         if hasattr(self, "runners"):

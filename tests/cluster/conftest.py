@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cluster.gan_helpers import write_corners
@@ -51,6 +52,14 @@ def ray_cluster() -> Iterator[None]:
         warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers, and does not wait for their end
         ray.shutdown()
         gc.collect()
+
+
+@pytest.fixture(scope="session")
+def gone_in_the_end() -> Iterator[list[psutil.Process]]:
+    """Processes that must end by themselves, if only after a minute: looked for once all tests are over."""
+    left: list[psutil.Process] = []
+    yield left
+    assert psutil.wait_procs(left, timeout=600)[1] == []
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from cluster.cli.main import main
 from cluster.errors import FleetError
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.runner import Runner, portable
+from cluster.fleet.runners import LIVES
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, kill, train_until, wait_until
 from tests.cluster.worlds import BreakingLaterRunner, BreakingRunner, BridgeOut, UnbornRunner
 from training import checkpoint
@@ -84,16 +85,25 @@ def test_a_replay_from_which_nothing_comes_out(build: Any, shards: int, monkeypa
     assert algo.limiter.steps_ahead() < algo.slack, "what is forfeited holds nobody back"
 
 
+@pytest.fixture
+def two_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One fewer than a runner has: each takes seconds to begin."""
+    assert LIVES == 3
+    monkeypatch.setattr("cluster.fleet.runners.LIVES", 2)
+
+
+@pytest.mark.usefixtures("two_lives")
 def test_a_world_that_breaks_at_once(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
     algo = build(BreakingRunner)
-    with pytest.raises(FleetError, match="runner 1 failed 3 times without a chunk between: BridgeOut: the bri") as it:
+    with pytest.raises(FleetError, match="runner 1 failed 2 times without a chunk between: BridgeOut: the bri") as it:
         train_until(algo, lambda: False)
     assert isinstance(it.value.__cause__, BridgeOut)
     assert "in step" in it.value.__cause__.__notes__[0]
     line = "the environment of runner 1 failed, the runner starts again: BridgeOut: the bridge is out after 0 steps"
-    assert capfd.readouterr().err.splitlines().count(f"quarterdeck: {line}") == 2
+    assert capfd.readouterr().err.splitlines().count(f"quarterdeck: {line}") == 1
 
 
+@pytest.mark.usefixtures("two_lives")
 def test_a_world_that_breaks_now_and_then(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
     """Every failure is told, and training goes on: there is a chunk between any two."""
     algo = build(BreakingLaterRunner)
@@ -103,9 +113,9 @@ def test_a_world_that_breaks_now_and_then(build: Any, capfd: pytest.CaptureFixtu
         told.extend(line for line in capfd.readouterr().err.splitlines() if "BridgeOut" in line)
         return len(told)
 
-    train_until(algo, lambda: failures() > 3)  # three without a chunk between would end it
-    assert algo.env_runner_group.num_remote_worker_restarts() >= 3
-    assert algo.stats.agent_steps >= 3 * 8 * 4
+    train_until(algo, lambda: failures() > 2)  # two without a chunk between would end it
+    assert algo.env_runner_group.num_remote_worker_restarts() >= 2
+    assert algo.stats.agent_steps >= 2 * 8 * 4
 
 
 def test_a_runner_that_cannot_start(build: Any) -> None:

@@ -63,12 +63,14 @@ def test_a_killed_fleet_is_resumed(tmp_path: Path) -> None:
         )
     with training:
         saves = run / "checkpoints"
-        wait_until(
-            lambda: training.poll() is not None or (learns(run) and len(checkpoint.complete(saves)) == 2) or None
-        )
-        assert training.poll() is None, log.read_text()
-        started = psutil.Process(training.pid).children(recursive=True)
-        os.kill(training.pid, signal.SIGKILL)
+        try:
+            wait_until(
+                lambda: training.poll() is not None or (learns(run) and len(checkpoint.complete(saves)) == 2) or None
+            )
+            assert training.poll() is None, log.read_text()
+            started = psutil.Process(training.pid).children(recursive=True)
+        finally:
+            os.kill(training.pid, signal.SIGKILL)
     assert training.returncode == -signal.SIGKILL
     litter(run)
     first = saved(run)

@@ -113,7 +113,7 @@ def test_a_learner_without_data_follows_its_peer(pair: Quarterdeck) -> None:
 def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(tmp_path: Path) -> None:
     """The command goes on by itself, and the run ends as if nothing had happened."""
     run = tmp_path / "run"
-    steps, often = "4000", "0.02"
+    steps, often = "3000", "0.02"
     arguments = ["--fleet.learners=1", "--steps", steps, "--checkpoint-minutes", often, "--run-dir", str(run)]
     training = subprocess.Popen(
         command("train", "atari", *TINY_CATCH, *arguments),
@@ -133,7 +133,7 @@ def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(tmp_path: Pa
     assert training.returncode == 0, said
     assert "a learner was lost; going on from" in said
     summary = read_json(run / "summary.json")
-    assert summary["agent_steps"] >= 4000
+    assert summary["agent_steps"] >= 3000
     assert summary["samples_per_insert"] == pytest.approx(2.0, rel=0.1)
 
 
