@@ -28,6 +28,7 @@ BENEATH = {  # of each package of cluster/, those that it may import
 }
 MAX_FILE_LINES = 220
 MAX_FUNCTION_LINES = 60
+MAX_MODULES = 20
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -157,6 +158,12 @@ def test_files_are_short() -> None:
     """A file is read in one sitting."""
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in all_files()}
     assert {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
+
+
+def test_folders_are_small() -> None:
+    """What stands in a folder is seen at once."""
+    modules = [path.parent for path in files_of(*FORBIDDEN) if path.name != "__init__.py"]
+    assert {name_of(folder): n for folder in set(modules) if (n := modules.count(folder)) > MAX_MODULES} == {}
 
 
 def test_functions_fit_one_screen() -> None:
