@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ray
@@ -45,6 +47,17 @@ def start_ray(processes: int) -> bool:
         logging_level=logging.WARNING,
     )
     return True
+
+
+@contextmanager
+def ray_for(processes: int) -> Iterator[None]:
+    """`start_ray`, and its end where there was none yet: another's Ray, a notebook's say, goes on."""
+    started = start_ray(processes)
+    try:
+        yield
+    finally:
+        if started:
+            ray.shutdown()
 
 
 def start_own(**options: Any) -> None:

@@ -150,6 +150,11 @@ def test_nothing_imports_the_command_line() -> None:
     assert [name_of(path) for path in others if "cli" in _packages(path)] == ["cluster/__main__.py"]
 
 
+def test_the_command_line_names_no_ray() -> None:
+    """A command asks the package that does the work."""
+    assert [name_of(path) for path in files_of("cluster/cli") if "ray" in imports(path.read_text())] == []
+
+
 def _packages(path: Path) -> set[str]:
     return {parts[1] for name in modules(path) if (parts := name.split("."))[0] == "cluster" and parts[1] in BENEATH}
 

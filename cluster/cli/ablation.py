@@ -6,10 +6,8 @@ import json
 import time
 from contextlib import closing
 
-import ray
-
 from cluster.cli.train import check
-from cluster.connect import start_ray
+from cluster.connect import ray_for
 from cluster.tuning.ablation import train_all
 from cluster.tuning.ablation_figure import Bar, bars_of, draw_bars, told
 from cluster.tuning.ablation_settings import STAGES, Ablation, stages
@@ -37,12 +35,8 @@ def ablation(options: Ablation) -> int:
 
 def _ablate(options: Ablation, directory: RunDir, started: float) -> None:
     settings = options.settings
-    ours = start_ray(1)
-    try:
-        rows = train_all(options.settings, options.seeds, directory)
-    finally:
-        if ours:
-            ray.shutdown()
+    with ray_for(1):
+        rows = train_all(settings, options.seeds, directory)
     bars = bars_of(rows, STAGES)
     figure = directory.path / "ablation.png"
     draw_bars(figure, bars, f"{settings.world.env}, {settings.stop.steps:,} agent steps, {options.seeds} seeds a bar")

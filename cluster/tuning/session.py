@@ -13,11 +13,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
-from cluster.connect import start_ray
+from cluster.connect import ray_for
 from cluster.tuning.snapshots import mend
 from training.interrupt import Interrupt
 
@@ -40,14 +39,12 @@ class TuneInterrupt(Interrupt):
 @contextmanager
 def ray_for_tune(processes: int) -> Iterator[TuneInterrupt]:
     """A cluster with room for so many processes that reserve a core each, and ears for a person who interrupts."""
-    started = start_ray(processes)
-    interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
-    try:
-        yield interrupt
-    finally:
-        interrupt.restore()
-        if started:  # another's Ray, a notebook's say, goes on
-            ray.shutdown()
+    with ray_for(processes):
+        interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
+        try:
+            yield interrupt
+        finally:
+            interrupt.restore()
 
 
 def folder_of(trial: Trial) -> str:

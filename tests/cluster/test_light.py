@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -16,9 +14,8 @@ from agents.tabular import run
 from cluster.cli import commands
 from cluster.cli.commands import COMMANDS
 from gan.standard.presets import PRESETS as GAN_PRESETS
-from tests.cluster.helpers import PATIENCE, TINY_CATCH, environment
+from tests.cluster.helpers import TINY_CATCH, run_program
 
-ROOT = Path(__file__).parents[2]
 HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}
 PROGRAM = """
 import json, sys
@@ -39,15 +36,7 @@ RAY = {"sweep", "gan-sweep", "ablation", "submit", "jobs", "logs", "stop"}  # th
 
 def loaded(*arguments: str, status: int = 0) -> set[str]:
     """Packages that a fresh interpreter holds once it has run a command to its end."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env=environment(),
-        cwd=ROOT,
-    )
+    done = run_program(PROGRAM, *arguments)
     assert done.returncode == 0, done.stderr
     ended, packages = json.loads(done.stdout.splitlines()[-1])
     assert (ended or 0) == status, done.stderr
@@ -82,9 +71,7 @@ for module in {modules!r}:
     importlib.import_module(module)
     assert "ray" not in sys.modules, module
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
-    )
+    done = run_program(program)
     assert done.returncode == 0, done.stderr
 
 
@@ -102,15 +89,7 @@ def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> 
         ["report", run, str(tmp_path / "serial"), "--out", str(tmp_path / "report")],
         ["watch", run, "--out", str(tmp_path / "game.mp4")],
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(commands)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env=environment(),
-        cwd=ROOT,
-    )
+    done = run_program(ONE_AFTER_THE_OTHER, json.dumps(commands))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [[0, False]] * len(commands)
 
