@@ -48,14 +48,14 @@ COVERAGE: Recipes = {
     "DCGAN, packing 2": [*STACKED, *CONTROL, "--network.pack=2"],
     "relativistic + R1 + R2": STACKED,
 }
-SEARCH = ["--minutes=1e9", "--trials=4", "--rounds=6", "--concurrent=2"]
+SEARCH = ["--minutes=1e9", "--trials=4", "--rounds=6", "--concurrent=2", "--seeds=1"]
 SCHEDULERS: Recipes = {name: ["digits", *SEARCH, f"--scheduler={name}"] for name in ("pbt", "random")}
 SCORES = ("fd_clf", "fd_floor", "fd_floor_std", "kid_clf", "precision", "recall", "nn_ratio")
 TABLES = {
-    "losses": ("gan", LOSSES, SCORES),
-    "losses-without-classes": ("gan", WITHOUT_CLASSES, SCORES),
-    "stacked": ("gan", COVERAGE, ("modes", "modes_floor", "mode_kl", "mode_kl_floor", "fd_clf", "fd_floor")),
-    "schedulers": ("gan-sweep", SCHEDULERS, ("select_fd_clf", "fd_clf", "fd_floor", "precision", "recall")),
+    "losses": ("train", LOSSES, SCORES),
+    "losses-without-classes": ("train", WITHOUT_CLASSES, SCORES),
+    "stacked": ("train", COVERAGE, ("modes", "modes_floor", "mode_kl", "mode_kl_floor", "fd_clf", "fd_floor")),
+    "schedulers": ("sweep", SCHEDULERS, ("select_fd_clf", "fd_clf", "fd_floor", "precision", "recall")),
 }
 
 
@@ -67,7 +67,7 @@ def train(command: str, arguments: list[str], run: Path) -> dict[str, Any]:
         if done.returncode:
             return {"ended": done.stderr.strip().splitlines()[-1]}
     summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
-    return summary
+    return {**summary, **summary["eval"]}
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def main() -> None:
     options.add_argument("--runs", type=Path, default=Path("runs/benchmark-gan"))
     asked = options.parse_args()
     command, recipes, columns = TABLES[asked.table]
-    with ThreadPoolExecutor(1 if command == "gan-sweep" else 2) as pool:
+    with ThreadPoolExecutor(1 if command == "sweep" else 2) as pool:
         found = {
             (name, seed): pool.submit(
                 train,

@@ -32,7 +32,7 @@ from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.compression import pack
 from cluster.fleet.runner import Runner
 from envs import make_world
-from training.provenance import hardware
+from training.storage.provenance import hardware
 
 ENVS, TIME = 32, 16
 PROCESSES = 8

@@ -21,7 +21,7 @@ from benchmarks.speed import say
 from cluster.fleet.compression import pack
 from envs import make_world
 from envs.base import WorldSettings
-from training.provenance import hardware
+from training.storage.provenance import hardware
 
 GAMES = ("pong", "breakout", "seaquest")
 TIME, ENVS, CHUNKS = 16, 32, 50

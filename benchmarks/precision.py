@@ -29,8 +29,8 @@ from gan.standard.presets import digits
 from gan.standard.trainer import Trainer
 from training.device import Precision, bf16_cost, resolve_precision
 from training.process import keep_freed_memory
-from training.provenance import hardware
 from training.settings import changed
+from training.storage.provenance import hardware
 
 ACTING = 32  # observations at a time, as a runner of the preset has them
 

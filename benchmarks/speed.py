@@ -36,10 +36,10 @@ from agents.dqn.settings import Settings
 from agents.replay.frames import blocks_shape
 from agents.replay.transitions import Batch
 from agents.settings import FleetSettings
-from cluster.fleet.run import FleetRun
+from cluster.fleet.loop import FleetLoop
 from envs import make_world
 from training.process import keep_freed_memory
-from training.provenance import hardware
+from training.storage.provenance import hardware
 
 BATCH = 256
 RATIOS = (2, 4, 8)
@@ -141,7 +141,7 @@ def all_cores(part: Callable[[float], float], seconds: float) -> float:
 def loop(ratio: float, seconds: float) -> dict[str, float]:
     """Steady state of the distributed loop: real runners, real replay, real updates."""
     keep_freed_memory()
-    run = FleetRun(settings_for(ratio))
+    run = FleetLoop(settings_for(ratio))
     try:
         while run.stats.updates < 50:
             run.step()

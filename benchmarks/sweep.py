@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from training.csv_table import rows_of
+from training.storage.csv_table import rows_of
 
 QUARTERDECK = [sys.executable, "-m", "cluster"]
 

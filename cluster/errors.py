@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from training.errors import CannotGoOn
 
-class FleetError(RuntimeError):
-    """The fleet cannot go on; the message says why in one line, `__cause__` is the error behind it."""
+
+class FleetError(CannotGoOn):
+    """The fleet cannot go on."""
 
 
 class LearnerLost(FleetError):
     """A learner died or fell silent: the run goes on from its last checkpoint."""
+
+    whole = False

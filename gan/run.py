@@ -1,47 +1,79 @@
-"""One GAN training with its judge: trains by the clock of images, scores by the select part, keeps the best generator.
+"""One GAN training with its judge, as a run that a session drives or a sweep's trial.
 
-A session at a terminal and a trial of a sweep are both built on it.
+It trains by the clock of images, scores by the select part, keeps and exports the best generator.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from gan.data.images import Images
-from gan.evaluation.features import Extractor
+from numpy.typing import NDArray
+
+from gan.best import NOISE, Best, report, said, trainer_of
+from gan.evaluation.curve import COLUMNS, draw_curve
 from gan.evaluation.scores import Judge, Scores
+from gan.export import export_generator
+from gan.samples.closing import closing_pictures
+from gan.samples.pictures import fixed_grid
 from gan.samples.sampling import sample
 from gan.standard.settings import GanSettings
 from gan.standard.trainer import Trainer
-from training.arrays import Arrays, arrays_of, load_arrays
-from training.settings import from_dict, to_dict
+from training.arrays import arrays_of
+from training.run import About, Clock, Closing, Picture, Record
+from training.search import Judgement
+from training.settings import flat, to_dict
+from training.storage import checkpoint
+from training.storage.files import png
 
 CHUNK = 25  # steps between two looks at whether training has diverged
-NOISE = {"select": 1, "report": 2}  # seeds: the images that are reported are not those that were selected by
-
-
-@dataclass
-class Best:
-    """The averaged generator with the lowest `fd_clf` on the select part so far."""
-
-    fd_clf: float = math.inf
-    images: int = 0  # that training had seen then
-    settings: dict[str, Any] = field(default_factory=dict)  # it was trained with at that moment
-    weights: Arrays = field(default_factory=dict)
+CHECKPOINT_MINUTES = 1.0
+RESULTS = ("report/fd_clf", "select/fd_clf", "run/images_per_second")
+CHARTS = {
+    "The story": {
+        "Distance from real images (fd_clf), select part": ["select/fd_clf", "select/fd_floor"],
+        "Precision and recall": ["select/precision", "select/recall"],
+        "Losses": ["training/discriminator_loss", "training/generator_loss"],
+        "Margin of real over generated images": ["training/margin"],
+        "Images/s": ["run/images_per_second", "throughput/run"],
+    }
+}
 
 
 class GanRun:
-    """A trainer, the judge of the select part, and the best generator."""
+    """A trainer, the judge of the select part, and the best generator, which lies in `folder` as files."""
 
-    def __init__(self, trainer: Trainer, judge: Judge) -> None:
-        self.trainer, self.judge, self.best = trainer, judge, Best()
+    def __init__(self, trainer: Trainer, judge: Judge, folder: Path, usual: GanSettings | None = None) -> None:
+        self.trainer, self.scorer, self.folder, self.best = trainer, judge, folder, Best()
+        self.settings, self.seconds = trainer.settings, 0.0
+        self.judged = 0  # images that training had seen at the last judgement
+        self.losses: dict[str, float] = {}
+        self.unread: list[Record] = []
+        self.unseen: list[Picture] = []
+        values = flat(self.settings)
+        self.about = About(
+            title=trainer.data.name,
+            columns=COLUMNS,
+            minutes=self.settings.minutes,
+            checkpoint_minutes=CHECKPOINT_MINUTES,
+            settings=values,
+            compared=values,
+            usual=flat(usual or self.settings),
+            results=RESULTS,
+            charts=CHARTS,
+        )
 
     @property
     def images(self) -> int:
         """Real images that the discriminator has seen."""
         return self.trainer.images
+
+    @property
+    def clock(self) -> Clock:
+        """In images."""
+        return Clock("images", self.images, self.settings.training.images)
 
     def train(self, images: int) -> dict[str, float]:
         """Train until `images` images were seen in all -> the last losses; at least one step.
@@ -57,13 +89,82 @@ class GanRun:
             steps -= CHUNK
         return losses
 
+    def step(self, until: int) -> None:
+        """Train until there is something else to do, and judge where that is due."""
+        training, every = self.settings.training, self.settings.scores.every_images
+        soon = self.images + CHUNK * training.batch_size * training.critic_steps
+        judgement = (self.images // every + 1) * every if every else soon
+        self.losses = self.train(min(soon, judgement, until))
+        if every and self.images // every > self.judged // every:
+            self.judge()
+
+    def judge(self) -> Judgement:
+        """Score on the select part; keep and export what is best, draw the grid."""
+        scores = self.score()
+        self.judged = self.images
+        numbers = {name: float(value) for name, value in scores.items() if isinstance(value, int | float)}
+        selected = {f"select/{name}": value for name, value in numbers.items()}
+        self.unread.append(Record(self.images, selected, dict(scores)))
+        grid, file = png(fixed_grid(self.trainer.average)), f"pictures/{self.images:012d}.png"
+        self.unseen.append(Picture("samples", grid, self.images, "Samples on the same noise all along.", file))
+        if self.best.images == self.images:
+            export_generator(self.trainer, self.folder / "generator", {"part": "select", **scores})
+        return Judgement(numbers["fd_clf"], numbers)
+
+    def finish(self) -> None:
+        """Judge what was trained last."""
+        if self.judged < self.images or math.isinf(self.best.fd_clf):
+            self.judge()
+
     def score(self) -> Scores:
         """Scores of the averaged generator on the select part; the best one is kept."""
-        scores = self.judge.score(sample(self.trainer.average, self.judge.count, NOISE["select"]))
+        scores = self.scorer.score(sample(self.trainer.average, self.scorer.count, NOISE["select"]))
         if float(scores["fd_clf"]) < self.best.fd_clf:
             settings, weights = to_dict(self.trainer.settings), arrays_of(self.trainer.average)
             self.best = Best(float(scores["fd_clf"]), self.images, settings, weights)
         return scores
+
+    def goal_reached(self) -> bool:
+        """A GAN trains to the end of its images."""
+        return False
+
+    def records(self) -> list[Record]:
+        """Every judgement since the last call, and the newest losses."""
+        judgements, self.unread = self.unread, []
+        return [*judgements, Record(self.images, {f"training/{name}": value for name, value in self.losses.items()})]
+
+    def distributions(self) -> dict[str, NDArray[Any]]:
+        """None."""
+        return {}
+
+    def pictures(self) -> list[Picture]:
+        """The grid of every judgement since the last call."""
+        unseen, self.unseen = self.unseen, []
+        return unseen
+
+    def line(self) -> str:
+        """The best distance so far."""
+        best = self.best.fd_clf
+        return "not judged yet" if math.isinf(best) else f"best fd_clf {best:.2f}"
+
+    def evaluate(self, on_step: Callable[[float], None]) -> Closing:
+        """Scores of the best generator on the held-out report part; on their way they are waited for."""
+        trainer = trainer_of(self.best, self.trainer.data)
+        scores = report(trainer, self.scorer.extractor)
+        on_step(1.0)
+        export_generator(trainer, self.folder / "generator", {"part": "report", **scores})
+        return Closing(
+            float(scores["fd_clf"]), said(scores), dict(scores), closing_pictures(trainer, self.folder / "pictures")
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """The best generator by the select part, and the seed."""
+        best = None if math.isinf(self.best.fd_clf) else self.best.fd_clf
+        return {"select_fd_clf": best, "best_images": self.best.images, "seed": self.settings.seed}
+
+    def draw_curve(self, table: Path, picture: Path) -> None:
+        """Distance over images."""
+        draw_curve(table, picture, self.about.title)
 
     def state(self) -> dict[str, Any]:
         """What `load_state` needs to go on bit for bit."""
@@ -76,18 +177,21 @@ class GanRun:
             ValueError: its networks or data were others.
         """
         self.trainer.load_state(state["trainer"])
-        self.best = Best(**state["best"])
+        self.best, self.judged = Best(**state["best"]), self.images
 
+    def save(self, folder: Path) -> Path:
+        """Write a checkpoint."""
+        return checkpoint.save_next(folder, self.images, {**self.state(), "seconds": self.seconds})
 
-def trainer_of(best: Best, data: Images) -> Trainer:
-    """A trainer whose averaged generator is the best one, for drawing and exporting."""
-    trainer = Trainer(from_dict(GanSettings, best.settings), data)
-    load_arrays(trainer.average, best.weights)
-    trainer.images = best.images
-    return trainer
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint, bit for bit in float32 on a CPU.
 
+        Raises:
+            ValueError: its networks or data were others.
+        """
+        state = checkpoint.load(path)
+        self.load_state(state)
+        self.seconds = float(state["seconds"])
 
-def report(trainer: Trainer, extractor: Extractor) -> Scores:
-    """Scores of the averaged generator on the report part, by noise that nothing was chosen by."""
-    judge = Judge(trainer.data, extractor, trainer.settings.scores, "report")
-    return judge.score(sample(trainer.average, judge.count, NOISE["report"]))
+    def close(self) -> None:
+        """Nothing is held."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -78,7 +79,7 @@ def flat(settings: Any) -> dict[str, Any]:
     }
 
 
-def changed(settings: T, values: dict[str, Any]) -> T:
+def changed(settings: T, values: Mapping[str, Any]) -> T:
     """The settings with some values replaced, by dotted name as in `flat`.
 
     Raises:

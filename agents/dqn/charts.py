@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
-from torch.utils.tensorboard.summary import hparams
-
-from agents.dqn.presets import PRESETS
 from agents.dqn.settings import Settings
 from training.settings import flat
 
@@ -48,28 +44,7 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
 }
 
 
-def hparams_of(settings: Settings, preset: str) -> tuple[Any, Any, Any]:
-    """Summaries for a run's row in the table of settings: what there is to compare, its values, its end.
-
-    Settings that differ from the preset's are marked: the table shows those first.
-    """
-    usual = _tuned(PRESETS[preset]() if preset in PRESETS else settings)
-    values = _tuned(settings)
-    experiment, start, end = hparams(values, dict.fromkeys(RESULTS, 0.0))  # type: ignore[no-untyped-call]
-    content = experiment.value[0].metadata.plugin_data
-    told = HParamsPluginData.FromString(content.content)
-    for info in told.experiment.hparam_infos:
-        info.differs = values[info.name] != usual[info.name]
-    content.content = told.SerializeToString()
-    return experiment, start, end
-
-
-def _tuned(settings: Settings) -> dict[str, Any]:
+def compared(settings: Settings) -> dict[str, Any]:
+    """Settings that change what is learned, by dotted name."""
     values = flat(settings)
     return {"seed": settings.seed} | {name: value for name, value in values.items() if name.split(".")[0] in TUNED}
-
-
-def table(values: dict[str, Any]) -> str:
-    """Names and values in Markdown."""
-    rows = [f"| {name} | {value} |" for name, value in values.items()]
-    return "\n".join(["| name | value |", "|---|---|", *rows])

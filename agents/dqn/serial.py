@@ -16,11 +16,11 @@ from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
 from agents.replay.shard import ReplayShard
 from envs import make_world
-from training import checkpoint
 from training.settings import to_dict
+from training.storage import checkpoint
 
 
-class SerialRun:
+class SerialLoop:
     """One world, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
 
     def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agents.acting.rollout import Episode, Tally
 from agents.dqn.updates import Learned
-from training import checkpoint
+from training.storage import checkpoint
 
 WINDOW = 30  # games a mean is taken over
 BATCHES = 32  # newest looked-at batches a distribution is taken over

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -11,7 +11,18 @@ from agents.acting.rollout import TRAINING_SEEDS
 from agents.dqn.settings import Settings
 from envs.base import WorldSettings, classic, machado
 
+ProtocolName = Literal["classic", "machado", "training"]
 RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
+
+
+class JudgeOptions(Protocol):
+    """How a run is to be judged: what `quarterdeck evaluate` is asked for."""
+
+    @property
+    def episodes(self) -> int: ...
+
+    @property
+    def protocol(self) -> ProtocolName | None: ...  # by default the run's own
 
 
 def protocol_world(settings: Settings) -> WorldSettings:

@@ -17,6 +17,8 @@ from agents.networks.q_network import QNetwork
 from agents.playback.game import Moment, moments, shown_world
 from agents.playback.saliency import saliency
 from agents.replay.frames import from_blocks
+from training.run import Picture
+from training.storage.files import png
 
 STEPS = 120  # agent steps of a game that are shown: eight seconds of an Atari game
 TALLEST = 210  # pixels of the animation
@@ -24,7 +26,27 @@ COLUMNS = 4  # moments of a strip
 SCALE = 2  # a pixel of a strip's frames
 BRIGHTEST = 99.5  # percentile of a saliency map that is drawn at full strength
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]  # [H, W, 3]
+
+
+def pictures_of(actor: Actor, settings: Settings, at: int) -> list[Picture]:
+    """The beginning of an evaluation game as an animation, and what the network looks at in it; `at` in agent steps.
+
+    Nothing of a world that draws no pictures.
+    """
+    shown = begin_of_game(actor, settings)
+    if not shown:
+        return []
+    about = "The first 120 steps of one evaluation game: always the same seed, frozen weights."
+    game = Picture("evaluation/game", animation(shown), at, about)
+    looked = strip(actor.network, shown)
+    if looked is None:
+        return [game]
+    about = (
+        "Frames of that game, and in red how much the value of the best action moves with each pixel: "
+        "|dQ/dpixel|, the strongest over the stacked frames (Simonyan et al. 2013, arXiv:1312.6034)."
+    )
+    return [game, Picture("evaluation/saliency", png(looked, scale=1), at, about)]
 
 
 def begin_of_game(actor: Actor, settings: Settings) -> list[Moment]:
@@ -47,7 +69,7 @@ def animation(shown: list[Moment]) -> bytes:
     return out.getvalue()
 
 
-def strip(network: QNetwork, shown: list[Moment]) -> Picture | None:
+def strip(network: QNetwork, shown: list[Moment]) -> Pixels | None:
     """Four moments side by side: the newest frame, and under it the same with its saliency in red.
 
     Nothing of worlds without pixels. uint8 [2 * H * 2, 4 * W * 2, 3].
@@ -62,7 +84,7 @@ def strip(network: QNetwork, shown: list[Moment]) -> Picture | None:
     return _side_by_side(rows).repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
-def _overlaid(gray: Picture, strength: NDArray[np.float32]) -> Picture:
+def _overlaid(gray: Pixels, strength: NDArray[np.float32]) -> Pixels:
     """Frames [B, H, W, 3], halved in brightness, with saliency [B, H, W] added to their red."""
     top = np.maximum(np.percentile(strength, BRIGHTEST, axis=(1, 2), keepdims=True), 1e-12)
     dim = gray // 2
@@ -70,6 +92,6 @@ def _overlaid(gray: Picture, strength: NDArray[np.float32]) -> Picture:
     return dim
 
 
-def _side_by_side(rows: Iterable[Picture]) -> Picture:
+def _side_by_side(rows: Iterable[Pixels]) -> Pixels:
     joined: Any = np.concatenate(list(rows), axis=1)
     return np.asarray(joined, np.uint8)

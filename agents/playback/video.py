@@ -12,7 +12,7 @@ from agents.dqn.settings import Settings
 from agents.playback.game import moments, pictures_per_second, shown_world
 from agents.playback.overlay import Panel
 from envs.colour import action_names
-from training.files import whole
+from training.storage.files import whole
 
 
 def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False) -> float:

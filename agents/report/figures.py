@@ -15,7 +15,7 @@ from agents.evaluation.bootstrap import stratified_bootstrap
 from agents.report.runs import RunResult
 from agents.report.scores import Row, band, groups_of, improvements, pooled, protocol_labels
 from envs.published import published_curves
-from training.curve import save_figure
+from training.storage.curve import save_figure
 
 TRAINING = {
     "all_lanes": "training games, all lanes",

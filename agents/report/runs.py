@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from agents.dqn.settings import Settings
 from agents.evaluation.protocol import RULES, protocol_name
-from agents.tabular.q_learning import TabularSettings
-from agents.tabular.run import TABULAR_PRESETS
+from agents.tabular.settings import TabularSettings
 from envs.atari import game_name
-from training.run_dir import RunDir
 from training.settings import flat, from_dict
+from training.storage.run_dir import RunDir
 
+KINDS_OF_SETTINGS: dict[str, type[Any]] = {"dqn": Settings, "table": TabularSettings}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = ("seed", "env", "steps", "report_every", "checkpoint_minutes", "world.env", "learner.device")
@@ -60,7 +60,11 @@ def read_run(path: Path) -> RunResult:
     """
     directory = RunDir(path)
     record = directory.record()
-    kind = TabularSettings if record["preset"] in TABULAR_PRESETS else Settings
+    if record["workload"] not in KINDS_OF_SETTINGS:
+        raise ValueError(
+            f"{path} trained {record['preset']}, which plays no games: `quarterdeck report` compares scores"
+        )
+    kind = KINDS_OF_SETTINGS[record["workload"]]
     settings = flat(from_dict(kind, record["settings"]))  # what is new since then has its default
     env = str(settings.get("world.env", settings.get("env")))
     curves = _curves(directory.curve_csv)

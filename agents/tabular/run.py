@@ -1,106 +1,190 @@
-"""Tabular runs: the same run directory, summary and curve as a deep run, in one process."""
+"""Tabular Q-learning as a run that a session drives: the main loop, in one process."""
 
 from __future__ import annotations
 
-import csv
-import json
-import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
-from itertools import chain
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from torch.utils.tensorboard import SummaryWriter
+import numpy as np
+from numpy.typing import NDArray
 
-from agents.tabular.q_learning import (
-    TabularProgress,
-    TabularSettings,
-    evaluate_tabular,
-    load_table,
-    save_table,
-    taxi,
-    train_tabular,
-)
-from training.curve import COLUMNS, draw_curve
-from training.files import write_json
-from training.provenance import origin
-from training.resume import read_newest, writing
-from training.run_dir import RunDir
-from training.settings import from_dict, to_dict
+from agents.curve import COLUMNS, draw_curve
+from agents.tabular.q_learning import TabularLearner, evaluate_tabular, state_index
+from agents.tabular.settings import PRESETS, TabularSettings
+from envs import make_world
+from envs.base import WorldSettings
+from training.run import About, Clock, Closing, Picture, Record
+from training.search import Judgement
+from training.settings import flat, to_dict
+from training.storage import checkpoint
 
-TABULAR_PRESETS: dict[str, Callable[[], TabularSettings]] = {"taxi": taxi}
-EPISODES = 100
+EPISODES = 100  # of the closing evaluation
+JUDGED = 20  # episodes that a sweep ranks by
+GAMES = 100  # newest games that a mean is taken over
+RESULTS = ("evaluation/closing_score_mean", "score_while_training/all_lanes")
+CHARTS = {
+    "The story": {
+        "While training: raw score, exploration included": ["score_while_training/all_lanes"],
+        "Evaluation: raw score of greedy games": ["evaluation/closing_score_mean"],
+        "Epsilon": ["acting/epsilon_mean"],
+    }
+}
 
 
-def train_table(settings: TabularSettings, directory: RunDir, preset: str, *, resume: bool, dry_run: bool) -> int:
-    """Train a table to the end of its steps; it takes seconds, so it is never resumed.
+class TabularRun:
+    """A table, the worlds it learns from, and what is to be said of it."""
 
-    Raises:
-        ValueError: `resume` was asked for, or the directory is not free.
-    """
-    if resume:
-        raise ValueError("a table is trained in seconds: start anew instead of --resume")
-    if dry_run:
-        print(json.dumps({"settings": to_dict(settings), "replay_gib": 0.0}, indent=2))
-        return 0
-    again = f"quarterdeck train {preset} with another --run-dir (a table is not resumed)"
-    with writing(directory, again, resume=False):
-        started = time.monotonic()
-        updates = train_tabular(settings)
-        progress = next(updates)  # a world without numbered states fails here, before anything is written
-        directory.create({"preset": preset, "serial": True, "settings": to_dict(settings), **origin()})
-        last = _recorded(chain([progress], updates), directory, started)
-        score = _close(settings, directory, last, time.monotonic() - started)
-    print(f"{settings.env}: {score:.2f} over {EPISODES} games; everything is in {directory.path}")
+    def __init__(self, settings: TabularSettings, preset: str, folder: Path) -> None:
+        self.settings, self.seconds = settings, 0.0
+        self.world = make_world(WorldSettings(env=settings.env), settings.num_envs)
+        self.learner = TabularLearner(settings, np.empty((0, self.world.num_actions)))
+        self.agent_steps = self.frames = self.episodes = 0
+        self.recent: deque[float] = deque(maxlen=GAMES)  # scores of training games, exploration included
+        self.unread: list[Record] = []
+        self.restart(settings.seed)
+        values, usual = flat(settings), flat(PRESETS[preset]() if preset in PRESETS else settings)
+        self.about = About(
+            title=settings.env,
+            columns=COLUMNS,
+            minutes=1e9,
+            checkpoint_minutes=5.0,
+            settings=values,
+            compared=values,
+            usual=usual,
+            results=RESULTS,
+            charts=CHARTS,
+        )
+
+    def restart(self, seed: int) -> None:
+        """End the running games and begin new ones: a world cannot be saved."""
+        self.state = state_index(self.world.reset(seed).frame)
+        self.score = np.zeros(self.settings.num_envs)
+
+    @property
+    def clock(self) -> Clock:
+        """In agent steps over all envs."""
+        return Clock("agent_steps", self.agent_steps, self.settings.steps)
+
+    @property
+    def epsilon(self) -> float:
+        """Probability of a random action; falls in a straight line."""
+        done = self.agent_steps / self.settings.steps
+        return self.settings.epsilon + done * (self.settings.final_epsilon - self.settings.epsilon)
+
+    def step(self, until: int) -> None:
+        """The main loop: act, step, update; until the next report is due, or `until`."""
+        due = self.agent_steps + self.settings.report_every
+        while self.agent_steps < min(due, until):
+            epsilon = self.epsilon
+            action = self.learner.act(self.state, epsilon)
+            step = self.world.step(action)
+            self.learner.update(self.state, action, step)
+            self.state = state_index(step.frame)
+
+            self.agent_steps += int((~step.first).sum())
+            self.frames += int(step.frames.sum())
+            self.score += step.reward
+            ended = step.terminated | step.truncated
+            self.episodes += int(ended.sum())
+            self.recent.extend(self.score[ended].tolist())
+            self.score[ended] = 0.0
+        self._note(epsilon)
+
+    def _note(self, epsilon: float) -> None:
+        scalars: dict[str, float] = {"acting/epsilon_mean": epsilon}
+        row: dict[str, float] = {"frames": self.frames, "updates": self.agent_steps}
+        if self.recent:
+            scalars["score_while_training/all_lanes"] = row["all_lanes"] = float(np.mean(self.recent))
+        self.unread.append(Record(self.agent_steps, scalars, row))
+
+    def goal_reached(self) -> bool:
+        """A table learns to the end of its steps."""
+        return False
+
+    def records(self) -> list[Record]:
+        """One for every `report_every` steps."""
+        records, self.unread = self.unread, []
+        return records
+
+    def distributions(self) -> dict[str, NDArray[Any]]:
+        """The values of all states and actions that were met."""
+        return {"q": self.learner.q.ravel()} if self.learner.q.size else {}
+
+    def pictures(self) -> list[Picture]:
+        """None: these worlds are text."""
+        return []
+
+    def line(self) -> str:
+        """The newest score."""
+        shown = f"score {np.mean(self.recent):.1f}" if self.recent else "no game over yet"
+        return f"{shown}  epsilon {self.epsilon:.3f}"
+
+    def judge(self) -> Judgement:
+        """The mean score of some greedy games."""
+        return Judgement(float(evaluate_tabular(self.learner.q, self.settings, JUDGED).scores.mean()), {})
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def evaluate(self, on_step: Callable[[float], None]) -> Closing:
+        """100 greedy games."""
+
+        def done(games: int) -> None:
+            on_step(games / EPISODES)
+
+        result = evaluate_tabular(self.learner.q, self.settings, EPISODES, done).summary()
+        return Closing(result["mean"], f"{result['mean']:.2f} over {EPISODES} games", result)
+
+    def summary(self) -> dict[str, Any]:
+        """Counters and seed; every step is learned from once."""
+        counters = {"frames": self.frames, "updates": self.agent_steps, "episodes": self.episodes}
+        return {**counters, "samples_per_insert": 1.0, "seed": self.settings.seed}
+
+    def draw_curve(self, table: Path, picture: Path) -> None:
+        """Scores over agent steps."""
+        draw_curve(table, picture, f"{self.settings.env}, seed {self.settings.seed}")
+
+    def save(self, folder: Path) -> Path:
+        """Write a checkpoint; running games end here."""
+        counters = {"agent_steps": self.agent_steps, "frames": self.frames, "episodes": self.episodes}
+        kept = {**counters, "seconds": self.seconds, "recent": list(self.recent)}
+        state = {"settings": to_dict(self.settings), **self.learner.state(), **kept}
+        path = checkpoint.save_next(folder, self.agent_steps, state)
+        self.restart(self._seed())
+        return path
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint, bit for bit.
+
+        Raises:
+            CheckpointError: it holds no table, or one of a version that could not go on.
+        """
+        state = checkpoint.load(path)
+        try:
+            self.learner.load_state(state)
+            for name in ("agent_steps", "frames", "episodes", "seconds"):
+                setattr(self, name, state[name])
+            self.recent.extend(state["recent"])
+        except KeyError as error:
+            raise checkpoint.CheckpointError(f"{path} holds no table to train on with", "train it anew") from error
+        self.restart(self._seed())
+
+    def _seed(self) -> int:
+        seeds = np.random.SeedSequence([self.settings.seed, self.agent_steps])
+        return int(seeds.generate_state(1)[0] >> 3)
+
+    def close(self) -> None:
+        """Free the worlds."""
+        self.world.close()
+
+
+def check(settings: TabularSettings) -> int:
+    """A world without numbered states fails here, before anything starts. A table takes next to no memory: 0 bytes."""
+    world = make_world(WorldSettings(env=settings.env), 1)
+    try:
+        state_index(world.reset(0).frame)
+    finally:
+        world.close()
     return 0
-
-
-def _recorded(updates: Iterable[TabularProgress], directory: RunDir, started: float) -> TabularProgress:
-    """Train to the end, every update as a row of the curve and on TensorBoard -> the last of them."""
-    with closing(SummaryWriter(str(directory.tensorboard))) as writer, directory.curve_csv.open("w", newline="") as out:
-        rows = csv.writer(out)
-        rows.writerow(COLUMNS)
-        for progress in updates:
-            rows.writerow(_row(progress, time.monotonic() - started))
-            writer.add_scalar("score_while_training/all_lanes", progress.mean_return, progress.agent_steps)
-            writer.add_scalar("acting/epsilon_mean", progress.epsilon, progress.agent_steps)
-    return progress
-
-
-def _close(settings: TabularSettings, directory: RunDir, progress: TabularProgress, seconds: float) -> float:
-    """Save the table, play the closing games, write summary.json -> the mean score."""
-    path = save_table(directory.checkpoints, progress)
-    result = evaluate_tabular(progress.q, settings, EPISODES).summary()
-    draw_curve(directory.curve_csv, directory.curve_png, settings.env, settings.seed)
-    summary = {
-        "agent_steps": progress.agent_steps,
-        "frames": progress.frames,
-        "updates": progress.agent_steps,
-        "episodes": progress.episodes,
-        "seconds": seconds,
-        "steps_per_second": progress.agent_steps / seconds,
-        "samples_per_insert": 1.0,
-        "eval": result,
-        "checkpoint": str(path),
-        "seed": settings.seed,
-        **origin(),
-    }
-    write_json(directory.summary, summary)
-    return float(result["mean"])
-
-
-def _row(progress: TabularProgress, seconds: float) -> list[Any]:
-    score = "" if progress.mean_return != progress.mean_return else progress.mean_return
-    return [round(seconds, 1), progress.agent_steps, progress.frames, progress.agent_steps, score, None, None]
-
-
-def evaluate_table(directory: RunDir, episodes: int) -> dict[str, Any]:
-    """The summary of greedy games by a saved table."""
-    settings: TabularSettings = from_dict(TabularSettings, directory.record()["settings"])
-    path, saved = read_newest(directory, load_table)
-    return {
-        **evaluate_tabular(saved.q, settings, episodes).summary(),
-        "agent_steps": saved.agent_steps,
-        "frames": saved.frames,
-        "checkpoint": str(path),
-    }

@@ -6,27 +6,33 @@ import json
 import time
 from contextlib import closing
 
-from cluster.cli.train import check
+from agents.dqn.check import check
 from cluster.connect import ray_for
 from cluster.tuning.ablation import train_all
 from cluster.tuning.ablation_figure import Bar, bars_of, draw_bars, told
 from cluster.tuning.ablation_settings import STAGES, Ablation, stages
-from training.files import write_json
-from training.provenance import origin, process_seconds
-from training.run_dir import RunDir, default_run_dir
 from training.settings import to_dict
+from training.storage.files import write_json
+from training.storage.provenance import origin, process_seconds
+from training.storage.run_dir import RunDir, default_run_dir
 
 
 def ablation(options: Ablation) -> int:
     """`quarterdeck ablation ...`."""
     started = time.monotonic() - process_seconds()
     settings = options.settings
-    check(settings, print_all=False)
+    check(settings)
     if options.dry_run:
         print(json.dumps({stage: to_dict(s) for stage, s in stages(settings).items()}, indent=2))
         return 0
     directory = RunDir(options.run_dir or default_run_dir("ablation", settings.world.env, settings.seed))
-    record = {"workload": "ablation", "preset": "lecture", "serial": True, "settings": to_dict(settings)}
+    record = {
+        "made_by": "ablation",
+        "workload": "dqn",
+        "preset": "lecture",
+        "serial": True,
+        "settings": to_dict(settings),
+    }
     with closing(directory):
         directory.create({**record, "seeds": options.seeds, **origin()})
         _ablate(options, directory, started)

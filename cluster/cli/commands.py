@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-PRESETS = ("pong", "atari", "cartpole", "catch")  # of deep Q-learning: `agents.dqn.presets`
-TABULAR_PRESETS = ("taxi",)  # `agents.tabular.run`
-GAN_PRESETS = ("digits", "fashion", "stacked", "original", "dcgan", "atari", "own")  # `gan.standard.presets`
+from cluster.workloads import PRESETS
 
 
 class Command(NamedTuple):
@@ -30,13 +28,15 @@ COMMANDS: dict[str, Command] = {
         "cluster.cli.train:train",
         """\
   train PRESET [--env ID] [--minutes M] [--steps N] [--seed S] [--run-dir DIR] [--settings FILE.toml] [--serial]
-        [--resume] [--dry-run]""",
+        [--resume] [--dry-run]                         a GAN: [--data KIND] [--images N] (docs/gan.md)""",
         """\
 quarterdeck train pong                                       # everything under runs/pong-s0
 quarterdeck train atari --env breakout --seed 1 --minutes 600
 quarterdeck train pong --learner.double --replay.n-step 3 --dry-run   # shows all, starts nothing
-quarterdeck train pong --run-dir runs/pong-s0 --resume --steps 3000000     # goes on after Ctrl-C or a crash""",
-        presets=(*PRESETS, *TABULAR_PRESETS),
+quarterdeck train pong --run-dir runs/pong-s0 --resume --steps 3000000     # goes on after Ctrl-C or a crash
+quarterdeck train digits --minutes 9                         # a GAN
+quarterdeck train digits --data game:runs/pong-s0 --seed 1   # what that run's policy sees""",
+        presets=PRESETS,
         claims_run_dir=True,
     ),
     "evaluate": Command(
@@ -89,9 +89,10 @@ quarterdeck report runs/* --out report                       # report/report.md,
         "cluster.cli.sweep:sweep",
         """\
   sweep PRESET [--space FILE_OR_NAME] [--scheduler asha|pbt|random] [--search random|optuna] [--trials N] [--seeds K]
-        [--steps N] [--run-dir DIR] [--resume]         many trainings: which settings are best (docs/sweeps.md)""",
+        [--steps N] [--images N] [--run-dir DIR] [--resume]   which settings are best (docs/sweeps.md)""",
         """\
 quarterdeck sweep catch --trials 8 --seeds 2                 # the space `learning`, by successive halving
+quarterdeck sweep digits --scheduler pbt --trials 8 --seeds 1 --images 200000
 quarterdeck sweep catch --resume --run-dir runs/sweep-catch-s0""",
         presets=PRESETS,
         claims_run_dir=True,
@@ -105,34 +106,11 @@ quarterdeck sweep catch --resume --run-dir runs/sweep-catch-s0""",
         options="cluster.tuning.ablation_settings:Ablation",
         claims_run_dir=True,
     ),
-    "gan": Command(
-        "cluster.cli.gan:gan",
-        "  gan PRESET [--data KIND] [--minutes M] [--images N] [--seed S] [--run-dir DIR] [--resume] [--dry-run]",
-        """\
-quarterdeck gan digits --minutes 9
-quarterdeck gan digits --data game:runs/pong-s0 --seed 1     # what that run's policy sees
-quarterdeck gan digits --run-dir runs/gan-digits-s0 --resume --images 500000""",
-        presets=GAN_PRESETS,
-        claims_run_dir=True,
-    ),
-    "gan-sweep": Command(
-        "cluster.cli.gan_sweep:gan_sweep",
-        """\
-  gan-sweep PRESET [--scheduler pbt|asha|random] [--trials N] [--concurrent C] [--images N] [--run-dir DIR]
-        [--resume]""",
-        """\
-quarterdeck gan-sweep digits --scheduler pbt --trials 8 --images 200000
-quarterdeck gan-sweep digits --resume --run-dir runs/gan-sweep-pbt-digits-s0""",
-        presets=GAN_PRESETS,
-        claims_run_dir=True,
-    ),
-    "gan-sample": Command(
-        "cluster.cli.gan:gan_sample",
-        """\
-  gan-sample RUN_DIR --out FILE.png [--walk FILE.gif] [--seed S]
-""",
-        "quarterdeck gan-sample runs/gan-digits-s0 --out grid.png --walk walk.gif --seed 3",
-        options="cluster.cli.options:GanSample",
+    "sample": Command(
+        "cluster.cli.sample:sample",
+        "  sample RUN_DIR --out FILE.png [--walk FILE.gif] [--seed S]   images by the best generator of a run or sweep",
+        "quarterdeck sample runs/digits-s0 --out grid.png --walk walk.gif --seed 3",
+        options="cluster.cli.options:Sample",
     ),
     "submit": Command(
         "cluster.cli.submit:submit",
@@ -187,3 +165,6 @@ def preset_of(arguments: list[str], command: str) -> tuple[str, list[str]]:
         said = f"unknown preset {preset!r}" if preset else "no preset"
         raise ValueError(f"{said}: use one of {', '.join(presets)}")
     return preset, arguments[1:]
+
+
+GONE = {"gan": "train", "gan-sweep": "sweep", "gan-sample": "sample"}  # commands of older versions

@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agents.dqn.settings import Settings
 from agents.dqn.stats import counters
 from agents.export import Policy, make_policy, save_policy, save_program
-from agents.saved_policy import read_policy, record_of
-from agents.tabular.run import TABULAR_PRESETS
+from agents.saved_policy import dqn_settings, read_policy, record_of
 from cluster.cli.options import Export
 from envs import make_world
-from training.run_dir import RunDir
-from training.settings import from_dict
+from training.storage.run_dir import RunDir
 
 
 def export(options: Export) -> int:
@@ -42,9 +39,7 @@ def policy_of_run(directory: RunDir) -> Policy:
         ValueError: there is none, or the run trained a table.
     """
     recorded = record_of(directory)
-    if recorded["preset"] in TABULAR_PRESETS:
-        raise ValueError(f"{directory.path} trained a table, which is a file already: {directory.checkpoints}")
-    settings: Settings = from_dict(Settings, recorded["settings"])
+    settings = dqn_settings(recorded, f"{directory.path} holds no policy of a network")
     path, state = read_policy(directory, recorded)
     weights = state["learner"]["policy"]
     world = make_world(settings.world, 1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from typing import Any
 
-from cluster.cli.commands import COMMANDS, GAN_PRESETS, Command, examples, preset_of
-from cluster.errors import FleetError
+from cluster.cli.commands import COMMANDS, GONE, Command, examples, preset_of
+from cluster.workloads import WORKLOADS, named
+from training.errors import CannotGoOn
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
 
@@ -23,12 +22,11 @@ def usage() -> str:
             "",
             *(command.usage for command in COMMANDS.values()),
             "",
-            f"presets: {', '.join(COMMANDS['train'].presets)}",
-            f"presets of gan and gan-sweep: {', '.join(GAN_PRESETS)}",
+            *(f"presets of {row.name}: {', '.join(row.presets)}" for row in WORKLOADS.values()),
             "examples: quarterdeck train pong --minutes 15",
             "          quarterdeck train atari --env breakout --learner.double --run-dir runs/breakout",
             "          quarterdeck evaluate runs/breakout --episodes 30 --json",
-            "          quarterdeck gan digits --minutes 9",
+            "          quarterdeck train digits --minutes 9",
             "'quarterdeck COMMAND --help' lists every setting with its default (after the preset, where there is one).",
         ]
     )
@@ -47,10 +45,12 @@ def main(argv: list[str] | None = None) -> int:
         if not arguments or arguments[0] in HELP:
             print(usage())
             return 0
+        if arguments[0] in GONE:
+            raise ValueError(f"{arguments[0]} is now: quarterdeck {GONE[arguments[0]]} {' '.join(arguments[1:])}")
         if arguments[0] not in COMMANDS:
             raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(COMMANDS)}")
         return run(arguments[0], COMMANDS[arguments[0]], arguments[1:])
-    except (ValueError, FloatingPointError, MemoryError, OSError, FleetError) as error:
+    except (ValueError, FloatingPointError, MemoryError, OSError, CannotGoOn) as error:
         print(f"quarterdeck: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -66,18 +66,12 @@ def run(name: str, command: Command, arguments: list[str]) -> int:
             return 0
         preset_of(arguments, name)
     if not command.options:
-        return int(_named(command.run)(arguments))
+        return int(named(command.run)(arguments))
     from cluster.cli.arguments import parse
 
     place = arguments.index("--") if name == "submit" and "--" in arguments else len(arguments)
-    options = parse(_named(command.options), arguments[:place], name)
-    return int(_named(command.run)(options, *arguments[place + 1 :]))
-
-
-def _named(entry: str) -> Any:
-    """What "module:name" stands for."""
-    module, name = entry.split(":")
-    return getattr(import_module(module), name)
+    options = parse(named(command.options), arguments[:place], name)
+    return int(named(command.run)(options, *arguments[place + 1 :]))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GanSample:
+class Sample:
     """Draw with the best generator of a run or a sweep."""
 
     run_dir: tyro.conf.Positional[Path]

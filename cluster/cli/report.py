@@ -10,7 +10,7 @@ from agents.report.runs import RunResult, distinct, read_run
 from agents.report.scores import Row, rows_of
 from agents.report.tables import markdown, score_table, write_csv
 from cluster.cli.options import Report
-from training.files import write_text
+from training.storage.files import write_text
 
 TITLE = "# Report of quarterdeck runs"
 FILES = ("report.md", "scores.csv", "profiles.png", "improvement.png")

@@ -14,7 +14,7 @@ from cluster.jobs.client import connect, one_line
 from cluster.jobs.follow import STEM, follow
 from cluster.jobs.package import runtime_env
 from cluster.jobs.submission import STOP_SECONDS, refuse_two_writers, resources_of
-from training.provenance import commit_of
+from training.storage.provenance import commit_of
 
 
 def submit(options: Submit, *words: str) -> int:

@@ -11,12 +11,10 @@ from agents.evaluation.evaluate import policy_of
 from agents.playback.game import moments, pictures_per_second, shown_world
 from agents.playback.terminal import Terminal
 from agents.playback.video import record
-from agents.saved_policy import read_policy, record_of
-from agents.tabular.run import TABULAR_PRESETS
+from agents.saved_policy import dqn_settings, read_policy, record_of
 from cluster.cli.options import Play, Watch
 from envs.colour import action_names
-from training.run_dir import RunDir
-from training.settings import from_dict
+from training.storage.run_dir import RunDir
 
 
 def watch(options: Watch) -> int:
@@ -57,8 +55,6 @@ def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
     """The newest policy of a run, and the run's settings."""
     directory = RunDir(run_dir)
     recorded = record_of(directory)
-    if recorded["preset"] in TABULAR_PRESETS:
-        raise ValueError(f"{command} plays deep Q-networks: the tables' worlds are text, use evaluate")
-    settings: Settings = from_dict(Settings, recorded["settings"])
+    settings = dqn_settings(recorded, f"{command} shows the games of deep Q-networks")
     _, state = read_policy(directory, recorded)
     return policy_of(state, settings), settings

@@ -18,9 +18,9 @@ from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents.saved_policy import FOLDER
-from training import checkpoint
 from training.messages import say
 from training.settings import to_dict
+from training.storage import checkpoint
 
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
@@ -54,7 +54,7 @@ def saved_config(folder: Path) -> dict[str, Any]:
     """The config, as plain values, of the algorithm that was saved to `folder`.
 
     Raises:
-        training.checkpoint.CheckpointError: there is none, or it is damaged.
+        training.storage.checkpoint.CheckpointError: there is none, or it is damaged.
     """
     own = folder / FOLDER
     return {**checkpoint.load(own, only="settings"), **checkpoint.load(own, only="rllib")["rllib"]}
@@ -140,7 +140,7 @@ class Checkpoints(Algorithm):
     """What `cluster.fleet.algorithm.Quarterdeck` saves and restores, with the names that RLlib's users know."""
 
     def save_to_path(self, path: Any = None, **_: Any) -> str:
-        """Write plain arrays and JSON (`training.checkpoint`) instead of RLlib's pickles; returns the absolute path."""
+        """Write plain arrays and JSON instead of RLlib's pickles; returns the absolute path."""
         folder = local_folder(path if path is not None else tempfile.mkdtemp(prefix="quarterdeck-"))
         checkpoint.save(folder / FOLDER, self.get_state(), self.save_replay)
         write_rllib_files(folder, self, saved_config(folder))

@@ -22,8 +22,8 @@ from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, Replay, ReplayEmpty
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
-from training import checkpoint
 from training.process import give_way, prepare_process
+from training.storage import checkpoint
 from training.system_metrics import GpuMeter
 
 

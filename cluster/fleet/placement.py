@@ -29,7 +29,7 @@ def missing(settings: Settings) -> str:
     return f"waiting for {', '.join(parts)}" if parts else ""
 
 
-def settled_device(device: str, learners: int) -> str:
+def resolve_device(device: str, learners: int) -> str:
     """The device that `auto` stands for in this cluster.
 
     On a machine of one's own it is a GPU where there is one. On a cluster it is a GPU or an error: nobody should pay

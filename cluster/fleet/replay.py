@@ -23,8 +23,8 @@ from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty
 from cluster.fleet import placement
 from cluster.fleet.compression import Packed, unpack
-from training import checkpoint
 from training.process import keep_freed_memory
+from training.storage import checkpoint
 
 PREFETCH = 2  # batches on their way while one is trained on
 TIMEOUT = 30.0  # seconds after which a silent shard counts as lost

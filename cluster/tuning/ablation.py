@@ -9,15 +9,15 @@ from typing import Any
 import ray
 import torch
 
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_network
 from agents.replay.no_replay import Newest
 from agents.replay.shard import ReplayShard
 from cluster.tuning.ablation_settings import NAIVE, stages
-from training.csv_table import append_row
 from training.process import keep_freed_memory
-from training.run_dir import RunDir
+from training.storage.csv_table import append_row
+from training.storage.run_dir import RunDir
 
 COLUMNS = ("stage", "seed", "score", "agent_steps", "updates", "seconds")
 RETRIES = 3  # of a training whose node died
@@ -28,7 +28,7 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
     torch.set_num_threads(1)
     keep_freed_memory()
     started = time.monotonic()
-    run = SerialRun(settings, Newest if stage == NAIVE else ReplayShard)
+    run = SerialLoop(settings, Newest if stage == NAIVE else ReplayShard)
     while run.stats.agent_steps < settings.stop.steps:
         run.step()
     score = evaluate_network(run.actor(), settings, episodes=settings.evaluation.episodes, threads=1).scores.mean()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation.bootstrap import mean, stratified_bootstrap
-from training.curve import save_figure
+from training.storage.curve import save_figure
 
 COLOURS = {"helps": "C2", "hurts": "C3", "no difference seen": "0.7", "the start": "C0"}
 

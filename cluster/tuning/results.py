@@ -7,47 +7,56 @@ from typing import Any
 
 import numpy as np
 
-from cluster.settings_file import parsed
 from cluster.tuning.space import Range, Space
-from training.csv_table import Row
-from training.curve import save_figure
+from training.search import Metric
+from training.storage.csv_table import Row
+from training.storage.curve import save_figure
 
 LEAST = 4  # trials: with fewer, nothing can be said about what matters
 
 
-def trials_of(rounds: list[Row]) -> list[Row]:
-    """The newest row of every trial: those that came furthest first, the best of them before the others.
+def trials_of(rounds: list[Row], metric: Metric) -> list[Row]:
+    """A row for every trial, the best first: its newest with `rounds`, how many diverged, and its `best` score.
 
-    A trial that was stopped early is never the winner: its score is of another length of training.
+    Where a run keeps the best that it was, a trial counts by its best round. Elsewhere those that came furthest come
+    first: a trial that was stopped early is never the winner, since its score is of another length of training.
     """
-    newest = {row["trial"]: row for row in rounds}
-    return sorted(newest.values(), key=lambda row: (-int(row["round"]), -float(row["score"])))
+    rows = []
+    for trial in dict.fromkeys(row["trial"] for row in rounds):
+        mine = [row for row in rounds if row["trial"] == trial]
+        best = min((float(row[metric.name]) for row in mine), key=metric.better)
+        diverged = sum(int(row["diverged"]) for row in mine)
+        rows.append({**mine[-1], "rounds": len(mine), "diverged": diverged, "best": best})
+    if metric.kept:
+        return sorted(rows, key=lambda row: metric.better(row["best"]))
+    return sorted(rows, key=lambda row: (-int(row["round"]), metric.better(float(row[metric.name]))))
 
 
 def config_of(row: Row, space: Space) -> dict[str, Any]:
     """The searched settings of a row, as values."""
-    return {name: parsed(name, row[name]) for name in space}
+    return {name: r.parsed(row[name]) for name, r in space.items()}
 
 
-def importance(rows: list[Row], space: Space) -> dict[str, float]:
+def importance(rows: list[Row], space: Space, metric: Metric) -> dict[str, float]:
     """Share of the score's variance that each setting explains: fANOVA (Hutter et al. 2014); empty if unknown.
 
-    Scores are those that trials ended with, so early stopping makes bad values look a little better than they are.
+    Scores are those that trials ended with, so early stopping makes bad values look a little better than they are. A
+    trial that has diverged counts as the worst of the others: its own score is as far away as we have chosen.
     """
-    if len(rows) < LEAST or len({row["score"] for row in rows}) == 1:
+    scores = [float(row[metric.name]) for row in rows if float(row[metric.name]) != metric.worst]
+    if len(rows) < LEAST or len(set(scores)) < 2:
         return {}
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize")
+    study = optuna.create_study(direction="maximize" if metric.mode == "max" else "minimize")
     ranges = {name: _distribution(r.kind, r.values, whole=r.whole) for name, r in space.items()}
+    worst = max(scores, key=metric.better)
     for row in rows:
-        values = {
-            name: r.within(value)
-            for (name, value), r in zip(config_of(row, space).items(), space.values(), strict=True)
-        }
-        trial = optuna.trial.create_trial(params=values, distributions=ranges, value=float(row["score"]))
-        study.add_trial(trial)
+        values = {name: space[name].within(value) for name, value in config_of(row, space).items()}
+        score = float(row[metric.name])
+        score = worst if score == metric.worst else score
+        study.add_trial(optuna.trial.create_trial(params=values, distributions=ranges, value=score))
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {name: float(found.get(name, 0.0)) for name in space}
@@ -62,12 +71,12 @@ def _distribution(kind: str, values: list[Any], *, whole: bool) -> Any:
     return make(values[0], values[1], log=kind == "log")
 
 
-def draw(picture: Path, rounds: list[Row], space: Space, title: str) -> None:
-    """Score over each setting, one panel each; scores over agent steps; the importance of each setting."""
+def draw(picture: Path, rounds: list[Row], space: Space, metric: Metric, clock: str, title: str) -> None:
+    """Score over each setting, one panel each; scores over training; the importance of each setting."""
     from matplotlib import pyplot
 
-    rows, matters = trials_of(rounds), importance(trials_of(rounds), space)
-    panels = len(space) + 2
+    rows = trials_of(rounds, metric)
+    matters, panels = importance(rows, space, metric), len(space) + 2
     columns = min(3, panels)
     figure, grid = pyplot.subplots(
         -(-panels // columns),
@@ -79,39 +88,59 @@ def draw(picture: Path, rounds: list[Row], space: Space, title: str) -> None:
     axes = list(grid.ravel())
     for unused in axes[panels:]:
         unused.axis("off")
+    scale = "log" if metric.mode == "min" else "linear"
     for name in dict.fromkeys(row["trial"] for row in rounds):
-        points = [(int(row["agent_steps"]), float(row["score"])) for row in rounds if row["trial"] == name]
+        points = [
+            (int(row[clock]), float(row[metric.name]))
+            for row in rounds
+            if row["trial"] == name and row["diverged"] == "0"
+        ]
         won = name == rows[0]["trial"]
         colour, label, above = ("C3", "winner", 3) if won else ("0.6", None, 2)
-        axes[0].plot(*zip(*points, strict=True), marker=".", color=colour, label=label, zorder=above)
-    axes[0].set(xlabel="agent steps a seed", ylabel="score, mean over seeds")
+        if points:
+            axes[0].plot(*zip(*points, strict=True), marker=".", color=colour, label=label, zorder=above)
+    axes[0].set(xlabel=f"{clock.replace('_', ' ')} a seed", ylabel=f"{metric.name}, mean over seeds", yscale=scale)
     axes[0].legend()
     for place, (name, r) in zip(axes[1:], space.items(), strict=False):
-        _slice(place, rows, name, r)
-    last = axes[panels - 1]
-    if matters:
-        names = sorted(matters, key=lambda name: matters[name])
-        last.barh([name.rpartition(".")[2] for name in names], [matters[name] for name in names], color="C0")
-        last.set(xlabel=f"importance (fANOVA, {len(rows)} trials)", xlim=(0, 1))
-    else:
-        last.text(0.5, 0.5, "too few trials\nfor an importance", ha="center", va="center")
-        last.axis("off")
+        _slice(place, rows, name, r, metric)
+    _bars(axes[panels - 1], matters, len(rows))
     figure.suptitle(title)
     save_figure(figure, picture)
 
 
-def _slice(axes: Any, rows: list[Row], name: str, r: Range) -> None:
-    """One point a trial, dark where it was trained long; the winner in red. Choices stand in the space's order."""
+def _bars(axes: Any, matters: dict[str, float], trials: int) -> None:
+    if matters:
+        names = sorted(matters, key=lambda name: matters[name])
+        axes.barh([name.rpartition(".")[2] for name in names], [matters[name] for name in names], color="C0")
+        axes.set(xlabel=f"importance (fANOVA, {trials} trials)", xlim=(0, 1))
+    else:
+        axes.text(0.5, 0.5, "too few trials\nfor an importance", ha="center", va="center")
+        axes.axis("off")
+
+
+def _slice(axes: Any, rows: list[Row], name: str, r: Range, metric: Metric) -> None:
+    """One point a trial, dark where it was trained long; the winner in red. Choices stand in the space's order.
+
+    Those that have diverged are crosses on the edge of the worst.
+    """
     choices = [str(value) for value in r.values] if r.kind == "choice" else []
-    values = [choices.index(str(row[name])) if choices else float(row[name]) for row in rows]
+    values = np.array([choices.index(str(row[name])) if choices else float(row[name]) for row in rows])
     furthest = max(int(row["round"]) for row in rows)
     shade = np.array([int(row["round"]) / furthest for row in rows])
-    scores = [float(row["score"]) for row in rows]
-    axes.scatter(values, scores, c=shade, cmap="Blues", vmin=-0.3, vmax=1.2, edgecolors="0.4", linewidths=0.5)
-    axes.scatter(values[:1], scores[:1], color="C3", zorder=3)
-    axes.set(xlabel=name, ylabel="score")
+    scores = np.array([float(row[metric.name]) for row in rows])
+    well = scores != metric.worst
+    axes.scatter(
+        values[well], scores[well], c=shade[well], cmap="Blues", vmin=-0.3, vmax=1.2, edgecolors="0.4", linewidths=0.5
+    )
+    axes.scatter(values[:1][well[:1]], scores[:1][well[:1]], color="C3", zorder=3)
+    if not well.all():
+        edge = 0.02 if metric.mode == "max" else 0.98
+        axes.scatter(
+            values[~well], np.full((~well).sum(), edge), marker="x", color="0.4", transform=axes.get_xaxis_transform()
+        )
+    axes.set(xlabel=name, ylabel=metric.name, yscale="log" if metric.mode == "min" else "linear")
     if choices:
-        axes.set_xticks(range(len(choices)), choices)
+        axes.set_xticks(range(len(choices)), choices, rotation=30 if len(choices) > 3 else 0)
     if r.kind == "log":
         axes.set_xscale("log")
     axes.grid(alpha=0.3)

@@ -10,13 +10,13 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator
 
-from training.csv_table import rounds_of
+from training.storage.csv_table import rounds_of
 
 KEPT = 4  # checkpoints of a population's trial: with fewer, a donor's may be gone before it is cloned
 Config = dict[str, Any]
 
 
-class Population(PopulationBasedTraining):
+class ResumablePBT(PopulationBasedTraining):
     """Synchronous population based training (Jaderberg et al. 2017) of any size on `concurrent` places.
 
     All trials train a round, then the worst quarter clones the best and mutates what it cloned. Tune's own would start
@@ -54,7 +54,7 @@ class Population(PopulationBasedTraining):
         return super().choose_trial_to_run(tune_controller) if len(busy) < self.concurrent else None
 
 
-class Halving(ASHAScheduler):
+class ResumableASHA(ASHAScheduler):
     """Asynchronous successive halving (Li et al. 2020): after rounds 1, 3, 9, ... only the best third goes on.
 
     Tune's own forgets in an interruption what it has seen, and would let the first trials after it go on unjudged.
@@ -74,7 +74,7 @@ class Halving(ASHAScheduler):
                     scores[trial.trial_id] = self._metric_op * float(row[self._metric])
 
 
-class Draws(BasicVariantGenerator):
+class RandomSearch(BasicVariantGenerator):
     """Draws the first settings of every trial.
 
     Not finished before its trials are: Tune then keeps the process of a trial that pauses for the next one. After an

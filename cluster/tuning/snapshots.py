@@ -58,7 +58,7 @@ class Snapshots(tune.Callback):
         self.kept = found
 
 
-def mend(storage: Path) -> bool:
+def repair(storage: Path) -> bool:
     """Make the state under `storage` whole again after a kill; returns whether there is one to go on from."""
     found = contents(storage)
     if not all(map(is_whole, found.values())):

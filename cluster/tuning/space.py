@@ -1,7 +1,8 @@
 """What a sweep searches: ranges of settings, from a TOML file or by the name of one of ours.
 
 A range is one of {log = [low, high]}, {uniform = [low, high]}, {integer = [low, high]} and {choice = [...]}, ends
-included; `log` on a setting that is a whole number draws whole numbers.
+included; `log` on a setting that is a whole number draws whole numbers. Settings that only fit each other in some mixes
+are one line: "loss.kind+loss.penalty" = {choice = ["hinge/r1", "relativistic/r1r2"]}.
 """
 
 from __future__ import annotations
@@ -13,52 +14,25 @@ from typing import Any
 import numpy as np
 from ray import tune
 
-from agents.dqn.settings import Settings
-from cluster.settings_file import OWN, checked, kind_of, read_toml
+from training.search import Searchable
 from training.settings import changed
+from training.settings_file import OWN, checked, kind_of, read_toml
 
 RANGES = ("log", "uniform", "integer", "choice")
-SPACES: dict[str, dict[str, dict[str, list[Any]]]] = {
-    "learning": {
-        "learner.learning_rate": {"log": [3e-5, 3e-3]},
-        "learner.target_period": {"log": [20, 2_000]},
-        "learner.batch_size": {"choice": [32, 64, 128]},
-    },
-    "exploration": {
-        "exploration.final": {"log": [0.01, 0.4]},
-        "exploration.ladder": {"uniform": [0.0, 7.0]},
-        "exploration.anneal_steps": {"log": [1_000, 1_000_000]},
-    },
-    "replay": {
-        "replay.n_step": {"integer": [1, 8]},
-        "replay.samples_per_insert": {"log": [1.0, 16.0]},
-        "replay.prioritized": {"choice": [False, True]},
-    },
-    "population": {  # all that a clone can take over
-        "learner.learning_rate": {"log": [3e-5, 3e-3]},
-        "learner.target_period": {"log": [20, 2_000]},
-        "exploration.final": {"log": [0.01, 0.4]},
-    },
-}
-# Scores under other rules, or on other games, do not compare; seeds are a sweep's own.
-UNCOMPARABLE = (*OWN, "world.env", "world.frame_skip", "world.full_actions")
-# Of what a clone is trained under, its donor's replay and networks must fit.
-CLONED = ("learner.", "exploration.", "replay.alpha", "replay.beta", "replay.samples_per_insert")
-NOT_CLONED = ("learner.device", "learner.average_rate")
 
 
 @dataclass(frozen=True)
 class Range:
-    """The values of one setting."""
+    """The values of one setting, or of some that are chosen together."""
 
     name: str
     kind: str  # log, uniform, integer or choice
-    values: list[Any]  # [low, high], or the choices
+    values: list[Any]  # [low, high], or the choices; all of the setting's own type
 
     @property
     def whole(self) -> bool:
         """Whether only whole numbers are drawn."""
-        return kind_of(self.name) is int
+        return type(self.values[0]) is int
 
     def domain(self) -> Any:
         """What Tune draws from."""
@@ -76,25 +50,44 @@ class Range:
         low, high = self.values
         return type(low)(min(max(value, low), high))
 
+    def parsed(self, text: str) -> Any:
+        """A value from the text that a table holds."""
+        kind = type(self.values[0])
+        return text == "True" if kind is bool else kind(text)
+
 
 Space = dict[str, Range]
 
 
-def range_of(name: str, given: Any) -> Range:
-    """One line of a space.
+def by_setting(config: dict[str, Any]) -> dict[str, Any]:
+    """Values by the name of their setting, those that were chosen together taken apart."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        names = name.split("+")
+        found |= dict(zip(names, value.split("/") if len(names) > 1 else [value], strict=True))
+    return found
+
+
+def range_of(name: str, given: Any, settings: type[Any], search: Searchable, ends: tuple[str, ...]) -> Range:
+    """One line of a space for a class of settings, whose runs end by `ends`.
 
     Raises:
         ValueError: no such setting, or no values of its kind.
     """
-    kind = kind_of(name)
-    if name in UNCOMPARABLE or name.startswith("evaluation."):
-        raise ValueError(f"{name} is nothing to search, scores would not compare: give it to the sweep itself")
+    names = name.split("+")
+    kind = str if len(names) > 1 else kind_of(settings, name)
+    for one in names:
+        kind_of(settings, one)
+        if one in (*OWN, *ends) or one.startswith(search.fixed):
+            raise ValueError(f"{one} is nothing to search, scores would not compare: give it to the sweep itself")
     if not isinstance(given, dict) or len(given) != 1 or next(iter(given)) not in RANGES:
         raise ValueError(f"{name} is {given!r}: give {{log = [low, high]}}, uniform, integer, or {{choice = [...]}}")
     form, values = next(iter(given.items()))
     if not isinstance(values, list) or not values:
         raise ValueError(f"{name}: {form} is {values!r}: give a list with something in it")
-    values = [checked(name, value) for value in values]
+    if len(names) > 1:
+        return _together(name, form, values)
+    values = [checked(settings, name, value) for value in values]
     if form == "choice":
         if len(set(values)) < len(values):
             raise ValueError(f"{name}: choice names a value twice")
@@ -108,27 +101,35 @@ def range_of(name: str, given: Any) -> Range:
     return Range(name, form, values)
 
 
-def read_space(given: str, settings: Settings) -> Space:
-    """The space that a preset's name or a file's stands for, tried on the settings that it changes.
+def _together(name: str, form: str, values: list[Any]) -> Range:
+    parts = name.count("+") + 1
+    if form != "choice" or not all(isinstance(value, str) and value.count("/") + 1 == parts for value in values):
+        words = "/".join(one.rpartition(".")[2] for one in name.split("+"))
+        raise ValueError(f'{name}: settings that are chosen together are texts: give {{choice = ["{words}", ...]}}')
+    return Range(name, form, values)
+
+
+def read_space(given: str, settings: Any, search: Searchable, ends: tuple[str, ...]) -> Space:
+    """The space that a name or a file stands for, tried on the settings that it changes.
 
     Raises:
         ValueError: there is no such space, or it is impossible.
     """
-    ours = given in SPACES
-    if not ours and not Path(given).is_file():
-        raise ValueError(f"--space {given}: no file, and none of {', '.join(SPACES)}")
-    lines = SPACES[given] if ours else read_toml(Path(given), lambda value: set(value) <= set(RANGES))
+    ours = search.spaces(settings)
+    if given not in ours and not Path(given).is_file():
+        raise ValueError(f"--space {given}: no file, and none of {', '.join(ours)}")
+    lines = ours[given] if given in ours else read_toml(Path(given), lambda value: set(value) <= set(RANGES))
     try:
         if not lines:
             raise ValueError("it is empty: name a setting and its range")
-        space = {name: range_of(name, values) for name, values in lines.items()}
-        _try(space, settings)
+        space = {name: range_of(name, values, type(settings), search, ends) for name, values in lines.items()}
+        _try(space, settings, search)
     except ValueError as error:
         raise ValueError(f"space {given}: {error}") from None
     return space
 
 
-def _try(space: Space, settings: Settings) -> None:
+def _try(space: Space, settings: Any, search: Searchable) -> None:
     """Build every value at the ends of the ranges, and mixes of them: an impossible one shows before anything runs.
 
     Raises:
@@ -139,18 +140,18 @@ def _try(space: Space, settings: Settings) -> None:
     mixes += [{name: r.values[rng.integers(len(r.values))] for name, r in space.items()} for _ in range(64)]
     for values in mixes:
         try:
-            changed(settings, values).rows_per_lane()
+            search.valid(changed(settings, by_setting(values)))
         except ValueError as error:
             said = ", ".join(f"{name} {value}" for name, value in values.items())
             raise ValueError(f"with {said}: {error}") from None
 
 
-def require_cloneable(space: Space) -> None:
+def require_cloneable(space: Space, search: Searchable) -> None:
     """Population based training changes settings of networks that are there, so it searches only what they can take.
 
     Raises:
         ValueError: the space has something else.
     """
-    for name in space:
-        if not name.startswith(CLONED) or name in NOT_CLONED:
+    for name in [one for joined in space for one in joined.split("+")]:
+        if not name.startswith(search.cloned) or name in search.not_cloned:
             raise ValueError(f"--scheduler pbt cannot change {name} of a training that runs: use asha or random")

@@ -1,58 +1,61 @@
-"""One configuration as a trial of Ray Tune: a fleet (or the serial loop) for every seed, judged after every round."""
+"""One configuration as a trial of Ray Tune: a run for every seed, judged after every round, whatever it trains."""
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from ray import tune
 
-from agents.dqn.serial import SerialRun
-from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import evaluate_network
-from cluster.fleet.algorithm import Quarterdeck
-from cluster.fleet.run import FleetRun
-from training import checkpoint
+from cluster.tuning.space import by_setting
+from cluster.workloads import WORKLOADS, Workload
 from training.process import keep_freed_memory
-from training.settings import changed, to_dict
+from training.run import Picture, Run
+from training.search import Judgement
+from training.settings import changed, flat
+from training.storage import checkpoint
+from training.storage.files import write_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrialSpec:
     """What all trials of a sweep have in common."""
 
-    settings: Settings
+    workload: str
+    preset: str
+    settings: Any
     seeds: tuple[int, ...]  # every configuration is trained with all of them
-    rounds: int  # in which a seed's agent steps are trained; a round is one step of Tune
+    rounds: int  # in which a seed is trained; a round is one step of Tune
     serial: bool  # one process a trial instead of a fleet
     gpu: float = 0.0  # share of a GPU that a trial's main process takes
+    stop_diverged: bool = True  # nobody will replace a training that has diverged
+    pictures: Path | None = None  # a folder of the driver's; on a cluster it lies on storage that all nodes share
 
-    def settings_of(self, config: dict[str, Any], seed: int) -> Settings:
+    @property
+    def work(self) -> Workload:
+        """The row of what is trained."""
+        return WORKLOADS[self.workload]
+
+    def settings_of(self, config: dict[str, Any], seed: int) -> Any:
         """The settings of one seed of one configuration: {"learner.learning_rate": 1e-3, ...}."""
-        settings = replace(changed(self.settings, config), seed=seed)
-        # Judged at the end of a round, not beside it.
-        return replace(settings, evaluation=replace(settings.evaluation, every_steps=0))
+        return changed(self.settings, {**by_setting(config), **self.work.in_trials, "seed": seed})
 
-    def steps_after(self, rounds: int) -> int:
-        """Agent steps that a seed has taken after so many rounds."""
-        return math.ceil(self.settings.stop.steps * rounds / self.rounds)
+    def clock_after(self, rounds: int) -> int:
+        """What a seed's clock shows after so many rounds."""
+        end: int = flat(self.settings)[self.work.end]
+        return math.ceil(end * rounds / self.rounds)
 
     def bundles(self) -> list[dict[str, float]]:
-        """What a trial reserves: its main process, then one bundle for every actor of the fleet that takes a core."""
-        if self.serial:
-            found: list[dict[str, float]] = [{"CPU": 1}]
-        else:
-            logging.getLogger("ray.rllib").setLevel(logging.ERROR)
-            request = Quarterdeck.default_resource_request({"settings": to_dict(self.settings)})
-            found = [{name: amount for name, amount in bundle.items() if amount} for bundle in request.bundles]
+        """What a trial reserves: its main process, then one bundle for every actor of a fleet that takes a core."""
+        found = [{"CPU": 1.0}] if self.serial else self.work.fleet_module().bundles(self.settings)
         return [{**found[0], "GPU": self.gpu} if self.gpu else found[0], *found[1:]]
 
 
@@ -61,17 +64,26 @@ def cores(bundles: list[dict[str, float]]) -> float:
     return sum(bundle.get("CPU", 0) for bundle in bundles)
 
 
+class Round(NamedTuple):
+    """What one seed has to tell of its round."""
+
+    judgement: Judgement
+    now: int  # on its clock
+    scalars: dict[str, float]
+
+
 class SweepTrial(tune.Trainable):
     """Trains a round of every seed, one after another in the same place, then reports the mean of their scores.
 
-    All configurations are thus compared by the same seeds, after the same agent steps, on the same number of cores.
+    All configurations are thus compared by the same seeds, after the same training, on the same number of cores.
     """
 
-    def setup(self, config: dict[str, Any], plan: Plan) -> None:
-        """Begin with settings drawn by Tune."""
+    def setup(self, config: dict[str, Any], spec: TrialSpec, shared: Any = None) -> None:
+        """Begin with settings drawn by Tune. `shared` lies in the node's object store once, for all its trials."""
         torch.set_num_threads(1)
         keep_freed_memory()
-        self.plan, self.config = plan, config
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # shared memory; nobody writes
+        self.spec, self.config, self.shared = spec, config, shared
         self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-trial-"))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -84,59 +96,96 @@ class SweepTrial(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """One round -> the score, the mean over seeds, and what belongs to each seed."""
-        target = self.plan.steps_after(self.iteration + 1)
-        rounds = [self._train(seed, target) for seed in self.plan.seeds]
-        names = set.intersection(*(set(scalars) for _, _, scalars in rounds))
+        """One round -> the score, the mean over seeds, and what belongs to each seed.
+
+        One that diverges has the worst score there is: the search learns from it, and nothing is tried again.
+        """
+        target, metric = self.spec.clock_after(self.iteration + 1), self.spec.work.load("search").metric
+        try:
+            rounds, diverged = [self._train(seed, target) for seed in self.spec.seeds], False
+        except FloatingPointError:
+            worst = Judgement(metric.worst, dict.fromkeys(metric.beside, metric.worst))
+            rounds, diverged = [Round(worst, target, {})] * len(self.spec.seeds), True
+        names = set.intersection(*(set(one.scalars) for one in rounds))
+        scores = [one.judgement.score for one in rounds]
+        now = round(fmean(one.now for one in rounds))
         return {
-            "score": fmean(score for score, _, _ in rounds),
-            "scores": [score for score, _, _ in rounds],
-            "agent_steps": round(fmean(steps for _, steps, _ in rounds)),
-            "settings": {name: self.config[name] for name in self.config},
-            "scalars": {name: fmean(scalars[name] for _, _, scalars in rounds) for name in sorted(names)},
+            metric.name: fmean(scores),
+            "scores": scores,
+            **{name: fmean(one.judgement.beside[name] for one in rounds) for name in metric.beside},
+            "now": now,
+            "timesteps_total": now,  # the axis of Tune's own files
+            "settings": dict(self.config),
+            "scalars": {name: fmean(one.scalars[name] for one in rounds) for name in sorted(names)},
+            "diverged": int(diverged),
+            "done": diverged and self.spec.stop_diverged,
         }
 
-    def _train(self, seed: int, target: int) -> tuple[float, int, dict[str, float]]:
-        """Train one seed until `target` agent steps -> its score, agent steps, and what it logged on the way."""
-        settings = self.plan.settings_of(self.config, seed)
+    def _train(self, seed: int, target: int) -> Round:
+        """Train one seed until its clock shows `target`.
+
+        Raises:
+            FloatingPointError: training has diverged; its last checkpoint is from before.
+        """
         folder = self._seed(seed)
         saved = checkpoint.complete(folder)
-        run = SerialRun(settings) if self.plan.serial else FleetRun(settings)
+        run = self._run(seed)
         try:
             if saved:
                 run.load(saved[-1])
-            while run.stats.agent_steps < target:
-                run.step()
+            while run.clock.now < target:
+                run.step(target)
+            judgement = run.judge()
+            scalars = {name: value for record in run.records() for name, value in record.scalars.items()}
+            self._keep(run.pictures(), seed)
             run.save(folder)
             for old in checkpoint.complete(folder)[:-1]:
                 shutil.rmtree(old)
-            games = settings.evaluation.every_episodes
-            score = float(evaluate_network(run.actor(), settings, episodes=games, threads=1).scores.mean())
-            return score, run.stats.agent_steps, run.stats.read()
+            return Round(judgement, run.clock.now, scalars)
         finally:
             run.close()
+
+    def _run(self, seed: int) -> Run:
+        work, settings = self.spec.work, self.spec.settings_of(self.config, seed)
+        make = work.load("make_run") if self.spec.serial else work.fleet_module().make_run
+        shared = [] if self.shared is None else [self.shared]
+        run: Run = make(settings, self.spec.preset, self._seed(seed), *shared)
+        return run
+
+    def _keep(self, pictures: list[Picture], seed: int) -> None:
+        """Write what a round of the first seed has drawn where the driver finds it."""
+        if self.spec.pictures is not None and seed == self.spec.seeds[0]:
+            for picture in pictures:
+                self.spec.pictures.mkdir(parents=True, exist_ok=True)
+                write_bytes(self.spec.pictures / picture_name(self.trial_id, picture.at), picture.data)
 
     def _seed(self, seed: int) -> Path:
         return self.folder / f"seed-{seed}"
 
     def _forget(self) -> None:
-        for seed in self.plan.seeds:
+        for seed in self.spec.seeds:
             shutil.rmtree(self._seed(seed), ignore_errors=True)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Everything of every seed, replay included, in the project's own format."""
-        for seed in self.plan.seeds:
+        for seed in self.spec.seeds:
+            self._seed(seed).mkdir(exist_ok=True)  # one that diverged in its first round has nothing
             shutil.copytree(self._seed(seed), Path(checkpoint_dir) / f"seed-{seed}", copy_function=_link)
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         """Go on with another state under the settings this trial has."""
         self._forget()
-        for seed in self.plan.seeds:
+        for seed in self.spec.seeds:
             shutil.copytree(Path(checkpoint_dir) / f"seed-{seed}", self._seed(seed), copy_function=_link)
 
     def cleanup(self) -> None:
         """Tune is done with this process."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def picture_name(trial: str, now: int) -> str:
+    """What a trial's picture of one moment is called."""
+    return f"{trial}-{now:012d}.png"
 
 
 def _link(source: str, target: str) -> str:

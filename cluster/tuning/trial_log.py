@@ -10,47 +10,69 @@ from typing import Any
 from ray import tune
 from torch.utils.tensorboard import SummaryWriter
 
-from training.csv_table import Row, append_row, rounds_of
+from cluster.tuning.trial import picture_name
+from training.run import Picture
+from training.search import Metric
+from training.storage.csv_table import Row, append_row, rounds_of
+from training.tensorboard import add_picture
 
-MEASURED = ("trial", "round", "agent_steps", "seconds", "score", "spread")
 
+class TrialLog(tune.Callback):
+    """Writes every round of every trial into one table and into TensorBoard, and says it.
 
-class Ledger(tune.Callback):
-    """Writes every round of every trial into one table and into TensorBoard, and says it."""
+    The table has a trial, its round, what the clock of its runs shows (`clock` is its name), seconds, the score and its
+    spread over seeds, other figures of the metric, whether it has diverged, and the searched settings (`names`).
+    """
 
-    def __init__(self, table: Path, tensorboard: Path, rounds: int, names: tuple[str, ...]) -> None:
-        self.table, self.tensorboard, self.rounds, self.names = table, tensorboard, rounds, names
+    def __init__(self, folder: Path, rounds: int, metric: Metric, clock: str, names: tuple[str, ...]) -> None:
+        self.folder, self.rounds, self.metric, self.clock = folder, rounds, metric, clock
+        self.columns = ("trial", "round", clock, "seconds", metric.name, "spread", *metric.beside, "diverged", *names)
         self.writers: dict[str, SummaryWriter] = {}  # of the trials that run
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Row, **info: Any) -> None:
         """Called by Tune in the driver."""
         row = {**result, **result["settings"], "trial": trial.trial_id, "round": result["training_iteration"]}
         row |= {"seconds": round(result["time_total_s"], 1), "spread": pstdev(result["scores"])}
-        append_row(self.table, (*MEASURED, *self.names), row)
-        said = ", ".join(f"{name.rpartition('.')[2]} {_short(value)}" for name, value in result["settings"].items())
-        of = f"{row['trial']} round {row['round']}/{self.rounds}"
-        print(f"{of}: {result['score']:.2f} after {result['agent_steps']:,} agent steps  ({said})", file=sys.stderr)
-        sys.stderr.flush()
-        writer = self._writer(trial.trial_id)
-        scalars = {"sweep/score": result["score"], **result["scalars"]}
-        scalars |= {f"sweep/score_of_seed_{index}": score for index, score in enumerate(result["scores"])}
-        for name, value in scalars.items():
-            writer.add_scalar(name, value, result["agent_steps"])
+        append_row(self.folder / "rounds.csv", self.columns, {**row, self.clock: result["now"]})
+        settings = ", ".join(f"{_name(name)} {_short(value)}" for name, value in result["settings"].items())
+        found = "diverged" if result["diverged"] else f"{self.metric.name} {result[self.metric.name]:.2f}"
+        after = f"after {result['now']:,} {self.clock.replace('_', ' ')}"
+        said = f"{row['trial']} round {row['round']}/{self.rounds}: {found} {after}  ({settings})"
+        print(said, file=sys.stderr, flush=True)
+        self._show(trial.trial_id, result)
+
+    def _show(self, trial: str, result: Row) -> None:
+        writer, now = self._writer(trial), result["now"]
+        scalars = {name: result[name] for name in (self.metric.name, *self.metric.beside)}
+        scalars |= {f"{self.metric.name}_of_seed_{index}": score for index, score in enumerate(result["scores"])}
+        if not result["diverged"]:
+            for name, value in (
+                {f"sweep/{name}": value for name, value in scalars.items()} | result["scalars"]
+            ).items():
+                writer.add_scalar(name, value, now)
+        picture = self.folder / "pictures" / picture_name(trial, now)
+        if picture.exists():
+            add_picture(writer, Picture("samples", picture.read_bytes(), now))
         writer.flush()
 
     def _writer(self, trial: str) -> SummaryWriter:
         if trial not in self.writers:
-            self.writers[trial] = SummaryWriter(str(self.tensorboard / trial))
+            self.writers[trial] = SummaryWriter(str(self.folder / "tensorboard" / trial))
         return self.writers[trial]
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial is over: TensorBoard's table of hyperparameters gets its line."""
-        mine = [row for row in rounds_of(self.table) if row["trial"] == trial.trial_id]
+        mine = [row for row in rounds_of(self.folder / "rounds.csv") if row["trial"] == trial.trial_id]
         if mine:
-            writer, score = self._writer(trial.trial_id), {"sweep/score": float(mine[-1]["score"])}
-            writer.add_hparams(trial.config, score, run_name=".", global_step=int(mine[-1]["agent_steps"]))
+            name = self.metric.name
+            writer, score = self._writer(trial.trial_id), {f"sweep/{name}": float(mine[-1][name])}
+            writer.add_hparams(trial.config, score, run_name=".", global_step=int(mine[-1][self.clock]))
             writer.close()
             del self.writers[trial.trial_id]
+
+
+def _name(setting: str) -> str:
+    return "/".join(one.rpartition(".")[2] for one in setting.split("+"))
 
 
 def _short(value: Any) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import tyro
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -31,7 +32,9 @@ FEWEST = 8  # images that each part must have
 class DataSettings:
     """Which images."""
 
-    source: str = "digits"  # digits, fashion, or the path of an npz file, a folder of images or one of IDX files
+    source: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "digits"
+    """digits, fashion, game:NAME (random play), game:RUN_DIR (that run's policy plays), or the path of an npz file, a
+    folder of images or one of IDX files."""
     size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
 

@@ -77,7 +77,7 @@ def dcgan() -> GanSettings:
     )
 
 
-def atari() -> GanSettings:
+def frames() -> GanSettings:
     """Frames of an Atari game, 64x64: rendered on the command line, or from an npz archive (`--data.source FILE`)."""
     data = DataSettings(source="game:space_invaders")
     return replace(digits(), data=data, network=NetworkSettings())
@@ -94,6 +94,6 @@ PRESETS: dict[str, Callable[[], GanSettings]] = {
     "stacked": stacked,
     "original": original,
     "dcgan": dcgan,
-    "atari": atari,
+    "frames": frames,
     "own": own,
 }

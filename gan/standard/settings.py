@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Annotated, get_args
+
+import tyro
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
@@ -17,7 +19,8 @@ from training.settings import check_kinds
 class TrainingSettings:
     """How both networks are trained (`gan.standard.trainer`)."""
 
-    images: int = 1_000_000  # real images shown to the discriminator, in all
+    images: Annotated[int, tyro.conf.arg(aliases=["--images"])] = 1_000_000
+    """Real images shown to the discriminator, in all."""
     batch_size: int = 64
     generator_rate: float = 2e-4  # Adam's learning rate
     discriminator_rate: float = 2e-4

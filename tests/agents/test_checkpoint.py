@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.trees import STATE, assert_same
-from training import checkpoint
-from training.checkpoint import CheckpointError, latest, load, save, save_next
+from training.storage import checkpoint
+from training.storage.checkpoint import CheckpointError, latest, load, save, save_next
 
 
 @pytest.fixture(autouse=True)

@@ -17,15 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.trees import STATE, assert_same
-from training import checkpoint
-from training.checkpoint import CheckpointError, load, save
+from training.storage import checkpoint
+from training.storage.checkpoint import CheckpointError, load, save
 
 # Kills itself at the n-th change to the disk, for n = 1, 2, ... until a save survives; prints how often it was killed.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from training import checkpoint
+from training.storage import checkpoint
 checkpoint.LARGE = 1000
 folder, events = Path(sys.argv[1]), {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 state = lambda steps: {"steps": steps, "w": np.full(9, steps), "frames": np.full(5000, steps)}

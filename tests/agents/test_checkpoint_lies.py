@@ -13,8 +13,8 @@ import pytest
 
 from tests.agents.test_checkpoint_damage import resealed
 from tests.trees import STATE, assert_same
-from training import checkpoint
-from training.checkpoint import CheckpointError, load, save
+from training.storage import checkpoint
+from training.storage.checkpoint import CheckpointError, load, save
 
 
 def framed(header: dict[str, Any], body: bytes, length: int | None = None) -> bytes:
@@ -101,7 +101,7 @@ def test_everything_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
     assert happened == [*files, "sync one.part", "rename one", f"sync {tmp_path.name}"]
 
 
-@pytest.mark.parametrize("writer", ["training.checkpoint.write_array", "training.checkpoint._sync"])
+@pytest.mark.parametrize("writer", ["training.storage.checkpoint.write_array", "training.storage.checkpoint._sync"])
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
     """An error of the disk, whoever meets it; the checkpoints that were there stay."""
     monkeypatch.setattr(checkpoint, "LARGE", 1000)

@@ -14,7 +14,7 @@ from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.transitions import ReplaySettings
 from agents.settings import FleetSettings, StopSettings
-from agents.tabular.q_learning import TabularSettings
+from agents.tabular.settings import TabularSettings
 from envs import WorldSettings
 from training.settings import changed, from_dict, to_dict
 

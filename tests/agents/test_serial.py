@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from agents.dqn.presets import cartpole
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from agents.evaluation.evaluate import evaluate_network
 from tests.small_run import small_settings
 
 
 def curve(seed: int, prioritized: bool) -> list[dict[str, Any]]:
     """What a short run reports, turn by turn, and its last weights."""
-    run = SerialRun(small_settings("toy/catch", seed, replay={"prioritized": prioritized}))
+    run = SerialLoop(small_settings("toy/catch", seed, replay={"prioritized": prioritized}))
     points = []
     for _ in range(12):
         run.step()
@@ -43,7 +43,7 @@ def test_c16_the_number_of_actors_changes_no_update_between_target_copies(
     monkeypatch: pytest.MonkeyPatch, envs: int
 ) -> None:
     """C16: the target's clock is that of updates alone."""
-    run, copies = SerialRun(small_settings("CartPole-v1", fleet={"envs_per_runner": envs})), list[int]()
+    run, copies = SerialLoop(small_settings("CartPole-v1", fleet={"envs_per_runner": envs})), list[int]()
     monkeypatch.setattr(run.learner, "sync_target", lambda: copies.append(run.learner.updates))
     while run.learner.updates < 40:
         run.step()
@@ -55,7 +55,7 @@ def test_c16_the_number_of_actors_changes_no_update_between_target_copies(
 def test_c17_samples_per_insert_are_those_of_the_settings(ratio: float, batch_size: int) -> None:
     """C17: also with batches larger than a chunk earns."""
     options = {"replay": {"samples_per_insert": ratio}, "learner": {"batch_size": batch_size}}
-    run = SerialRun(small_settings("CartPole-v1", **options))
+    run = SerialLoop(small_settings("CartPole-v1", **options))
     while run.stats.agent_steps < 3000:
         run.step()
     inserted = run.stats.agent_steps - run.settings.replay.learning_starts
@@ -67,14 +67,14 @@ def test_c17_samples_per_insert_are_those_of_the_settings(ratio: float, batch_si
 def test_c17_a_run_may_learn_from_the_first_row_on() -> None:
     """C17: chunks shorter than the n-step window, no start-up phase: it waits until a window is whole."""
     options = {"replay": {"learning_starts": 0, "samples_per_insert": 8.0, "n_step": 5}, "fleet": {"chunk_steps": 1}}
-    run = SerialRun(small_settings("CartPole-v1", **options))
+    run = SerialLoop(small_settings("CartPole-v1", **options))
     for _ in range(12):
         run.step()
     assert run.learner.updates > 0
     run.close()
 
 
-def mean_score(run: SerialRun) -> float:
+def mean_score(run: SerialLoop) -> float:
     """Of 100 whole games with frozen weights and no exploration."""
     return float(evaluate_network(run.actor(), run.settings, episodes=100, threads=1).scores.mean())
 
@@ -83,7 +83,7 @@ def mean_score(run: SerialRun) -> float:
 def test_c31_cartpole_is_solved() -> None:
     """C31: 475 over 100 games, the preset as it is."""
     settings = dataclasses.replace(cartpole(), seed=1)
-    run, score = SerialRun(settings), 0.0
+    run, score = SerialLoop(settings), 0.0
     while score < 475 and run.stats.agent_steps < settings.stop.steps:
         run.step()
         if (run.stats.score() or 0.0) >= 475:
@@ -102,7 +102,7 @@ def test_c31_the_network_of_2013_learns_to_catch_from_pixels() -> None:
         learner={"batch_size": 32, "learning_rate": 5e-4, "target_period": 50, "double": False},
         fleet={"envs_per_runner": 8, "chunk_steps": 12},
     )
-    run, score = SerialRun(settings), mean_score(SerialRun(settings))
+    run, score = SerialLoop(settings), mean_score(SerialLoop(settings))
     assert score < 0.5, "nothing has been learnt yet"
     while score < 0.9 and run.stats.agent_steps < 12_000:
         begun = run.stats.agent_steps

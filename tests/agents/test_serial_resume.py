@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from agents.acting.exploration import epsilons
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from tests.small_run import small_settings
 from tests.trees import assert_same
-from training import checkpoint
+from training.storage import checkpoint
 
 TURNS = 9
 
 
-def play(run: SerialRun, turns: int = TURNS) -> SerialRun:
+def play(run: SerialLoop, turns: int = TURNS) -> SerialLoop:
     """So many turns of collecting and learning."""
     for _ in range(turns):
         run.step()
     return run
 
 
-def everything(run: SerialRun) -> dict[str, Any]:
+def everything(run: SerialLoop) -> dict[str, Any]:
     """All that decides how a run goes on."""
     exploration, lanes = run.settings.exploration, run.settings.fleet.lanes
     return {
@@ -45,12 +45,12 @@ WORLDS = [("toy/catch", False), ("toy/catch", True), ("CartPole-v1", False), ("C
 def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, env: str, prioritized: bool) -> None:
     """C26: weights, target, average, moments, replay bytes, sum tree, random states, counters, epsilon and beta."""
     settings = small_settings(env, replay={"prioritized": prioritized}, learner={"average_rate": 0.3})
-    run = play(SerialRun(settings))
+    run = play(SerialLoop(settings))
     updates = run.learner.updates
     path = run.save(tmp_path)
     saved = checkpoint.load(path)["learner"]["updates"]
     play(run)
-    other = SerialRun(settings)
+    other = SerialLoop(settings)
     play(other, 2)  # a run with a past of its own: nothing of it may stay
     other.load(path)
     play(other)
@@ -63,9 +63,9 @@ def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, env: str, priori
 def test_c26_a_checkpoint_that_was_not_gone_on_from_would_show(tmp_path: Path) -> None:
     """The comparison above can fail: one more turn, or another seed, is seen."""
     settings = small_settings("CartPole-v1", replay={"prioritized": True})
-    run = play(SerialRun(settings))
+    run = play(SerialLoop(settings))
     path = run.save(tmp_path)
-    other = SerialRun(settings)
+    other = SerialLoop(settings)
     other.load(path)
     assert_same(everything(other), everything(run))
     other.rollout.rng.random()
@@ -82,12 +82,12 @@ import sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from training import checkpoint
+from training.storage import checkpoint
 from agents.dqn.settings import Settings
 from training.settings import from_dict
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 source, target = Path(sys.argv[1]), Path(sys.argv[2])
-run = SerialRun(from_dict(Settings, checkpoint.load(source, only="settings")["settings"]))
+run = SerialLoop(from_dict(Settings, checkpoint.load(source, only="settings")["settings"]))
 run.load(source)
 for _ in range(int(sys.argv[3])):
     run.step()
@@ -97,7 +97,7 @@ print(run.save(target))
 
 def test_c26_a_run_restored_in_a_fresh_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     """C26: from the checkpoint alone, settings included; the two runs' next checkpoints are equal."""
-    run = play(SerialRun(small_settings("CartPole-v1", seed=5, replay={"prioritized": True})))
+    run = play(SerialLoop(small_settings("CartPole-v1", seed=5, replay={"prioritized": True})))
     source = run.save(tmp_path / "one")
     command = [sys.executable, "-c", FRESH, str(source), str(tmp_path / "other"), str(TURNS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -110,10 +110,10 @@ def test_c26_a_run_restored_in_a_fresh_process_goes_on_bit_for_bit(tmp_path: Pat
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
-    run = play(SerialRun(small_settings("CartPole-v1")), 2)
+    run = play(SerialLoop(small_settings("CartPole-v1")), 2)
     path = run.save(tmp_path)
     for changed in ({"network": {"hidden": 8}}, {"replay": {"prioritized": True}}, {"fleet": {"envs_per_runner": 3}}):
-        other = SerialRun(small_settings("CartPole-v1", **changed))
+        other = SerialLoop(small_settings("CartPole-v1", **changed))
         with pytest.raises(ValueError, match="settings the run was started with"):
             other.load(path)
         other.close()

@@ -12,28 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents.tabular.q_learning import (
-    Table,
-    TabularLearner,
-    TabularProgress,
-    TabularSettings,
-    evaluate_tabular,
-    load_table,
-    save_table,
-    state_index,
-    train_tabular,
-)
+from agents.tabular.evaluate import read_table
+from agents.tabular.q_learning import Table, TabularLearner, evaluate_tabular, state_index
+from agents.tabular.run import TabularRun
+from agents.tabular.settings import TabularSettings
 from envs.base import TimeStep
 from envs.toy import chain_q_star
-from training import checkpoint
+from training.storage import checkpoint
 
 ENVS, STATES, ACTIONS = 4, 3, 2
 FLAGS = ("first", "terminated", "truncated")
 
 
-def last(settings: TabularSettings) -> TabularProgress:
+def trained(settings: TabularSettings) -> TabularRun:
     """Train to the end."""
-    return list(train_tabular(settings))[-1]
+    run = TabularRun(settings, "taxi", Path())
+    while run.clock.now < run.clock.end:
+        run.step(run.clock.end)
+    run.close()
+    return run
 
 
 def time_step(next_state: list[int], reward: list[float], **flags: list[bool]) -> TimeStep:
@@ -127,34 +124,36 @@ CHAIN = TabularSettings(env="toy/chain", steps=8_000, num_envs=4, discount=0.9, 
 
 def test_chain_reaches_the_exact_values() -> None:
     """C31: the five-state chain gives Q* within 1e-3. Its last state has no actions, so no values."""
-    learned = last(CHAIN).q
+    learned = trained(CHAIN).learner.q
     np.testing.assert_allclose(learned[:4], chain_q_star(CHAIN.discount)[:4], atol=1e-3)
 
 
 def test_same_seed_same_curve() -> None:
     """C29: two runs of one seed give the same reports and the same table, another seed gives others."""
     settings = TabularSettings(env="FrozenLake-v1", steps=3_000, report_every=500)
-    one, two, other = (list(train_tabular(replace(settings, seed=seed))) for seed in (3, 3, 4))
-    for left, right in zip(one, two, strict=True):
-        np.testing.assert_equal(left._asdict(), right._asdict())
-    assert not np.array_equal(one[-1].q, other[-1].q)
+    one, two, other = (trained(replace(settings, seed=seed)) for seed in (3, 3, 4))
+    assert one.records() == two.records()
+    np.testing.assert_array_equal(one.learner.q, two.learner.q)
+    assert not np.array_equal(one.learner.q, other.learner.q)
 
 
 def test_progress_counts_what_happened() -> None:
     """Reports come at the asked distance, the last one at the end; first frames are no steps."""
     settings = replace(CHAIN, steps=1_000, report_every=300)
-    reports = list(train_tabular(settings))
+    run = trained(settings)
+    reports = run.records()
     assert len(reports) == 4
-    gaps = [after.agent_steps - before.agent_steps for before, after in pairwise(reports[:-1])]
+    gaps = [after.at - before.at for before, after in pairwise(reports[:-1])]
     assert all(300 <= gap < 304 for gap in gaps)
-    assert 1_000 <= reports[-1].agent_steps < 1_004
-    assert reports[-1].episodes > 0
-    assert reports[0].epsilon > reports[-1].epsilon
+    assert 1_000 <= reports[-1].at < 1_004
+    assert run.episodes > 0
+    assert reports[0].scalars["acting/epsilon_mean"] > reports[-1].scalars["acting/epsilon_mean"]
+    assert run.records() == []
 
 
 def test_evaluation_counts_exactly_the_episodes_asked_for() -> None:
     """C23: quotas per env, and the greedy policy alone decides the return."""
-    q = last(CHAIN).q
+    q = trained(CHAIN).learner.q
     scores = evaluate_tabular(q, CHAIN, episodes=40)
     assert len(scores.scores) == len(scores.steps) == len(scores.frames) == 40
     assert (scores.scores == 1).all()
@@ -171,17 +170,33 @@ def test_pixels_and_plain_vectors_are_no_states() -> None:
         with pytest.raises(ValueError, match="numbered states"):
             state_index(frame)
     with pytest.raises(ValueError, match="numbered states"):
-        last(TabularSettings(env="CartPole-v1"))
+        trained(TabularSettings(env="CartPole-v1"))
 
 
-def test_table_survives_saving(tmp_path: Path) -> None:
-    """Bit for bit; anything else is refused."""
-    progress = last(replace(CHAIN, steps=100))
-    save_table(tmp_path, progress)
-    np.testing.assert_equal(load_table(checkpoint.latest(tmp_path))._asdict(), progress._asdict())
+def test_a_table_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """From its checkpoint in another run as in the one that saved it."""
+    settings = TabularSettings(env="FrozenLake-v1", steps=3_000, report_every=500)
+    run = TabularRun(settings, "taxi", tmp_path)
+    for _ in range(2):
+        run.step(settings.steps)
+    path = run.save(tmp_path)
+    other = TabularRun(settings, "taxi", tmp_path)
+    other.load(path)
+    run.records()
+    for one in (run, other):
+        while one.clock.now < one.clock.end:
+            one.step(settings.steps)
+    np.testing.assert_array_equal(run.learner.q, other.learner.q)
+    assert run.records() == other.records()
+    assert run.summary() == other.summary()
+
+
+def test_what_holds_no_table_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "agent_steps-999999999999", {"weights": np.zeros(3)})
     with pytest.raises(checkpoint.CheckpointError, match="holds no table"):
-        load_table(checkpoint.latest(tmp_path))
+        read_table(checkpoint.latest(tmp_path))
+    with pytest.raises(checkpoint.CheckpointError, match="holds no table to train on with"):
+        TabularRun(CHAIN, "taxi", tmp_path).load(checkpoint.latest(tmp_path))
 
 
 WRONG = {"steps": 0, "num_envs": 0, "discount": 1.1, "epsilon": -0.1, "learning_rate": 0.0, "report_every": 0}

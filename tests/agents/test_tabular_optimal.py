@@ -9,7 +9,9 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from agents.tabular.q_learning import Table, taxi, train_tabular
+from agents.tabular.q_learning import Table
+from agents.tabular.settings import taxi
+from tests.agents.test_tabular import trained
 
 
 class Model(NamedTuple):
@@ -69,7 +71,7 @@ def test_greedy_policy_is_optimal(env: str) -> None:
     """C31: with the preset, the exact return of the learned policy is that of value iteration's."""
     settings = replace(taxi(), env=env)
     model = model_of(env)
-    learned, best = list(train_tabular(settings))[-1].q, optimal_q(model, settings.discount)
+    learned, best = trained(settings).learner.q, optimal_q(model, settings.discount)
     learned = np.concatenate([learned, np.zeros((len(best) - len(learned), best.shape[1]))])
     optimum = policy_return(model, best, settings.discount)
     assert policy_return(model, learned, settings.discount) == pytest.approx(optimum, abs=1e-3)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agents.acting.exploration import ExplorationSettings
 from agents.acting.policy import Actor
 from agents.acting.rollout import Rollout
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import ReplaySettings
 from envs import WorldSettings, make_world
@@ -132,7 +132,7 @@ def test_a_world_that_gives_no_number_is_named(odd: dict[str, Any], field: str, 
         rollout.collect(30, 0)
 
 
-def play_to_the_end(run: SerialRun) -> None:
+def play_to_the_end(run: SerialLoop) -> None:
     """Far beyond the first broken step."""
     for _ in range(40):
         run.step()
@@ -142,7 +142,7 @@ def play_to_the_end(run: SerialRun) -> None:
 def test_a_run_ends_with_the_name_of_the_world_that_gives_no_number(odd: dict[str, Any], field: str) -> None:
     """Neither the learning rate nor a precision that is not in use is blamed."""
     odd |= {"actions": 2, "field": field, "since": 40}
-    run = SerialRun(small_settings(NAME, replay={"prioritized": True}))
+    run = SerialLoop(small_settings(NAME, replay={"prioritized": True}))
     with pytest.raises(FloatingPointError, match=rf"{NAME} gave the {field} nan in env 0: mend the world"):
         play_to_the_end(run)
     assert run.replay.written[0] > 0

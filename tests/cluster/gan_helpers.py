@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training import checkpoint
+from training.storage import checkpoint
 
 CORNERS = ((0, 0), (0, 4), (4, 0), (4, 4))
 TINY: dict[str, Any] = {

@@ -23,7 +23,7 @@ from cluster.fleet.checkpoint import each_shard
 from cluster.fleet.replay import ShardedReplay, start_shards
 from tests.cluster.helpers import PATIENCE, StillActor, wait_until
 from tests.coded_world import Code, CodedWorld, decode, reward_of
-from training import checkpoint
+from training.storage import checkpoint
 
 RUNNERS, ENVS, TIME, CHUNKS = 2, 3, 6, 5
 STACK, N_STEP, GAMMA, ALPHA = 4, 3, 0.9, 0.5

@@ -14,7 +14,7 @@ from cluster.cli.main import main
 from tests.cluster.helpers import (
     read_json,
 )
-from training import checkpoint
+from training.storage import checkpoint
 
 FIELDS = {
     "agent_steps",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from agents.replay.no_replay import Newest
 from cluster.cli.main import main
 from cluster.tuning.ablation import trained
@@ -47,12 +47,12 @@ def test_only_the_naive_loop_learns_from_the_newest(monkeypatch: pytest.MonkeyPa
     """One update after every eighth step, on what the lane has just played."""
     seen: dict[str, Any] = {}
 
-    class Watched(SerialRun):
+    class Watched(SerialLoop):
         def close(self) -> None:
             seen["replay"] = self.replay
             super().close()
 
-    monkeypatch.setattr("cluster.tuning.ablation.SerialRun", Watched)
+    monkeypatch.setattr("cluster.tuning.ablation.SerialLoop", Watched)
     for stage, settings in list(stages(changed(lecture(), TINY)).items())[:2]:
         row = trained(stage, settings)
         assert isinstance(seen["replay"], Newest) is (stage == NAIVE)

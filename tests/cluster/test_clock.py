@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from agents.report.runs import read_run
 from cluster.cli.main import main
-from cluster.session import Session
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TINY_CATCH, read_json
 from tests.cluster.records import checked_summary, scalars
 from tests.cluster.written_runs import write_run
+from training.session import Session
 
 
-class LosesItsLearner(SerialRun):
+class LosesItsLearner(SerialLoop):
     """Goes back, once, as a fleet does that has lost a learner: from 250 agent steps to 100, which it had saved."""
 
     lost: list[int]  # from which agent steps to which
@@ -45,8 +45,8 @@ def lossy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     lost: list[int] = []
     monkeypatch.setattr(LosesItsLearner, "lost", lost, raising=False)
     monkeypatch.setattr(LosesItsLearner, "folder", tmp_path / "kept", raising=False)
-    monkeypatch.setattr("cluster.cli.train.SerialRun", LosesItsLearner)
-    monkeypatch.setattr("cluster.session.REPORT_SECONDS", 0.0)
+    monkeypatch.setattr("agents.dqn.run.SerialLoop", LosesItsLearner)
+    monkeypatch.setattr("training.session.REPORT_SECONDS", 0.0)
     return lost
 
 
@@ -77,7 +77,7 @@ def test_what_was_reported_of_a_lost_branch_is_dropped(
     assert all(value >= 0 for tag in ("throughput/run", "run/agent_steps_per_second") for _, value in shown[tag])
     (session,) = sessions
     trained = summary["agent_steps"] + lossy[0] - lossy[1]
-    assert session.run.stats.agent_steps - session.first_steps == trained, "the rate counts what was lost, too"
+    assert session.run.clock.now - session.first == trained, "the rate counts what was lost, too"
 
 
 def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> Non
 
 def interrupting(times: int) -> Any:
     """The real evaluation, in which somebody presses Ctrl-C after the first step."""
-    from cluster.session import evaluate_network
+    from agents.dqn.run import evaluate_network
 
     def evaluate(*arguments: Any, on_step: Any, **options: Any) -> Any:
         def pressed(done: int) -> None:
@@ -115,7 +115,7 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
 def test_ctrl_c_in_the_closing_evaluation_leaves_a_summary(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cluster.session.evaluate_network", interrupting(1))
+    monkeypatch.setattr("agents.dqn.run.evaluate_network", interrupting(1))
     capsys.readouterr()
     before = signal.getsignal(signal.SIGINT)
     assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
@@ -128,7 +128,7 @@ def test_ctrl_c_in_the_closing_evaluation_leaves_a_summary(
 
 
 def test_a_second_ctrl_c_ends_it_for_good(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cluster.session.evaluate_network", interrupting(2))
+    monkeypatch.setattr("agents.dqn.run.evaluate_network", interrupting(2))
     before = signal.getsignal(signal.SIGINT)
     assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 130
     assert not (run / "summary.json").exists()
@@ -138,13 +138,13 @@ def test_a_second_ctrl_c_ends_it_for_good(run: Path, monkeypatch: pytest.MonkeyP
 def test_ctrl_c_in_the_closing_scores_of_a_gan_waits_for_them(
     corners: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gan.run import report
+    from gan.best import report
 
     def pressed(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
         return report(*arguments)
 
-    monkeypatch.setattr("cluster.gan_session.report", pressed)
+    monkeypatch.setattr("gan.run.report", pressed)
     run, data = tmp_path / "run", copy_corners(corners, tmp_path)
-    assert main(["gan", "own", f"--data={data}", *TINY_GAN, "--images", "160", "--run-dir", str(run)]) == 0
-    assert read_json(run / "summary.json")["fd_clf"] > 0
+    assert main(["train", "own", f"--data={data}", *TINY_GAN, "--images", "160", "--run-dir", str(run)]) == 0
+    assert read_json(run / "summary.json")["eval"]["fd_clf"] > 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from agents.evaluation.evaluate import Scores
 from agents.evaluation.evaluate import evaluate_network as evaluate
 from cluster.cli.main import main
@@ -47,9 +47,9 @@ def test_workers_of_ones_own_ray_have_its_variables() -> None:
 def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whatever the run has started is stopped before the games begin."""
     happened: list[str] = []
-    close = SerialRun.close
+    close = SerialLoop.close
 
-    def closed(run: SerialRun) -> None:
+    def closed(run: SerialLoop) -> None:
         happened.append("closed")
         close(run)
 
@@ -57,8 +57,8 @@ def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.Monk
         happened.append("evaluates")
         return evaluate(*args, **options)
 
-    monkeypatch.setattr(SerialRun, "close", closed)
-    monkeypatch.setattr("cluster.session.evaluate_network", evaluated)
+    monkeypatch.setattr(SerialLoop, "close", closed)
+    monkeypatch.setattr("agents.dqn.run.evaluate_network", evaluated)
     words = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "run")]
     assert main(words) == 0
     assert happened[:2] == ["closed", "evaluates"]

@@ -29,7 +29,7 @@ def exported(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def values(catch_run: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames, and what the checkpoint's own policy network holds of them: apart from all that export does."""
     from agents.replay.frames import to_blocks
-    from training import checkpoint
+    from training.storage import checkpoint
 
     settings: Settings = from_dict(Settings, read_json(catch_run / "run.json")["settings"])
     state = checkpoint.load(checkpoint.latest(catch_run / "checkpoints"), only="learner")

@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster import gan_frames
-from cluster.gan_frames import images_of, player_of, render, shrink
+from agents.playback import frames_dataset
+from agents.playback.frames_dataset import player_of, render, shrink
+from cluster.gan_images import images_of
 from gan.data.images import DataSettings
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gan_frames, "FRAMES", 240)
-    monkeypatch.setattr(gan_frames, "LANES", 12)
-    monkeypatch.setattr(gan_frames, "GAMES", 0)
+    monkeypatch.setattr(frames_dataset, "FRAMES", 240)
+    monkeypatch.setattr(frames_dataset, "LANES", 12)
+    monkeypatch.setattr(frames_dataset, "GAMES", 0)
 
 
 def test_a_game_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +30,7 @@ def test_a_game_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert np.ptp(images.train.images, axis=0).max() > 100, "invaders move"
     files = list(tmp_path.iterdir())
     assert len(files) == 1
-    monkeypatch.setattr(gan_frames, "render", None)
+    monkeypatch.setattr(frames_dataset, "render", None)
     assert images_of(settings, tmp_path).digest() == images.digest()
 
 

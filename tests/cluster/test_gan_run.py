@@ -20,28 +20,18 @@ from gan.run import GanRun
 from tests.cluster.gan_helpers import TINY_GAN, trained
 from tests.cluster.helpers import read_json, same_tree, tree
 from tests.cluster.records import scalars
-from training import checkpoint
+from training.storage import checkpoint
 
-SUMMARY = {
-    *(
-        "fd_clf",
-        "fd_floor",
-        "fd_floor_std",
-        "kid_clf",
-        "precision",
-        "recall",
-        "density",
-        "coverage",
-        "nn_ratio",
-        "extractor_hash",
-    ),
-    *("images", "seconds", "seed", "commit", "hardware", "checkpoint", "best_images", "select_fd_clf"),
+SCORES = {
+    *("fd_clf", "fd_floor", "fd_floor_std", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio"),
+    "extractor_hash",
 }
+SUMMARY = {"images", "seconds", "seed", "commit", "hardware", "checkpoint", "best_images", "select_fd_clf", "eval"}
 
 
 def train(run: Path, data: Path, *more: str) -> int:
-    """`quarterdeck gan own` on the corners."""
-    return main(["gan", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), *more])
+    """`quarterdeck train own` on the corners."""
+    return main(["train", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), *more])
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +45,9 @@ def finished(corners: Path) -> Path:
 def test_a_run_leaves_what_it_should(finished: Path) -> None:
     summary = read_json(finished / "summary.json")
     assert summary.keys() >= SUMMARY
-    assert (summary["images"], summary["seed"], summary["samples"]) == (640, 3, 32)
-    assert 0 < summary["seconds"] <= summary["seconds_with_scores"]
+    assert summary["eval"].keys() >= SCORES
+    assert (summary["images"], summary["seed"], summary["eval"]["samples"]) == (640, 3, 32)
+    assert 0 < summary["seconds"] <= summary["seconds_with_evaluation"]
     assert summary["best_images"] in range(160, 641, 160)
     record = read_json(finished / "run.json")
     assert (record["workload"], record["settings"]["training"]["images"]) == ("gan", 640)
@@ -67,7 +58,7 @@ def test_a_run_leaves_what_it_should(finished: Path) -> None:
     assert [int(file.stem) for file in sorted((finished / "pictures").iterdir())] == [160, 320, 480, 640]
     with (finished / "curve.csv").open() as table:
         rows = list(csv.DictReader(table))
-    assert [int(row["images"]) for row in rows] == [160, 320, 480, 640]
+    assert [int(row["images"]) for row in rows] == [160, 320, 480, 640], "a row for each judgement"
     assert min(float(row["fd_clf"]) for row in rows) == pytest.approx(summary["select_fd_clf"])
     assert not list(finished.rglob("*.part*"))
 
@@ -76,20 +67,20 @@ def test_tensorboard_shows_scores_and_pictures_over_images(finished: Path) -> No
     shown = scalars(finished)
     assert [step for step, _ in shown["select/fd_clf"]] == [160, 320, 480, 640]
     assert shown.keys() >= {"training/discriminator_loss", "training/generator_loss", "select/recall", "report/fd_clf"}
-    events = EventAccumulator(str(finished / "tensorboard"))
+    events = EventAccumulator(str(finished / "tensorboard"), {"tensors": 0})
     events.Reload()
-    assert set(events.Tags()["images"]) == {"samples", "walk", "nearest"}
-    assert [event.step for event in events.Images("samples")] == [160, 320, 480, 640]
-    assert events.Images("walk")[0].encoded_image_string.startswith(b"GIF89a")
+    assert set(events.Tags()["tensors"]) >= {"samples", "best", "walk", "nearest", "training"}
+    assert [event.step for event in events.Tensors("samples")] == [160, 320, 480, 640]
+    assert events.Tensors("walk")[0].tensor_proto.string_val[2].startswith(b"GIF89a")
     assert any("hparams" in tag for tag in events.summary_metadata)
 
 
 def test_the_best_by_the_select_part_is_reported_on_the_report_part(finished: Path) -> None:
     best = checkpoint.load(checkpoint.latest(finished / "checkpoints"))["best"]
     summary, card = read_json(finished / "summary.json"), read_json(finished / "generator" / "generator.json")
-    assert best["fd_clf"] == summary["select_fd_clf"] != summary["fd_clf"]
+    assert best["fd_clf"] == summary["select_fd_clf"] != summary["eval"]["fd_clf"]
     assert card["scores"]["part"] == "report"
-    assert card["scores"]["fd_clf"] == summary["fd_clf"]
+    assert card["scores"]["fd_clf"] == summary["eval"]["fd_clf"]
     assert card["images"] == best["images"] == summary["best_images"]
 
 
@@ -131,17 +122,17 @@ def test_an_interrupted_run_goes_on_bit_for_bit(
         return losses
 
     with monkeypatch.context() as patch:
-        patch.setattr("cluster.gan_session.CHUNK", 5)
+        patch.setattr("gan.run.CHUNK", 5)
         patch.setattr(GanRun, "train", disturbed)
         assert train(run, corners, "--images", "640", "--seed", "3") == 0
-    assert capsys.readouterr().out == f"saved; go on with: quarterdeck gan own --run-dir {run} --resume\n"
+    assert capsys.readouterr().out == f"saved; go on with: quarterdeck train own --run-dir {run} --resume\n"
     assert trained(run)["trainer"]["images"] == 240
-    assert "fd_clf" not in read_json(run / "summary.json")
-    assert main(["gan", "own", "--run-dir", str(run), "--resume"]) == 0
+    assert read_json(run / "summary.json")["eval"] is None
+    assert main(["train", "own", "--run-dir", str(run), "--resume"]) == 0
     same_tree(trained(run), trained(finished))
-    scores = {"fd_clf", "kid_clf", "precision", "recall", "extractor_hash", "best_images"}
     summary, other = read_json(run / "summary.json"), read_json(finished / "summary.json")
-    assert {name: summary[name] for name in scores} == {name: other[name] for name in scores}
+    assert summary["eval"] == other["eval"]
+    assert summary["best_images"] == other["best_images"]
     assert (run / "samples.png").read_bytes() == (finished / "samples.png").read_bytes()
 
 
@@ -152,7 +143,7 @@ def test_a_finished_run_trains_on(finished: Path, corners: Path) -> None:
         table.write("9.0,99999,1.0,1.0,1,1,1,1,1,1\r\n9.1,99")
     shutil.copy(run / "pictures" / "000000000160.png", run / "pictures" / "000000099999.png")
     (run / "pictures" / "000000000800.part.png").write_bytes(b"half")
-    assert main(["gan", "own", "--run-dir", str(run), "--resume", "--images", "960"]) == 0
+    assert main(["train", "own", "--run-dir", str(run), "--resume", "--images", "960"]) == 0
     assert read_json(run / "summary.json")["images"] == 960
     assert [int(file.stem) for file in sorted((run / "pictures").iterdir())] == list(range(160, 961, 160))
     steps = [step for step, _ in scalars(run)["select/fd_clf"]]
@@ -165,17 +156,17 @@ def test_minutes_end_a_run(corners: Path) -> None:
     assert train(run, corners, "--minutes", "0.0001") == 0
     summary = read_json(run / "summary.json")
     assert summary["images"] == 0
-    assert summary["fd_clf"] > 0
+    assert summary["eval"]["fd_clf"] > 0
 
 
 def test_samples_and_walk(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same seed gives the same grid."""
     one, other, walk = tmp_path / "one.png", tmp_path / "other.png", tmp_path / "walk.gif"
-    assert main(["gan-sample", str(finished), "--out", str(one), "--walk", str(walk), "--seed", "4"]) == 0
+    assert main(["sample", str(finished), "--out", str(one), "--walk", str(walk), "--seed", "4"]) == 0
     assert capsys.readouterr().out == f"{one} and {walk}\n"
-    assert main(["gan-sample", str(finished), "--out", str(other), "--seed", "4"]) == 0
+    assert main(["sample", str(finished), "--out", str(other), "--seed", "4"]) == 0
     assert one.read_bytes() == other.read_bytes()
-    assert main(["gan-sample", str(finished), "--out", str(other), "--seed", "5"]) == 0
+    assert main(["sample", str(finished), "--out", str(other), "--seed", "5"]) == 0
     assert one.read_bytes() != other.read_bytes()
     with Image.open(walk) as animation:
         assert getattr(animation, "n_frames", 1) > 10
@@ -186,8 +177,17 @@ def test_dry_run_tells_and_starts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for command in ("gan", "gan-sweep"):
+    for command in ("train", "sweep"):
         assert main([command, "digits", "--dry-run", "--seed", "7", "--images", "99", "--data", "fashion"]) == 0
         told = json.loads(capsys.readouterr().out)["settings"]
         assert (told["seed"], told["training"]["images"], told["data"]["source"]) == (7, 99, "fashion")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_judged_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`evaluate` scores the best generator of the newest checkpoint on the report part, as the closing scores did."""
+    assert main(["evaluate", str(finished), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    closing = read_json(finished / "summary.json")["eval"]
+    assert {name: result[name] for name in closing} == closing
+    assert read_json(finished / "evaluation-report.json") == result

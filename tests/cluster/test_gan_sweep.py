@@ -13,21 +13,25 @@ import pytest
 import ray
 from ray import tune
 
-from cluster.cli.gan import cache_of, prepared
-from cluster.tuning.gan_results import winner_of
-from cluster.tuning.gan_search import bounds_of
-from cluster.tuning.gan_tuner import GanSweep, search
-from cluster.tuning.session import TuneInterrupt
+from cluster.gan_images import shared
+from cluster.tuning.plan import spec_of
+from cluster.tuning.space import Range, range_of
+from cluster.tuning.sweep import Sweep, search
+from cluster.tuning.tuner import TuneInterrupt
+from cluster.tuning.write import write_results
+from cluster.workloads import GAN
 from gan.export import load_generator
+from gan.space import LOSS, spaces
 from gan.standard.presets import PRESETS
 from gan.standard.settings import GanSettings
 from tests.cluster.gan_helpers import TINY, TINY_GAN, copy_corners
 from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.records import learns
 from tests.cluster.sweeps import started, trial_that_trains
-from training.csv_table import rounds_of, rows_of
-from training.run_dir import RunDir
 from training.settings import changed, from_dict
+from training.settings_file import read_settings
+from training.storage.csv_table import rounds_of, rows_of
+from training.storage.run_dir import RunDir
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 ROUND = 2_000  # images: under a second on an idle core
@@ -42,20 +46,20 @@ def rows_or_end(sweep: subprocess.Popen[str], run: Path, count: int) -> None:
 def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: Path) -> None:
     """SIGKILL of a trial, SIGTERM of the driver: each trial goes on from its last round, and trains its images once."""
     run, data = tmp_path / "run", copy_corners(corners, tmp_path)
-    images = ["--trials=4", "--rounds=3", f"--images={3 * ROUND}", "--seed=5"]
+    images = ["--scheduler=pbt", "--trials=4", "--seeds=1", "--rounds=3", f"--images={3 * ROUND}", "--seed=5"]
     options = [f"--data={data}", *TINY_GAN, *images, "--concurrent=2", f"--run-dir={run}"]
-    with started("gan-sweep", "own", *options) as sweep:
+    with started("sweep", "own", *options) as sweep:
         rows_or_end(sweep, run, 4)
         wait_until(lambda: trial_that_trains(sweep)).kill()
         rows_or_end(sweep, run, 7)
         os.kill(sweep.pid, signal.SIGTERM)
         said, _ = sweep.communicate()
     assert sweep.returncode == 0
-    assert f"saved; go on with: quarterdeck gan-sweep own --run-dir {run} --resume" in said
+    assert f"saved; go on with: quarterdeck sweep own --run-dir {run} --resume" in said
     assert list((run / "trials").glob("*/error.txt")), "the killed trial was noticed"
     assert len(rounds_of(run / "rounds.csv")) < 12
 
-    done = run_command("gan-sweep", "own", "--run-dir", str(run), "--resume", "--concurrent", "2")
+    done = run_command("sweep", "own", "--run-dir", str(run), "--resume", "--concurrent", "2")
     assert done.returncode == 0, done.stderr
     for trial in {row["trial"] for row in rows_of(run / "rounds.csv")}:
         mine = [int(row["round"]) for row in rows_of(run / "rounds.csv") if row["trial"] == trial]
@@ -73,18 +77,21 @@ def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: 
 def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> None:
     """Tables, winner, generator, pictures; values in bounds; no arrays in Tune's files."""
     settings = from_dict(GanSettings, read_json(run / "run.json")["settings"])
-    for name, (low, high) in bounds_of(settings).items():
-        column = name.rpartition(".")[2]
-        assert all(low <= float(row[column]) <= high for row in rounds)
-    assert {row["weight"] for row in rounds} > {rounds[0]["weight"]}
-    summary, best = read_json(run / "summary.json"), read_json(run / "best.json")
+    for name, line in spaces(settings)["learning"].items():
+        for kind, values in line.items():
+            low, high = values[0], values[-1]
+            assert all(row[name] in values if kind == "choice" else low <= float(row[name]) <= high for row in rounds)
+    assert {row["loss.weight"] for row in rounds} > {rounds[0]["loss.weight"]}
+    summary, card = read_json(run / "summary.json"), read_json(run / "generator" / "generator.json")
     diverged = sum(int(row["diverged"]) for row in rounds)
-    assert summary["images"] == (12 - diverged) * ROUND
+    assert summary["trained_images"] == 12 * ROUND
     assert (summary["scheduler"], summary["trials"], summary["seed"]) == ("pbt", 4, 5)
-    assert summary["select_fd_clf"] == best["select_fd_clf"]
-    assert summary["select_fd_clf"] == pytest.approx(min(float(row["fd_clf"]) for row in rounds))
-    assert summary["fd_clf"] != summary["select_fd_clf"]
-    assert load_generator(run / "generator").settings == from_dict(GanSettings, best["settings"])
+    assert summary["fd_clf"] == summary["eval"]["select_fd_clf"]
+    assert summary["fd_clf"] == pytest.approx(min(float(row["fd_clf"]) for row in rounds))
+    assert summary["eval"]["fd_clf"] != summary["fd_clf"]
+    assert (card["scores"]["part"], card["scores"]["fd_clf"]) == ("report", summary["eval"]["fd_clf"])
+    assert load_generator(run / "generator").sample(3).shape == (3, 1, 8, 8)
+    assert read_settings(run / "best.toml", PRESETS["own"]()).loss.weight == summary["settings"]["loss.weight"]
     assert len((run / "trials.csv").read_text().splitlines()) == 5
     assert said.splitlines()[0].startswith("trial")
     assert {"sweep.png", "samples.png", "walk.gif", "nearest.png"} <= {file.name for file in run.iterdir()}
@@ -96,10 +103,10 @@ def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> No
 
 
 def main_sample(run: Path) -> int:
-    """`quarterdeck gan-sample` knows a sweep's directory too."""
+    """`quarterdeck sample` knows a sweep's directory too."""
     from cluster.cli.main import main
 
-    return main(["gan-sample", str(run), "--out", str(run / "grid.png")])
+    return main(["sample", str(run), "--out", str(run / "grid.png")])
 
 
 def living_trials() -> set[str]:
@@ -125,13 +132,17 @@ def test_a_diverged_trial_takes_no_place_for_ever(
     settings = changed(PRESETS["own"](), {**TINY, "data.source": copy_corners(corners, tmp_path)})
     settings = changed(settings, {"training.images": 600, "training.generator_rate": 1e-3})
     rates = iter([1e30, *[1e-3, 2e-3] * 4])
-    space = {"loss": "hinge/r1", "loss.weight": 1.0, "training.discriminator_rate": 1e-3}
-    drawn = {**space, "training.generator_rate": tune.sample_from(lambda _: next(rates))}
-    monkeypatch.setattr("cluster.tuning.gan_tuner.space_of", lambda _: drawn)
-    options = GanSweep(settings=settings, scheduler=scheduler, trials=3, rounds=3, concurrent=1)
+    lines = {"training.generator_rate": {"log": [1e-4, 1e-2]}, LOSS: {"choice": ["hinge/r1"]}}
+    space = {name: range_of(name, line, GanSettings, GAN.load("search"), GAN.ends) for name, line in lines.items()}
+    drawn = Range.domain
+    monkeypatch.setattr(
+        Range, "domain", lambda r: tune.sample_from(lambda _: next(rates)) if r.kind == "log" else drawn(r)
+    )
+    options = Sweep(settings=settings, scheduler=scheduler, trials=3, seeds=1, rounds=3, concurrent=1)
     directory = RunDir(tmp_path / "run")
     directory.create({})
-    results = search(options, prepared(settings, cache_of(directory)), directory)
+    spec, data = spec_of(options, GAN, "own", serial=True), shared(settings, directory.path)
+    grid = search(options, space, spec, 1, directory, data)
     rounds = rounds_of(directory.path / "rounds.csv")
     sick = rounds[0]["trial"]
     assert [(row["round"], row["diverged"]) for row in rounds if row["trial"] == sick] == (
@@ -141,10 +152,11 @@ def test_a_diverged_trial_takes_no_place_for_ever(
     assert len(well) == {"pbt": 6, "asha": 8, "random": 6}[scheduler], "asha gives away what a trial does not use"
     assert len({row["trial"] for row in well}) >= (3 if scheduler == "asha" else 2)
     assert {row["diverged"] for row in well} == {"0"}
-    assert all(float(row["generator_rate"]) <= 1e-2 for row in rounds[3:])
-    trial, best = winner_of(results)
-    assert best.fd_clf < 1e5
-    assert trial in {row["trial"] for row in rounds}
+    assert all(float(row["training.generator_rate"]) <= 1e-2 for row in rounds[3:])
+    found = write_results(options, space, spec, directory, grid, data)
+    assert found["fd_clf"] < 1e5
+    assert found["trial"] in {row["trial"] for row in rounds}
+    assert found["eval"]["fd_clf"] > 0
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -152,10 +164,11 @@ def test_a_sweep_and_a_dqn_training_share_a_cluster(tmp_path: Path, corners: Pat
     """Both make progress at the same time on four cores, and the sweep keeps to its two."""
     address = {"RAY_ADDRESS": ray.get_runtime_context().gcs_address, "RAY_AUTH_MODE": "disabled"}
     gan, dqn, data = tmp_path / "gan", tmp_path / "dqn", copy_corners(corners, tmp_path)
-    endless = ["--scheduler=pbt", "--trials=3", "--rounds=9000", f"--images={9_000 * ROUND}", "--concurrent=2"]
+    trials = ["--scheduler=pbt", "--trials=3", "--seeds=1", "--concurrent=2"]
+    endless = [*trials, "--rounds=9000", f"--images={9_000 * ROUND}"]
     options = [f"--data={data}", *TINY_GAN, *endless, f"--run-dir={gan}"]
     with (
-        started("gan-sweep", "own", *options, **address) as sweep,
+        started("sweep", "own", *options, **address) as sweep,
         started("train", *ENDLESS_CARTPOLE, f"--run-dir={dqn}", **address) as training,
     ):
         both, table = (sweep, training), gan / "rounds.csv"

@@ -16,7 +16,7 @@ from cluster.fleet.runner import Runner, portable
 from cluster.fleet.runners import LIVES
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, kill, train_until, wait_until
 from tests.cluster.worlds import BreakingLaterRunner, BreakingRunner, BridgeOut, UnbornRunner
-from training import checkpoint
+from training.storage import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 

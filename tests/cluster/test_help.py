@@ -115,9 +115,9 @@ def test_every_command_has_examples_and_stands_in_the_usage(capsys: pytest.Captu
         ("watch run", "out"),
         ("watch --out a.mp4", "run-dir"),
         ("report run --output there", "--output"),
-        ("gan digits --images many", "many"),
-        ("gan-sweep digits --trials many", "many"),
-        ("gan-sample run", "out"),
+        ("train digits --images many", "many"),
+        ("sweep digits --trials many", "many"),
+        ("sample run", "out"),
         ("submit", "no command: quarterdeck submit [options] -- COMMAND"),
         ("submit train pong", "train"),
         ("submit --entrypoint-num-cpus many -- train pong --run-dir /shared/a", "many"),
@@ -138,7 +138,5 @@ def test_what_cannot_be_understood_is_one_line(
 
 def test_a_job_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     for command in (name for name, row in COMMANDS.items() if row.asks_cluster):
-        words = {"submit": ["--", "gan-sample", "/shared/a", "--out", "/shared/a.png"], "jobs": []}.get(
-            command, ["job"]
-        )
+        words = {"submit": ["--", "sample", "/shared/a", "--out", "/shared/a.png"], "jobs": []}.get(command, ["job"])
         assert "127.0.0.1:1" in refused(capsys, command, "--address", "http://127.0.0.1:1", *words)

@@ -15,7 +15,7 @@ from cluster.jobs import client
 from tests.cluster.helpers import ENDLESS_CARTPOLE, PATIENCE, TIMEOUT, command, read_json, wait_until
 from tests.cluster.job_server import Head, head_environment, running_head
 from tests.cluster.records import checked_summary, learns, refused, saved
-from training.provenance import commit_of
+from training.storage.provenance import commit_of
 
 ROOT = Path(__file__).parents[2]
 TAXI = ["train", "taxi", "--steps", "2000", "--report-every", "1000"]

@@ -25,8 +25,8 @@ from tests.cluster.helpers import (
     wait_until,
 )
 from tests.cluster.records import checked_summary, learns, saved, scalars
-from training import checkpoint
-from training.run_dir import RunDir
+from training.storage import checkpoint
+from training.storage.run_dir import RunDir
 
 
 def litter(run: Path) -> None:
@@ -135,7 +135,7 @@ def test_killed_while_it_deletes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             (path / "state.json").unlink()
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.checkpoint.shutil.rmtree", killed)
+    monkeypatch.setattr("training.storage.checkpoint.shutil.rmtree", killed)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save_next(tmp_path, 3 if doomed == "older" else 2, {"try": 1})
     monkeypatch.undo()

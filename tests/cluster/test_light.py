@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.dqn.presets import PRESETS
-from agents.tabular import run
-from cluster.cli import commands
 from cluster.cli.commands import COMMANDS
-from gan.standard.presets import PRESETS as GAN_PRESETS
+from cluster.workloads import WORKLOADS, named
 from tests.cluster.helpers import TINY_CATCH, run_program
+from training.settings import flat
 
 HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}
 PROGRAM = """
@@ -31,7 +29,7 @@ import json, sys
 from cluster.cli.main import main
 print(json.dumps([[main(words), "ray" in sys.modules] for words in json.loads(sys.argv[1])]))
 """
-RAY = {"sweep", "gan-sweep", "ablation", "submit", "jobs", "logs", "stop"}  # that cannot work without
+RAY = {"sweep", "ablation", "submit", "jobs", "logs", "stop"}  # that cannot work without
 
 
 def loaded(*arguments: str, status: int = 0) -> set[str]:
@@ -44,7 +42,7 @@ def loaded(*arguments: str, status: int = 0) -> set[str]:
     return set(packages)
 
 
-@pytest.mark.parametrize("words", ["--help", "train --help", "gan-sweep -h", "fly", "train chess", "sweep taxi", "gan"])
+@pytest.mark.parametrize("words", ["--help", "train --help", "sweep -h", "fly", "train chess", "sweep chess", "gan"])
 def test_help_and_unknown_names_load_no_library_at_all(words: str) -> None:
     status = 0 if "-h" in words else 2
     assert loaded(*words.split(), status=status) & {*HEAVY, "tyro"} == set()
@@ -57,7 +55,7 @@ def test_help_and_mistakes_without_a_preset_load_the_parser_alone(command: str) 
     assert loaded(command, "--no-such-option", status=2) & HEAVY == set()
 
 
-@pytest.mark.parametrize("words", ["train pong --help", "train taxi -h", "gan digits --help", "ablation --help"])
+@pytest.mark.parametrize("words", ["train pong --help", "train taxi -h", "train digits --help", "ablation --help"])
 def test_help_that_lists_settings_needs_no_ray(words: str) -> None:
     assert "ray" not in loaded(*words.split())
 
@@ -83,7 +81,7 @@ def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> 
         serial,
         ["train", "taxi", "--steps", "2000", "--run-dir", str(tmp_path / "taxi")],
         ["train", "pong", "--dry-run"],
-        ["gan", "digits", "--dry-run"],
+        ["train", "digits", "--dry-run"],
         ["evaluate", run, "--episodes", "3"],
         ["export", run, "--out", str(tmp_path / "policy"), "--format", "program"],
         ["report", run, str(tmp_path / "serial"), "--out", str(tmp_path / "report")],
@@ -96,9 +94,12 @@ def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> 
 
 def test_the_table_names_what_is_there() -> None:
     """Presets stand in it as data; every entry point and every class of arguments exists."""
-    assert tuple(PRESETS) == commands.PRESETS
-    assert tuple(run.TABULAR_PRESETS) == commands.TABULAR_PRESETS
-    assert tuple(GAN_PRESETS) == commands.GAN_PRESETS
+    for work in WORKLOADS.values():
+        assert tuple(work.load("table")) == work.presets
+        for entry in filter(None, (work.check, work.make_run, work.evaluate, work.adapt, work.share)):
+            assert callable(named(entry))
+        known = flat(work.default(work.presets[0]))
+        assert {work.end, *work.ends, *work.endless, *work.in_trials} <= known.keys()
     for row in COMMANDS.values():
         for entry in filter(None, (row.run, row.options)):
             module, name = entry.split(":")

@@ -14,24 +14,24 @@ import pytest
 
 from cluster.cli.main import main
 from cluster.errors import LearnerLost
-from cluster.fleet.run import LEARNER_FAILURES, FleetRun
+from cluster.fleet.loop import LEARNER_FAILURES, FleetLoop
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of
 from tests.cluster.records import checked_summary, saved
-from training import checkpoint
+from training.storage import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
 
 @pytest.fixture(scope="module")
-def fleet(ray_cluster: None) -> Iterator[FleetRun]:
+def fleet(ray_cluster: None) -> Iterator[FleetLoop]:
     """A runner and a learner that keeps its replay. A learner that a test has left dead is replaced by the next."""
-    run = FleetRun(catch_settings(runners=1, learners=1))
+    run = FleetLoop(catch_settings(runners=1, learners=1))
     yield run
     run.close()
 
 
 @pytest.fixture
-def run(fleet: FleetRun) -> FleetRun:
+def run(fleet: FleetLoop) -> FleetLoop:
     """That fleet after some updates, with nothing lost and nothing saved."""
     fleet.saved = None
     train(fleet, fleet.stats.updates + 5)
@@ -39,13 +39,13 @@ def run(fleet: FleetRun) -> FleetRun:
     return fleet
 
 
-def train(run: FleetRun, updates: int) -> None:
+def train(run: FleetLoop, updates: int) -> None:
     """Let a run train until so many updates are done."""
     while run.stats.updates < updates:
         run.step()
 
 
-def kill_learner(run: FleetRun) -> None:
+def kill_learner(run: FleetLoop) -> None:
     """SIGKILL, and wait for the end."""
     (pid,) = run.algo._each_learner(lambda _: os.getpid())
     process = psutil.Process(pid)
@@ -58,7 +58,7 @@ def dying(shard: Any) -> None:
     shard.state = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_over_the_evaluation_beside_training(run: FleetRun, tmp_path: Path) -> None:
+def test_over_the_evaluation_beside_training(run: FleetLoop, tmp_path: Path) -> None:
     whole = run.save(tmp_path)
     before, trained = run.stats.agent_steps, run.algo.train
 
@@ -76,7 +76,7 @@ def test_over_the_evaluation_beside_training(run: FleetRun, tmp_path: Path) -> N
     train(run, updates + 5)
 
 
-def test_over_the_first_checkpoint(run: FleetRun, tmp_path: Path) -> None:
+def test_over_the_first_checkpoint(run: FleetLoop, tmp_path: Path) -> None:
     """There is nothing to go back to: the run begins anew, and saves that."""
     run.algo._each_learner(lambda learner: dying(learner.own_shard()))
     whole = run.save(tmp_path)
@@ -85,7 +85,7 @@ def test_over_the_first_checkpoint(run: FleetRun, tmp_path: Path) -> None:
     train(run, 5)
 
 
-def test_over_a_later_checkpoint(run: FleetRun, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_over_a_later_checkpoint(run: FleetLoop, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Half of a checkpoint is gone, the one before is whole, and the run is where it was then."""
     first = run.save(tmp_path)
     state = checkpoint.load(first)
@@ -99,7 +99,7 @@ def test_over_a_later_checkpoint(run: FleetRun, tmp_path: Path, capfd: pytest.Ca
     train(run, run.stats.updates + 5)
 
 
-def test_over_the_closing_evaluation(run: FleetRun, tmp_path: Path) -> None:
+def test_over_the_closing_evaluation(run: FleetLoop, tmp_path: Path) -> None:
     """The policy is the one that was saved."""
     whole = run.save(tmp_path)
     kill_learner(run)
@@ -108,17 +108,17 @@ def test_over_the_closing_evaluation(run: FleetRun, tmp_path: Path) -> None:
         assert np.array_equal(policy[name].numpy(), value)
 
 
-def test_again_and_again(run: FleetRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_again_and_again(run: FleetLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One loss more than it survives ends the run, in one line."""
     assert LEARNER_FAILURES == 3
-    monkeypatch.setattr("cluster.fleet.run.LEARNER_FAILURES", 1)
-    begin_again = FleetRun._begin_again
+    monkeypatch.setattr("cluster.fleet.loop.LEARNER_FAILURES", 1)
+    begin_again = FleetLoop._begin_again
 
-    def doomed(self: FleetRun) -> None:
+    def doomed(self: FleetLoop) -> None:
         begin_again(self)
         kill_learner(self)
 
-    monkeypatch.setattr(FleetRun, "_begin_again", doomed)
+    monkeypatch.setattr(FleetLoop, "_begin_again", doomed)
     run.save(tmp_path)
     kill_learner(run)
     with pytest.raises(LearnerLost, match="a learner was lost 2 times: a learner died or fell silent"):
@@ -129,14 +129,14 @@ def test_over_the_closing_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The command trains on to its end: what it reports was learned, and is what it saved."""
-    save, path = FleetRun.save, tmp_path / "run"
+    save, path = FleetLoop.save, tmp_path / "run"
 
-    def save_and_lose(self: FleetRun, folder: Path) -> Path:
+    def save_and_lose(self: FleetLoop, folder: Path) -> Path:
         if self.failures == 0:
             kill_learner(self)
         return save(self, folder)
 
-    monkeypatch.setattr(FleetRun, "save", save_and_lose)
+    monkeypatch.setattr(FleetLoop, "save", save_and_lose)
     fleet = ["--fleet.learners", "1", "--steps", "400", "--run-dir", str(path)]
     assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
     assert capfd.readouterr().err.count("a learner was lost; going on from the start") == 1
@@ -150,7 +150,7 @@ def test_a_shard_that_is_frozen_over_a_checkpoint(
 ) -> None:
     """It counts as lost: it starts again, empty, and the checkpoint is whole."""
     monkeypatch.setattr("cluster.fleet.checkpoint.SHARD_TIMEOUT", 3.0)
-    run = FleetRun(catch_settings(runners=2, shards=2))
+    run = FleetLoop(catch_settings(runners=2, shards=2))
     try:
         train(run, 5)
         frozen = psutil.Process(process_of(run.algo.shards[0]))

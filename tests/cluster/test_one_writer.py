@@ -14,15 +14,11 @@ from typing import Any
 import psutil
 import pytest
 
-import cluster.cli.gan_sweep
-import cluster.cli.sweep
-from agents.dqn.presets import PRESETS
 from cluster.cli.options import Address
 from cluster.jobs.submission import refuse_two_writers
-from cluster.tuning.gan_tuner import GanSweep
-from cluster.tuning.session import ENDLESS
 from cluster.tuning.sweep import Sweep
-from gan.standard.presets import PRESETS as GAN_PRESETS
+from cluster.tuning.write import OWN
+from cluster.workloads import workload_of
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,
     PATIENCE,
@@ -35,12 +31,10 @@ from tests.cluster.helpers import (
     wait_until,
 )
 from tests.cluster.records import checked_summary, refused, saved
-from training import checkpoint
-from training.files import write_json
-from training.run_dir import RunDir
 from training.settings import changed, to_dict
-from training.settings import changed as changed_gan
-from training.settings import to_dict as gan_dict
+from training.storage import checkpoint
+from training.storage.files import write_json
+from training.storage.run_dir import RunDir
 
 
 @contextmanager
@@ -112,43 +106,38 @@ def test_no_process_of_a_fleet_inherits_the_lock(tmp_path: Path) -> None:
             child.kill()  # they would look for their head for a minute
 
 
-def record_of(workload: str) -> dict[str, Any]:
+def record_of(made_by: str, preset: str) -> dict[str, Any]:
     """What run.json of a run of that command holds."""
-    if workload == "train":
-        return {"preset": "catch", "serial": True, "settings": to_dict(PRESETS["catch"]())}
-    if workload == "gan":
-        return {"workload": workload, "preset": "own", "serial": True, "settings": gan_dict(GAN_PRESETS["own"]())}
-    if workload == "sweep":
-        options: Any = Sweep(settings=changed(PRESETS["catch"](), {"stop.minutes": ENDLESS, "stop.score": None}))
-        more = {"space": {}, "settings": to_dict(options.settings), "serial": False, "preset": "catch"}
-        own = cluster.cli.sweep.OWN
-    else:
-        options, own = (
-            GanSweep(settings=changed_gan(GAN_PRESETS["own"](), {"minutes": ENDLESS})),
-            cluster.cli.gan_sweep.OWN,
-        )
-        more = {"settings": gan_dict(options.settings), "serial": False, "preset": "own"}
-    return {"workload": workload, "sweep": {name: getattr(options, name) for name in own}, **more}
+    work = workload_of(preset)
+    record = {"made_by": made_by, "workload": work.name, "preset": preset, "serial": True}
+    if made_by == "train":
+        return {**record, "settings": to_dict(work.default(preset))}
+    options: Any = Sweep(settings=changed(work.default(preset), work.endless))
+    own = {name: getattr(options, name) for name in OWN}
+    return {**record, "serial": False, "space": {}, "sweep": own, "settings": to_dict(options.settings)}
 
 
-@pytest.mark.parametrize("workload", ["train", "gan", "sweep", "gan-sweep"])
-def test_every_command_that_resumes_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str], workload: str) -> None:
+@pytest.mark.parametrize("made_by", ["train", "sweep"])
+@pytest.mark.parametrize("preset", ["catch", "taxi", "own"])
+def test_every_command_that_resumes_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], made_by: str, preset: str
+) -> None:
     """Before Ray is started, data are loaded or anything is cut back."""
-    run, record = tmp_path / "run", record_of(workload)
+    run, record = tmp_path / "run", record_of(made_by, preset)
     run.mkdir()
     write_json(run / "run.json", record)
     (run / "rounds.csv").write_text("trial,round\n1,")
     before = tree(run)
     with closing(RunDir(run)) as owner:
         owner.claim()
-        said = refused(capsys, workload, record["preset"], "--run-dir", str(run), "--resume")
+        said = refused(capsys, made_by, preset, "--run-dir", str(run), "--resume")
         assert "is in use by a command that still runs" in said
     assert tree(run) == before
     with closing(RunDir(run)) as owner:
         owner.claim()  # whoever was refused holds nothing
 
 
-@pytest.mark.parametrize("arguments", [["train", "catch"], ["train", "taxi"], ["gan", "own"], ["ablation"]])
+@pytest.mark.parametrize("arguments", [["train", "catch"], ["train", "taxi"], ["train", "own"], ["ablation"]])
 def test_two_that_begin_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     """The second is refused, be the first still on its way to its first file."""
     with closing(RunDir(tmp_path / "deep" / "run")) as first:

@@ -16,7 +16,7 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 
-from agents.dqn.serial import SerialRun
+from agents.dqn.serial import SerialLoop
 from agents.playback.game import Moment
 from agents.playback.overlay import Panel
 from agents.playback.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
@@ -24,8 +24,8 @@ from cluster.cli.main import main
 from tests.cluster.helpers import PATIENCE, command, environment
 from tests.cluster.records import refused
 from tests.small_run import small_settings
-from training.run_dir import RunDir
 from training.settings import to_dict
+from training.storage.run_dir import RunDir
 
 ROOT = Path(__file__).parents[2]
 COLOUR = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m")
@@ -86,7 +86,7 @@ def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose games take minutes at their own speed: nobody waits for their end."""
     directory, settings = RunDir(tmp_path_factory.mktemp("long") / "run"), small_settings("pong")
     directory.create({"preset": "pong", "serial": True, "settings": to_dict(settings)})
-    run = SerialRun(settings)
+    run = SerialLoop(settings)
     run.save(directory.checkpoints)
     run.close()
     return directory.path

@@ -83,7 +83,7 @@ def test_what_is_incomplete_or_foreign_gets_one_line(capsys: pytest.CaptureFixtu
         "torn": "torn/summary.json is damaged",
         "scratched": "scratched/curve.csv is damaged",
         "note.log": "left out: note.log holds no run",
-        "gan": "left out: gan is a run of `quarterdeck gan`",
+        "gan": "left out: gan trained digits, which plays no games",
         "nowhere": "left out: nowhere holds no run",
     }.items():
         assert len([told for told in said if line in told]) == 1, name

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from agents.playback.frames_dataset import player_of
 from cluster.cli.main import main
-from cluster.fleet.run import FleetRun
-from cluster.gan_frames import player_of
+from cluster.fleet.loop import FleetLoop
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TIMEOUT, catch_settings, read_json, same_tree, tree
 from tests.cluster.records import checked_summary, refused, saved
-from training import checkpoint
-from training.resume import resume
-from training.run_dir import RunDir
+from training.storage import checkpoint
+from training.storage.resume import resume
+from training.storage.run_dir import RunDir
 
 
 def truncated(file: Path) -> None:
@@ -134,13 +134,13 @@ def test_a_gan_goes_on_from_the_older_checkpoint(
     corners: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, data = tmp_path / "run", copy_corners(corners, tmp_path)
-    begin = ["gan", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), "--images", "160"]
+    begin = ["train", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), "--images", "160"]
     assert main(begin) == 0
-    assert main(["gan", "own", "--run-dir", str(run), "--resume", "--images", "320"]) == 0
+    assert main(["train", "own", "--run-dir", str(run), "--resume", "--images", "320"]) == 0
     older, newest = checkpoint.complete(run / "checkpoints")
     truncated(newest / "arrays.safetensors")
     capsys.readouterr()
-    assert main(["gan", "own", "--run-dir", str(run), "--resume", "--images", "320"]) == 0
+    assert main(["train", "own", "--run-dir", str(run), "--resume", "--images", "320"]) == 0
     one_line(capsys, str(newest), older.name, f"{newest.name}.1.damaged")
     assert [path.name for path in checkpoint.complete(run / "checkpoints")] == [older.name, newest.name]
     assert checkpoint.load(newest)["trainer"]["images"] == 320
@@ -154,7 +154,7 @@ def test_a_fleet_goes_on_from_the_older_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fleet: dict[str, int]
 ) -> None:
     """Parts that shards and learners read in their own processes count, too."""
-    run, directory = FleetRun(catch_settings(**fleet)), RunDir(tmp_path)
+    run, directory = FleetLoop(catch_settings(**fleet)), RunDir(tmp_path)
     try:
         for _ in range(2):
             before = run.stats.updates

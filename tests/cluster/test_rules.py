@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from agents.dqn.check import for_its_world
 from agents.dqn.presets import PRESETS
 from cluster.cli.main import main
-from cluster.cli.train import for_its_world
 from envs import WorldSettings
 from tests.cluster.helpers import TINY_CATCH, read_json
 from tests.cluster.records import refused

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.tuning.snapshots import Snapshots, contents, is_whole, kept_file, mend
+from cluster.tuning.snapshots import Snapshots, contents, is_whole, kept_file, repair
 
 EXPERIMENT = json.dumps({"trial_data": [["{}", "{}"]], "nested": {"a": {"b": 1}}}).encode()
 DRAWS = pickle.dumps({"state": list(range(50)), "name": "a.b."})
@@ -39,7 +39,7 @@ def test_a_torn_state_is_replaced_by_the_last_whole_one(tmp_path: Path, torn: in
     }
     write(storage, newer["experiment"], newer["draws"])
     keeper.on_step_end(2, [])
-    assert mend(storage)
+    assert repair(storage)
     assert set(contents(storage).values()) == {EXPERIMENT, DRAWS}
 
 
@@ -49,7 +49,7 @@ def test_a_whole_state_is_left_alone(tmp_path: Path) -> None:
     Snapshots(storage).on_step_end(1, [])
     newer = EXPERIMENT.replace(b"1", b"2")
     write(storage, newer, DRAWS)
-    assert mend(storage)
+    assert repair(storage)
     assert (storage / "experiment_state-2026.json").read_bytes() == newer
 
 
@@ -57,4 +57,4 @@ def test_without_any_whole_state_there_is_none(tmp_path: Path) -> None:
     storage = tmp_path / "trials"
     write(storage, EXPERIMENT[:9], DRAWS)
     assert not kept_file(storage).exists()
-    assert not mend(storage)
+    assert not repair(storage)

@@ -14,15 +14,16 @@ from agents.dqn.presets import catch
 from agents.dqn.settings import Settings
 from benchmarks.sweep import finished
 from cluster.cli.main import main
-from cluster.settings_file import read_settings
-from cluster.tuning.session import ENDLESS
+from cluster.tuning.plan import spec_of
 from cluster.tuning.space import read_space
 from cluster.tuning.sweep import Sweep, search
+from cluster.workloads import DQN, ENDLESS
 from tests.cluster.helpers import TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.sweeps import started, trial_that_trains
-from training.csv_table import rounds_of, rows_of
-from training.run_dir import RunDir
 from training.settings import changed, flat, from_dict
+from training.settings_file import read_settings
+from training.storage.csv_table import rounds_of, rows_of
+from training.storage.run_dir import RunDir
 
 TINY = {
     "stop.steps": 480,
@@ -134,13 +135,14 @@ def check_the_chosen_settings(run: Path, fresh: Path) -> None:
 def test_every_way_to_search_comes_to_its_end(tmp_path: Path, space: str, scheduler: Any, drawn: Any) -> None:
     """A population trains every trial to its end with values in their ranges; optuna draws what it learns from."""
     settings = changed(catch(), {**TINY, "stop.minutes": ENDLESS})
-    ranges = read_space(space, settings)
+    ranges = read_space(space, settings, DQN.load("search"), DQN.ends)
     options = Sweep(settings=settings, scheduler=scheduler, search=drawn, trials=4, seeds=1, rounds=2, concurrent=2)
     directory = RunDir(tmp_path / "run")
     directory.create({})
-    search(options, ranges, options.plan(serial=True), directory)
+    search(options, ranges, spec_of(options, DQN, "catch", serial=True), 2, directory)
     rows = rounds_of(directory.path / "rounds.csv")
-    assert len({row["trial"] for row in rows}) == 4
+    assert len(rows) == 4 * 2, "the budget is spent, by whatever scheduler"
+    assert len({row["trial"] for row in rows}) == 4 if scheduler == "pbt" else 5
     for row in rows:
         assert 1e-4 <= float(row["learner.learning_rate"]) <= 1e-2
         assert 10 <= int(row["learner.target_period"]) <= 40

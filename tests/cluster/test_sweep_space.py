@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from agents.dqn.presets import PRESETS, catch
+from agents.dqn.presets import catch
 from agents.dqn.settings import Settings
-from cluster.settings_file import OWN, kind_of, read_settings, write_settings
-from cluster.tuning.session import ENDLESS
-from cluster.tuning.space import SPACES, Range, range_of, read_space, require_cloneable
+from cluster.tuning.plan import require_comparable
+from cluster.tuning.space import Range, Space, range_of, read_space, require_cloneable
 from cluster.tuning.sweep import Sweep, scheduler_of
+from cluster.workloads import DQN, ENDLESS, WORKLOADS, workload_of
 from training.settings import changed, flat
+from training.settings_file import OWN, kind_of, read_settings, write_settings
 
 EVERY_WAY = """
 "learner.learning-rate" = {log = [1e-4, 1e-2]}
@@ -36,6 +37,15 @@ choice = ["huber", "squared"]
 """
 
 
+SEARCH = DQN.load("search")
+ENDS = (*DQN.ends, *DQN.in_trials)
+
+
+def space_of(given: str, settings: Settings) -> Space:
+    """A space of deep Q-learning."""
+    return read_space(given, settings, SEARCH, ENDS)
+
+
 def written(folder: Path, text: str) -> str:
     """A space file."""
     (folder / "space.toml").write_text(text)
@@ -44,7 +54,7 @@ def written(folder: Path, text: str) -> str:
 
 def test_a_space_is_written_as_toml_allows(tmp_path: Path) -> None:
     """Quoted, dotted and in tables, with dashes as on the command line; draws have the settings' own types."""
-    space = read_space(written(tmp_path, EVERY_WAY), catch())
+    space = space_of(written(tmp_path, EVERY_WAY), catch())
     assert set(space) == {
         "learner.learning_rate",
         "learner.batch_size",
@@ -54,7 +64,7 @@ def test_a_space_is_written_as_toml_allows(tmp_path: Path) -> None:
         "learner.loss",
     }
     drawn: dict[str, set[Any]] = {name: {r.domain().sample() for _ in range(200)} for name, r in space.items()}
-    assert all(type(value) is kind_of(name) for name in drawn for value in drawn[name])
+    assert all(type(value) is kind_of(Settings, name) for name in drawn for value in drawn[name])
     assert drawn["replay.n_step"] == {1, 2, 3, 4, 5}, "ends included"
     assert drawn["replay.prioritized"] == {True, False}
     assert all(1e-4 <= rate <= 1e-2 for rate in drawn["learner.learning_rate"])
@@ -63,14 +73,20 @@ def test_a_space_is_written_as_toml_allows(tmp_path: Path) -> None:
         assert isinstance(changed(catch(), values), Settings)
 
 
-@pytest.mark.parametrize("name", SPACES)
-@pytest.mark.parametrize("preset", PRESETS)
-def test_our_spaces_fit_our_presets(name: str, preset: str) -> None:
-    assert read_space(name, PRESETS[preset]())
+@pytest.mark.parametrize("preset", [preset for work in WORKLOADS.values() for preset in work.presets])
+def test_our_spaces_fit_our_presets(preset: str) -> None:
+    """Of whatever is trained."""
+    work = workload_of(preset)
+    settings, search = work.default(preset), work.load("search")
+    for name in search.spaces(settings):
+        assert read_space(name, settings, search, (*work.ends, *work.in_trials))
 
 
-def test_our_population_can_be_cloned() -> None:
-    require_cloneable(read_space("population", catch()))
+@pytest.mark.parametrize(("preset", "name"), [("catch", "population"), ("digits", "learning"), ("dcgan", "learning")])
+def test_our_populations_can_be_cloned(preset: str, name: str) -> None:
+    work = workload_of(preset)
+    search = work.load("search")
+    require_cloneable(read_space(name, work.default(preset), search, work.ends), search)
 
 
 @pytest.mark.parametrize(
@@ -104,13 +120,13 @@ def test_our_population_can_be_cloned() -> None:
 def test_an_impossible_space_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     settings = changed(catch(), {"fleet.envs_per_runner": 64, "replay.learning_starts": 100})
     with pytest.raises(ValueError, match=re.escape(said)) as refused:
-        read_space(written(tmp_path, text), settings)
+        space_of(written(tmp_path, text), settings)
     assert "\n" not in str(refused.value).strip()
 
 
 def test_a_space_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(ValueError, match=r"nowhere.toml: no file, and none of learning, exploration"):
-        read_space("nowhere.toml", catch())
+        space_of("nowhere.toml", catch())
 
 
 def test_a_population_changes_only_what_a_clone_can_take() -> None:
@@ -119,14 +135,14 @@ def test_a_population_changes_only_what_a_clone_can_take() -> None:
         ("replay.capacity", {"integer": [5000, 9000]}),
     ):
         with pytest.raises(ValueError, match=f"pbt cannot change {name}"):
-            require_cloneable({name: range_of(name, values)})
+            require_cloneable({name: range_of(name, values, Settings, SEARCH, ENDS)}, SEARCH)
 
 
 @examples(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**31), rounds=st.integers(1, 30))
 def test_mutations_stay_in_their_ranges(seed: int, rounds: int) -> None:
     """However often they are mutated: in range, of their type, and settings that a run takes."""
-    space = read_space("population", catch()) | {"replay.alpha": Range("replay.alpha", "choice", [0.0, 0.6, 1.0])}
+    space = space_of("population", catch()) | {"replay.alpha": Range("replay.alpha", "choice", [0.0, 0.6, 1.0])}
     population: Any = scheduler_of("pbt", space, Path("rounds.csv"), rounds=1, concurrent=1)
     random.seed(seed)
     np.random.seed(seed)
@@ -136,7 +152,7 @@ def test_mutations_stay_in_their_ranges(seed: int, rounds: int) -> None:
         for name, r in space.items():
             low, high = min(r.values), max(r.values)
             assert low <= config[name] <= high
-            assert type(config[name]) is kind_of(name)
+            assert type(config[name]) is kind_of(Settings, name)
         changed(catch(), config)
 
 
@@ -154,9 +170,9 @@ def test_settings_come_back_from_their_file(
     file = tmp_path_factory.mktemp("settings") / "best.toml"
     values = {"learner.learning_rate": rate, "learner.target_period": period, "learner.double": double}
     settings = changed(catch(), {**values, "learner.loss": loss, "seed": 3, "stop.steps": 77})
-    write_settings(file, settings, catch(), "found\nsomewhere")
+    write_settings(file, settings, catch(), DQN.ends, "found\nsomewhere")
     back = read_settings(file, catch())
-    own = {name: flat(catch())[name] for name in OWN}
+    own = {name: flat(catch())[name] for name in (*OWN, *DQN.ends)}
     assert back == changed(settings, own)
 
 
@@ -185,22 +201,10 @@ def test_an_impossible_file_of_settings_is_one_line(tmp_path: Path, text: str, s
         ({"seeds": 0}, "1 or more"),
         ({"scheduler": "pbt", "search": "optuna"}, "leave --search out"),
         ({"rounds": 50_000}, "cannot be trained in 50000 rounds"),
-        ({"gpu": 0.0}, "--gpu"),
+        ({"gpu": -0.1}, "--gpu"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], said: str) -> None:
     settings = changed(catch(), {"stop.minutes": ENDLESS})
     with pytest.raises(ValueError, match=re.escape(said)):
-        Sweep(settings=settings, **options)
-
-
-def test_a_sweep_ends_by_steps() -> None:
-    with pytest.raises(ValueError, match="leave --minutes"):
-        Sweep(settings=catch())
-
-
-def test_a_fleet_with_something_to_share_out_is_no_serial_loop() -> None:
-    settings = changed(catch(), {"stop.minutes": ENDLESS, "fleet.runners": 2})
-    assert Sweep(settings=settings).least_cores() == 3
-    with pytest.raises(ValueError, match="--serial True trains in one process"):
-        Sweep(settings=settings, serial=True)
+        require_comparable(Sweep(settings=settings, **options), DQN)

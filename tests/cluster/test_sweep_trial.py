@@ -11,15 +11,15 @@ import pytest
 from ray.tune.experiment import Trial
 
 from agents.dqn.presets import catch
-from agents.dqn.serial import SerialRun
-from cluster.tuning.results import draw, importance, trials_of
-from cluster.tuning.schedulers import Halving
-from cluster.tuning.space import Range
-from cluster.tuning.trial import Plan, SweepTrial
+from agents.dqn.serial import SerialLoop
+from agents.dqn.settings import Settings
+from agents.dqn.space import SEARCH
+from cluster.tuning.schedulers import ResumableASHA
+from cluster.tuning.trial import SweepTrial, TrialSpec
 from tests.cluster.helpers import same_tree
-from training import checkpoint
-from training.csv_table import append_row, drop_half_row, rounds_of
+from tests.cluster.test_sweep_results import ledger
 from training.settings import changed
+from training.storage import checkpoint
 
 SETTINGS = changed(
     catch(),
@@ -39,17 +39,23 @@ OTHER = {"learner.learning_rate": 3e-4, "learner.target_period": 7, "replay.samp
 Make = Callable[..., SweepTrial]
 
 
-@pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> list[SerialRun]:
-    """Every run that trials build, in order."""
-    built: list[SerialRun] = []
+def spec_of(settings: Settings = SETTINGS, **options: Any) -> TrialSpec:
+    """Trials of three rounds."""
+    usual = {"workload": "dqn", "preset": "catch", "settings": settings, "rounds": 3, "serial": True}
+    return TrialSpec(**{**usual, **options})
 
-    class Watched(SerialRun):
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[SerialLoop]:
+    """Every run that trials build, in order."""
+    built: list[SerialLoop] = []
+
+    class Watched(SerialLoop):
         def close(self) -> None:
             built.append(self)
             super().close()
 
-    monkeypatch.setattr("cluster.tuning.trial.SerialRun", Watched)
+    monkeypatch.setattr("agents.dqn.run.SerialLoop", Watched)
     return built
 
 
@@ -58,10 +64,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Trials outside of Tune."""
     monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(tmp_path / "logs"))
 
-    def trial(config: dict[str, Any], seeds: tuple[int, ...] = (5,)) -> SweepTrial:
+    def trial(config: dict[str, Any], seeds: tuple[int, ...] = (5,), **options: Any) -> SweepTrial:
         class Lone(SweepTrial):
             def setup(self, config: dict[str, Any]) -> None:
-                super().setup(config, Plan(settings=SETTINGS, seeds=seeds, rounds=3, serial=True))
+                super().setup(config, spec_of(seeds=seeds, **options))
 
         return Lone(dict(config))
 
@@ -75,13 +81,13 @@ def saved(trial: SweepTrial, folder: Path) -> str:
     return str(folder)
 
 
-def test_a_score_is_the_mean_of_its_seeds(make: Make, runs: list[SerialRun]) -> None:
+def test_a_score_is_the_mean_of_its_seeds(make: Make, runs: list[SerialLoop]) -> None:
     """Every seed is trained to the same agent steps, and each is a training of its own."""
     result = make(CONFIG, seeds=(5, 6)).train()
     assert [run.settings.seed for run in runs] == [5, 6]
     assert result["score"] == pytest.approx(sum(result["scores"]) / 2)
-    assert {run.stats.agent_steps for run in runs} == {result["agent_steps"]}
-    assert 120 <= result["agent_steps"] < 120 + 4 * 8
+    assert {run.stats.agent_steps for run in runs} == {result["now"]}
+    assert 120 <= result["now"] < 120 + 4 * 8
     online = [run.learner.state()["online"] for run in runs]
     assert any((online[0][name] != online[1][name]).any() for name in online[0])
     assert result["settings"] == CONFIG
@@ -89,7 +95,7 @@ def test_a_score_is_the_mean_of_its_seeds(make: Make, runs: list[SerialRun]) -> 
 
 
 @pytest.mark.parametrize("reused", [True, False])
-def test_a_clone_trains_with_its_own_settings(make: Make, runs: list[SerialRun], tmp_path: Path, reused: bool) -> None:
+def test_a_clone_trains_with_its_own_settings(make: Make, runs: list[SerialLoop], tmp_path: Path, reused: bool) -> None:
     """It takes over networks, replay and clocks of its donor, and not one of its settings."""
     donor = make(CONFIG)
     donor.train()
@@ -133,43 +139,33 @@ def test_a_trial_that_comes_back_goes_on_bit_for_bit(make: Make, tmp_path: Path)
 def test_a_fleet_reserves_a_place_for_each_of_its_actors() -> None:
     """Main process, runners, learner actors: one bundle each, and a GPU's share for who trains on one."""
     fleet = changed(SETTINGS, {"fleet.runners": 3, "fleet.shards": 1, "fleet.learners": 1})
-    plan = Plan(settings=fleet, seeds=(0,), rounds=1, serial=False)
-    assert plan.bundles() == [{"CPU": 1}] * 5
-    assert Plan(settings=SETTINGS, seeds=(0,), rounds=1, serial=True, gpu=0.5).bundles() == [{"CPU": 1, "GPU": 0.5}]
+    assert spec_of(fleet, seeds=(0,), serial=False).bundles() == [{"CPU": 1}] * 5
+    assert spec_of(seeds=(0,), gpu=0.5).bundles() == [{"CPU": 1, "GPU": 0.5}]
 
 
-def ledger(folder: Path, rows: list[tuple[str, int, float, float]]) -> Path:
-    """A table of (trial, round, score, rate)."""
-    table = folder / "rounds.csv"
-    columns = ("trial", "round", "score", "agent_steps", "learner.learning_rate")
-    for trial, number, score, rate in rows:
-        append_row(table, columns, dict(zip(columns, (trial, number, score, 100 * number, rate), strict=True)))
-    return table
-
-
-def test_the_winner_has_trained_to_the_end(tmp_path: Path) -> None:
-    """Not one that was stopped with a better score, nor by a score of an earlier round."""
-    table = ledger(
-        tmp_path,
-        [("a", 1, 9.0, 1e-3), ("b", 1, 1.0, 1e-3), ("b", 2, 3.0, 1e-3), ("c", 1, 8.0, 1e-3), ("c", 2, 2.0, 1e-3)],
-    )
-    assert [row["trial"] for row in trials_of(rounds_of(table))] == ["b", "c", "a"]
-
-
-def test_a_half_written_row_is_forgotten(tmp_path: Path) -> None:
-    table = ledger(tmp_path, [("a", 1, 9.0, 1e-3)])
-    with table.open("a") as out:
-        out.write("b,1,0.")
-    drop_half_row(table)
-    append_row(table, ("trial", "round"), {"trial": "c", "round": 1})
-    assert [row["trial"] for row in rounds_of(table)] == ["a", "c"]
+@pytest.mark.parametrize("stop_diverged", [True, False])
+def test_a_configuration_that_diverges_leaves_a_row_and_is_not_tried_again(
+    make: Make, tmp_path: Path, stop_diverged: bool
+) -> None:
+    """It has the worst score there is, which is finite; in a population it goes on, for a donor's clone to replace."""
+    trial = make({**CONFIG, "learner.learning_rate": 1e30}, seeds=(5, 6), stop_diverged=stop_diverged)
+    for _ in range(2):
+        result = trial.train()
+        assert (result["score"], result["diverged"], result["done"]) == (SEARCH.metric.worst, 1, stop_diverged)
+    trial.load_checkpoint(saved(trial, tmp_path / "sick"))
+    assert trial.train()["diverged"] == 1
+    donor = make(CONFIG, seeds=(5, 6))
+    donor.train()
+    assert trial.reset(dict(CONFIG))
+    trial.load_checkpoint(saved(donor, tmp_path / "donor"))
+    assert trial.train()["diverged"] == 0
 
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_halving_goes_on_judging_after_an_interruption(tmp_path: Path, resumed: bool) -> None:
     """The third trial is worse than both before it: it stops, whether or not the sweep was killed before it came."""
     table = ledger(tmp_path, [("a", 1, 5.0, 1e-3), ("b", 1, 4.0, 1e-3)])
-    first = Halving(table, 9)
+    first = ResumableASHA(table, 9)
     first.set_search_properties("score", "max")
     trials = {name: trial(name, done=True) for name in "ab"}
     for name, score in (("a", 5.0), ("b", 4.0)):
@@ -177,7 +173,7 @@ def test_halving_goes_on_judging_after_an_interruption(tmp_path: Path, resumed: 
         first.on_trial_result(None, trials[name], {"training_iteration": 1, "score": score})
     judge = first
     if resumed:
-        judge = Halving(table, 9)
+        judge = ResumableASHA(table, 9)
         judge.set_search_properties("score", "max")
         for old in trials.values():
             judge.on_trial_add(None, old)
@@ -188,31 +184,3 @@ def test_halving_goes_on_judging_after_an_interruption(tmp_path: Path, resumed: 
 def trial(name: str, *, done: bool) -> Any:
     """What a scheduler looks at."""
     return SimpleNamespace(trial_id=name, last_result={"training_iteration": 1} if done else {}, status=Trial.RUNNING)
-
-
-def test_what_matters_is_seen(tmp_path: Path) -> None:
-    """Scores that follow one setting alone give it the importance; too few trials give none; the picture is drawn."""
-    space = {
-        "learner.learning_rate": Range("learner.learning_rate", "log", [1e-4, 1e-2]),
-        "replay.n_step": Range("replay.n_step", "integer", [1, 5]),
-        "learner.double": Range("learner.double", "choice", [False, True]),
-    }
-    rows = [
-        {
-            "trial": f"t{index}",
-            "round": "1",
-            "agent_steps": "100",
-            "score": str(float(index // 8)),
-            "learner.learning_rate": str(1e-4 * 100 ** (index / 31)),
-            "replay.n_step": str(1 + index % 5),
-            "learner.double": str(index % 3 == 0),
-        }
-        for index in range(32)
-    ]
-    found = importance(rows, space)
-    assert found.keys() == space.keys()
-    assert found["learner.learning_rate"] > 0.8
-    assert sum(found.values()) == pytest.approx(1.0, abs=0.05)
-    assert importance(rows[:3], space) == {}
-    draw(tmp_path / "sweep.png", rows, space, "a title")
-    assert (tmp_path / "sweep.png").stat().st_size > 10_000

@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 import ray
 
-from agents.tabular.q_learning import taxi
-from agents.tabular.run import TABULAR_PRESETS
-from cluster.cli import gan_sweep
+from agents.tabular import settings as tabular
+from cluster import workloads
 from cluster.cli.ablation import _ablate
 from cluster.cli.commands import COMMANDS
 from cluster.cli.main import main
 from cluster.tuning.ablation_settings import Ablation, lecture
-from cluster.tuning.session import ray_for_tune
+from cluster.tuning.tuner import ray_for_tune
 from tests.cluster.helpers import read_json
 from tests.cluster.test_one_writer import record_of
-from training.files import write_json
-from training.run_dir import RunDir
+from training.storage.files import write_json
+from training.storage.run_dir import RunDir
 
 
 @pytest.mark.ray
@@ -47,7 +46,7 @@ def test_a_resumed_gan_sweep_drops_the_half_row(tmp_path: Path, monkeypatch: pyt
     """Of the kill before; the next row begins a line."""
     run = tmp_path / "run"
     run.mkdir()
-    write_json(run / "run.json", record_of("gan-sweep"))
+    write_json(run / "run.json", record_of("sweep", "own"))
     (run / "rounds.csv").write_text("trial,round\na,1\na,2")
 
     @contextmanager
@@ -56,14 +55,15 @@ def test_a_resumed_gan_sweep_drops_the_half_row(tmp_path: Path, monkeypatch: pyt
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(gan_sweep, "prepared", lambda *_: None)
-    monkeypatch.setattr(gan_sweep, "ray_for_tune", seen)
-    assert main(["gan-sweep", "own", "--run-dir", str(run), "--resume"]) == 130
+    monkeypatch.setattr("cluster.gan_images.shared", lambda *_: None)
+    monkeypatch.setattr("cluster.cli.sweep.ray_for_tune", seen)
+    assert main(["sweep", "own", "--run-dir", str(run), "--resume"]) == 130
 
 
 def test_a_table_is_recorded_under_its_own_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(COMMANDS, "train", COMMANDS["train"]._replace(presets=("taxi", "cab")))
-    monkeypatch.setitem(TABULAR_PRESETS, "cab", taxi)
+    monkeypatch.setitem(workloads.WORKLOADS, "table", workloads.TABLE._replace(presets=("taxi", "cab")))
+    monkeypatch.setitem(tabular.PRESETS, "cab", tabular.taxi)
     run = tmp_path / "run"
     assert main(["train", "cab", "--steps", "2000", "--report-every", "1000", "--run-dir", str(run)]) == 0
     assert read_json(run / "run.json")["preset"] == "cab"

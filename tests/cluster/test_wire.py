@@ -57,19 +57,19 @@ def test_a_cluster_without_gpus_is_never_trained_on_silently(
     monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": float(gpus)})
     monkeypatch.setattr(placement.torch.cuda, "device_count", lambda: here)
     with pytest.raises(ValueError, match=r"--learner\.device cpu"):
-        placement.settled_device("auto", learners)
-    assert placement.settled_device("cpu", learners) == "cpu"
-    assert placement.settled_device("cuda", learners) == "cuda", "GPU nodes may still come"
+        placement.resolve_device("auto", learners)
+    assert placement.resolve_device("cpu", learners) == "cpu"
+    assert placement.resolve_device("cuda", learners) == "cuda", "GPU nodes may still come"
 
 
 def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": 2.0})
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert placement.settled_device("auto", 2) == "cuda"
+    assert placement.resolve_device("auto", 2) == "cuda"
     monkeypatch.delenv("RAY_ADDRESS")
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(placement.torch.cuda, "is_available", lambda there=there: there)
-        assert placement.settled_device("auto", 0) == device
+        assert placement.resolve_device("auto", 0) == device
 
 
 def test_missing_roles_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

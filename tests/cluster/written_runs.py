@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from agents.curve import COLUMNS
 from agents.dqn.presets import PRESETS
 from agents.evaluation.evaluate import Scores
 from agents.evaluation.protocol import protocol_name, protocol_rules
 from envs.base import WorldSettings
-from training.curve import COLUMNS
-from training.run_dir import RunDir
 from training.settings import to_dict
+from training.storage.run_dir import RunDir
 
 Point = tuple[int, float | None, float | None, float | None]  # frames, all_lanes, low_epsilon, evaluation
 CURVE: tuple[Point, ...] = ((400, None, None, None), (1_000_000, -20.0, -19.0, None), (2_000_000, -4.0, -2.0, 3.5))
@@ -60,7 +60,7 @@ def write_run(
     directory.create({"preset": preset, "serial": False, "settings": settings, "commit": commit})
     with directory.curve_csv.open("w", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(COLUMNS)
+        writer.writerow(("seconds", "agent_steps", *COLUMNS))
         writer.writerows([at / 1e5, at // 4, at, at // 100, *games] for at, *games in curve)
     checkpoint = str(path / "checkpoints" / "agent_steps-000000500000")
     judged = None if scores is None else evaluation_of(path, game, scores, "classic")

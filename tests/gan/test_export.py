@@ -16,7 +16,7 @@ from gan.samples.pictures import beside_nearest, fixed_grid, great_circle, grid,
 from gan.samples.sampling import sample
 from gan.standard.trainer import Trainer
 from tests.gan.small import tiny
-from training.files import write_gif, write_png
+from training.storage.files import gif, png, write_bytes
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_walk_is_closed_and_moves_in_small_steps(trainer: Trainer, tmp_path: P
     steps = [np.abs(a.astype(int) - b).mean() for a, b in zip(frames, [*frames[1:], frames[0]], strict=True)]
     assert min(steps) > 0
     assert max(steps) < 10 * min(steps) + 5
-    write_gif(tmp_path / "walk.gif", frames)
+    write_bytes(tmp_path / "walk.gif", gif(frames))
     with Image.open(tmp_path / "walk.gif") as image:
         assert (image.n_frames, image.size) == (12, (34, 34))  # type: ignore[attr-defined]
 
@@ -106,6 +106,6 @@ def test_fakes_stand_above_their_nearest_images(corners: Images, tmp_path: Path)
     assert picture.shape == (17, 17, 3)
     np.testing.assert_array_equal(picture[9:, :8, 0], train[30, 0])
     np.testing.assert_array_equal(picture[9:, 9:, 0], train[7, 0])
-    write_png(tmp_path / "near.png", picture)
+    write_bytes(tmp_path / "near.png", png(picture))
     with Image.open(tmp_path / "near.png") as image:
         assert image.size == (34, 34)

@@ -16,7 +16,7 @@ from gan.data.images import Images, to_float
 from gan.samples.sampling import sample
 from gan.standard.trainer import Trainer
 from tests.gan.small import leaves, same, tiny
-from training import checkpoint
+from training.storage import checkpoint
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},

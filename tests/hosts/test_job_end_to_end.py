@@ -13,7 +13,7 @@ from tests.cluster.helpers import TIMEOUT, read_json, wait_until
 from tests.cluster.records import checked_summary, learns, saved, scalars
 from tests.hosts.hosts import ROOT, Host, Lab
 from tests.hosts.ray_hosts import RayHosts
-from training.provenance import commit_of
+from training.storage.provenance import commit_of
 
 ROLES = ("rollout", "replay", "learner")
 FLEET = ["--fleet.runners=2", "--fleet.shards=2", "--fleet.learners=1", "--fleet.roles"]

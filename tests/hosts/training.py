@@ -14,7 +14,7 @@ import psutil
 from tests.cluster.helpers import PATIENCE, TINY_CATCH, wait_until
 from tests.hosts.hosts import Host
 from tests.hosts.ray_hosts import RayHosts
-from training import checkpoint
+from training.storage import checkpoint
 
 SETTINGS = [
     *TINY_CATCH,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,23 +40,30 @@ def write_text(file: Path, text: str) -> None:
         part.write_text(text)
 
 
+def write_bytes(file: Path, data: bytes) -> None:
+    """Write bytes."""
+    with whole(file) as part:
+        part.write_bytes(data)
+
+
 def write_json(file: Path, value: dict[str, Any]) -> None:
     """Write an object as JSON."""
     write_text(file, json.dumps(value, indent=2) + "\n")
 
 
-def write_png(file: Path, picture: Picture, scale: int = 2) -> None:
-    """Write a picture, every pixel `scale` pixels wide."""
-    with whole(file) as part:
-        enlarged(picture, scale).save(part)
+def png(picture: Picture, scale: int = 2) -> bytes:
+    """A picture as a file, every pixel `scale` pixels wide."""
+    out = io.BytesIO()
+    enlarged(picture, scale).save(out, "PNG")
+    return out.getvalue()
 
 
-def write_gif(file: Path, pictures: list[Picture], frames_per_second: float = 12.0, scale: int = 2) -> None:
-    """Write an endless animation."""
-    images = [enlarged(picture, scale) for picture in pictures]
+def gif(pictures: Sequence[Picture], frames_per_second: float = 12.0, scale: int = 2) -> bytes:
+    """An endless animation as a file."""
+    images, out = [enlarged(picture, scale) for picture in pictures], io.BytesIO()
     duration = round(1000 / frames_per_second)
-    with whole(file) as part:
-        images[0].save(part, save_all=True, append_images=images[1:], duration=duration, loop=0)
+    images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
+    return out.getvalue()
 
 
 def enlarged(picture: Picture, scale: int) -> Image.Image:

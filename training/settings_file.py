@@ -8,20 +8,20 @@ import json
 import tomllib
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from agents.dqn.settings import Settings
-from training.files import write_text
 from training.settings import WORDS, changed, flat
+from training.storage.files import write_text
 
-# A run's own, not the recipe's: a file of settings leaves them to whoever uses it.
-OWN = ("seed", "checkpoint_minutes", "stop.steps", "stop.minutes", "stop.score")
+# A run's own like its ends, not the recipe's: a file of settings leaves them to whoever uses it.
+OWN = ("seed", "checkpoint_minutes")
+T = TypeVar("T")
 
 
-def _kinds() -> dict[str, Any]:
-    """The type of every setting by its dotted name."""
+def kinds_by_name(settings: type[Any]) -> dict[str, Any]:
+    """The type of every setting of a class by its dotted name."""
     kinds: dict[str, Any] = {}
-    for name, kind in get_type_hints(Settings).items():
+    for name, kind in get_type_hints(settings).items():
         if dataclasses.is_dataclass(kind):
             kinds |= {f"{name}.{key}": value for key, value in get_type_hints(kind).items()}
         else:
@@ -29,34 +29,32 @@ def _kinds() -> dict[str, Any]:
     return kinds
 
 
-KINDS = _kinds()
-
-
-def kind_of(name: str) -> type:
+def kind_of(settings: type[Any], name: str) -> type:
     """bool, int, float or str.
 
     Raises:
         ValueError: no setting has that name.
     """
-    if name not in KINDS:
-        close = difflib.get_close_matches(name, KINDS, n=2) or [
-            known for known in KINDS if known.rpartition(".")[2] == name.rpartition(".")[2]
+    known = kinds_by_name(settings)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=2) or [
+            other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2]
         ]
         hint = f"did you mean {' or '.join(close)}?" if close else "train PRESET --dry-run lists them all"
         raise ValueError(f"no setting is called {name!r}: {hint}")
-    kind = KINDS[name]
+    kind = known[name]
     if isinstance(kind, UnionType):  # float | None
         kind = next(part for part in get_args(kind) if part is not NoneType)
     return str if get_origin(kind) is Literal else kind
 
 
-def checked(name: str, value: Any) -> Any:
+def checked(settings: type[Any], name: str, value: Any) -> Any:
     """`value` as the setting's own type; a whole number may stand for another.
 
     Raises:
         ValueError: the name is unknown, or the value of another type.
     """
-    kind = kind_of(name)
+    kind = kind_of(settings, name)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
@@ -64,9 +62,9 @@ def checked(name: str, value: Any) -> Any:
     return value
 
 
-def parsed(name: str, text: str) -> Any:
+def parsed(settings: type[Any], name: str, text: str) -> Any:
     """A setting's value from the text that a table holds."""
-    kind = kind_of(name)
+    kind = kind_of(settings, name)
     return text == "True" if kind is bool else kind(text)
 
 
@@ -96,7 +94,7 @@ def read_toml(path: Path, leaf: Any = lambda value: False) -> dict[str, Any]:
         raise ValueError(f"{path} is no TOML: {error}") from None
 
 
-def read_settings(path: Path, settings: Settings) -> Settings:
+def read_settings(path: Path, settings: T) -> T:
     """`settings` with those of the file in them.
 
     Raises:
@@ -104,15 +102,15 @@ def read_settings(path: Path, settings: Settings) -> Settings:
     """
     values = read_toml(path)
     try:
-        return changed(settings, {name: checked(name, value) for name, value in values.items()})
+        return changed(settings, {name: checked(type(settings), name, value) for name, value in values.items()})
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def write_settings(path: Path, settings: Settings, preset: Settings, comment: str) -> None:
+def write_settings(path: Path, settings: Any, preset: Any, ends: tuple[str, ...], comment: str) -> None:
     """All in which `settings` differ from the preset, but what is a run's own; `comment` may have several lines."""
-    before = flat(preset)
-    own = {name: value for name, value in flat(settings).items() if value != before[name] and name not in OWN}
+    before, left = flat(preset), (*OWN, *ends)
+    own = {name: value for name, value in flat(settings).items() if value != before[name] and name not in left}
     lines = [f"# {line}" for line in comment.splitlines()]
     lines += [f'"{name}" = {json.dumps(value)}' for name, value in own.items()]
     write_text(path, "\n".join(lines) + "\n")

@@ -13,9 +13,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from training.curve import cut_curve
-from training.files import part_of, write_json
-from training.locks import lock
+from training.storage.curve import cut_curve
+from training.storage.files import part_of, write_json
+from training.storage.locks import lock
+from training.storage.older import in_todays_words
 
 MARKER = "run.json"
 
@@ -29,7 +30,7 @@ class RunDir:
         self.tensorboard = path / "tensorboard"
         self.curve_csv, self.curve_png = path / "curve.csv", path / "curve.png"
         self.summary = path / "summary.json"
-        self.generator, self.pictures = path / "generator", path / "pictures"  # of a GAN
+        self.generator, self.pictures = path / "generator", path / "pictures"  # the latter named by the run's clock
         self._held: int | None = None  # the locked run.json, once this process may write here
         self._made: list[Path] = []  # folders that are here only for the sake of a run that is still to begin
 
@@ -107,16 +108,19 @@ class RunDir:
         os.close(self._held)
         self._held = None
 
-    def rewind(self, agent_steps: int) -> None:
-        """Drop what a run that was killed left beyond its checkpoint at `agent_steps`, and all that is half-written."""
+    def rewind(self, now: int) -> None:
+        """Drop what a killed run left beyond its checkpoint at `now` on its clock, and all that is half-written."""
         for file in (self.path / MARKER, self.summary, self.curve_csv, self.curve_png):
             part_of(file).unlink(missing_ok=True)
         for part in self.checkpoints.glob("agent_steps-*.part"):
             shutil.rmtree(part)
         if self.curve_csv.exists():
-            cut_curve(self.curve_csv, agent_steps)
+            cut_curve(self.curve_csv, now)
+        for file in self.pictures.glob("*.png"):
+            if not file.stem.isdecimal() or int(file.stem) > now:
+                file.unlink()
 
-    def record(self, workload: str = "train") -> dict[str, Any]:
+    def record(self, made_by: str = "train") -> dict[str, Any]:
         """What `create` was given.
 
         Raises:
@@ -124,19 +128,20 @@ class RunDir:
         """
         try:
             record: dict[str, Any] = json.loads((self.path / MARKER).read_text())
-            whole = {"preset", "serial", "settings"} <= record.keys()
+            whole = {"preset", "serial", "settings"} <= record.keys() and isinstance(record["settings"], dict)
         except (OSError, ValueError, AttributeError):
             whole = False
         if not whole:
-            raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck {workload}` made")
-        made_by = record.get("workload", "train")
-        if made_by != workload:
-            raise ValueError(f"{self.path} is a run of `quarterdeck {made_by}`: `quarterdeck {workload}` makes others")
+            raise ValueError(f"{self.path} holds no run: give a directory that `quarterdeck {made_by}` made")
+        record = in_todays_words(record)
+        if record["made_by"] != made_by:
+            other = record["made_by"]
+            raise ValueError(f"{self.path} is a run of `quarterdeck {other}`: `quarterdeck {made_by}` makes others")
         return record
 
 
 def default_run_dir(preset: str, env: str, seed: int) -> Path:
-    """runs/PRESET-GAME-sSEED, with a number where that is taken."""
+    """runs/PRESET-ENV-sSEED, with a number where that is taken."""
     game = env.rsplit("/", 1)[-1].removesuffix("-v5").lower()
     name = f"{preset}-s{seed}" if game == preset else f"{preset}-{game}-s{seed}"
     taken = {path.name for path in Path("runs").glob(f"{name}*")}

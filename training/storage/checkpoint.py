@@ -19,7 +19,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from training.array_file import read_array, write_array
+from training.storage.array_file import read_array, write_array
 
 FORMAT = 2
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own

@@ -1,4 +1,4 @@
-"""A fleet run: Ray, the algorithm and the evaluation beside it, with the same face as `agents.dqn.serial.SerialRun`."""
+"""A fleet loop: Ray, the algorithm and the evaluation beside it, with the face of `agents.dqn.serial.SerialLoop`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TypeVar
 import ray
 
 from agents.acting.policy import Actor
+from agents.dqn.run import DqnRun
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import policy_of
 from cluster.connect import processes_of, start_ray
@@ -18,19 +19,20 @@ from cluster.errors import LearnerLost
 from cluster.fleet import placement
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import EvaluationBeside
-from training import checkpoint
 from training.messages import say
+from training.settings import to_dict
+from training.storage import checkpoint
 
 LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not mend
 T = TypeVar("T")
 
 
-class FleetRun:
+class FleetLoop:
     """The distributed loop behind four verbs: step, save, load, close."""
 
     def __init__(self, settings: Settings) -> None:
         self.connected = start_ray(processes_of(settings))
-        device = placement.settled_device(settings.learner.device, settings.fleet.learners)
+        device = placement.resolve_device(settings.learner.device, settings.fleet.learners)
         self.settings = replace(settings, learner=replace(settings.learner, device=device))
         if lacking := placement.missing(settings):
             say(lacking)
@@ -136,3 +138,21 @@ class FleetRun:
         self.stop()
         if self.connected:
             ray.shutdown()
+
+
+def make_run(settings: Settings, preset: str, folder: Path) -> DqnRun:
+    """Deep Q-learning by a fleet, on the cluster that is connected or one of its own."""
+    return DqnRun(FleetLoop(settings), settings, preset, serial=False)
+
+
+def bundles(settings: Settings) -> list[dict[str, float]]:
+    """What a fleet reserves: its main process, then one bundle for every actor that takes a core."""
+    logging.getLogger("ray.rllib").setLevel(logging.ERROR)
+    request = Quarterdeck.default_resource_request({"settings": to_dict(settings)})
+    return [{name: amount for name, amount in bundle.items() if amount} for bundle in request.bundles]
+
+
+def shares_out(settings: Settings) -> bool:
+    """Whether there is something that only a fleet does."""
+    fleet = settings.fleet
+    return fleet.runners > 1 or fleet.shards > 0 or fleet.learners > 0

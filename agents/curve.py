@@ -1,20 +1,16 @@
-"""The learning curve as a picture."""
+"""The learning curve of an agent: its table's columns, and the table as a picture."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
-import matplotlib
+from training.storage.curve import save_figure
 
-from training.files import whole, write_text
-
-matplotlib.use("Agg")
-COLUMNS = ("seconds", "agent_steps", "frames", "updates", "all_lanes", "low_epsilon", "evaluation")
+COLUMNS = ("frames", "updates", "all_lanes", "low_epsilon", "evaluation")  # behind the seconds and the agent steps
 
 
-def draw_curve(table: Path, picture: Path, env: str, seed: int) -> None:
+def draw_curve(table: Path, picture: Path, title: str) -> None:
     """Scores over agent steps, minutes on the upper edge, from the rows that a session wrote."""
     from matplotlib import pyplot
 
@@ -30,7 +26,7 @@ def draw_curve(table: Path, picture: Path, env: str, seed: int) -> None:
         points = [(int(row["agent_steps"]), float(row[column])) for row in rows if row[column]]
         if points:
             axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line)
-    axes.set(xlabel="agent steps", ylabel="raw score", title=f"{env}, seed {seed}")
+    axes.set(xlabel="agent steps", ylabel="raw score", title=title)
     if rows and axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right")
         minutes = [float(row["seconds"]) / 60 for row in rows]
@@ -39,19 +35,3 @@ def draw_curve(table: Path, picture: Path, env: str, seed: int) -> None:
         upper.set_xlabel("minutes, at the mean rate")
     axes.grid(alpha=0.3)
     save_figure(figure, picture, dpi=120)
-
-
-def save_figure(figure: Any, picture: Path, *, dpi: int = 100) -> None:
-    """Write a picture whole or not at all, and free the figure."""
-    from matplotlib import pyplot
-
-    with whole(picture) as part:
-        figure.savefig(part, dpi=dpi)
-    pyplot.close(figure)
-
-
-def cut_curve(table: Path, agent_steps: int) -> None:
-    """Keep the rows up to `agent_steps`. A run that was killed has written more, and perhaps half of a last one."""
-    rows = [row for row in table.read_text().splitlines(keepends=True) if row.endswith("\n")]
-    kept = rows[:1] + [row for row in rows[1:] if int(row.split(",")[1]) <= agent_steps]
-    write_text(table, "".join(kept))

@@ -17,11 +17,10 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from cluster.connect import ray_for
-from cluster.tuning.snapshots import mend
+from cluster.tuning.snapshots import repair
 from training.interrupt import Interrupt
 
 RETRIES = 3  # of a trial whose process or node died
-ENDLESS = 1e9  # minutes: a sweep's trials end by what they have trained, or its schedulers could not compare them
 
 
 class TuneInterrupt(Interrupt):
@@ -52,14 +51,14 @@ def folder_of(trial: Trial) -> str:
     return str(trial.trial_id)
 
 
-def fitted(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, resume: bool) -> tune.ResultGrid:
+def run_tuner(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, resume: bool) -> tune.ResultGrid:
     """Run the sweep whose trials lie in `storage`, or what is left of it."""
     # Written down at once what has happened: a sweep that is killed repeats nothing that was done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0.5")
     for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of them is in the tables
     with redirect_stdout(sys.stderr):  # Tune's words are progress, not results
-        if resume and mend(storage):
+        if resume and repair(storage):
             return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
         shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
         return make().fit()

@@ -11,9 +11,6 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from agents.dqn.settings import Settings
-from agents.dqn.stats import RunStats
-
 PLAIN_SECONDS = 30.0  # between two lines where the output is no terminal
 
 
@@ -44,34 +41,13 @@ class LiveLine:
             self.printed = time.monotonic()
 
 
-class Display(LiveLine):
-    """A deep Q-learning run on its way to whichever end comes first: steps or minutes."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings.world.env)
-        self.stop = settings.stop
-
-    def update(self, stats: RunStats, scalars: dict[str, float], *, seconds: float, rate: float) -> None:
-        """Show the newest figures. Scores are those of the lanes at low epsilon, else of all."""
-        name = "low_epsilon" if stats.greedy else "all_lanes"
-        score = scalars.get(f"score_while_training/{name}")
-        done = min(max(stats.agent_steps / self.stop.steps, seconds / (60 * self.stop.minutes)), 1.0)
-        left = min((self.stop.steps - stats.agent_steps) / max(rate, 1e-9), 60 * self.stop.minutes - seconds)
-        shown = "no game over yet" if score is None else f"score {score:.1f}"
-        line = (
-            f"{stats.agent_steps:,} steps  {rate:,.0f}/s  {shown}  "
-            f"epsilon {scalars['acting/epsilon_mean']:.3f}  {clock(seconds)} gone, {clock(max(left, 0))} left at most"
-        )
-        self.show(done, line)
-
-    @staticmethod
-    @contextmanager
-    def evaluation(episodes: int) -> Iterator[Callable[[int], None]]:
-        """A bar over the games of an evaluation."""
-        console = Console(stderr=True)
-        with Progress(console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task("evaluation", total=episodes)
-            yield lambda done: progress.update(task, completed=done)
+@contextmanager
+def evaluation_bar() -> Iterator[Callable[[float], None]]:
+    """A bar over an evaluation; it is told the share that lies behind, 0..1."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("evaluation", total=1.0)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def clock(seconds: float) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from training.curve import save_figure
+from training.storage.curve import save_figure
 
-SCORES = ("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "fd_floor")
-COLUMNS = ("seconds", "images", *SCORES)
+COLUMNS = ("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "fd_floor")
 
 
 def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: float | None, title: str) -> None:

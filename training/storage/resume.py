@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from training import checkpoint
 from training.messages import say
-from training.run_dir import RunDir
+from training.storage import checkpoint
+from training.storage.run_dir import RunDir
 
 T = TypeVar("T")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -21,7 +21,7 @@ def read_newest(directory: RunDir, read: Callable[[Path], T]) -> tuple[Path, T]:
     """The newest checkpoint that `read` can read, and what it made of it; says so where that is not the last one.
 
     Raises:
-        training.checkpoint.CheckpointError: there is none, or none is whole.
+        training.storage.checkpoint.CheckpointError: there is none, or none is whole.
     """
     path, found, left = checkpoint.read_newest(directory.checkpoints, read)
     for why in left.values():
@@ -33,7 +33,7 @@ def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | Non
     """`read_newest` for whoever will write the next one: damaged checkpoints are put aside. None if none was written.
 
     Raises:
-        training.checkpoint.CheckpointError: none is whole; all lie where they lay.
+        training.storage.checkpoint.CheckpointError: none is whole; all lie where they lay.
     """
     if not checkpoint.complete(directory.checkpoints):
         return None

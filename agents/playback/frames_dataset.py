@@ -1,4 +1,4 @@
-"""Frames of games as images for a GAN: rendered by our own worlds, with random play or with a run's policy."""
+"""Frames of games as a data set: rendered by our own worlds, with random play or with a run's policy."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from agents.acting.exploration import epsilon_greedy
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import policy_of
 from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.saved_policy import dqn_settings
 from envs import World, WorldSettings, make_world
 from envs.atari import game_name
-from gan.data.images import DataSettings, Images, load
-from training import checkpoint
-from training.resume import read_newest
-from training.run_dir import MARKER, RunDir
-from training.settings import from_dict
+from training.storage import checkpoint
+from training.storage.resume import read_newest
+from training.storage.run_dir import MARKER, RunDir
 
-SOURCE = "game:"  # of data.source: a world's name, or the directory of a run whose policy plays
 RECIPE = "1"  # counts up when anything about the rendering below changes
 FRAMES = 6_000
 LANES = 24  # games at once
@@ -52,24 +50,21 @@ class Player:
         return hashlib.sha256(f"{self.rules} {self.checkpoint} {RECIPE}".encode()).hexdigest()[:12]
 
 
-def images_of(settings: DataSettings, cache: Path) -> Images:
-    """The images that the settings name, those of games included; frames are rendered once and kept in `cache`.
+def frames_file(name: str, cache: Path) -> Path:
+    """An npz file of the frames of the world or run called `name`, rendered once and kept in `cache`.
 
     Raises:
-        ValueError: they are not there or unusable; the message names the mend.
+        ValueError: there is no such world or checkpoint, or its frames are no pictures.
     """
-    if not settings.source.startswith(SOURCE):
-        return load(settings)
-    name = settings.source.removeprefix(SOURCE)
     player = player_of(name)
     file = cache / f"{Path(name).name}-{player.key()}.npz"
     if not file.exists():
         x, group = render(player)
         cache.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
+        part = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")  # two processes may render it at once
         np.savez_compressed(part, x=x, group=group)
         part.replace(file)
-    return replace(load(replace(settings, source=str(file))), name=name)
+    return file
 
 
 def player_of(name: str) -> Player:
@@ -81,10 +76,7 @@ def player_of(name: str) -> Player:
     player = Player(WorldSettings(env=name))
     if (Path(name) / MARKER).exists():
         directory = RunDir(Path(name))
-        recorded = directory.record()["settings"]
-        if "network" not in recorded:
-            raise ValueError(f"{name} is a run of a table, which sees no pictures: name a run of a deep Q-network")
-        settings: Settings = from_dict(Settings, recorded)
+        settings = dqn_settings(directory.record(), f"{name} shows no frames of a game")
         rules = replace(settings.world, life_signal=False)
         path, _ = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
         player = Player(rules, settings, path.absolute())
@@ -92,7 +84,7 @@ def player_of(name: str) -> Player:
     shape, dtype = world.frame_shape, world.frame_dtype
     world.close()
     if len(shape) != 2 or dtype != np.uint8:
-        raise ValueError(f"{player.rules.env} shows no pictures: use an Atari game, as in {SOURCE}space_invaders")
+        raise ValueError(f"{player.rules.env} shows no pictures: use an Atari game, such as space_invaders")
     return player
 
 

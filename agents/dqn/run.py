@@ -1,0 +1,198 @@
+"""Deep Q-learning as a run that a session drives, whichever loop trains it: one process or a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from agents.acting.exploration import epsilons
+from agents.acting.policy import Actor
+from agents.curve import COLUMNS, draw_curve
+from agents.dqn.charts import LAYOUT, RESULTS, compared
+from agents.dqn.presets import PRESETS
+from agents.dqn.serial import SerialLoop
+from agents.dqn.settings import Settings
+from agents.dqn.stats import RunStats, counters
+from agents.dqn.throughput import throughput
+from agents.evaluation.evaluate import evaluate_network, policy_of, told
+from agents.evaluation.protocol import JudgeOptions, protocol_name
+from agents.playback.pictures import pictures_of
+from agents.replay.limiter import SamplesPerInsert
+from agents.saved_policy import read_policy
+from training.run import About, Clock, Closing, Picture, Record
+from training.search import Judgement
+from training.settings import flat, from_dict
+from training.storage import checkpoint
+from training.storage.run_dir import RunDir
+
+THREADS = 2  # of the closing evaluation
+
+
+class Loop(Protocol):
+    """What trains: `agents.dqn.serial.SerialLoop` or `cluster.fleet.loop.FleetLoop`."""
+
+    stats: RunStats
+    limiter: SamplesPerInsert
+
+    def step(self) -> None: ...
+
+    def actor(self) -> Actor: ...
+
+    def save(self, folder: Path) -> Path: ...
+
+    def load(self, path: Path) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class DqnRun:
+    """A loop, and what is to be said and shown of it."""
+
+    def __init__(self, loop: Loop, settings: Settings, preset: str, *, serial: bool) -> None:
+        self.loop, self.settings, self.serial = loop, settings, serial
+        self.unseen: Path | None = None  # the newest checkpoint, if nobody has looked at its policy yet
+        self.scalars: dict[str, float] = {}  # as last reported
+        self.about = About(
+            title=settings.world.env,
+            columns=COLUMNS,
+            minutes=settings.stop.minutes,
+            checkpoint_minutes=settings.checkpoint_minutes,
+            settings=flat(settings),
+            compared=compared(settings),
+            usual=compared(PRESETS[preset]() if preset in PRESETS else settings),
+            results=RESULTS,
+            charts=LAYOUT,
+        )
+
+    @property
+    def clock(self) -> Clock:
+        """In agent steps."""
+        return Clock("agent_steps", self.loop.stats.agent_steps, self.settings.stop.steps)
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock up to the last checkpoint, which keeps it."""
+        return self.loop.stats.seconds
+
+    @seconds.setter
+    def seconds(self, value: float) -> None:
+        self.loop.stats.seconds = value
+
+    def step(self, until: int) -> None:
+        """One turn of the loop, which is a chunk in every lane at least, however near `until` is."""
+        self.loop.step()
+
+    def goal_reached(self) -> bool:
+        """Whether recent games are as good as `stop.score` asks for."""
+        goal, score = self.settings.stop.score, self.loop.stats.score()
+        return goal is not None and score is not None and score >= goal
+
+    def records(self) -> list[Record]:
+        """Everything since the last report; evaluations beside training at the steps that their weights had seen."""
+        stats, settings = self.loop.stats, self.settings
+        scalars = stats.read()
+        evaluations, stats.evaluations = stats.evaluations, []
+        epsilon = epsilons(settings.exploration, settings.fleet.lanes, stats.agent_steps)
+        scalars |= {
+            "run/frames": stats.frames,
+            "run/learner_updates": stats.updates,
+            "run/samples_per_insert": self.loop.limiter.measured(),
+            "run/episodes": stats.episodes,
+            "acting/epsilon_mean": float(epsilon.mean()),
+        }
+        self.scalars = scalars
+        row: dict[str, Any] = {"frames": stats.frames, "updates": stats.updates}
+        row |= {name: scalars.get(f"score_while_training/{name}") for name in ("all_lanes", "low_epsilon")}
+        row["evaluation"] = evaluations[-1][1]["mean"] if evaluations else None
+        judged = [Record(steps, {"evaluation/score_mean": summary["mean"]}) for steps, summary in evaluations]
+        stages = throughput(scalars, settings, serial=self.serial)
+        return [*judged, Record(stats.agent_steps, scalars | stages, row)]
+
+    def distributions(self) -> dict[str, NDArray[Any]]:
+        """Single values of recent batches."""
+        return self.loop.stats.distributions()
+
+    def pictures(self) -> list[Picture]:
+        """The policy of a new checkpoint, from its file: no learner is asked, so none can be lost over it."""
+        path, self.unseen = self.unseen, None
+        if path is None:
+            return []
+        policy = policy_of(checkpoint.load(path, only="learner"), self.settings)
+        return pictures_of(policy, self.settings, self.clock.now)
+
+    def line(self) -> str:
+        """The newest score, of the lanes at low epsilon, else of all; and epsilon."""
+        score = self.scalars.get(f"score_while_training/{'low_epsilon' if self.loop.stats.greedy else 'all_lanes'}")
+        shown = "no game over yet" if score is None else f"score {score:.1f}"
+        return f"{shown}  epsilon {self.scalars['acting/epsilon_mean']:.3f}"
+
+    def judge(self) -> Judgement:
+        """The mean score of `evaluation.every_episodes` whole games, on one core."""
+        games = self.settings.evaluation.every_episodes
+        scores = evaluate_network(self.loop.actor(), self.settings, episodes=games, threads=1).scores
+        return Judgement(float(scores.mean()), {})
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
+
+    def evaluate(self, on_step: Callable[[float], None]) -> Closing:
+        """The settings' evaluation, once nothing else runs."""
+        episodes = self.settings.evaluation.episodes
+        actor = self.loop.actor()
+        self.loop.close()  # the cores are the games' alone: an evaluation beside training may still be running
+        result = evaluate_network(
+            actor, self.settings, episodes=episodes, threads=THREADS, on_step=lambda done: on_step(done / episodes)
+        ).summary()
+        return Closing(result["mean"], f"{result['mean']:.2f} over {result['episodes']} games", result)
+
+    def summary(self) -> dict[str, Any]:
+        """Counters, seed and the ratio that was kept."""
+        stats = self.loop.stats
+        counters = {"frames": stats.frames, "updates": stats.updates, "episodes": stats.episodes}
+        return {**counters, "samples_per_insert": self.loop.limiter.measured(), "seed": self.settings.seed}
+
+    def draw_curve(self, table: Path, picture: Path) -> None:
+        """Scores over agent steps."""
+        draw_curve(table, picture, f"{self.settings.world.env}, seed {self.settings.seed}")
+
+    def save(self, folder: Path) -> Path:
+        """Write a checkpoint."""
+        self.unseen = self.loop.save(folder)
+        return self.unseen
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        self.loop.load(path)
+
+    def close(self) -> None:
+        """Stop the loop."""
+        self.loop.close()
+
+
+def make_run(settings: Settings, preset: str, folder: Path) -> DqnRun:
+    """Deep Q-learning in this process."""
+    return DqnRun(SerialLoop(settings), settings, preset, serial=True)
+
+
+def evaluate_run(
+    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
+) -> tuple[dict[str, Any], str, str]:
+    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
+    settings: Settings = from_dict(Settings, record["settings"])
+    protocol = options.protocol or settings.evaluation.protocol
+    judged = replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
+    settings = replace(settings, evaluation=judged)
+    path, state = read_policy(directory, record)
+    scores = evaluate_network(
+        policy_of(state, settings),
+        settings,
+        episodes=options.episodes,
+        threads=THREADS,
+        on_step=lambda done: on_step(done / options.episodes),
+    )
+    result = {**scores.summary(), **counters(path), "checkpoint": str(path)}
+    return result, protocol_name(result["protocol"]), told(result)

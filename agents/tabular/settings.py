@@ -1,0 +1,55 @@
+"""All settings of a tabular run, and its preset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class TabularSettings:
+    """How to learn a table. The defaults are optimal in the end on Taxi-v3 and on the slippery FrozenLake-v1.
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+
+    env: str = "Taxi-v3"
+    """A world whose states are numbered: Gymnasium's toy text or "toy/chain"."""
+    seed: int = 0
+    steps: int = 400_000
+    """Agent steps over all envs."""
+    num_envs: int = 16
+    discount: float = 0.99
+    initial_q: float = 1.0
+    """Value of everything untried. Above what can be had, it drives the learner through all states."""
+    learning_rate: float = 1.0
+    """Step size alpha of the first visit to a state and action."""
+    rate_decay: float = 0.6
+    """The n-th visit has alpha = learning_rate / n^rate_decay (Even-Dar and Mansour 2003); 0 keeps it constant."""
+    epsilon: float = 1.0
+    """Probability of a random action at the start; falls in a straight line to `final_epsilon` at the end."""
+    final_epsilon: float = 0.5
+    report_every: int = 20_000
+    """Agent steps between two progress reports."""
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "")
+        for name in ("steps", "num_envs", "report_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: give at least 1")
+        for name in ("discount", "rate_decay", "epsilon", "final_epsilon"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} is {getattr(self, name)}: give a number from 0 to 1")
+        if not 0.0 < self.learning_rate <= 1.0:
+            raise ValueError(f"learning_rate is {self.learning_rate}: give a number above 0, at most 1")
+
+
+def taxi() -> TabularSettings:
+    """Preset: Taxi-v3. `replace(taxi(), env="FrozenLake-v1")` learns the lake with the same settings."""
+    return TabularSettings()
+
+
+PRESETS: dict[str, Callable[[], TabularSettings]] = {"taxi": taxi}

@@ -1,0 +1,20 @@
+"""What sweeps search in tabular Q-learning."""
+
+from __future__ import annotations
+
+from training.search import Lines, Metric, Searchable
+
+SPACES: dict[str, Lines] = {
+    "learning": {
+        "learning_rate": {"log": [0.05, 1.0]},
+        "rate_decay": {"uniform": [0.0, 1.0]},
+        "final_epsilon": {"uniform": [0.0, 0.8]},
+        "initial_q": {"uniform": [-1.0, 5.0]},
+    },
+}
+SEARCH = Searchable(
+    metric=Metric("score", "max", worst=-1e6),
+    spaces=lambda settings: SPACES,
+    fixed=("env", "num_envs"),
+    cloned=("learning_rate", "rate_decay", "epsilon", "final_epsilon"),
+)

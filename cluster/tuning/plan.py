@@ -1,0 +1,91 @@
+"""A sweep on the cluster that is there: on which device trials train, as fleets or serial loops, how many at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import ray
+
+from cluster.fleet import placement
+from cluster.tuning.sweep import Sweep
+from cluster.tuning.trial import TrialSpec, cores
+from cluster.workloads import Workload
+from training.settings import changed, flat
+from training.storage.run_dir import RunDir
+
+
+def require_comparable(options: Sweep[Any], work: Workload) -> None:
+    """Trials end by what they have trained, and are spread over processes as the settings say.
+
+    Raises:
+        ValueError: they would end by something else, or the options contradict each other.
+    """
+    values = flat(options.settings)
+    if any(values[name] != value for name, value in work.endless.items()):
+        ends = ", ".join(f"--{name.rpartition('.')[2]}" for name in work.endless)
+        end = work.end.rpartition(".")[2]
+        raise ValueError(f"a sweep ends by --{end}, or its trials could not be compared: leave {ends} out")
+    if values[work.end] < options.rounds:
+        end = f"--{work.end.rpartition('.')[2]} {values[work.end]}"
+        raise ValueError(f"{end} cannot be trained in {options.rounds} rounds: raise it")
+    if options.serial and shares_out(options, work):
+        raise ValueError("--serial True trains in one process: leave --fleet.runners, shards and learners alone")
+
+
+def shares_out(options: Sweep[Any], work: Workload) -> bool:
+    """Whether there is something that only a fleet does."""
+    return bool(work.fleet) and bool(work.fleet_module().shares_out(options.settings))
+
+
+def spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: bool) -> TrialSpec:
+    """What all trials have in common, wherever they run."""
+    seed = flat(options.settings)["seed"]
+    return TrialSpec(
+        workload=work.name,
+        preset=preset,
+        settings=options.settings,
+        seeds=tuple(range(seed, seed + options.seeds)),
+        rounds=options.rounds,
+        serial=serial,
+        stop_diverged=options.scheduler != "pbt",
+    )
+
+
+def least_cores(options: Sweep[Any], work: Workload, preset: str) -> int:
+    """Cores without which no trial could run."""
+    fleet = shares_out(options, work) if options.serial is None else not options.serial and bool(work.fleet)
+    return int(cores(spec_of(options, work, preset, serial=False).bundles())) if fleet else 1
+
+
+def planned(options: Sweep[Any], work: Workload, preset: str, directory: RunDir) -> tuple[TrialSpec, int]:
+    """The trials on the cluster that is connected, and how many at once.
+
+    Raises:
+        ValueError: the cluster lacks what the settings ask for.
+    """
+    settings, values = options.settings, flat(options.settings)
+    device, learners = values.get(f"{work.learner}.device", "cpu"), values.get("fleet.learners", 0)
+    if work.learner:
+        device = placement.resolve_device(device, learners)
+        settings = changed(settings, {f"{work.learner}.device": device})
+    spec = spec_of(options, work, preset, serial=runs_serially(options, work, preset))
+    room = int(ray.cluster_resources().get("CPU", 1) // cores(spec.bundles()))
+    concurrent = options.concurrent or max(1, min(options.trials, room))
+    gpus = options.gpu if options.gpu is not None else ray.cluster_resources().get("GPU", 0) / concurrent
+    on_gpu = device.startswith("cuda") and learners == 0
+    gpu = math.floor(1e4 * min(gpus, 1)) / 1e4 if on_gpu else 0.0
+    return replace(spec, settings=settings, gpu=gpu, pictures=directory.path.absolute() / "pictures"), concurrent
+
+
+def runs_serially(options: Sweep[Any], work: Workload, preset: str) -> bool:
+    """Whether a trial is one process: as asked, or where a fleet has nothing to share out and hardly any room.
+
+    On few cores, serial loops side by side train more than one fleet after another; what a fleet with several runners,
+    shards or learner actors does is a fleet's alone.
+    """
+    if not work.fleet or options.serial is not None:
+        return not work.fleet or bool(options.serial)
+    room = ray.cluster_resources().get("CPU", 1)
+    return not shares_out(options, work) and room < 2 * cores(spec_of(options, work, preset, serial=False).bundles())

@@ -1,0 +1,99 @@
+"""What a sweep leaves: tables, a picture, every trial's settings and the best of them, the winner if it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from torch.utils.tensorboard import SummaryWriter
+
+from cluster.tuning.results import config_of, draw, importance, trials_of
+from cluster.tuning.space import Space, by_setting
+from cluster.tuning.sweep import Sweep
+from cluster.tuning.trial import TrialSpec
+from training.run import Run
+from training.settings import changed, flat
+from training.settings_file import write_settings
+from training.storage import checkpoint
+from training.storage.csv_table import Row, rounds_of, write_table
+from training.storage.files import write_bytes
+from training.storage.provenance import origin
+from training.storage.run_dir import RunDir
+from training.tensorboard import add_picture
+
+OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds")  # options that a resumed sweep keeps
+
+
+def write_results(
+    options: Sweep[Any], space: Space, spec: TrialSpec, directory: RunDir, grid: tune.ResultGrid, shared: Any
+) -> dict[str, Any]:
+    """Tables, the picture, settings as files -> what summary.json is to hold.
+
+    Raises:
+        ValueError: no trial has come to a score.
+    """
+    work, metric = spec.work, spec.work.load("search").metric
+    rounds = rounds_of(directory.path / "rounds.csv")
+    rows = trials_of(rounds, metric)
+    columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside[1:], "diverged")
+    write_table(directory.path / "trials.csv", (*columns, *space), rows)
+    best = rows[0]
+    if best["best"] == metric.worst:
+        raise ValueError("no trial has come to a score: lower the learning rates, or train each longer")
+    title = f"{spec.preset}, {options.scheduler}, {options.trials} trials, {options.seeds} seeds each"
+    draw(directory.path / "sweep.png", rounds, space, metric, work.clock, title)
+    _write_settings(rows, space, options.settings, spec, directory.path)
+    score = best["best"] if metric.kept else float(best[metric.name])
+    trained = sum(int(row["rounds"]) for row in rows) / spec.rounds * flat(spec.settings)[work.end] * len(spec.seeds)
+    return {
+        **{name: getattr(options, name) for name in OWN},
+        "trial": best["trial"],
+        metric.name: score,
+        "spread": float(best["spread"]),
+        work.clock: int(best[work.clock]),
+        "settings": by_setting(config_of(best, space)),
+        "importance": importance(rows, space, metric),
+        f"trained_{work.clock}": round(trained),
+        "eval": _winner(spec, config_of(best, space), best["trial"], directory, grid, shared) if metric.kept else None,
+        "seed": spec.seeds[0],
+        **origin(),
+    }
+
+
+def _write_settings(rows: list[Row], space: Space, given: Any, spec: TrialSpec, folder: Path) -> None:
+    metric, base = spec.work.load("search").metric, spec.work.default(spec.preset)
+    (folder / "settings").mkdir(exist_ok=True)
+    named = [(folder / "settings" / f"{row['trial']}.toml", row) for row in rows]
+    for file, row in (*named, (folder / "best.toml", rows[0])):
+        after = f"{row[spec.work.clock]} {spec.work.clock.replace('_', ' ')}"
+        said = f"quarterdeck sweep {spec.preset}: {row['trial']}, {metric.name} {row[metric.name]} after {after}"
+        write_settings(file, changed(given, by_setting(config_of(row, space))), base, spec.work.ends, said)
+
+
+def _winner(
+    spec: TrialSpec, config: dict[str, Any], trial: str, directory: RunDir, grid: tune.ResultGrid, shared: Any
+) -> dict[str, Any]:
+    """The winner's run as it was kept, in its best seed: its closing evaluation, files and pictures."""
+    metric = spec.work.load("search").metric
+    path = next(
+        Path(result.checkpoint.path)
+        for result in grid
+        if result.checkpoint is not None and (result.metrics or {}).get("trial_id") == trial
+    )
+    found: list[Run] = []
+    for seed in spec.seeds:
+        saved = checkpoint.complete(path / f"seed-{seed}")
+        if saved:
+            settings = spec.settings_of(config, seed)
+            run: Run = spec.work.load("make_run")(settings, spec.preset, directory.path, *([shared] if shared else []))
+            run.load(saved[-1])
+            found.append(run)
+    run = min(found, key=lambda run: metric.better(run.summary()[f"select_{metric.name}"]))
+    closing = run.evaluate(lambda done: None)
+    with SummaryWriter(str(directory.tensorboard)) as writer:
+        for picture in closing.pictures:
+            add_picture(writer, picture)
+            if picture.file:
+                write_bytes(directory.path / picture.file, picture.data)
+    return {**closing.result, **run.summary(), "said": closing.said}

@@ -1,0 +1,48 @@
+"""What sweeps search in the training of a GAN."""
+
+from __future__ import annotations
+
+from gan.standard.settings import GanSettings
+from training.search import Lines, Metric, Searchable
+from training.settings import changed
+
+SPREAD = 10.0  # rates and penalty weight are searched from a tenth to ten times the preset's
+RATES = ("training.generator_rate", "training.discriminator_rate")
+LOSS = "loss.kind+loss.penalty"  # chosen together: most mixes are illegal
+LOSSES = (  # neighbours are what a mutation goes to
+    "relativistic/r1r2", "relativistic/r1", "nonsaturating/r1r2", "nonsaturating/r1", "least_squares/r1", "hinge/r1",
+    "hinge/none", "wasserstein/gradient", "nonsaturating/none", "least_squares/none",
+)  # fmt: skip
+
+
+def spaces(settings: GanSettings) -> dict[str, Lines]:
+    """Around the preset's rates and weight, all losses that its networks allow."""
+    middle = {RATES[0]: settings.training.generator_rate, RATES[1]: settings.training.discriminator_rate}
+    losses = losses_for(settings)
+    if any(not loss.endswith("/none") for loss in losses):
+        middle["loss.weight"] = settings.loss.weight or 1.0
+    found: Lines = {name: {"log": [value / SPREAD, value * SPREAD]} for name, value in middle.items()}
+    return {"learning": {**found, LOSS: {"choice": [*losses]}}}
+
+
+def losses_for(settings: GanSettings) -> list[str]:
+    """Losses with their penalty that the preset's networks allow; without batch norm, all those with a penalty."""
+    found = []
+    for loss in LOSSES:
+        kind, penalty = loss.split("/")
+        try:
+            changed(settings, {"loss.kind": kind, "loss.penalty": penalty})
+        except ValueError:  # an illegal mix
+            continue
+        found.append(loss)
+    with_penalty = [loss for loss in found if not loss.endswith("/none")]
+    spectral = settings.network.discriminator_norm == "spectral"
+    return found if spectral or not with_penalty else with_penalty
+
+
+SEARCH = Searchable(
+    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", "kid_clf", "precision", "recall", "density", "coverage"), True),
+    spaces=spaces,
+    fixed=("data.", "scores."),
+    cloned=(*RATES, "loss.", "training.beta"),
+)

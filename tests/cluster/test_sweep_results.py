@@ -1,0 +1,118 @@
+"""What a sweep says of its settings, where the answer is known, with as many trials as a sweep has by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents.dqn.space import SEARCH
+from cluster.tuning.results import draw, importance, trials_of
+from cluster.tuning.space import Range
+from training.storage.csv_table import Row, append_row, drop_half_row, rounds_of
+
+METRIC = SEARCH.metric
+TRIALS = 8  # as `quarterdeck sweep` has without --trials
+SPACE = {
+    "learner.learning_rate": Range("learner.learning_rate", "log", [1e-4, 1e-2]),
+    "replay.n_step": Range("replay.n_step", "integer", [1, 8]),
+    "learner.batch_size": Range("learner.batch_size", "choice", [32, 64, 128]),
+}
+
+
+def ledger(folder: Path, rows: list[tuple[str, int, float, float]]) -> Path:
+    """A table of (trial, round, score, rate)."""
+    table = folder / "rounds.csv"
+    columns = ("trial", "round", "score", "agent_steps", "learner.learning_rate", "diverged")
+    for trial, number, score, rate in rows:
+        append_row(table, columns, dict(zip(columns, (trial, number, score, 100 * number, rate, 0), strict=True)))
+    return table
+
+
+@pytest.mark.parametrize("matters", SPACE)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_one_setting_that_scores_follow_comes_first(matters: str, seed: int) -> None:
+    """Also where it is a choice of three, of which eight trials have tried each two or three times."""
+    rng = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for index in range(TRIALS):
+        drawn: dict[str, Any] = {
+            "learner.learning_rate": 10 ** rng.uniform(-4, -2),
+            "replay.n_step": int(rng.integers(1, 9)),
+            "learner.batch_size": (32, 64, 128)[index % 3],
+        }
+        effect = {
+            "learner.learning_rate": 1.5 * np.log10(drawn["learner.learning_rate"]),
+            "replay.n_step": drawn["replay.n_step"] / 3,
+            "learner.batch_size": float(index % 3),
+        }[matters]
+        score = effect + 0.1 * rng.normal()
+        rows.append({"trial": f"t{index}", "round": "1", "score": str(score), **{k: str(v) for k, v in drawn.items()}})
+    found = importance(rows, SPACE, METRIC)
+    assert max(found, key=lambda name: found[name]) == matters
+    assert found[matters] > 0.4
+
+
+def test_a_trial_that_diverged_counts_as_the_worst_of_the_others() -> None:
+    """The end of the range where trainings diverge is seen, and does not drown what happens in the rest."""
+    rows: list[Row] = []
+    for index in range(16):
+        rate, steps = 10 ** (-4 + index / 8), 1 + index % 8
+        diverged = rate > 5e-3
+        score = METRIC.worst if diverged else 0.1 * steps
+        batch = (32, 64, 128)[index % 3]
+        drawn = {"learner.learning_rate": rate, "replay.n_step": steps, "learner.batch_size": batch}
+        values = {name: str(value) for name, value in drawn.items()}
+        rows.append({"trial": f"t{index}", "round": "1", "score": str(score), **values})
+    found = importance(rows, SPACE, METRIC)
+    assert found["replay.n_step"] > 0.2
+    assert found["learner.learning_rate"] > 0.05
+
+
+def test_the_winner_has_trained_to_the_end(tmp_path: Path) -> None:
+    """Not one that was stopped with a better score, nor by a score of an earlier round."""
+    table = ledger(
+        tmp_path,
+        [("a", 1, 9.0, 1e-3), ("b", 1, 1.0, 1e-3), ("b", 2, 3.0, 1e-3), ("c", 1, 8.0, 1e-3), ("c", 2, 2.0, 1e-3)],
+    )
+    assert [row["trial"] for row in trials_of(rounds_of(table), METRIC)] == ["b", "c", "a"]
+
+
+def test_a_half_written_row_is_forgotten(tmp_path: Path) -> None:
+    table = ledger(tmp_path, [("a", 1, 9.0, 1e-3)])
+    with table.open("a") as out:
+        out.write("b,1,0.")
+    drop_half_row(table)
+    append_row(table, ("trial", "round"), {"trial": "c", "round": 1})
+    assert [row["trial"] for row in rounds_of(table)] == ["a", "c"]
+
+
+def test_what_matters_is_seen(tmp_path: Path) -> None:
+    """Scores that follow one setting alone give it the importance; too few trials give none; the picture is drawn."""
+    space = {
+        "learner.learning_rate": Range("learner.learning_rate", "log", [1e-4, 1e-2]),
+        "replay.n_step": Range("replay.n_step", "integer", [1, 5]),
+        "learner.double": Range("learner.double", "choice", [False, True]),
+    }
+    rows = [
+        {
+            "trial": f"t{index}",
+            "round": "1",
+            "agent_steps": "100",
+            "diverged": "0",
+            "score": str(float(index // 8)),
+            "learner.learning_rate": str(1e-4 * 100 ** (index / 31)),
+            "replay.n_step": str(1 + index % 5),
+            "learner.double": str(index % 3 == 0),
+        }
+        for index in range(32)
+    ]
+    found = importance(rows, space, METRIC)
+    assert found.keys() == space.keys()
+    assert found["learner.learning_rate"] > 0.8
+    assert sum(found.values()) == pytest.approx(1.0, abs=0.05)
+    assert importance(rows[:3], space, METRIC) == {}
+    draw(tmp_path / "sweep.png", rows, space, METRIC, "agent_steps", "a title")
+    assert (tmp_path / "sweep.png").stat().st_size > 10_000

@@ -1,0 +1,207 @@
+"""What every kind of training promises to whoever drives it: the session, `evaluate`, a sweep. None is named twice."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.cli.main import main
+from cluster.tuning.trial import SweepTrial, TrialSpec
+from cluster.workloads import WORKLOADS, Workload
+from tests.cluster.gan_helpers import TINY as TINY_GAN
+from tests.cluster.helpers import read_json, run_program, same_tree
+from training.run import Run
+from training.settings import changed, to_dict
+from training.storage import checkpoint
+from training.storage.csv_table import rows_of
+
+TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    "dqn": (
+        "catch",
+        {
+            "stop.steps": 360,
+            "replay.learning_starts": 60,
+            "replay.capacity": 1_000,
+            "learner.batch_size": 8,
+            "learner.precision": "fp32",
+            "learner.device": "cpu",
+            "fleet.envs_per_runner": 4,
+            "evaluation.every_episodes": 4,
+            "evaluation.episodes": 4,
+        },
+    ),
+    "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
+    "gan": ("own", {**TINY_GAN, "training.images": 480}),
+}
+DIVERGES = {"dqn": {"learner.learning_rate": 1e30}, "gan": {"training.generator_rate": 1e30}}
+GOES_ON = """
+import json, sys
+from pathlib import Path
+from cluster.workloads import WORKLOADS
+from training.settings import from_dict
+name, preset, settings, path, folder, turns = json.loads(sys.argv[1])
+work = WORKLOADS[name]
+run = work.load("make_run")(from_dict(work.load("settings"), settings), preset, Path(folder))
+run.load(Path(path))
+for _ in range(turns):
+    run.step(run.clock.end)
+run.save(Path(folder))
+assert "ray" not in sys.modules
+"""
+TURNS = 2
+
+
+class Kind:
+    """One row of the table, with settings that are trained in a moment."""
+
+    def __init__(self, work: Workload, corners: Path, folder: Path) -> None:
+        self.work, self.folder = work, folder
+        self.preset, values = TINY[work.name]
+        own = {"data.source": str(corners)} if work.name == "gan" else {}
+        self.settings = changed(work.default(self.preset), {**values, **own})
+
+    def make(self, folder: str = "run") -> Run:
+        """A new run in this process."""
+        run: Run = self.work.load("make_run")(self.settings, self.preset, self.folder / folder)
+        return run
+
+    def trial(self, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """The only round of a sweep's trial, outside of Tune."""
+        monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(self.folder / "logs"))
+        spec = TrialSpec(
+            workload=self.work.name, preset=self.preset, settings=self.settings, seeds=(3, 4), rounds=1, serial=True
+        )
+        shared = self.work.load("share")(self.settings, self.folder / "run") if self.work.share else None
+
+        class Lone(SweepTrial):
+            def setup(self, config: dict[str, Any]) -> None:
+                super().setup(config, spec, shared)
+
+        trial = Lone(config)
+        result: dict[str, Any] = trial.train()
+        trial.cleanup()
+        return result
+
+
+@pytest.fixture(params=WORKLOADS)
+def kind(request: pytest.FixtureRequest, corners: Path, tmp_path: Path) -> Kind:
+    """Each in turn."""
+    return Kind(WORKLOADS[request.param], corners, tmp_path)
+
+
+def trained(run: Run, turns: int = TURNS) -> Run:
+    """Some steps on."""
+    for _ in range(turns):
+        run.step(run.clock.end)
+    return run
+
+
+def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind) -> None:
+    run = trained(kind.make())
+    saved = run.save(kind.folder / "saved")
+    before = run.clock
+    own = trained(run).save(kind.folder / "own")
+    assert before.now < run.clock.now
+    other = kind.folder / "other"
+    given = [kind.work.name, kind.preset, to_dict(kind.settings), str(saved), str(other), TURNS]
+    done = run_program(GOES_ON, json.dumps(given))
+    assert done.returncode == 0, done.stderr
+    (found,) = checkpoint.complete(other)
+    assert found.name == own.name
+    same_tree(checkpoint.load(found), checkpoint.load(own))
+    run.close()
+    run.close()
+
+
+def test_it_says_what_it_does(kind: Kind) -> None:
+    """Its clock is the table's, its rows have the columns that it has named, its figures are numbers."""
+    run = kind.make()
+    assert (run.clock.name, run.clock.now) == (kind.work.clock, 0)
+    trained(run)
+    run.finish()
+    records = run.records()
+    assert records
+    assert all(record.at <= run.clock.now for record in records)
+    rows = [record.row for record in records if record.row is not None]
+    assert rows
+    assert {name for row in rows for name in row} & set(run.about.columns)
+    assert all(isinstance(value, int | float) for record in records for value in record.scalars.values())
+    assert run.about.compared.keys() == run.about.usual.keys()
+    assert len(run.line()) < 60
+    assert run.goal_reached() is False
+    run.close()
+
+
+def test_it_is_judged_at_any_time_and_in_the_end(kind: Kind) -> None:
+    run, metric = trained(kind.make()), kind.work.load("search").metric
+    judgement = run.judge()
+    assert math.isfinite(judgement.score)
+    assert metric.better(judgement.score) < metric.better(metric.worst)
+    assert judgement.beside.keys() >= set(metric.beside)
+    seen: list[float] = []
+    closing = run.evaluate(seen.append)
+    assert seen
+    assert 0 <= min(seen) <= max(seen) == 1
+    assert math.isfinite(closing.score)
+    json.dumps({**closing.result, **run.summary()})
+    run.close()
+
+
+def test_a_session_drives_it(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the command line: trained, saved, gone on with, judged again; the same files for each."""
+    run, end = kind.folder / "run", f"--{kind.work.end.rpartition('.')[2].replace('_', '-')}"
+    words = [
+        f"--{name.removeprefix('stop.').replace('_', '-')}={value}" for name, value in TINY[kind.work.name][1].items()
+    ]
+    source = [f"--data={kind.settings.data.source}"] if kind.work.name == "gan" else []
+    assert main(["train", kind.preset, *words, *source, "--serial", f"--run-dir={run}"]) == 0
+    record, summary = read_json(run / "run.json"), read_json(run / "summary.json")
+    assert (record["made_by"], record["workload"], record["preset"]) == ("train", kind.work.name, kind.preset)
+    files = {"run.json", "summary.json", "curve.csv", "curve.png", "tensorboard", "checkpoints"}
+    assert files <= {path.name for path in run.iterdir()}
+    common = {kind.work.clock, "seconds", "seconds_with_evaluation", "eval", "checkpoint", "seed", "commit"}
+    assert common <= summary.keys()
+    assert int(rows_of(run / "curve.csv")[-1][kind.work.clock]) == summary[kind.work.clock]
+    longer = 2 * summary[kind.work.clock]
+    assert main(["train", kind.preset, f"--run-dir={run}", "--resume", f"{end}={longer}"]) == 0
+    assert read_json(run / "summary.json")[kind.work.clock] >= longer
+    assert main(["evaluate", str(run), "--episodes=4"]) == 0
+    assert capsys.readouterr().out.count("\n") == 3, "a line for each"
+    assert list(run.glob("evaluation-*.json"))
+
+
+def test_a_round_of_a_sweep_is_a_row(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = kind.work.load("search").metric
+    result = kind.trial({}, monkeypatch)
+    assert math.isfinite(result[metric.name])
+    assert len(result["scores"]) == 2
+    assert (result["diverged"], result["done"]) == (0, False)
+    assert result.keys() >= set(metric.beside)
+    assert result["now"] >= dict(kind.settings.__dict__).get("steps", 0)
+
+
+@pytest.mark.parametrize("name", DIVERGES)
+def test_what_diverges_is_a_row_and_is_not_tried_again(
+    name: str, corners: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = Kind(WORKLOADS[name], corners, tmp_path)
+    metric = kind.work.load("search").metric
+    result = kind.trial(DIVERGES[name], monkeypatch)
+    assert (result[metric.name], result["diverged"], result["done"]) == (metric.worst, 1, True)
+
+
+@pytest.mark.parametrize("preset", [preset for work in WORKLOADS.values() for preset in work.presets])
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_every_preset_can_be_looked_at(
+    command: str, preset: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All settings, and nothing started."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main([command, preset, "--dry-run", "--seed=7"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["seed"] == 7
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,1 @@
+"""What lies on disk: run directories, checkpoints, tables, and files that are whole or absent."""
