@@ -148,10 +148,9 @@ class GanRun:
         return "not judged yet" if math.isinf(best) else f"best fd_clf {best:.2f}"
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """Scores of the best generator on the held-out report part; on their way they are waited for."""
+        """Scores of the best generator on the report part; they are waited for, so `on_step` is told nothing."""
         trainer = trainer_of(self.best, self.trainer.data)
         scores = report(trainer, self.scorer.extractor)
-        on_step(1.0)
         export_generator(trainer, self.folder / "generator", {"part": "report", **scores})
         return Closing(
             float(scores["fd_clf"]), said(scores), dict(scores), closing_pictures(trainer, self.folder / "pictures")

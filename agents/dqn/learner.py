@@ -14,8 +14,8 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from agents.dqn.losses import ErrorLoss, clip_reward, error_loss, importance_weights, n_step_return, q_target, td_error
-from agents.dqn.updates import Learned, Update
+from agents.dqn.updates import UpdateResult, UpdateStats, priority_of
+from agents.networks.losses import ErrorLoss, clip_reward, importance_weights, n_step_return
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
@@ -109,30 +109,29 @@ class Learner:
         return autocast(self.device, self.settings.precision)
 
     def bootstrap(self, batch: Batch) -> Tensor:
-        """The target network's values [B, A] of the states where the windows end."""
+        """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
         with torch.no_grad(), self.precision():
-            q_next: Tensor = self.target(batch.next_obs.to(self.device))
-        return q_next
+            return self.target.out(batch.next_obs.to(self.device))
 
-    def update(self, batch: Batch, q_next: Tensor | None = None) -> Update:
+    def update(self, batch: Batch, out_next: Tensor | None = None) -> UpdateResult:
         """One gradient step on a batch, whose `bootstrap` may already be known."""
-        s = self.settings
+        s, head = self.settings, self.online.head
         obs, reward = batch.obs.to(self.device), batch.reward.to(self.device)
-        q_next = self.bootstrap(batch) if q_next is None else q_next
+        out_next = self.bootstrap(batch) if out_next is None else out_next
         with self.precision():
             with torch.no_grad():
-                q_select = self.online(batch.next_obs.to(self.device)) if s.double else q_next
-            q_t = self.online(obs)
+                q_select = self.online(batch.next_obs.to(self.device)) if s.double else head.q(out_next)
+            out_t = self.online.out(obs)
         return_t = n_step_return(clip_reward(reward, s.reward_clip), s.gamma)
-        target_t = q_target(return_t, batch.discount.to(self.device), q_next, q_select)
-        error = td_error(q_t, batch.action.to(self.device), target_t)
+        target_t = head.target(return_t, batch.discount.to(self.device), out_next, q_select)
+        found = head.loss(out_t, batch.action.to(self.device), target_t, s.loss)
         weight = importance_weights(batch.priority.to(self.device), self.beta(self.updates))
-        loss = (weight * error_loss(error, s.loss)).mean()
+        loss = (weight * found.loss).mean()
 
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         grad_norm = self.apply_gradients()
-        return Update(loss.detach(), error.detach(), target_t - error.detach(), grad_norm)
+        return UpdateResult(found.priority, {"loss": loss.detach(), "grad_norm": grad_norm}, found.seen)
 
     def apply_gradients(self) -> Tensor:
         """Reduce over learners, clip, step, and turn every clock of updates; returns the norm before clipping."""
@@ -149,27 +148,27 @@ class Learner:
             torch._foreach_lerp_(list(self.policy.parameters()), online, s.average_rate)
         return grad_norm
 
-    def train(self, replay: Replay, updates: int) -> Learned:
+    def train(self, replay: Replay, updates: int) -> UpdateStats:
         """`updates` updates from `replay`, priorities included.
 
         A second thread draws the next batch meanwhile, and has the target network judge it: results are those of one
         thread, since it waits where this update renews the target network.
         """
-        learned, precision = Learned(updates), self.settings.precision
+        learned, precision = UpdateStats(updates), self.settings.precision
         draws = deque([self.sampler.submit(self._draw, replay)] if updates else [])
         for left in range(updates - 1, -1, -1):
             started = perf_counter()
-            batch, q_next = draws.popleft().result()
+            batch, out_next = draws.popleft().result()
             renews = (self.updates + 1) % self.settings.target_period == 0
             if left and not renews:
                 draws.append(self.sampler.submit(self._draw, replay))
             sampled = perf_counter()
-            update = self.update(batch, q_next)
+            update = self.update(batch, out_next)
             if left and renews:
                 draws.append(self.sampler.submit(self._draw, replay))
             if batch.prioritized:
                 wait(draws)  # always draw before the priorities change, so that runs can be repeated
-                replay.update_priorities(batch.key, update.priority(precision))
+                replay.update_priorities(batch.key, priority_of(update, precision))
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
             if not left:  # one look is enough: reading a GPU's tensors makes it wait

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.rollout import Episode, Tally
-from agents.dqn.updates import Learned
+from agents.dqn.updates import UpdateStats
 from training.storage import checkpoint
 
 WINDOW = 30  # games a mean is taken over
@@ -46,7 +46,7 @@ class RunStats:
         self.note("seconds_per_step/env", tally.env_seconds / max(tally.agent_steps, 1))
         self.note("seconds_per_step/policy", tally.policy_seconds / max(tally.agent_steps, 1))
 
-    def learned(self, learned: Learned) -> None:
+    def learned(self, learned: UpdateStats) -> None:
         """Count updates; the policy lag is in learner updates."""
         if not learned.updates:
             return
@@ -58,16 +58,15 @@ class RunStats:
         if learned.version is not None:
             self.note("replay/age_in_updates", float(self.updates - learned.version.mean()))
             self._keep("replay_age_in_updates", self.updates - learned.version)
-        self._keep("q_of_actions_taken", learned.q)
-        self._keep("td_error", learned.td_error)
+        for name, values in learned.distributions.items():
+            self._keep(name, values)
 
     def note(self, name: str, value: float) -> None:
         """Remember a scalar until the next `read`."""
         self.means.setdefault(name, []).append(value)
 
-    def _keep(self, name: str, values: NDArray[Any] | None) -> None:
-        if values is not None:
-            self.spread.setdefault(name, deque(maxlen=BATCHES)).append(values)
+    def _keep(self, name: str, values: NDArray[Any]) -> None:
+        self.spread.setdefault(name, deque(maxlen=BATCHES)).append(values)
 
     def distributions(self) -> dict[str, NDArray[Any]]:
         """Single values [N] of the newest batches since the last call, for histograms."""

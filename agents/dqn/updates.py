@@ -12,55 +12,56 @@ from torch import Tensor
 
 from agents.replay.transitions import Batch
 
+TAKEN = "q_of_actions_taken"
 
-class Update(NamedTuple):
+
+class UpdateResult(NamedTuple):
     """What one update leaves behind, still on the learner's device."""
 
-    loss: Tensor  # []
-    td_error: Tensor  # [B]
-    q: Tensor  # [B] of the actions taken
-    grad_norm: Tensor  # [] before clipping
+    priority: Tensor | None  # [B] 0 or more, for prioritized replay; None of an agent without
+    metrics: dict[str, Tensor]  # [] each, by name; "loss" is one of them
+    distributions: dict[str, Tensor]  # [B] each, by name
 
-    def priority(self, precision: str) -> NDArray[np.float32]:
-        """|TD error| [B], on the CPU.
 
-        Raises:
-            FloatingPointError: one of them is no finite number.
-        """
-        error: NDArray[np.float32] = self.td_error.abs().cpu().numpy()
-        if not np.isfinite(error).all():
-            raise diverged("TD error", float(error[~np.isfinite(error)][0]), precision)
-        return error
+def priority_of(update: UpdateResult, precision: str) -> NDArray[np.float32]:
+    """An update's priorities [B], on the CPU.
+
+    Raises:
+        FloatingPointError: one of them is no finite number.
+    """
+    assert update.priority is not None
+    priority: NDArray[np.float32] = update.priority.cpu().numpy()
+    if not np.isfinite(priority).all():
+        raise diverged("priority of a transition", float(priority[~np.isfinite(priority)][0]), precision)
+    return priority
 
 
 @dataclass
-class Learned:
+class UpdateStats:
     """What a number of updates did; the values are those of the last one."""
 
     updates: int
     scalars: dict[str, float] = field(default_factory=dict)
+    distributions: dict[str, NDArray[np.float32]] = field(default_factory=dict)  # [B] each
     version: NDArray[np.int32] | None = None  # [B] of the weights that acted in the last batch
-    q: NDArray[np.float32] | None = None  # [B] of the actions taken
-    td_error: NDArray[np.float32] | None = None  # [B]
     sample_seconds: float = 0.0
     update_seconds: float = 0.0
 
-    def look(self, update: Update, batch: Batch, precision: str) -> None:
-        """Read the update's values off the device.
+    def look(self, update: UpdateResult, batch: Batch, precision: str) -> None:
+        """Read the update's values off the device; of a distribution, the mean of its values' sizes is a scalar, too.
 
         Raises:
             FloatingPointError: the loss is no longer a number.
         """
-        loss = float(update.loss)
-        if not math.isfinite(loss):
-            raise diverged("loss", loss, precision)
-        self.q, self.td_error = update.q.cpu().numpy(), update.td_error.cpu().numpy()
-        self.scalars = {
-            "loss": loss,
-            "q_mean": float(self.q.mean()),
-            "td_error": float(np.abs(self.td_error).mean()),
-            "grad_norm": float(update.grad_norm),
-        }
+        self.scalars = {name: float(value) for name, value in update.metrics.items()}
+        if not math.isfinite(self.scalars["loss"]):
+            raise diverged("loss", self.scalars["loss"], precision)
+        self.distributions = {name: values.cpu().numpy() for name, values in update.distributions.items()}
+        for name, values in self.distributions.items():
+            if name == TAKEN:
+                self.scalars["q_mean"] = float(values.mean())
+            else:
+                self.scalars[name] = float(np.abs(values).mean())
         self.version = batch.version
 
 

@@ -6,17 +6,25 @@ Legend: B batch, P blocks a frame, K frames a stack, D values a block, A actions
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from agents.networks.categorical import CategoricalHead
+from agents.networks.heads import ScalarHead, ValueHead
 from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC
 from agents.replay.frames import BLOCK
 from training.settings import check_kinds
 
 Kind = Literal["dqn2013", "dqn2015", "mlp"]
+Head = Literal["scalar", "categorical"]
+HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {
+    "scalar": lambda settings: ScalarHead(),
+    "categorical": lambda settings: CategoricalHead(settings.atoms, settings.value_min, settings.value_max),
+}
 # (channels, kernel, stride) of each convolution, then the hidden units of the dense layer.
 CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
     "dqn2013": (((16, 8, 4), (32, 4, 2)), 256),  # Mnih et al. 2013, section 4.1
@@ -33,6 +41,10 @@ class NetworkSettings:
     layer_norm: bool = False  # after every hidden layer, before the ReLU
     dueling: bool = False  # Wang et al. 2016, equation 9
     hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
+    head: Head = "scalar"  # one value an action, or a distribution of returns (Bellemare et al. 2017)
+    atoms: int = 51  # of the categorical head, evenly from value_min to value_max
+    value_min: float = -10.0
+    value_max: float = 10.0
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -42,6 +54,10 @@ class NetworkSettings:
             raise ValueError(f"network.stack is {self.stack}: an observation holds at least 1 frame")
         if self.hidden < 1:
             raise ValueError(f"network.hidden is {self.hidden}: use 1 or more units")
+        if self.head not in HEADS:
+            raise ValueError(f"network.head is {self.head!r}: use one of {', '.join(HEADS)}")
+        if self.atoms < 2 or not self.value_min < self.value_max:
+            raise ValueError("network.atoms must be 2 or more, network.value_min below value_max")
 
 
 class QNetwork(nn.Module):
@@ -54,10 +70,11 @@ class QNetwork(nn.Module):
             wants = "dqn2013 or dqn2015" if self.pixels else "mlp"
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
         self.frame_shape, self.num_actions = frame_shape, num_actions
+        self.head = HEADS[settings.head](settings)
         layers, features = self._convs(settings) if self.pixels else self._mlp(settings)
         self.body = nn.Sequential(*layers)
-        self.advantage = nn.Linear(features, num_actions)
-        self.value = nn.Linear(features, 1) if settings.dueling else None
+        self.advantage = nn.Linear(features, num_actions * self.head.outputs)
+        self.value = nn.Linear(features, self.head.outputs) if settings.dueling else None
 
     def _convs(self, settings: NetworkSettings) -> tuple[list[nn.Module], int]:
         (height, width), channels = self.frame_shape, settings.stack
@@ -85,6 +102,10 @@ class QNetwork(nn.Module):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Action values of obs [B, P, K, D]; runs in bfloat16 under `torch.autocast`, in float32 without."""
+        return self.head.q(self.out(obs))
+
+    def out(self, obs: Tensor) -> Tensor:
+        """What the head makes values of, float32: [B, A], or [B, A, Z] where it takes Z numbers an action."""
         if self.pixels:
             rows, columns = (side // BLOCK for side in self.frame_shape)
             dtype = (
@@ -96,7 +117,10 @@ class QNetwork(nn.Module):
         else:
             x = obs.flatten(1)
         features = self.body(x)
-        q: Tensor = self.advantage(features).float()
+        out: Tensor = self.advantage(features).float()
+        if self.head.outputs > 1:
+            out = out.view(len(out), self.num_actions, self.head.outputs)
         if self.value is not None:
-            q = self.value(features).float() + q - q.mean(1, keepdim=True)
-        return q
+            value: Tensor = self.value(features).float()
+            out = (value[:, None] if self.head.outputs > 1 else value) + out - out.mean(1, keepdim=True)
+        return out

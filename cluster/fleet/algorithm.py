@@ -14,7 +14,7 @@ from ray.tune import register_trainable
 from agents.acting.policy import Actor
 from agents.dqn.serial import greedy_epsilon
 from agents.dqn.stats import RunStats
-from agents.dqn.updates import Learned
+from agents.dqn.updates import UpdateStats
 from agents.evaluation.evaluate import evaluate_network, policy_of
 from agents.replay.limiter import SamplesPerInsert
 from cluster.errors import LearnerLost
@@ -118,12 +118,12 @@ class Quarterdeck(Face):
             except Exception as error:
                 raise refused(error) from error
 
-    def _learn(self) -> Learned:
+    def _learn(self) -> UpdateStats:
         """Every learner does the updates that are due; the first one's report stands for all."""
         updates = self.limiter.updates_due(self.batch_size)
         if updates == 0:
-            return Learned(0)
-        learned: Learned = self._each_learner(lambda learner: learner.learn(updates))[0]
+            return UpdateStats(0)
+        learned: UpdateStats = self._each_learner(lambda learner: learner.learn(updates))[0]
         self.limiter.sampled += learned.updates * self.batch_size
         self.limiter.forfeited += (updates - learned.updates) * self.batch_size
         self.inserts.learned(updates, learned.updates)

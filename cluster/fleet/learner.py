@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agents.dqn.learner import Learner
 from agents.dqn.settings import Settings
-from agents.dqn.updates import Learned
+from agents.dqn.updates import UpdateStats
 from agents.networks.q_network import QNetwork
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, Replay, ReplayEmpty
@@ -114,7 +114,7 @@ class QuarterdeckLearner(TorchLearner):
         for chunk in chunks:
             self.own_shard().add(unpack(chunk))
 
-    def learn(self, updates: int) -> Learned:
+    def learn(self, updates: int) -> UpdateStats:
         """Do `updates` updates; those for which no shard has data any more are forfeited."""
         assert self.replay is not None
         before = self.core.updates
@@ -125,7 +125,7 @@ class QuarterdeckLearner(TorchLearner):
         except ReplayEmpty:  # every shard was lost; they fill again while the loop goes on
             if self.distributed:
                 self._sit_out(before + updates)
-            return Learned(self.core.updates - before)
+            return UpdateStats(self.core.updates - before)
 
     def _sit_out(self, until: int) -> None:
         """Follow the peers that still have batches without a gradient of its own, so that nobody waits for it."""

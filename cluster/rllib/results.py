@@ -18,7 +18,7 @@ from ray.rllib.utils.metrics import (
 
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
-from agents.dqn.updates import Learned
+from agents.dqn.updates import UpdateStats
 from agents.evaluation.evaluate import Scores
 from agents.replay.limiter import SamplesPerInsert
 
@@ -53,7 +53,7 @@ class Results:
         self.logged, self.told = RunStats(), RunStats()  # counters when they were last logged and told
         self.newest: dict[str, float] = {}
 
-    def count(self, metrics: Any, learned: Learned | None = None) -> None:
+    def count(self, metrics: Any, learned: UpdateStats | None = None) -> None:
         """Log what has been sampled and trained since: RLlib waits for these to end an iteration."""
         steps, updates = self.stats.agent_steps - self.logged.agent_steps, self.stats.updates - self.logged.updates
         sampled = (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME)

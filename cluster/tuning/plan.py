@@ -67,14 +67,16 @@ def planned(options: Sweep[Any], work: Workload, preset: str, directory: RunDir)
     """
     settings, values = options.settings, flat(options.settings)
     device, learners = values.get(f"{work.learner}.device", "cpu"), values.get("fleet.learners", 0)
-    if work.learner:
+    if work.fleet:
         device = placement.resolve_device(device, learners)
         settings = changed(settings, {f"{work.learner}.device": device})
     spec = spec_of(options, work, preset, serial=runs_serially(options, work, preset))
     room = int(ray.cluster_resources().get("CPU", 1) // cores(spec.bundles()))
     concurrent = options.concurrent or max(1, min(options.trials, room))
     gpus = options.gpu if options.gpu is not None else ray.cluster_resources().get("GPU", 0) / concurrent
-    on_gpu = device.startswith("cuda") and learners == 0
+    on_gpu = (
+        device != "cpu" and learners == 0
+    )  # what is still `auto` trains on the GPU that its trial was given, if any
     gpu = math.floor(1e4 * min(gpus, 1)) / 1e4 if on_gpu else 0.0
     return replace(spec, settings=settings, gpu=gpu, pictures=directory.path.absolute() / "pictures"), concurrent
 

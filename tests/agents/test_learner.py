@@ -34,11 +34,11 @@ def test_one_update_equals_the_formulas(double: bool, loss: str, clip: float) ->
         total = total + weight[b] * (error.abs() - 0.5 if outside else error**2 / 2) / 8
     grad = torch.cat([g.flatten() for g in torch.autograd.grad(total, list(learner.online.parameters()))])
     update, loss_value = learner.update(batch), float(total.detach())
-    np.testing.assert_allclose(update.td_error.numpy(), errors, rtol=1e-5, atol=1e-5)
-    assert float(update.loss) == pytest.approx(loss_value, rel=1e-5)
-    assert float(update.grad_norm) == pytest.approx(float(grad.norm()), rel=1e-4)
+    np.testing.assert_allclose(update.distributions["td_error"].numpy(), errors, rtol=1e-5, atol=1e-5)
+    assert float(update.metrics["loss"]) == pytest.approx(loss_value, rel=1e-5)
+    assert float(update.metrics["grad_norm"]) == pytest.approx(float(grad.norm()), rel=1e-4)
     taken = q_t.detach().gather(1, batch.action[:, None]).mean()
-    assert float(update.q.mean()) == pytest.approx(float(taken), rel=1e-3, abs=1e-5)
+    assert float(update.distributions["q_of_actions_taken"].mean()) == pytest.approx(float(taken), rel=1e-3, abs=1e-5)
     clipped = grad * min(1.0, 0.5 / float(grad.norm()))
     step = learner.settings.learning_rate * clipped / (clipped.abs() + learner.settings.adam_epsilon)
     torch.testing.assert_close(flat(learner), before - step, rtol=1e-4, atol=2e-6)
@@ -68,7 +68,7 @@ def test_train_reports_the_last_batch_and_returns_td_errors_as_priorities() -> N
     batches = [batch_of(8, seed, prioritized=True) for seed in range(3)]
     feed = Feed(batches)
     learned = learner.train(feed, 3)
-    errors = [twin.update(batch).td_error.abs().numpy() for batch in batches]
+    errors = [twin.update(batch).distributions["td_error"].abs().numpy() for batch in batches]
     assert (learner.updates, learned.updates, feed.sizes) == (3, 3, [8, 8, 8])
     for (key, priority), error in zip(feed.updates, errors, strict=True):
         np.testing.assert_array_equal(key, np.arange(8))
@@ -110,7 +110,9 @@ def test_c19_an_error_that_is_no_number_never_becomes_a_priority(broken: float) 
     batches = [batch_of(8, seed, prioritized=True) for seed in range(3)]
     batches[1].reward[4, 0] = broken
     feed = Feed(batches)
-    with pytest.raises(FloatingPointError, match=r"TD error became (nan|inf): lower learner\.learning_rate$"):
+    with pytest.raises(
+        FloatingPointError, match=r"priority of a transition became (nan|inf): lower learner\.learning_rate$"
+    ):
         make_learner(reward_clip=0.0).train(feed, 3)
     assert len(feed.updates) == 1
     assert np.isfinite(feed.updates[0][1]).all()
@@ -123,7 +125,7 @@ def test_gradients_are_reduced_among_learners_before_they_are_clipped() -> None:
     before = flat(learner)
     update = learner.update(batch_of())
     assert sum(seen) == len(before)
-    assert float(update.grad_norm) == 0.0
+    assert float(update.metrics["grad_norm"]) == 0.0
     assert torch.equal(flat(learner), before)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from agents.dqn.losses import clip_reward, error_loss, importance_weights, n_step_return, q_target, td_error
+from agents.networks.losses import clip_reward, error_loss, importance_weights, n_step_return, q_target, td_error
 from agents.replay.windows import n_step_window, stack_ages
 
 B, A = 6, 4

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.dqn.losses import importance_weights
+from agents.networks.losses import importance_weights
 from agents.replay.keys import LANE_BITS, MAX_OFFSET, place_of
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import ReplaySettings

@@ -93,10 +93,12 @@ def test_c31_cartpole_is_solved() -> None:
 
 
 @pytest.mark.slow
-def test_c31_the_network_of_2013_learns_to_catch_from_pixels() -> None:
+@pytest.mark.parametrize("head", ["scalar", "categorical"])
+def test_c31_the_network_of_2013_learns_to_catch_from_pixels(head: str) -> None:
     """C31: the convolutional path from end to end; moving at random scores -0.5, never missing scores 1."""
     settings = small_settings(
         "toy/catch",
+        network={"head": head, "atoms": 21, "value_min": -2.0, "value_max": 2.0},
         exploration={"final": 0.02, "ladder": 0.0, "anneal_steps": 1500},
         replay={"capacity": 10_000, "n_step": 4, "samples_per_insert": 8.0, "learning_starts": 500},
         learner={"batch_size": 32, "learning_rate": 5e-4, "target_period": 50, "double": False},

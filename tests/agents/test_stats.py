@@ -7,7 +7,7 @@ import pytest
 
 from agents.acting.rollout import Episode, Tally
 from agents.dqn.stats import BATCHES, WINDOW, RunStats
-from agents.dqn.updates import Learned
+from agents.dqn.updates import UpdateStats
 
 
 def games(count: int, score: float, epsilon: float) -> list[Episode]:
@@ -55,7 +55,9 @@ def test_c19_the_age_of_samples_is_counted_in_updates() -> None:
     """C19: learner version minus the version that acted, averaged over the batch."""
     stats = RunStats(updates=100)
     scalars = {"loss": 0.5, "q_mean": 2.0}
-    stats.learned(Learned(10, scalars, np.array([30, 50], np.int32), sample_seconds=2.0, update_seconds=4.0))
+    stats.learned(
+        UpdateStats(10, scalars, version=np.array([30, 50], np.int32), sample_seconds=2.0, update_seconds=4.0)
+    )
     read = stats.read()
     assert stats.updates == 110
     assert read["replay/age_in_updates"] == pytest.approx(70.0)
@@ -68,7 +70,7 @@ def test_distributions_gather_the_newest_batches() -> None:
     stats = RunStats()
     for index in range(BATCHES + 3):
         values = np.full(2, index, np.float32)
-        stats.learned(Learned(1, {}, np.zeros(2, np.int32), values, -values))
+        stats.learned(UpdateStats(1, {}, {"q_of_actions_taken": values, "td_error": -values}, np.zeros(2, np.int32)))
     found = stats.distributions()
     newest = np.arange(3, BATCHES + 3).repeat(2)
     np.testing.assert_array_equal(found["q_of_actions_taken"], newest)
@@ -79,7 +81,7 @@ def test_distributions_gather_the_newest_batches() -> None:
 
 def test_a_turn_without_updates_reports_none() -> None:
     stats = RunStats()
-    stats.learned(Learned(0))
+    stats.learned(UpdateStats(0))
     assert (stats.updates, stats.read()) == (0, {})
 
 
@@ -96,7 +98,7 @@ def test_scalars_are_means_since_the_last_read() -> None:
 def test_c26_counters_come_back_and_windows_begin_anew() -> None:
     stats, fresh = RunStats(seconds=12.5), RunStats()
     stats.collected(tally(games(WINDOW, 3.0, 0.0)), 0.02)
-    stats.learned(Learned(4))
+    stats.learned(UpdateStats(4))
     fresh.collected(tally(games(WINDOW, 9.0, 0.0)), 0.02)
     fresh.load_state(stats.state())
     assert fresh.state() == stats.state()

@@ -115,10 +115,11 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
 def test_ctrl_c_in_the_closing_evaluation_leaves_a_summary(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("agents.dqn.run.evaluate_network", interrupting(1))
     capsys.readouterr()
     before = signal.getsignal(signal.SIGINT)
-    assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("agents.dqn.run.evaluate_network", interrupting(1))
+        assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
     assert f"not evaluated: quarterdeck evaluate {run} does that" in capsys.readouterr().out
     summary = read_json(run / "summary.json")
     assert summary["eval"] is None

@@ -60,7 +60,6 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
         ("train pong --replay.capacity 1000000000", "GiB are free: lower --replay.capacity"),
         ("train pong --resume --run-dir nothing", "nothing holds no run"),
         ("train taxi --env CartPole-v1", "Taxi-v3"),
-        ("train taxi --resume", "start anew"),
         ("train taxi --learning-rate 2", "at most 1"),
         ("evaluate", "Missing from quarterdeck evaluate: PATH run-dir (required)"),
         ("evaluate nothing", "nothing holds no run"),

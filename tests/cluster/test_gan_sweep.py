@@ -134,10 +134,8 @@ def test_a_diverged_trial_takes_no_place_for_ever(
     rates = iter([1e30, *[1e-3, 2e-3] * 4])
     lines = {"training.generator_rate": {"log": [1e-4, 1e-2]}, LOSS: {"choice": ["hinge/r1"]}}
     space = {name: range_of(name, line, GanSettings, GAN.load("search"), GAN.ends) for name, line in lines.items()}
-    drawn = Range.domain
-    monkeypatch.setattr(
-        Range, "domain", lambda r: tune.sample_from(lambda _: next(rates)) if r.kind == "log" else drawn(r)
-    )
+    first, drawn = [tune.sample_from(lambda _: next(rates))], Range.domain  # later a population asks for its mutations
+    monkeypatch.setattr(Range, "domain", lambda r: first.pop() if r.kind == "log" and first else drawn(r))
     options = Sweep(settings=settings, scheduler=scheduler, trials=3, seeds=1, rounds=3, concurrent=1)
     directory = RunDir(tmp_path / "run")
     directory.create({})

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import ray
 
-from agents.dqn.losses import importance_weights
+from agents.networks.losses import importance_weights
 from agents.replay.keys import SHARD_BITS
 from agents.replay.transitions import ReplayEmpty
 from tests.cluster.helpers import PATIENCE, TIMEOUT, kill

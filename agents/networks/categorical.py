@@ -1,0 +1,50 @@
+"""A distribution of returns for every action: C51 (Bellemare et al. 2017, "A Distributional Perspective on RL").
+
+Legend: B batch, A actions, Z atoms.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from agents.networks.heads import HeadLoss
+from agents.networks.losses import ErrorLoss
+
+
+class CategoricalHead:
+    """Logits of `atoms` values that lie evenly between `low` and `high` -> their expectation."""
+
+    def __init__(self, atoms: int, low: float, high: float) -> None:
+        self.outputs, self.low, self.high = atoms, low, high
+
+    def support(self, like: Tensor) -> Tensor:
+        """The atoms [Z]."""
+        return torch.linspace(self.low, self.high, self.outputs, device=like.device)
+
+    def q(self, out: Tensor) -> Tensor:
+        """Expected values [B, A] of logits [B, A, Z]."""
+        return out.softmax(2) @ self.support(out)
+
+    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, q_select: Tensor) -> Tensor:
+        """The distribution of R + discount * Z(s', argmax q_select), put back onto the atoms: [B, Z]."""
+        best = q_select.argmax(1)
+        chosen = out_next[torch.arange(len(best), device=best.device), best].softmax(1)
+        moved = return_t[:, None] + discount_t[:, None] * self.support(out_next)
+        return self.project(chosen, moved).detach()
+
+    def project(self, probability: Tensor, value: Tensor) -> Tensor:
+        """Probabilities [B, Z] of values [B, Z], shared out to the two nearest atoms (algorithm 1) -> [B, Z]."""
+        atoms, gap = self.support(value), (self.high - self.low) / (self.outputs - 1)
+        distance = (value.clamp(self.low, self.high)[:, None, :] - atoms[None, :, None]).abs() / gap
+        return ((1 - distance).clamp(min=0) @ probability[:, :, None]).squeeze(2)
+
+    def loss(self, out_t: Tensor, action_t: Tensor, target: Tensor, error: ErrorLoss) -> HeadLoss:
+        """Cross-entropy from the target; priorities are its divergence (Hessel et al. 2018, Rainbow)."""
+        log = out_t[torch.arange(len(action_t), device=action_t.device), action_t].log_softmax(1)
+        loss = -(target * log).sum(1)
+        seen = log.detach()
+        divergence = (loss.detach() + torch.xlogy(target, target).sum(1)).clamp(min=0)
+        return HeadLoss(
+            loss, divergence, {"divergence": divergence, "q_of_actions_taken": seen.exp() @ self.support(log)}
+        )

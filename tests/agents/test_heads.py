@@ -1,0 +1,135 @@
+"""What every head promises the learner, and C51's projection against the paper's own loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.acting.policy import Actor
+from agents.networks.categorical import CategoricalHead
+from agents.networks.q_network import HEADS, NetworkSettings, QNetwork
+from tests.small_learner import batch_of, make_learner
+
+ATOMS, LOW, HIGH = 11, -2.0, 3.0
+ACTIONS, BATCH = 3, 6
+
+
+def network(head: str, *, dueling: bool = False) -> QNetwork:
+    """A small network for vectors of 4 numbers."""
+    torch.manual_seed(0)
+    settings = NetworkSettings(
+        kind="mlp",
+        stack=1,
+        hidden=8,
+        head=head,
+        atoms=ATOMS,
+        value_min=LOW,
+        value_max=HIGH,
+        dueling=dueling,  # type: ignore[arg-type]
+    )
+    return QNetwork(settings, (4,), ACTIONS)
+
+
+def looped_projection(probability: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Algorithm 1 of Bellemare et al. (2017), written out: probabilities and values [B, Z] -> [B, Z]."""
+    projected = np.zeros_like(probability)
+    gap = (HIGH - LOW) / (ATOMS - 1)
+    for row in range(len(probability)):
+        for p, v in zip(probability[row], value[row], strict=True):
+            place = (min(max(v, LOW), HIGH) - LOW) / gap
+            lower, upper = int(np.floor(place + 1e-12)), int(np.ceil(place - 1e-12))
+            if lower == upper:
+                projected[row, lower] += p
+            else:
+                projected[row, lower] += p * (upper - place)
+                projected[row, upper] += p * (place - lower)
+    return projected
+
+
+@given(seed=st.integers(0, 2**31), discount=st.sampled_from([0.0, 0.5, 0.99, 1.0]), scale=st.floats(0.0, 5.0))
+def test_a_distribution_is_projected_as_in_the_paper(seed: int, discount: float, scale: float) -> None:
+    """It stays a distribution, and keeps its mean unless it was cut off at an end."""
+    rng = np.random.default_rng(seed)
+    head = CategoricalHead(ATOMS, LOW, HIGH)
+    probability = rng.dirichlet(np.ones(ATOMS), BATCH)
+    value = rng.normal(0, scale, (BATCH, 1)) + discount * np.linspace(LOW, HIGH, ATOMS)
+    found = head.project(torch.tensor(probability), torch.tensor(value)).numpy()
+    np.testing.assert_allclose(found, looped_projection(probability, value), atol=1e-6)
+    np.testing.assert_allclose(found.sum(1), 1.0, atol=1e-6)
+    kept = (probability * value.clip(LOW, HIGH)).sum(1)
+    np.testing.assert_allclose(found @ np.linspace(LOW, HIGH, ATOMS), kept, atol=1e-5)
+
+
+def test_the_target_takes_the_best_action_of_whoever_selects() -> None:
+    """A terminal state's target is all on the return; double learning may choose another action."""
+    head = CategoricalHead(ATOMS, LOW, HIGH)
+    out = torch.randn(2, ACTIONS, ATOMS)
+    q_select = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 5.0]])
+    target = head.target(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 0.0]), out, q_select)
+    chosen = out[0, 1].softmax(0)[None]
+    torch.testing.assert_close(target[0], head.project(chosen, 0.5 + head.support(out)[None])[0])
+    assert target[1].argmax() == round((1.0 - LOW) / (HIGH - LOW) * (ATOMS - 1))
+    assert float(target[1].max()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+@pytest.mark.parametrize("head", HEADS)
+def test_values_are_what_acting_sees(head: str, dueling: bool) -> None:
+    """[B, A], whatever the head; the greedy action is that of the values."""
+    net, obs = network(head, dueling=dueling), torch.randn(BATCH, 4, 1, 1)
+    out, q = net.out(obs), net(obs)
+    assert q.shape == (BATCH, ACTIONS)
+    torch.testing.assert_close(net.head.q(out), q)
+    values = Actor(net, precision="fp32").values(obs.numpy())
+    np.testing.assert_array_equal(values.argmax(1), q.argmax(1).numpy())
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_loss_moves_only_the_action_taken(head: str) -> None:
+    """Towards its target: the gradient is that of a finite difference, and 0 for the other actions."""
+    net = network(head)
+    out = net.out(torch.randn(BATCH, 4, 1, 1)).detach().requires_grad_()
+    action = torch.tensor([0, 1, 2, 0, 1, 2])
+    target = net.head.target(
+        torch.randn(BATCH), torch.full((BATCH,), 0.9), torch.randn_like(out), torch.randn(BATCH, 3)
+    )
+
+    def total(numbers: Tensor) -> Tensor:
+        return net.head.loss(numbers, action, target, "squared").loss.sum()
+
+    (gradient,) = torch.autograd.grad(total(out), out)
+    others = torch.ones(BATCH, ACTIONS, dtype=torch.bool).scatter(1, action[:, None], value=False)
+    assert (gradient[others] == 0).all()
+    direction = torch.randn_like(out)
+    moved = (total(out + 1e-3 * direction) - total(out - 1e-3 * direction)) / 2e-3
+    assert float((gradient * direction).sum()) == pytest.approx(float(moved.detach()), rel=1e-2, abs=1e-2)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_priorities_vanish_where_nothing_is_left_to_learn(head: str) -> None:
+    """They are 0 or more, and 0 where the network gives its own target."""
+    net = network(head)
+    out, action = net.out(torch.randn(BATCH, 4, 1, 1)).detach(), torch.zeros(BATCH, dtype=torch.int64)
+    exact = out[:, 0].softmax(1) if net.head.outputs > 1 else out[:, 0]
+    found = net.head.loss(out, action, exact, "huber")
+    torch.testing.assert_close(found.priority, torch.zeros(BATCH), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.seen["q_of_actions_taken"], net.head.q(out)[:, 0])
+    other = net.head.loss(out + torch.randn_like(out), action, exact, "huber")
+    assert (other.priority >= 0).all()
+    assert float(other.priority.max()) > 0.01
+
+
+def test_a_learner_learns_the_return_of_a_terminal_batch() -> None:
+    """Distributions come to lie on the returns; their means are the values."""
+    settings = NetworkSettings(kind="mlp", stack=2, hidden=32, head="categorical", atoms=21, value_min=-2, value_max=2)
+    learner, batch = make_learner(settings, learning_rate=1e-2), batch_of(8)
+    batch = batch._replace(discount=torch.zeros(8), reward=batch.reward.clamp(-1, 1))
+    for _ in range(300):
+        update = learner.update(batch)
+    returns = batch.reward[:, 0] + 0.9 * batch.reward[:, 1]
+    torch.testing.assert_close(update.distributions["q_of_actions_taken"], returns, atol=0.1, rtol=0)
