@@ -43,10 +43,11 @@ class Policy(nn.Module):
 
 
 def _stacked(frames: Tensor) -> Tensor:
-    """Pixels [B, K, H, W] -> blocks [B, P, K, D] (`agents.replay.frames`)."""
-    batch, stack, height, width = frames.shape
-    cells = frames.reshape(batch, stack, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
-    return cells.permute(0, 2, 4, 1, 3, 5).reshape(batch, -1, stack, BLOCK * BLOCK)
+    """Pixels [B, K, H, W] or [B, K, H, W, C] -> blocks [B, P, K, D] (`agents.replay.frames`)."""
+    planes = frames.unsqueeze(-1) if frames.dim() == 4 else frames
+    batch, stack, height, width, colours = planes.shape
+    cells = planes.reshape(batch, stack, height // BLOCK, BLOCK, width // BLOCK, BLOCK, colours)
+    return cells.permute(0, 2, 4, 1, 6, 3, 5).reshape(batch, -1, stack, colours * BLOCK * BLOCK)
 
 
 def make_policy(

@@ -50,7 +50,7 @@ class Workload(NamedTuple):
 
     def default(self, preset: str) -> Any:
         """The settings of a preset."""
-        return self.load("table")[preset]()
+        return self.load("table")[preset.rpartition(":")[2]]()
 
 
 DQN = Workload(
@@ -104,9 +104,33 @@ WORKLOADS = {row.name: row for row in (DQN, TABLE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 
+def register(row: Workload) -> None:
+    """Add a kind of training of one's own; its presets are called "package.module:preset" on the command line."""
+    WORKLOADS[row.name] = row
+
+
 def workload_of(preset: str) -> Workload:
-    """The kind of training that a preset is one of."""
-    return next(row for row in WORKLOADS.values() if preset in row.presets)
+    """The kind of training that a preset is one of; the module of "package.module:preset" is imported to register it.
+
+    Raises:
+        ValueError: there is no such module or preset.
+    """
+    module, _, name = preset.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ImportError as error:
+            where = "start where it lies, or add its folder to PYTHONPATH"
+            raise ValueError(f"{preset}: cannot import {module} ({error}): {where}") from None
+    found = [row for row in WORKLOADS.values() if name in row.presets]
+    if not found:
+        raise ValueError(f"unknown preset {preset!r}: use one of {', '.join(PRESETS)}")
+    return found[-1]
+
+
+def workload_of_run(record: dict[str, Any]) -> Workload:
+    """What the run with this record trains."""
+    return workload_of(record["preset"]) if ":" in record["preset"] else WORKLOADS[record["workload"]]
 
 
 def named(entry: str) -> Any:

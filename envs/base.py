@@ -83,7 +83,7 @@ class WorldSettings:
     """
 
     env: str = "ALE/Pong-v5"
-    """Atari game ("ALE/Pong-v5" or "pong"), toy ("toy/catch") or any Gymnasium id ("CartPole-v1")."""
+    """Atari game ("pong"), toy ("toy/catch") or Gymnasium id ("CartPole-v1", or "package.module:Id" of your own)."""
     sticky: float = 0.0
     """Probability that the emulator repeats the previous action, drawn at every frame."""
     life_signal: bool = False
@@ -98,6 +98,10 @@ class WorldSettings:
     """Emulator frames an action lasts."""
     frame_cap: int = 108_000
     """Emulator frames after which an episode is truncated (60 a second), without the no-ops before it."""
+    image_size: int = 0
+    """Of other environments that show images: scale them to squares of this side; 0 takes them as they are."""
+    grayscale: bool = False
+    """Of other environments that show images: weigh their colours together."""
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -107,6 +111,8 @@ class WorldSettings:
             raise ValueError(f"sticky is {self.sticky}: give a probability in [0, 1), usually 0 or 0.25")
         if self.noop_max < 0:
             raise ValueError(f"noop_max is {self.noop_max}: give 0 for none, or the largest number of no-ops")
+        if self.image_size < 0:
+            raise ValueError(f"image_size is {self.image_size}: give the side of a square, usually 84, or 0")
         if self.frame_skip < 1:
             raise ValueError(f"frame_skip is {self.frame_skip}: give at least 1, usually 4")
         if not self.frame_skip <= self.frame_cap <= MAX_FRAME_CAP:

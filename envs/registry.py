@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from importlib import import_module
 
 import gymnasium
 
@@ -37,11 +39,18 @@ def make_world(settings: WorldSettings, num_envs: int, num_threads: int = 1) -> 
         raise ValueError(f"num_envs is {num_envs}: give at least 1")
     if game_name(name) is not None:
         return AtariWorld(settings, num_envs, num_threads)
-    if name not in TOYS and name not in _gymnasium_ids():
+    if ":" in name:
+        _import_module_of(name)
+    elif name not in TOYS and name not in _gymnasium_ids():
         raise ValueError(_unknown(name))
-    if settings != WorldSettings(env=name):
+    own = replace(WorldSettings(env=name), image_size=settings.image_size, grayscale=settings.grayscale)
+    if settings != own:
         raise ValueError(f"{name} is no Atari game: leave sticky and the other Atari rules alone")
-    return TOYS[name](num_envs) if name in TOYS else VectorWorld(name, num_envs)
+    if name in TOYS:
+        if own != WorldSettings(env=name):
+            raise ValueError(f"{name} has frames of its own: leave image_size and grayscale alone")
+        return TOYS[name](num_envs)
+    return VectorWorld(name, num_envs, image_size=settings.image_size, grayscale=settings.grayscale)
 
 
 def require_frames(name: str, world: World) -> None:
@@ -52,6 +61,23 @@ def require_frames(name: str, world: World) -> None:
     """
     if world.frame_dtype.kind == "i":
         raise ValueError(f"{name} only numbers its states: learn it by table, train taxi --env NAME")
+
+
+def _import_module_of(name: str) -> None:
+    """Have Gymnasium know "package.module:Id", whose module registers it when it is imported.
+
+    Raises:
+        ValueError: there is no such module, or it does not register that id.
+    """
+    module, _, key = name.partition(":")
+    try:
+        import_module(module)
+    except ImportError as error:
+        raise ValueError(
+            f"{name}: cannot import {module} ({error}): start where it lies, or add its folder to PYTHONPATH"
+        ) from None
+    if key not in gymnasium.registry:
+        raise ValueError(f"{name}: importing {module} registers no {key}: call gymnasium.register there")
 
 
 def _gymnasium_ids() -> list[str]:

@@ -12,23 +12,26 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from envs.base import MAX_ACTIONS, TimeStep, checked_action, checked_seed
+from envs.images import ImageFrames, is_image
 
 
 class VectorWorld:
     """E copies of a Gymnasium world, stepped one after the other in this process.
 
-    A frame is float32 [D] where the world observes a vector, and int64 [1], counted from 0, where it observes
-    one of `num_states` states. An action lasts one frame. Time limits are those of the registered world.
+    A frame is float32 [D] where the world observes a vector, uint8 [H, W] or [H, W, C] where it observes an image, and
+    int64 [1], counted from 0, where it observes one of `num_states` states. An action lasts one frame. Time limits are
+    those of the registered world.
 
     Args:
-        env: a Gymnasium id, for example "CartPole-v1" or "Taxi-v3".
+        env: a Gymnasium id, for example "CartPole-v1", "Taxi-v3" or "package.module:Id".
         num_envs: E.
+        image_size, grayscale: of images (`envs.images`).
 
     Raises:
         ValueError: Gymnasium cannot make it, or its actions or observations are of another kind.
     """
 
-    def __init__(self, env: str, num_envs: int) -> None:
+    def __init__(self, env: str, num_envs: int, *, image_size: int = 0, grayscale: bool = False) -> None:
         try:
             probe = gymnasium.make(env)
         except (gymnasium.error.Error, ImportError) as error:
@@ -42,7 +45,15 @@ class VectorWorld:
         self.num_actions = int(actions.n)
         if self.num_actions > MAX_ACTIONS:
             raise ValueError(f"{env} has {self.num_actions} actions: choose a world with at most {MAX_ACTIONS}")
-        self.frame_shape, self.frame_dtype = _frame_type(env, observations)
+        self._images: ImageFrames | None = None
+        self.frame_shape: tuple[int, ...]
+        if isinstance(observations, Box) and is_image(observations.shape, observations.dtype):
+            self._images = ImageFrames(observations.shape, image_size, grayscale=grayscale)
+            self.frame_shape, self.frame_dtype = self._images.frame_shape, np.dtype(np.uint8)
+        elif image_size or grayscale:
+            raise ValueError(f"{env} shows no images: leave image_size and grayscale alone")
+        else:
+            self.frame_shape, self.frame_dtype = _frame_type(env, observations)
         self.num_states = int(observations.n) if isinstance(observations, Discrete) else None
         self._action_offset = int(actions.start)
         self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
@@ -53,13 +64,15 @@ class VectorWorld:
             [lambda: gymnasium.make(env, **options)] * num_envs,
             autoreset_mode=AutoresetMode.NEXT_STEP,
         )
-        limit = gymnasium.spec(env).max_episode_steps
+        limit = gymnasium.spec(env.rpartition(":")[2]).max_episode_steps
+        shown = {"image_size": image_size, "grayscale": grayscale} if self._images else {}
         self.protocol: Mapping[str, str | int | float | bool] = {
             "world": "gymnasium",
             "env": env,
             "gymnasium": gymnasium.__version__,
             "num_actions": self.num_actions,
             "time_limit": limit if limit is not None else "none",
+            **shown,
         }
         self._over: NDArray[np.bool_] | None = None
 
@@ -87,10 +100,10 @@ class VectorWorld:
         truncated: NDArray[np.bool_],
         first: NDArray[np.bool_],
     ) -> TimeStep:
-        frame = (observation - self._state_offset).astype(self.frame_dtype)
+        frame = self._images(observation) if self._images else observation - self._state_offset
         self._over = terminated | truncated
         return TimeStep(
-            frame=frame.reshape(self.num_envs, *self.frame_shape),
+            frame=frame.astype(self.frame_dtype).reshape(self.num_envs, *self.frame_shape),
             reward=np.where(first, 0, reward).astype(np.float32),
             first=first,
             terminated=terminated.copy(),
@@ -124,4 +137,7 @@ def _frame_type(env: str, observations: Space[Any]) -> tuple[tuple[int, ...], np
         return (1,), np.dtype(np.int64)
     if isinstance(observations, Box) and len(observations.shape) == 1:
         return observations.shape, np.dtype(np.float32)
-    raise ValueError(f"{env} observes {observations}: choose a world that shows a vector or a numbered state")
+    raise ValueError(
+        f"{env} observes {observations}: choose a world that shows a vector, a uint8 image [H, W] or [H, W, C], or a "
+        "numbered state"
+    )

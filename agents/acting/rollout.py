@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons
 from agents.acting.policy import Actor
-from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from agents.replay.transitions import ACTION, Chunk
 from envs.base import TimeStep, World
 
@@ -59,7 +59,7 @@ class Rollout:
         self.world, self.actor, self.exploration = world, actor, exploration
         self.seed, self.lane, self.num_lanes = seed, lane, num_lanes or world.num_envs
         self.rng = np.random.default_rng([seed, lane])
-        self.blocks = blocks_shape(world.frame_shape)
+        self.blocks, self.colours = blocks_shape(world.frame_shape), colours_of(world.frame_shape)
         self.stack = FrameStack(world.num_envs, self.blocks, stack, world.frame_dtype)
         self.restart(era)
 
@@ -78,7 +78,7 @@ class Rollout:
         self.life = secrets.randbelow(2**62) + 1  # names chunks, and decides nothing that is learned
 
     def _observe(self, step: TimeStep) -> None:
-        self.current = to_blocks(step.frame)
+        self.current = to_blocks(step.frame, self.colours)
         self.first = step.first
         self.obs = self.stack.push(self.current, step.first)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.acting.exploration import forced_actions
 from agents.acting.policy import Actor
-from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from agents.settings import EvaluationSettings
 from envs.base import World
 
@@ -68,7 +68,7 @@ class Games:
         done, time = self.done[mine], 0
         step = world.reset(seed)
         while (done < self.quota).any() and not self.stopped.is_set():
-            batch[mine] = frames.push(to_blocks(step.frame), step.first)
+            batch[mine] = frames.push(to_blocks(step.frame, colours_of(world.frame_shape)), step.first)
             greedy, forced = self.actor.values(batch)[mine].argmax(1), self._forced(time, world.num_actions)[mine]
             step = world.step(np.where(forced < 0, greedy, forced))
             time += 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +15,12 @@ from torch import Tensor, nn
 from agents.networks.categorical import CategoricalHead
 from agents.networks.heads import ScalarHead, ValueHead
 from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC
-from agents.replay.frames import BLOCK
+from agents.networks.own_torso import OwnTorso, class_of
+from agents.replay.frames import BLOCK, colours_of
 from training.settings import check_kinds
 
-Kind = Literal["dqn2013", "dqn2015", "mlp"]
-Head = Literal["scalar", "categorical"]
-HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {
+KINDS = ("dqn2013", "dqn2015", "mlp")
+HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # beside these, any "package.module:Class" of that kind
     "scalar": lambda settings: ScalarHead(),
     "categorical": lambda settings: CategoricalHead(settings.atoms, settings.value_min, settings.value_max),
 }
@@ -36,26 +35,26 @@ CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
 class NetworkSettings:
     """What stands between a stack of frames and one value per action."""
 
-    kind: Kind = "dqn2013"
+    kind: str = "dqn2013"  # dqn2013, dqn2015, mlp, or "package.module:Class" (`agents.networks.own_torso`)
     stack: int = 4  # frames an observation holds
     layer_norm: bool = False  # after every hidden layer, before the ReLU
     dueling: bool = False  # Wang et al. 2016, equation 9
     hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
-    head: Head = "scalar"  # one value an action, or a distribution of returns (Bellemare et al. 2017)
+    head: str = "scalar"  # one value an action; categorical: a distribution of returns (Bellemare et al. 2017)
     atoms: int = 51  # of the categorical head, evenly from value_min to value_max
     value_min: float = -10.0
     value_max: float = 10.0
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        if self.kind not in get_args(Kind):
-            raise ValueError(f"network.kind is {self.kind!r}: use one of {', '.join(get_args(Kind))}")
+        if self.kind not in KINDS and ":" not in self.kind:
+            raise ValueError(f'network.kind is {self.kind!r}: use one of {", ".join(KINDS)}, or "package.module:Class"')
         if self.stack < 1:
             raise ValueError(f"network.stack is {self.stack}: an observation holds at least 1 frame")
         if self.hidden < 1:
             raise ValueError(f"network.hidden is {self.hidden}: use 1 or more units")
-        if self.head not in HEADS:
-            raise ValueError(f"network.head is {self.head!r}: use one of {', '.join(HEADS)}")
+        if self.head not in HEADS and ":" not in self.head:
+            raise ValueError(f'network.head is {self.head!r}: use one of {", ".join(HEADS)}, or "package.module:Class"')
         if self.atoms < 2 or not self.value_min < self.value_max:
             raise ValueError("network.atoms must be 2 or more, network.value_min below value_max")
 
@@ -65,25 +64,38 @@ class QNetwork(nn.Module):
 
     def __init__(self, settings: NetworkSettings, frame_shape: tuple[int, ...], num_actions: int) -> None:
         super().__init__()
-        self.pixels = len(frame_shape) == 2
-        if self.pixels == (settings.kind == "mlp"):
+        self.pixels = len(frame_shape) > 1
+        own = ":" in settings.kind
+        if not own and self.pixels == (settings.kind == "mlp"):
             wants = "dqn2013 or dqn2015" if self.pixels else "mlp"
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
         self.frame_shape, self.num_actions = frame_shape, num_actions
-        self.head = HEADS[settings.head](settings)
-        layers, features = self._convs(settings) if self.pixels else self._mlp(settings)
-        self.body = nn.Sequential(*layers)
+        self.head: ValueHead = (HEADS.get(settings.head) or class_of(settings.head))(settings)
+        self.body, features = self._own(settings) if own else self._ours(settings)
         self.advantage = nn.Linear(features, num_actions * self.head.outputs)
         self.value = nn.Linear(features, self.head.outputs) if settings.dueling else None
 
+    def _own(self, settings: NetworkSettings) -> tuple[nn.Module, int]:
+        torso = OwnTorso(settings.kind, self.frame_shape, settings.stack)
+        return torso, torso.features
+
+    def _ours(self, settings: NetworkSettings) -> tuple[nn.Module, int]:
+        layers, features = self._convs(settings) if self.pixels else self._mlp(settings)
+        return nn.Sequential(*layers), features
+
     def _convs(self, settings: NetworkSettings) -> tuple[list[nn.Module], int]:
-        (height, width), channels = self.frame_shape, settings.stack
+        (height, width), channels = self.frame_shape[:2], settings.stack * max(colours_of(self.frame_shape), 1)
         convs, hidden = CONVS[settings.kind]
         layers: list[nn.Module] = []
         for index, (out, kernel, stride) in enumerate(convs):
             conv = BlockConv if index == 0 else nn.Conv2d
             layers.append(conv(channels, out, kernel, stride))
             channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
+            if min(height, width) < 1:
+                raise ValueError(
+                    f"frames of {self.frame_shape[0]}x{self.frame_shape[1]} are too small for network.kind "
+                    f"{settings.kind}: scale them up, as in --image-size 84, or give a network of your own"
+                )
             layers += [LayerNormNHWC(channels, height, width)] if settings.layer_norm else []
             layers.append(nn.ReLU())
         layers += [FlattenNHWC(), nn.Linear(channels * height * width, hidden)]
@@ -106,8 +118,10 @@ class QNetwork(nn.Module):
 
     def out(self, obs: Tensor) -> Tensor:
         """What the head makes values of, float32: [B, A], or [B, A, Z] where it takes Z numbers an action."""
-        if self.pixels:
-            rows, columns = (side // BLOCK for side in self.frame_shape)
+        if isinstance(self.body, OwnTorso):
+            x = obs
+        elif self.pixels:
+            rows, columns = (side // BLOCK for side in self.frame_shape[:2])
             dtype = (
                 torch.get_autocast_dtype(obs.device.type)
                 if torch.is_autocast_enabled(obs.device.type)
@@ -119,7 +133,7 @@ class QNetwork(nn.Module):
         features = self.body(x)
         out: Tensor = self.advantage(features).float()
         if self.head.outputs > 1:
-            out = out.view(len(out), self.num_actions, self.head.outputs)
+            out = out.view(-1, self.num_actions, self.head.outputs)
         if self.value is not None:
             value: Tensor = self.value(features).float()
             out = (value[:, None] if self.head.outputs > 1 else value) + out - out.mean(1, keepdim=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agents.acting.exploration import epsilon_greedy
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import policy_of
-from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from agents.saved_policy import dqn_settings
 from envs import World, WorldSettings, make_world
 from envs.atari import game_name
@@ -105,8 +105,10 @@ def _act(player: Player, world: World, rng: np.random.Generator) -> Act:
         return lambda step: rng.integers(world.num_actions, size=world.num_envs)
     actor = policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
     stack = FrameStack(world.num_envs, blocks_shape(world.frame_shape), player.policy.network.stack, world.frame_dtype)
-    epsilon = np.full(world.num_envs, EPSILON)
-    return lambda step: epsilon_greedy(actor.values(stack.push(to_blocks(step.frame), step.first)), epsilon, rng)
+    epsilon, colours = np.full(world.num_envs, EPSILON), colours_of(world.frame_shape)
+    return lambda step: epsilon_greedy(
+        actor.values(stack.push(to_blocks(step.frame, colours), step.first)), epsilon, rng
+    )
 
 
 def _play(world: World, act: Act, seed: int) -> tuple[Frames, NDArray[np.int64]]:

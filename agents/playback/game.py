@@ -12,7 +12,7 @@ from agents.acting.exploration import epsilon_greedy
 from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
 from agents.evaluation.protocol import evaluation_seed, protocol_world
-from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from envs.base import World
 from envs.colour import make_shown
 
@@ -43,7 +43,7 @@ def moments(actor: Actor, settings: Settings, world: World) -> Iterator[Moment]:
     step = world.reset(evaluation_seed(settings.seed))
     while True:
         over = bool((step.terminated | step.truncated).any())
-        obs = frames.push(to_blocks(step.frame), step.first)
+        obs = frames.push(to_blocks(step.frame, colours_of(world.frame_shape)), step.first)
         q = actor.values(obs)
         action = epsilon_greedy(q, epsilon, rng)
         yield Moment(world.render(), obs.copy(), q[0], int(action[0]), score, over)

@@ -69,18 +69,20 @@ def animation(shown: list[Moment]) -> bytes:
     return out.getvalue()
 
 
-def strip(network: QNetwork, shown: list[Moment]) -> Pixels | None:
+def strip(network: QNetwork, game: list[Moment]) -> Pixels | None:
     """Four moments side by side: the newest frame, and under it the same with its saliency in red.
 
     Nothing of worlds without pixels. uint8 [2 * H * 2, 4 * W * 2, 3].
     """
     if not network.pixels:
         return None
-    chosen = [shown[index] for index in np.linspace(0, len(shown) - 1, COLUMNS).astype(int)]
+    chosen = [game[index] for index in np.linspace(0, len(game) - 1, COLUMNS).astype(int)]
     obs = np.concatenate([moment.obs for moment in chosen])
     frames = from_blocks(np.ascontiguousarray(obs[:, :, -1]), network.frame_shape)
-    gray = np.stack([frames] * 3, axis=-1)
-    rows = np.concatenate((gray, _overlaid(gray, saliency(network, obs))), axis=1)
+    if frames.ndim == 4 and frames.shape[3] != 3:
+        frames = frames.mean(3).astype(np.uint8)  # not colours that a screen knows
+    shown = np.stack([frames] * 3, axis=-1) if frames.ndim == 3 else frames
+    rows = np.concatenate((shown, _overlaid(shown, saliency(network, obs))), axis=1)
     return _side_by_side(rows).repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 

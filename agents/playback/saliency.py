@@ -16,7 +16,7 @@ def saliency(network: QNetwork, obs: NDArray[Any]) -> NDArray[np.float32]:
     """How much the value of the greedy action moves with each pixel: |dQ(s, a*) / dpixel|, [B, H, W].
 
     The class saliency map of Simonyan et al. 2013 (arXiv:1312.6034, section 3.1), with the greedy action for the
-    class and the maximum over the K frames of a stack where they take it over colours.
+    class and the maximum over the K frames of a stack, as they take it over colours.
 
     Args:
         network: Q-network of pixels.
@@ -28,4 +28,5 @@ def saliency(network: QNetwork, obs: NDArray[Any]) -> NDArray[np.float32]:
         greedy = network(pixels).max(1).values.sum()  # samples do not touch each other: one sum serves all
         (gradient,) = torch.autograd.grad(greedy, pixels)
     strongest = gradient.abs().amax(2).cpu().numpy()
-    return np.asarray(from_blocks(strongest, network.frame_shape), np.float32)
+    found = from_blocks(strongest, network.frame_shape)
+    return np.asarray(found.max(3) if found.ndim == 4 else found, np.float32)

@@ -16,14 +16,19 @@ BLOCK = 4
 Frames = NDArray[Any]
 
 
-def to_blocks(frame: Frames) -> Frames:
+def to_blocks(frame: Frames, colours: int = 0) -> Frames:
     """[..., H, W] pixels -> [..., P, D] blocks; vectors [..., D] -> [..., 1, D]. Any dtype, same bytes.
+
+    With `colours` C the pixels are [..., H, W, C], and a block holds its C planes one after the other: D = 16 C.
 
     Raises:
         ValueError: H or W is not a multiple of 4.
     """
     if frame.dtype != np.uint8:
         return frame[..., None, :]
+    if colours:
+        planes = to_blocks(np.ascontiguousarray(np.moveaxis(frame, -1, -3)))  # [..., C, P, 16]
+        return np.ascontiguousarray(planes.swapaxes(-3, -2)).reshape(*planes.shape[:-3], planes.shape[-2], -1)
     *lead, height, width = frame.shape
     if height % BLOCK or width % BLOCK:
         raise ValueError(f"frames of {height}x{width} cannot be cut into 4x4 blocks: use multiples of 4, as in 84x84")
@@ -36,16 +41,24 @@ def from_blocks(blocks: Frames, frame_shape: tuple[int, ...]) -> Frames:
     """Inverse of `to_blocks`: [..., P, D] -> [..., *frame_shape]."""
     if len(frame_shape) == 1:
         return blocks[..., 0, :]
+    if len(frame_shape) == 3:
+        planes = blocks.reshape(*blocks.shape[:-1], frame_shape[2], BLOCK * BLOCK).swapaxes(-3, -2)
+        return np.ascontiguousarray(np.moveaxis(from_blocks(planes, frame_shape[:2]), -3, -1))
     lead, (height, width) = blocks.shape[:-2], frame_shape
     split = blocks.reshape(*lead, height // BLOCK, width // BLOCK, BLOCK, BLOCK).swapaxes(-3, -2)
     return np.ascontiguousarray(split).reshape(*lead, height, width)
 
 
 def blocks_shape(frame_shape: tuple[int, ...]) -> tuple[int, int]:
-    """(P, D) of one frame: (441, 16) for 84x84 pixels, (1, D) for a vector."""
+    """(P, D) of one frame: (441, 16) for 84x84 pixels, (441, 48) with three colours, (1, D) for a vector."""
     if len(frame_shape) == 1:
         return 1, frame_shape[0]
-    return frame_shape[0] // BLOCK * (frame_shape[1] // BLOCK), BLOCK * BLOCK
+    return frame_shape[0] // BLOCK * (frame_shape[1] // BLOCK), BLOCK * BLOCK * max(colours_of(frame_shape), 1)
+
+
+def colours_of(frame_shape: tuple[int, ...]) -> int:
+    """C of frames [H, W, C]; 0 of frames without colours, and of vectors."""
+    return frame_shape[2] if len(frame_shape) == 3 else 0
 
 
 class FrameStack:

@@ -161,7 +161,7 @@ def preset_of(arguments: list[str], command: str) -> tuple[str, list[str]]:
     """
     presets = COMMANDS[command].presets
     preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if preset not in presets:
+    if preset not in presets and ":" not in preset:  # somebody's own is looked for where it is needed
         said = f"unknown preset {preset!r}" if preset else "no preset"
         raise ValueError(f"{said}: use one of {', '.join(presets)}")
     return preset, arguments[1:]

@@ -6,7 +6,7 @@ import json
 
 from agents.saved_policy import record_of
 from cluster.cli.options import Evaluate
-from cluster.workloads import WORKLOADS
+from cluster.workloads import workload_of_run
 from training.progress import evaluation_bar
 from training.storage.files import write_json
 from training.storage.run_dir import RunDir
@@ -17,7 +17,7 @@ def evaluate(options: Evaluate) -> int:
     directory = RunDir(options.run_dir)
     record = record_of(directory)
     with evaluation_bar() as on_step:
-        result, name, said = WORKLOADS[record["workload"]].load("evaluate")(directory, record, options, on_step)
+        result, name, said = workload_of_run(record).load("evaluate")(directory, record, options, on_step)
     write_json(directory.path / f"evaluation-{name}.json", result)
     print(json.dumps(result) if options.json else said)
     return 0

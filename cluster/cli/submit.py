@@ -59,9 +59,9 @@ def describe(command: list[str], storage: Path | None) -> tuple[str, list[str], 
     name = [] if command[0] == "train" else [command[0]]
     if own.presets:
         told["preset"] = "".join(command[1:2])
-        if told["preset"] not in own.presets:
+        if told["preset"] not in own.presets and ":" not in told["preset"]:
             raise ValueError(f"unknown preset {told['preset']!r}: use one of {', '.join(own.presets)}")
-        name.append(told["preset"])
+        name.append(told["preset"].rpartition(":")[2])
     seed = _option(command, "seed") or "0"
     if not seed.isdecimal():
         raise ValueError(f"seed {seed}: use 0 to 2147483647")

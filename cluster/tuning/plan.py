@@ -43,7 +43,6 @@ def spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: bool) -
     """What all trials have in common, wherever they run."""
     seed = flat(options.settings)["seed"]
     return TrialSpec(
-        workload=work.name,
         preset=preset,
         settings=options.settings,
         seeds=tuple(range(seed, seed + options.seeds)),

@@ -16,7 +16,7 @@ import torch
 from ray import tune
 
 from cluster.tuning.space import by_setting
-from cluster.workloads import WORKLOADS, Workload
+from cluster.workloads import Workload, workload_of
 from training.process import keep_freed_memory
 from training.run import Picture, Run
 from training.search import Judgement
@@ -29,7 +29,6 @@ from training.storage.files import write_bytes
 class TrialSpec:
     """What all trials of a sweep have in common."""
 
-    workload: str
     preset: str
     settings: Any
     seeds: tuple[int, ...]  # every configuration is trained with all of them
@@ -42,7 +41,7 @@ class TrialSpec:
     @property
     def work(self) -> Workload:
         """The row of what is trained."""
-        return WORKLOADS[self.workload]
+        return workload_of(self.preset)
 
     def settings_of(self, config: dict[str, Any], seed: int) -> Any:
         """The settings of one seed of one configuration: {"learner.learning_rate": 1e-3, ...}."""

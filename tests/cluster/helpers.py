@@ -117,9 +117,9 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
 
 
-def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in the repository."""
-    return run_there(command(*arguments))
+def run_command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, in the repository or elsewhere."""
+    return run_there(command(*arguments), cwd)
 
 
 def run_program(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -127,8 +127,8 @@ def run_program(source: str, *arguments: str) -> subprocess.CompletedProcess[str
     return run_there([sys.executable, "-c", source, *arguments])
 
 
-def run_there(words: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command line to its end, in the repository and a person's environment."""
+def run_there(words: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command line to its end, in the repository or elsewhere, and a person's environment."""
     return subprocess.run(
         words,
         capture_output=True,
@@ -136,7 +136,7 @@ def run_there(words: list[str]) -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=PATIENCE,
         env=environment(),
-        cwd=Path(__file__).parents[2],
+        cwd=cwd or Path(__file__).parents[2],
     )
 
 

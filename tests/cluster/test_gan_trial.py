@@ -61,7 +61,6 @@ def make(shared: tuple[GanSettings, Images, Judge], tmp_path: Path, monkeypatch:
 
     def trial(config: dict[str, Any], *, stop_diverged: bool = False) -> SweepTrial:
         spec = TrialSpec(
-            workload="gan",
             preset="own",
             settings=settings,
             seeds=(0,),

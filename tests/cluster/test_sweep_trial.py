@@ -41,7 +41,7 @@ Make = Callable[..., SweepTrial]
 
 def spec_of(settings: Settings = SETTINGS, **options: Any) -> TrialSpec:
     """Trials of three rounds."""
-    usual = {"workload": "dqn", "preset": "catch", "settings": settings, "rounds": 3, "serial": True}
+    usual = {"preset": "catch", "settings": settings, "rounds": 3, "serial": True}
     return TrialSpec(**{**usual, **options})
 
 

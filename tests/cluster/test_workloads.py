@@ -72,9 +72,7 @@ class Kind:
     def trial(self, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """The only round of a sweep's trial, outside of Tune."""
         monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(self.folder / "logs"))
-        spec = TrialSpec(
-            workload=self.work.name, preset=self.preset, settings=self.settings, seeds=(3, 4), rounds=1, serial=True
-        )
+        spec = TrialSpec(preset=self.preset, settings=self.settings, seeds=(3, 4), rounds=1, serial=True)
         shared = self.work.load("share")(self.settings, self.folder / "run") if self.work.share else None
 
         class Lone(SweepTrial):

@@ -60,7 +60,7 @@ def test_frames_of_vectors_and_of_states() -> None:
     ("env", "reason"),
     [
         ("Pendulum-v1", "finite set of actions"),
-        ("Blackjack-v1", "shows a vector or a numbered state"),
+        ("Blackjack-v1", "shows a vector, a uint8 image"),
         ("NoSuchWorld-v0", "Gymnasium cannot make"),
     ],
 )
@@ -89,7 +89,10 @@ class Offset(gymnasium.Env[np.int64, np.int64]):
 class Picture(Offset):
     """Shows pictures."""
 
-    observation_space = Box(0, 255, (8, 8, 3), np.uint8)  # type: ignore[assignment]
+    observation_space = Box(0, 255, (6, 8, 3), np.uint8)  # type: ignore[assignment]
+
+    def reset(self, **_: Any) -> Any:
+        return np.full((6, 8, 3), 7, np.uint8), {}
 
 
 @pytest.fixture
@@ -114,9 +117,19 @@ def test_states_and_actions_count_from_zero_and_an_end_is_not_cut_as_well() -> N
 
 
 @pytest.mark.usefixtures("registered")
-def test_pictures_are_refused_as_observations() -> None:
-    with pytest.raises(ValueError, match="shows a vector"):
-        VectorWorld("QuarterdeckPicture-v0", 1)
+def test_images_are_frames() -> None:
+    """Bytes as they are, sides filled up to multiples of 4 with black; scaled and gray where that is asked for."""
+    frame = VectorWorld("QuarterdeckPicture-v0", 1).reset(0).frame
+    assert (frame.shape, frame.dtype) == ((1, 8, 8, 3), np.uint8)
+    assert (frame[0, :6] == 7).all()
+    assert not frame[0, 6:].any()
+    world = VectorWorld("QuarterdeckPicture-v0", 2, image_size=24, grayscale=True)
+    frame = world.reset(0).frame
+    assert frame.shape == (2, 24, 24)
+    assert (frame == 7).all()
+    assert world.protocol["image_size"] == 24
+    with pytest.raises(ValueError, match="shows no images"):
+        VectorWorld("CartPole-v1", 1, image_size=24)
 
 
 @pytest.mark.usefixtures("registered")

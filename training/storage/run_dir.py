@@ -142,7 +142,8 @@ class RunDir:
 
 def default_run_dir(preset: str, env: str, seed: int) -> Path:
     """runs/PRESET-ENV-sSEED, with a number where that is taken."""
-    game = env.rsplit("/", 1)[-1].removesuffix("-v5").lower()
+    game = env.rsplit("/", 1)[-1].rpartition(":")[2].removesuffix("-v5").lower()
+    preset = preset.rpartition(":")[2]
     name = f"{preset}-s{seed}" if game == preset else f"{preset}-{game}-s{seed}"
     taken = {path.name for path in Path("runs").glob(f"{name}*")}
     names = (name if index == 1 else f"{name}-{index}" for index in range(1, len(taken) + 2))

@@ -1,0 +1,86 @@
+"""A network of somebody else's between observations and our heads: `--network.kind "package.module:Class"`.
+
+The class is a torch module that is made with two arguments and turns a batch of observations into features:
+
+    Class(shape: tuple[int, ...], stack: int)
+    forward(x: Tensor) -> Tensor   # [B, F], of any F
+
+`shape` is that of one observation as it is seen here: (K * C, H, W) for pixels, x being float32 in 0..1; (K * D,) for
+vectors. Legend: B batch, K frames a stack, C colours, D numbers a vector, P blocks a frame.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from agents.replay.frames import BLOCK, colours_of
+
+
+class OwnTorso(nn.Module):
+    """Observations [B, P, K, D] as somebody else's module wants them -> its features [B, F].
+
+    Attributes:
+        features: F, found by trying the module on a batch of two.
+
+    Raises:
+        ValueError: there is no such class, or it gives no features.
+    """
+
+    def __init__(self, kind: str, frame_shape: tuple[int, ...], stack: int) -> None:
+        super().__init__()
+        self.frame_shape, self.stack = frame_shape, stack
+        planes = stack * max(colours_of(frame_shape), 1)
+        pixels = len(frame_shape) > 1
+        shape = (planes, *frame_shape[:2]) if pixels else (math.prod(frame_shape) * stack,)
+        self.module, found = _tried(kind, shape, stack)
+        if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2 or not found.is_floating_point():
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ValueError(f"network.kind {kind} gives {got} for a batch of 2: its features are floats [2, F]")
+        self.features = found.shape[1]
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """As above; pixels 0..255 come as 0..1."""
+        if len(self.frame_shape) == 1:
+            features: Tensor = self.module(obs.flatten(1))
+            return features
+        rows, columns = (side // BLOCK for side in self.frame_shape[:2])
+        colours = max(colours_of(self.frame_shape), 1)
+        cells = obs.view(-1, rows, columns, self.stack, colours, BLOCK, BLOCK).permute(0, 3, 4, 1, 5, 2, 6)
+        pixels = cells.reshape(-1, self.stack * colours, rows * BLOCK, columns * BLOCK)
+        features = self.module(pixels.float() / 255.0)
+        return features
+
+
+def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, Any]:
+    """The module, and what it makes of two black observations."""
+    made_by = class_of(kind)
+    try:
+        made = made_by(shape, stack)
+        if not isinstance(made, nn.Module):
+            raise ValueError(f"it makes a {type(made).__name__}, and not a torch module")
+        with torch.no_grad():
+            return made, made(torch.zeros(2, *shape))
+    except Exception as error:  # whatever somebody else's code raises
+        said = str(error).splitlines()[0]
+        raise ValueError(f"network.kind {kind} fails for observations {list(shape)}: {said}") from error
+
+
+def class_of(kind: str) -> Any:
+    """What "package.module:Class" stands for.
+
+    Raises:
+        ValueError: there is none.
+    """
+    module, _, name = kind.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        where = "start where it lies, or add its folder to PYTHONPATH"
+        raise ValueError(f"{kind}: cannot import {module} ({error}): {where}") from None
+    except AttributeError:
+        raise ValueError(f"{kind}: {module} has no {name}") from None
