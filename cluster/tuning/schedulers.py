@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,23 @@ class RandomSearch(BasicVariantGenerator):
     def __init__(self, concurrent: int, seed: int) -> None:
         super().__init__(max_concurrent=concurrent, random_state=seed)
         self.interrupted = False
+        self.there: dict[str, str] = {}  # trials that a restored experiment has, and their status
+
+    def next_trial(self) -> Trial | None:
+        """The next trial that is not there already: a kill may fall between the two files that Tune writes."""
+        trial = super().next_trial()
+        while trial is not None and trial.trial_id in self.there:
+            if self.there[trial.trial_id] in (Trial.TERMINATED, Trial.ERROR):
+                self._live_trials.discard(trial.trial_id)
+            trial = super().next_trial()
+        return trial
+
+    def restore_from_dir(self, dirpath: str) -> None:
+        """Go on after an interruption, as Tune calls it."""
+        super().restore_from_dir(dirpath)
+        newest = max(Path(dirpath).glob("experiment_state-*.json"), default=None)
+        trials = json.loads(newest.read_text())["trial_data"] if newest else []
+        self.there = {state["trial_id"]: state["status"] for state in (json.loads(trial) for trial, _ in trials)}
 
     def is_finished(self) -> bool:
         """Whether Tune may end."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import gymnasium
 import psutil
 import pytest
 
 from tests.cluster.gan_helpers import write_corners
+from tests.cluster.strangers import FILES
 
 os.environ |= {
     "RAY_AUTH_MODE": "disabled",  # leaves the home directory alone
@@ -84,3 +87,22 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("gan.evaluation.features.EPOCHS", 1)
         extractor_for(load(DataSettings(source=str(file))), file.parent / ".gan-cache")
     return file
+
+
+@pytest.fixture
+def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Somebody's own folder (docs/extending.md), in which they work; nothing of it stays imported or registered."""
+    from cluster.workloads import WORKLOADS
+
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    before, known = set(sys.modules), dict(WORKLOADS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    yield tmp_path
+    gymnasium.registry.pop("Dodge-v0", None)
+    WORKLOADS.clear()
+    WORKLOADS.update(known)
+    for name in set(sys.modules) - before:
+        if name.startswith("my_"):
+            del sys.modules[name]

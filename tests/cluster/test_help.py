@@ -71,9 +71,9 @@ class Parsed(Exception):
 
 
 @pytest.mark.parametrize("line", sorted({*(line for lines in EXAMPLES.values() for line in lines), *SHOWN, *WRITTEN}))
-def test_every_example_is_understood(line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("strangers")
+def test_every_example_is_understood(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An option that was renamed, a preset that is gone: help and documents would mislead."""
-    monkeypatch.chdir(tmp_path)
     read = tyro.cli
 
     def stop_after(*args: Any, **options: Any) -> Any:

@@ -15,6 +15,8 @@ from cluster.jobs import client
 from tests.cluster.helpers import ENDLESS_CARTPOLE, PATIENCE, TIMEOUT, command, read_json, wait_until
 from tests.cluster.job_server import Head, head_environment, running_head
 from tests.cluster.records import checked_summary, learns, refused, saved
+from tests.cluster.strangers import FILES
+from tests.cluster.test_strangers import SHORT
 from training.storage.provenance import commit_of
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +77,19 @@ def test_a_job_is_followed_to_its_end(head: Head, tmp_path: Path, capsys: pytest
     assert "over 100 games" in capsys.readouterr().out
     assert main(["stop", job.submission_id]) == 0
     assert f"{job.submission_id} has already SUCCEEDED" in capsys.readouterr().out
+
+
+def test_a_folder_of_ones_own_travels_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment and a network that lie outside the project, as docs/extending.md has them."""
+    folder, run = tmp_path / "mine", tmp_path / "run"
+    folder.mkdir()
+    for name in ("my_envs.py", "my_networks.py"):
+        (folder / name).write_text(FILES[name])
+    monkeypatch.chdir(folder)
+    own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", "--no-life-signal", *SHORT, "--steps=200"]
+    assert main(["submit", "--", "train", "atari", *own, "--serial", f"--run-dir={run}"]) == 0
+    assert read_json(run / "run.json")["settings"]["network"]["kind"] == "my_networks:Small"
+    assert read_json(run / "summary.json")["agent_steps"] >= 200
 
 
 def test_the_exit_status_is_the_jobs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ import pickle
 from pathlib import Path
 
 import pytest
+from ray import tune
+from ray.tune.experiment import Experiment, Trial
 
+from cluster.tuning.schedulers import RandomSearch
 from cluster.tuning.snapshots import Snapshots, contents, is_whole, kept_file, repair
 
 EXPERIMENT = json.dumps({"trial_data": [["{}", "{}"]], "nested": {"a": {"b": 1}}}).encode()
@@ -58,3 +61,31 @@ def test_without_any_whole_state_there_is_none(tmp_path: Path) -> None:
     write(storage, EXPERIMENT[:9], DRAWS)
     assert not kept_file(storage).exists()
     assert not repair(storage)
+
+
+def searched(folder: Path) -> RandomSearch:
+    """Draws up to five trials of one setting."""
+    search = RandomSearch(0, seed=5)
+    values = {"rate": tune.uniform(0, 1)}
+    search.add_configurations([Experiment("any", print, config=values, num_samples=5, storage_path=str(folder))])
+    return search
+
+
+def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
+    """Killed after Tune had written that it has a second and a third trial, and before it wrote that they were drawn."""
+    whole, torn = searched(tmp_path), tmp_path / "trials"
+    torn.mkdir()
+    first = whole.next_trial()
+    whole.save_to_dir(str(torn), "2026")
+    drawn = [first, *(whole.next_trial() for _ in range(3))]
+    ids = [trial.trial_id for trial in drawn if trial is not None]
+    states = zip(ids[:3], (Trial.RUNNING, Trial.TERMINATED, Trial.PENDING), strict=True)
+    trials = [[json.dumps({"trial_id": name, "status": status}), "{}"] for name, status in states]
+    (torn / "experiment_state-2026.json").write_text(json.dumps({"trial_data": trials}))
+    other = searched(tmp_path)
+    other.restore_from_dir(str(torn))
+    found = other.next_trial()
+    assert found is not None
+    assert drawn[3] is not None
+    assert (found.trial_id, found.config) == (ids[3], drawn[3].config), "as if there had been no kill"
+    assert other._live_trials == {ids[0], ids[2], ids[3]}

@@ -2,100 +2,82 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import gymnasium
 import pytest
 
 from cluster.cli.main import main
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TIMEOUT, TINY, read_json, run_command
 from tests.cluster.records import refused
+from tests.cluster.strangers import FILES
 from training.storage.csv_table import rows_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
-FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE.read_text(), re.DOTALL))
 SHORT = [*(f"--{name}={value}" for name, value in TINY.items()), "--learner.precision=fp32", "--learner.device=cpu"]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Somebody's own folder, in which they work; nothing of it stays imported."""
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
-    before = set(sys.modules)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    yield tmp_path
-    gymnasium.registry.pop("Dodge-v0", None)
-    for name in set(sys.modules) - before:
-        if name.startswith("my_"):
-            del sys.modules[name]
 
 
 def test_the_page_has_a_file_of_each_kind() -> None:
     assert list(FILES) == ["my_envs.py", "my_networks.py", "my_heads.py", "my_gans.py", "my_search.py"]
 
 
-def test_an_environment_of_images_and_a_network_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_environment_of_images_and_a_network_of_ones_own(
+    strangers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Trained in one process, judged, watched, exported, with a distribution of returns behind it."""
     own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", "--network.head=categorical"]
     assert main(["train", "atari", *own, *SHORT, "--no-life-signal", "--serial", "--steps=300", "--run-dir=run"]) == 0
-    assert read_json(folder / "run" / "run.json")["settings"]["world"]["env"] == "my_envs:Dodge-v0"
+    assert read_json(strangers / "run" / "run.json")["settings"]["world"]["env"] == "my_envs:Dodge-v0"
     assert main(["evaluate", "run", "--episodes=4"]) == 0
     assert main(["watch", "run", "--out=game.mp4", "--values"]) == 0
     assert main(["export", "run", "--out=policy", "--format=program"]) == 0
-    assert read_json(folder / "policy" / "policy.json")["frame_shape"] == [32, 32, 3]
-    assert {"game.mp4", "policy"} <= {path.name for path in folder.iterdir()}
+    assert read_json(strangers / "policy" / "policy.json")["frame_shape"] == [32, 32, 3]
+    assert {"game.mp4", "policy"} <= {path.name for path in strangers.iterdir()}
     assert main(["train", "atari", "--run-dir=run", "--resume", "--steps=400"]) == 0
 
 
-def test_images_in_gray_for_a_network_of_ours(folder: Path) -> None:
+def test_images_in_gray_for_a_network_of_ours(strangers: Path) -> None:
     seen = ["--env=my_envs:Dodge-v0", "--image-size=84", "--grayscale"]
     assert main(["train", "atari", *seen, *SHORT, "--no-life-signal", "--serial", "--steps=200", "--run-dir=run"]) == 0
-    assert read_json(folder / "run" / "summary.json")["eval"]["protocol"]["image_size"] == 84
+    assert read_json(strangers / "run" / "summary.json")["eval"]["protocol"]["image_size"] == 84
 
 
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
-def test_a_fleet_and_a_sweep_find_what_lies_there(folder: Path) -> None:
+def test_a_fleet_and_a_sweep_find_what_lies_there(strangers: Path) -> None:
     """Processes of their own import it, too."""
     own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", *SHORT, "--no-life-signal"]
-    done = run_command("train", "atari", *own, "--steps=300", "--run-dir=run", cwd=folder)
+    done = run_command("train", "atari", *own, "--steps=300", "--run-dir=run", cwd=strangers)
     assert done.returncode == 0, done.stderr
     few = ["--trials=2", "--seeds=1", "--rounds=1", "--scheduler=random", "--concurrent=1", "--steps=300"]
-    done = run_command("sweep", "atari", *own, *few, "--run-dir=sweep", cwd=folder)
+    done = run_command("sweep", "atari", *own, *few, "--run-dir=sweep", cwd=strangers)
     assert done.returncode == 0, done.stderr
-    assert len(rows_of(folder / "sweep" / "trials.csv")) == 2
+    assert len(rows_of(strangers / "sweep" / "trials.csv")) == 2
 
 
-def test_a_head_of_ones_own(folder: Path) -> None:
+def test_a_head_of_ones_own(strangers: Path) -> None:
     words = ["--network.head=my_heads:LogCosh", "--steps=300", "--serial", "--run-dir=run", "--evaluation.episodes=2"]
     assert main(["train", "cartpole", *words, "--replay.learning-starts=100"]) == 0
 
 
-def test_a_family_of_gans_of_ones_own(folder: Path, corners: Path) -> None:
-    data = copy_corners(corners, folder)
+def test_a_family_of_gans_of_ones_own(strangers: Path, corners: Path) -> None:
+    data = copy_corners(corners, strangers)
     words = [f"--data={data}", *TINY_GAN, "--images=160", "--run-dir=run"]
     assert main(["train", "my_gans:same_noise", *words]) == 0
-    assert read_json(folder / "run" / "run.json")["workload"] == "same_noise"
+    assert read_json(strangers / "run" / "run.json")["workload"] == "same_noise"
     assert main(["sample", "run", "--out=grid.png"]) == 0
 
 
-def test_a_kind_of_training_of_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_kind_of_training_of_ones_own(strangers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """All that commands do with a run, they do with it."""
     assert main(["train", "my_search:cem", "--generations=3", "--run-dir=run"]) == 0
     assert main(["train", "my_search:cem", "--resume", "--generations=5", "--run-dir=run"]) == 0
-    assert read_json(folder / "run" / "summary.json")["generations"] == 5
-    assert [row["generations"] for row in rows_of(folder / "run" / "curve.csv")] == ["1", "2", "3", "4", "5"]
+    assert read_json(strangers / "run" / "summary.json")["generations"] == 5
+    assert [row["generations"] for row in rows_of(strangers / "run" / "curve.csv")] == ["1", "2", "3", "4", "5"]
     assert main(["evaluate", "run"]) == 0
     assert main(["sweep", "my_search:cem", "--dry-run"]) == 0
     assert "over 10 games" in capsys.readouterr().out
-    assert (folder / "run" / "evaluation-greedy.json").exists()
+    assert (strangers / "run" / "evaluation-greedy.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +94,7 @@ def test_a_kind_of_training_of_ones_own(folder: Path, capsys: pytest.CaptureFixt
     ],
 )
 def test_mistakes_are_said_before_anything_starts(
-    folder: Path, capsys: pytest.CaptureFixture[str], words: str, said: str
+    strangers: Path, capsys: pytest.CaptureFixture[str], words: str, said: str
 ) -> None:
     assert said in refused(capsys, "train", *words.split(), "--run-dir=run")
-    assert not (folder / "run").exists()
+    assert not (strangers / "run").exists()

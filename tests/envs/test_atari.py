@@ -118,7 +118,12 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
     ]
     records = [dict(AtariWorld(dataclasses.replace(STILL, **change), 1).protocol) for change in changes]
     assert all(record not in records[:index] for index, record in enumerate(records))
-    assert {field.name for field in dataclasses.fields(WorldSettings)} - {"env", "full_actions"} < set(records[0])
+    assert {field.name for field in dataclasses.fields(WorldSettings)} - {
+        "env",
+        "full_actions",
+        "image_size",
+        "grayscale",
+    } < set(records[0])
     assert records[0]["game"] == "pong"
     assert str(records[0]["emulator"]).startswith("ale-py 0.")
 
