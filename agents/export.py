@@ -16,11 +16,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.frames import BLOCK
+from training.storage.artifact import save_artifact
 
 WEIGHTS, CARD, PROGRAM = "policy.safetensors", "policy.json", "policy.pt2"
 FORMAT = 1
@@ -83,12 +84,8 @@ def make_policy(
 
 def save_policy(policy: Policy, folder: Path) -> None:
     """Write weights and card into `folder`, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
-    save_file(weights, folder / f"{WEIGHTS}.part")
-    (folder / f"{CARD}.part").write_text(json.dumps(policy.card, indent=2) + "\n")
-    for name in (WEIGHTS, CARD):
-        (folder / f"{name}.part").replace(folder / name)
+    save_artifact(folder, weights, policy.card, Path(CARD).stem)
 
 
 def load_policy(folder: str | Path) -> Policy:

@@ -8,13 +8,13 @@ images = generator.sample(64, seed=0)  # uint8 [64, C, H, W]
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from gan.data.images import Pixels
 from gan.samples import sampling
@@ -22,6 +22,7 @@ from gan.standard.networks import Generator
 from gan.standard.settings import GanSettings
 from gan.standard.trainer import Trainer
 from training.settings import from_dict, to_dict
+from training.storage.artifact import save_artifact
 
 WEIGHTS, CARD = "generator.safetensors", "generator.json"
 
@@ -39,27 +40,12 @@ class Exported:
         return sampling.sample(self.network, count, seed)
 
 
-@dataclass(frozen=True)
-class _Card:
-    settings: dict[str, Any]
-    shape: tuple[int, int, int]
-    classes: int
-    data: str
-    images: int
-    scores: dict[str, Any]
-
-
 def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> None:
     """Write the averaged generator's weights and its card (settings, shape, data, scores) into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.cpu().contiguous() for name, value in trainer.average.state_dict().items()}
     data = trainer.data
-    card = _Card(to_dict(trainer.settings), data.shape, data.classes, data.name, trainer.images, scores)
-    # Not by safetensors' own writer, whose errors do not say that a disk is full.
-    (folder / f"{WEIGHTS}.part").write_bytes(save(weights))
-    (folder / f"{CARD}.part").write_text(json.dumps(asdict(card), indent=2) + "\n")
-    for name in (WEIGHTS, CARD):
-        (folder / f"{name}.part").replace(folder / name)
+    card = {"settings": to_dict(trainer.settings), "shape": data.shape, "classes": data.classes, "data": data.name}
+    save_artifact(folder, weights, {**card, "images": trainer.images, "scores": scores}, Path(CARD).stem)
 
 
 def load_generator(folder: str | Path) -> Exported:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -22,12 +23,17 @@ from training.storage.run_dir import RunDir
 HISTOGRAM_SECONDS = 20.0
 
 
+def open_events(folder: Path, **options: Any) -> SummaryWriter:
+    """A writer of TensorBoard's events into `folder`; `options` are SummaryWriter's."""
+    return SummaryWriter(str(folder), **options)
+
+
 class TensorBoard:
     """Writes a run's events; x is the run's clock everywhere."""
 
     def __init__(self, directory: RunDir, about: About, now: int) -> None:
         self.directory, self.about = directory, about
-        self.writer = SummaryWriter(str(directory.tensorboard), purge_step=now + 1)
+        self.writer = open_events(directory.tensorboard, purge_step=now + 1)
         self.drawn = time.monotonic()
         self._introduce(now)
 
@@ -72,7 +78,7 @@ class TensorBoard:
     def rewind(self, now: int) -> None:
         """The run's clock went back: what was written beyond counts no more."""
         self.writer.close()
-        self.writer = SummaryWriter(str(self.directory.tensorboard), purge_step=now + 1)
+        self.writer = open_events(self.directory.tensorboard, purge_step=now + 1)
 
     def close(self) -> None:
         """Write what is left."""
@@ -80,7 +86,7 @@ class TensorBoard:
 
     def conclude(self, score: float | None, pictures: tuple[Picture, ...], now: int) -> None:
         """After `close`: the closing evaluation, where there was one, and the end of the session."""
-        self.writer = SummaryWriter(str(self.directory.tensorboard), filename_suffix=".end")
+        self.writer = open_events(self.directory.tensorboard, filename_suffix=".end")
         if score is not None:
             self.writer.add_scalar(self.about.results[0], score, now)
             self._add(self.end, now)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import pickletools
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+
+from training.storage.files import whole
 
 STATES = "*state-*"  # of the experiment and of whoever draws settings
 
@@ -49,12 +50,9 @@ class Snapshots(tune.Callback):
         found = contents(self.storage)
         if found == self.kept or not found or not all(map(is_whole, found.values())):
             return
-        target = kept_file(self.storage)
-        part = target.with_suffix(".part")
-        with zipfile.ZipFile(part, "w") as out:
+        with whole(kept_file(self.storage)) as part, zipfile.ZipFile(part, "w") as out:
             for name, content in found.items():
                 out.writestr(name, content)
-        os.replace(part, target)
         self.kept = found
 
 

@@ -14,7 +14,7 @@ from cluster.tuning.trial import picture_name
 from training.run import Picture
 from training.search import Metric
 from training.storage.csv_table import Row, append_row, rounds_of
-from training.tensorboard import add_picture
+from training.tensorboard import add_picture, open_events
 
 
 class TrialLog(tune.Callback):
@@ -57,7 +57,7 @@ class TrialLog(tune.Callback):
 
     def _writer(self, trial: str) -> SummaryWriter:
         if trial not in self.writers:
-            self.writers[trial] = SummaryWriter(str(self.folder / "tensorboard" / trial))
+            self.writers[trial] = open_events(self.folder / "tensorboard" / trial)
         return self.writers[trial]
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from torch.utils.tensorboard import SummaryWriter
 
 from cluster.tuning.results import config_of, draw, importance, trials_of
 from cluster.tuning.space import Space, by_setting
@@ -20,7 +19,7 @@ from training.storage.csv_table import Row, rounds_of, write_table
 from training.storage.files import write_bytes
 from training.storage.provenance import origin
 from training.storage.run_dir import RunDir
-from training.tensorboard import add_picture
+from training.tensorboard import add_picture, open_events
 
 OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds")  # options that a resumed sweep keeps
 
@@ -91,7 +90,7 @@ def _winner(
             found.append(run)
     run = min(found, key=lambda run: metric.better(run.summary()[f"select_{metric.name}"]))
     closing = run.evaluate(lambda done: None)
-    with SummaryWriter(str(directory.tensorboard)) as writer:
+    with open_events(directory.tensorboard) as writer:
         for picture in closing.pictures:
             add_picture(writer, picture)
             if picture.file:

@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_deep_q_network() -> None:
     assert main(["evaluate", "cartpole", "--episodes=2"]) == 0
     assert main(["export", "cartpole", "--out=policy"]) == 0
-    assert main(["train", "cartpole", "--run-dir=cartpole", "--resume", "--steps=500"]) == 0
+    assert main(["train", "cartpole", "--run-dir=cartpole", "--resume", "--steps=500", "--minutes=1e9"]) == 0
     assert read_json(Path("cartpole/summary.json"))["agent_steps"] >= 500
     assert Path("cartpole/curve.csv").read_text().count("\n") >= 3, "what was there stays"
 

@@ -72,7 +72,7 @@ def searched(folder: Path) -> RandomSearch:
 
 
 def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
-    """Killed after Tune had written that it has a second and a third trial, and before it wrote that they were drawn."""
+    """Killed after Tune had written that there are three trials, and before it wrote that two of them were drawn."""
     whole, torn = searched(tmp_path), tmp_path / "trials"
     torn.mkdir()
     first = whole.next_trial()

@@ -22,13 +22,18 @@ def part_of(file: Path) -> Path:
     return file.with_name(f"{file.stem}.part{file.suffix}")
 
 
+def replace(part: Path, file: Path) -> None:
+    """What was written as `part` takes the place of `file`."""
+    os.replace(part, file)
+
+
 @contextmanager
 def whole(file: Path) -> Iterator[Path]:
     """Write under the name that this gives: it becomes `file` at the end, or is deleted if there is none."""
     part = part_of(file)
     try:
         yield part
-        os.replace(part, file)
+        replace(part, file)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
