@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
 HOSTS := hosts
-ROOMS := training envs agents gan cluster
+PACKAGES := training envs agents gan cluster
 
 .PHONY: install train test test-cluster check bench clean
 .DELETE_ON_ERROR:
@@ -25,14 +25,14 @@ test-cluster: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy $(ROOMS)
+	$(BIN)/mypy $(PACKAGES)
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.speed --peers
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find $(ROOMS) tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find $(PACKAGES) tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 # A half-made environment (no pip in it) is made again; a whole one is only brought up to date.
 $(VENV)/.installed: pyproject.toml requirements.lock

@@ -1,1 +1,1 @@
-"""The fleet: the only room that imports Ray."""
+"""Everything that runs on Ray, and the command line: the only package that imports it."""

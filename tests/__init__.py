@@ -1,1 +1,1 @@
-"""Tests, in rooms like the code."""
+"""Tests, in folders like the code."""

@@ -1,4 +1,4 @@
-"""The house rules: what a room may import, how long files and functions may be, documented public names."""
+"""The rules: what a package may import, how long files and functions may be, documented public names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORBIDDEN = {
     "gan": {"ray", "envs", "agents", "cluster"},
     "cluster": set[str](),
 }
-REQUIRED_ROOMS = ["training", "envs", "agents", "gan", "cluster"]
+PACKAGES = ["training", "envs", "agents", "gan", "cluster"]
 BENEATH = {  # of each package of cluster/, those that it may import
     "jobs": set[str](),
     "rllib": set[str](),
@@ -117,16 +117,16 @@ def test_the_rules_can_fail() -> None:
     assert undocumented("class A: ...\ndef _f(): ...\ndef g():\n    '''Doc.'''") == ["module", "A"]
 
 
-@pytest.mark.parametrize("room", REQUIRED_ROOMS)
-def test_rooms_are_there(room: str) -> None:
+@pytest.mark.parametrize("name", PACKAGES)
+def test_packages_are_there(name: str) -> None:
     """Without files the other tests of this module would prove nothing."""
-    assert (ROOT / room / "__init__.py") in files_of(room)
+    assert (ROOT / name / "__init__.py") in files_of(name)
 
 
-@pytest.mark.parametrize("room", FORBIDDEN)
-def test_a_room_imports_only_what_it_may(room: str) -> None:
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_a_package_imports_only_what_it_may(name: str) -> None:
     """Arrows point down: only cluster/ imports Ray, nothing imports cluster/, training/ imports none of the others."""
-    broken = {name_of(path): imports(path.read_text()) & FORBIDDEN[room] for path in files_of(room)}
+    broken = {name_of(path): imports(path.read_text()) & FORBIDDEN[name] for path in files_of(name)}
     assert {path: packages for path, packages in broken.items() if packages} == {}
 
 
@@ -183,10 +183,10 @@ def test_public_names_are_documented() -> None:
     assert {path: names for path, names in found.items() if names} == {}
 
 
-@pytest.mark.parametrize("room", ["training", "envs", "agents", "gan"])
-def test_importing_a_room_loads_nothing_heavy(room: str) -> None:
-    """Also through other libraries: all modules of the room, in a fresh interpreter, leave Ray out."""
-    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files_of(room)]
+@pytest.mark.parametrize("name", ["training", "envs", "agents", "gan"])
+def test_importing_a_package_loads_nothing_heavy(name: str) -> None:
+    """Also through other libraries: all modules of the package, in a fresh interpreter, leave Ray out."""
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files_of(name)]
     program = f"""
 import importlib, json, sys
 for module in {modules!r}:
@@ -197,4 +197,4 @@ print(json.dumps([*sys.modules]))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert loaded & FORBIDDEN[room] == set()
+    assert loaded & FORBIDDEN[name] == set()

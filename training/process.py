@@ -29,7 +29,7 @@ def keep_freed_memory() -> None:
         mallopt(option, value)
 
 
-def require_memory(needed: int, purpose: str, mend: str) -> None:
+def require_memory(needed: int, purpose: str, remedy: str) -> None:
     """Refuse before anything is allocated.
 
     Raises:
@@ -37,7 +37,7 @@ def require_memory(needed: int, purpose: str, mend: str) -> None:
     """
     free = psutil.virtual_memory().available
     if needed > free:
-        raise ValueError(f"{purpose} needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free: {mend}")
+        raise ValueError(f"{purpose} needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free: {remedy}")
 
 
 def prepare_process() -> None:

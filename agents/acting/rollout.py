@@ -123,7 +123,7 @@ class Rollout:
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 place = tuple(np.argwhere(~np.isfinite(values))[0])
                 game = self.world.protocol.get("env", self.world.protocol["world"])
-                raise FloatingPointError(f"{game} gave the {name} {values[place]} in env {place[1]}: mend the world")
+                raise FloatingPointError(f"{game} gave the {name} {values[place]} in env {place[1]}: repair the world")
 
     def _count(self, step: TimeStep, epsilon: NDArray[np.float64], tally: Tally) -> None:
         """Add one time step to the tally; resets are neither steps nor frames."""

@@ -66,6 +66,6 @@ class UpdateStats:
 
 
 def diverged(name: str, value: float, precision: str) -> FloatingPointError:
-    """The error of a training whose `name` is no finite number any more, with what mends it."""
-    mend = ", or use learner.precision fp32" if precision == "bf16" else ""
-    return FloatingPointError(f"the {name} became {value}: lower learner.learning_rate{mend}")
+    """The error of a training whose `name` is no finite number any more, with the remedy."""
+    remedy = ", or use learner.precision fp32" if precision == "bf16" else ""
+    return FloatingPointError(f"the {name} became {value}: lower learner.learning_rate{remedy}")

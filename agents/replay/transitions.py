@@ -81,7 +81,7 @@ def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any]) -> N
         raise ValueError(f"the chunk's action is {chunk.action.dtype}: give {ACTION}")
     for name, column in (("reward", chunk.reward), ("frames", chunk.frames)):
         if column.dtype.kind == "f" and not np.isfinite(column).all():
-            raise ValueError(f"the chunk's {name} holds a number that is not finite: mend the world that gave it")
+            raise ValueError(f"the chunk's {name} holds a number that is not finite: repair the world that gave it")
 
 
 class Batch(NamedTuple):

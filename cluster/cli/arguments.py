@@ -17,7 +17,7 @@ def parse(kind: type[T], arguments: list[str], command: str, default: T | None =
     """Read `arguments` as the dataclass `kind`.
 
     Raises:
-        ValueError: they cannot be read; the message is one line and names the mend.
+        ValueError: they cannot be read; the message is one line and names the remedy.
         SystemExit: help was asked for and printed, with examples.
     """
     said = io.StringIO()

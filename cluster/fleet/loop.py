@@ -23,7 +23,7 @@ from training.messages import say
 from training.settings import to_dict
 from training.storage import checkpoint
 
-LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not mend
+LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not repair
 T = TypeVar("T")
 
 

@@ -36,5 +36,5 @@ def refuse_two_writers(client: Client, told: dict[str, str], hint: Callable[[str
     for job in client.list_jobs() if run_dir else []:
         theirs = about(job).get("run_dir")
         if theirs and not job.status.is_terminal() and os.path.realpath(theirs) == os.path.realpath(str(run_dir)):
-            mend = hint("stop", job.submission_id) + (", then add --resume" if "preset" in told else "")
-            raise ValueError(f"job {job.submission_id} still writes to {run_dir}: {mend}")
+            remedy = hint("stop", job.submission_id) + (", then add --resume" if "preset" in told else "")
+            raise ValueError(f"job {job.submission_id} still writes to {run_dir}: {remedy}")

@@ -121,7 +121,7 @@ def _picture(file: Path, size: int) -> Image.Image:
         with Image.open(file) as image:
             picture = image.convert("L" if image.mode in ("1", "L") else "RGB")
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file} is no readable picture ({error}): mend or remove it") from None
+        raise DataError(f"{file} is no readable picture ({error}): repair or remove it") from None
     if size == 0:
         return picture
     side = min(picture.size)

@@ -102,7 +102,7 @@ def load(settings: DataSettings) -> Images:
     """The images that the settings name.
 
     Raises:
-        DataError: they are not there, damaged, too few or of several sizes; the message names the mend.
+        DataError: they are not there, damaged, too few or of several sizes; the message names the remedy.
     """
     if settings.source == "digits":
         images = split("digits", digits())

@@ -1,4 +1,4 @@
-"""Settings: every refusal with its mend, the way to JSON and back, and the presets."""
+"""Settings: every refusal with its remedy, the way to JSON and back, and the presets."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ KINDS = {
     "2015 dueling": (NetworkSettings(kind="dqn2015", dueling=True), (84, 84)),
     "vectors": (NetworkSettings(kind="mlp", stack=2, hidden=16), (4,)),
 }
-# What somebody does elsewhere: `ray` and `cluster` cannot be imported there, and only two rooms were copied.
+# What somebody does elsewhere: `ray` and `cluster` cannot be imported there, and only two packages were copied.
 ELSEWHERE = """
 import sys
 class Blocked:
@@ -81,8 +81,8 @@ def test_a_policy_comes_back_as_it_was(kind: str, tmp_path: Path) -> None:
 def test_a_fresh_process_without_ray_finds_the_same_values(tmp_path: Path) -> None:
     """Only `agents`, `envs` and `training` are there, and importing Ray fails: Q-values are equal within 1e-5."""
     policy = policy_of("2013")
-    for room in ("agents", "envs", "training"):
-        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("agents", "envs", "training"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     save_policy(policy, tmp_path / "policy")
     save_program(policy, tmp_path / "policy")
     # -I: neither the folder nor PYTHONPATH is searched for modules; only what is named here

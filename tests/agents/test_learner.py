@@ -99,8 +99,8 @@ def test_c19_a_loss_that_is_no_number_ends_training(broken: float, place: int, p
     """C19: whichever of several updates it comes from; nothing poisoned is handed on to actors."""
     batches = [batch_of(8, seed) for seed in range(3)]
     batches[place].reward[4, 0] = broken
-    mend = r"lower learner\.learning_rate" + (r", or use learner\.precision fp32$" if precision == "bf16" else "$")
-    with pytest.raises(FloatingPointError, match=mend):
+    remedy = r"lower learner\.learning_rate" + (r", or use learner\.precision fp32$" if precision == "bf16" else "$")
+    with pytest.raises(FloatingPointError, match=remedy):
         make_learner(reward_clip=0.0, precision=precision).train(Feed(batches), 3)
 
 

@@ -128,7 +128,7 @@ def test_a_world_that_gives_no_number_is_named(odd: dict[str, Any], field: str, 
     odd |= {"field": field, "since": 35, "broken": broken}
     rollout = rollout_of()
     rollout.collect(30, 0)
-    with pytest.raises(FloatingPointError, match=rf"^{NAME} gave the {field} {broken} in env 0: mend the world$"):
+    with pytest.raises(FloatingPointError, match=rf"^{NAME} gave the {field} {broken} in env 0: repair the world$"):
         rollout.collect(30, 0)
 
 
@@ -143,7 +143,7 @@ def test_a_run_ends_with_the_name_of_the_world_that_gives_no_number(odd: dict[st
     """Neither the learning rate nor a precision that is not in use is blamed."""
     odd |= {"actions": 2, "field": field, "since": 40}
     run = SerialLoop(small_settings(NAME, replay={"prioritized": True}))
-    with pytest.raises(FloatingPointError, match=rf"{NAME} gave the {field} nan in env 0: mend the world"):
+    with pytest.raises(FloatingPointError, match=rf"{NAME} gave the {field} nan in env 0: repair the world"):
         play_to_the_end(run)
     assert run.replay.written[0] > 0
     assert np.isfinite(run.replay.mass)

@@ -79,15 +79,15 @@ def test_a_seed_leaves_new_tensors_alone(algo: Quarterdeck) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "mend"),
+    ("settings", "remedy"),
     [
         ({"replays": {"n_step": 1}}, "no such setting in 'replays'"),
         ({"replay": {"steps": 1}}, "no such setting in 'replay'"),
         ({"replay": {"n_step": 99}}, "use 1 to 32"),
     ],
 )
-def test_an_impossible_setting_is_refused(settings: dict[str, Any], mend: str) -> None:
-    with pytest.raises(ValueError, match=mend):
+def test_an_impossible_setting_is_refused(settings: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
         small_config().training(settings=settings)
 
 

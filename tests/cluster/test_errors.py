@@ -1,4 +1,4 @@
-"""Bad input: one clear line that names the mend, exit status 2, nothing written and nothing lost."""
+"""Bad input: one clear line that names the remedy, exit status 2, nothing written and nothing lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "mend"),
+    ("arguments", "remedy"),
     [
         ("fly", "use one of train, evaluate, watch"),
         ("train", "use one of pong, atari, cartpole, catch, taxi"),
@@ -67,10 +67,10 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
     ],
 )
 def test_what_cannot_be_is_refused(
-    capsys: pytest.CaptureFixture[str], here: Path, arguments: str, mend: str, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], here: Path, arguments: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert mend in refused(capsys, *arguments.split())
+    assert remedy in refused(capsys, *arguments.split())
     assert list(here.iterdir()) == []
 
 
@@ -191,7 +191,7 @@ def test_settings_of_another_version_are_refused(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize(
-    ("out", "mend"),
+    ("out", "remedy"),
     [
         ("a.avi", "name it FILE.mp4"),
         ("a", "name it FILE.mp4"),
@@ -202,11 +202,11 @@ def test_settings_of_another_version_are_refused(capsys: pytest.CaptureFixture[s
     ],
 )
 def test_a_video_that_cannot_be_written(
-    capsys: pytest.CaptureFixture[str], catch_run: Path, here: Path, out: str, mend: str
+    capsys: pytest.CaptureFixture[str], catch_run: Path, here: Path, out: str, remedy: str
 ) -> None:
     (here / "file").write_text("mine")
     (here / "folder.mp4").mkdir()
-    assert mend in refused(capsys, "watch", str(catch_run), "--out", out)
+    assert remedy in refused(capsys, "watch", str(catch_run), "--out", out)
     assert tree(here) == {"file": b"mine"}
 
 

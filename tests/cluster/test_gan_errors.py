@@ -1,4 +1,4 @@
-"""Bad input of the GAN commands: one clear line that names the mend, exit status 2, nothing written."""
+"""Bad input of the GAN commands: one clear line that names the remedy, exit status 2, nothing written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "mend"),
+    ("arguments", "remedy"),
     [
         ("train", "no preset: use one of pong"),
         ("train cats", "unknown preset 'cats': use one of pong"),
@@ -57,8 +57,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sample nothing --out a.png --seed -1", "use 0 to 2147483647"),
     ],
 )
-def test_what_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], here: Path, arguments: str, mend: str) -> None:
-    assert mend in refused(capsys, *arguments.split())
+def test_what_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], here: Path, arguments: str, remedy: str) -> None:
+    assert remedy in refused(capsys, *arguments.split())
     assert list(here.iterdir()) == []
 
 

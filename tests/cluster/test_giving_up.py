@@ -1,4 +1,4 @@
-"""What a fleet cannot mend is said at once, and ends it with one clear error; what it can mend is counted."""
+"""What a fleet cannot repair is said at once, and ends it with one clear error; what it can repair is counted."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_every_command_has_examples_and_stands_in_the_usage(capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("arguments", "mend"),
+    ("arguments", "remedy"),
     [
         ("--verbose", "unknown command '--verbose': use one of train"),
         ("evaluate run --episodes many", "many"),
@@ -129,10 +129,10 @@ def test_every_command_has_examples_and_stands_in_the_usage(capsys: pytest.Captu
     ],
 )
 def test_what_cannot_be_understood_is_one_line(
-    arguments: str, mend: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: str, remedy: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert mend in refused(capsys, *arguments.split())
+    assert remedy in refused(capsys, *arguments.split())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -35,7 +35,7 @@ def test_a_game_keeps_its_presets_rules(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("arguments", "mend"),
+    ("arguments", "remedy"),
     [
         ("--env toy/catch --sticky 0.25", "leave sticky and the other Atari rules alone"),
         ("--env MountainCarContinuous-v0", "choose a world with a finite set of actions"),
@@ -44,10 +44,10 @@ def test_a_game_keeps_its_presets_rules(capsys: pytest.CaptureFixture[str]) -> N
     ],
 )
 def test_only_what_was_changed_is_blamed(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: str, mend: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: str, remedy: str
 ) -> None:
     run = tmp_path / "run"
-    assert mend in refused(capsys, "train", "atari", *arguments.split(), "--run-dir", str(run))
+    assert remedy in refused(capsys, "train", "atari", *arguments.split(), "--run-dir", str(run))
     assert not run.exists()
 
 

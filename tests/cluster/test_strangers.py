@@ -45,14 +45,13 @@ def test_images_in_gray_for_a_network_of_ours(strangers: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
 def test_a_fleet_and_a_sweep_find_what_lies_there(strangers: Path) -> None:
-    """Processes of their own import it, too."""
+    """A trial that trains by a fleet: processes of their own import it, too."""
     own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", *SHORT, "--no-life-signal"]
-    done = run_command("train", "atari", *own, "--steps=300", "--run-dir=run", cwd=strangers)
-    assert done.returncode == 0, done.stderr
-    few = ["--trials=2", "--seeds=1", "--rounds=1", "--scheduler=random", "--concurrent=1", "--steps=300"]
+    few = ["--trials=1", "--seeds=1", "--rounds=1", "--scheduler=random", "--serial=False", "--steps=300"]
     done = run_command("sweep", "atari", *own, *few, "--run-dir=sweep", cwd=strangers)
     assert done.returncode == 0, done.stderr
-    assert len(rows_of(strangers / "sweep" / "trials.csv")) == 2
+    assert read_json(strangers / "sweep" / "run.json")["serial"] is False
+    assert len(rows_of(strangers / "sweep" / "trials.csv")) == 1
 
 
 def test_a_head_of_ones_own(strangers: Path) -> None:

@@ -152,7 +152,7 @@ def test_any_command_is_a_job() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "mend"),
+    ("arguments", "remedy"),
     [
         ("", "no command: quarterdeck submit [options] -- COMMAND ..., with one of train, evaluate, watch"),
         ("--detach train pong", "train"),
@@ -177,7 +177,7 @@ def test_any_command_is_a_job() -> None:
     ],
 )
 def test_a_submission_that_cannot_be(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, mend: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, remedy: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert mend in refused(capsys, "submit", *arguments.split())
+    assert remedy in refused(capsys, "submit", *arguments.split())

@@ -1,4 +1,4 @@
-"""What commands leave alone that is not theirs, and what they mend of their own."""
+"""What commands leave alone that is not theirs, and what they repair of their own."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from cluster.cli.main import main
 from cluster.tuning.trial import SweepTrial, TrialSpec
 from cluster.workloads import WORKLOADS, Workload
 from tests.cluster.gan_helpers import TINY as TINY_GAN
+from tests.cluster.gan_helpers import copy_corners
 from tests.cluster.helpers import read_json, run_program, same_tree
 from training.run import Run
 from training.settings import changed, to_dict
@@ -62,7 +63,7 @@ class Kind:
     def __init__(self, work: Workload, corners: Path, folder: Path) -> None:
         self.work, self.folder = work, folder
         self.preset, values = TINY[work.name]
-        own = {"data.source": str(corners)} if work.name == "gan" else {}
+        own = {"data.source": copy_corners(corners, folder)} if work.name == "gan" else {}
         self.settings = changed(work.default(self.preset), {**values, **own})
 
     def make(self, folder: str = "run") -> Run:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is absent, damaged or not one of ours; made of what is wrong with it and of the mend."""
+    """A checkpoint is absent, damaged or not one of ours; made of what is wrong with it and of the remedy."""
 
     def __str__(self) -> str:
         return ": ".join(map(str, self.args))
