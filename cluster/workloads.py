@@ -10,6 +10,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from training.entry import imported, named
+
 ENDLESS = 1e9  # minutes
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -117,11 +119,7 @@ def workload_of(preset: str) -> Workload:
     """
     module, _, name = preset.rpartition(":")
     if module:
-        try:
-            import_module(module)
-        except ImportError as error:
-            where = "start where it lies, or add its folder to PYTHONPATH"
-            raise ValueError(f"{preset}: cannot import {module} ({error}): {where}") from None
+        imported(module, preset)
     found = [row for row in WORKLOADS.values() if name in row.presets]
     if not found:
         raise ValueError(f"unknown preset {preset!r}: use one of {', '.join(PRESETS)}")
@@ -131,9 +129,3 @@ def workload_of(preset: str) -> Workload:
 def workload_of_run(record: dict[str, Any]) -> Workload:
     """What the run with this record trains."""
     return workload_of(record["preset"]) if ":" in record["preset"] else WORKLOADS[record["workload"]]
-
-
-def named(entry: str) -> Any:
-    """What "module:name" stands for."""
-    module, name = entry.split(":")
-    return getattr(import_module(module), name)

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 
 import gymnasium
 
@@ -15,6 +14,7 @@ from envs.atari import AtariWorld, atari_games, game_name
 from envs.base import World, WorldSettings
 from envs.toy import Chain, PixelCatch
 from envs.vector import VectorWorld
+from training.entry import imported
 
 TOYS: dict[str, Callable[[int], World]] = {
     "toy/catch": PixelCatch,
@@ -70,12 +70,7 @@ def _import_module_of(name: str) -> None:
         ValueError: there is no such module, or it does not register that id.
     """
     module, _, key = name.partition(":")
-    try:
-        import_module(module)
-    except ImportError as error:
-        raise ValueError(
-            f"{name}: cannot import {module} ({error}): start where it lies, or add its folder to PYTHONPATH"
-        ) from None
+    imported(module, name)
     if key not in gymnasium.registry:
         raise ValueError(f"{name}: importing {module} registers no {key}: call gymnasium.register there")
 

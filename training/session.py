@@ -27,6 +27,14 @@ class EvaluationEnded(Exception):
     """A person did not want to wait for the closing evaluation."""
 
 
+def keep(picture: Picture, directory: RunDir) -> None:
+    """Write a picture that is to lie in the run directory."""
+    if picture.file:
+        file = directory.path / picture.file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(file, picture.data)
+
+
 class Session:
     """Drives one run until its settings say stop, or a person does."""
 
@@ -143,14 +151,8 @@ class Session:
 
     def _show(self, pictures: list[Picture]) -> None:
         for picture in pictures:
-            self._keep(picture)
+            keep(picture, self.directory)
             self.tensorboard.picture(picture)
-
-    def _keep(self, picture: Picture) -> None:
-        if picture.file:
-            file = self.directory.path / picture.file
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(file, picture.data)
 
     def close(self) -> Closing | None:
         """Play the closing evaluation, unless a person has interrupted, and write summary.json -> how it went.
@@ -161,7 +163,7 @@ class Session:
         closing = None if self.interrupt.raised else self._evaluate()
         score, pictures = (closing.score, closing.pictures) if closing else (None, ())
         for picture in pictures:
-            self._keep(picture)
+            keep(picture, self.directory)
         self.tensorboard.conclude(score, pictures, now)
         summary = {
             self.run.clock.name: now,

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import json
 import tomllib
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -18,6 +19,7 @@ OWN = ("seed", "checkpoint_minutes")
 T = TypeVar("T")
 
 
+@cache
 def kinds_by_name(settings: type[Any]) -> dict[str, Any]:
     """The type of every setting of a class by its dotted name."""
     kinds: dict[str, Any] = {}
@@ -35,7 +37,8 @@ def kind_of(settings: type[Any], name: str) -> type:
     Raises:
         ValueError: no setting has that name.
     """
-    known = kinds_by_name(settings)
+    made: Any = settings
+    known = kinds_by_name(made)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=2) or [
             other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2]
@@ -60,12 +63,6 @@ def checked(settings: type[Any], name: str, value: Any) -> Any:
     if type(value) is not kind:
         raise ValueError(f"{name} is {value!r}: {WORDS[kind]} belongs there")
     return value
-
-
-def parsed(settings: type[Any], name: str, text: str) -> Any:
-    """A setting's value from the text that a table holds."""
-    kind = kind_of(settings, name)
-    return text == "True" if kind is bool else kind(text)
 
 
 def flattened(tree: dict[str, Any], leaf: Any, prefix: str = "") -> dict[str, Any]:

@@ -12,13 +12,13 @@ vectors. Legend: B batch, K frames a stack, C colours, D numbers a vector, P blo
 from __future__ import annotations
 
 import math
-from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from agents.replay.frames import BLOCK, colours_of
+from training.entry import named
 
 
 class OwnTorso(nn.Module):
@@ -58,7 +58,7 @@ class OwnTorso(nn.Module):
 
 def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, Any]:
     """The module, and what it makes of two black observations."""
-    made_by = class_of(kind)
+    made_by = named(kind)
     try:
         made = made_by(shape, stack)
         if not isinstance(made, nn.Module):
@@ -68,19 +68,3 @@ def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, An
     except Exception as error:  # whatever somebody else's code raises
         said = str(error).splitlines()[0]
         raise ValueError(f"network.kind {kind} fails for observations {list(shape)}: {said}") from error
-
-
-def class_of(kind: str) -> Any:
-    """What "package.module:Class" stands for.
-
-    Raises:
-        ValueError: there is none.
-    """
-    module, _, name = kind.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except ImportError as error:
-        where = "start where it lies, or add its folder to PYTHONPATH"
-        raise ValueError(f"{kind}: cannot import {module} ({error}): {where}") from None
-    except AttributeError:
-        raise ValueError(f"{kind}: {module} has no {name}") from None

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from agents.networks.categorical import CategoricalHead
 from agents.networks.heads import ScalarHead, ValueHead
 from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC
-from agents.networks.own_torso import OwnTorso, class_of
+from agents.networks.own_torso import OwnTorso
 from agents.replay.frames import BLOCK, colours_of
+from training.entry import named
 from training.settings import check_kinds
 
 KINDS = ("dqn2013", "dqn2015", "mlp")
@@ -70,7 +71,7 @@ class QNetwork(nn.Module):
             wants = "dqn2013 or dqn2015" if self.pixels else "mlp"
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
         self.frame_shape, self.num_actions = frame_shape, num_actions
-        self.head: ValueHead = (HEADS.get(settings.head) or class_of(settings.head))(settings)
+        self.head: ValueHead = (HEADS.get(settings.head) or named(settings.head))(settings)
         self.body, features = self._own(settings) if own else self._ours(settings)
         self.advantage = nn.Linear(features, num_actions * self.head.outputs)
         self.value = nn.Linear(features, self.head.outputs) if settings.dueling else None

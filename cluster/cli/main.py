@@ -6,7 +6,8 @@ import os
 import sys
 
 from cluster.cli.commands import COMMANDS, GONE, Command, examples, preset_of
-from cluster.workloads import WORKLOADS, named
+from cluster.workloads import WORKLOADS
+from training.entry import named
 from training.errors import CannotGoOn
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin

@@ -73,9 +73,8 @@ def planned(options: Sweep[Any], work: Workload, preset: str, directory: RunDir)
     room = int(ray.cluster_resources().get("CPU", 1) // cores(spec.bundles()))
     concurrent = options.concurrent or max(1, min(options.trials, room))
     gpus = options.gpu if options.gpu is not None else ray.cluster_resources().get("GPU", 0) / concurrent
-    on_gpu = (
-        device != "cpu" and learners == 0
-    )  # what is still `auto` trains on the GPU that its trial was given, if any
+    # What is still `auto` trains on the GPU that its trial was given, if any.
+    on_gpu = device != "cpu" and learners == 0
     gpu = math.floor(1e4 * min(gpus, 1)) / 1e4 if on_gpu else 0.0
     return replace(spec, settings=settings, gpu=gpu, pictures=directory.path.absolute() / "pictures"), concurrent
 

@@ -12,11 +12,11 @@ from cluster.tuning.space import Space, by_setting
 from cluster.tuning.sweep import Sweep
 from cluster.tuning.trial import TrialSpec
 from training.run import Run
+from training.session import keep
 from training.settings import changed, flat
 from training.settings_file import write_settings
 from training.storage import checkpoint
 from training.storage.csv_table import Row, rounds_of, write_table
-from training.storage.files import write_bytes
 from training.storage.provenance import origin
 from training.storage.run_dir import RunDir
 from training.tensorboard import add_picture, open_events
@@ -93,6 +93,5 @@ def _winner(
     with open_events(directory.tensorboard) as writer:
         for picture in closing.pictures:
             add_picture(writer, picture)
-            if picture.file:
-                write_bytes(directory.path / picture.file, picture.data)
+            keep(picture, directory)
     return {**closing.result, **run.summary(), "said": closing.said}

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from cluster.cli.commands import COMMANDS
-from cluster.workloads import WORKLOADS, named
+from cluster.workloads import WORKLOADS
 from tests.cluster.helpers import TINY_CATCH, run_program
+from training.entry import named
 from training.settings import flat
 
 HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}

@@ -21,19 +21,17 @@ from tests.cluster.test_sweep_results import ledger
 from training.settings import changed
 from training.storage import checkpoint
 
-SETTINGS = changed(
-    catch(),
-    {
-        "stop.steps": 360,
-        "replay.learning_starts": 60,
-        "replay.capacity": 1_000,
-        "learner.batch_size": 8,
-        "learner.precision": "fp32",
-        "learner.device": "cpu",
-        "fleet.envs_per_runner": 4,
-        "evaluation.every_episodes": 4,
-    },
-)
+TINY_DQN: dict[str, Any] = {
+    "stop.steps": 360,
+    "replay.learning_starts": 60,
+    "replay.capacity": 1_000,
+    "learner.batch_size": 8,
+    "learner.precision": "fp32",
+    "learner.device": "cpu",
+    "fleet.envs_per_runner": 4,
+    "evaluation.every_episodes": 4,
+}
+SETTINGS = changed(catch(), TINY_DQN)
 CONFIG = {"learner.learning_rate": 1e-3, "learner.target_period": 30, "replay.samples_per_insert": 1.0}
 OTHER = {"learner.learning_rate": 3e-4, "learner.target_period": 7, "replay.samples_per_insert": 2.0}
 Make = Callable[..., SweepTrial]

@@ -15,27 +15,15 @@ from cluster.workloads import WORKLOADS, Workload
 from tests.cluster.gan_helpers import TINY as TINY_GAN
 from tests.cluster.gan_helpers import copy_corners
 from tests.cluster.helpers import read_json, run_program, same_tree
+from tests.cluster.test_sweep_trial import TINY_DQN
 from training.run import Run
 from training.settings import changed, to_dict
 from training.storage import checkpoint
 from training.storage.csv_table import rows_of
 
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
-    "dqn": (
-        "catch",
-        {
-            "stop.minutes": 1e9,  # counted from the start of the process, and that is the tests'
-            "stop.steps": 360,
-            "replay.learning_starts": 60,
-            "replay.capacity": 1_000,
-            "learner.batch_size": 8,
-            "learner.precision": "fp32",
-            "learner.device": "cpu",
-            "fleet.envs_per_runner": 4,
-            "evaluation.every_episodes": 4,
-            "evaluation.episodes": 4,
-        },
-    ),
+    # Minutes are counted from the start of the process, and that is the tests'.
+    "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }

@@ -1,0 +1,33 @@
+"""What "package.module:name" stands for, ours and other people's."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+def imported(module: str, entry: str) -> ModuleType:
+    """The module of an entry that somebody has given.
+
+    Raises:
+        ValueError: it cannot be imported.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        where = "start where it lies, or add its folder to PYTHONPATH"
+        raise ValueError(f"{entry}: cannot import {module} ({error}): {where}") from None
+
+
+def named(entry: str) -> Any:
+    """What an entry stands for.
+
+    Raises:
+        ValueError: there is no such module, or no such name in it.
+    """
+    module, _, name = entry.partition(":")
+    found = imported(module, entry)
+    if not hasattr(found, name):
+        raise ValueError(f"{entry}: {module} has no {name}")
+    return getattr(found, name)
