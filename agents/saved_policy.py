@@ -8,6 +8,7 @@ from typing import Any
 from agents.dqn.settings import Settings
 from training.settings import from_dict
 from training.storage import checkpoint
+from training.storage.older import settings_in_todays_words
 from training.storage.resume import read_newest
 from training.storage.run_dir import MARKER, RunDir
 
@@ -22,7 +23,8 @@ def record_of(directory: RunDir) -> dict[str, Any]:
         ValueError: nothing of ours is there.
     """
     if (directory.path / FOLDER).is_dir() and not (directory.path / MARKER).exists():
-        return {"preset": RLLIB, "workload": "dqn", **checkpoint.load(directory.path / FOLDER, only="settings")}
+        saved = checkpoint.load(directory.path / FOLDER, only="settings")["settings"]
+        return {"preset": RLLIB, "workload": "dqn", "settings": settings_in_todays_words(saved)}
     return directory.record()
 
 

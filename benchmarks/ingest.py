@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 import ray
 
-from agents.acting.rollout import Tally
+from agents.acting.rollout import ChunkStats
 from agents.dqn.presets import pong
 from agents.dqn.settings import Settings
 from agents.replay.frames import to_blocks
@@ -31,7 +31,7 @@ from cluster.connect import start_ray
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.compression import pack
 from cluster.fleet.runner import Runner
-from envs import make_world
+from envs import make_env
 from training.storage.provenance import hardware
 
 ENVS, TIME = 32, 16
@@ -42,13 +42,13 @@ class Recorded(Runner):
     """Sends the same chunk again and again, `rate` agent steps a second."""
 
     def make_env(self) -> None:
-        """A world for questions about spaces, and a chunk of its games."""
-        self.world = make_world(self.settings.world, 1)
+        """An env for questions about spaces, and a chunk of its games."""
+        self.env = make_env(self.settings.env, 1)
         self.rate, self.far = self.config.env_config["rate"], self.config.env_config["far"]
         if not self.plays:
             return
-        frames = [to_blocks(self.world.reset(self.worker_index).frame)]
-        frames += [to_blocks(self.world.step(np.array([t % 6])).frame).copy() for t in range(TIME - 1)]
+        frames = [to_blocks(self.env.reset(self.worker_index).frame)]
+        frames += [to_blocks(self.env.step(np.array([t % 6])).frame).copy() for t in range(TIME - 1)]
         flags = np.zeros((TIME, ENVS), np.bool_)
         row = flags.astype(np.float32)
         lane, picture = (self.worker_index - 1) * ENVS, np.repeat(np.stack(frames), ENVS, axis=1)
@@ -64,9 +64,9 @@ class Recorded(Runner):
         time.sleep(max(self.due - time.perf_counter(), 0))
         message, sent = pack(self.chunk._replace(row=self.sent), far=self.far)
         self.sent += TIME
-        tally = Tally(TIME * ENVS, 4 * TIME * ENVS, [], 0.0, 0.0, 0.0)
+        chunk_stats = ChunkStats(TIME * ENVS, 4 * TIME * ENVS, [], 0.0, 0.0, 0.0)
         runner = self.worker_index - 1
-        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": 0}
+        return {"chunk": ray.put(message), "sent": sent, "chunk_stats": chunk_stats, "runner": runner, "version": 0}
 
 
 def settings_for(runners: int, shards: int) -> Settings:

@@ -19,8 +19,8 @@ from agents.replay.frames import to_blocks
 from agents.replay.transitions import Chunk
 from benchmarks.speed import say
 from cluster.fleet.compression import pack
-from envs import make_world
-from envs.base import WorldSettings
+from envs import make_env
+from envs.base import EnvSettings
 from training.storage.provenance import hardware
 
 GAMES = ("pong", "breakout", "seaquest")
@@ -30,16 +30,16 @@ SAMPLES, TURNS, ROUNDS = 256, 20, 5
 
 def bytes_per_step(game: str) -> float:
     """Bytes that an agent step's frame takes between hosts, over 25,600 steps of random play."""
-    world, rng = make_world(WorldSettings(env=game), ENVS), np.random.default_rng(0)
-    flags, sent, step = np.zeros((TIME, ENVS), np.bool_), 0, world.reset(0)
+    env, rng = make_env(EnvSettings(id=game), ENVS), np.random.default_rng(0)
+    flags, sent, step = np.zeros((TIME, ENVS), np.bool_), 0, env.reset(0)
     for _ in range(CHUNKS):
         frames = []
         for _ in range(TIME):
             frames.append(to_blocks(step.frame).copy())
-            step = world.step(rng.integers(world.num_actions, size=ENVS))
+            step = env.step(rng.integers(env.num_actions, size=ENVS))
         row = flags.astype(np.float32)
         sent += pack(Chunk(np.stack(frames), flags.astype(np.uint8), row, flags, flags, 0, 0, 0), far=True)[1].size
-    world.close()
+    env.close()
     return sent / (CHUNKS * TIME * ENVS)
 
 

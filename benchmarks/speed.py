@@ -37,7 +37,7 @@ from agents.replay.frames import blocks_shape
 from agents.replay.transitions import Batch
 from agents.settings import FleetSettings
 from cluster.fleet.loop import FleetLoop
-from envs import make_world
+from envs import make_env
 from training.process import keep_freed_memory
 from training.storage.provenance import hardware
 
@@ -48,7 +48,7 @@ RATIOS = (2, 4, 8)
 def settings_for(ratio: float) -> Settings:
     """The `pong` preset, with the peers' network and batch, and the processes that suit the ratio on two cores."""
     preset = pong()
-    # Few samples a step: worlds are most of the work, on every core. Many: the learner's core is always busy.
+    # Few samples a step: envs are most of the work, on every core. Many: the learner's core is always busy.
     runners = max((os.cpu_count() or 1) - (ratio > 4), 1)
     fleet = FleetSettings(runners=runners, envs_per_runner=64, chunk_steps=16)
     return dataclasses.replace(
@@ -65,11 +65,11 @@ def settings_for(ratio: float) -> Settings:
 
 def env_rate(seconds: float) -> float:
     """Agent steps per second of the emulator alone, random actions."""
-    world = make_world(settings_for(4).world, 32)
-    world.reset(0)
-    action = np.random.default_rng(0).integers(world.num_actions, size=(1024, 32))
-    rate = _repeat(lambda turn: world.step(action[turn % 1024]), seconds) * 32
-    world.close()
+    env = make_env(settings_for(4).env, 32)
+    env.reset(0)
+    action = np.random.default_rng(0).integers(env.num_actions, size=(1024, 32))
+    rate = _repeat(lambda turn: env.step(action[turn % 1024]), seconds) * 32
+    env.close()
     return rate
 
 

@@ -22,7 +22,7 @@ from training.storage import checkpoint
 from training.storage.resume import read_newest
 from training.storage.run_dir import RunDir
 
-SOURCE = "game:"  # of data.source: a world's name, or the directory of a run whose policy plays
+SOURCE = "game:"  # of data.source: an env's name, or the directory of a run whose policy plays
 
 
 def images_of(settings: DataSettings, cache: Path) -> Images:

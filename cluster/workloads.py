@@ -32,7 +32,7 @@ class Workload(NamedTuple):
     endless: Mapping[str, Any] = NOTHING  # how a sweep sets the others: its trials end by what they have trained
     in_trials: Mapping[str, Any] = NOTHING  # a trial is judged at the end of a round, and not in between
     share: str = ""  # (settings, folder) -> what all trials of a sweep share, a further argument of `make_run`
-    trains_on: str = ""  # the setting that names a run's world; the preset does where there is none
+    trains_on: str = ""  # the setting that names a run's env; the preset does where there is none
     learner: str = ""  # the section that names precision and device
     fleet: str = ""  # module with `make_run`, `bundles` and `shares_out` on a cluster; one process where there is none
     adapt: str = ""  # (settings, preset) -> settings, once the command line is known
@@ -69,7 +69,7 @@ DQN = Workload(
     ends=("stop.steps", "stop.minutes", "stop.score"),
     endless={"stop.minutes": ENDLESS, "stop.score": None},
     in_trials={"evaluation.every_steps": 0},
-    trains_on="world.env",
+    trains_on="env.id",
     learner="learner",
     adapt="agents.dqn.check:for_its_world",
 )

@@ -1,16 +1,16 @@
-"""Worlds: games behind one small interface, with resets hidden, rules explicit and scores raw."""
+"""Envs: games behind one small interface, with resets hidden, rules explicit and scores raw."""
 
-from envs.atari import AtariWorld, atari_games
-from envs.base import TimeStep, World, WorldSettings, classic, machado
-from envs.registry import make_world
+from envs.atari import AtariEnv, atari_games
+from envs.base import BatchedEnv, EnvSettings, TimeStep, classic, machado
+from envs.registry import make_env
 
 __all__ = [
-    "AtariWorld",
+    "AtariEnv",
+    "BatchedEnv",
+    "EnvSettings",
     "TimeStep",
-    "World",
-    "WorldSettings",
     "atari_games",
     "classic",
     "machado",
-    "make_world",
+    "make_env",
 ]

@@ -13,7 +13,7 @@ from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from envs.base import MAX_FRAME_CAP, TimeStep, WorldSettings, checked_action, checked_seed
+from envs.base import MAX_FRAME_CAP, EnvSettings, TimeStep, checked_action, checked_seed
 
 _SIDE = 84  # pixels, both ways
 _RENDER_SCALE = 4
@@ -34,14 +34,14 @@ def game_name(env: str) -> str | None:
     return next((game for game in atari_games() if game.replace("_", "") == spoken), None)
 
 
-class AtariWorld:
+class AtariEnv:
     """E copies of one Atari game: grayscale 84x84 frames, raw scores, whole games.
 
     A frame is the maximum of the last two of the `frame_skip` screens that an action lasts (Mnih et al. 2015,
     Methods). On the step that ends a game ale-py may show older screens: no value is ever read from those.
 
     Args:
-        settings: the rules; `settings.env` names the game.
+        settings: the rules; `settings.id` names the game.
         num_envs: E.
         num_threads: emulator threads.
 
@@ -49,10 +49,10 @@ class AtariWorld:
         ValueError: no such game, or no envs or threads.
     """
 
-    def __init__(self, settings: WorldSettings, num_envs: int, num_threads: int = 1) -> None:
-        game = game_name(settings.env)
+    def __init__(self, settings: EnvSettings, num_envs: int, num_threads: int = 1) -> None:
+        game = game_name(settings.id)
         if game is None:
-            raise ValueError(f"no Atari game is called {settings.env!r}: envs.atari_games() lists them")
+            raise ValueError(f"no Atari game is called {settings.id!r}: envs.atari_games() lists them")
         if num_envs < 1 or num_threads < 1:
             raise ValueError(f"{num_envs} envs on {num_threads} threads: give at least one of each")
         self.num_envs = num_envs
@@ -69,18 +69,18 @@ class AtariWorld:
         self._played = np.zeros(num_envs, np.int64)  # frames since the first one of the episode
 
     def reset(self, seed: int) -> TimeStep:
-        """Begin an episode in every env, env e seeded with `seed + e`; see `World.reset`."""
+        """Begin an episode in every env, env e seeded with `seed + e`; see `BatchedEnv.reset`."""
         screen: NDArray[np.uint8]
         screen, info = self._ale.reset(seed=checked_seed(seed, self.num_envs))
         nothing = np.zeros(self.num_envs, np.int32)
         return self._observe(screen, nothing, nothing.astype(bool), info, np.ones(self.num_envs, np.bool_))
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """Act in every env; see `World.step`. `action` is [E], in the order of the game's action set."""
+        """Act in every env; see `BatchedEnv.step`. `action` is [E], in the order of the game's action set."""
         # An action out of range would make ale-py wait forever for a worker that has died.
         action = checked_action(action, self.num_envs, self.num_actions)
         if self._last is None:
-            raise RuntimeError("the world was never reset: call reset(seed) before step(action)")
+            raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
         first = self._last.terminated | self._last.truncated
         screen, reward, terminated, _, info = self._ale.step(action)
         if self._last.truncated.any():
@@ -119,7 +119,7 @@ class AtariWorld:
     def render(self) -> NDArray[np.uint8]:
         """What the learner sees of env 0, enlarged: uint8 [336, 336, 3]; `envs.colour` shows games in colour."""
         if self._last is None:
-            raise RuntimeError("the world was never reset: call reset(seed) before render()")
+            raise RuntimeError("the environment was never reset: call reset(seed) before render()")
         enlarged = self._last.frame[0].repeat(_RENDER_SCALE, axis=0).repeat(_RENDER_SCALE, axis=1)
         return np.stack([enlarged] * 3, axis=-1)
 
@@ -130,7 +130,7 @@ class AtariWorld:
 
 def emulators(
     game: str,
-    settings: WorldSettings,
+    settings: EnvSettings,
     num_envs: int,
     num_threads: int,
     *,
@@ -164,9 +164,9 @@ def emulators(
     )
 
 
-def _protocol(game: str, settings: WorldSettings, num_actions: int) -> dict[str, str | int | float | bool]:
+def _protocol(game: str, settings: EnvSettings, num_actions: int) -> dict[str, str | int | float | bool]:
     return {
-        "world": "atari",
+        "suite": "atari",
         "game": game,
         "emulator": f"ale-py {ale_py.__version__}",
         "sticky": settings.sticky,

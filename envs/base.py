@@ -1,12 +1,13 @@
-"""What a world shows and takes: the one interface between the games and everything that learns from them."""
+"""What an env shows and takes: the one interface between the games and everything that learns from them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
+import tyro
 from numpy.typing import NDArray
 
 from training.settings import check_kinds
@@ -18,7 +19,7 @@ MAX_ACTIONS = 2**16  # replay stores an action in two bytes
 
 
 class TimeStep(NamedTuple):
-    """What all E envs of a world show after one step, in new arrays: keep them, do not write to them.
+    """What all E envs show after one step, in new arrays: keep them, do not write to them.
 
     An episode of n actions is n + 1 time steps: one with `first`, then n others. The last one is `terminated`
     or `truncated` and its frame is the true last observation. The action given after it is not used: that env
@@ -34,7 +35,7 @@ class TimeStep(NamedTuple):
     frames: NDArray[np.int64]  # [E] emulator frames the last action consumed; 0 where first
 
 
-class World(Protocol):
+class BatchedEnv(Protocol):
     """E copies of one game that step together and reset themselves.
 
     Every step adds exactly one time step per env. Only `TimeStep.first` tells of a reset, and a lost life
@@ -60,8 +61,8 @@ class World(Protocol):
         """Act in every env. `action` is integer [E], each in [0, num_actions).
 
         Raises:
-            ValueError: wrong shape, type or range; the world has not moved.
-            RuntimeError: the world was never reset.
+            ValueError: wrong shape, type or range; the env has not moved.
+            RuntimeError: the env was never reset.
         """
         ...
 
@@ -70,19 +71,19 @@ class World(Protocol):
         ...
 
     def close(self) -> None:
-        """Free the envs. The world is of no use afterwards."""
+        """Free the envs. The env is of no use afterwards."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorldSettings:
+class EnvSettings:
     """Which game, under which rules. The options after `env` are for Atari games.
 
     Raises:
         ValueError: an option is out of its range.
     """
 
-    env: str = "ALE/Pong-v5"
+    id: Annotated[str, tyro.conf.arg(name="env")] = "ALE/Pong-v5"
     """Atari game ("pong"), toy ("toy/catch") or Gymnasium id ("CartPole-v1", or "package.module:Id" of your own)."""
     sticky: float = 0.0
     """Probability that the emulator repeats the previous action, drawn at every frame."""
@@ -105,7 +106,7 @@ class WorldSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        if not self.env.strip():
+        if not self.id.strip():
             raise ValueError('env is empty: name a game, for example "ALE/Pong-v5"')
         if not 0.0 <= self.sticky < 1.0:
             raise ValueError(f"sticky is {self.sticky}: give a probability in [0, 1), usually 0 or 0.25")
@@ -119,20 +120,20 @@ class WorldSettings:
             raise ValueError(f"frame_cap is {self.frame_cap}: give frame_skip to 10**9, usually 108000")
 
 
-def classic(env: str) -> WorldSettings:
+def classic(env: str) -> EnvSettings:
     """No-op starts as in Mnih et al. (2015): minimal actions, none sticky, whole games of at most 30 minutes.
 
     FIRE is pressed for the player at the start, as has become usual.
     """
-    return WorldSettings(env=env)
+    return EnvSettings(id=env)
 
 
-def machado(env: str) -> WorldSettings:
+def machado(env: str) -> EnvSettings:
     """Sticky actions (0.25) as in Machado et al. (2018): all 18 actions, whole games, no help at the start.
 
     An episode takes at most 30 minutes; the paper itself stops after 5.
     """
-    return WorldSettings(env=env, sticky=0.25, noop_max=0, fire_reset=False, full_actions=True)
+    return EnvSettings(id=env, sticky=0.25, noop_max=0, fire_reset=False, full_actions=True)
 
 
 def checked_action(action: NDArray[np.integer[Any]], num_envs: int, num_actions: int) -> NDArray[np.int64]:

@@ -8,39 +8,39 @@ import numpy as np
 from ale_py.vector_env import AtariVectorEnv
 from numpy.typing import NDArray
 
-from envs.atari import AtariWorld, emulators, game_name
-from envs.base import TimeStep, World, WorldSettings
-from envs.registry import make_world
+from envs.atari import AtariEnv, emulators, game_name
+from envs.base import BatchedEnv, EnvSettings, TimeStep
+from envs.registry import make_env
 
 SCREEN = (210, 160)  # height and width of the console's picture
 _WIDER = 2  # its pixels are about twice as wide as high
 
 
-class ColourAtari(AtariWorld):
-    """One game that `render` shows in colour; all else as in `AtariWorld`.
+class ColourAtari(AtariEnv):
+    """One game that `render` shows in colour; all else as in `AtariEnv`.
 
-    The emulator of a world gives gray frames only, so a second one plays the same game: it has the same seed and
+    The emulator of an env gives gray frames only, so a second one plays the same game: it has the same seed and
     gets the same actions, and draws its sticky actions and no-ops from them.
     """
 
-    def __init__(self, settings: WorldSettings) -> None:
+    def __init__(self, settings: EnvSettings) -> None:
         super().__init__(settings, 1)
         self.action_names: list[str] = [action.name for action in self._ale.ale.get_action_set()]
         self._twin: AtariVectorEnv = emulators(self._game, settings, 1, 1, screen=SCREEN, grayscale=False)
         self._screen: NDArray[np.uint8] | None = None
 
     def reset(self, seed: int) -> TimeStep:
-        """Begin an episode; see `World.reset`."""
+        """Begin an episode; see `BatchedEnv.reset`."""
         step = super().reset(seed)
         self._screen = self._twin.reset(seed=seed)[0][0, 0]
         return step
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """Act; see `World.step`."""
+        """Act; see `BatchedEnv.step`."""
         cut = self._last is not None and bool(self._last.truncated.any())
         step = super().step(action)
         screens: NDArray[np.uint8] = self._twin.step(np.asarray(action, np.int64))[0]
-        if cut:  # as the world itself does
+        if cut:  # as the env itself does
             screens = self._twin.reset(options={"reset_mask": np.ones(1, np.bool_)})[0]
         self._screen = screens[0, 0]
         return step
@@ -48,7 +48,7 @@ class ColourAtari(AtariWorld):
     def render(self) -> NDArray[np.uint8]:
         """The screen as a television shows it: uint8 [210, 320, 3], RGB."""
         if self._screen is None:
-            raise RuntimeError("the world was never reset: call reset(seed) before render()")
+            raise RuntimeError("the environment was never reset: call reset(seed) before render()")
         return self._screen.repeat(_WIDER, axis=1)
 
     def close(self) -> None:
@@ -57,15 +57,15 @@ class ColourAtari(AtariWorld):
         self._twin.close()
 
 
-def make_shown(settings: WorldSettings) -> World:
-    """One copy of the world that `settings.env` names, to look at: Atari games in colour.
+def make_shown(settings: EnvSettings) -> BatchedEnv:
+    """One copy of the env that `settings.id` names, to look at: Atari games in colour.
 
     Raises:
-        ValueError: see `make_world`.
+        ValueError: see `make_env`.
     """
-    return ColourAtari(settings) if game_name(settings.env) is not None else make_world(settings, 1)
+    return ColourAtari(settings) if game_name(settings.id) is not None else make_env(settings, 1)
 
 
-def action_names(world: World) -> list[str]:
-    """[A] what the actions are called; their numbers where the world does not say."""
-    return world.action_names if isinstance(world, ColourAtari) else [str(a) for a in range(world.num_actions)]
+def action_names(env: BatchedEnv) -> list[str]:
+    """[A] what the actions are called; their numbers where the env does not say."""
+    return env.action_names if isinstance(env, ColourAtari) else [str(a) for a in range(env.num_actions)]

@@ -40,7 +40,7 @@ class PublishedScore(NamedTuple):
 
 
 def published_curves(env: str) -> list[PublishedCurve]:
-    """All curves of a game, however it is spelled; none for a game or world that nobody has published."""
+    """All curves of a game, however it is spelled; none for a game or env that nobody has published."""
     points: dict[str, list[tuple[float, float]]] = {}
     for row in _rows("dopamine_curves.csv"):
         if _known_as(row["game"]) == _known_as(env):

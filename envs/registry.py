@@ -1,4 +1,4 @@
-"""Names of worlds: which class plays "pong", "toy/catch" or "CartPole-v1"."""
+"""Names of envs: which class plays "pong", "toy/catch" or "CartPole-v1"."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from functools import partial
 
 import gymnasium
 
-from envs.atari import AtariWorld, atari_games, game_name
-from envs.base import World, WorldSettings
+from envs.atari import AtariEnv, atari_games, game_name
+from envs.base import BatchedEnv, EnvSettings
 from envs.toy import Chain, PixelCatch
-from envs.vector import VectorWorld
+from envs.vector import GymnasiumEnv
 from training.entry import imported
 
-TOYS: dict[str, Callable[[int], World]] = {
+TOYS: dict[str, Callable[[int], BatchedEnv]] = {
     "toy/catch": PixelCatch,
     "toy/catch100": partial(PixelCatch, points=100),
     "toy/chain": Chain,
 }
 
 
-def make_world(settings: WorldSettings, num_envs: int, num_threads: int = 1) -> World:
-    """The world that `settings.env` names, E = `num_envs` copies of it.
+def make_env(settings: EnvSettings, num_envs: int, num_threads: int = 1) -> BatchedEnv:
+    """The env that `settings.id` names, E = `num_envs` copies of it.
 
     Args:
         settings: game and rules.
@@ -32,34 +32,34 @@ def make_world(settings: WorldSettings, num_envs: int, num_threads: int = 1) -> 
         num_threads: emulator threads, for Atari games.
 
     Raises:
-        ValueError: no such world, or Atari rules for another kind of world.
+        ValueError: no such env, or Atari rules for another kind of env.
     """
-    name = settings.env
+    name = settings.id
     if num_envs < 1:
         raise ValueError(f"num_envs is {num_envs}: give at least 1")
     if game_name(name) is not None:
-        return AtariWorld(settings, num_envs, num_threads)
+        return AtariEnv(settings, num_envs, num_threads)
     if ":" in name:
         _import_module_of(name)
     elif name not in TOYS and name not in _gymnasium_ids():
         raise ValueError(_unknown(name))
-    own = replace(WorldSettings(env=name), image_size=settings.image_size, grayscale=settings.grayscale)
+    own = replace(EnvSettings(id=name), image_size=settings.image_size, grayscale=settings.grayscale)
     if settings != own:
         raise ValueError(f"{name} is no Atari game: leave sticky and the other Atari rules alone")
     if name in TOYS:
-        if own != WorldSettings(env=name):
+        if own != EnvSettings(id=name):
             raise ValueError(f"{name} has frames of its own: leave image_size and grayscale alone")
         return TOYS[name](num_envs)
-    return VectorWorld(name, num_envs, image_size=settings.image_size, grayscale=settings.grayscale)
+    return GymnasiumEnv(name, num_envs, image_size=settings.image_size, grayscale=settings.grayscale)
 
 
-def require_frames(name: str, world: World) -> None:
-    """Refuse a world that a network cannot learn.
+def require_frames(name: str, env: BatchedEnv) -> None:
+    """Refuse an env that a network cannot learn.
 
     Raises:
         ValueError: it shows numbered states.
     """
-    if world.frame_dtype.kind == "i":
+    if env.frame_dtype.kind == "i":
         raise ValueError(f"{name} only numbers its states: learn it by table, train taxi --env NAME")
 
 
@@ -88,4 +88,4 @@ def _unknown(name: str) -> str:
     bare = re.sub(r"^ale/|(noframeskip|deterministic)?-v\d$|[_\s]", "", low)
     close = [spoken[key] for part in (bare, low) for key in difflib.get_close_matches(part, spoken, n=2)]
     hint = f"did you mean {' or '.join(dict.fromkeys(close))}? " if close else ""
-    return f"no world is called {name!r}: {hint}envs.atari_games() and gymnasium.registry list the names"
+    return f"no environment is called {name!r}: {hint}envs.atari_games() and gymnasium.registry list the names"

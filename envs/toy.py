@@ -1,4 +1,4 @@
-"""Worlds that a correct learner solves in seconds: a ball to catch from pixels, a chain with known values."""
+"""Envs that a correct learner solves in seconds: a ball to catch from pixels, a chain with known values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHAIN_CAP = 50
 
 
 class Toy(ABC):
-    """Bookkeeping of episodes, common to all toys; see `World`. An action lasts one frame."""
+    """Bookkeeping of episodes, common to all toys; see `BatchedEnv`. An action lasts one frame."""
 
     def __init__(
         self, name: str, num_envs: int, num_actions: int, frame_shape: tuple[int, ...], frame_dtype: Any
@@ -28,22 +28,26 @@ class Toy(ABC):
         self.num_actions = num_actions
         self.frame_shape = frame_shape
         self.frame_dtype: np.dtype[Any] = np.dtype(frame_dtype)
-        self.protocol: Mapping[str, str | int | float | bool] = {"world": name, "num_actions": num_actions}
+        self.protocol: Mapping[str, str | int | float | bool] = {
+            "suite": "toy",
+            "env": name,
+            "num_actions": num_actions,
+        }
         self._rngs: list[np.random.Generator] = []
         self._over = np.zeros(num_envs, np.bool_)
 
     def reset(self, seed: int) -> TimeStep:
-        """Begin an episode in every env, env e seeded with `seed + e`; see `World.reset`."""
+        """Begin an episode in every env, env e seeded with `seed + e`; see `BatchedEnv.reset`."""
         seed = checked_seed(seed, self.num_envs)
         self._rngs = [np.random.default_rng(seed + e) for e in range(self.num_envs)]
         self._over = np.ones(self.num_envs, np.bool_)
         return self.step(np.zeros(self.num_envs, np.int64))
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """Act in every env; see `World.step`."""
+        """Act in every env; see `BatchedEnv.step`."""
         action = checked_action(action, self.num_envs, self.num_actions)
         if not self._rngs:
-            raise RuntimeError("the world was never reset: call reset(seed) before step(action)")
+            raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
         first = self._over
         reward, terminated, truncated = self._move(action)
         for env in np.flatnonzero(first):

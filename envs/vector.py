@@ -1,4 +1,4 @@
-"""Any Gymnasium world with a finite set of actions, behind the interface of the Atari games."""
+"""Any Gymnasium env with a finite set of actions, behind the interface of the Atari games."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from envs.base import MAX_ACTIONS, TimeStep, checked_action, checked_seed
 from envs.images import ImageFrames, is_image
 
 
-class VectorWorld:
-    """E copies of a Gymnasium world, stepped one after the other in this process.
+class GymnasiumEnv:
+    """E copies of a Gymnasium env, stepped one after the other in this process.
 
-    A frame is float32 [D] where the world observes a vector, uint8 [H, W] or [H, W, C] where it observes an image, and
+    A frame is float32 [D] where the env observes a vector, uint8 [H, W] or [H, W, C] where it observes an image, and
     int64 [1], counted from 0, where it observes one of `num_states` states. An action lasts one frame. Time limits are
-    those of the registered world.
+    those of the registered env.
 
     Args:
         env: a Gymnasium id, for example "CartPole-v1", "Taxi-v3" or "package.module:Id".
@@ -40,11 +40,11 @@ class VectorWorld:
         self._draws = "rgb_array" in probe.metadata["render_modes"]
         probe.close()  # type: ignore[no-untyped-call]
         if not isinstance(actions, Discrete):
-            raise ValueError(f"{env} takes {actions}: choose a world with a finite set of actions (Discrete)")
+            raise ValueError(f"{env} takes {actions}: choose an environment with a finite set of actions (Discrete)")
         self.num_envs = num_envs
         self.num_actions = int(actions.n)
         if self.num_actions > MAX_ACTIONS:
-            raise ValueError(f"{env} has {self.num_actions} actions: choose a world with at most {MAX_ACTIONS}")
+            raise ValueError(f"{env} has {self.num_actions} actions: choose an environment with at most {MAX_ACTIONS}")
         self._images: ImageFrames | None = None
         self.frame_shape: tuple[int, ...]
         if isinstance(observations, Box) and is_image(observations.shape, observations.dtype):
@@ -58,7 +58,7 @@ class VectorWorld:
         self._action_offset = int(actions.start)
         self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
         self._env_name = env
-        # A world that draws nothing may not even know the option.
+        # An env that draws nothing may not even know the option.
         options: dict[str, Any] = {"render_mode": "rgb_array"} if self._draws else {}
         self._envs = SyncVectorEnv(
             [lambda: gymnasium.make(env, **options)] * num_envs,
@@ -67,7 +67,7 @@ class VectorWorld:
         limit = gymnasium.spec(env.rpartition(":")[2]).max_episode_steps
         shown = {"image_size": image_size, "grayscale": grayscale} if self._images else {}
         self.protocol: Mapping[str, str | int | float | bool] = {
-            "world": "gymnasium",
+            "suite": "gymnasium",
             "env": env,
             "gymnasium": gymnasium.__version__,
             "num_actions": self.num_actions,
@@ -77,17 +77,17 @@ class VectorWorld:
         self._over: NDArray[np.bool_] | None = None
 
     def reset(self, seed: int) -> TimeStep:
-        """Begin an episode in every env, env e seeded with `seed + e`; see `World.reset`."""
+        """Begin an episode in every env, env e seeded with `seed + e`; see `BatchedEnv.reset`."""
         observation: NDArray[Any]
         observation, _ = self._envs.reset(seed=checked_seed(seed, self.num_envs))
         none = np.zeros(self.num_envs, np.bool_)
         return self._observe(observation, np.zeros(self.num_envs), none, none, ~none)
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """Act in every env; see `World.step`."""
+        """Act in every env; see `BatchedEnv.step`."""
         action = checked_action(action, self.num_envs, self.num_actions)
         if self._over is None:
-            raise RuntimeError("the world was never reset: call reset(seed) before step(action)")
+            raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
         outcome: tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Any]
         outcome = self._envs.step(action + self._action_offset)
         return self._observe(*outcome[:4], self._over)
@@ -116,7 +116,7 @@ class VectorWorld:
         """Picture of env 0: uint8 [H, W, 3], RGB.
 
         Raises:
-            ValueError: the world draws no pictures, or not without a package that is missing.
+            ValueError: the env draws no pictures, or not without a package that is missing.
         """
         if not self._draws:
             raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
@@ -132,12 +132,12 @@ class VectorWorld:
 
 
 def _frame_type(env: str, observations: Space[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype of a frame of a world that observes `observations`."""
+    """Shape and dtype of a frame of an env that observes `observations`."""
     if isinstance(observations, Discrete):
         return (1,), np.dtype(np.int64)
     if isinstance(observations, Box) and len(observations.shape) == 1:
         return observations.shape, np.dtype(np.float32)
     raise ValueError(
-        f"{env} observes {observations}: choose a world that shows a vector, a uint8 image [H, W] or [H, W, C], or a "
-        "numbered state"
+        f"{env} observes {observations}: choose an environment that shows a vector, a uint8 image "
+        "[H, W] or [H, W, C], or a numbered state"
     )

@@ -10,7 +10,7 @@ from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings
-from envs import WorldSettings
+from envs import EnvSettings
 
 SECTIONS: dict[str, Any] = {
     "network": NetworkSettings,
@@ -38,4 +38,4 @@ def small_settings(env: str, seed: int = 0, **sections: dict[str, Any]) -> Setti
         name: SECTIONS[name](**{**values, **(kind if name == "network" else {}), **sections.get(name, {})})
         for name, values in SMALL.items()
     }
-    return Settings(world=WorldSettings(env=env), seed=seed, **made)
+    return Settings(env=EnvSettings(id=env), seed=seed, **made)

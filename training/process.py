@@ -53,7 +53,7 @@ def prepare_process() -> None:
 def give_way() -> None:
     """Let runners go before this process wherever both want a core.
 
-    A runner steps its worlds by waking a thread and being woken by it, hundreds of times a second; next to a learner of
+    A runner steps its envs by waking a thread and being woken by it, hundreds of times a second; next to a learner of
     the same priority it waits for the scheduler each time. It cannot starve the learner: the limiter stops it. On two
     cores the whole loop went from 1,120 to 1,620 agent steps a second by this alone.
     """

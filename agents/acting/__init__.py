@@ -1,1 +1,1 @@
-"""Policies at play: exploration, and worlds turned into chunks."""
+"""Policies at play: exploration, and envs turned into chunks."""

@@ -1,4 +1,4 @@
-"""A world and a policy, turned into chunks for replay. Legend: T time, E lanes, A actions."""
+"""An env and a policy, turned into chunks for replay. Legend: T time, E lanes, A actions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsil
 from agents.acting.policy import Actor
 from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from agents.replay.transitions import ACTION, Chunk
-from envs.base import TimeStep, World
+from envs.base import BatchedEnv, TimeStep
 
-TRAINING_SEEDS = 1 << 30  # world seeds of training lie below, those of evaluation above
+TRAINING_SEEDS = 1 << 30  # env seeds of training lie below, those of evaluation above
 
 
 class Episode(NamedTuple):
@@ -30,7 +30,7 @@ class Episode(NamedTuple):
 
 
 @dataclass
-class Tally:
+class ChunkStats:
     """What one chunk added to the run."""
 
     agent_steps: int
@@ -46,7 +46,7 @@ class Rollout:
 
     def __init__(
         self,
-        world: World,
+        env: BatchedEnv,
         actor: Actor,
         exploration: ExplorationSettings,
         *,
@@ -56,11 +56,11 @@ class Rollout:
         num_lanes: int | None = None,
         era: int = 0,
     ) -> None:
-        self.world, self.actor, self.exploration = world, actor, exploration
-        self.seed, self.lane, self.num_lanes = seed, lane, num_lanes or world.num_envs
+        self.env, self.actor, self.exploration = env, actor, exploration
+        self.seed, self.lane, self.num_lanes = seed, lane, num_lanes or env.num_envs
         self.rng = np.random.default_rng([seed, lane])
-        self.blocks, self.colours = blocks_shape(world.frame_shape), colours_of(world.frame_shape)
-        self.stack = FrameStack(world.num_envs, self.blocks, stack, world.frame_dtype)
+        self.blocks, self.colours = blocks_shape(env.frame_shape), colours_of(env.frame_shape)
+        self.stack = FrameStack(env.num_envs, self.blocks, stack, env.frame_dtype)
         self.restart(era)
 
     def restart(self, era: int) -> None:
@@ -70,10 +70,10 @@ class Rollout:
         that resumes.
         """
         seeds = np.random.SeedSequence([self.seed, self.lane, era])
-        self._observe(self.world.reset(int(seeds.generate_state(1)[0] >> 3)))
-        self.score = np.zeros(self.world.num_envs)
-        self.steps = np.zeros(self.world.num_envs, np.int64)
-        self.frames = np.zeros(self.world.num_envs, np.int64)
+        self._observe(self.env.reset(int(seeds.generate_state(1)[0] >> 3)))
+        self.score = np.zeros(self.env.num_envs)
+        self.steps = np.zeros(self.env.num_envs, np.int64)
+        self.frames = np.zeros(self.env.num_envs, np.int64)
         self.rows = 0
         self.life = secrets.randbelow(2**62) + 1  # names chunks, and decides nothing that is learned
 
@@ -82,7 +82,7 @@ class Rollout:
         self.first = step.first
         self.obs = self.stack.push(self.current, step.first)
 
-    def collect(self, time: int, agent_steps: int, version: int = 0) -> tuple[Chunk, Tally]:
+    def collect(self, time: int, agent_steps: int, version: int = 0) -> tuple[Chunk, ChunkStats]:
         """Play T steps in every lane.
 
         Args:
@@ -91,49 +91,51 @@ class Rollout:
             version: of the network's weights, stamped on the rows.
 
         Raises:
-            FloatingPointError: the world gave a reward or an observation that is no finite number.
+            FloatingPointError: the env gave a reward or an observation that is no finite number.
         """
-        envs, mine = self.world.num_envs, slice(self.lane, self.lane + self.world.num_envs)
+        envs, mine = self.env.num_envs, slice(self.lane, self.lane + self.env.num_envs)
         epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
-        frames = np.empty((time, envs, *self.blocks), self.world.frame_dtype)
+        frames = np.empty((time, envs, *self.blocks), self.env.frame_dtype)
         action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
-        tally = Tally(0, 0, [], 0.0, 0.0, 0.0)
+        chunk_stats = ChunkStats(0, 0, [], 0.0, 0.0, 0.0)
         for t in range(time):
             started = perf_counter()
             q_t = self.actor.values(self.obs)
             acting = perf_counter()
             action_t = epsilon_greedy(q_t, epsilon, self.rng)
             frames[t], first[t], action[t] = self.current, self.first, action_t
-            step = self.world.step(action_t)
+            step = self.env.step(action_t)
             reward[t], terminal[t] = step.reward, step.terminated | step.life_lost
             self._observe(step)
-            self._count(step, epsilon, tally)
-            tally.q_mean += float(q_t.max(1).mean()) / time
-            tally.policy_seconds += acting - started
-            tally.env_seconds += perf_counter() - acting
+            self._count(step, epsilon, chunk_stats)
+            chunk_stats.q_mean += float(q_t.max(1).mean()) / time
+            chunk_stats.policy_seconds += acting - started
+            chunk_stats.env_seconds += perf_counter() - acting
         self._refuse_broken(reward=reward, observation=frames)
         self.rows += time
         row = self.rows - time
-        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life), tally
+        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life), chunk_stats
 
     def _refuse_broken(self, **fields: NDArray[Any]) -> None:
-        """Look once a chunk whether what the world gave, [T, E, ...] by name, are numbers that can be learned from."""
+        """Look once a chunk whether what the env gave, [T, E, ...] by name, are numbers that can be learned from."""
         for name, values in fields.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 place = tuple(np.argwhere(~np.isfinite(values))[0])
-                game = self.world.protocol.get("env", self.world.protocol["world"])
-                raise FloatingPointError(f"{game} gave the {name} {values[place]} in env {place[1]}: repair the world")
+                game = self.env.protocol.get("env", self.env.protocol["suite"])
+                raise FloatingPointError(
+                    f"{game} gave the {name} {values[place]} in env {place[1]}: repair the environment"
+                )
 
-    def _count(self, step: TimeStep, epsilon: NDArray[np.float64], tally: Tally) -> None:
-        """Add one time step to the tally; resets are neither steps nor frames."""
-        tally.agent_steps += int((~step.first).sum())
-        tally.frames += int(step.frames.sum())
+    def _count(self, step: TimeStep, epsilon: NDArray[np.float64], chunk_stats: ChunkStats) -> None:
+        """Add one time step to the chunk_stats; resets are neither steps nor frames."""
+        chunk_stats.agent_steps += int((~step.first).sum())
+        chunk_stats.frames += int(step.frames.sum())
         self.score += step.reward
         self.steps += ~step.first
         self.frames += step.frames
         for e in np.flatnonzero(step.terminated | step.truncated):
-            tally.episodes.append(
+            chunk_stats.episodes.append(
                 Episode(
                     float(self.score[e]),
                     int(self.steps[e]),

@@ -10,13 +10,13 @@ from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
-from envs.base import WorldSettings
+from envs.base import EnvSettings
 
 
 def pong() -> Settings:
     """Pong from pixels in minutes: the network of Mnih et al. (2013) with a recipe for two CPU cores."""
     return Settings(
-        world=WorldSettings(env="ALE/Pong-v5"),
+        env=EnvSettings(id="ALE/Pong-v5"),
         stop=StopSettings(steps=3_000_000, minutes=25.0, score=17.5),  # seeds differ: most are there in half the time
         network=NetworkSettings(kind="dqn2013", layer_norm=True),  # 1. layer norm (Gallici et al. 2024)
         exploration=ExplorationSettings(
@@ -44,7 +44,7 @@ def pong() -> Settings:
 def atari() -> Settings:
     """Any Atari game with the settings of Mnih et al. (2013): 8 trained samples per agent step."""
     return Settings(
-        world=WorldSettings(env="ALE/Breakout-v5", life_signal=True),
+        env=EnvSettings(id="ALE/Breakout-v5", life_signal=True),
         stop=StopSettings(steps=10_000_000),
         network=NetworkSettings(kind="dqn2013"),
         exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),  # 1M frames
@@ -61,7 +61,7 @@ def atari() -> Settings:
 def cartpole() -> Settings:
     """CartPole-v1 from its four numbers: solved (475) in well under two minutes."""
     return Settings(
-        world=WorldSettings(env="CartPole-v1"),
+        env=EnvSettings(id="CartPole-v1"),
         stop=StopSettings(steps=200_000, minutes=1.5, score=490.0),
         network=NetworkSettings(kind="mlp", stack=1),
         exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=10_000),
@@ -82,7 +82,7 @@ def cartpole() -> Settings:
 def catch() -> Settings:
     """The pixel toy: the network of Mnih et al. (2013) learns to catch a ball in a core-minute."""
     return Settings(
-        world=WorldSettings(env="toy/catch"),
+        env=EnvSettings(id="toy/catch"),
         stop=StopSettings(steps=24_000, minutes=10.0),
         network=NetworkSettings(kind="dqn2013", stack=2),  # two frames show where the ball goes
         exploration=ExplorationSettings(final=0.1, anneal_steps=4_000),

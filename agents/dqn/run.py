@@ -18,7 +18,7 @@ from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats, counters
 from agents.dqn.throughput import throughput
-from agents.evaluation.evaluate import evaluate_network, policy_of, told
+from agents.evaluation.evaluate import evaluate_network, policy_of, summary_line
 from agents.evaluation.protocol import JudgeOptions, protocol_name
 from agents.playback.pictures import pictures_of
 from agents.replay.limiter import SamplesPerInsert
@@ -57,7 +57,7 @@ class DqnRun:
         self.unseen: Path | None = None  # the newest checkpoint, if nobody has looked at its policy yet
         self.scalars: dict[str, float] = {}  # as last reported
         self.about = About(
-            title=settings.world.env,
+            title=settings.env.id,
             columns=COLUMNS,
             minutes=settings.stop.minutes,
             checkpoint_minutes=settings.checkpoint_minutes,
@@ -157,7 +157,7 @@ class DqnRun:
 
     def draw_curve(self, table: Path, picture: Path) -> None:
         """Scores over agent steps."""
-        draw_curve(table, picture, f"{self.settings.world.env}, seed {self.settings.seed}")
+        draw_curve(table, picture, f"{self.settings.env.id}, seed {self.settings.seed}")
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint."""
@@ -195,4 +195,4 @@ def evaluate_run(
         on_step=lambda done: on_step(done / options.episodes),
     )
     result = {**scores.summary(), **counters(path), "checkpoint": str(path)}
-    return result, protocol_name(result["protocol"]), told(result)
+    return result, protocol_name(result["protocol"]), summary_line(result)

@@ -15,19 +15,19 @@ from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
 from agents.replay.shard import ReplayShard
-from envs import make_world
+from envs import make_env
 from training.settings import to_dict
 from training.storage import checkpoint
 
 
 class SerialLoop:
-    """One world, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
+    """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
 
     def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
         s = self.settings = settings
-        self.world = make_world(s.world, s.fleet.lanes, s.fleet.env_threads)
-        shape, dtype = self.world.frame_shape, self.world.frame_dtype
-        self.learner = Learner(s.learner, s.network, shape, self.world.num_actions, seed=s.seed, beta=s.replay.beta_at)
+        self.env = make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
+        shape, dtype = self.env.frame_shape, self.env.frame_dtype
+        self.learner = Learner(s.learner, s.network, shape, self.env.num_actions, seed=s.seed, beta=s.replay.beta_at)
         self.acting = Actor(self.learner.online, precision=s.learner.precision, device=self.learner.device)
         self.replay = shard(
             s.replay,
@@ -39,20 +39,20 @@ class SerialLoop:
             seed=s.seed,
             device=self.learner.device,
         )
-        self.rollout = Rollout(self.world, self.acting, s.exploration, stack=s.network.stack, seed=s.seed)
+        self.rollout = Rollout(self.env, self.acting, s.exploration, stack=s.network.stack, seed=s.seed)
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.stats = RunStats()
 
     def step(self) -> None:
         """One turn: collect a chunk, put it into replay, do the updates it earns."""
         s = self.settings
-        chunk, tally = self.rollout.collect(s.fleet.chunk_steps, self.stats.agent_steps, self.learner.updates)
+        chunk, chunk_stats = self.rollout.collect(s.fleet.chunk_steps, self.stats.agent_steps, self.learner.updates)
         self.replay.add(chunk)
-        self.limiter.inserted += tally.agent_steps
+        self.limiter.inserted += chunk_stats.agent_steps
         due = self.limiter.updates_due(s.learner.batch_size)
         learned = self.learner.train(self.replay, due if self.replay.mass > 0 else 0)
         self.limiter.sampled += learned.updates * s.learner.batch_size
-        self.stats.collected(tally, greedy_epsilon(s))
+        self.stats.collected(chunk_stats, greedy_epsilon(s))
         self.stats.learned(learned)
 
     def save(self, folder: Path) -> Path:
@@ -91,8 +91,8 @@ class SerialLoop:
         return Actor(self.learner.policy, precision=self.acting.precision, device=self.learner.device)
 
     def close(self) -> None:
-        """Free the world."""
-        self.world.close()
+        """Free the env."""
+        self.env.close()
 
 
 def greedy_epsilon(settings: Settings) -> float:

@@ -14,7 +14,7 @@ from agents.networks.q_network import NetworkSettings
 from agents.replay.frames import blocks_shape
 from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
-from envs.base import WorldSettings
+from envs.base import EnvSettings
 from training.settings import check_kinds
 
 ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
@@ -24,9 +24,7 @@ ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two 
 class Settings:
     """One deep Q-learning run."""
 
-    world: Annotated[WorldSettings, tyro.conf.arg(name="")] = field(
-        default_factory=WorldSettings
-    )  # --env, --sticky ...
+    env: Annotated[EnvSettings, tyro.conf.arg(name="")] = field(default_factory=EnvSettings)  # --env, --sticky ...
     stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(
         default_factory=StopSettings
     )  # --steps, --minutes ...

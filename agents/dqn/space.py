@@ -30,7 +30,7 @@ SPACES: dict[str, Lines] = {
 SEARCH = Searchable(
     metric=Metric("score", "max", worst=-1e6),
     spaces=lambda settings: SPACES,
-    fixed=("world.env", "world.frame_skip", "world.full_actions", "evaluation."),
+    fixed=("env.id", "env.frame_skip", "env.full_actions", "evaluation."),
     # Of what a clone is trained under, its donor's replay and networks must fit.
     cloned=("learner.", "exploration.", "replay.alpha", "replay.beta", "replay.samples_per_insert"),
     not_cloned=("learner.device", "learner.average_rate"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.acting.rollout import Episode, Tally
+from agents.acting.rollout import ChunkStats, Episode
 from agents.dqn.updates import UpdateStats
 from training.storage import checkpoint
 
@@ -35,16 +35,16 @@ class RunStats:
     spread: dict[str, deque[NDArray[Any]]] = field(default_factory=dict)
     evaluations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (agent steps, summary), not yet read
 
-    def collected(self, tally: Tally, greedy_epsilon: float) -> None:
+    def collected(self, chunk_stats: ChunkStats, greedy_epsilon: float) -> None:
         """Count a chunk. Games of all lanes whose epsilon was at most `greedy_epsilon` by then also count as greedy."""
-        self.agent_steps += tally.agent_steps
-        self.frames += tally.frames
-        self.episodes += len(tally.episodes)
-        self.recent.extend(tally.episodes)
-        self.greedy.extend(game for game in tally.episodes if game.epsilon <= greedy_epsilon)
-        self.note("acting/q_max_mean", tally.q_mean)
-        self.note("seconds_per_step/env", tally.env_seconds / max(tally.agent_steps, 1))
-        self.note("seconds_per_step/policy", tally.policy_seconds / max(tally.agent_steps, 1))
+        self.agent_steps += chunk_stats.agent_steps
+        self.frames += chunk_stats.frames
+        self.episodes += len(chunk_stats.episodes)
+        self.recent.extend(chunk_stats.episodes)
+        self.greedy.extend(game for game in chunk_stats.episodes if game.epsilon <= greedy_epsilon)
+        self.note("acting/q_max_mean", chunk_stats.q_mean)
+        self.note("seconds_per_step/env", chunk_stats.env_seconds / max(chunk_stats.agent_steps, 1))
+        self.note("seconds_per_step/policy", chunk_stats.policy_seconds / max(chunk_stats.agent_steps, 1))
 
     def learned(self, learned: UpdateStats) -> None:
         """Count updates; the policy lag is in learner updates."""

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
 from agents.evaluation.games import Games
-from agents.evaluation.protocol import evaluation_seed, protocol_world
+from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.networks.q_network import QNetwork
 from agents.settings import EvaluationSettings
-from envs import make_world
+from envs import make_env
 from envs.atari import game_name
-from envs.base import World
+from envs.base import BatchedEnv
 from envs.scores import human_normalised, reference_scores
 
 
@@ -47,7 +47,7 @@ class Scores(NamedTuple):
         }
 
 
-def told(result: dict[str, Any]) -> str:
+def summary_line(result: dict[str, Any]) -> str:
     """An evaluation's record in one line."""
     score = f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})"
     if result["human_normalised"] is not None:
@@ -60,7 +60,7 @@ def told(result: dict[str, Any]) -> str:
 
 def evaluate(
     actor: Actor,
-    world: World,
+    env: BatchedEnv,
     settings: EvaluationSettings,
     *,
     stack: int,
@@ -74,15 +74,15 @@ def evaluate(
         on_step: told after every step how many games are done.
 
     Raises:
-        ValueError: the episodes cannot be shared evenly among the world's envs.
+        ValueError: the episodes cannot be shared evenly among the env's envs.
     """
-    games = Games(actor, settings, world.num_envs, stack=stack, episodes=episodes, seed=seed, on_step=on_step)
-    games.play(world, 0, evaluation_seed(seed))
-    return _scores(games, world, settings)
+    games = Games(actor, settings, env.num_envs, stack=stack, episodes=episodes, seed=seed, on_step=on_step)
+    games.play(env, 0, evaluation_seed(seed))
+    return _scores(games, env, settings)
 
 
-def _scores(games: Games, world: World, settings: EvaluationSettings) -> Scores:
-    protocol = {"name": settings.protocol, "epsilon": settings.epsilon, **world.protocol}
+def _scores(games: Games, env: BatchedEnv, settings: EvaluationSettings) -> Scores:
+    protocol = {"name": settings.protocol, "epsilon": settings.epsilon, **env.protocol}
     return Scores(games.score.ravel(), games.steps.ravel(), games.frames.ravel(), protocol)
 
 
@@ -105,13 +105,13 @@ def evaluate_network(
     threads: int,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Scores:
-    """`evaluate` in worlds of its own, built for the settings' protocol and closed again.
+    """`evaluate` in envs of its own, built for the settings' protocol and closed again.
 
     Atari games are played in `threads` groups of envs, each on a thread of its own: while the emulators of one group
-    work, another is in the network. The games are those of a single group, to the last bit. Other worlds make one
+    work, another is in the network. The games are those of a single group, to the last bit. Other envs make one
     group: they are stepped in Python, where threads only wait for each other.
     """
-    rules, envs = protocol_world(settings), envs_for(episodes)
+    rules, envs = protocol_env(settings), envs_for(episodes)
     games = Games(
         actor,
         settings.evaluation,
@@ -124,14 +124,14 @@ def evaluate_network(
 
     def play(envs: NDArray[np.int64]) -> Scores:
         first = int(envs[0])
-        world = make_world(rules, len(envs))
+        env = make_env(rules, len(envs))
         try:
-            games.play(world, first, evaluation_seed(settings.seed) + first)
+            games.play(env, first, evaluation_seed(settings.seed) + first)
         finally:
-            world.close()
-        return _scores(games, world, settings.evaluation)
+            env.close()
+        return _scores(games, env, settings.evaluation)
 
-    groups = np.array_split(np.arange(envs), min(threads, envs) if game_name(rules.env) else 1)
+    groups = np.array_split(np.arange(envs), min(threads, envs) if game_name(rules.id) else 1)
     if len(groups) == 1:
         return play(groups[0])
     return _side_by_side(play, groups, games.stopped)
@@ -155,14 +155,14 @@ def _side_by_side(
 
 
 def policy_of(state: dict[str, Any], settings: Settings) -> Actor:
-    """The policy in a checkpoint's `learner` branch, for the world of the settings.
+    """The policy in a checkpoint's `learner` branch, for the env of the settings.
 
     Raises:
         ValueError: the weights are those of another network or game.
     """
-    world = make_world(settings.world, 1)
-    world.close()
-    network = QNetwork(settings.network, world.frame_shape, world.num_actions).requires_grad_(False)
+    env = make_env(settings.env, 1)
+    env.close()
+    network = QNetwork(settings.network, env.frame_shape, env.num_actions).requires_grad_(False)
     try:
         network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
     except RuntimeError:

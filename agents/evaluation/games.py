@@ -12,7 +12,7 @@ from agents.acting.exploration import forced_actions
 from agents.acting.policy import Actor
 from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from agents.settings import EvaluationSettings
-from envs.base import World
+from envs.base import BatchedEnv
 
 
 class Games:
@@ -53,24 +53,24 @@ class Games:
         self.forced: list[NDArray[np.int16]] = []  # the draws of every step so far
         self.lock, self.stopped = Lock(), Event()
 
-    def play(self, world: World, first: int, seed: int) -> None:
-        """Play the quota of envs `first`, `first` + 1, ...: as many as `world` has, the first of them seeded `seed`.
+    def play(self, env: BatchedEnv, first: int, seed: int) -> None:
+        """Play the quota of envs `first`, `first` + 1, ...: as many as `env` has, the first of them seeded `seed`.
 
         Returns early once `stopped` is set.
         """
-        mine = slice(first, first + world.num_envs)
-        lane = np.arange(world.num_envs)
-        blocks = blocks_shape(world.frame_shape)
-        frames = FrameStack(world.num_envs, blocks, self.stack, world.frame_dtype)
+        mine = slice(first, first + env.num_envs)
+        lane = np.arange(env.num_envs)
+        blocks = blocks_shape(env.frame_shape)
+        frames = FrameStack(env.num_envs, blocks, self.stack, env.frame_dtype)
         # The rows of other groups stay empty. A smaller batch would be summed in another order, and a tie between two
         # actions be broken otherwise.
-        batch = np.zeros((len(self.done), blocks[0], self.stack, blocks[1]), world.frame_dtype)
+        batch = np.zeros((len(self.done), blocks[0], self.stack, blocks[1]), env.frame_dtype)
         done, time = self.done[mine], 0
-        step = world.reset(seed)
+        step = env.reset(seed)
         while (done < self.quota).any() and not self.stopped.is_set():
-            batch[mine] = frames.push(to_blocks(step.frame, colours_of(world.frame_shape)), step.first)
-            greedy, forced = self.actor.values(batch)[mine].argmax(1), self._forced(time, world.num_actions)[mine]
-            step = world.step(np.where(forced < 0, greedy, forced))
+            batch[mine] = frames.push(to_blocks(step.frame, colours_of(env.frame_shape)), step.first)
+            greedy, forced = self.actor.values(batch)[mine].argmax(1), self._forced(time, env.num_actions)[mine]
+            step = env.step(np.where(forced < 0, greedy, forced))
             time += 1
             running = lane[done < self.quota]
             rows, games = first + running, done[running]

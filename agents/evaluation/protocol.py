@@ -9,7 +9,7 @@ import numpy as np
 
 from agents.acting.rollout import TRAINING_SEEDS
 from agents.dqn.settings import Settings
-from envs.base import WorldSettings, classic, machado
+from envs.base import EnvSettings, classic, machado
 
 ProtocolName = Literal["classic", "machado", "training"]
 RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
@@ -25,22 +25,22 @@ class JudgeOptions(Protocol):
     def protocol(self) -> ProtocolName | None: ...  # by default the run's own
 
 
-def protocol_world(settings: Settings) -> WorldSettings:
+def protocol_env(settings: Settings) -> EnvSettings:
     """The rules of an evaluation: the protocol's, or those of training with whole games."""
-    return protocol_rules(settings.world, settings.evaluation.protocol)
+    return protocol_rules(settings.env, settings.evaluation.protocol)
 
 
-def protocol_rules(world: WorldSettings, protocol: str) -> WorldSettings:
-    """`world` under a named protocol: `classic`, `machado` or `training`."""
+def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
+    """`env` under a named protocol: `classic`, `machado` or `training`."""
     if protocol == "training":
-        return dataclasses.replace(world, life_signal=False)
+        return dataclasses.replace(env, life_signal=False)
     # A policy keeps the action set it was trained with: for Machado et al.'s 18, train with full_actions.
-    rules = {"classic": classic, "machado": machado}[protocol](world.env)
-    return dataclasses.replace(rules, full_actions=world.full_actions, frame_skip=world.frame_skip)
+    rules = {"classic": classic, "machado": machado}[protocol](env.id)
+    return dataclasses.replace(rules, full_actions=env.full_actions, frame_skip=env.frame_skip)
 
 
 def evaluation_seed(seed: int) -> int:
-    """The first world seed of an evaluation: never one of training's, which lie below 2^30."""
+    """The first env seed of an evaluation: never one of training's, which lie below 2^30."""
     return TRAINING_SEEDS + int(np.random.SeedSequence(seed).generate_state(1)[0] >> 3)
 
 

@@ -1,4 +1,4 @@
-"""Frames of games as a data set: rendered by our own worlds, with random play or with a run's policy."""
+"""Frames of games as a data set: rendered by our own envs, with random play or with a run's policy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import policy_of
 from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from agents.saved_policy import dqn_settings
-from envs import World, WorldSettings, make_world
+from envs import BatchedEnv, EnvSettings, make_env
 from envs.atari import game_name
 from training.storage import checkpoint
 from training.storage.resume import read_newest
@@ -39,9 +39,9 @@ Act = Callable[[Any], NDArray[np.int64]]  # a time step -> an action for each en
 
 @dataclass(frozen=True)
 class Player:
-    """A world's rules and who plays in it."""
+    """An env's rules and who plays in it."""
 
-    rules: WorldSettings
+    rules: EnvSettings
     policy: Settings | None = None  # random play without
     checkpoint: Path | None = None
 
@@ -51,10 +51,10 @@ class Player:
 
 
 def frames_file(name: str, cache: Path) -> Path:
-    """An npz file of the frames of the world or run called `name`, rendered once and kept in `cache`.
+    """An npz file of the frames of the env or run called `name`, rendered once and kept in `cache`.
 
     Raises:
-        ValueError: there is no such world or checkpoint, or its frames are no pictures.
+        ValueError: there is no such env or checkpoint, or its frames are no pictures.
     """
     player = player_of(name)
     file = cache / f"{Path(name).name}-{player.key()}.npz"
@@ -68,62 +68,62 @@ def frames_file(name: str, cache: Path) -> Path:
 
 
 def player_of(name: str) -> Player:
-    """Who plays in the world called `name`, or in that of the run in the directory `name`.
+    """Who plays in the env called `name`, or in that of the run in the directory `name`.
 
     Raises:
-        ValueError: there is no such world or checkpoint, or its frames are no pictures.
+        ValueError: there is no such env or checkpoint, or its frames are no pictures.
     """
-    player = Player(WorldSettings(env=name))
+    player = Player(EnvSettings(id=name))
     if (Path(name) / MARKER).exists():
         directory = RunDir(Path(name))
         settings = dqn_settings(directory.record(), f"{name} shows no frames of a game")
-        rules = replace(settings.world, life_signal=False)
+        rules = replace(settings.env, life_signal=False)
         path, _ = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
         player = Player(rules, settings, path.absolute())
-    world = make_world(player.rules, 1)
-    shape, dtype = world.frame_shape, world.frame_dtype
-    world.close()
+    env = make_env(player.rules, 1)
+    shape, dtype = env.frame_shape, env.frame_dtype
+    env.close()
     if len(shape) != 2 or dtype != np.uint8:
-        raise ValueError(f"{player.rules.env} shows no pictures: use an Atari game, such as space_invaders")
+        raise ValueError(f"{player.rules.id} shows no pictures: use an Atari game, such as space_invaders")
     return player
 
 
 def render(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
     """Play until there are enough frames -> at most 6,000 of them [N, 64, 64] and the episode of each [N]."""
-    world = make_world(player.rules, LANES)
+    env = make_env(player.rules, LANES)
     try:
-        frames, episodes = _play(world, _act(player, world, np.random.default_rng(seed)), seed)
+        frames, episodes = _play(env, _act(player, env, np.random.default_rng(seed)), seed)
     finally:
-        world.close()
+        env.close()
     chosen = np.random.default_rng(seed).permutation(len(frames))[:FRAMES]
-    top, bottom = SCORELESS.get(game_name(player.rules.env) or "", (0, frames.shape[1]))
+    top, bottom = SCORELESS.get(game_name(player.rules.id) or "", (0, frames.shape[1]))
     return shrink(frames[chosen, top:bottom], SIDE), episodes[chosen]
 
 
-def _act(player: Player, world: World, rng: np.random.Generator) -> Act:
+def _act(player: Player, env: BatchedEnv, rng: np.random.Generator) -> Act:
     if player.policy is None or player.checkpoint is None:
-        return lambda step: rng.integers(world.num_actions, size=world.num_envs)
+        return lambda step: rng.integers(env.num_actions, size=env.num_envs)
     actor = policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
-    stack = FrameStack(world.num_envs, blocks_shape(world.frame_shape), player.policy.network.stack, world.frame_dtype)
-    epsilon, colours = np.full(world.num_envs, EPSILON), colours_of(world.frame_shape)
+    stack = FrameStack(env.num_envs, blocks_shape(env.frame_shape), player.policy.network.stack, env.frame_dtype)
+    epsilon, colours = np.full(env.num_envs, EPSILON), colours_of(env.frame_shape)
     return lambda step: epsilon_greedy(
         actor.values(stack.push(to_blocks(step.frame, colours), step.first)), epsilon, rng
     )
 
 
-def _play(world: World, act: Act, seed: int) -> tuple[Frames, NDArray[np.int64]]:
+def _play(env: BatchedEnv, act: Act, seed: int) -> tuple[Frames, NDArray[np.int64]]:
     """Every tenth frame of every lane [N, H, W] and its episode [N]."""
-    step = world.reset(seed)
-    frames, episodes, begun, ended = [], [], world.num_envs, 0
-    episode = np.arange(world.num_envs)
+    step = env.reset(seed)
+    frames, episodes, begun, ended = [], [], env.num_envs, 0
+    episode = np.arange(env.num_envs)
     for time in range(LONGEST):
         if time % EVERY == 0:
             frames.append(step.frame)
             episodes.append(episode.copy())
-            if len(frames) * world.num_envs >= FRAMES and ended >= GAMES:
+            if len(frames) * env.num_envs >= FRAMES and ended >= GAMES:
                 break
         ended += int((step.terminated | step.truncated).sum())
-        step = world.step(act(step))
+        step = env.step(act(step))
         fresh = np.flatnonzero(step.first)
         episode[fresh] = begun + np.arange(len(fresh))
         begun += len(fresh)

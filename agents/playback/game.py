@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from agents.acting.exploration import epsilon_greedy
 from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
-from agents.evaluation.protocol import evaluation_seed, protocol_world
+from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
-from envs.base import World
+from envs.base import BatchedEnv
 from envs.colour import make_shown
 
 SCREENS_PER_SECOND = 60  # of the console
 
 
-class Moment(NamedTuple):
+class PlayedStep(NamedTuple):
     """One agent step, before its action is done."""
 
     picture: NDArray[np.uint8]  # [H, W, 3]
@@ -30,29 +30,29 @@ class Moment(NamedTuple):
     over: bool
 
 
-def shown_world(settings: Settings) -> World:
-    """The world of an evaluation, to look at: Atari games in colour."""
-    return make_shown(protocol_world(settings))
+def shown_env(settings: Settings) -> BatchedEnv:
+    """The env of an evaluation, to look at: Atari games in colour."""
+    return make_shown(protocol_env(settings))
 
 
-def moments(actor: Actor, settings: Settings, world: World) -> Iterator[Moment]:
-    """One evaluation game in `world` from its first to its last picture."""
-    frames = FrameStack(1, blocks_shape(world.frame_shape), settings.network.stack, world.frame_dtype)
+def played_steps(actor: Actor, settings: Settings, env: BatchedEnv) -> Iterator[PlayedStep]:
+    """One evaluation game in `env` from its first to its last picture."""
+    frames = FrameStack(1, blocks_shape(env.frame_shape), settings.network.stack, env.frame_dtype)
     rng, score = np.random.default_rng(settings.seed), 0.0
     epsilon = np.array([settings.evaluation.epsilon])
-    step = world.reset(evaluation_seed(settings.seed))
+    step = env.reset(evaluation_seed(settings.seed))
     while True:
         over = bool((step.terminated | step.truncated).any())
-        obs = frames.push(to_blocks(step.frame, colours_of(world.frame_shape)), step.first)
+        obs = frames.push(to_blocks(step.frame, colours_of(env.frame_shape)), step.first)
         q = actor.values(obs)
         action = epsilon_greedy(q, epsilon, rng)
-        yield Moment(world.render(), obs.copy(), q[0], int(action[0]), score, over)
+        yield PlayedStep(env.render(), obs.copy(), q[0], int(action[0]), score, over)
         if over:
             return
-        step = world.step(action)
+        step = env.step(action)
         score += float(step.reward[0])
 
 
 def pictures_per_second(settings: Settings) -> float:
     """The game's own speed: 15 for Atari games whose actions last 4 of 60 screens a second; elsewhere the same."""
-    return SCREENS_PER_SECOND / settings.world.frame_skip
+    return SCREENS_PER_SECOND / settings.env.frame_skip

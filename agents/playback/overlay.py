@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from agents.playback.game import Moment
+from agents.playback.game import PlayedStep
 
 HEIGHT = 420  # pixels that a screen is enlarged to, about
 WIDTH = 220  # of the panel
@@ -26,7 +26,7 @@ class Panel:
         self.widest = 1e-6  # the largest difference between two actions so far: bars keep their scale
         self.font = ImageFont.load_default(13)
 
-    def beside(self, moment: Moment) -> NDArray[np.uint8]:
+    def beside(self, moment: PlayedStep) -> NDArray[np.uint8]:
         """The moment's picture, enlarged, and the panel to its right: uint8 [H, W, 3], both sides even."""
         factor = max(HEIGHT // moment.picture.shape[0], 1)
         screen = moment.picture.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -40,7 +40,7 @@ class Panel:
         self._line(draw, screen.shape[0] - 68, screen.shape[0] - 8)
         return np.concatenate((screen, np.asarray(panel)), axis=1)
 
-    def _bars(self, draw: ImageDraw.ImageDraw, moment: Moment, room: tuple[int, int]) -> None:
+    def _bars(self, draw: ImageDraw.ImageDraw, moment: PlayedStep, room: tuple[int, int]) -> None:
         above = moment.q - moment.q.min()
         self.widest = max(self.widest, float(above.max()))
         height = min((room[1] - room[0]) / len(self.names), 22.0)

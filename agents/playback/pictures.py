@@ -14,7 +14,7 @@ from PIL import Image
 from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
-from agents.playback.game import Moment, moments, shown_world
+from agents.playback.game import PlayedStep, played_steps, shown_env
 from agents.playback.saliency import saliency
 from agents.replay.frames import from_blocks
 from training.run import Picture
@@ -32,7 +32,7 @@ Pixels = NDArray[np.uint8]  # [H, W, 3]
 def pictures_of(actor: Actor, settings: Settings, at: int) -> list[Picture]:
     """The beginning of an evaluation game as an animation, and what the network looks at in it; `at` in agent steps.
 
-    Nothing of a world that draws no pictures.
+    Nothing of an env that draws no pictures.
     """
     shown = begin_of_game(actor, settings)
     if not shown:
@@ -49,18 +49,18 @@ def pictures_of(actor: Actor, settings: Settings, at: int) -> list[Picture]:
     return [game, Picture("evaluation/saliency", png(looked, scale=1), at, about)]
 
 
-def begin_of_game(actor: Actor, settings: Settings) -> list[Moment]:
-    """The first 120 steps of an evaluation game, the same one every time; none of a world that draws no pictures."""
-    world = shown_world(settings)
+def begin_of_game(actor: Actor, settings: Settings) -> list[PlayedStep]:
+    """The first 120 steps of an evaluation game, the same one every time; none of an env that draws no pictures."""
+    env = shown_env(settings)
     try:
-        return list(islice(moments(actor, settings, world), STEPS))
-    except ValueError:  # a world of text; every other way to fail is none of this kind
+        return list(islice(played_steps(actor, settings, env), STEPS))
+    except ValueError:  # an env of text; every other way to fail is none of this kind
         return []
     finally:
-        world.close()
+        env.close()
 
 
-def animation(shown: list[Moment]) -> bytes:
+def animation(shown: list[PlayedStep]) -> bytes:
     """The moments as a GIF at 15 pictures a second."""
     step = -(-shown[0].picture.shape[0] // TALLEST)
     pictures = [Image.fromarray(moment.picture[::step, ::step]) for moment in shown]
@@ -69,10 +69,10 @@ def animation(shown: list[Moment]) -> bytes:
     return out.getvalue()
 
 
-def strip(network: QNetwork, game: list[Moment]) -> Pixels | None:
+def strip(network: QNetwork, game: list[PlayedStep]) -> Pixels | None:
     """Four moments side by side: the newest frame, and under it the same with its saliency in red.
 
-    Nothing of worlds without pixels. uint8 [2 * H * 2, 4 * W * 2, 3].
+    Nothing of envs without pixels. uint8 [2 * H * 2, 4 * W * 2, 3].
     """
     if not network.pixels:
         return None

@@ -9,7 +9,7 @@ import imageio.v2 as imageio
 
 from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
-from agents.playback.game import moments, pictures_per_second, shown_world
+from agents.playback.game import pictures_per_second, played_steps, shown_env
 from agents.playback.overlay import Panel
 from envs.colour import action_names
 from training.storage.files import whole
@@ -22,7 +22,7 @@ def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False)
         values: draw the network's values beside the screen.
 
     Raises:
-        ValueError: the file cannot be written, or is no .mp4; the world draws no pictures.
+        ValueError: the file cannot be written, or is no .mp4; the env draws no pictures.
     """
     if out.suffix != ".mp4" or out.is_dir():
         raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
@@ -35,14 +35,14 @@ def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False)
 
 
 def _film(actor: Actor, settings: Settings, file: Path, *, values: bool) -> float:
-    world = shown_world(settings)
-    panel, score = Panel(action_names(world)), 0.0
+    env = shown_env(settings)
+    panel, score = Panel(action_names(env)), 0.0
     try:
         writer: Any = imageio.get_writer(file, fps=pictures_per_second(settings), macro_block_size=2)
         with writer as video:
-            for moment in moments(actor, settings, world):
+            for moment in played_steps(actor, settings, env):
                 video.append_data(panel.beside(moment) if values else moment.picture)
                 score = moment.score
     finally:
-        world.close()
+        env.close()
     return score

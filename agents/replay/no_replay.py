@@ -9,7 +9,7 @@ from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Index, ReplayEmpty
 
 
-class Newest(ReplayShard):
+class NoReplay(ReplayShard):
     """Gives the newest transitions, in the order in which they happened, instead of random ones.
 
     Everything else (rows, stacks, windows, chunks) is a replay's, so that the two differ in nothing but the draw.

@@ -15,7 +15,7 @@ from torch import Tensor
 from training.settings import check_kinds
 
 Index = NDArray[np.int64]
-ACTION = np.dtype(np.uint16)  # of stored actions: worlds with more of them are refused (`envs.base.MAX_ACTIONS`)
+ACTION = np.dtype(np.uint16)  # of stored actions: envs with more of them are refused (`envs.base.MAX_ACTIONS`)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,9 @@ def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any]) -> N
         raise ValueError(f"the chunk's action is {chunk.action.dtype}: give {ACTION}")
     for name, column in (("reward", chunk.reward), ("frames", chunk.frames)):
         if column.dtype.kind == "f" and not np.isfinite(column).all():
-            raise ValueError(f"the chunk's {name} holds a number that is not finite: repair the world that gave it")
+            raise ValueError(
+                f"the chunk's {name} holds a number that is not finite: repair the environment that gave it"
+            )
 
 
 class Batch(NamedTuple):

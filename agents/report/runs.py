@@ -22,14 +22,14 @@ from training.storage.run_dir import RunDir
 KINDS_OF_SETTINGS: dict[str, type[Any]] = {"dqn": Settings, "table": TabularSettings}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
-FREE = ("seed", "env", "steps", "report_every", "checkpoint_minutes", "world.env", "learner.device")
+FREE = ("seed", "env", "steps", "report_every", "checkpoint_minutes", "env.id", "learner.device")
 FREE_SECTIONS = ("stop.", "evaluation.", "fleet.env_threads", "fleet.learner_threads", "fleet.roles")
 
 
 class Judged(NamedTuple):
     """Whole games of a run's last policy under one protocol."""
 
-    rules: dict[str, Any]  # the protocol's name, then every rule of `RULES` that its world has
+    rules: dict[str, Any]  # the protocol's name, then every rule of `RULES` that its env has
     mean: float  # raw score
     episodes: int
 
@@ -66,7 +66,7 @@ def read_run(path: Path) -> RunResult:
         )
     kind = KINDS_OF_SETTINGS[record["workload"]]
     settings = flat(from_dict(kind, record["settings"]))  # what is new since then has its default
-    env = str(settings.get("world.env", settings.get("env")))
+    env = str(settings.get("env.id", settings.get("env")))
     curves = _curves(directory.curve_csv)
     notes: list[str] = []
     summary = _json(directory.summary) if directory.summary.exists() else None
@@ -138,9 +138,9 @@ def _judged(directory: RunDir, summary: dict[str, Any] | None, notes: list[str])
 
 def _rules_of(settings: dict[str, Any]) -> dict[str, Any]:
     """The rules of `RULES` among flat settings, as a protocol names them."""
-    if "world.full_actions" in settings:
-        settings = {**settings, "world.action_set": "full" if settings["world.full_actions"] else "minimal"}
-    return {rule: settings[f"world.{rule}"] for rule in RULES if f"world.{rule}" in settings}
+    if "env.full_actions" in settings:
+        settings = {**settings, "env.action_set": "full" if settings["env.full_actions"] else "minimal"}
+    return {rule: settings[f"env.{rule}"] for rule in RULES if f"env.{rule}" in settings}
 
 
 def _curves(table: Path) -> dict[str, NDArray[np.float64]]:

@@ -174,7 +174,7 @@ def _millions(frames: float | None) -> str:
 
 
 def _rules(rules: dict[str, Any]) -> str:
-    return ", ".join(f"{rule} {value}" for rule, value in rules.items() if rule != "name") or "the world's own"
+    return ", ".join(f"{rule} {value}" for rule, value in rules.items() if rule != "name") or "the environment's own"
 
 
 def _words(values: Iterable[Any]) -> str:

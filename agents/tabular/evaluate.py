@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agents.evaluation.evaluate import told
+from agents.evaluation.evaluate import summary_line
 from agents.evaluation.protocol import JudgeOptions, protocol_name
 from agents.tabular.q_learning import evaluate_tabular
 from agents.tabular.settings import TabularSettings
@@ -29,7 +29,7 @@ def evaluate_run(
     scores = evaluate_tabular(saved["q"], settings, options.episodes, done)
     counters = {name: saved[name] for name in ("agent_steps", "frames")}
     result = {**scores.summary(), **counters, "checkpoint": str(path)}
-    return result, protocol_name(result["protocol"]), told(result)
+    return result, protocol_name(result["protocol"]), summary_line(result)
 
 
 def read_table(path: Path) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from agents.evaluation.evaluate import Scores, envs_for
 from agents.evaluation.protocol import evaluation_seed
 from agents.tabular.settings import TabularSettings
-from envs import make_world
-from envs.base import TimeStep, WorldSettings
+from envs import make_env
+from envs.base import EnvSettings, TimeStep
 
 Indices = NDArray[np.int64]  # [E] states or actions
 Table = NDArray[np.float64]  # [S, A]
@@ -103,21 +103,21 @@ def evaluate_tabular(
     num_envs = envs_for(episodes)
     quota = episodes // num_envs
     learner = TabularLearner(settings, q)
-    world = make_world(WorldSettings(env=settings.env), num_envs)
+    env = make_env(EnvSettings(id=settings.env), num_envs)
     try:
         shape = (num_envs, quota + 1)  # the last column takes what is played beyond the quota
         score, steps, frames = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         lane, game = np.arange(num_envs), np.zeros(num_envs, np.int64)
-        step = world.reset(evaluation_seed(settings.seed))
+        step = env.reset(evaluation_seed(settings.seed))
         while (game < quota).any():
-            step = world.step(learner.act(state_index(step.frame), epsilon=0.0))
+            step = env.step(learner.act(state_index(step.frame), epsilon=0.0))
             score[lane, game] += step.reward
             steps[lane, game] += ~step.first
             frames[lane, game] += step.frames
             game += (step.terminated | step.truncated) & (game < quota)
             on_step(int(game.sum()))
-        protocol = {"name": "training", "epsilon": 0.0, **world.protocol}
+        protocol = {"name": "training", "epsilon": 0.0, **env.protocol}
         counted = np.s_[:, :quota]
         return Scores(score[counted].ravel(), steps[counted].ravel(), frames[counted].ravel(), protocol)
     finally:
-        world.close()
+        env.close()

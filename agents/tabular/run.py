@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from agents.curve import COLUMNS, draw_curve
 from agents.tabular.q_learning import TabularLearner, evaluate_tabular, state_index
 from agents.tabular.settings import PRESETS, TabularSettings
-from envs import make_world
-from envs.base import WorldSettings
+from envs import make_env
+from envs.base import EnvSettings
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement
 from training.settings import flat, to_dict
@@ -34,12 +34,12 @@ CHARTS = {
 
 
 class TabularRun:
-    """A table, the worlds it learns from, and what is to be said of it."""
+    """A table, the envs it learns from, and what is to be said of it."""
 
     def __init__(self, settings: TabularSettings, preset: str, folder: Path) -> None:
         self.settings, self.seconds = settings, 0.0
-        self.world = make_world(WorldSettings(env=settings.env), settings.num_envs)
-        self.learner = TabularLearner(settings, np.empty((0, self.world.num_actions)))
+        self.env = make_env(EnvSettings(id=settings.env), settings.num_envs)
+        self.learner = TabularLearner(settings, np.empty((0, self.env.num_actions)))
         self.agent_steps = self.frames = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=GAMES)  # scores of training games, exploration included
         self.unread: list[Record] = []
@@ -58,8 +58,8 @@ class TabularRun:
         )
 
     def restart(self, seed: int) -> None:
-        """End the running games and begin new ones: a world cannot be saved."""
-        self.state = state_index(self.world.reset(seed).frame)
+        """End the running games and begin new ones: an env cannot be saved."""
+        self.state = state_index(self.env.reset(seed).frame)
         self.score = np.zeros(self.settings.num_envs)
 
     @property
@@ -79,7 +79,7 @@ class TabularRun:
         while self.agent_steps < min(due, until):
             epsilon = self.epsilon
             action = self.learner.act(self.state, epsilon)
-            step = self.world.step(action)
+            step = self.env.step(action)
             self.learner.update(self.state, action, step)
             self.state = state_index(step.frame)
 
@@ -113,7 +113,7 @@ class TabularRun:
         return {"q": self.learner.q.ravel()} if self.learner.q.size else {}
 
     def pictures(self) -> list[Picture]:
-        """None: these worlds are text."""
+        """None: these envs are text."""
         return []
 
     def line(self) -> str:
@@ -176,15 +176,15 @@ class TabularRun:
         return int(seeds.generate_state(1)[0] >> 3)
 
     def close(self) -> None:
-        """Free the worlds."""
-        self.world.close()
+        """Free the envs."""
+        self.env.close()
 
 
 def check(settings: TabularSettings) -> int:
-    """A world without numbered states fails here, before anything starts. A table takes next to no memory: 0 bytes."""
-    world = make_world(WorldSettings(env=settings.env), 1)
+    """An env without numbered states fails here, before anything starts. A table takes next to no memory: 0 bytes."""
+    env = make_env(EnvSettings(id=settings.env), 1)
     try:
-        state_index(world.reset(0).frame)
+        state_index(env.reset(0).frame)
     finally:
-        world.close()
+        env.close()
     return 0

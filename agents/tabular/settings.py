@@ -17,7 +17,7 @@ class TabularSettings:
     """
 
     env: str = "Taxi-v3"
-    """A world whose states are numbered: Gymnasium's toy text or "toy/chain"."""
+    """An env whose states are numbered: Gymnasium's toy text or "toy/chain"."""
     seed: int = 0
     steps: int = 400_000
     """Agent steps over all envs."""

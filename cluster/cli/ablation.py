@@ -25,7 +25,7 @@ def ablation(options: Ablation) -> int:
     if options.dry_run:
         print(json.dumps({stage: to_dict(s) for stage, s in stages(settings).items()}, indent=2))
         return 0
-    directory = RunDir(options.run_dir or default_run_dir("ablation", settings.world.env, settings.seed))
+    directory = RunDir(options.run_dir or default_run_dir("ablation", settings.env.id, settings.seed))
     record = {
         "made_by": "ablation",
         "workload": "dqn",
@@ -45,7 +45,7 @@ def _ablate(options: Ablation, directory: RunDir, started: float) -> None:
         rows = train_all(settings, options.seeds, directory)
     bars = bars_of(rows, STAGES)
     figure = directory.path / "ablation.png"
-    draw_bars(figure, bars, f"{settings.world.env}, {settings.stop.steps:,} agent steps, {options.seeds} seeds a bar")
+    draw_bars(figure, bars, f"{settings.env.id}, {settings.stop.steps:,} agent steps, {options.seeds} seeds a bar")
     _write(directory, bars, options, time.monotonic() - started)
     print("\n".join(told(bars)))
     print(f"the figure is {figure}")

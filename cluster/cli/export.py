@@ -9,7 +9,7 @@ from agents.dqn.stats import counters
 from agents.export import Policy, make_policy, save_policy, save_program
 from agents.saved_policy import dqn_settings, read_policy, record_of
 from cluster.cli.options import Export
-from envs import make_world
+from envs import make_env
 from training.storage.run_dir import RunDir
 
 
@@ -42,17 +42,17 @@ def policy_of_run(directory: RunDir) -> Policy:
     settings = dqn_settings(recorded, f"{directory.path} holds no policy of a network")
     path, state = read_policy(directory, recorded)
     weights = state["learner"]["policy"]
-    world = make_world(settings.world, 1)
-    world.close()
+    env = make_env(settings.env, 1)
+    env.close()
     about: dict[str, Any] = {
-        "env": settings.world.env,
-        "trained_under": dict(world.protocol),
+        "env": settings.env.id,
+        "trained_under": dict(env.protocol),
         "agent_steps": counters(path)["agent_steps"],
         "seed": settings.seed,
         "commit": recorded.get("commit"),
         "command": recorded.get("command"),
     }
-    return make_policy(settings.network, world.frame_shape, world.num_actions, weights, about)
+    return make_policy(settings.network, env.frame_shape, env.num_actions, weights, about)
 
 
 def _require_ours(out: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import policy_of
-from agents.playback.game import moments, pictures_per_second, shown_world
+from agents.playback.game import pictures_per_second, played_steps, shown_env
 from agents.playback.terminal import Terminal
 from agents.playback.video import record
 from agents.saved_policy import dqn_settings, read_policy, record_of
@@ -29,14 +29,14 @@ def play(options: Play) -> int:
     """`quarterdeck play RUN_DIR`."""
     actor, settings = _player(options.run_dir, "play")
     terminal = Terminal()
-    world = shown_world(settings)
-    world.reset(0)
-    world.render()  # a world that draws nothing says so before the terminal is touched
-    names, wait, score = action_names(world), 1.0 / pictures_per_second(settings), 0.0
+    env = shown_env(settings)
+    env.reset(0)
+    env.render()  # an env that draws nothing says so before the terminal is touched
+    names, wait, score = action_names(env), 1.0 / pictures_per_second(settings), 0.0
     try:
         with terminal:
             due = time.monotonic()
-            for moment in moments(actor, settings, world):
+            for moment in played_steps(actor, settings, env):
                 score = moment.score
                 value, action = f"max Q {moment.q.max():.2f}", names[moment.action].lower()
                 terminal.show(moment.picture, f"score {score:g}   {value}   {action}   q: quit")
@@ -46,7 +46,7 @@ def play(options: Play) -> int:
     except KeyboardInterrupt:
         pass
     finally:
-        world.close()
+        env.close()
     print(f"{score:g} points")
     return 0
 

@@ -25,8 +25,8 @@ from cluster.fleet.replay import fetch, start_shards
 from cluster.fleet.runners import Runners
 from cluster.fleet.silence import watch_over
 from cluster.fleet.waiting import waiting_for_nodes
-from cluster.fleet.weights import start_board
-from cluster.rllib import worlds
+from cluster.fleet.weights import start_weight_store
+from cluster.rllib import user_envs
 from cluster.rllib.results import Results, evaluation_results
 from training.arrays import arrays_of
 
@@ -44,12 +44,12 @@ class Quarterdeck(Face):
 
     def setup(self, config: Any) -> None:
         """Start runners, learners and the weight board, and publish the first weights."""
-        worlds.check(config)
+        user_envs.check(config)
         with waiting_for_nodes(config.to_settings()):
             self._start(config)
 
     def _start(self, config: Any) -> None:
-        self.board = start_board()  # first, so that its process comes up beside the runners'
+        self.board = start_weight_store()  # first, so that its process comes up beside the runners'
         try:
             super().setup(config)
         except IndexError:  # RLlib asks a runner for its spaces, and has dropped why there is no answer
@@ -78,10 +78,10 @@ class Quarterdeck(Face):
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
         answers = self._collect()
         for answer in answers:
-            self.stats.collected(answer["tally"], greedy_epsilon(self.settings))
+            self.stats.collected(answer["chunk_stats"], greedy_epsilon(self.settings))
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
-            self.stats.note("wire/bytes_per_step", answer["sent"].size / max(answer["tally"].agent_steps, 1))
-            self.stats.note("seconds_per_step/wire", answer["sent"].seconds / max(answer["tally"].agent_steps, 1))
+            self.stats.note("wire/bytes_per_step", answer["sent"].size / max(answer["chunk_stats"].agent_steps, 1))
+            self.stats.note("seconds_per_step/wire", answer["sent"].seconds / max(answer["chunk_stats"].agent_steps, 1))
         with self.watch.learning():
             self._insert(answers)
             learned = self._learn()
@@ -106,7 +106,7 @@ class Quarterdeck(Face):
     def _insert(self, answers: list[dict[str, Any]]) -> None:
         """Send every chunk's reference to where its lanes live."""
         for answer in answers:
-            self.limiter.inserted += answer["tally"].agent_steps
+            self.limiter.inserted += answer["chunk_stats"].agent_steps
             if self.shards:
                 self.inserts.send(answer["chunk"], answer["runner"])
         if answers and not self.shards:
@@ -166,7 +166,7 @@ class Quarterdeck(Face):
 
     def actor(self) -> Actor:
         """The policy to judge, in this process."""
-        worlds.announce(self.config)
+        user_envs.announce(self.config)
         return policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
 
     @property

@@ -21,6 +21,7 @@ from agents.saved_policy import FOLDER
 from training.messages import say
 from training.settings import to_dict
 from training.storage import checkpoint
+from training.storage.older import settings_in_todays_words
 
 # Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
@@ -57,7 +58,8 @@ def saved_config(folder: Path) -> dict[str, Any]:
         training.storage.checkpoint.CheckpointError: there is none, or it is damaged.
     """
     own = folder / FOLDER
-    return {**checkpoint.load(own, only="settings"), **checkpoint.load(own, only="rllib")["rllib"]}
+    settings = checkpoint.load(own, only="settings")["settings"]
+    return {"settings": settings_in_todays_words(settings), **checkpoint.load(own, only="rllib")["rllib"]}
 
 
 def importable(kind: type) -> type:

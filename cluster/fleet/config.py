@@ -15,7 +15,7 @@ from agents.dqn.stats import WINDOW
 from cluster.fleet import placement
 from cluster.fleet.learner import QModule, QuarterdeckLearner
 from cluster.fleet.runner import Runner
-from cluster.rllib import worlds
+from cluster.rllib import user_envs
 from cluster.rllib.searched import check_changes, check_range, is_search, merged, searched
 from cluster.rllib.served import INSTEAD, LINKS, check_field, refusal, refuse_twice, spoken
 from training.settings import from_dict, to_dict
@@ -94,7 +94,7 @@ class QuarterdeckConfig(AlgorithmConfig):
             branch = tree[section] if section else tree
             if isinstance(branch, dict) and not is_search(branch):
                 branch[key] = getattr(self, name)
-        tree["world"] |= {"env": worlds.name_of(self.env)}
+        tree["env"] |= {"id": user_envs.name_of(self.env)}
         tree["seed"] = self.seed or 0
         if tree["fleet"].get("runners") == 0:  # the driver plays
             tree["fleet"]["runners"] = 1
@@ -127,9 +127,9 @@ class QuarterdeckConfig(AlgorithmConfig):
         return self
 
     def environment(self, env: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
-        """RLlib's arguments: a name of `envs.make_world`, an env class, or a name given to `tune.register_env`."""
+        """RLlib's arguments: a name of `envs.make_env`, an env class, or a name given to `tune.register_env`."""
         super().environment(env, **kwargs)
-        self.env_spec = worlds.spec_of(self.env) or self.env_spec
+        self.env_spec = user_envs.spec_of(self.env) or self.env_spec
         return self
 
     def training(self, *, settings: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
@@ -168,7 +168,7 @@ class QuarterdeckConfig(AlgorithmConfig):
         settings = self.to_settings()
         settings.rows_per_lane()
         super().validate()
-        self.env_spec = worlds.spec_of(self.env) or self.env_spec
+        self.env_spec = user_envs.spec_of(self.env) or self.env_spec
         self.custom_resources_per_env_runner |= placement.unit(settings, placement.RUNNER, 1 - placement.EVALUATOR_PART)
         self.custom_resources_per_learner |= placement.unit(settings, placement.LEARNER)
         if settings.fleet.learners and settings.learner.device.startswith("cuda"):

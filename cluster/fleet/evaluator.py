@@ -37,7 +37,7 @@ class Evaluator:
         return agent_steps, scores.summary()
 
 
-class EvaluationBeside:
+class AsyncEvaluation:
     """Starts an evaluation every so many agent steps, one at a time, and hands over what is done."""
 
     def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:

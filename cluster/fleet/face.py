@@ -29,7 +29,7 @@ class Face(Checkpoints):
         """
         if module_id != DEFAULT_MODULE_ID:
             return None
-        about = {"env": self.settings.world.env, "agent_steps": self.stats.agent_steps}
+        about = {"env": self.settings.env.id, "agent_steps": self.stats.agent_steps}
         weights = self.policy_weights()
         return as_module(make_policy(self.settings.network, self.frame_shape, self.num_actions, weights, about))
 
@@ -71,5 +71,5 @@ class Face(Checkpoints):
 
     @classmethod
     def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:
-        """No: `evaluate` plays in a world of its own."""
+        """No: `evaluate` plays in an env of its own."""
         return False

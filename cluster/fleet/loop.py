@@ -18,7 +18,7 @@ from cluster.connect import processes_of, start_ray
 from cluster.errors import LearnerLost
 from cluster.fleet import placement
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
-from cluster.fleet.evaluator import EvaluationBeside
+from cluster.fleet.evaluator import AsyncEvaluation
 from training.messages import say
 from training.settings import to_dict
 from training.storage import checkpoint
@@ -50,7 +50,7 @@ class FleetLoop:
     def start(self) -> None:
         """Build the algorithm and the evaluation beside it."""
         self.algo: Quarterdeck = QuarterdeckConfig().from_settings(self.settings).build_algo()
-        self.beside = EvaluationBeside(self.settings, self.algo.frame_shape, self.algo.num_actions)
+        self.beside = AsyncEvaluation(self.settings, self.algo.frame_shape, self.algo.num_actions)
         self.stats, self.limiter = self.algo.stats, self.algo.limiter
 
     def step(self) -> None:

@@ -16,13 +16,13 @@ from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents.acting.policy import Actor
-from agents.acting.rollout import Rollout, Tally
+from agents.acting.rollout import ChunkStats, Rollout
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
 from agents.replay.transitions import Chunk
 from cluster.fleet.compression import pack
-from cluster.rllib.worlds import announce
-from envs import make_world
+from cluster.rllib.user_envs import announce
+from envs import make_env
 from training.messages import one_line
 from training.process import prepare_process
 
@@ -41,34 +41,34 @@ class Runner(EnvRunner, Checkpointable):
         self.settings: Settings = config.to_settings()
         self.version = -1
         self.rollout: Rollout | None = None
-        self.failure: Exception | None = None  # of the world, which is in no known state since
+        self.failure: Exception | None = None  # of the env, which is in no known state since
         self.plays = self.worker_index > 0 or config.num_env_runners == 0
         self.make_env()
         if self.plays:
             self.make_module()
 
     def make_env(self) -> None:
-        """Build the world of this runner's lanes."""
+        """Build the env of this runner's lanes."""
         prepare_process()
         announce(self.config, self.worker_index)
         fleet = self.settings.fleet
-        self.world = make_world(self.settings.world, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
+        self.env = make_env(self.settings.env, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
 
     def make_module(self) -> None:
         """Build the policy; its weights come from the board."""
         if self.worker_index:
             torch.set_num_threads(1)
         s = self.settings
-        network = QNetwork(s.network, self.world.frame_shape, self.world.num_actions).requires_grad_(False)
+        network = QNetwork(s.network, self.env.frame_shape, self.env.num_actions).requires_grad_(False)
         self.actor = Actor(network, precision=s.learner.precision)
 
     def get_spaces(self) -> dict[str, Any]:
         """Single-env spaces under the keys that RLlib asks for."""
-        shape, dtype = self.world.frame_shape, np.dtype(self.world.frame_dtype)
+        shape, dtype = self.env.frame_shape, np.dtype(self.env.frame_dtype)
         low, high = (0, 255) if dtype == np.uint8 else (-np.inf, np.inf)
         pair: tuple[Any, ...] = (
             gym.spaces.Box(low, high, shape, dtype.type),
-            gym.spaces.Discrete(self.world.num_actions),
+            gym.spaces.Discrete(self.env.num_actions),
         )
         return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
 
@@ -76,33 +76,39 @@ class Runner(EnvRunner, Checkpointable):
         """Play one chunk with the newest weights.
 
         Args:
-            board: the `WeightBoard` actor.
+            board: the `WeightStore` actor.
             agent_steps: steps of the whole fleet so far: epsilon's clock.
             homes: nodes of the replay shards; this runner's chunks go to the one of its number.
 
         Returns:
-            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took; `tally`: what
+            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took; `chunk_stats`: what
             it added to the run; `runner`: from 0; `version`: of the weights that acted.
-            Without `chunk`: `error`, what the world raised; or nothing, where there are no weights to play with yet.
+            Without `chunk`: `error`, what the env raised; or nothing, where there are no weights to play with yet.
         """
         if self.failure is not None:
-            raise self.failure  # RLlib then ends this process and Ray starts another: a new world
+            raise self.failure  # RLlib then ends this process and Ray starts another: a new env
         if not self._pull(board):
             return {}
         version, runner = max(self.version, 0), max(self.worker_index - 1, 0)
         try:
-            chunk, tally = self._play(agent_steps, version)
+            chunk, chunk_stats = self._play(agent_steps, version)
         except Exception as error:
             self.failure = error
             return {"error": portable(error)}
         message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
-        return {"chunk": ray.put(message), "sent": sent, "tally": tally, "runner": runner, "version": version}
+        return {
+            "chunk": ray.put(message),
+            "sent": sent,
+            "chunk_stats": chunk_stats,
+            "runner": runner,
+            "version": version,
+        }
 
-    def _play(self, agent_steps: int, version: int) -> tuple[Chunk, Tally]:
+    def _play(self, agent_steps: int, version: int) -> tuple[Chunk, ChunkStats]:
         s = self.settings
         if self.rollout is None:
             self.rollout = Rollout(
-                self.world,
+                self.env,
                 self.actor,
                 s.exploration,
                 stack=s.network.stack,
@@ -142,7 +148,7 @@ class Runner(EnvRunner, Checkpointable):
         """RLlib's probe."""
 
     def get_metrics(self) -> dict[str, Any]:
-        """Nothing of its own: every chunk brings its tally along."""
+        """Nothing of its own: every chunk brings its chunk_stats along."""
         return {}
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
@@ -157,8 +163,8 @@ class Runner(EnvRunner, Checkpointable):
         return (), {"config": self.config}
 
     def stop(self) -> None:
-        """Close the world."""
-        self.world.close()
+        """Close the env."""
+        self.env.close()
 
 
 def portable(error: Exception) -> Exception:

@@ -9,7 +9,7 @@ from training.messages import one_line, say
 
 POLL = 0.005  # seconds between two looks for chunks when no update is due
 LIVES = 3  # times in a row that an environment may fail before its runner has handed over a chunk
-END_SECONDS = 5.0  # in which a runner may close its world at the end; afterwards it is killed
+END_SECONDS = 5.0  # in which a runner may close its env at the end; afterwards it is killed
 
 
 class Runners:
@@ -93,7 +93,7 @@ class Runners:
                 self._lost(result.actor_id, result.get())
 
     def end(self) -> None:
-        """Let every runner close its world, and kill those that are frozen, busy for long or still without a place."""
+        """Let every runner close its env, and kill those that are frozen, busy for long or still without a place."""
         manager = self.group._worker_manager
         manager.foreach_actor(lambda runner: runner.stop(), healthy_only=False, timeout_seconds=END_SECONDS)
         manager.clear()

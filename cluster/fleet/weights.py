@@ -14,7 +14,7 @@ class Weights(NamedTuple):
     ref: list[Any]  # one ObjectRef, in a list so that Ray passes the reference and not the arrays
 
 
-class WeightBoard:
+class WeightStore:
     """Holds the newest reference. Publishing never waits for a runner, pulling never waits for the learner."""
 
     def __init__(self) -> None:
@@ -33,6 +33,6 @@ class WeightBoard:
         return str(ray.get_runtime_context().get_node_id())
 
 
-def start_board() -> Any:
+def start_weight_store() -> Any:
     """A board as an actor that takes no core and restarts empty; the next publication fills it."""
-    return ray.remote(num_cpus=0, max_restarts=-1)(WeightBoard).remote()
+    return ray.remote(num_cpus=0, max_restarts=-1)(WeightStore).remote()

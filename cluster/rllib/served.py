@@ -14,7 +14,7 @@ from training.settings import checked_kind, kinds_of, shown
 
 # Fields of RLlib's that are settings of ours: there is one value, and whoever sets it last is right.
 LINKS = {
-    "env": "world.env",
+    "env": "env.id",
     "seed": "seed",
     "lr": "learner.learning_rate",
     "gamma": "learner.gamma",
@@ -74,7 +74,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
         *("explore", "exploration_config", "epsilon"),
     ),
     "a chunk is fleet.chunk_steps (rollout_fragment_length) steps of every lane": ("batch_mode",),
-    "wrap the environment, or see world.* for Atari rules": (
+    "wrap the environment, or see env.* for Atari rules": (
         *("_env_to_module_connector", "_module_to_env_connector", "observation_filter", "preprocessor_pref"),
         *("clip_actions", "normalize_actions", "observation_space", "action_space", "render_env"),
     ),
@@ -82,7 +82,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     "nobody waits for a runner; a silent one is replaced": (
         *("sample_timeout_s", "env_runner_restore_timeout_s", "num_consecutive_env_runner_failures_tolerance"),
     ),
-    "a world has one agent": (
+    "an environment has one agent": (
         *("policies", "policy_mapping_fn", "policies_to_train", "policy_map_capacity", "count_steps_by"),
         *("policy_states_are_swappable", "observation_fn"),
     ),

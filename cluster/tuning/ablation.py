@@ -12,7 +12,7 @@ import torch
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_network
-from agents.replay.no_replay import Newest
+from agents.replay.no_replay import NoReplay
 from agents.replay.shard import ReplayShard
 from cluster.tuning.ablation_settings import NAIVE, stages
 from training.process import keep_freed_memory
@@ -28,7 +28,7 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
     torch.set_num_threads(1)
     keep_freed_memory()
     started = time.monotonic()
-    run = SerialLoop(settings, Newest if stage == NAIVE else ReplayShard)
+    run = SerialLoop(settings, NoReplay if stage == NAIVE else ReplayShard)
     while run.stats.agent_steps < settings.stop.steps:
         run.step()
     score = evaluate_network(run.actor(), settings, episodes=settings.evaluation.episodes, threads=1).scores.mean()

@@ -30,7 +30,7 @@ def lecture() -> Settings:
     return changed(
         catch(),
         {
-            "world.env": "toy/catch100",
+            "env.id": "toy/catch100",
             "stop.steps": 16_000,
             "exploration.ladder": 0.0,
             "fleet.envs_per_runner": 1,

@@ -24,16 +24,16 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class RawImages:
     """What a source holds, not yet split."""
 
     images: NDArray[np.uint8]  # [N, C, H, W]
     labels: NDArray[np.int64] | None = None  # [N]
     groups: NDArray[np.int64] | None = None  # [N] images of one group, an episode say, stay in one part
-    test: Found | None = None  # a test set of its own
+    test: RawImages | None = None  # a test set of its own
 
 
-def read(path: Path, size: int) -> Found:
+def read(path: Path, size: int) -> RawImages:
     """Images under `path`: an npz file, a folder with IDX files, or one with pictures (a sub-folder for each class).
 
     Raises:
@@ -51,7 +51,7 @@ def read(path: Path, size: int) -> Found:
         raise DataError(f"cannot read {error.filename or path} ({error.strerror or error}): check the file") from None
 
 
-def read_npz(path: Path) -> Found:
+def read_npz(path: Path) -> RawImages:
     """Arrays `x` [N, H, W] or [N, H, W, 3] uint8, and if given `y` [N] classes, `group` [N], `x_test`, `y_test`.
 
     Raises:
@@ -71,28 +71,28 @@ def read_npz(path: Path) -> Found:
     if "x_test" in arrays:
         held_out = _pixels(path, arrays["x_test"])
         known = _labels(path, arrays["y_test"], len(held_out), "y_test") if "y_test" in arrays else None
-        test = Found(held_out, known)
-    return _checked(path, Found(images, labels, groups, test))
+        test = RawImages(held_out, known)
+    return _checked(path, RawImages(images, labels, groups, test))
 
 
-def read_idx(path: Path) -> Found:
+def read_idx(path: Path) -> RawImages:
     """MNIST's own files, `train-images-idx3-ubyte` and its three companions, each plain or .gz.
 
     Raises:
         DataError: a file is damaged, or counts of images and labels differ.
     """
-    parts: dict[str, Found] = {}
+    parts: dict[str, RawImages] = {}
     for part in (TRAIN, TEST):
         images, labels = _idx(path, f"{part}-images", IDX_IMAGES), _idx(path, f"{part}-labels", IDX_LABELS)
         if images is None:
             continue
         known = None if labels is None else _labels(path, labels, len(images), f"{part}-labels")
-        parts[part] = Found(images[:, None], known)
+        parts[part] = RawImages(images[:, None], known)
     train = parts[TRAIN]
-    return _checked(path, Found(train.images, train.labels, None, parts.get(TEST)))
+    return _checked(path, RawImages(train.images, train.labels, None, parts.get(TEST)))
 
 
-def read_pictures(path: Path, size: int) -> Found:
+def read_pictures(path: Path, size: int) -> RawImages:
     """All pictures under `path`, sorted by name; with sub-folders, each of them is a class.
 
     Raises:
@@ -113,7 +113,7 @@ def read_pictures(path: Path, size: int) -> Found:
                 f"{file} has {width}x{height} pixels, {files[0].name} {pictures[0].width}x{pictures[0].height}: "
                 "give --data.size to bring all to one size"
             )
-    return Found(_pixels(path, np.stack([np.asarray(picture) for picture in pictures])), labels)
+    return RawImages(_pixels(path, np.stack([np.asarray(picture) for picture in pictures])), labels)
 
 
 def _picture(file: Path, size: int) -> Image.Image:
@@ -169,7 +169,7 @@ def _labels(path: Path, labels: NDArray[Any], count: int, name: str) -> NDArray[
     return labels.astype(np.int64)
 
 
-def _checked(path: Path, found: Found) -> Found:
+def _checked(path: Path, found: RawImages) -> RawImages:
     if found.test is None:
         return found
     if found.test.images.shape[1:] != found.images.shape[1:]:

@@ -16,7 +16,7 @@ import tyro
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan.data.files import DataError, Found, read, read_npz
+from gan.data.files import DataError, RawImages, read, read_npz
 from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
@@ -45,7 +45,7 @@ class DataSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Split:
     """Some images and, where known, their classes."""
 
     images: Pixels  # [N, C, H, W]
@@ -54,7 +54,7 @@ class Part:
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, index: NDArray[Any]) -> Part:
+    def take(self, index: NDArray[Any]) -> Split:
         """The images of `index` [n]; an index [n, s] lays s images over each other: [n, s C, H, W].
 
         The class of a stack has the single classes as its decimal digits, the first image's in front.
@@ -65,7 +65,7 @@ class Part:
             images = images.reshape(len(index), -1, *self.images.shape[2:])
             if labels is not None:
                 labels = labels @ 10 ** np.arange(index.shape[1])[::-1]
-        return Part(images, labels)
+        return Split(images, labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +73,9 @@ class Images:
     """A data set in three parts that share no image."""
 
     name: str
-    train: Part
-    select: Part
-    report: Part
+    train: Split
+    select: Split
+    report: Split
     stack: int = 1
 
     @property
@@ -119,12 +119,12 @@ def load(settings: DataSettings) -> Images:
     return replace(images, stack=settings.stack)
 
 
-def digits() -> Found:
+def digits() -> RawImages:
     """5,000 digits of MNIST, 500 a class, sorted by class; they ship with this package (NOTICE says whose they are)."""
     return read_npz(DIGITS)
 
 
-def split(name: str, found: Found) -> Images:
+def split(name: str, found: RawImages) -> Images:
     """Three parts: by group where images have groups (no episode in two parts), else evenly over the classes.
 
     A test set of the data's own is the report part.
@@ -138,7 +138,7 @@ def split(name: str, found: Found) -> Images:
         kinds = np.unique(labels)
         if (kinds != np.arange(len(kinds))).any():
             raise DataError(f"the labels of {name} are not 0 .. {len(kinds) - 1}: number the classes from 0")
-    whole = Part(found.images, labels)
+    whole = Split(found.images, labels)
     strata = [np.arange(len(whole))] if labels is None else [np.flatnonzero(labels == c) for c in kinds]
     if groups is not None:
         members = rng.permutation(np.unique(groups))
@@ -149,7 +149,7 @@ def split(name: str, found: Found) -> Images:
         index = [rng.permutation(np.concatenate(parts)) for parts in zip(*cuts, strict=True)]
     parts = [whole.take(part) for part in index]
     if found.test is not None:
-        test = Part(found.test.images, found.test.labels)
+        test = Split(found.test.images, found.test.labels)
         parts[2] = test.take(rng.permutation(len(test)))
     if min(map(len, parts)) < FEWEST:
         sizes = "/".join(str(len(part)) for part in parts)
@@ -162,7 +162,7 @@ def _cut(order: NDArray[Any], own_test: bool) -> list[NDArray[Any]]:
     return [order[select + report :], order[:select], order[select : select + report]]
 
 
-class Order:
+class EpochSampler:
     """An endless walk through N images: every one once, in a new order each time. Its state is three plain values."""
 
     def __init__(self, count: int, seed: int) -> None:

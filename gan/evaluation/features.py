@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gan.data.images import Images, Part, to_float
+from gan.data.images import Images, Split, to_float
 from training.device import autocast
 
 FEATURES = 64
@@ -62,7 +62,7 @@ class Extractor:
         self.hash = digest.hexdigest()[:16]
 
     @torch.no_grad()
-    def look(self, images: NDArray[np.uint8], stack: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
+    def features(self, images: NDArray[np.uint8], stack: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
         """uint8 images [N, s C, H, W] -> features float64 [N, s 64] and class probabilities float32 [N, s, classes]."""
         count = len(images)
         singles = torch.from_numpy(images).reshape(count * stack, -1, *images.shape[2:])
@@ -137,7 +137,7 @@ def _train_classifier(data: Images, rng: np.random.Generator) -> tuple[Classifie
     return network, float((found == labels).float().mean())
 
 
-def _labelled(part: Part, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def _labelled(part: Split, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Images in -1..1 with their classes, or flipped at random with which flip it was."""
     images = to_float(torch.from_numpy(part.images))
     if part.labels is not None:

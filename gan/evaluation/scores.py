@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gan.data.images import Images, Order, Part, Pixels
+from gan.data.images import EpochSampler, Images, Pixels, Split
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import (
     class_divergence,
@@ -47,14 +47,14 @@ class Judge:
         self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Literal["select", "report"]
     ) -> None:
         self.extractor, self.stack, self.stock = extractor, data.stack, data.train
-        part: Part = data.select if held_out == "select" else data.report
+        part: Split = data.select if held_out == "select" else data.report
         self.count = settings.samples if data.stack > 1 else min(settings.samples, len(part), len(data.train))
-        self.real, chances = extractor.look(_some(part, self.count, data.stack), data.stack)
+        self.real, chances = extractor.features(_some(part, self.count, data.stack), data.stack)
         self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
         # What the classifier says of real images, not what they are: its errors then count on both sides.
         self.classes = classes_of(chances)
-        self.stock_features, self.stock_chances = extractor.look(data.train.images)
-        self.held_out_nearest = self._nearest(part.images, extractor.look(part.images)[0])
+        self.stock_features, self.stock_chances = extractor.features(data.train.images)
+        self.held_out_nearest = self._nearest(part.images, extractor.features(part.images)[0])
         self.floors = self._floors()
 
     def _floors(self) -> Scores:
@@ -68,7 +68,7 @@ class Judge:
         return floors
 
     def _floor(self, draw: int) -> Scores:
-        index = Order(len(self.stock), seed=draw).next(self.count * self.stack).reshape(self.count, self.stack)
+        index = EpochSampler(len(self.stock), seed=draw).next(self.count * self.stack).reshape(self.count, self.stack)
         features = self.stock_features[index].reshape(self.count, -1)
         chances = self.stock_chances[index].reshape(self.count, self.stack, -1)
         return {**self._distances(features), **(self._modes(chances) if self.stack > 1 else {})}
@@ -81,7 +81,7 @@ class Judge:
         """
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} images given, the judge compares {self.count} with as many")
-        features, chances = self.extractor.look(fake, self.stack)
+        features, chances = self.extractor.features(fake, self.stack)
         kl, covered = class_divergence(classes_of(chances), self.classes, self.class_count)
         singles = fake.reshape(len(fake) * self.stack, -1, *fake.shape[2:])  # copies would be of single images
         near, near_pixels = self._nearest(singles, features.reshape(len(singles), -1))
@@ -123,9 +123,9 @@ class Judge:
         return {"modes": modes, "mode_kl": kl}
 
 
-def _some(part: Part, count: int, stack: int) -> Pixels:
+def _some(part: Split, count: int, stack: int) -> Pixels:
     """The first `count` images of a part (parts are in random order), or as many stacks of them."""
-    index = Order(len(part), seed=0).next(count * stack).reshape(count, stack) if stack > 1 else np.arange(count)
+    index = EpochSampler(len(part), seed=0).next(count * stack).reshape(count, stack) if stack > 1 else np.arange(count)
     return part.take(index).images
 
 

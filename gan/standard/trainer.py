@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan.data.images import Images, Order, to_float
+from gan.data.images import EpochSampler, Images, to_float
 from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, squared_slope, zero_centred
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
@@ -47,8 +47,8 @@ class Trainer:
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
         labels = data.train.labels
         self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
-        self.order = Order(len(data.train), settings.seed)
-        self.chance = torch.Generator().manual_seed(settings.seed + 1)
+        self.order = EpochSampler(len(data.train), settings.seed)
+        self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
 
     def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Adam:
@@ -89,7 +89,7 @@ class Trainer:
         """The discriminator's slope at real images (r1), at fakes too (r1r2), or in between (gradient), unweighted."""
         if self.settings.loss.penalty == "gradient":
             real, fake = both.chunk(2)
-            middle = between(real, fake, torch.rand(len(real), generator=self.chance).to(self.device)).requires_grad_()
+            middle = between(real, fake, torch.rand(len(real), generator=self.rng).to(self.device)).requires_grad_()
             with self.precision():
                 slope = squared_slope(self.discriminator(middle, label), middle)
             return one_centred(slope, self.settings.network.pack)
@@ -127,7 +127,7 @@ class Trainer:
 
     def latents(self, amount: int) -> Tensor:
         """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
-        return torch.randn(amount, self.settings.network.latent, generator=self.chance).to(self.device)
+        return torch.randn(amount, self.settings.network.latent, generator=self.rng).to(self.device)
 
     def precision(self) -> torch.autocast:
         """The context in which networks compute; parameters and losses stay float32."""
@@ -191,7 +191,7 @@ class Trainer:
             "networks": {name: arrays_of(network) for name, network in self._networks().items()},
             "moments": {name: moments_of(optimizer) for name, optimizer in self.optimizers.items()},
             "order": self.order.state(),
-            "chance": self.chance.get_state().numpy().copy(),
+            "chance": self.rng.get_state().numpy().copy(),
             "images": self.images,
             "steps": self.steps,
         }
@@ -207,7 +207,7 @@ class Trainer:
             load_arrays(network, state["networks"][name])
         for name, optimizer in self.optimizers.items():
             load_moments(optimizer, state["moments"][name])
-        self.chance.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
+        self.rng.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
         self.images, self.steps = int(state["images"]), int(state["steps"])
 
     def _networks(self) -> dict[str, nn.Module]:

@@ -18,7 +18,7 @@ from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
-from envs import WorldSettings, make_world
+from envs import EnvSettings, make_env
 from training.settings import from_dict, to_dict
 
 REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
@@ -137,7 +137,7 @@ def test_settings_survive_the_way_through_json(
     seed: int, rate: float, n_step: int, score: float | None, kind: Any, env: str
 ) -> None:
     settings = Settings(
-        world=WorldSettings(env=env),
+        env=EnvSettings(id=env),
         seed=seed,
         stop=StopSettings(score=score),
         network=NetworkSettings(kind=kind),
@@ -164,12 +164,12 @@ def test_settings_are_frozen() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
-def test_a_preset_fits_its_world_and_its_network(name: str) -> None:
+def test_a_preset_fits_its_env_and_its_network(name: str) -> None:
     settings = PRESETS[name]()
     assert settings.rows_per_lane() >= 2 * settings.fleet.chunk_steps
-    world = make_world(settings.world, 1)
-    world.close()
-    network = QNetwork(settings.network, world.frame_shape, world.num_actions)
-    assert network.num_actions == world.num_actions
+    env = make_env(settings.env, 1)
+    env.close()
+    network = QNetwork(settings.network, env.frame_shape, env.num_actions)
+    assert network.num_actions == env.num_actions
     assert from_dict(Settings, to_dict(settings)) == settings
     assert PRESETS[name]() == settings

@@ -18,8 +18,8 @@ from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_netw
 from agents.evaluation.protocol import evaluation_seed, protocol_rules
 from agents.networks.q_network import NetworkSettings
 from agents.settings import EvaluationSettings
-from envs.base import TimeStep, WorldSettings, classic, machado
-from tests.coded_world import CodedWorld, reward_of
+from envs.base import EnvSettings, TimeStep, classic, machado
+from tests.coded_env import CodedEnv, reward_of
 
 
 class Fixed(Actor):
@@ -42,7 +42,7 @@ class Last18(Actor):
         return np.tile(np.arange(18, dtype=np.float32), (len(obs), 1))
 
 
-class Seeded(CodedWorld):
+class Seeded(CodedEnv):
     """Remembers the seed of its last reset; its games have very unlike lengths."""
 
     def __init__(self, num_envs: int) -> None:
@@ -54,19 +54,19 @@ class Seeded(CodedWorld):
         return super().reset(seed)
 
 
-def judge(world: CodedWorld, episodes: int, epsilon: float = 0.0, **other: Any) -> Scores:
+def judge(env: CodedEnv, episodes: int, epsilon: float = 0.0, **other: Any) -> Scores:
     """Evaluate action 2."""
     settings = EvaluationSettings(epsilon=epsilon)
-    return evaluate(Fixed(), world, settings, stack=4, episodes=episodes, seed=3, **other)
+    return evaluate(Fixed(), env, settings, stack=4, episodes=episodes, seed=3, **other)
 
 
 def test_c23_every_env_plays_its_quota_of_whole_games_however_long_they_are() -> None:
     """C23, C21: exactly N games, the first of every env, raw rewards over all lives, frames as the emulator counts."""
-    world = Seeded(3)
-    scores = judge(world, 12)
-    games = [(env, game) for env in range(3) for game in range(4)]
-    lengths = [world.length(*game) for game in games]
-    wanted = [sum(reward_of(*game, t) for t in range(1, world.length(*game) + 1)) for game in games]
+    env = Seeded(3)
+    scores = judge(env, 12)
+    games = [(lane, game) for lane in range(3) for game in range(4)]
+    lengths = [env.length(*game) for game in games]
+    wanted = [sum(reward_of(*game, t) for t in range(1, env.length(*game) + 1)) for game in games]
     assert scores.scores.tolist() == wanted
     assert scores.steps.tolist() == lengths
     assert scores.frames.tolist() == [4 * length - 1 for length in lengths]
@@ -87,9 +87,9 @@ def test_c23_epsilon_is_fixed_and_the_same_seed_plays_the_same_games() -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_c23_evaluation_never_uses_a_seed_of_training(seed: int) -> None:
-    world = Seeded(2)
-    evaluate(Fixed(), world, EvaluationSettings(), stack=4, episodes=2, seed=seed)
-    assert TRAINING_SEEDS <= world.seed == evaluation_seed(seed) <= 2**31 - 1 - 1000
+    env = Seeded(2)
+    evaluate(Fixed(), env, EvaluationSettings(), stack=4, episodes=2, seed=seed)
+    assert TRAINING_SEEDS <= env.seed == evaluation_seed(seed) <= 2**31 - 1 - 1000
 
 
 def test_progress_is_reported_up_to_the_last_game() -> None:
@@ -110,7 +110,7 @@ def test_episodes_must_be_shared_evenly() -> None:
 
 def test_c25_the_record_says_under_which_rules() -> None:
     summary = judge(Seeded(3), 6, epsilon=0.05).summary()
-    assert summary["protocol"] == {"name": "classic", "epsilon": 0.05, "world": "coded"}
+    assert summary["protocol"] == {"name": "classic", "epsilon": 0.05, "suite": "coded"}
     assert summary["episodes"] == 6
     assert summary["min"] <= summary["mean"] <= summary["max"]
 
@@ -128,8 +128,8 @@ def test_c21_every_raw_score_is_kept_and_the_mean_normalised() -> None:
 
 def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -> None:
     """C23, C25: sticky 0.25, no life signal, 18 actions, no help at the start, at most 108,000 frames a game."""
-    trained = WorldSettings(env="ALE/Pong-v5", life_signal=True, full_actions=True)
-    settings = Settings(world=trained, evaluation=EvaluationSettings(protocol="machado"))
+    trained = EnvSettings(id="ALE/Pong-v5", life_signal=True, full_actions=True)
+    settings = Settings(env=trained, evaluation=EvaluationSettings(protocol="machado"))
     scores = evaluate_network(Last18(), settings, episodes=2, threads=1)
     wanted = {"sticky": 0.25, "life_signal": False, "action_set": "full", "num_actions": 18, "noop_max": 0}
     assert scores.protocol.items() >= {**wanted, "fire_reset": False, "frame_cap": 108_000}.items()
@@ -138,7 +138,7 @@ def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -
 
 
 def test_protocols_are_the_named_ones_and_keep_the_policys_actions() -> None:
-    trained = WorldSettings(env="ALE/Breakout-v5", life_signal=True, sticky=0.1, frame_skip=3)
+    trained = EnvSettings(id="ALE/Breakout-v5", life_signal=True, sticky=0.1, frame_skip=3)
     assert protocol_rules(trained, "classic") == dataclasses.replace(classic(trained.env), frame_skip=3)
     wanted = dataclasses.replace(machado(trained.env), frame_skip=3, full_actions=False)
     assert protocol_rules(trained, "machado") == wanted
@@ -149,7 +149,7 @@ def test_c23_the_policy_of_a_checkpoint_is_the_frozen_online_network() -> None:
     """C23: its weights take no gradient, and a network for another game is refused."""
     network = NetworkSettings(kind="mlp", stack=2, hidden=8)
     options = LearnerSettings(precision="fp32", device="cpu")
-    settings = Settings(world=WorldSettings(env="toy/chain"), network=network, learner=options)
+    settings = Settings(env=EnvSettings(id="toy/chain"), network=network, learner=options)
     learner = Learner(options, network, (5,), 2, seed=4)
     actor = policy_of({"learner": learner.state()}, settings)
     obs = np.random.default_rng(0).normal(size=(6, 1, 2, 5)).astype(np.float32)

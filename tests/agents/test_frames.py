@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from agents.replay.frames import FrameStack, blocks_shape, from_blocks, to_blocks
-from tests.coded_world import decode, encode
+from tests.coded_env import decode, encode
 
 sides = st.integers(1, 6).map(lambda n: 4 * n)
 

@@ -13,41 +13,41 @@ from numpy.typing import NDArray
 from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import Scores, envs_for, evaluate_network
-from agents.evaluation.protocol import evaluation_seed, protocol_world
+from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.frames import FrameStack, blocks_shape, to_blocks
 from agents.settings import EvaluationSettings
-from envs import make_world
-from envs.base import WorldSettings
+from envs import make_env
+from envs.base import EnvSettings
 
 
 def oracle(actor: Actor, settings: Settings, episodes: int) -> Scores:
-    """All envs in one world and one loop, drawing as it goes."""
-    world = make_world(protocol_world(settings), envs_for(episodes))
-    envs, seed = world.num_envs, settings.seed
+    """All envs in one env and one loop, drawing as it goes."""
+    env = make_env(protocol_env(settings), envs_for(episodes))
+    envs, seed = env.num_envs, settings.seed
     quota, rng, epsilon = episodes // envs, np.random.default_rng(seed), settings.evaluation.epsilon
-    frames = FrameStack(envs, blocks_shape(world.frame_shape), settings.network.stack, world.frame_dtype)
+    frames = FrameStack(envs, blocks_shape(env.frame_shape), settings.network.stack, env.frame_dtype)
     score, steps, raw = (np.zeros((envs, quota), dtype) for dtype in (np.float64, np.int64, np.int64))
     game, lane = np.zeros(envs, np.int64), np.arange(envs)
-    step = world.reset(evaluation_seed(seed))
+    step = env.reset(evaluation_seed(seed))
     while (game < quota).any():
         q = actor.values(frames.push(to_blocks(step.frame), step.first))
         explore = rng.random(envs) < epsilon
-        step = world.step(np.where(explore, rng.integers(q.shape[1], size=envs), q.argmax(1)))
+        step = env.step(np.where(explore, rng.integers(q.shape[1], size=envs), q.argmax(1)))
         running = lane[game < quota]
         score[running, game[running]] += step.reward[running]
         steps[running, game[running]] += ~step.first[running]
         raw[running, game[running]] += step.frames[running]
         game += (step.terminated | step.truncated) & (game < quota)
-    world.close()
-    protocol = {"name": settings.evaluation.protocol, "epsilon": epsilon, **world.protocol}
+    env.close()
+    protocol = {"name": settings.evaluation.protocol, "epsilon": epsilon, **env.protocol}
     return Scores(score.ravel(), steps.ravel(), raw.ravel(), protocol)
 
 
 def breakout(epsilon: float, seed: int, **network: Any) -> Settings:
     """Games of fifty agent steps at most: each skips many frames."""
     return Settings(
-        world=WorldSettings(env="breakout", frame_skip=12, frame_cap=480),
+        env=EnvSettings(id="breakout", frame_skip=12, frame_cap=480),
         network=NetworkSettings(layer_norm=True, **network),
         evaluation=EvaluationSettings(protocol="training", epsilon=epsilon),
         seed=seed,
@@ -112,7 +112,7 @@ class Broken(Actor):
 def test_a_group_that_fails_ends_all(error: type[BaseException]) -> None:
     """Endless games end, no thread is left behind, and torch has its threads again."""
     settings = breakout(0.0, 0)
-    settings = Settings(world=WorldSettings(env="pong", frame_cap=10**9), evaluation=settings.evaluation)
+    settings = Settings(env=EnvSettings(id="pong", frame_cap=10**9), evaluation=settings.evaluation)
     before, running = torch.get_num_threads(), set(threading.enumerate())
     torch.set_num_threads(2)
     try:

@@ -15,7 +15,7 @@ from agents.networks.q_network import NetworkSettings
 from agents.replay.transitions import ReplaySettings
 from agents.settings import FleetSettings, StopSettings
 from agents.tabular.settings import TabularSettings
-from envs import WorldSettings
+from envs import EnvSettings
 from training.settings import changed, from_dict, to_dict
 
 WRONG: list[tuple[type[Any], str, Any, str]] = [
@@ -28,7 +28,7 @@ WRONG: list[tuple[type[Any], str, Any, str]] = [
     (ReplaySettings, "capacity", np.float32(5_000), "replay.capacity is .*: a whole number belongs there"),
     (NetworkSettings, "kind", 3, "network.kind is 3: a text belongs there"),
     (ExplorationSettings, "final", [0.1], r"exploration.final is \[0.1\]: a number belongs there"),
-    (WorldSettings, "life_signal", 0, "world.life_signal is 0: true or false belongs there"),
+    (EnvSettings, "life_signal", 0, "env.life_signal is 0: true or false belongs there"),
     (FleetSettings, "runners", "2", "fleet.runners is '2': a whole number belongs there"),
     (StopSettings, "score", "high", "stop.score is 'high': a number or none belongs there"),
     (TabularSettings, "epsilon", "all", "epsilon is 'all': a number belongs there"),

@@ -46,7 +46,7 @@ def test_c11_a_row_takes_7300_bytes_at_most_and_memory_is_what_settings_say(prio
         assert measured / 3000 <= 7300
 
 
-def test_a_float_world_costs_its_own_item_size() -> None:
+def test_a_float_env_costs_its_own_item_size() -> None:
     settings = Settings(replay=ReplaySettings(capacity=1000, learning_starts=0))
     assert settings.replay_bytes((4,), 4) == 1000 * (16 + 12)
 
@@ -62,7 +62,7 @@ def test_frames_may_be_read_only() -> None:
 
 
 def test_float_frames_are_stacked_like_pixels() -> None:
-    """Worlds of vectors go the same way, as float32."""
+    """Envs of vectors go the same way, as float32."""
     settings = ReplaySettings(capacity=1000, n_step=1, learning_starts=0)
     dtype = np.dtype(np.float32)
     shard = ReplayShard(settings, lanes=10, frame_shape=(3,), frame_dtype=dtype, stack=2, gamma=0.9, seed=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.acting.rollout import Episode, Tally
+from agents.acting.rollout import ChunkStats, Episode
 from agents.dqn.stats import BATCHES, WINDOW, RunStats
 from agents.dqn.updates import UpdateStats
 
@@ -15,28 +15,28 @@ def games(count: int, score: float, epsilon: float) -> list[Episode]:
     return [Episode(score, 50, 199, 0, epsilon)] * count
 
 
-def tally(episodes: list[Episode], steps: int = 100, frames: int = 398) -> Tally:
+def chunk_stats(episodes: list[Episode], steps: int = 100, frames: int = 398) -> ChunkStats:
     """A chunk with these games."""
-    return Tally(steps, frames, episodes, 1.5, 0.2, 0.1)
+    return ChunkStats(steps, frames, episodes, 1.5, 0.2, 0.1)
 
 
 def test_c22_exploring_lanes_never_count_for_the_score() -> None:
     """C22: only games of the greediest lanes do, and only a full window of them."""
     stats = RunStats()
-    stats.collected(tally(games(100, 21.0, 0.1)), greedy_epsilon=0.02)
+    stats.collected(chunk_stats(games(100, 21.0, 0.1)), greedy_epsilon=0.02)
     assert stats.score() is None
-    stats.collected(tally(games(WINDOW - 1, 3.0, 0.02)), greedy_epsilon=0.02)
+    stats.collected(chunk_stats(games(WINDOW - 1, 3.0, 0.02)), greedy_epsilon=0.02)
     assert stats.score() is None
-    stats.collected(tally(games(1, 3.0, 0.001)), greedy_epsilon=0.02)
+    stats.collected(chunk_stats(games(1, 3.0, 0.001)), greedy_epsilon=0.02)
     assert stats.score() == pytest.approx(3.0)
-    stats.collected(tally(games(WINDOW // 2, 5.0, 0.01)), greedy_epsilon=0.02)
+    stats.collected(chunk_stats(games(WINDOW // 2, 5.0, 0.01)), greedy_epsilon=0.02)
     assert stats.score() == pytest.approx(4.0, abs=0.1), "old games leave the window"
 
 
 def test_c22_the_two_training_scores_have_two_names() -> None:
     """C21, C22: both say that they are from training, and neither is called the score."""
     stats = RunStats()
-    stats.collected(tally([*games(10, -20.0, 0.5), *games(10, 4.0, 0.01)]), greedy_epsilon=0.02)
+    stats.collected(chunk_stats([*games(10, -20.0, 0.5), *games(10, 4.0, 0.01)]), greedy_epsilon=0.02)
     scalars = stats.read()
     assert scalars["score_while_training/all_lanes"] == pytest.approx(-8.0)
     assert scalars["score_while_training/low_epsilon"] == pytest.approx(4.0)
@@ -47,7 +47,7 @@ def test_c22_the_two_training_scores_have_two_names() -> None:
 def test_c24_steps_and_frames_are_counted_apart() -> None:
     stats = RunStats()
     for _ in range(3):
-        stats.collected(tally(games(2, 1.0, 1.0)), 0.02)
+        stats.collected(chunk_stats(games(2, 1.0, 1.0)), 0.02)
     assert (stats.agent_steps, stats.frames, stats.episodes) == (300, 1194, 6)
 
 
@@ -97,9 +97,9 @@ def test_scalars_are_means_since_the_last_read() -> None:
 
 def test_c26_counters_come_back_and_windows_begin_anew() -> None:
     stats, fresh = RunStats(seconds=12.5), RunStats()
-    stats.collected(tally(games(WINDOW, 3.0, 0.0)), 0.02)
+    stats.collected(chunk_stats(games(WINDOW, 3.0, 0.0)), 0.02)
     stats.learned(UpdateStats(4))
-    fresh.collected(tally(games(WINDOW, 9.0, 0.0)), 0.02)
+    fresh.collected(chunk_stats(games(WINDOW, 9.0, 0.0)), 0.02)
     fresh.load_state(stats.state())
     assert fresh.state() == stats.state()
     assert stats.state() == {"agent_steps": 100, "frames": 398, "updates": 4, "episodes": WINDOW, "seconds": 12.5}

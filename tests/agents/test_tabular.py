@@ -162,7 +162,7 @@ def test_evaluation_counts_exactly_the_episodes_asked_for() -> None:
 
 
 def test_pixels_and_plain_vectors_are_no_states() -> None:
-    """A world without numbered states is refused in one line."""
+    """An env without numbered states is refused in one line."""
     assert state_index(np.array([[4], [0]], np.int64)).tolist() == [4, 0]
     assert state_index(np.eye(3, dtype=np.float32)[[2, 1]]).tolist() == [2, 1]
     vectors = np.array([[0.1, 0.9]]), np.array([[1.0, 1.0]]), np.zeros((2, 3))

@@ -23,8 +23,8 @@ from agents.dqn.settings import Settings
 from agents.replay.frames import from_blocks
 from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings
-from envs.base import WorldSettings
-from tests.coded_world import NUM_ACTIONS
+from envs.base import EnvSettings
+from tests.coded_env import NUM_ACTIONS
 
 PATIENCE = 600.0  # seconds: a net under hangs, never a measure of speed; a busy machine starts processes slowly
 TIMEOUT = 2 * PATIENCE  # of a test that starts or kills processes
@@ -50,7 +50,7 @@ TINY_CATCH = ["--env=toy/catch", "--no-life-signal", *(f"--{name}={value}" for n
 def catch_settings(**fleet: int) -> Settings:
     """Seconds of toy/catch: 2013 network, 3-step returns, epsilon at its end from the first step."""
     return Settings(
-        world=WorldSettings(env="toy/catch"),
+        env=EnvSettings(id="toy/catch"),
         exploration=ExplorationSettings(final=0.4, ladder=2.0, anneal_steps=1),
         replay=ReplaySettings(capacity=4_000, n_step=3, samples_per_insert=2.0, learning_starts=200, prioritized=True),
         learner=LearnerSettings(batch_size=32, precision="fp32", device="cpu", target_period=20),
@@ -60,7 +60,7 @@ def catch_settings(**fleet: int) -> Settings:
 
 
 class StillActor(Actor):
-    """Finds every action of a coded world worth the same."""
+    """Finds every action of a coded env worth the same."""
 
     def __init__(self) -> None:
         """No network."""

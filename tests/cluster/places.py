@@ -1,4 +1,4 @@
-"""Both placements of replay behind one face, a coded world to fill them, and the comparison with what it did."""
+"""Both placements of replay behind one face, a coded env to fill them, and the comparison with what it did."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from agents.settings import FleetSettings
 from cluster.fleet.checkpoint import each_shard
 from cluster.fleet.replay import ShardedReplay, start_shards
 from tests.cluster.helpers import PATIENCE, StillActor, wait_until
-from tests.coded_world import Code, CodedWorld, decode, reward_of
+from tests.coded_env import Code, CodedEnv, decode, reward_of
 from training.storage import checkpoint
 
 RUNNERS, ENVS, TIME, CHUNKS = 2, 3, 6, 5
@@ -109,16 +109,16 @@ def run_settings(shards: int, *, prioritized: bool) -> Settings:
     )
 
 
-def world() -> CodedWorld:
+def env() -> CodedEnv:
     """Episodes of 1 to 8 steps, every other one truncated."""
-    return CodedWorld(ENVS, lengths=(5, 1, 8, 3))
+    return CodedEnv(ENVS, lengths=(5, 1, 8, 3))
 
 
 def play(place: Place, chunks: tuple[int, ...] = (CHUNKS,) * RUNNERS) -> list[Rollout]:
     """Let every runner add so many chunks, the c-th under weights of version c."""
     rollouts = [
         Rollout(
-            world(), StillActor(), ExplorationSettings(), stack=STACK, seed=0, lane=r * ENVS, num_lanes=RUNNERS * ENVS
+            env(), StillActor(), ExplorationSettings(), stack=STACK, seed=0, lane=r * ENVS, num_lanes=RUNNERS * ENVS
         )
         for r in range(RUNNERS)
     ]
@@ -135,21 +135,21 @@ def codes_of(obs: torch.Tensor) -> list[list[Code]]:
 
 
 def checked(batch: Batch, *, lanes_begin_anywhere: bool = False) -> list[Code]:
-    """Compare every transition with what the coded world did; returns where each begins."""
-    coded, starts = world(), []
+    """Compare every transition with what the coded env did; returns where each begins."""
+    coded, starts = env(), []
     for b, (stack, next_stack) in enumerate(zip(codes_of(batch.obs), codes_of(batch.next_obs), strict=True)):
-        env, episode, t = stack[-1]
-        left = coded.length(env, episode) - t
+        lane, episode, t = stack[-1]
+        left = coded.length(lane, episode) - t
         assert left > 0, "the last frame of an episode begins no transition"
         k = min(N_STEP, left)
-        ended = k == left and coded.ending(env, episode) == "terminated"
+        ended = k == left and coded.ending(lane, episode) == "terminated"
         assert batch.discount[b] == pytest.approx(0.0 if ended else GAMMA**k)
-        rewards = [reward_of(env, episode, t + 1 + i) if i < k else 0.0 for i in range(N_STEP)]
+        rewards = [reward_of(lane, episode, t + 1 + i) if i < k else 0.0 for i in range(N_STEP)]
         assert batch.reward[b].tolist() == rewards
-        assert next_stack[-1] == (env, episode, t + k)
+        assert next_stack[-1] == (lane, episode, t + k)
         oldest = stack[0].t if lanes_begin_anywhere else 0
-        assert stack == [(env, episode, max(t - age, oldest)) for age in reversed(range(STACK))]
-        assert ((int(batch.key[b]) & ((1 << SHARD_BITS) - 1)) >> LANE_BITS) % ENVS == env
+        assert stack == [(lane, episode, max(t - age, oldest)) for age in reversed(range(STACK))]
+        assert ((int(batch.key[b]) & ((1 << SHARD_BITS) - 1)) >> LANE_BITS) % ENVS == lane
         starts.append(stack[-1])
     return starts
 

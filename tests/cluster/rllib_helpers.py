@@ -13,7 +13,7 @@ from cluster.fleet.algorithm import QuarterdeckConfig
 
 
 def small_config(env: Any = "CartPole-v1", *, runners: int = 0, **environment: Any) -> QuarterdeckConfig:
-    """A tiny network on a vector world; without runners the driver plays."""
+    """A tiny network on a vector env; without runners the driver plays."""
     return (
         QuarterdeckConfig()
         .environment(env, **environment)

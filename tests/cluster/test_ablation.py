@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agents.dqn.serial import SerialLoop
-from agents.replay.no_replay import Newest
+from agents.replay.no_replay import NoReplay
 from cluster.cli.main import main
 from cluster.tuning.ablation import trained
 from cluster.tuning.ablation_figure import bars_of, mean_interval, told
@@ -55,7 +55,7 @@ def test_only_the_naive_loop_learns_from_the_newest(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("cluster.tuning.ablation.SerialLoop", Watched)
     for stage, settings in list(stages(changed(lecture(), TINY)).items())[:2]:
         row = trained(stage, settings)
-        assert isinstance(seen["replay"], Newest) is (stage == NAIVE)
+        assert isinstance(seen["replay"], NoReplay) is (stage == NAIVE)
         assert (row["stage"], row["seed"]) == (stage, 0)
         assert 160 <= row["agent_steps"] < 160 + 8
         assert row["updates"] == int(4.0 * (row["agent_steps"] - 80) // 8)

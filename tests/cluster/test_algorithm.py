@@ -66,7 +66,7 @@ def saved(algo: Quarterdeck, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_config_becomes_our_settings() -> None:
     s = small_config().to_settings()
-    assert (s.world.env, s.seed) == ("CartPole-v1", 3)
+    assert (s.env.id, s.seed) == ("CartPole-v1", 3)
     assert (s.learner.learning_rate, s.learner.gamma, s.learner.batch_size) == (1e-3, 0.9, 32)
     assert (s.fleet.envs_per_runner, s.fleet.chunk_steps, s.fleet.lanes) == (4, 8, 4)
     assert (s.network.kind, s.replay.capacity, s.replay.prioritized) == ("mlp", 2_000, True)

@@ -100,7 +100,7 @@ def test_hparams_of_the_run_are_served(board: tuple[Ask, str]) -> None:
     assert {"seed", "learner.learning_rate", "replay.n_step"} <= names
     first = [one["name"] for one in experiment["hparamInfos"] if one["differs"]]
     assert experiment["hparamInfos"][0]["name"] == first[0]
-    assert {"world.env", "learner.batch_size", "replay.capacity"} <= set(first), "what the command line changed"
+    assert {"env.id", "learner.batch_size", "replay.capacity"} <= set(first), "what the command line changed"
     assert not {"learner.gamma", "network.kind"} & set(first)
     asked = {"colParams": [], "allowedStatuses": ["STATUS_SUCCESS"], "startIndex": 0, "sliceSize": 9}
     groups = board[0]("plugin/hparams/session_groups", asked)["sessionGroups"]

@@ -1,4 +1,4 @@
-"""A fleet ends, whatever its actors do: frozen, asleep in a world, or still without a place on any node."""
+"""A fleet ends, whatever its actors do: frozen, asleep in an env, or still without a place on any node."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, train_until
+from tests.cluster.own_envs import SleepingRunner
 from tests.cluster.records import checked_summary
-from tests.cluster.worlds import SleepingRunner
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
@@ -53,7 +53,7 @@ def test_a_frozen_runner() -> None:
     assert alive == []
 
 
-def test_a_runner_asleep_in_its_world() -> None:
+def test_a_runner_asleep_in_its_env() -> None:
     config = two_runners()
     config.env_runner_cls = SleepingRunner
     algo = config.build_algo()

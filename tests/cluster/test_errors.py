@@ -35,7 +35,7 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
         ("train", "use one of pong, atari, cartpole, catch, taxi"),
         ("train chess", "unknown preset 'chess': use one of pong"),
         ("train pong --env ALE/Pongg-v5", "did you mean ALE/Pong-v5"),
-        ("train atari --env nowhere", "no world is called 'nowhere'"),
+        ("train atari --env nowhere", "no environment is called 'nowhere'"),
         ("train cartpole --sticky 0.25", "leave sticky and the other Atari rules alone"),
         ("train pong --env CartPole-v1", "use mlp"),
         ("train cartpole --env pong", "use dqn2013 or dqn2015"),

@@ -20,13 +20,13 @@ from agents.evaluation.protocol import protocol_name, protocol_rules
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.settings import EvaluationSettings
 from cluster.cli.main import main
-from envs import make_world
-from envs.base import TimeStep, WorldSettings
+from envs import make_env
+from envs.base import EnvSettings, TimeStep
 from tests.cluster.helpers import StillActor, catch_settings, read_json
-from tests.coded_world import CodedWorld, reward_of
+from tests.coded_env import CodedEnv, reward_of
 
 
-class SeedSpy(CodedWorld):
+class SeedSpy(CodedEnv):
     """Remembers the seed of every env that was ever reset."""
 
     def __init__(self, num_envs: int) -> None:
@@ -47,22 +47,22 @@ class SeedSpy(CodedWorld):
 @settings(max_examples=30)
 def test_c23_every_env_plays_its_quota_of_whole_games(num_envs: int, quota: int, lengths: list[int], seed: int) -> None:
     """C23: exactly N games, the first of every env, so that short ones do not crowd out long ones."""
-    world, done = CodedWorld(num_envs, lengths=lengths), []
+    env, done = CodedEnv(num_envs, lengths=lengths), []
     scores = evaluate(
         StillActor(),
-        world,
+        env,
         EvaluationSettings(epsilon=0.5),
         stack=1,
         episodes=num_envs * quota,
         seed=seed,
         on_step=done.append,
     )
-    games = [(env, game) for env in range(num_envs) for game in range(quota)]
-    assert scores.steps.tolist() == [world.length(*game) for game in games]
+    games = [(lane, game) for lane in range(num_envs) for game in range(quota)]
+    assert scores.steps.tolist() == [env.length(*game) for game in games]
     assert scores.scores.tolist() == [
-        sum(reward_of(*game, t) for t in range(1, world.length(*game) + 1)) for game in games
+        sum(reward_of(*game, t) for t in range(1, env.length(*game) + 1)) for game in games
     ]
-    assert scores.frames.tolist() == [4 * world.length(*game) - 1 for game in games]
+    assert scores.frames.tolist() == [4 * env.length(*game) - 1 for game in games]
     assert done == sorted(done)
     assert done[-1] == num_envs * quota
     summary = scores.summary()
@@ -72,7 +72,7 @@ def test_c23_every_env_plays_its_quota_of_whole_games(num_envs: int, quota: int,
 
 def test_c23_games_that_cannot_be_shared_are_refused() -> None:
     with pytest.raises(ValueError, match="5 episodes cannot be shared evenly among 2 envs"):
-        evaluate(StillActor(), CodedWorld(2), EvaluationSettings(), stack=1, episodes=5, seed=0)
+        evaluate(StillActor(), CodedEnv(2), EvaluationSettings(), stack=1, episodes=5, seed=0)
 
 
 @given(episodes=st.integers(1, 500), most=st.integers(1, 60))
@@ -113,11 +113,11 @@ def test_c23_weights_are_frozen_and_games_repeat() -> None:
     assert first.protocol == other.protocol == {"name": "training", "epsilon": 0.0, **make_protocol("toy/catch")}
 
 
-def make_protocol(env: str) -> dict[str, Any]:
-    """What the world itself says of its rules."""
-    world = make_world(WorldSettings(env=env), 1)
-    world.close()
-    return dict(world.protocol)
+def make_protocol(name: str) -> dict[str, Any]:
+    """What the env itself says of its rules."""
+    env = make_env(EnvSettings(id=name), 1)
+    env.close()
+    return dict(env.protocol)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def make_protocol(env: str) -> dict[str, Any]:
 def test_c25_every_rule_is_in_the_record_and_in_the_file_name(protocol: str, rules: dict[str, Any]) -> None:
     """C25: sticky actions, life signal, no-ops, action set, skip and cap decide what a score means."""
     rules = {**rules, "life_signal": False, "frame_skip": 4, "frame_cap": 108_000}
-    trained_under = WorldSettings(env="pong", life_signal=True, sticky=0.1)
-    world = make_world(protocol_rules(trained_under, protocol), 1)
-    world.close()
-    record = {"name": protocol, "epsilon": 0.05, **world.protocol}
+    trained_under = EnvSettings(id="pong", life_signal=True, sticky=0.1)
+    env = make_env(protocol_rules(trained_under, protocol), 1)
+    env.close()
+    record = {"name": protocol, "epsilon": 0.05, **env.protocol}
     assert {name: record[name] for name in rules} == rules
     assert record["action_set"] == "minimal"
     name = protocol_name(record)
@@ -145,7 +145,7 @@ def test_c25_every_rule_is_in_the_record_and_in_the_file_name(protocol: str, rul
 
 
 def test_training_s_own_rules_play_whole_games() -> None:
-    trained_under = WorldSettings(env="pong", life_signal=True, sticky=0.1, noop_max=5)
+    trained_under = EnvSettings(id="pong", life_signal=True, sticky=0.1, noop_max=5)
     assert protocol_rules(trained_under, "training") == dataclasses.replace(trained_under, life_signal=False)
 
 

@@ -14,9 +14,9 @@ import ray
 
 from agents.acting.exploration import final_epsilons
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
-from cluster.fleet.evaluator import EvaluationBeside
+from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.inserts import SHARD_QUEUE
-from cluster.fleet.weights import WeightBoard
+from cluster.fleet.weights import WeightStore
 from tests.cluster.helpers import (
     PATIENCE,
     TIMEOUT,
@@ -113,7 +113,7 @@ def test_c18_a_killed_runner_comes_back_and_training_goes_on(fleet: Quarterdeck)
 
 def test_evaluation_beside_training(fleet: Quarterdeck) -> None:
     """It never blocks the loop, plays with the weights it was given, and survives the kill of its process."""
-    beside = EvaluationBeside(fleet.settings, fleet.frame_shape, fleet.num_actions)
+    beside = AsyncEvaluation(fleet.settings, fleet.frame_shape, fleet.num_actions)
     try:
         assert beside.poll(fleet.policy_weights, 199) is None
         assert beside.actor is None, "not due yet: nothing was started"
@@ -136,7 +136,7 @@ def test_evaluation_beside_training(fleet: Quarterdeck) -> None:
 
 
 def test_weights_are_pulled_by_version() -> None:
-    board = WeightBoard()
+    board = WeightStore()
     assert board.other_than(-1) is None
     board.publish(5, ["five"])
     newest = board.other_than(-1)

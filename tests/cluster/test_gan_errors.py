@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train cats", "unknown preset 'cats': use one of pong"),
         ("sweep cats", "unknown preset 'cats': use one of pong"),
         ("train digits --data nowhere", "nowhere is neither a folder nor an npz"),
-        ("train digits --data game:nowhere", "no world is called 'nowhere'"),
+        ("train digits --data game:nowhere", "no environment is called 'nowhere'"),
         ("train digits --data game:CartPole-v1", "shows no pictures: use an Atari game"),
         ("train digits --images 0", "training.images"),
         ("train digits --minutes 0", "minutes are above 0"),

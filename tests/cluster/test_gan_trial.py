@@ -12,7 +12,7 @@ import pytest
 
 from cluster.tuning.results import trials_of
 from cluster.tuning.trial import SweepTrial, TrialSpec
-from gan.data.images import Images, Part, load
+from gan.data.images import Images, Split, load
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge
 from gan.run import GanRun
@@ -36,7 +36,7 @@ OTHER = {
 Make = Callable[..., SweepTrial]
 
 
-def read_only(part: Part) -> None:
+def read_only(part: Split) -> None:
     """As it comes out of a node's object store."""
     part.images.setflags(write=False)
     assert part.labels is not None

@@ -119,14 +119,14 @@ def test_settings_and_command_stand_in_text_and_hparams(events: EventAccumulator
     def said(tag: str) -> str:
         return str(events.Tensors(tag)[-1].tensor_proto.string_val[0].decode())
 
-    assert "| world.env | toy/catch |" in said("run/settings/text_summary")
+    assert "| env.id | toy/catch |" in said("run/settings/text_summary")
     assert "| replay.capacity | 4000 |" in said("run/settings/text_summary")
     assert f"| command | {read_json(catch_run / 'run.json')['command']} |" in said("run/command/text_summary")
     plugins = events.summary_metadata
     start = plugins["_hparams_/session_start_info"].plugin_data.content
     values: Any = plugin_data_pb2.HParamsPluginData.FromString(start).session_start_info.hparams
     assert values["learner.batch_size"].number_value == 16
-    assert values["world.env"].string_value == "toy/catch"
+    assert values["env.id"].string_value == "toy/catch"
     assert values["seed"].number_value == 0
     assert "stop.steps" not in values
     assert "_hparams_/session_end_info" in plugins

@@ -12,7 +12,7 @@ from cluster.cli.main import main
 from tests.cluster.gan_helpers import copy_corners
 from tests.cluster.helpers import read_json
 from tests.cluster.records import refused
-from training.storage.older import in_todays_words
+from training.storage.older import in_todays_words, settings_in_todays_words
 
 RUNS = Path(__file__).with_name("old_runs")
 
@@ -58,12 +58,18 @@ def test_a_gan(here: Path, corners: Path) -> None:
         ({"workload": "sweep", "preset": "catch", "settings": {}}, ("sweep", "dqn", "catch")),
         ({"workload": "gan-sweep", "preset": "digits", "settings": {}}, ("sweep", "gan", "digits")),
         ({"workload": "ablation", "preset": "lecture", "settings": {}}, ("ablation", "dqn", "lecture")),
+        ({"preset": "pong", "settings": {"world": {"env": "pong"}, "network": {}}}, ("train", "dqn", "pong")),
     ],
 )
 def test_records_are_read_in_todays_words(old: dict[str, Any], new: tuple[str, str, str]) -> None:
     found = in_todays_words(old)
     assert (found["made_by"], found["workload"], found["preset"]) == new
     assert in_todays_words(found) == found
+
+
+def test_the_section_of_the_environment_was_called_world() -> None:
+    old = {"world": {"env": "pong", "sticky": 0.25}, "seed": 3}
+    assert settings_in_todays_words(old) == {"env": {"id": "pong", "sticky": 0.25}, "seed": 3}
 
 
 def test_a_sweep_of_another_kind_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from agents.dqn.serial import SerialLoop
-from agents.playback.game import Moment
+from agents.playback.game import PlayedStep
 from agents.playback.overlay import Panel
 from agents.playback.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
 from cluster.cli.main import main
@@ -141,10 +141,10 @@ def test_play_wants_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "holds no run" in refused(capsys, "play", str(tmp_path))
 
 
-def moment(q: list[float], action: int) -> Moment:
+def moment(q: list[float], action: int) -> PlayedStep:
     """With a gray screen."""
     values = np.array(q, np.float32)
-    return Moment(np.full((84, 84, 3), 90, np.uint8), np.zeros(1), values, action, 3.0, False)
+    return PlayedStep(np.full((84, 84, 3), 90, np.uint8), np.zeros(1), values, action, 3.0, False)
 
 
 def test_bars_are_as_long_as_an_action_is_better() -> None:

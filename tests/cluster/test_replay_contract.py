@@ -1,6 +1,6 @@
 """Replay in the learner and replay as actors: one contract. The frames say what they are, so every sample is checked.
 
-Two runners with three lanes each play a coded world. In one process they share a shard; as actors each has its own.
+Two runners with three lanes each play a coded env. In one process they share a shard; as actors each has its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.cluster.places import (
     settle,
     surprise,
 )
-from tests.coded_world import Code
+from tests.coded_env import Code
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 

@@ -151,7 +151,7 @@ def test_real_runs_of_both_kinds(catch_run: Path, capsys: pytest.CaptureFixture[
 
 
 def test_read_run_tells_what_the_games_were() -> None:
-    run: RunResult = read_run(write_run(Path("run"), game="ALE/MsPacman-v5", changes={"world.sticky": 0.25}))
+    run: RunResult = read_run(write_run(Path("run"), game="ALE/MsPacman-v5", changes={"env.sticky": 0.25}))
     assert run.game == "ms_pacman"
     assert run.trained_under == {
         **{"sticky": 0.25, "life_signal": False, "noop_max": 30, "fire_reset": True},

@@ -1,4 +1,4 @@
-"""A preset's rules of Atari games, in worlds that are none."""
+"""A preset's rules of Atari games, in envs that are none."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from agents.dqn.check import for_its_world
+from agents.dqn.check import for_its_env
 from agents.dqn.presets import PRESETS
 from cluster.cli.main import main
-from envs import WorldSettings
+from envs import EnvSettings
 from tests.cluster.helpers import TINY_CATCH, read_json
 from tests.cluster.records import refused
 
@@ -23,22 +23,22 @@ def test_rules_that_nobody_asked_for_are_no_mistake(tmp_path: Path) -> None:
     run = tmp_path / "run"
     own = [word for word in TINY_CATCH if word != "--no-life-signal"]
     assert main(["train", "atari", *own, "--serial", "--steps", "60", "--run-dir", str(run)]) == 0
-    assert read_json(run / "run.json")["settings"]["world"] == vars(WorldSettings(env="toy/catch"))
+    assert read_json(run / "run.json")["settings"]["env"] == vars(EnvSettings(id="toy/catch"))
     assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", "90"]) == 0
 
 
 def test_a_game_keeps_its_presets_rules(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "atari", "--env", "pong", "--dry-run"]) == 0
-    assert json.loads(capsys.readouterr().out)["settings"]["world"]["life_signal"] is True
+    assert json.loads(capsys.readouterr().out)["settings"]["env"]["life_signal"] is True
     settings = PRESETS["atari"]()
-    assert for_its_world(settings, "atari") is settings
+    assert for_its_env(settings, "atari") is settings
 
 
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
         ("--env toy/catch --sticky 0.25", "leave sticky and the other Atari rules alone"),
-        ("--env MountainCarContinuous-v0", "choose a world with a finite set of actions"),
+        ("--env MountainCarContinuous-v0", "choose an environment with a finite set of actions"),
         ("--env FrozenLake-v1", "train taxi --env NAME"),
         ("--env CartPole-v1", "use mlp"),
     ],
@@ -51,13 +51,13 @@ def test_only_what_was_changed_is_blamed(
     assert not run.exists()
 
 
-def test_what_is_wrong_with_a_world_is_said_of_it(
+def test_what_is_wrong_with_a_env_is_said_of_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """CarRacing: without Box2D how to install it; with it, what its actions are."""
     arguments = ("train", "atari", "--env", "CarRacing-v3", "--run-dir", str(tmp_path / "run"))
     if importlib.util.find_spec("Box2D") is not None:
-        assert "choose a world with a finite set of actions" in refused(capsys, *arguments)
+        assert "choose an environment with a finite set of actions" in refused(capsys, *arguments)
     original = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:

@@ -28,7 +28,7 @@ BOTH = [  # through the tree, through RLlib, what the settings then say
     ({"fleet": {"chunk_steps": 5}}, lambda c: c.env_runners(rollout_fragment_length=6), "fleet.chunk_steps", 6),
     ({"fleet": {"learners": 1}}, lambda c: c.learners(num_learners=0), "fleet.learners", 0),
     ({"evaluation": {"episodes": 7}}, lambda c: c.evaluation(evaluation_duration=8), "evaluation.episodes", 8),
-    ({"world": {"env": "toy/catch"}}, lambda c: c.environment("CartPole-v1"), "world.env", "CartPole-v1"),
+    ({"env": {"id": "toy/catch"}}, lambda c: c.environment("CartPole-v1"), "env.id", "CartPole-v1"),
     ({"seed": 4}, lambda c: c.debugging(seed=5), "seed", 5),
 ]
 

@@ -26,7 +26,7 @@ def test_an_environment_of_images_and_a_network_of_ones_own(
     """Trained in one process, judged, watched, exported, with a distribution of returns behind it."""
     own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", "--network.head=categorical"]
     assert main(["train", "atari", *own, *SHORT, "--no-life-signal", "--serial", "--steps=300", "--run-dir=run"]) == 0
-    assert read_json(strangers / "run" / "run.json")["settings"]["world"]["env"] == "my_envs:Dodge-v0"
+    assert read_json(strangers / "run" / "run.json")["settings"]["env"]["id"] == "my_envs:Dodge-v0"
     assert main(["evaluate", "run", "--episodes=4"]) == 0
     assert main(["watch", "run", "--out=game.mp4", "--values"]) == 0
     assert main(["export", "run", "--out=policy", "--format=program"]) == 0

@@ -112,7 +112,7 @@ def test_our_populations_can_be_cloned(preset: str, name: str) -> None:
         ('"replay.capacity" = {integer = [1000, 9000]}', "raise it"),
         ('"seed" = {integer = [1, 5]}', "nothing to search"),
         ('"evaluation.episodes" = {integer = [1, 5]}', "nothing to search"),
-        ('"world.env" = {choice = ["pong", "breakout"]}', "nothing to search"),
+        ('"env.id" = {choice = ["pong", "breakout"]}', "nothing to search"),
         ("", "it is empty"),
         ("what?", "no TOML"),
     ],

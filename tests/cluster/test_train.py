@@ -38,7 +38,7 @@ def test_a_serial_run_leaves_what_it_should(catch_run: Path) -> None:
     assert summary["samples_per_insert"] == pytest.approx(2.0, rel=0.1)
     assert summary["updates"] * 16 == pytest.approx(2.0 * (summary["agent_steps"] - 100), abs=16)
     record = read_json(catch_run / "run.json")
-    assert record["settings"]["world"]["env"] == "toy/catch"
+    assert record["settings"]["env"]["id"] == "toy/catch"
     assert record["settings"]["replay"]["capacity"] == 4_000
     assert record["serial"] is True
 

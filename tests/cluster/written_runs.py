@@ -14,7 +14,7 @@ from agents.curve import COLUMNS
 from agents.dqn.presets import PRESETS
 from agents.evaluation.evaluate import Scores
 from agents.evaluation.protocol import protocol_name, protocol_rules
-from envs.base import WorldSettings
+from envs.base import EnvSettings
 from training.settings import to_dict
 from training.storage.run_dir import RunDir
 
@@ -26,9 +26,9 @@ def evaluation_of(
     path: Path, game: str, scores: Sequence[float], protocol: str, epsilon: float = 0.0
 ) -> dict[str, Any]:
     """The record of an evaluation of the run's last policy."""
-    rules = protocol_rules(WorldSettings(env=game), protocol)
-    record = {"name": protocol, "epsilon": epsilon, "world": "atari", "game": game, **to_dict(rules)}
-    del record["env"], record["full_actions"]
+    rules = protocol_rules(EnvSettings(id=game), protocol)
+    record = {"name": protocol, "epsilon": epsilon, "suite": "atari", "game": game, **to_dict(rules)}
+    del record["id"], record["full_actions"]
     frames = np.full(len(scores), 4_000)
     summary = Scores(np.array(scores), frames // 4, frames, {**record, "action_set": "minimal"}).summary()
     return {**summary, "checkpoint": str(path / "checkpoints" / "agent_steps-000000500000")}
@@ -50,7 +50,7 @@ def write_run(
     """A run of one game; `scores` are those of its closing evaluation, None if it was interrupted. `changes` are
     settings by their dotted names."""
     settings: dict[str, Any] = to_dict(PRESETS[preset]())
-    for name, value in {"world.env": game, "seed": seed, **(changes or {})}.items():
+    for name, value in {"env.id": game, "seed": seed, **(changes or {})}.items():
         *sections, last = name.split(".")
         place = settings
         for section in sections:

@@ -1,4 +1,4 @@
-"""Atari worlds: their rules, their seeds and their names. The emulation itself is tested against the oracle."""
+"""Atari envs: their rules, their seeds and their names. The emulation itself is tested against the oracle."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from envs import AtariWorld, TimeStep, WorldSettings, atari_games, machado
+from envs import AtariEnv, EnvSettings, TimeStep, atari_games, machado
 from envs.atari import game_name
 
-STILL = WorldSettings(env="pong", noop_max=0, fire_reset=False)
+STILL = EnvSettings(id="pong", noop_max=0, fire_reset=False)
 
 
-def play(settings: WorldSettings, num_envs: int, steps: int, seed: int, num_threads: int = 1) -> TimeStep:
+def play(settings: EnvSettings, num_envs: int, steps: int, seed: int, num_threads: int = 1) -> TimeStep:
     """A random game, always with the same actions for the same env: fields [T, E, ...]."""
-    world = AtariWorld(settings, num_envs, num_threads)
-    shown = [world.reset(seed)]
-    rngs = [np.random.default_rng(seed + env) for env in range(num_envs)]
+    env = AtariEnv(settings, num_envs, num_threads)
+    shown = [env.reset(seed)]
+    rngs = [np.random.default_rng(seed + lane) for lane in range(num_envs)]
     for _ in range(steps):
-        shown.append(world.step(np.array([rng.integers(world.num_actions) for rng in rngs])))
-    world.close()
+        shown.append(env.step(np.array([rng.integers(env.num_actions) for rng in rngs])))
+    env.close()
     return TimeStep._make(np.stack(field) for field in zip(*shown, strict=True))
 
 
@@ -32,8 +32,8 @@ def env_of(steps: TimeStep, env: int) -> TimeStep:
 
 
 def test_an_env_plays_the_same_game_whatever_plays_beside_it() -> None:
-    """Through truncations and ends of games, in worlds of any size and any number of threads."""
-    rules = WorldSettings(env="breakout", frame_cap=520, life_signal=True)
+    """Through truncations and ends of games, in envs of any size and any number of threads."""
+    rules = EnvSettings(id="breakout", frame_cap=520, life_signal=True)
     both = play(rules, 2, 450, seed=4, num_threads=2)
     assert both.terminated.any()
     assert both.truncated.any()
@@ -46,18 +46,18 @@ def test_an_env_plays_the_same_game_whatever_plays_beside_it() -> None:
 
 def test_games_after_a_truncation_differ() -> None:
     """Each new game draws its own no-ops."""
-    steps = play(WorldSettings(env="space_invaders", frame_cap=40), 1, 100, seed=0)
+    steps = play(EnvSettings(id="space_invaders", frame_cap=40), 1, 100, seed=0)
     begins = {frame.tobytes() for frame in steps.frame[steps.first]}
     assert steps.first.sum() >= 8
     assert len(begins) > 1
 
 
-def still_frames(settings: WorldSettings, seed: int) -> NDArray[np.uint8]:
+def still_frames(settings: EnvSettings, seed: int) -> NDArray[np.uint8]:
     """Frames [T, 84, 84] of env 0 under a fixed series of actions."""
-    world = AtariWorld(settings, 1)
-    actions = np.random.default_rng(0).integers(world.num_actions, size=(40, 1))
-    frames = [world.reset(seed), *(world.step(action) for action in actions)]
-    world.close()
+    env = AtariEnv(settings, 1)
+    actions = np.random.default_rng(0).integers(env.num_actions, size=(40, 1))
+    frames = [env.reset(seed), *(env.step(action) for action in actions)]
+    env.close()
     return np.stack([step.frame[0] for step in frames])
 
 
@@ -71,14 +71,14 @@ def test_only_sticky_actions_and_no_ops_make_chance(change: dict[str, Any], same
 @pytest.mark.parametrize(("fire_reset", "clocks"), [(False, {0, 1, 2}), (True, {1, 2})])
 def test_no_ops_at_most_as_many_as_asked(fire_reset: bool, clocks: set[int]) -> None:
     """Emulator frames before the first action, at most two no-ops: ale-py counts FIRE as one of them."""
-    world = AtariWorld(dataclasses.replace(STILL, env="space_invaders", fire_reset=fire_reset, noop_max=2), 8)
-    world.reset(0)
-    assert set(world._clock.tolist()) == clocks
-    world.close()
+    env = AtariEnv(dataclasses.replace(STILL, id="space_invaders", fire_reset=fire_reset, noop_max=2), 8)
+    env.reset(0)
+    assert set(env._clock.tolist()) == clocks
+    env.close()
 
 
 def test_without_the_life_signal_nothing_is_said_of_lives_and_nothing_else_changes() -> None:
-    rules = WorldSettings(env="breakout", life_signal=True)
+    rules = EnvSettings(id="breakout", life_signal=True)
     loud, quiet = play(rules, 1, 260, 0), play(dataclasses.replace(rules, life_signal=False), 1, 260, 0)
     assert loud.life_lost.sum() >= 4
     assert not quiet.life_lost.any()
@@ -88,7 +88,7 @@ def test_without_the_life_signal_nothing_is_said_of_lives_and_nothing_else_chang
 
 def test_a_lost_life_neither_ends_the_game_nor_resets_it() -> None:
     """Four of Breakout's five lives are lost within the game; only the last ends it."""
-    steps = env_of(play(WorldSettings(env="breakout", life_signal=True), 1, 400, 0), 0)
+    steps = env_of(play(EnvSettings(id="breakout", life_signal=True), 1, 400, 0), 0)
     ends = np.flatnonzero(steps.terminated)
     assert len(ends) >= 2
     assert steps.life_lost[: ends[0]].sum() == 4
@@ -99,9 +99,9 @@ def test_a_lost_life_neither_ends_the_game_nor_resets_it() -> None:
 
 
 def test_full_actions() -> None:
-    world = AtariWorld(machado("pong"), 1)
-    assert world.num_actions == 18
-    assert AtariWorld(STILL, 1).num_actions == 6
+    env = AtariEnv(machado("pong"), 1)
+    assert env.num_actions == 18
+    assert AtariEnv(STILL, 1).num_actions == 6
 
 
 def test_c25_every_rule_is_in_the_protocol() -> None:
@@ -116,9 +116,9 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
         {"frame_skip": 3},
         {"frame_cap": 18_000},
     ]
-    records = [dict(AtariWorld(dataclasses.replace(STILL, **change), 1).protocol) for change in changes]
+    records = [dict(AtariEnv(dataclasses.replace(STILL, **change), 1).protocol) for change in changes]
     assert all(record not in records[:index] for index, record in enumerate(records))
-    assert {field.name for field in dataclasses.fields(WorldSettings)} - {
+    assert {field.name for field in dataclasses.fields(EnvSettings)} - {
         "env",
         "full_actions",
         "image_size",
@@ -129,27 +129,27 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
 
 
 def test_render_shows_env_0_in_grey() -> None:
-    world = AtariWorld(STILL, 2)
-    frame = world.reset(0).frame[0]
-    picture = world.render()
+    env = AtariEnv(STILL, 2)
+    frame = env.reset(0).frame[0]
+    picture = env.render()
     assert picture.shape == (336, 336, 3)
     assert picture.dtype == np.uint8
     np.testing.assert_array_equal(picture[::4, ::4, 1], frame)
 
 
 def test_before_the_first_reset_there_is_nothing_to_step_or_show() -> None:
-    world = AtariWorld(STILL, 1)
+    env = AtariEnv(STILL, 1)
     with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
-        world.step(np.array([0]))
+        env.step(np.array([0]))
     with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
-        world.render()
+        env.render()
 
 
 @pytest.mark.parametrize(("num_envs", "num_threads"), [(0, 1), (1, 0)])
 def test_envs_and_threads_are_asked_for(num_envs: int, num_threads: int) -> None:
     """No threads would mean as many as the machine has cores, whatever share of them is ours."""
     with pytest.raises(ValueError, match="at least one of each"):
-        AtariWorld(STILL, num_envs, num_threads)
+        AtariEnv(STILL, num_envs, num_threads)
 
 
 @pytest.mark.parametrize("name", ["ALE/MsPacman-v5", "MsPacman", "ms_pacman", "ms pacman", "mspacman", "ALE/MsPacman"])
@@ -171,13 +171,13 @@ def test_games_have_distinct_spellings() -> None:
 @pytest.mark.parametrize("game", atari_games())
 def test_every_game_runs(game: str) -> None:
     """A few steps of each game under the classic rules."""
-    world = AtariWorld(WorldSettings(env=game), 1)
-    first = world.reset(0)
+    env = AtariEnv(EnvSettings(id=game), 1)
+    first = env.reset(0)
     # Elevator Action shows nothing for five actions, and 3D Tic-Tac-Toe nothing while it answers a move.
-    steps = [world.step(np.array([action])) for action in (0, 0, 0, 0, 0, 0, world.num_actions - 1, 1)]
-    world.close()
+    steps = [env.step(np.array([action])) for action in (0, 0, 0, 0, 0, 0, env.num_actions - 1, 1)]
+    env.close()
     assert first.first.all()
-    assert 2 <= world.num_actions <= 18
+    assert 2 <= env.num_actions <= 18
     assert [int(step.frames[0]) for step in steps] == [4] * 8
     assert not any((step.terminated | step.truncated | step.first).any() for step in steps)
     assert any(step.frame.any() for step in steps), "all frames are black"

@@ -1,4 +1,4 @@
-"""Atari worlds against a slow oracle: one emulator, driven frame by frame as the papers describe it."""
+"""Atari envs against a slow oracle: one emulator, driven frame by frame as the papers describe it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from ale_py import roms
 from numpy.typing import NDArray
 
-from envs import AtariWorld, WorldSettings
+from envs import AtariEnv, EnvSettings
 
-PLAIN = WorldSettings(env="pong", life_signal=True, noop_max=0, fire_reset=False)
+PLAIN = EnvSettings(id="pong", life_signal=True, noop_max=0, fire_reset=False)
 
 
 class Seen(NamedTuple):
@@ -40,12 +40,12 @@ def shrunk(*screens: NDArray[np.uint8]) -> NDArray[np.float64]:
 class Oracle:
     """One emulator without sticky actions."""
 
-    def __init__(self, settings: WorldSettings, seed: int) -> None:
+    def __init__(self, settings: EnvSettings, seed: int) -> None:
         self.settings = settings
         self.ale = ale_py.ALEInterface()
         self.ale.setInt("random_seed", seed)
         self.ale.setFloat("repeat_action_probability", 0.0)
-        self.ale.loadROM(Path(str(roms.get_rom_path(settings.env))))
+        self.ale.loadROM(Path(str(roms.get_rom_path(settings.id))))
         self.actions = self.ale.getMinimalActionSet()
         self.over = True
 
@@ -75,26 +75,26 @@ class Oracle:
         return Seen(shrunk(self.ale.getScreenGrayscale()), 0.0, True, False, False, False, 0)
 
 
-def assert_world_agrees(settings: WorldSettings, steps: int) -> list[Seen]:
-    """Play env 0 of a world and the oracle side by side; what the oracle saw."""
-    world, oracle, rng = AtariWorld(settings, 1), Oracle(settings, seed=3), np.random.default_rng(0)
-    shown, seen = world.reset(3), [oracle.step(0)]
+def assert_env_agrees(settings: EnvSettings, steps: int) -> list[Seen]:
+    """Play env 0 of an env and the oracle side by side; what the oracle saw."""
+    env, oracle, rng = AtariEnv(settings, 1), Oracle(settings, seed=3), np.random.default_rng(0)
+    shown, seen = env.reset(3), [oracle.step(0)]
     for _ in range(steps):
         expected = seen[-1]
         assert tuple(field[0] for field in shown[1:]) == expected[1:]
         if not expected.terminated:  # no value is read from the frame of a game that is over
             np.testing.assert_allclose(shown.frame[0], expected.frame, atol=1)
-        action = int(rng.integers(world.num_actions))
-        shown = world.step(np.array([action]))
+        action = int(rng.integers(env.num_actions))
+        shown = env.step(np.array([action]))
         seen.append(oracle.step(action))
-    world.close()
+    env.close()
     return seen
 
 
 @pytest.mark.parametrize("game", ["breakout", "space_invaders", "ms_pacman", "seaquest"])
 def test_games_with_lives_c24(game: str) -> None:
     """A lost life is signalled and the game goes on, to game over; C24: frames are those that were played."""
-    seen = assert_world_agrees(dataclasses.replace(PLAIN, env=game), 900)
+    seen = assert_env_agrees(dataclasses.replace(PLAIN, id=game), 900)
     assert sum(step.terminated for step in seen) >= 1
     assert sum(step.life_lost for step in seen) >= 2
     assert {step.frames for step in seen} > {0, 4}, "no skip was cut short: the test shows nothing"
@@ -102,24 +102,24 @@ def test_games_with_lives_c24(game: str) -> None:
 
 @pytest.mark.parametrize("game", ["pong", "freeway"])
 def test_games_without_lives(game: str) -> None:
-    seen = assert_world_agrees(dataclasses.replace(PLAIN, env=game), 300)
+    seen = assert_env_agrees(dataclasses.replace(PLAIN, id=game), 300)
     assert not any(step.life_lost for step in seen)
 
 
 @pytest.mark.parametrize("frame_cap", [80, 82])
 def test_c5_the_cap_truncates_and_shows_the_true_last_frame(frame_cap: int) -> None:
     """C5: cut, not ended; the observation to bootstrap from is that of an emulator that played on."""
-    cut = dataclasses.replace(PLAIN, env="breakout", fire_reset=True, frame_cap=frame_cap)
-    seen = assert_world_agrees(cut, 100)
+    cut = dataclasses.replace(PLAIN, id="breakout", fire_reset=True, frame_cap=frame_cap)
+    seen = assert_env_agrees(cut, 100)
     assert sum(step.truncated for step in seen) >= 4
     assert not any(step.terminated for step in seen)
 
 
 @pytest.mark.parametrize("frame_skip", [1, 3])
 def test_other_frame_skips(frame_skip: int) -> None:
-    assert_world_agrees(dataclasses.replace(PLAIN, env="breakout", frame_skip=frame_skip), 60)
+    assert_env_agrees(dataclasses.replace(PLAIN, id="breakout", frame_skip=frame_skip), 60)
 
 
 def test_rewards_are_raw() -> None:
-    seen = assert_world_agrees(dataclasses.replace(PLAIN, env="space_invaders"), 300)
+    seen = assert_env_agrees(dataclasses.replace(PLAIN, id="space_invaders"), 300)
     assert max(step.reward for step in seen) > 1

@@ -1,4 +1,4 @@
-"""Settings of worlds: what is refused, and what the two protocols mean."""
+"""Settings of envs: what is refused, and what the two protocols mean."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from envs import WorldSettings, classic, machado
+from envs import EnvSettings, classic, machado
 
 
 @pytest.mark.parametrize(
@@ -24,13 +24,13 @@ from envs import WorldSettings, classic, machado
 )
 def test_an_impossible_setting_is_refused_by_name(option: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"^{option} is .*: ") as error:
-        WorldSettings(**{option: value})
+        EnvSettings(**{option: value})
     assert "\n" not in str(error.value)
 
 
 def test_the_classic_protocol() -> None:
-    assert classic("pong") == WorldSettings(
-        env="pong",
+    assert classic("pong") == EnvSettings(
+        id="pong",
         sticky=0.0,
         life_signal=False,
         noop_max=30,
@@ -42,8 +42,8 @@ def test_the_classic_protocol() -> None:
 
 
 def test_the_protocol_of_machado() -> None:
-    assert machado("pong") == WorldSettings(
-        env="pong",
+    assert machado("pong") == EnvSettings(
+        id="pong",
         sticky=0.25,
         life_signal=False,
         noop_max=0,

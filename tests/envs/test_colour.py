@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from envs import WorldSettings, machado, make_world
+from envs import EnvSettings, machado, make_env
 from envs.colour import ColourAtari, action_names, make_shown
 
 RULES = {
-    "classic": WorldSettings(env="pong"),
+    "classic": EnvSettings(id="pong"),
     "sticky": machado("breakout"),
-    "cut": WorldSettings(env="pong", frame_cap=80, noop_max=5),
+    "cut": EnvSettings(id="pong", frame_cap=80, noop_max=5),
 }
 
 
@@ -25,13 +25,13 @@ def as_the_learner_sees_it(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(Image.fromarray(gray.astype(np.float32)).resize((84, 84), Image.Resampling.BOX), np.float64)
 
 
-def played(world: ColourAtari, steps: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8], bool]]:
+def played(env: ColourAtari, steps: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8], bool]]:
     """(frame, picture, whether a game begins) of so many random steps."""
     rng = np.random.default_rng(0)
-    step = world.reset(7)
+    step = env.reset(7)
     for _ in range(steps):
-        yield step.frame[0], world.render(), bool(step.first[0])
-        step = world.step(rng.integers(world.num_actions, size=1))
+        yield step.frame[0], env.render(), bool(step.first[0])
+        step = env.step(rng.integers(env.num_actions, size=1))
 
 
 def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
@@ -43,9 +43,9 @@ def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 @pytest.mark.parametrize("rules", RULES)
 def test_colours_and_frames_show_the_same_moment(rules: str) -> None:
     """Two emulators stay in step through no-ops, sticky actions, and cut games that begin anew."""
-    world = ColourAtari(RULES[rules])
-    pairs = list(played(world, 150))
-    world.close()
+    env = ColourAtari(RULES[rules])
+    pairs = list(played(env, 150))
+    env.close()
     seen = np.array([frame for frame, _, _ in pairs], np.float64)
     shown = np.array([as_the_learner_sees_it(picture) for _, picture, _ in pairs])
     now, late = likeness(seen, shown), likeness(seen[2:], shown[:-2])
@@ -55,18 +55,18 @@ def test_colours_and_frames_show_the_same_moment(rules: str) -> None:
 
 
 def test_pictures_have_colours_and_the_shape_of_a_television() -> None:
-    world = make_shown(WorldSettings(env="breakout"))
-    world.reset(0)
-    picture = world.render()
-    world.close()
+    env = make_shown(EnvSettings(id="breakout"))
+    env.reset(0)
+    picture = env.render()
+    env.close()
     assert picture.shape == (210, 320, 3)
     assert (picture.max(2) - picture.min(2)).max() > 100
-    assert action_names(world) == ["NOOP", "FIRE", "RIGHT", "LEFT"]
+    assert action_names(env) == ["NOOP", "FIRE", "RIGHT", "LEFT"]
 
 
 def test_looking_changes_no_game() -> None:
-    """The shown world plays the game that the plain one plays."""
-    plain, shown = make_world(RULES["sticky"], 1), make_shown(RULES["sticky"])
+    """The shown env plays the game that the plain one plays."""
+    plain, shown = make_env(RULES["sticky"], 1), make_shown(RULES["sticky"])
     rng = np.random.default_rng(1)
     one, other = plain.reset(3), shown.reset(3)
     for _ in range(60):
@@ -78,10 +78,10 @@ def test_looking_changes_no_game() -> None:
     shown.close()
 
 
-def test_other_worlds_are_shown_as_they_are() -> None:
-    world = make_shown(WorldSettings(env="toy/catch"))
-    world.reset(0)
-    assert world.render().shape == (84, 84, 3)
-    assert action_names(world) == ["0", "1", "2"]
+def test_other_envs_are_shown_as_they_are() -> None:
+    env = make_shown(EnvSettings(id="toy/catch"))
+    env.reset(0)
+    assert env.render().shape == (84, 84, 3)
+    assert action_names(env) == ["0", "1", "2"]
     with pytest.raises(RuntimeError, match="never reset"):
-        make_shown(WorldSettings(env="pong")).render()
+        make_shown(EnvSettings(id="pong")).render()

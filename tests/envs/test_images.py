@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.replay.frames import blocks_shape, colours_of, from_blocks, to_blocks
-from envs.base import WorldSettings
+from envs.base import EnvSettings
 from envs.images import ImageFrames
-from envs.registry import make_world
+from envs.registry import make_env
 
 sides = st.integers(1, 41)
 
@@ -53,8 +53,8 @@ def test_what_cannot_be_is_one_line() -> None:
     with pytest.raises(ValueError, match="weighs 3 colours, and these images have 5"):
         ImageFrames((8, 8, 5), 0, grayscale=True)
     with pytest.raises(ValueError, match="cannot import nowhere_at_all"):
-        make_world(WorldSettings(env="nowhere_at_all:Maze-v0"), 1)
+        make_env(EnvSettings(id="nowhere_at_all:Maze-v0"), 1)
     with pytest.raises(ValueError, match="importing json registers no Maze-v0"):
-        make_world(WorldSettings(env="json:Maze-v0"), 1)
+        make_env(EnvSettings(id="json:Maze-v0"), 1)
     with pytest.raises(ValueError, match="leave image_size and grayscale alone"):
-        make_world(WorldSettings(env="toy/catch", image_size=84), 1)
+        make_env(EnvSettings(id="toy/catch", image_size=84), 1)

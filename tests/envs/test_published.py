@@ -25,7 +25,7 @@ def test_games_whose_names_are_written_otherwise() -> None:
 
 
 @pytest.mark.parametrize("env", ["toy/catch", "CartPole-v1", "alien"])
-def test_nothing_is_known_of_other_worlds(env: str) -> None:
+def test_nothing_is_known_of_other_envs(env: str) -> None:
     assert published_curves(env) == []
     assert published_scores(env) == []
 

@@ -30,26 +30,26 @@ def landing(row: int, column: int, drift: int) -> int:
 
 
 def test_every_ball_is_caught_by_a_player_who_remembers_the_last_frame() -> None:
-    world = PixelCatch(16)
-    last, step, rewards = world.reset(0), world.step(np.ones(16, np.int64)), []
+    env = PixelCatch(16)
+    last, step, rewards = env.reset(0), env.step(np.ones(16, np.int64)), []
     for _ in range(240):
         action = np.ones(16, np.int64)
-        for env in range(16):
-            row, column, paddle = cells(step.frame[env])
-            before = cells(last.frame[env])[1]
-            if not (step.first[env] or step.terminated[env] or before == column):
-                action[env] = 1 + np.sign(landing(row, column, column - before) - paddle)
-        last, step = step, world.step(action)
+        for lane in range(16):
+            row, column, paddle = cells(step.frame[lane])
+            before = cells(last.frame[lane])[1]
+            if not (step.first[lane] or step.terminated[lane] or before == column):
+                action[lane] = 1 + np.sign(landing(row, column, column - before) - paddle)
+        last, step = step, env.step(action)
         rewards += step.reward[step.terminated].tolist()
     assert len(rewards) > 200
     assert set(rewards) == {1.0}
 
 
 def test_chance_catches_about_one_ball_in_four() -> None:
-    world, rng, rewards = PixelCatch(64), np.random.default_rng(0), []
-    world.reset(0)
+    env, rng, rewards = PixelCatch(64), np.random.default_rng(0), []
+    env.reset(0)
     for _ in range(600):
-        step = world.step(rng.integers(3, size=64))
+        step = env.step(rng.integers(3, size=64))
         rewards += step.reward[step.terminated].tolist()
     assert len(rewards) > 3000
     assert np.mean(rewards) == pytest.approx(-0.5, abs=0.05)
@@ -68,21 +68,21 @@ def test_a_ball_may_count_for_a_hundred() -> None:
         assert np.array_equal(100 * steps[0].reward, steps[1].reward)
         rewards |= set(steps[1].reward.tolist())
     assert rewards == {-100.0, 0.0, 100.0}
-    assert hundred.protocol["world"] == "toy/catch100"
+    assert hundred.protocol["env"] == "toy/catch100"
 
 
 def test_one_frame_does_not_tell_the_direction() -> None:
     """Balls from the same place fly either way."""
-    world = PixelCatch(512)
-    first, second = world.reset(0), world.step(np.ones(512, np.int64))
+    env = PixelCatch(512)
+    first, second = env.reset(0), env.step(np.ones(512, np.int64))
     ways = {(cells(a), cells(b)[1] - cells(a)[1]) for a, b in zip(first.frame, second.frame, strict=True)}
     places = {place for place, _ in ways if 0 < place[1] < 11}
     assert any({(place, -1), (place, 1)} <= ways for place in places)
 
 
 def test_a_ball_takes_eleven_actions_and_pays_only_at_the_end() -> None:
-    world = PixelCatch(3)
-    steps = [world.reset(0), *(world.step(np.ones(3, np.int64)) for _ in range(23))]
+    env = PixelCatch(3)
+    steps = [env.reset(0), *(env.step(np.ones(3, np.int64)) for _ in range(23))]
     stacked = TimeStep._make(np.stack(field) for field in zip(*steps, strict=True))
     assert np.flatnonzero(stacked.first[:, 0]).tolist() == [0, 12]
     assert np.flatnonzero(stacked.terminated[:, 0]).tolist() == [11, 23]
@@ -101,28 +101,28 @@ def test_chain_values_solve_the_bellman_equation(discount: float) -> None:
 
 
 def test_the_chain_follows_its_rules() -> None:
-    world, rng = Chain(8), np.random.default_rng(0)
-    step = world.reset(0)
+    env, rng = Chain(8), np.random.default_rng(0)
+    step = env.reset(0)
     starts = set()
     for _ in range(300):
         states, action = step.frame.argmax(axis=1), rng.integers(2, size=8)
-        following = world.step(action)
+        following = env.step(action)
         assert (following.frame.sum(axis=1) == 1).all()
-        for env in range(8):
-            if following.first[env]:
-                starts.add(int(following.frame[env].argmax()))
+        for lane in range(8):
+            if following.first[lane]:
+                starts.add(int(following.frame[lane].argmax()))
                 continue
-            expected = max(states[env] - 1, 0) if action[env] == 0 else states[env] + 1
-            assert following.frame[env].argmax() == expected
-            assert following.terminated[env] == (expected == 4) == following.reward[env]
+            expected = max(states[lane] - 1, 0) if action[lane] == 0 else states[lane] + 1
+            assert following.frame[lane].argmax() == expected
+            assert following.terminated[lane] == (expected == 4) == following.reward[lane]
         step = following
     assert starts == {0, 1, 2, 3}
 
 
 def test_the_chain_is_cut_after_fifty_actions() -> None:
-    world = Chain(1)
-    world.reset(0)
-    steps = [world.step(np.array([0])) for _ in range(51)]
+    env = Chain(1)
+    env.reset(0)
+    steps = [env.step(np.array([0])) for _ in range(51)]
     assert np.flatnonzero([step.truncated[0] for step in steps]).tolist() == [49]
     assert steps[50].first[0]
     assert not any(step.terminated[0] for step in steps)
@@ -130,9 +130,9 @@ def test_the_chain_is_cut_after_fifty_actions() -> None:
 
 @pytest.mark.parametrize(("toy", "shape"), [(PixelCatch, (84, 84, 3)), (Chain, (80, 80, 3))])
 def test_render(toy: type[PixelCatch] | type[Chain], shape: tuple[int, ...]) -> None:
-    world = toy(2)
-    world.reset(0)
-    picture = world.render()
+    env = toy(2)
+    env.reset(0)
+    picture = env.render()
     assert picture.shape == shape
     assert picture.dtype == np.uint8
     assert picture.max() == 255
@@ -140,10 +140,10 @@ def test_render(toy: type[PixelCatch] | type[Chain], shape: tuple[int, ...]) -> 
 
 @pytest.mark.parametrize("toy", [PixelCatch, Chain])
 def test_before_a_reset_and_after_close_there_is_nothing_to_step(toy: type[PixelCatch] | type[Chain]) -> None:
-    world = toy(1)
+    env = toy(1)
     with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
-        world.step(np.array([0]))
-    world.reset(0)
-    world.close()
+        env.step(np.array([0]))
+    env.reset(0)
+    env.close()
     with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
-        world.step(np.array([0]))
+        env.step(np.array([0]))

@@ -1,4 +1,4 @@
-"""Gymnasium worlds behind our interface, against Gymnasium itself."""
+"""Gymnasium envs behind our interface, against Gymnasium itself."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from envs.vector import VectorWorld
+from envs.vector import GymnasiumEnv
 
 
-@pytest.mark.parametrize(("env", "steps"), [("CartPole-v1", 120), ("Taxi-v3", 420), ("FrozenLake-v1", 60)])
-def test_each_env_is_the_gymnasium_world_of_its_seed(env: str, steps: int) -> None:
-    """Against one plain world per env, reset by hand where it ends (C2, C4)."""
-    world, plain = VectorWorld(env, 2), [gymnasium.make(env) for _ in range(2)]
+@pytest.mark.parametrize(("name", "steps"), [("CartPole-v1", 120), ("Taxi-v3", 420), ("FrozenLake-v1", 60)])
+def test_each_env_is_the_gymnasium_env_of_its_seed(name: str, steps: int) -> None:
+    """Against one plain env per env, reset by hand where it ends (C2, C4)."""
+    env, plain = GymnasiumEnv(name, 2), [gymnasium.make(name) for _ in range(2)]
     rng, over = np.random.default_rng(0), [False, False]
-    shown = world.reset(5)
+    shown = env.reset(5)
     for e in (0, 1):
         np.testing.assert_array_equal(shown.frame[e].ravel(), np.float32(plain[e].reset(seed=5 + e)[0]).ravel())
     ends = 0
     for _ in range(steps):
-        action = rng.integers(world.num_actions, size=2)
-        shown = world.step(action)
+        action = rng.integers(env.num_actions, size=2)
+        shown = env.step(action)
         for e in (0, 1):
             if over[e]:
                 expected: tuple[Any, ...] = (plain[e].reset()[0], 0.0, False, False)
@@ -37,21 +37,21 @@ def test_each_env_is_the_gymnasium_world_of_its_seed(env: str, steps: int) -> No
             over[e] = expected[2] or expected[3]
             ends += over[e]
     assert ends > 0
-    world.close()
+    env.close()
 
 
 def test_c5_a_time_limit_truncates() -> None:
     """Taxi ends after 200 actions by its time limit, which is no end of the task."""
-    world = VectorWorld("Taxi-v3", 1)
-    world.reset(0)
-    steps = [world.step(np.array([0])) for _ in range(200)]
+    env = GymnasiumEnv("Taxi-v3", 1)
+    env.reset(0)
+    steps = [env.step(np.array([0])) for _ in range(200)]
     assert [bool(step.truncated[0]) for step in steps] == [False] * 199 + [True]
     assert not any(step.terminated[0] for step in steps)
-    assert world.protocol["time_limit"] == 200
+    assert env.protocol["time_limit"] == 200
 
 
 def test_frames_of_vectors_and_of_states() -> None:
-    cartpole, taxi = VectorWorld("CartPole-v1", 3), VectorWorld("Taxi-v3", 3)
+    cartpole, taxi = GymnasiumEnv("CartPole-v1", 3), GymnasiumEnv("Taxi-v3", 3)
     assert (cartpole.frame_shape, cartpole.frame_dtype, cartpole.num_states) == ((4,), np.dtype(np.float32), None)
     assert (taxi.frame_shape, taxi.frame_dtype, taxi.num_states) == ((1,), np.dtype(np.int64), 500)
 
@@ -61,12 +61,12 @@ def test_frames_of_vectors_and_of_states() -> None:
     [
         ("Pendulum-v1", "finite set of actions"),
         ("Blackjack-v1", "shows a vector, a uint8 image"),
-        ("NoSuchWorld-v0", "Gymnasium cannot make"),
+        ("NoSuchEnv-v0", "Gymnasium cannot make"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_one_line(env: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as error:
-        VectorWorld(env, 1)
+        GymnasiumEnv(env, 1)
     assert "\n" not in str(error.value)
 
 
@@ -97,7 +97,7 @@ class Picture(Offset):
 
 @pytest.fixture
 def registered() -> Iterator[None]:
-    """The two worlds above, registered for one test."""
+    """The two envs above, registered for one test."""
     gymnasium.register("QuarterdeckOffset-v0", entry_point=lambda **_: Offset(), disable_env_checker=True)
     gymnasium.register("QuarterdeckPicture-v0", entry_point=lambda **_: Picture(), disable_env_checker=True)
     yield
@@ -107,39 +107,39 @@ def registered() -> Iterator[None]:
 
 @pytest.mark.usefixtures("registered")
 def test_states_and_actions_count_from_zero_and_an_end_is_not_cut_as_well() -> None:
-    world = VectorWorld("QuarterdeckOffset-v0", 2)
-    assert world.reset(0).frame.tolist() == [[0], [0]]
-    step = world.step(np.array([0, 1]))
+    env = GymnasiumEnv("QuarterdeckOffset-v0", 2)
+    assert env.reset(0).frame.tolist() == [[0], [0]]
+    step = env.step(np.array([0, 1]))
     assert step.frame.tolist() == [[1], [2]]
     assert step.terminated.all()
     assert not step.truncated.any()
-    assert world.protocol["time_limit"] == "none"
+    assert env.protocol["time_limit"] == "none"
 
 
 @pytest.mark.usefixtures("registered")
 def test_images_are_frames() -> None:
     """Bytes as they are, sides filled up to multiples of 4 with black; scaled and gray where that is asked for."""
-    frame = VectorWorld("QuarterdeckPicture-v0", 1).reset(0).frame
+    frame = GymnasiumEnv("QuarterdeckPicture-v0", 1).reset(0).frame
     assert (frame.shape, frame.dtype) == ((1, 8, 8, 3), np.uint8)
     assert (frame[0, :6] == 7).all()
     assert not frame[0, 6:].any()
-    world = VectorWorld("QuarterdeckPicture-v0", 2, image_size=24, grayscale=True)
-    frame = world.reset(0).frame
+    env = GymnasiumEnv("QuarterdeckPicture-v0", 2, image_size=24, grayscale=True)
+    frame = env.reset(0).frame
     assert frame.shape == (2, 24, 24)
     assert (frame == 7).all()
-    assert world.protocol["image_size"] == 24
+    assert env.protocol["image_size"] == 24
     with pytest.raises(ValueError, match="shows no images"):
-        VectorWorld("CartPole-v1", 1, image_size=24)
+        GymnasiumEnv("CartPole-v1", 1, image_size=24)
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_world_that_draws_nothing_says_so() -> None:
-    world = VectorWorld("QuarterdeckOffset-v0", 1)
-    world.reset(0)
+def test_a_env_that_draws_nothing_says_so() -> None:
+    env = GymnasiumEnv("QuarterdeckOffset-v0", 1)
+    env.reset(0)
     with pytest.raises(ValueError, match="QuarterdeckOffset-v0 draws no pictures"):
-        world.render()
+        env.render()
 
 
 def test_before_the_first_reset_there_is_nothing_to_step() -> None:
     with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
-        VectorWorld("CartPole-v1", 1).step(np.array([0]))
+        GymnasiumEnv("CartPole-v1", 1).step(np.array([0]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.data.images import Found, Images, split
+from gan.data.images import Images, RawImages, split
 
 # Sums of floats depend on how many threads share them: one thread everywhere makes runs comparable bit for bit.
 torch.set_num_threads(1)
@@ -14,7 +14,7 @@ torch.set_num_threads(1)
 CORNERS = ((0, 0), (0, 4), (4, 0), (4, 4))
 
 
-def corner_images(count: int, seed: int = 0) -> Found:
+def corner_images(count: int, seed: int = 0) -> RawImages:
     """8x8 pictures of a bright square in one of four corners, which is their class."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(CORNERS)
@@ -22,7 +22,7 @@ def corner_images(count: int, seed: int = 0) -> Found:
     for image, label in zip(images, labels, strict=True):
         row, column = CORNERS[label]
         image[0, row : row + 4, column : column + 4] = rng.integers(180, 256)
-    return Found(images.astype(np.uint8), labels.astype(np.int64))
+    return RawImages(images.astype(np.uint8), labels.astype(np.int64))
 
 
 @pytest.fixture(scope="session")

@@ -12,20 +12,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan.data.files import DataError, Found
-from gan.data.images import DataSettings, Images, Order, Part, digits, load, split, to_float, to_uint8
+from gan.data.files import DataError, RawImages
+from gan.data.images import DataSettings, EpochSampler, Images, Split, digits, load, split, to_float, to_uint8
 from tests.gan.conftest import corner_images
 
 
-def numbered(count: int, labels: bool = True, groups: int = 0) -> Found:
+def numbered(count: int, labels: bool = True, groups: int = 0) -> RawImages:
     """Images that carry their own number."""
     numbers = np.arange(count)
     images = np.zeros((count, 1, 8, 8), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 0, 1] = numbers % 256, numbers // 256
-    return Found(images, numbers % 4 if labels else None, numbers // (count // groups) if groups else None)
+    return RawImages(images, numbers % 4 if labels else None, numbers // (count // groups) if groups else None)
 
 
-def numbers(part: Part) -> list[int]:
+def numbers(part: Split) -> list[int]:
     return (part.images[:, 0, 0, 0].astype(int) + 256 * part.images[:, 0, 0, 1].astype(int)).tolist()
 
 
@@ -58,7 +58,7 @@ def test_frames_of_one_episode_stay_in_one_part(labels: bool) -> None:
 
 def test_a_test_set_of_the_datas_own_is_the_report() -> None:
     found = numbered(200)
-    data = split("own", Found(found.images, found.labels, None, Found(found.images[:50], found.labels[:50])))  # type: ignore[index]
+    data = split("own", RawImages(found.images, found.labels, None, RawImages(found.images[:50], found.labels[:50])))  # type: ignore[index]
     assert sorted(numbers(data.report)) == list(range(50))
     assert (len(data.train), len(data.select)) == (180, 20)
 
@@ -67,7 +67,7 @@ def test_a_test_set_of_the_datas_own_is_the_report() -> None:
 def test_labels_that_do_not_count_from_0_are_refused(labels: list[int]) -> None:
     found = numbered(120)
     with pytest.raises(DataError, match="number the classes from 0"):
-        split("odd", Found(found.images, np.resize(np.array(labels), 120)))
+        split("odd", RawImages(found.images, np.resize(np.array(labels), 120)))
 
 
 def test_too_few_images_are_refused() -> None:
@@ -79,7 +79,7 @@ def test_too_few_images_are_refused() -> None:
 
 @given(count=st.integers(1, 40), seed=st.integers(0, 99), amounts=st.lists(st.integers(1, 30), min_size=1, max_size=9))
 def test_an_order_takes_every_image_once_a_round_and_resumes(count: int, seed: int, amounts: list[int]) -> None:
-    order, twin = Order(count, seed), Order(count, seed + 1)
+    order, twin = EpochSampler(count, seed), EpochSampler(count, seed + 1)
     taken = [order.next(amount) for amount in amounts]
     together = np.concatenate(taken)
     assert [len(part) for part in taken] == amounts
@@ -91,11 +91,11 @@ def test_an_order_takes_every_image_once_a_round_and_resumes(count: int, seed: i
 
 def test_an_order_of_other_data_is_refused() -> None:
     with pytest.raises(ValueError, match="use the same data"):
-        Order(5, 0).load_state(Order(6, 0).state())
+        EpochSampler(5, 0).load_state(EpochSampler(6, 0).state())
 
 
 def test_stacks_lay_images_over_each_other() -> None:
-    part = Part(corner_images(20).images, np.arange(20) % 10)
+    part = Split(corner_images(20).images, np.arange(20) % 10)
     stacks = part.take(np.array([[1, 2, 3], [12, 0, 9]]))
     assert stacks.images.shape == (2, 3, 8, 8)
     assert stacks.labels is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan.data.images import Images, Order, split
+from gan.data.images import EpochSampler, Images, split
 from gan.evaluation import features
 from gan.evaluation.features import Extractor, extractor_for
 from gan.evaluation.metrics import frechet_distance
@@ -41,7 +41,9 @@ def test_the_classifier_is_right_and_kept(
     monkeypatch.setattr(features, "train_classifier", None)  # a second call trains nothing
     again = extractor_for(corners, cache)
     assert (again.hash, again.accuracy) == (extractor.hash, extractor.accuracy)
-    np.testing.assert_array_equal(again.look(corners.report.images)[0], extractor.look(corners.report.images)[0])
+    np.testing.assert_array_equal(
+        again.features(corners.report.images)[0], extractor.features(corners.report.images)[0]
+    )
 
 
 def test_the_classifier_follows_from_data_and_seed_alone(
@@ -118,12 +120,12 @@ def test_every_score_carries_its_floor_count_and_extractor(corners: Images, extr
 def test_a_floor_is_the_mean_over_draws_and_says_how_far_they_lie_apart(corners: Images, extractor: Extractor) -> None:
     """Of the training part against the held-out one, image by image looked at anew; equal for every judge."""
     judge, twin = (Judge(corners, extractor, ScoreSettings(samples=40), "report") for _ in range(2))
-    real = extractor.look(corners.report.images[:40])[0]
+    real = extractor.features(corners.report.images[:40])[0]
     draws = []
     for seed in range(FLOOR_DRAWS):
-        index = Order(len(corners.train), seed).next(40)
+        index = EpochSampler(len(corners.train), seed).next(40)
         assert len(set(index.tolist())) == 40
-        draws.append(frechet_distance(extractor.look(corners.train.take(index).images)[0], real))
+        draws.append(frechet_distance(extractor.features(corners.train.take(index).images)[0], real))
     assert FLOOR_DRAWS == 30
     assert judge.floors["fd_floor"] == pytest.approx(np.mean(draws), rel=1e-4)
     assert judge.floors["fd_floor_std"] == pytest.approx(np.std(draws, ddof=1), rel=1e-3)

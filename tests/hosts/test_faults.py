@@ -79,7 +79,7 @@ def test_every_kind_of_actor_lives_on_the_hosts_of_its_role(cluster: Cluster) ->
         assert not host.processes("ray::ShardActor")
 
 
-@pytest.mark.parametrize("title", ["ray::Runner", "ray::ShardActor", "ray::Evaluator", "ray::WeightBoard"])
+@pytest.mark.parametrize("title", ["ray::Runner", "ray::ShardActor", "ray::Evaluator", "ray::WeightStore"])
 def test_a_killed_actor_comes_back_and_training_goes_on(cluster: Cluster, title: str) -> None:
     before = cluster.training.goes_on()
     seconds = kill(cluster.hosts(), title)

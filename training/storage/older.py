@@ -1,4 +1,4 @@
-"""What older versions wrote into run.json, in today's words."""
+"""What older versions wrote into run.json and checkpoints, in today's words."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ MADE = {
 }
 
 
+def settings_in_todays_words(settings: dict[str, Any]) -> dict[str, Any]:
+    """A tree of settings whose section `env` was called `world`."""
+    if "world" not in settings:
+        return settings
+    others = {name: value for name, value in settings.items() if name != "world"}
+    rules = {{"env": "id"}.get(name, name): value for name, value in settings["world"].items()}
+    return {"env": rules, **others}
+
+
 def in_todays_words(record: dict[str, Any]) -> dict[str, Any]:
-    """A record with the command that made it (`made_by`) and what it trains (`workload`)."""
+    """A record with the command that made it (`made_by`), what it trains (`workload`), and today's sections."""
+    record = {**record, "settings": settings_in_todays_words(record["settings"])}
     if "made_by" in record:
         return record
     kind = "dqn" if "network" in record["settings"] else "table"

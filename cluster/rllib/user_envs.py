@@ -9,7 +9,7 @@ import gymnasium
 from ray.rllib.env.env_context import EnvContext
 from ray.tune.registry import ENV_CREATOR, _global_registry
 
-from envs import make_world
+from envs import make_env
 from envs.atari import game_name
 from envs.registry import TOYS, require_frames
 
@@ -33,7 +33,7 @@ def announce(config: Any, worker_index: int = 0) -> None:
     """Have Gymnasium know, in this process, the environment of a `QuarterdeckConfig` by the settings' name for it.
 
     Raises:
-        ValueError: the name is taken by a world of ours, or `env_config` has nobody to read it.
+        ValueError: the name is taken by an env of ours, or `env_config` has nobody to read it.
     """
     name, spec = name_of(config.env), config.env_spec
     creator: Any = config.env if isinstance(config.env, type) else None
@@ -41,25 +41,25 @@ def announce(config: Any, worker_index: int = 0) -> None:
         creator = _global_registry.get(ENV_CREATOR, name)
     if creator is None:
         if config.env_config:
-            raise ValueError(f"env_config is for classes and tune.register_env: {name} takes none, see world.*")
+            raise ValueError(f"env_config is for classes and tune.register_env: {name} takes none, see env.*")
         if spec is not None and spec.id == name:
             gymnasium.registry.setdefault(name, spec)
         return
     if name in TOYS or game_name(name) is not None:
-        raise ValueError(f"{name} is a world of Quarterdeck's own: register yours under another name")
+        raise ValueError(f"{name} is an environment of Quarterdeck's own: register yours under another name")
     gymnasium.registry.pop(name, None)  # who registered last is right, as for RLlib
     context = dict(config.env_config)
     gymnasium.register(name, entry_point=lambda **_: creator(EnvContext(context, worker_index)))
 
 
 def check(config: Any) -> None:
-    """Build the smallest world of a config here, so that every mistake shows before any process starts.
+    """Build the smallest env of a config here, so that every mistake shows before any process starts.
 
     Raises:
-        ValueError: there is no such world, or it cannot be learned.
+        ValueError: there is no such env, or it cannot be learned.
     """
     announce(config)
-    settings = config.to_settings().world
-    world = make_world(settings, 1)
-    world.close()
-    require_frames(settings.env, world)
+    settings = config.to_settings().env
+    env = make_env(settings, 1)
+    env.close()
+    require_frames(settings.env, env)

@@ -1,4 +1,4 @@
-"""Runners whose world breaks or sleeps; a module of its own, so that their processes can import it."""
+"""Runners whose env breaks or sleeps; a module of its own, so that their processes can import it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from envs.base import TimeStep
 
 
 class BridgeOut(RuntimeError):
-    """What a broken world raises."""
+    """What a broken env raises."""
 
 
 class Wrapped:
-    """A world that does something else with a step."""
+    """An env that does something else with a step."""
 
-    def __init__(self, world: Any) -> None:
-        self.world, self.steps = world, 0
+    def __init__(self, env: Any) -> None:
+        self.env, self.steps = env, 0
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.world, name)
+        return getattr(self.env, name)
 
 
 class Breaking(Wrapped):
@@ -32,7 +32,7 @@ class Breaking(Wrapped):
         self.steps += 1
         if self.steps > self.lasts:
             raise BridgeOut(f"the bridge is out after {self.lasts} steps")
-        step: TimeStep = self.world.step(action)
+        step: TimeStep = self.env.step(action)
         return step
 
 
@@ -51,30 +51,30 @@ class Sleeping(Wrapped):
 
 
 class BreakingRunner(Runner):
-    """Its world raises at the first step."""
+    """Its env raises at the first step."""
 
     wrapper: type[Wrapped] = Breaking
 
     def make_env(self) -> None:
         super().make_env()
         if self.plays:
-            self.world = self.wrapper(self.world)
+            self.env = self.wrapper(self.env)
 
 
 class BreakingLaterRunner(BreakingRunner):
-    """Its world raises in the second chunk of each of its lives."""
+    """Its env raises in the second chunk of each of its lives."""
 
     wrapper = BreakingLater
 
 
 class SleepingRunner(BreakingRunner):
-    """Its world sleeps in every step."""
+    """Its env sleeps in every step."""
 
     wrapper = Sleeping
 
 
 class UnbornRunner(Runner):
-    """Has no world to begin with, unless it lives in the driver."""
+    """Has no env to begin with, unless it lives in the driver."""
 
     def make_env(self) -> None:
         if self.worker_index:

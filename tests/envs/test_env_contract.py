@@ -1,4 +1,4 @@
-"""What every world promises, held against all of them."""
+"""What every env promises, held against all of them."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from envs import TimeStep, World, WorldSettings, make_world
-from tests.coded_world import CodedWorld
+from envs import BatchedEnv, EnvSettings, TimeStep, make_env
+from tests.coded_env import CodedEnv
 
 NUM_ENVS = 2
 STEPS = 60
-WORLDS: dict[str, Callable[[], World]] = {
-    "coded": lambda: CodedWorld(NUM_ENVS),
-    "catch": lambda: make_world(WorldSettings(env="toy/catch"), NUM_ENVS),
-    "chain": lambda: make_world(WorldSettings(env="toy/chain"), NUM_ENVS),
-    "cartpole": lambda: make_world(WorldSettings(env="CartPole-v1"), NUM_ENVS),
-    "frozenlake": lambda: make_world(WorldSettings(env="FrozenLake-v1"), NUM_ENVS),
+WORLDS: dict[str, Callable[[], BatchedEnv]] = {
+    "coded": lambda: CodedEnv(NUM_ENVS),
+    "catch": lambda: make_env(EnvSettings(id="toy/catch"), NUM_ENVS),
+    "chain": lambda: make_env(EnvSettings(id="toy/chain"), NUM_ENVS),
+    "cartpole": lambda: make_env(EnvSettings(id="CartPole-v1"), NUM_ENVS),
+    "frozenlake": lambda: make_env(EnvSettings(id="FrozenLake-v1"), NUM_ENVS),
     # So short a cap gives several episodes, each ended by truncation.
-    "pong": lambda: make_world(WorldSettings(env="pong", frame_cap=100, sticky=0.25), NUM_ENVS),
+    "pong": lambda: make_env(EnvSettings(id="pong", frame_cap=100, sticky=0.25), NUM_ENVS),
 }
 
 
 @pytest.fixture(params=WORLDS)
-def new_world(request: pytest.FixtureRequest) -> Callable[[], World]:
-    """How to make one of the worlds."""
+def new_env(request: pytest.FixtureRequest) -> Callable[[], BatchedEnv]:
+    """How to make one of the envs."""
     return WORLDS[request.param]
 
 
 @pytest.fixture
-def world(new_world: Callable[[], World]) -> Iterator[World]:
-    """One of the worlds, just made."""
-    world = new_world()
-    yield world
-    world.close()
+def env(new_env: Callable[[], BatchedEnv]) -> Iterator[BatchedEnv]:
+    """One of the envs, just made."""
+    env = new_env()
+    yield env
+    env.close()
 
 
-def play(world: World, steps: int = STEPS, seed: int = 0) -> list[TimeStep]:
+def play(env: BatchedEnv, steps: int = STEPS, seed: int = 0) -> list[TimeStep]:
     """`steps` random steps after a reset."""
     rng = np.random.default_rng(0)
-    actions = rng.integers(world.num_actions, size=(steps, world.num_envs))
-    return [world.reset(seed), *(world.step(action) for action in actions)]
+    actions = rng.integers(env.num_actions, size=(steps, env.num_envs))
+    return [env.reset(seed), *(env.step(action) for action in actions)]
 
 
 def stacked(steps: list[TimeStep]) -> TimeStep:
@@ -52,17 +52,17 @@ def stacked(steps: list[TimeStep]) -> TimeStep:
     return TimeStep._make(np.stack(field) for field in zip(*steps, strict=True))
 
 
-def test_shapes_and_dtypes(world: World) -> None:
-    for step in play(world):
-        assert step.frame.shape == (NUM_ENVS, *world.frame_shape)
-        assert step.frame.dtype == world.frame_dtype
+def test_shapes_and_dtypes(env: BatchedEnv) -> None:
+    for step in play(env):
+        assert step.frame.shape == (NUM_ENVS, *env.frame_shape)
+        assert step.frame.dtype == env.frame_dtype
         assert [field.shape for field in step[1:]] == [(NUM_ENVS,)] * 6
         assert [field.dtype.name for field in step[1:]] == ["float32"] + ["bool"] * 4 + ["int64"]
 
 
-def test_c2_each_end_is_followed_by_one_reset_step_without_reward_or_frames(world: World) -> None:
+def test_c2_each_end_is_followed_by_one_reset_step_without_reward_or_frames(env: BatchedEnv) -> None:
     """C2: reset steps can be told apart, and count for nothing."""
-    steps = stacked(play(world))
+    steps = stacked(play(env))
     over = steps.terminated | steps.truncated
     assert over[:-1].any(), "no episode ended: the test shows nothing"
     np.testing.assert_array_equal(steps.first[1:], over[:-1])
@@ -73,14 +73,14 @@ def test_c2_each_end_is_followed_by_one_reset_step_without_reward_or_frames(worl
     assert not (steps.first & (over | steps.life_lost)).any()
 
 
-def test_terminated_and_truncated_exclude_each_other(world: World) -> None:
-    steps = stacked(play(world))
+def test_terminated_and_truncated_exclude_each_other(env: BatchedEnv) -> None:
+    steps = stacked(play(env))
     assert not (steps.terminated & steps.truncated).any()
     assert not (steps.life_lost & (steps.terminated | steps.truncated)).any()
 
 
-def test_c2_the_action_of_a_reset_step_is_not_used(new_world: Callable[[], World]) -> None:
-    one, other = new_world(), new_world()
+def test_c2_the_action_of_a_reset_step_is_not_used(new_env: Callable[[], BatchedEnv]) -> None:
+    one, other = new_env(), new_env()
     step, twin = one.reset(0), other.reset(0)
     rng, used = np.random.default_rng(1), 0
     for _ in range(STEPS):
@@ -101,7 +101,7 @@ def assert_same(steps: list[TimeStep], others: list[TimeStep]) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(WORLDS) - {"coded"}))  # which counts its episodes on
-def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_world(name: str) -> None:
+def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_env(name: str) -> None:
     one, other = WORLDS[name](), WORLDS[name]()
     expected = play(one, seed=0)
     play(other, seed=9)
@@ -110,17 +110,17 @@ def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_world(name: str)
     other.close()
 
 
-def test_steps_may_be_kept(world: World) -> None:
+def test_steps_may_be_kept(env: BatchedEnv) -> None:
     """No array is a buffer that a later step writes to."""
-    step = world.reset(0)
+    step = env.reset(0)
     kept = TimeStep._make(field.copy() for field in step)
     for _ in range(STEPS):
-        world.step(np.full(NUM_ENVS, world.num_actions - 1))
+        env.step(np.full(NUM_ENVS, env.num_actions - 1))
     assert_same([step], [kept])
 
 
-def test_an_unseeded_reset_is_impossible(world: World) -> None:
-    reset: Any = world.reset
+def test_an_unseeded_reset_is_impossible(env: BatchedEnv) -> None:
+    reset: Any = env.reset
     with pytest.raises(TypeError):
         reset()
     for seed in (None, -1, 2**31 - 1, 2**40, 0.5, True):
@@ -128,14 +128,14 @@ def test_an_unseeded_reset_is_impossible(world: World) -> None:
             reset(seed)
 
 
-def test_a_bad_action_is_refused_and_moves_nothing(new_world: Callable[[], World]) -> None:
+def test_a_bad_action_is_refused_and_moves_nothing(new_env: Callable[[], BatchedEnv]) -> None:
     """Out of range, an action would hang the Atari emulators for good."""
-    world, twin = new_world(), new_world()
-    world.reset(3)
+    env, twin = new_env(), new_env()
+    env.reset(3)
     twin.reset(3)
     bad: list[Any] = [
         np.array([0, -1]),
-        np.array([world.num_actions, 0]),
+        np.array([env.num_actions, 0]),
         np.int64(0),
         np.zeros(NUM_ENVS + 1, np.int64),
         np.zeros((NUM_ENVS, 1), np.int64),
@@ -144,14 +144,14 @@ def test_a_bad_action_is_refused_and_moves_nothing(new_world: Callable[[], World
     ]
     for action in bad:
         with pytest.raises(ValueError, match=r"^action .*: give "):
-            world.step(action)
-    fine: NDArray[np.int32] = np.full(NUM_ENVS, world.num_actions - 1, np.int32)
-    assert_same([world.step(fine)], [twin.step(fine)])
-    world.close()
+            env.step(action)
+    fine: NDArray[np.int32] = np.full(NUM_ENVS, env.num_actions - 1, np.int32)
+    assert_same([env.step(fine)], [twin.step(fine)])
+    env.close()
     twin.close()
 
 
-def test_c25_the_protocol_is_json_and_names_the_world(world: World) -> None:
-    protocol = dict(world.protocol)
+def test_c25_the_protocol_is_json_and_names_the_env(env: BatchedEnv) -> None:
+    protocol = dict(env.protocol)
     assert json.loads(json.dumps(protocol)) == protocol
-    assert protocol["world"]
+    assert protocol["suite"]

@@ -11,17 +11,19 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from agents.replay.keys import LANE_BITS
-from agents.replay.no_replay import Newest
+from agents.replay.no_replay import NoReplay
 from agents.replay.transitions import Chunk, ReplayEmpty, ReplaySettings
 
 
-def shard(lanes: int) -> Newest:
+def shard(lanes: int) -> NoReplay:
     """Frames of one block that hold (lane, row) as two numbers."""
     settings = ReplaySettings(capacity=1_000, learning_starts=0)
-    return Newest(settings, lanes=lanes, frame_shape=(2,), frame_dtype=np.dtype(np.float32), stack=1, gamma=0.9, seed=0)
+    return NoReplay(
+        settings, lanes=lanes, frame_shape=(2,), frame_dtype=np.dtype(np.float32), stack=1, gamma=0.9, seed=0
+    )
 
 
-def play(replay: Newest, first: np.ndarray[Any, Any]) -> None:
+def play(replay: NoReplay, first: np.ndarray[Any, Any]) -> None:
     """Add rows [T, E] of which some begin an episode; the reward of row t of lane e is 1000 e + t."""
     time, lanes = first.shape
     row, lane = np.mgrid[:time, :lanes]

@@ -1,4 +1,4 @@
-"""A world whose pixels say which env, episode and step they show, for tests of all that carries them."""
+"""An env whose pixels say which env, episode and step they show, for tests of all that carries them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def reward_of(env: int, episode: int, t: int) -> float:
     return float((3 * env + 5 * episode + 2 * t) % 11 - 5)
 
 
-class CodedWorld:
+class CodedEnv:
     """E envs of known episodes; actions change nothing.
 
     Episode i of env e has `lengths[(e + i) % len(lengths)]` actions and ends as `endings[(e + i) %
@@ -61,7 +61,7 @@ class CodedWorld:
         self.num_actions = NUM_ACTIONS
         self.frame_shape: tuple[int, ...] = (84, 84)
         self.frame_dtype: np.dtype[Any] = np.dtype(np.uint8)
-        self.protocol: Mapping[str, str | int | float | bool] = {"world": "coded"}
+        self.protocol: Mapping[str, str | int | float | bool] = {"suite": "coded"}
         self.actions: list[NDArray[np.int64]] = []
         """Every action [E] so far, used or not, in order."""
         self._lengths, self._endings, self._life_lost_at = tuple(lengths), tuple(endings), tuple(life_lost_at)

@@ -1,4 +1,4 @@
-"""From a Gymnasium world through a rollout into replay: many actions, and what is no number."""
+"""From a Gymnasium env through a rollout into replay: many actions, and what is no number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agents.acting.rollout import Rollout
 from agents.dqn.serial import SerialLoop
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import ReplaySettings
-from envs import WorldSettings, make_world
+from envs import EnvSettings, make_env
 from envs.base import MAX_ACTIONS
 from tests.small_run import small_settings
 
@@ -48,7 +48,7 @@ class Odd(gymnasium.Env[Any, Any]):
 
 @pytest.fixture
 def odd() -> Iterator[dict[str, Any]]:
-    """Options of the world that is registered for one test."""
+    """Options of the env that is registered for one test."""
     options: dict[str, Any] = {}
     gymnasium.register(NAME, entry_point=lambda **_: Odd(**options), disable_env_checker=True)
     yield options
@@ -66,19 +66,19 @@ class Last(Actor):
 
 
 def rollout_of(best: int = 299, greedy: bool = True) -> Rollout:
-    """Two lanes of the odd world."""
+    """Two lanes of the odd env."""
     exploration = ExplorationSettings(start=0.0, final=0.0) if greedy else ExplorationSettings(start=1.0, final=1.0)
-    return Rollout(make_world(WorldSettings(env=NAME), 2), Last(best), exploration, stack=1, seed=0)
+    return Rollout(make_env(EnvSettings(id=NAME), 2), Last(best), exploration, stack=1, seed=0)
 
 
 def shard_of(rollout: Rollout) -> ReplayShard:
     """Room for its rows."""
-    settings, world = ReplaySettings(capacity=1000, learning_starts=0), rollout.world
+    settings, env = ReplaySettings(capacity=1000, learning_starts=0), rollout.env
     return ReplayShard(
         settings,
         lanes=2,
-        frame_shape=world.frame_shape,
-        frame_dtype=np.dtype(world.frame_dtype),
+        frame_shape=env.frame_shape,
+        frame_dtype=np.dtype(env.frame_dtype),
         stack=1,
         gamma=0.9,
         seed=0,
@@ -88,7 +88,7 @@ def shard_of(rollout: Rollout) -> ReplayShard:
 @pytest.mark.usefixtures("odd")
 @pytest.mark.parametrize(("best", "greedy"), [(299, True), (256, True), (0, False)])
 def test_c2_of_300_actions_replay_holds_those_that_were_used(best: int, greedy: bool) -> None:
-    """C2: the reward says which action the world was given."""
+    """C2: the reward says which action the env was given."""
     rollout = rollout_of(best, greedy)
     shard = shard_of(rollout)
     for _ in range(8):
@@ -100,16 +100,18 @@ def test_c2_of_300_actions_replay_holds_those_that_were_used(best: int, greedy: 
 
 def test_more_actions_than_replay_tells_apart_are_refused(odd: dict[str, Any]) -> None:
     odd["actions"] = MAX_ACTIONS
-    assert make_world(WorldSettings(env=NAME), 1).num_actions == MAX_ACTIONS
+    assert make_env(EnvSettings(id=NAME), 1).num_actions == MAX_ACTIONS
     odd["actions"] = MAX_ACTIONS + 1
-    with pytest.raises(ValueError, match=rf"{NAME} has 65537 actions: choose a world with at most 65536") as caught:
-        make_world(WorldSettings(env=NAME), 1)
+    with pytest.raises(
+        ValueError, match=rf"{NAME} has 65537 actions: choose an environment with at most 65536"
+    ) as caught:
+        make_env(EnvSettings(id=NAME), 1)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("odd")
 def test_a_state_with_actions_of_one_byte_is_taken_over() -> None:
-    """Checkpoints from before worlds could have more than 256 of them."""
+    """Checkpoints from before envs could have more than 256 of them."""
     rollout = rollout_of(200)
     shard, twin = shard_of(rollout), shard_of(rollout)
     shard.add(rollout.collect(30, 0)[0])
@@ -123,12 +125,14 @@ def test_a_state_with_actions_of_one_byte_is_taken_over() -> None:
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 @pytest.mark.parametrize("field", ["reward", "observation"])
-def test_a_world_that_gives_no_number_is_named(odd: dict[str, Any], field: str, broken: float) -> None:
-    """The world and the field; a chunk before it was whole."""
+def test_a_env_that_gives_no_number_is_named(odd: dict[str, Any], field: str, broken: float) -> None:
+    """The env and the field; a chunk before it was whole."""
     odd |= {"field": field, "since": 35, "broken": broken}
     rollout = rollout_of()
     rollout.collect(30, 0)
-    with pytest.raises(FloatingPointError, match=rf"^{NAME} gave the {field} {broken} in env 0: repair the world$"):
+    with pytest.raises(
+        FloatingPointError, match=rf"^{NAME} gave the {field} {broken} in env 0: repair the environment$"
+    ):
         rollout.collect(30, 0)
 
 
@@ -139,11 +143,11 @@ def play_to_the_end(run: SerialLoop) -> None:
 
 
 @pytest.mark.parametrize("field", ["reward", "observation"])
-def test_a_run_ends_with_the_name_of_the_world_that_gives_no_number(odd: dict[str, Any], field: str) -> None:
+def test_a_run_ends_with_the_name_of_the_env_that_gives_no_number(odd: dict[str, Any], field: str) -> None:
     """Neither the learning rate nor a precision that is not in use is blamed."""
     odd |= {"actions": 2, "field": field, "since": 40}
     run = SerialLoop(small_settings(NAME, replay={"prioritized": True}))
-    with pytest.raises(FloatingPointError, match=rf"{NAME} gave the {field} nan in env 0: repair the world"):
+    with pytest.raises(FloatingPointError, match=rf"{NAME} gave the {field} nan in env 0: repair the environment"):
         play_to_the_end(run)
     assert run.replay.written[0] > 0
     assert np.isfinite(run.replay.mass)
