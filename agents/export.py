@@ -82,6 +82,12 @@ def make_policy(
     return Policy(made.eval().requires_grad_(False), card)
 
 
+def of_card(card: dict[str, Any], weights: dict[str, Any] | None) -> Policy:
+    """The policy that a card describes; see `make_policy`."""
+    shape, actions = tuple(card["frame_shape"]), int(card["num_actions"])
+    return make_policy(NetworkSettings(**card["network"]), shape, actions, weights, card)
+
+
 def save_policy(policy: Policy, folder: Path) -> None:
     """Write weights and card into `folder`, each whole or not at all."""
     weights = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
@@ -99,8 +105,7 @@ def load_policy(folder: str | Path) -> Policy:
         card = json.loads((folder / CARD).read_text())
         if card["format"] != FORMAT:
             raise ValueError(f"format {card['format']}, this version reads {FORMAT}")
-        network = NetworkSettings(**card["network"])
-        return make_policy(network, tuple(card["frame_shape"]), card["num_actions"], load_file(folder / WEIGHTS), card)
+        return of_card(card, load_file(folder / WEIGHTS))
     except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ValueError(f"no readable policy in {folder} ({error}): name a folder that an export made") from None
 

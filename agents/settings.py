@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
 
 from agents.replay.keys import MAX_LANES, MAX_SHARDS
+from envs.base import EnvSettings
 from training.settings import check_kinds
+
+
+class AgentSettings(Protocol):
+    """What the settings of every deep agent have."""
+
+    parts: ClassVar[str]  # module of what it is made of (`agents.parts`)
+
+    @property
+    def env(self) -> EnvSettings: ...
+
+    @property
+    def evaluation(self) -> EvaluationSettings: ...
+
+    @property
+    def seed(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)

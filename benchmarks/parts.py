@@ -36,7 +36,7 @@ def bytes_per_step(game: str) -> float:
         frames = []
         for _ in range(TIME):
             frames.append(to_blocks(step.frame).copy())
-            step = env.step(rng.integers(env.num_actions, size=ENVS))
+            step = env.step(rng.integers(env.spec.num_actions, size=ENVS))
         row = flags.astype(np.float32)
         sent += pack(Chunk(np.stack(frames), flags.astype(np.uint8), row, flags, flags, 0, 0, 0), far=True)[1].size
     env.close()

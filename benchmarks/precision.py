@@ -19,11 +19,12 @@ from typing import get_args
 import numpy as np
 import torch
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
 from agents.dqn.presets import pong
 from agents.replay.frames import blocks_shape
 from agents.replay.transitions import Batch
+from benchmarks.speed import PONG
 from gan.data.images import load
 from gan.standard.presets import digits
 from gan.standard.trainer import Trainer
@@ -38,7 +39,7 @@ ACTING = 32  # observations at a time, as a runner of the preset has them
 def update_of(precision: Precision) -> tuple[Callable[[], object], int]:
     """One update of the `pong` preset's learner, target pass included, and how many samples it trains on."""
     s = pong()
-    learner = Learner(dataclasses.replace(s.learner, precision=precision, device="cpu"), s.network, (84, 84), 6, seed=0)
+    learner = Learner(dataclasses.replace(s.learner, precision=precision, device="cpu"), s.network, PONG, seed=0)
     batch, (blocks, depth) = s.learner.batch_size, blocks_shape((84, 84))
     obs = torch.randint(256, (2, batch, blocks, s.network.stack, depth), dtype=torch.uint8)
     ones, zeros = torch.ones(batch), np.zeros(batch, np.int32)
@@ -52,10 +53,10 @@ def update_of(precision: Precision) -> tuple[Callable[[], object], int]:
 def acting_of(precision: Precision) -> tuple[Callable[[], object], int]:
     """One pass of the acting network, and over how many observations."""
     s, (blocks, depth) = pong(), blocks_shape((84, 84))
-    learner = Learner(dataclasses.replace(s.learner, device="cpu"), s.network, (84, 84), 6, seed=0)
-    actor = Actor(learner.online, precision=precision)
+    learner = Learner(dataclasses.replace(s.learner, device="cpu"), s.network, PONG, seed=0)
+    policy = QPolicy(learner.online, precision=precision)
     obs = np.random.default_rng(0).integers(256, size=(ACTING, blocks, s.network.stack, depth), dtype=np.uint8)
-    return lambda: actor.values(obs), ACTING
+    return lambda: policy.values(obs), ACTING
 
 
 def gan_of(precision: Precision) -> tuple[Callable[[], object], int]:

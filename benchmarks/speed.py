@@ -28,8 +28,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
 from agents.dqn.presets import pong
 from agents.dqn.settings import Settings
@@ -37,12 +38,13 @@ from agents.replay.frames import blocks_shape
 from agents.replay.transitions import Batch
 from agents.settings import FleetSettings
 from cluster.fleet.loop import FleetLoop
-from envs import make_env
+from envs import EnvSpec, make_env
 from training.process import keep_freed_memory
 from training.storage.provenance import hardware
 
 BATCH = 256
 RATIOS = (2, 4, 8)
+PONG = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(6))
 
 
 def settings_for(ratio: float) -> Settings:
@@ -67,7 +69,7 @@ def env_rate(seconds: float) -> float:
     """Agent steps per second of the emulator alone, random actions."""
     env = make_env(settings_for(4).env, 32)
     env.reset(0)
-    action = np.random.default_rng(0).integers(env.num_actions, size=(1024, 32))
+    action = np.random.default_rng(0).integers(env.spec.num_actions, size=(1024, 32))
     rate = _repeat(lambda turn: env.step(action[turn % 1024]), seconds) * 32
     env.close()
     return rate
@@ -76,9 +78,9 @@ def env_rate(seconds: float) -> float:
 def infer_rate(seconds: float) -> float:
     """Observations per second through the acting network, 64 at a time."""
     learner = _learner()
-    actor = Actor(learner.online, precision="auto")
+    policy = QPolicy(learner.online, precision="auto")
     obs = np.random.default_rng(0).integers(256, size=(64, *_obs_shape()), dtype=np.uint8)
-    return _repeat(lambda _: actor.values(obs), seconds) * 64
+    return _repeat(lambda _: policy.values(obs), seconds) * 64
 
 
 def train_rate(seconds: float) -> float:
@@ -94,14 +96,14 @@ def train_rate(seconds: float) -> float:
         obs[0], torch.zeros(BATCH, dtype=torch.int64), ones[:, None], ones, obs[1], ones, key, key.astype(np.int32)
     )
     whole = _repeat(lambda _: learner.update(batch), seconds) * BATCH
-    actor = Actor(learner.online, precision="auto")
-    target = _repeat(lambda _: actor.values(obs[1].numpy()), seconds / 4) * BATCH
+    policy = QPolicy(learner.online, precision="auto")
+    target = _repeat(lambda _: policy.values(obs[1].numpy()), seconds / 4) * BATCH
     return 1 / (1 / whole - 1 / target)
 
 
 def _learner() -> Learner:
     s = settings_for(4)
-    return Learner(s.learner, s.network, (84, 84), 6, seed=0)
+    return Learner(s.learner, s.network, PONG, seed=0)
 
 
 def _obs_shape() -> tuple[int, int, int]:

@@ -10,10 +10,11 @@ import ale_py
 import gymnasium
 import numpy as np
 from ale_py.vector_env import AtariVectorEnv
+from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from envs.base import MAX_FRAME_CAP, EnvSettings, TimeStep, checked_action, checked_seed
+from envs.base import MAX_FRAME_CAP, EnvSettings, EnvSpec, TimeStep, checked_action, checked_seed
 
 _SIDE = 84  # pixels, both ways
 _RENDER_SCALE = 4
@@ -56,13 +57,11 @@ class AtariEnv:
         if num_envs < 1 or num_threads < 1:
             raise ValueError(f"{num_envs} envs on {num_threads} threads: give at least one of each")
         self.num_envs = num_envs
-        self.frame_shape: tuple[int, ...] = (_SIDE, _SIDE)
-        self.frame_dtype: np.dtype[Any] = np.dtype(np.uint8)
         self._settings = settings
         self._game = game
         self._ale = emulators(game, settings, num_envs, num_threads)
-        self.num_actions = len(self._ale.ale.get_action_set())
-        self.protocol: Mapping[str, str | int | float | bool] = _protocol(game, settings, self.num_actions)
+        self.spec = EnvSpec((_SIDE, _SIDE), np.dtype(np.uint8), Discrete(len(self._ale.ale.get_action_set())))
+        self.protocol: Mapping[str, str | int | float | bool] = _protocol(game, settings, self.spec.num_actions)
         self._last: TimeStep | None = None
         self._lives = np.zeros(num_envs, np.int32)
         self._clock = np.zeros(num_envs, np.int64)  # the emulator's own frame count of the running game
@@ -78,7 +77,7 @@ class AtariEnv:
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
         """Act in every env; see `BatchedEnv.step`. `action` is [E], in the order of the game's action set."""
         # An action out of range would make ale-py wait forever for a worker that has died.
-        action = checked_action(action, self.num_envs, self.num_actions)
+        action = checked_action(action, self.num_envs, self.spec.num_actions)
         if self._last is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
         first = self._last.terminated | self._last.truncated

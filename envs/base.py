@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 import tyro
+from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
 from training.settings import check_kinds
@@ -35,6 +36,19 @@ class TimeStep(NamedTuple):
     frames: NDArray[np.int64]  # [E] emulator frames the last action consumed; 0 where first
 
 
+class EnvSpec(NamedTuple):
+    """What an env shows and takes, for whoever builds a network, a replay or a policy for it."""
+
+    frame_shape: tuple[int, ...]  # [H, W] or [H, W, C] pixels, [D] numbers, [1] the number of a state
+    frame_dtype: np.dtype[Any]  # uint8 of pixels, float32 of vectors, int64 of numbered states
+    actions: Discrete[np.int64]  # from 0 on
+
+    @property
+    def num_actions(self) -> int:
+        """A."""
+        return int(self.actions.n)
+
+
 class BatchedEnv(Protocol):
     """E copies of one game that step together and reset themselves.
 
@@ -43,9 +57,7 @@ class BatchedEnv(Protocol):
     """
 
     num_envs: int
-    num_actions: int
-    frame_shape: tuple[int, ...]
-    frame_dtype: np.dtype[Any]
+    spec: EnvSpec
     protocol: Mapping[str, str | int | float | bool]
     """Everything that decides what a score means, as JSON values, for the run record."""
 

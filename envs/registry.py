@@ -59,7 +59,7 @@ def require_frames(name: str, env: BatchedEnv) -> None:
     Raises:
         ValueError: it shows numbered states.
     """
-    if env.frame_dtype.kind == "i":
+    if env.spec.frame_dtype.kind == "i":
         raise ValueError(f"{name} only numbers its states: learn it by table, train taxi --env NAME")
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
-from envs.base import TimeStep, checked_action, checked_seed
+from envs.base import EnvSpec, TimeStep, checked_action, checked_seed
 
 _SIDE = 84
 _CELLS = 12  # the field of the ball is 12 by 12 cells
@@ -25,9 +26,7 @@ class Toy(ABC):
         self, name: str, num_envs: int, num_actions: int, frame_shape: tuple[int, ...], frame_dtype: Any
     ) -> None:
         self.num_envs = num_envs
-        self.num_actions = num_actions
-        self.frame_shape = frame_shape
-        self.frame_dtype: np.dtype[Any] = np.dtype(frame_dtype)
+        self.spec = EnvSpec(frame_shape, np.dtype(frame_dtype), Discrete(num_actions))
         self.protocol: Mapping[str, str | int | float | bool] = {
             "suite": "toy",
             "env": name,
@@ -45,7 +44,7 @@ class Toy(ABC):
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
         """Act in every env; see `BatchedEnv.step`."""
-        action = checked_action(action, self.num_envs, self.num_actions)
+        action = checked_action(action, self.num_envs, self.spec.num_actions)
         if not self._rngs:
             raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
         first = self._over

@@ -11,7 +11,7 @@ from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from envs.base import MAX_ACTIONS, TimeStep, checked_action, checked_seed
+from envs.base import MAX_ACTIONS, EnvSpec, TimeStep, checked_action, checked_seed
 from envs.images import ImageFrames, is_image
 
 
@@ -42,18 +42,18 @@ class GymnasiumEnv:
         if not isinstance(actions, Discrete):
             raise ValueError(f"{env} takes {actions}: choose an environment with a finite set of actions (Discrete)")
         self.num_envs = num_envs
-        self.num_actions = int(actions.n)
-        if self.num_actions > MAX_ACTIONS:
-            raise ValueError(f"{env} has {self.num_actions} actions: choose an environment with at most {MAX_ACTIONS}")
+        num_actions = int(actions.n)
+        if num_actions > MAX_ACTIONS:
+            raise ValueError(f"{env} has {num_actions} actions: choose an environment with at most {MAX_ACTIONS}")
         self._images: ImageFrames | None = None
-        self.frame_shape: tuple[int, ...]
         if isinstance(observations, Box) and is_image(observations.shape, observations.dtype):
             self._images = ImageFrames(observations.shape, image_size, grayscale=grayscale)
-            self.frame_shape, self.frame_dtype = self._images.frame_shape, np.dtype(np.uint8)
+            shape, dtype = self._images.frame_shape, np.dtype(np.uint8)
         elif image_size or grayscale:
             raise ValueError(f"{env} shows no images: leave image_size and grayscale alone")
         else:
-            self.frame_shape, self.frame_dtype = _frame_type(env, observations)
+            shape, dtype = _frame_type(env, observations)
+        self.spec = EnvSpec(shape, dtype, Discrete(num_actions))
         self.num_states = int(observations.n) if isinstance(observations, Discrete) else None
         self._action_offset = int(actions.start)
         self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
@@ -70,7 +70,7 @@ class GymnasiumEnv:
             "suite": "gymnasium",
             "env": env,
             "gymnasium": gymnasium.__version__,
-            "num_actions": self.num_actions,
+            "num_actions": self.spec.num_actions,
             "time_limit": limit if limit is not None else "none",
             **shown,
         }
@@ -85,7 +85,7 @@ class GymnasiumEnv:
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
         """Act in every env; see `BatchedEnv.step`."""
-        action = checked_action(action, self.num_envs, self.num_actions)
+        action = checked_action(action, self.num_envs, self.spec.num_actions)
         if self._over is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
         outcome: tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Any]
@@ -103,7 +103,7 @@ class GymnasiumEnv:
         frame = self._images(observation) if self._images else observation - self._state_offset
         self._over = terminated | truncated
         return TimeStep(
-            frame=frame.astype(self.frame_dtype).reshape(self.num_envs, *self.frame_shape),
+            frame=frame.astype(self.spec.frame_dtype).reshape(self.num_envs, *self.spec.frame_shape),
             reward=np.where(first, 0, reward).astype(np.float32),
             first=first,
             terminated=terminated.copy(),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.base import TimeStep, checked_action, checked_seed
+from tests.specs import spec_of
 
 Ending = Literal["terminated", "truncated"]
 NUM_ACTIONS = 3
@@ -58,9 +59,7 @@ class CodedEnv:
         life_lost_at: Sequence[int] = (),
     ) -> None:
         self.num_envs = num_envs
-        self.num_actions = NUM_ACTIONS
-        self.frame_shape: tuple[int, ...] = (84, 84)
-        self.frame_dtype: np.dtype[Any] = np.dtype(np.uint8)
+        self.spec = spec_of(actions=NUM_ACTIONS)
         self.protocol: Mapping[str, str | int | float | bool] = {"suite": "coded"}
         self.actions: list[NDArray[np.int64]] = []
         """Every action [E] so far, used or not, in order."""
@@ -85,7 +84,7 @@ class CodedEnv:
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
         """One step of every env."""
-        self.actions.append(checked_action(action, self.num_envs, self.num_actions))
+        self.actions.append(checked_action(action, self.num_envs, self.spec.num_actions))
         over = np.array([self._t[e] == self.length(e, self._episode[e]) for e in range(self.num_envs)])
         self._episode += over
         self._t = np.where(over, 0, self._t + 1)

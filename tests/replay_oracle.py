@@ -13,6 +13,7 @@ from agents.replay.frames import to_blocks
 from agents.replay.keys import LANE_BITS
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Batch, Chunk, ReplaySettings
+from tests.specs import spec_of
 
 FRAME_SHAPE = (4, 4)  # one block: enough for a code, and fast
 GAMMA = 0.9
@@ -117,12 +118,10 @@ def make_shard(
 ) -> ReplayShard:
     """A shard of the oracle's small frames."""
     settings = ReplaySettings(capacity=1000, n_step=n_step, prioritized=prioritized, learning_starts=0, **other)
-    dtype = np.dtype(np.uint8)
     return ReplayShard(
         settings,
         lanes=lanes,
-        frame_shape=FRAME_SHAPE,
-        frame_dtype=dtype,
+        spec=spec_of(FRAME_SHAPE),
         stack=stack,
         gamma=GAMMA,
         seed=0,

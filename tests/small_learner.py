@@ -11,6 +11,7 @@ from torch import Tensor
 from agents.dqn.learner import Learner, LearnerSettings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.transitions import Batch
+from tests.specs import spec_of
 
 A, SHAPE, STACK, N = 3, (4,), 2, 2
 
@@ -20,7 +21,7 @@ def make_learner(network: NetworkSettings | None = None, *, seed: int = 0, **opt
     settings = LearnerSettings(**{"precision": "fp32", "device": "cpu", "gamma": 0.9, **options})
     network = network or NetworkSettings(kind="mlp", stack=STACK, hidden=16)
     pixels = network.kind != "mlp"
-    return Learner(settings, network, (84, 84) if pixels else SHAPE, A, seed=seed, beta=lambda _: 0.5)
+    return Learner(settings, network, spec_of((84, 84) if pixels else SHAPE, A), seed=seed, beta=lambda _: 0.5)
 
 
 def batch_of(size: int = 8, seed: int = 0, **fields: Any) -> Batch:

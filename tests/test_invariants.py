@@ -39,6 +39,17 @@ def test_files_are_made_whole_in_one_place() -> None:
     assert holders(r"\.part\b", *places) == []
 
 
+def test_one_loop_plays() -> None:
+    """Rollouts, evaluations, videos and data sets act through the two files of `agents/acting` that call a policy."""
+    assert holders(r"\.act\(", "agents/acting/episodes.py", "agents/acting/rollout.py", "agents/tabular/run.py") == []
+
+
+def test_the_fleet_names_no_algorithm() -> None:
+    """It asks the settings for their parts; their class, what updates leave behind and the run stand in signatures."""
+    words = r"from agents\.dqn\.(?!settings|stats|updates|run|presets)|from agents\.(networks|tabular)\b"
+    assert [name for name in holders(words) if name.startswith("cluster/fleet/")] == []
+
+
 def test_events_are_written_in_one_place() -> None:
     assert holders(r"SummaryWriter\(", "training/tensorboard.py") == []
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.acting.policy import Explore
 from training.settings import check_kinds
 
 
@@ -49,7 +50,14 @@ def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.rando
     return np.where(explore, rng.integers(num_actions, size=len(epsilon)), -1).astype(np.int16)
 
 
-def epsilon_greedy(q: NDArray[np.float32], epsilon: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Greedy actions [E] of q [E, A], each replaced by a uniformly random one with probability epsilon [E]."""
-    forced = forced_actions(epsilon, q.shape[1], rng)
-    return np.where(forced < 0, q.argmax(1), forced)
+def epsilon_greedy(epsilon: NDArray[np.float64], rng: np.random.Generator) -> Explore:
+    """Exploration of E lanes, each with its own epsilon [E], drawn anew at every time step."""
+    return lambda num_actions: forced_actions(epsilon, num_actions, rng)
+
+
+def greedy_epsilon(settings: ExplorationSettings, num_lanes: int) -> float:
+    """Games of lanes at or below this epsilon stand for the policy: 0.02, or more if no lane ends so low.
+
+    That is no single lane: with the ladder of `pong` 21 of 32 end there.
+    """
+    return max(0.02, float(final_epsilons(settings, num_lanes).min()))

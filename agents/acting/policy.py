@@ -1,23 +1,82 @@
-"""A network that acts. Legend: E lanes, A actions, P blocks, K stack, D values a block."""
+"""What acts. Legend: E envs, A actions, P blocks, K stack, D values a block."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from agents.networks.q_network import QNetwork
+from agents.replay.frames import FrameStack
 from training.device import Precision, autocast, resolve_precision
 
+Explore = Callable[[int], NDArray[np.int16]]
+"""A -> [E] what chance decides at this time step: an action, or -1 where the policy does."""
 
-class Actor:
-    """Values and epsilon-greedy actions of a network for E stacks at once."""
+
+class Acted(NamedTuple):
+    """What a policy makes of one time step of E envs."""
+
+    action: NDArray[Any]  # [E]
+    carry: Any  # for the next time step
+    obs: NDArray[Any]  # [E, ...] what it looked at; valid until it acts again
+    values: NDArray[np.floating[Any]]  # [E, A] what it holds of every action
+
+
+class Policy(Protocol):
+    """Acts in E envs at once. What it remembers of their past is its carry."""
+
+    def start(self, num_envs: int) -> Any:
+        """The carry before the first time step, at which every env begins an episode."""
+        ...
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: Any, explore: Explore | None) -> Acted:
+        """One action for every env.
+
+        Args:
+            frame: [E, P, D] the newest frames, as replay keeps them (`agents.replay.frames`).
+            first: [E] where an episode begins, and the past counts no more.
+            carry: of the time step before. It is used up.
+            explore: None for the policy's own actions.
+        """
+        ...
+
+
+class LearningPolicy(Policy, Protocol):
+    """A policy whose parameters come from a learner."""
+
+    def load(self, weights: dict[str, NDArray[Any]]) -> None:
+        """Take over all parameters, or none.
+
+        Raises:
+            ValueError: parameters are missing, or are those of another network.
+        """
+        ...
+
+
+class QPolicy:
+    """Epsilon-greedy actions of a Q-network; the carry is its stack of frames."""
 
     def __init__(self, network: QNetwork, *, precision: Precision, device: str = "cpu") -> None:
-        self.network, self.device = network, device
+        self.network, self.stack, self.device = network, network.stack, device
         self.precision = resolve_precision(precision, device)  # what auto stands for in this process
+
+    def start(self, num_envs: int) -> FrameStack:
+        """No frame yet."""
+        return FrameStack(self.stack)
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
+        """The action of the highest value, unless chance decides; obs are stacks [E, P, K, D]."""
+        obs = carry.push(frame, first)
+        q = self.values(obs)
+        action = q.argmax(1)
+        if explore is not None:
+            forced = explore(q.shape[1])
+            action = np.where(forced < 0, action, forced)
+        return Acted(action, carry, obs, q)
 
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         """Q [E, A] of stacks [E, P, K, D]."""
@@ -26,11 +85,7 @@ class Actor:
         return q
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:
-        """Take over all of the network's parameters, or none.
-
-        Raises:
-            ValueError: parameters are missing, or are those of another network.
-        """
+        """See `LearningPolicy.load`."""
         mine = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
         if mine != {name: value.shape for name, value in weights.items()}:
             raise ValueError("these are not all parameters of the acting network: send every one, in its shape")

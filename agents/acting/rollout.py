@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons
-from agents.acting.policy import Actor
-from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
+from agents.acting.policy import Policy
+from agents.replay.frames import blocks_shape, colours_of, to_blocks
 from agents.replay.transitions import ACTION, Chunk
 from envs.base import BatchedEnv, TimeStep
 
@@ -47,20 +47,18 @@ class Rollout:
     def __init__(
         self,
         env: BatchedEnv,
-        actor: Actor,
+        policy: Policy,
         exploration: ExplorationSettings,
         *,
-        stack: int,
         seed: int,
         lane: int = 0,
         num_lanes: int | None = None,
         era: int = 0,
     ) -> None:
-        self.env, self.actor, self.exploration = env, actor, exploration
+        self.env, self.policy, self.exploration = env, policy, exploration
         self.seed, self.lane, self.num_lanes = seed, lane, num_lanes or env.num_envs
         self.rng = np.random.default_rng([seed, lane])
-        self.blocks, self.colours = blocks_shape(env.frame_shape), colours_of(env.frame_shape)
-        self.stack = FrameStack(env.num_envs, self.blocks, stack, env.frame_dtype)
+        self.blocks, self.colours = blocks_shape(env.spec.frame_shape), colours_of(env.spec.frame_shape)
         self.restart(era)
 
     def restart(self, era: int) -> None:
@@ -71,6 +69,7 @@ class Rollout:
         """
         seeds = np.random.SeedSequence([self.seed, self.lane, era])
         self._observe(self.env.reset(int(seeds.generate_state(1)[0] >> 3)))
+        self.carry = self.policy.start(self.env.num_envs)
         self.score = np.zeros(self.env.num_envs)
         self.steps = np.zeros(self.env.num_envs, np.int64)
         self.frames = np.zeros(self.env.num_envs, np.int64)
@@ -80,7 +79,6 @@ class Rollout:
     def _observe(self, step: TimeStep) -> None:
         self.current = to_blocks(step.frame, self.colours)
         self.first = step.first
-        self.obs = self.stack.push(self.current, step.first)
 
     def collect(self, time: int, agent_steps: int, version: int = 0) -> tuple[Chunk, ChunkStats]:
         """Play T steps in every lane.
@@ -95,21 +93,22 @@ class Rollout:
         """
         envs, mine = self.env.num_envs, slice(self.lane, self.lane + self.env.num_envs)
         epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
-        frames = np.empty((time, envs, *self.blocks), self.env.frame_dtype)
+        explore = epsilon_greedy(epsilon, self.rng)
+        frames = np.empty((time, envs, *self.blocks), self.env.spec.frame_dtype)
         action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
         chunk_stats = ChunkStats(0, 0, [], 0.0, 0.0, 0.0)
         for t in range(time):
             started = perf_counter()
-            q_t = self.actor.values(self.obs)
+            acted = self.policy.act(self.current, self.first, self.carry, explore)
             acting = perf_counter()
-            action_t = epsilon_greedy(q_t, epsilon, self.rng)
-            frames[t], first[t], action[t] = self.current, self.first, action_t
-            step = self.env.step(action_t)
+            self.carry = acted.carry
+            frames[t], first[t], action[t] = self.current, self.first, acted.action
+            step = self.env.step(acted.action)
             reward[t], terminal[t] = step.reward, step.terminated | step.life_lost
             self._observe(step)
             self._count(step, epsilon, chunk_stats)
-            chunk_stats.q_mean += float(q_t.max(1).mean()) / time
+            chunk_stats.q_mean += float(acted.values.max(1).mean()) / time
             chunk_stats.policy_seconds += acting - started
             chunk_stats.env_seconds += perf_counter() - acting
         self._refuse_broken(reward=reward, observation=frames)

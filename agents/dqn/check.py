@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from agents.dqn.parts import make_network
 from agents.dqn.presets import PRESETS
 from agents.dqn.settings import Settings
-from agents.networks.q_network import QNetwork
 from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.registry import require_frames
@@ -28,8 +28,8 @@ def check(settings: Settings) -> int:
     """
     env = make_env(settings.env, 1)
     require_frames(settings.env.id, env)
-    QNetwork(settings.network, env.frame_shape, env.num_actions)
-    needed = settings.replay_bytes(env.frame_shape, env.frame_dtype.itemsize)
+    make_network(settings, env.spec)
+    needed = settings.replay_bytes(env.spec)
     env.close()
     settings.rows_per_lane()
     if settings.fleet.learners == 0:  # others run where the GPUs are

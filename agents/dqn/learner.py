@@ -18,6 +18,7 @@ from agents.dqn.updates import UpdateResult, UpdateStats, priority_of
 from agents.networks.losses import ErrorLoss, clip_reward, importance_weights, n_step_return
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
+from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, resolve_device, resolve_precision
 from training.settings import check_kinds
@@ -78,8 +79,7 @@ class Learner:
         self,
         settings: LearnerSettings,
         network: NetworkSettings,
-        frame_shape: tuple[int, ...],
-        num_actions: int,
+        spec: EnvSpec,
         *,
         seed: int,
         beta: Callable[[int], float] = lambda _: 1.0,
@@ -91,8 +91,8 @@ class Learner:
         self.settings = dataclasses.replace(settings, precision=precision)
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(seed)
-            self.online = QNetwork(network, frame_shape, num_actions)
-            self.target = QNetwork(network, frame_shape, num_actions).requires_grad_(False)
+            self.online = QNetwork(network, spec.frame_shape, spec.num_actions)
+            self.target = QNetwork(network, spec.frame_shape, spec.num_actions).requires_grad_(False)
         self.online.to(self.device)
         self.target.to(self.device)
         self.sync_target()

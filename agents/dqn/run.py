@@ -10,15 +10,16 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from agents.acting.exploration import epsilons
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.charts import LAYOUT, RESULTS, compared
+from agents.dqn.parts import policy_of
 from agents.dqn.presets import PRESETS
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats, counters
 from agents.dqn.throughput import throughput
-from agents.evaluation.evaluate import evaluate_network, policy_of, summary_line
+from agents.evaluation.evaluate import evaluate_policy, summary_line
 from agents.evaluation.protocol import JudgeOptions, protocol_name
 from agents.playback.pictures import pictures_of
 from agents.replay.limiter import SamplesPerInsert
@@ -40,7 +41,7 @@ class Loop(Protocol):
 
     def step(self) -> None: ...
 
-    def actor(self) -> Actor: ...
+    def policy(self) -> QPolicy: ...
 
     def save(self, folder: Path) -> Path: ...
 
@@ -133,7 +134,7 @@ class DqnRun:
     def judge(self) -> Judgement:
         """The mean score of `evaluation.every_episodes` whole games, on one core."""
         games = self.settings.evaluation.every_episodes
-        scores = evaluate_network(self.loop.actor(), self.settings, episodes=games, threads=1).scores
+        scores = evaluate_policy(self.loop.policy(), self.settings, episodes=games, threads=1).scores
         return Judgement(float(scores.mean()), {})
 
     def finish(self) -> None:
@@ -142,10 +143,10 @@ class DqnRun:
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
         """The settings' evaluation, once nothing else runs."""
         episodes = self.settings.evaluation.episodes
-        actor = self.loop.actor()
+        policy = self.loop.policy()
         self.loop.close()  # the cores are the games' alone: an evaluation beside training may still be running
-        result = evaluate_network(
-            actor, self.settings, episodes=episodes, threads=THREADS, on_step=lambda done: on_step(done / episodes)
+        result = evaluate_policy(
+            policy, self.settings, episodes=episodes, threads=THREADS, on_step=lambda done: on_step(done / episodes)
         ).summary()
         return Closing(result["mean"], f"{result['mean']:.2f} over {result['episodes']} games", result)
 
@@ -187,7 +188,7 @@ def evaluate_run(
     judged = replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
     settings = replace(settings, evaluation=judged)
     path, state = read_policy(directory, record)
-    scores = evaluate_network(
+    scores = evaluate_policy(
         policy_of(state, settings),
         settings,
         episodes=options.episodes,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from agents.acting.exploration import final_epsilons
-from agents.acting.policy import Actor
+from agents.acting.exploration import greedy_epsilon
+from agents.acting.policy import QPolicy
 from agents.acting.rollout import Rollout
-from agents.dqn.learner import Learner
+from agents.dqn.parts import make_learner
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
@@ -26,20 +24,18 @@ class SerialLoop:
     def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
         s = self.settings = settings
         self.env = make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
-        shape, dtype = self.env.frame_shape, self.env.frame_dtype
-        self.learner = Learner(s.learner, s.network, shape, self.env.num_actions, seed=s.seed, beta=s.replay.beta_at)
-        self.acting = Actor(self.learner.online, precision=s.learner.precision, device=self.learner.device)
+        self.learner = make_learner(s, self.env.spec)
+        self.acting = QPolicy(self.learner.online, precision=s.learner.precision, device=self.learner.device)
         self.replay = shard(
             s.replay,
             lanes=s.fleet.lanes,
-            frame_shape=shape,
-            frame_dtype=np.dtype(dtype),
+            spec=self.env.spec,
             stack=s.network.stack,
             gamma=s.learner.gamma,
             seed=s.seed,
             device=self.learner.device,
         )
-        self.rollout = Rollout(self.env, self.acting, s.exploration, stack=s.network.stack, seed=s.seed)
+        self.rollout = Rollout(self.env, self.acting, s.exploration, seed=s.seed)
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.stats = RunStats()
 
@@ -52,7 +48,7 @@ class SerialLoop:
         due = self.limiter.updates_due(s.learner.batch_size)
         learned = self.learner.train(self.replay, due if self.replay.mass > 0 else 0)
         self.limiter.sampled += learned.updates * s.learner.batch_size
-        self.stats.collected(chunk_stats, greedy_epsilon(s))
+        self.stats.collected(chunk_stats, greedy_epsilon(s.exploration, s.fleet.lanes))
         self.stats.learned(learned)
 
     def save(self, folder: Path) -> Path:
@@ -86,18 +82,10 @@ class SerialLoop:
         self.limiter.load_state(state["limiter"])
         self.rollout.restart(self.stats.agent_steps)
 
-    def actor(self) -> Actor:
+    def policy(self) -> QPolicy:
         """The policy to judge."""
-        return Actor(self.learner.policy, precision=self.acting.precision, device=self.learner.device)
+        return QPolicy(self.learner.policy, precision=self.acting.precision, device=self.learner.device)
 
     def close(self) -> None:
         """Free the env."""
         self.env.close()
-
-
-def greedy_epsilon(settings: Settings) -> float:
-    """Games of lanes at or below this epsilon stand for the policy: 0.02, or more if no lane ends so low.
-
-    That is no single lane: with the ladder of `pong` 21 of 32 end there.
-    """
-    return max(0.02, float(final_epsilons(settings.exploration, settings.fleet.lanes).min()))

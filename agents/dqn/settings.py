@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
@@ -14,7 +14,7 @@ from agents.networks.q_network import NetworkSettings
 from agents.replay.frames import blocks_shape
 from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
-from envs.base import EnvSettings
+from envs.base import EnvSettings, EnvSpec
 from training.settings import check_kinds
 
 ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
@@ -28,6 +28,7 @@ class Settings:
     stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(
         default_factory=StopSettings
     )  # --steps, --minutes ...
+    parts: ClassVar[str] = "agents.dqn.parts"  # what makes its policy, learner and replay (`agents.parts`)
     seed: int = 0
     checkpoint_minutes: float = 5.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -64,8 +65,8 @@ class Settings:
             )
         return rows
 
-    def replay_bytes(self, frame_shape: tuple[int, ...], itemsize: int) -> int:
+    def replay_bytes(self, spec: EnvSpec) -> int:
         """Memory that a full replay takes, over all shards."""
-        blocks, depth = blocks_shape(frame_shape)
+        blocks, depth = blocks_shape(spec.frame_shape)
         tree = 32 if self.replay.prioritized else 0
-        return self.replay.capacity * (blocks * depth * itemsize + ROW_BYTES + tree)
+        return self.replay.capacity * (blocks * depth * spec.frame_dtype.itemsize + ROW_BYTES + tree)

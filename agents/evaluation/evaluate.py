@@ -11,12 +11,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.acting.policy import Actor
-from agents.dqn.settings import Settings
+from agents.acting.policy import Policy
 from agents.evaluation.games import Games
 from agents.evaluation.protocol import evaluation_seed, protocol_env
-from agents.networks.q_network import QNetwork
-from agents.settings import EvaluationSettings
+from agents.settings import AgentSettings, EvaluationSettings
 from envs import make_env
 from envs.atari import game_name
 from envs.base import BatchedEnv
@@ -59,11 +57,10 @@ def summary_line(result: dict[str, Any]) -> str:
 
 
 def evaluate(
-    actor: Actor,
+    policy: Policy,
     env: BatchedEnv,
     settings: EvaluationSettings,
     *,
-    stack: int,
     episodes: int,
     seed: int,
     on_step: Callable[[int], None] = lambda done: None,
@@ -76,7 +73,7 @@ def evaluate(
     Raises:
         ValueError: the episodes cannot be shared evenly among the env's envs.
     """
-    games = Games(actor, settings, env.num_envs, stack=stack, episodes=episodes, seed=seed, on_step=on_step)
+    games = Games(policy, settings, env.num_envs, episodes=episodes, seed=seed, on_step=on_step)
     games.play(env, 0, evaluation_seed(seed))
     return _scores(games, env, settings)
 
@@ -97,9 +94,9 @@ def envs_for(episodes: int, most: int = 50) -> int:
     return max(n for n in range(1, min(episodes, most) + 1) if episodes % n == 0)
 
 
-def evaluate_network(
-    actor: Actor,
-    settings: Settings,
+def evaluate_policy(
+    policy: Policy,
+    settings: AgentSettings,
     *,
     episodes: int,
     threads: int,
@@ -112,15 +109,7 @@ def evaluate_network(
     group: they are stepped in Python, where threads only wait for each other.
     """
     rules, envs = protocol_env(settings), envs_for(episodes)
-    games = Games(
-        actor,
-        settings.evaluation,
-        envs,
-        stack=settings.network.stack,
-        episodes=episodes,
-        seed=settings.seed,
-        on_step=on_step,
-    )
+    games = Games(policy, settings.evaluation, envs, episodes=episodes, seed=settings.seed, on_step=on_step)
 
     def play(envs: NDArray[np.int64]) -> Scores:
         first = int(envs[0])
@@ -152,19 +141,3 @@ def _side_by_side(
                 raise
     finally:
         torch.set_num_threads(before)  # what a thread of the pool sets holds for threads to come, too
-
-
-def policy_of(state: dict[str, Any], settings: Settings) -> Actor:
-    """The policy in a checkpoint's `learner` branch, for the env of the settings.
-
-    Raises:
-        ValueError: the weights are those of another network or game.
-    """
-    env = make_env(settings.env, 1)
-    env.close()
-    network = QNetwork(settings.network, env.frame_shape, env.num_actions).requires_grad_(False)
-    try:
-        network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
-    except RuntimeError:
-        raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
-    return Actor(network, precision=settings.learner.precision)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from threading import Event, Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.acting.episodes import Rows, play
 from agents.acting.exploration import forced_actions
-from agents.acting.policy import Actor
-from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
+from agents.acting.policy import Policy
 from agents.settings import EvaluationSettings
 from envs.base import BatchedEnv
 
@@ -22,8 +23,7 @@ class Games:
     its own row of the network's batch.
 
     Args:
-        actor: its network may be called by several threads at once.
-        stack: frames an observation holds.
+        policy: may be called by several threads at once.
         seed: of the random actions.
         on_step: told after every step of a group how many games are done, by one thread at a time.
 
@@ -33,18 +33,17 @@ class Games:
 
     def __init__(
         self,
-        actor: Actor,
+        policy: Policy,
         settings: EvaluationSettings,
         envs: int,
         *,
-        stack: int,
         episodes: int,
         seed: int,
         on_step: Callable[[int], None],
     ) -> None:
         if episodes % envs:
             raise ValueError(f"{episodes} episodes cannot be shared evenly among {envs} envs")
-        self.actor, self.quota, self.stack, self.on_step = actor, episodes // envs, stack, on_step
+        self.policy, self.quota, self.on_step = policy, episodes // envs, on_step
         self.score = np.zeros((envs, self.quota))
         self.steps = np.zeros((envs, self.quota), np.int64)  # agent steps
         self.frames = np.zeros((envs, self.quota), np.int64)  # of the emulator
@@ -59,27 +58,19 @@ class Games:
         Returns early once `stopped` is set.
         """
         mine = slice(first, first + env.num_envs)
-        lane = np.arange(env.num_envs)
-        blocks = blocks_shape(env.frame_shape)
-        frames = FrameStack(env.num_envs, blocks, self.stack, env.frame_dtype)
-        # The rows of other groups stay empty. A smaller batch would be summed in another order, and a tie between two
-        # actions be broken otherwise.
-        batch = np.zeros((len(self.done), blocks[0], self.stack, blocks[1]), env.frame_dtype)
-        done, time = self.done[mine], 0
-        step = env.reset(seed)
-        while (done < self.quota).any() and not self.stopped.is_set():
-            batch[mine] = frames.push(to_blocks(step.frame, colours_of(env.frame_shape)), step.first)
-            greedy, forced = self.actor.values(batch)[mine].argmax(1), self._forced(time, env.num_actions)[mine]
-            step = env.step(np.where(forced < 0, greedy, forced))
-            time += 1
+        lane, done, time = np.arange(env.num_envs), self.done[mine], count()
+        rows = Rows(self.policy, len(self.done), mine)
+        for step, _ in play(env, rows, lambda num_actions: self._forced(next(time), num_actions), seed):
             running = lane[done < self.quota]
-            rows, games = first + running, done[running]
-            self.score[rows, games] += step.reward[running]
-            self.steps[rows, games] += ~step.first[running]
-            self.frames[rows, games] += step.frames[running]
+            envs, games = first + running, done[running]
+            self.score[envs, games] += step.reward[running]
+            self.steps[envs, games] += ~step.first[running]
+            self.frames[envs, games] += step.frames[running]
             with self.lock:
                 done += (step.terminated | step.truncated) & (done < self.quota)
                 self.on_step(int(self.done.sum()))
+            if (done == self.quota).all() or self.stopped.is_set():
+                return
 
     def _forced(self, time: int, num_actions: int) -> NDArray[np.int16]:
         """The random actions [E] at a time step of all envs: the group that comes there first draws them."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from agents.acting.rollout import TRAINING_SEEDS
-from agents.dqn.settings import Settings
+from agents.settings import AgentSettings
 from envs.base import EnvSettings, classic, machado
 
 ProtocolName = Literal["classic", "machado", "training"]
@@ -25,7 +25,7 @@ class JudgeOptions(Protocol):
     def protocol(self) -> ProtocolName | None: ...  # by default the run's own
 
 
-def protocol_env(settings: Settings) -> EnvSettings:
+def protocol_env(settings: AgentSettings) -> EnvSettings:
     """The rules of an evaluation: the protocol's, or those of training with whole games."""
     return protocol_rules(settings.env, settings.evaluation.protocol)
 

@@ -70,10 +70,10 @@ class QNetwork(nn.Module):
         if not own and self.pixels == (settings.kind == "mlp"):
             wants = "dqn2013 or dqn2015" if self.pixels else "mlp"
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
-        self.frame_shape, self.num_actions = frame_shape, num_actions
+        self.frame_shape, self.num_actions, self.stack = frame_shape, num_actions, settings.stack
         self.head: ValueHead = (HEADS.get(settings.head) or named(settings.head))(settings)
         self.body, features = self._own(settings) if own else self._ours(settings)
-        self.advantage = nn.Linear(features, num_actions * self.head.outputs)
+        self.advantage = nn.Linear(features, self.num_actions * self.head.outputs)
         self.value = nn.Linear(features, self.head.outputs) if settings.dueling else None
 
     def _own(self, settings: NetworkSettings) -> tuple[nn.Module, int]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
+from agents.acting.policy import Acted, Explore, Policy
+from agents.dqn.parts import policy_of
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import policy_of
-from agents.replay.frames import FrameStack, blocks_shape, colours_of, to_blocks
 from agents.saved_policy import dqn_settings
-from envs import BatchedEnv, EnvSettings, make_env
+from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
 from envs.atari import game_name
 from training.storage import checkpoint
 from training.storage.resume import read_newest
@@ -34,7 +35,6 @@ SIDE = 64  # pixels
 SCORELESS = {"space_invaders": (10, 84), "ms_pacman": (0, 69)}  # rows of 84 without score and lives
 
 Frames = NDArray[np.uint8]
-Act = Callable[[Any], NDArray[np.int64]]  # a time step -> an action for each env
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,8 @@ def player_of(name: str) -> Player:
         path, _ = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
         player = Player(rules, settings, path.absolute())
     env = make_env(player.rules, 1)
-    shape, dtype = env.frame_shape, env.frame_dtype
     env.close()
-    if len(shape) != 2 or dtype != np.uint8:
+    if len(env.spec.frame_shape) != 2 or env.spec.frame_dtype != np.uint8:
         raise ValueError(f"{player.rules.id} shows no pictures: use an Atari game, such as space_invaders")
     return player
 
@@ -92,7 +91,8 @@ def render(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
     """Play until there are enough frames -> at most 6,000 of them [N, 64, 64] and the episode of each [N]."""
     env = make_env(player.rules, LANES)
     try:
-        frames, episodes = _play(env, _act(player, env, np.random.default_rng(seed)), seed)
+        rng = np.random.default_rng(seed)
+        frames, episodes = _play(env, _policy(player, env.spec, rng), rng, seed)
     finally:
         env.close()
     chosen = np.random.default_rng(seed).permutation(len(frames))[:FRAMES]
@@ -100,33 +100,43 @@ def render(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
     return shrink(frames[chosen, top:bottom], SIDE), episodes[chosen]
 
 
-def _act(player: Player, env: BatchedEnv, rng: np.random.Generator) -> Act:
+class RandomPolicy:
+    """Any action, whatever it sees."""
+
+    def __init__(self, num_actions: int, rng: np.random.Generator) -> None:
+        self.num_actions, self.rng = num_actions, rng
+
+    def start(self, num_envs: int) -> None:
+        """Nothing is carried along."""
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+        """Each action as likely as any other."""
+        action = self.rng.integers(self.num_actions, size=len(frame))
+        return Acted(action, None, frame, np.zeros((len(frame), self.num_actions), np.float32))
+
+
+def _policy(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:
     if player.policy is None or player.checkpoint is None:
-        return lambda step: rng.integers(env.num_actions, size=env.num_envs)
-    actor = policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
-    stack = FrameStack(env.num_envs, blocks_shape(env.frame_shape), player.policy.network.stack, env.frame_dtype)
-    epsilon, colours = np.full(env.num_envs, EPSILON), colours_of(env.frame_shape)
-    return lambda step: epsilon_greedy(
-        actor.values(stack.push(to_blocks(step.frame, colours), step.first)), epsilon, rng
-    )
+        return RandomPolicy(spec.num_actions, rng)
+    return policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
 
 
-def _play(env: BatchedEnv, act: Act, seed: int) -> tuple[Frames, NDArray[np.int64]]:
+def _play(env: BatchedEnv, policy: Policy, rng: np.random.Generator, seed: int) -> tuple[Frames, NDArray[np.int64]]:
     """Every tenth frame of every lane [N, H, W] and its episode [N]."""
-    step = env.reset(seed)
     frames, episodes, begun, ended = [], [], env.num_envs, 0
     episode = np.arange(env.num_envs)
-    for time in range(LONGEST):
+    explore = epsilon_greedy(np.full(env.num_envs, EPSILON), rng)
+    for time, (step, _) in enumerate(islice(play(env, policy, explore, seed), LONGEST)):
+        if time:
+            fresh = np.flatnonzero(step.first)
+            episode[fresh] = begun + np.arange(len(fresh))
+            begun += len(fresh)
         if time % EVERY == 0:
             frames.append(step.frame)
             episodes.append(episode.copy())
             if len(frames) * env.num_envs >= FRAMES and ended >= GAMES:
                 break
         ended += int((step.terminated | step.truncated).sum())
-        step = env.step(act(step))
-        fresh = np.flatnonzero(step.first)
-        episode[fresh] = begun + np.arange(len(fresh))
-        begun += len(fresh)
     return np.concatenate(frames), np.concatenate(episodes)
 
 

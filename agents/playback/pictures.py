@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
 from agents.playback.game import PlayedStep, played_steps, shown_env
@@ -29,17 +29,17 @@ BRIGHTEST = 99.5  # percentile of a saliency map that is drawn at full strength
 Pixels = NDArray[np.uint8]  # [H, W, 3]
 
 
-def pictures_of(actor: Actor, settings: Settings, at: int) -> list[Picture]:
+def pictures_of(policy: QPolicy, settings: Settings, at: int) -> list[Picture]:
     """The beginning of an evaluation game as an animation, and what the network looks at in it; `at` in agent steps.
 
     Nothing of an env that draws no pictures.
     """
-    shown = begin_of_game(actor, settings)
+    shown = begin_of_game(policy, settings)
     if not shown:
         return []
     about = "The first 120 steps of one evaluation game: always the same seed, frozen weights."
     game = Picture("evaluation/game", animation(shown), at, about)
-    looked = strip(actor.network, shown)
+    looked = strip(policy.network, shown)
     if looked is None:
         return [game]
     about = (
@@ -49,11 +49,11 @@ def pictures_of(actor: Actor, settings: Settings, at: int) -> list[Picture]:
     return [game, Picture("evaluation/saliency", png(looked, scale=1), at, about)]
 
 
-def begin_of_game(actor: Actor, settings: Settings) -> list[PlayedStep]:
+def begin_of_game(policy: QPolicy, settings: Settings) -> list[PlayedStep]:
     """The first 120 steps of an evaluation game, the same one every time; none of an env that draws no pictures."""
     env = shown_env(settings)
     try:
-        return list(islice(played_steps(actor, settings, env), STEPS))
+        return list(islice(played_steps(policy, settings, env), STEPS))
     except ValueError:  # an env of text; every other way to fail is none of this kind
         return []
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 
 import imageio.v2 as imageio
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.dqn.settings import Settings
 from agents.playback.game import pictures_per_second, played_steps, shown_env
 from agents.playback.overlay import Panel
@@ -15,7 +15,7 @@ from envs.colour import action_names
 from training.storage.files import whole
 
 
-def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False) -> float:
+def record(policy: QPolicy, settings: Settings, out: Path, *, values: bool = False) -> float:
     """Play one evaluation game into an .mp4 at the game's speed, in colour; returns its raw score.
 
     Args:
@@ -29,18 +29,18 @@ def record(actor: Actor, settings: Settings, out: Path, *, values: bool = False)
     try:
         with whole(out) as part:
             part.touch()  # before a game is played for nothing
-            return _film(actor, settings, part, values=values)
+            return _film(policy, settings, part, values=values)
     except OSError as error:
         raise ValueError(f"cannot write {out} ({error.strerror or error}): name another --out") from None
 
 
-def _film(actor: Actor, settings: Settings, file: Path, *, values: bool) -> float:
+def _film(policy: QPolicy, settings: Settings, file: Path, *, values: bool) -> float:
     env = shown_env(settings)
     panel, score = Panel(action_names(env)), 0.0
     try:
         writer: Any = imageio.get_writer(file, fps=pictures_per_second(settings), macro_block_size=2)
         with writer as video:
-            for moment in played_steps(actor, settings, env):
+            for moment in played_steps(policy, settings, env):
                 video.append_data(panel.beside(moment) if values else moment.picture)
                 score = moment.score
     finally:

@@ -67,11 +67,18 @@ class FrameStack:
     An episode's first frame fills the whole stack; `agents.replay.shard` rebuilds the same bytes from single frames.
     """
 
-    def __init__(self, num_envs: int, shape: tuple[int, int], depth: int, dtype: np.dtype[Any]) -> None:
-        self.stack: Frames = np.zeros((num_envs, shape[0], depth, shape[1]), dtype)
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.stack: Frames | None = None
 
     def push(self, blocks: Frames, first: NDArray[np.bool_]) -> Frames:
-        """Append blocks [E, P, D]; where `first` [E], start anew. Returns [E, P, K, D], valid until the next push."""
+        """Append blocks [E, P, D]; where `first` [E], start anew. Returns [E, P, K, D], valid until the next push.
+
+        Before the first push, all E envs are at the beginning of an episode.
+        """
+        if self.stack is None:
+            self.stack = np.repeat(blocks[:, :, None], self.depth, axis=2)
+            return self.stack
         self.stack[:, :, :-1] = self.stack[:, :, 1:]
         self.stack[:, :, -1] = blocks
         if first.any():

@@ -14,8 +14,6 @@ Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a bloc
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -24,6 +22,7 @@ from torch import Tensor
 from agents.replay.frames import blocks_shape
 from agents.replay.transitions import ACTION, Chunk, Index, check_chunk
 from agents.replay.windows import n_step_window, stack_ages
+from envs.base import EnvSpec
 
 
 class Lanes:
@@ -34,20 +33,19 @@ class Lanes:
         lanes: int,
         rows: int,
         *,
-        frame_shape: tuple[int, ...],
-        frame_dtype: np.dtype[Any],
+        spec: EnvSpec,
         stack: int,
         n_step: int,
         gamma: float,
         device: str,
     ) -> None:
         self.lanes, self.rows, self.stack, self.n_step, self.gamma = lanes, rows, stack, n_step, gamma
-        self.device, self.frame_dtype = device, np.dtype(frame_dtype)
+        self.device, self.frame_dtype = device, spec.frame_dtype
         slots = lanes * rows
-        zeros = np.zeros((slots, *blocks_shape(frame_shape)), frame_dtype)  # untouched pages cost no memory
+        zeros = np.zeros((slots, *blocks_shape(spec.frame_shape)), spec.frame_dtype)  # untouched pages cost no memory
         self.frames = torch.from_numpy(zeros).to(device)
         # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
-        self._cells = self.frames.view(torch.complex128) if frame_dtype == np.uint8 else self.frames
+        self._cells = self.frames.view(torch.complex128) if spec.frame_dtype == np.uint8 else self.frames
         self.action, self.reward = np.zeros(slots, ACTION), np.zeros(slots, np.float32)
         self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
         self.version = np.zeros(slots, np.int32)

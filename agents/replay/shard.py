@@ -16,6 +16,7 @@ from agents.replay.lanes import Lanes
 from agents.replay.sum_tree import SumTree
 from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty, ReplaySettings
 from agents.replay.windows import ranges
+from envs.base import EnvSpec
 
 COLUMNS = ("action", "reward", "terminal", "first", "version")
 
@@ -28,8 +29,7 @@ class ReplayShard(Lanes):
         settings: ReplaySettings,
         *,
         lanes: int,
-        frame_shape: tuple[int, ...],
-        frame_dtype: np.dtype[Any],
+        spec: EnvSpec,
         stack: int,
         gamma: float,
         seed: int,
@@ -42,8 +42,7 @@ class ReplayShard(Lanes):
         super().__init__(
             lanes,
             rows,
-            frame_shape=frame_shape,
-            frame_dtype=frame_dtype,
+            spec=spec,
             stack=stack,
             n_step=settings.n_step,
             gamma=gamma,

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.evaluate import Scores, envs_for
-from agents.evaluation.protocol import evaluation_seed
+from agents.acting.policy import Acted, Explore
+from agents.evaluation.evaluate import Scores, envs_for, evaluate
+from agents.settings import EvaluationSettings
 from agents.tabular.settings import TabularSettings
 from envs import make_env
 from envs.base import EnvSettings, TimeStep
@@ -55,10 +56,14 @@ class TabularLearner:
 
     def act(self, state: Indices, epsilon: float) -> Indices:
         """Epsilon-greedy actions [E] in states [E]; the first of equal actions wins."""
-        self._cover(state)
-        greedy = self.q[state].argmax(axis=1)
+        greedy = self.values(state).argmax(axis=1)
         random = self.rng.integers(self.q.shape[1], size=len(state))
         return np.where(self.rng.random(len(state)) < epsilon, random, greedy)
+
+    def values(self, state: Indices) -> Table:
+        """Rows of the table [E, A]."""
+        self._cover(state)
+        return self.q[state]
 
     def update(self, state: Indices, action: Indices, step: TimeStep) -> None:
         """Learn from the transitions [E] that `step` completed, one env after the other.
@@ -93,6 +98,21 @@ class TabularLearner:
             self.visits = np.concatenate([self.visits, np.zeros(rows.shape, np.int64)])
 
 
+class TablePolicy:
+    """The action of the highest value in a learner's table."""
+
+    def __init__(self, learner: TabularLearner) -> None:
+        self.learner = learner
+
+    def start(self, num_envs: int) -> None:
+        """A state says everything: nothing is carried along."""
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+        """Frames [E, 1, D] of numbered states; see `agents.acting.policy.Policy`. The first of equal actions wins."""
+        values = self.learner.values(state_index(frame[:, 0]))
+        return Acted(values.argmax(axis=1), None, frame, values)
+
+
 def evaluate_tabular(
     q: Table, settings: TabularSettings, episodes: int, on_step: Callable[[int], None] = lambda done: None
 ) -> Scores:
@@ -100,24 +120,9 @@ def evaluate_tabular(
 
     `on_step` is told after every step how many games are done.
     """
-    num_envs = envs_for(episodes)
-    quota = episodes // num_envs
-    learner = TabularLearner(settings, q)
-    env = make_env(EnvSettings(id=settings.env), num_envs)
+    policy, rules = TablePolicy(TabularLearner(settings, q)), EvaluationSettings(protocol="training")
+    env = make_env(EnvSettings(id=settings.env), envs_for(episodes))
     try:
-        shape = (num_envs, quota + 1)  # the last column takes what is played beyond the quota
-        score, steps, frames = np.zeros(shape), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-        lane, game = np.arange(num_envs), np.zeros(num_envs, np.int64)
-        step = env.reset(evaluation_seed(settings.seed))
-        while (game < quota).any():
-            step = env.step(learner.act(state_index(step.frame), epsilon=0.0))
-            score[lane, game] += step.reward
-            steps[lane, game] += ~step.first
-            frames[lane, game] += step.frames
-            game += (step.terminated | step.truncated) & (game < quota)
-            on_step(int(game.sum()))
-        protocol = {"name": "training", "epsilon": 0.0, **env.protocol}
-        counted = np.s_[:, :quota]
-        return Scores(score[counted].ravel(), steps[counted].ravel(), frames[counted].ravel(), protocol)
+        return evaluate(policy, env, rules, episodes=episodes, seed=settings.seed, on_step=on_step)
     finally:
         env.close()

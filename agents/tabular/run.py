@@ -39,7 +39,7 @@ class TabularRun:
     def __init__(self, settings: TabularSettings, preset: str, folder: Path) -> None:
         self.settings, self.seconds = settings, 0.0
         self.env = make_env(EnvSettings(id=settings.env), settings.num_envs)
-        self.learner = TabularLearner(settings, np.empty((0, self.env.num_actions)))
+        self.learner = TabularLearner(settings, np.empty((0, self.env.spec.num_actions)))
         self.agent_steps = self.frames = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=GAMES)  # scores of training games, exploration included
         self.unread: list[Record] = []

@@ -52,7 +52,7 @@ def policy_of_run(directory: RunDir) -> Policy:
         "commit": recorded.get("commit"),
         "command": recorded.get("command"),
     }
-    return make_policy(settings.network, env.frame_shape, env.num_actions, weights, about)
+    return make_policy(settings.network, env.spec.frame_shape, env.spec.num_actions, weights, about)
 
 
 def _require_ours(out: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
+from agents.dqn.parts import policy_of
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import policy_of
 from agents.playback.game import pictures_per_second, played_steps, shown_env
 from agents.playback.terminal import Terminal
 from agents.playback.video import record
@@ -19,15 +19,15 @@ from training.storage.run_dir import RunDir
 
 def watch(options: Watch) -> int:
     """`quarterdeck watch RUN_DIR --out FILE.mp4`."""
-    actor, settings = _player(options.run_dir, "watch")
-    score = record(actor, settings, options.out, values=options.values)
+    policy, settings = _player(options.run_dir, "watch")
+    score = record(policy, settings, options.out, values=options.values)
     print(f"a game of {score:.0f} points is in {options.out}")
     return 0
 
 
 def play(options: Play) -> int:
     """`quarterdeck play RUN_DIR`."""
-    actor, settings = _player(options.run_dir, "play")
+    policy, settings = _player(options.run_dir, "play")
     terminal = Terminal()
     env = shown_env(settings)
     env.reset(0)
@@ -36,7 +36,7 @@ def play(options: Play) -> int:
     try:
         with terminal:
             due = time.monotonic()
-            for moment in played_steps(actor, settings, env):
+            for moment in played_steps(policy, settings, env):
                 score = moment.score
                 value, action = f"max Q {moment.q.max():.2f}", names[moment.action].lower()
                 terminal.show(moment.picture, f"score {score:g}   {value}   {action}   q: quit")
@@ -51,7 +51,7 @@ def play(options: Play) -> int:
     return 0
 
 
-def _player(run_dir: Path, command: str) -> tuple[Actor, Settings]:
+def _player(run_dir: Path, command: str) -> tuple[QPolicy, Settings]:
     """The newest policy of a run, and the run's settings."""
     directory = RunDir(run_dir)
     recorded = record_of(directory)

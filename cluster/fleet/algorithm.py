@@ -6,16 +6,15 @@ import os
 import time
 from typing import Any
 
-import numpy as np
 import ray
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.tune import register_trainable
 
-from agents.acting.policy import Actor
-from agents.dqn.serial import greedy_epsilon
+from agents.acting.exploration import greedy_epsilon
 from agents.dqn.stats import RunStats
 from agents.dqn.updates import UpdateStats
-from agents.evaluation.evaluate import evaluate_network, policy_of
+from agents.evaluation.evaluate import evaluate_policy
+from agents.parts import parts_of
 from agents.replay.limiter import SamplesPerInsert
 from cluster.errors import LearnerLost
 from cluster.fleet.config import QuarterdeckConfig as QuarterdeckConfig
@@ -28,6 +27,8 @@ from cluster.fleet.waiting import waiting_for_nodes
 from cluster.fleet.weights import start_weight_store
 from cluster.rllib import user_envs
 from cluster.rllib.results import Results, evaluation_results
+from cluster.rllib.spaces import spec_of
+from envs.base import EnvSpec
 from training.arrays import arrays_of
 
 LEARNER_TIMEOUT = 600.0  # seconds after which a silent learner counts as lost
@@ -63,8 +64,9 @@ class Quarterdeck(Face):
         # Every collector may have a chunk on its way while the learner trains on the last ones.
         self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
         self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
+        self.greedy_epsilon = greedy_epsilon(s.exploration, s.fleet.lanes)
         self.probed = 0.0
-        self.shards = start_shards(s, self.frame_shape, np.dtype(self.spaces[DEFAULT_MODULE_ID][0].dtype))
+        self.shards = start_shards(s, self.spec)
         self.inserts = Inserts(self.shards)
         if self.shards:
             self._each_learner(lambda learner, shards=self.shards: learner.share(shards))
@@ -78,7 +80,7 @@ class Quarterdeck(Face):
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
         answers = self._collect()
         for answer in answers:
-            self.stats.collected(answer["chunk_stats"], greedy_epsilon(self.settings))
+            self.stats.collected(answer["chunk_stats"], self.greedy_epsilon)
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
             self.stats.note("wire/bytes_per_step", answer["sent"].size / max(answer["chunk_stats"].agent_steps, 1))
             self.stats.note("seconds_per_step/wire", answer["sent"].seconds / max(answer["chunk_stats"].agent_steps, 1))
@@ -164,26 +166,21 @@ class Quarterdeck(Face):
         self.probed = time.monotonic()
         return list(env_runner_group.probe_unhealthy_env_runners() or [])
 
-    def actor(self) -> Actor:
+    def policy(self) -> Any:
         """The policy to judge, in this process."""
         user_envs.announce(self.config)
-        return policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
+        return parts_of(self.settings).policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
 
     @property
-    def frame_shape(self) -> tuple[int, ...]:
-        """Of one frame, (84, 84) for Atari games."""
-        return tuple(self.spaces[DEFAULT_MODULE_ID][0].shape)
-
-    @property
-    def num_actions(self) -> int:
-        """A."""
-        return int(self.spaces[DEFAULT_MODULE_ID][1].n)
+    def spec(self) -> EnvSpec:
+        """What the envs show and take."""
+        return spec_of(*self.spaces[DEFAULT_MODULE_ID])
 
     def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
         """Play the settings' evaluation episodes with frozen weights, apart from runners and replay."""
         s = self.settings
         self.call_back("on_evaluate_start", metrics_logger=self.metrics)
-        scores = evaluate_network(self.actor(), s, episodes=s.evaluation.episodes, threads=s.fleet.env_threads)
+        scores = evaluate_policy(self.policy(), s, episodes=s.evaluation.episodes, threads=s.fleet.env_threads)
         found = evaluation_results(scores)
         self.call_back("on_evaluate_end", metrics_logger=self.metrics, evaluation_metrics=found)
         return found

@@ -64,7 +64,8 @@ class QuarterdeckConfig(AlgorithmConfig):
         super().__setattr__(key, value)
 
     def from_settings(self, settings: Settings) -> QuarterdeckConfig:
-        """Take over a whole tree of settings."""
+        """Take over a whole tree of settings, of `agents.dqn` or of another algorithm that a fleet can train."""
+        self.settings_class = type(settings)
         self._take({}, to_dict(settings))
         return self
 
@@ -109,7 +110,7 @@ class QuarterdeckConfig(AlgorithmConfig):
         tree = self._whole()
         if names := searched(tree):
             raise ValueError(f"{names[0]} is a search of Tune's: hand the config to tune.Tuner, or give it a value")
-        settings: Settings = from_dict(Settings, tree)
+        settings: Settings = from_dict(self.settings_class, tree)
         return settings
 
     def update_from_dict(self, config_dict: dict[str, Any]) -> QuarterdeckConfig:

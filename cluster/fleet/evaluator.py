@@ -9,11 +9,11 @@ from typing import Any
 import ray
 import torch
 
-from agents.acting.policy import Actor
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import evaluate_network
-from agents.networks.q_network import QNetwork
+from agents.evaluation.evaluate import evaluate_policy
+from agents.parts import parts_of
 from cluster.fleet import placement
+from envs.base import EnvSpec
 
 RETRIES = 2  # of an evaluation whose process died
 
@@ -21,18 +21,17 @@ RETRIES = 2  # of an evaluation whose process died
 class Evaluator:
     """Plays whole games with the weights it is given; yields the processor to whoever trains."""
 
-    def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:
+    def __init__(self, settings: Settings, spec: EnvSpec) -> None:
         os.nice(19)
         torch.set_num_threads(1)
         self.settings = settings
-        network = QNetwork(settings.network, frame_shape, num_actions).requires_grad_(False)
-        self.actor = Actor(network, precision=settings.learner.precision)
+        self.policy = parts_of(settings).make_policy(settings, spec)
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
-        self.actor.load(weights)
-        scores = evaluate_network(
-            self.actor, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1
+        self.policy.load(weights)
+        scores = evaluate_policy(
+            self.policy, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1
         )
         return agent_steps, scores.summary()
 
@@ -40,8 +39,8 @@ class Evaluator:
 class AsyncEvaluation:
     """Starts an evaluation every so many agent steps, one at a time, and hands over what is done."""
 
-    def __init__(self, settings: Settings, frame_shape: tuple[int, ...], num_actions: int) -> None:
-        self.settings, self.shape = settings, (frame_shape, num_actions)
+    def __init__(self, settings: Settings, spec: EnvSpec) -> None:
+        self.settings, self.spec = settings, spec
         self.next_at = settings.evaluation.every_steps
         self.actor: Any = None
         self.pending: Any = None
@@ -54,7 +53,7 @@ class AsyncEvaluation:
                 place = placement.unit(self.settings, placement.RUNNER, placement.EVALUATOR_PART)
                 options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": RETRIES, "resources": place}
                 actor = ray.remote(**options)(Evaluator)
-                self.actor = actor.remote(self.settings, *self.shape)
+                self.actor = actor.remote(self.settings, self.spec)
             self.pending = self.actor.evaluate.remote(weights(), agent_steps)
             self.next_at = agent_steps + self.settings.evaluation.every_steps
         return done

@@ -14,14 +14,14 @@ from ray.rllib.core.rl_module.apis import InferenceOnlyAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor
 
-from agents.dqn.learner import Learner
 from agents.dqn.settings import Settings
 from agents.dqn.updates import UpdateStats
-from agents.networks.q_network import QNetwork
+from agents.parts import parts_of
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, Replay, ReplayEmpty
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
+from cluster.rllib.spaces import spec_of
 from training.process import give_way, prepare_process
 from training.storage import checkpoint
 from training.system_metrics import GpuMeter
@@ -32,7 +32,8 @@ class QModule(TorchRLModule, InferenceOnlyAPI):
 
     def setup(self) -> None:
         settings: Settings = self.model_config["settings"]
-        self.network = QNetwork(settings.network, self.observation_space.shape, int(self.action_space.n))
+        spec = spec_of(self.observation_space, self.action_space)
+        self.network = parts_of(settings).make_network(settings, spec)
 
     def get_non_inference_attributes(self) -> list[str]:
         """The target network lives in the learner: all of this module acts."""
@@ -54,38 +55,21 @@ class QuarterdeckLearner(TorchLearner):
             torch.set_num_threads(s.fleet.learner_threads)
             give_way()
         module = self.module[module_id]
-        self.core = Learner(
-            s.learner,
-            s.network,
-            module.observation_space.shape,
-            int(module.action_space.n),
-            seed=s.seed,
-            beta=s.replay.beta_at,
-        )
+        spec = spec_of(module.observation_space, module.action_space)
+        self.core = parts_of(s).make_learner(s, spec)
         module.network = self.core.online
         self.gpu = GpuMeter(self.core.device)
         if self.distributed:
             self.core.reduce_gradients = self._mean_over_learners
         self.weight = 1.0  # of this learner's gradients among its peers'
-        self.replay: Replay | None = self._shard(module.observation_space) if s.fleet.shards == 0 else None
+        self.replay: Replay | None = None
+        if s.fleet.shards == 0:
+            self.replay = parts_of(s).make_replay(s, spec, device=self.core.device)
         self.register_optimizer(
             module_id=module_id,
             optimizer=self.core.optimizer,
             params=list(self.core.online.parameters()),
             lr_or_lr_schedule=s.learner.learning_rate,
-        )
-
-    def _shard(self, space: Any) -> ReplayShard:
-        s = self.settings
-        return ReplayShard(
-            s.replay,
-            lanes=s.fleet.lanes,
-            frame_shape=space.shape,
-            frame_dtype=np.dtype(space.dtype),
-            stack=s.network.stack,
-            gamma=s.learner.gamma,
-            seed=s.seed,
-            device=self.core.device,
         )
 
     def compute_loss_for_module(self, **_: Any) -> Any:
@@ -119,7 +103,7 @@ class QuarterdeckLearner(TorchLearner):
         assert self.replay is not None
         before = self.core.updates
         try:
-            learned = self.core.train(self.replay, updates)
+            learned: UpdateStats = self.core.train(self.replay, updates)
             learned.scalars |= self.gpu.read()
             return learned
         except ReplayEmpty:  # every shard was lost; they fill again while the loop goes on

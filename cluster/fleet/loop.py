@@ -6,21 +6,19 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ray
 
-from agents.acting.policy import Actor
 from agents.dqn.run import DqnRun
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import policy_of
+from agents.parts import parts_of
 from cluster.connect import processes_of, start_ray
 from cluster.errors import LearnerLost
 from cluster.fleet import placement
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import AsyncEvaluation
 from training.messages import say
-from training.settings import to_dict
 from training.storage import checkpoint
 
 LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not repair
@@ -50,7 +48,7 @@ class FleetLoop:
     def start(self) -> None:
         """Build the algorithm and the evaluation beside it."""
         self.algo: Quarterdeck = QuarterdeckConfig().from_settings(self.settings).build_algo()
-        self.beside = AsyncEvaluation(self.settings, self.algo.frame_shape, self.algo.num_actions)
+        self.beside = AsyncEvaluation(self.settings, self.algo.spec)
         self.stats, self.limiter = self.algo.stats, self.algo.limiter
 
     def step(self) -> None:
@@ -99,14 +97,14 @@ class FleetLoop:
         self.stats.note("fleet/runner_restarts", group.num_remote_worker_restarts())
         self.stats.note("fleet/learner_restarts", self.failures)
 
-    def actor(self) -> Actor:
+    def policy(self) -> Any:
         """The policy to judge; where its learner is lost, as the last checkpoint has it."""
         try:
-            return self.algo.actor()
+            return self.algo.policy()
         except LearnerLost:
             if self.saved is None:
                 raise
-            return policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
+            return parts_of(self.settings).policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
 
     def save(self, folder: Path) -> Path:
         """Checkpoint everything under `folder`. After a lost learner that is the last checkpoint's state once more.
@@ -148,7 +146,7 @@ def make_run(settings: Settings, preset: str, folder: Path) -> DqnRun:
 def bundles(settings: Settings) -> list[dict[str, float]]:
     """What a fleet reserves: its main process, then one bundle for every actor that takes a core."""
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
-    request = Quarterdeck.default_resource_request({"settings": to_dict(settings)})
+    request = Quarterdeck.default_resource_request(QuarterdeckConfig().from_settings(settings))
     return [{name: amount for name, amount in bundle.items() if amount} for bundle in request.bundles]
 
 

@@ -7,7 +7,6 @@ carries its shard in the bits above the lane's (`agents.replay.keys`).
 from __future__ import annotations
 
 import contextlib
-import functools
 import secrets
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from agents.dqn.settings import Settings
+from agents.parts import parts_of
 from agents.replay.keys import MAX_OFFSET, SHARD_BITS
-from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty
 from cluster.fleet import placement
 from cluster.fleet.compression import Packed, unpack
+from envs.base import EnvSpec
 from training.process import keep_freed_memory
 from training.storage import checkpoint
 
@@ -35,27 +35,17 @@ Part = tuple[dict[str, Any] | None, float]
 class ShardActor:
     """One shard in a process of its own. It restarts empty: its share of the data is what a loss costs."""
 
-    def __init__(
-        self, settings: Settings, index: int, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any]
-    ) -> None:
+    def __init__(self, settings: Settings, index: int, spec: EnvSpec) -> None:
         keep_freed_memory()
         torch.set_num_threads(1)
         self.settings, self.index = settings, index
-        self.new_shard = functools.partial(
-            ReplayShard,
-            settings.shard_replay(),
-            lanes=settings.fleet.shard_lanes,
-            frame_shape=frame_shape,
-            frame_dtype=frame_dtype,
-            stack=settings.network.stack,
-            gamma=settings.learner.gamma,
-            seed=settings.seed + index,
-        )
+        self.spec = spec
         self.shard = self.empty()
 
-    def empty(self) -> ReplayShard:
+    def empty(self) -> Any:
         """A shard without rows, whose keys are not those of any other life of this actor."""
-        return self.new_shard(key_offset=secrets.randbelow(MAX_OFFSET))
+        offset = secrets.randbelow(MAX_OFFSET)
+        return parts_of(self.settings).make_replay(self.settings, self.spec, shard=self.index, key_offset=offset)
 
     def add(self, refs: list[Any]) -> None:
         """Append chunks of this shard's runners, given as references in a list.
@@ -86,7 +76,7 @@ class ShardActor:
 
     def mass(self) -> float:
         """Total priority."""
-        return self.shard.mass
+        return float(self.shard.mass)
 
     def save(self, path: str) -> None:
         """Write this shard's checkpoint, from here: frames never pass through the driver."""
@@ -100,13 +90,13 @@ class ShardActor:
             self.shard = self.empty()
 
 
-def start_shards(settings: Settings, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any]) -> list[Any]:
+def start_shards(settings: Settings, spec: EnvSpec) -> list[Any]:
     """The fleet's shards as actors that take no core of their own and restart empty."""
     # The frames are the process's own memory: say so, or a node may promise it twice.
-    memory = settings.replay_bytes(frame_shape, frame_dtype.itemsize) // max(settings.fleet.shards, 1)
+    memory = settings.replay_bytes(spec) // max(settings.fleet.shards, 1)
     place = {"resources": placement.unit(settings, placement.SHARD), "scheduling_strategy": "SPREAD"}
     actor = ray.remote(num_cpus=0, memory=memory, max_restarts=-1, max_task_retries=0, **place)(ShardActor)
-    return [actor.remote(settings, index, frame_shape, frame_dtype) for index in range(settings.fleet.shards)]
+    return [actor.remote(settings, index, spec) for index in range(settings.fleet.shards)]
 
 
 class ShardedReplay:

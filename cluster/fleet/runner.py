@@ -6,8 +6,6 @@ import pickle
 import traceback
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
 import ray
 import torch
 from ray.rllib.core import DEFAULT_MODULE_ID
@@ -15,12 +13,12 @@ from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
 from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.utils.checkpoints import Checkpointable
 
-from agents.acting.policy import Actor
 from agents.acting.rollout import ChunkStats, Rollout
 from agents.dqn.settings import Settings
-from agents.networks.q_network import QNetwork
+from agents.parts import parts_of
 from agents.replay.transitions import Chunk
 from cluster.fleet.compression import pack
+from cluster.rllib.spaces import spaces_of
 from cluster.rllib.user_envs import announce
 from envs import make_env
 from training.messages import one_line
@@ -58,18 +56,11 @@ class Runner(EnvRunner, Checkpointable):
         """Build the policy; its weights come from the board."""
         if self.worker_index:
             torch.set_num_threads(1)
-        s = self.settings
-        network = QNetwork(s.network, self.env.frame_shape, self.env.num_actions).requires_grad_(False)
-        self.actor = Actor(network, precision=s.learner.precision)
+        self.policy = parts_of(self.settings).make_policy(self.settings, self.env.spec)
 
     def get_spaces(self) -> dict[str, Any]:
         """Single-env spaces under the keys that RLlib asks for."""
-        shape, dtype = self.env.frame_shape, np.dtype(self.env.frame_dtype)
-        low, high = (0, 255) if dtype == np.uint8 else (-np.inf, np.inf)
-        pair: tuple[Any, ...] = (
-            gym.spaces.Box(low, high, shape, dtype.type),
-            gym.spaces.Discrete(self.env.num_actions),
-        )
+        pair = spaces_of(self.env.spec)
         return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
 
     def sample(self, *, board: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
@@ -81,8 +72,8 @@ class Runner(EnvRunner, Checkpointable):
             homes: nodes of the replay shards; this runner's chunks go to the one of its number.
 
         Returns:
-            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took; `chunk_stats`: what
-            it added to the run; `runner`: from 0; `version`: of the weights that acted.
+            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took;
+            `chunk_stats`: what it added to the run; `runner`: from 0; `version`: of the weights that acted.
             Without `chunk`: `error`, what the env raised; or nothing, where there are no weights to play with yet.
         """
         if self.failure is not None:
@@ -109,9 +100,8 @@ class Runner(EnvRunner, Checkpointable):
         if self.rollout is None:
             self.rollout = Rollout(
                 self.env,
-                self.actor,
+                self.policy,
                 s.exploration,
-                stack=s.network.stack,
                 seed=s.seed,
                 lane=max(self.worker_index - 1, 0) * s.fleet.envs_per_runner,
                 num_lanes=s.fleet.lanes,
@@ -127,7 +117,7 @@ class Runner(EnvRunner, Checkpointable):
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
             weights = None
         if weights is not None:
-            self.actor.load(weights)
+            self.policy.load(weights)
             self.version = newer.version
         return self.version >= 0
 

@@ -12,8 +12,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
-from agents.export import Policy, make_policy
-from agents.networks.q_network import NetworkSettings
+from agents.export import Policy, of_card
 
 FOLDER = "rlmodule"
 
@@ -26,10 +25,7 @@ class PolicyModule(TorchRLModule):
 
     def setup(self) -> None:
         """Build the network of the card; its weights come with the module's state."""
-        card = self.model_config
-        settings = NetworkSettings(**card["network"])
-        shape = tuple(card["frame_shape"])
-        self.policy = make_policy(settings, shape, int(card["num_actions"]), None, card)
+        self.policy = of_card(self.model_config, None)
 
     def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
         q = self.policy(batch[Columns.OBS])
@@ -39,11 +35,10 @@ class PolicyModule(TorchRLModule):
 def as_module(policy: Policy) -> PolicyModule:
     """The policy behind RLlib's interface."""
     card, pixels = policy.card, policy.network.pixels
-    stack = card["network"]["stack"]
     low, high, dtype = (0, 255, np.uint8) if pixels else (-np.inf, np.inf, np.float32)
     spec = RLModuleSpec(
         module_class=PolicyModule,
-        observation_space=gym.spaces.Box(low, high, (stack, *card["frame_shape"]), dtype),
+        observation_space=gym.spaces.Box(low, high, (policy.network.stack, *card["frame_shape"]), dtype),
         action_space=gym.spaces.Discrete(card["num_actions"]),
         inference_only=True,
         model_config=card,

@@ -11,7 +11,7 @@ import torch
 
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import evaluate_network
+from agents.evaluation.evaluate import evaluate_policy
 from agents.replay.no_replay import NoReplay
 from agents.replay.shard import ReplayShard
 from cluster.tuning.ablation_settings import NAIVE, stages
@@ -31,7 +31,7 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
     run = SerialLoop(settings, NoReplay if stage == NAIVE else ReplayShard)
     while run.stats.agent_steps < settings.stop.steps:
         run.step()
-    score = evaluate_network(run.actor(), settings, episodes=settings.evaluation.episodes, threads=1).scores.mean()
+    score = evaluate_policy(run.policy(), settings, episodes=settings.evaluation.episodes, threads=1).scores.mean()
     run.close()
     counted = {"agent_steps": run.stats.agent_steps, "updates": run.stats.updates}
     return {

@@ -169,7 +169,7 @@ def test_a_preset_fits_its_env_and_its_network(name: str) -> None:
     assert settings.rows_per_lane() >= 2 * settings.fleet.chunk_steps
     env = make_env(settings.env, 1)
     env.close()
-    network = QNetwork(settings.network, env.frame_shape, env.num_actions)
-    assert network.num_actions == env.num_actions
+    network = QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
+    assert network.num_actions == env.spec.num_actions
     assert from_dict(Settings, to_dict(settings)) == settings
     assert PRESETS[name]() == settings

@@ -12,7 +12,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.acting.rollout import Rollout
 from agents.dqn.serial import SerialLoop
 from agents.replay.shard import ReplayShard
@@ -55,8 +55,10 @@ def odd() -> Iterator[dict[str, Any]]:
     del gymnasium.registry[NAME]
 
 
-class Last(Actor):
+class Last(QPolicy):
     """Finds one of 300 actions best."""
+
+    stack = 1
 
     def __init__(self, best: int) -> None:
         self.best = best
@@ -68,7 +70,7 @@ class Last(Actor):
 def rollout_of(best: int = 299, greedy: bool = True) -> Rollout:
     """Two lanes of the odd env."""
     exploration = ExplorationSettings(start=0.0, final=0.0) if greedy else ExplorationSettings(start=1.0, final=1.0)
-    return Rollout(make_env(EnvSettings(id=NAME), 2), Last(best), exploration, stack=1, seed=0)
+    return Rollout(make_env(EnvSettings(id=NAME), 2), Last(best), exploration, seed=0)
 
 
 def shard_of(rollout: Rollout) -> ReplayShard:
@@ -77,8 +79,7 @@ def shard_of(rollout: Rollout) -> ReplayShard:
     return ReplayShard(
         settings,
         lanes=2,
-        frame_shape=env.frame_shape,
-        frame_dtype=np.dtype(env.frame_dtype),
+        spec=env.spec,
         stack=1,
         gamma=0.9,
         seed=0,
@@ -100,7 +101,7 @@ def test_c2_of_300_actions_replay_holds_those_that_were_used(best: int, greedy: 
 
 def test_more_actions_than_replay_tells_apart_are_refused(odd: dict[str, Any]) -> None:
     odd["actions"] = MAX_ACTIONS
-    assert make_env(EnvSettings(id=NAME), 1).num_actions == MAX_ACTIONS
+    assert make_env(EnvSettings(id=NAME), 1).spec.num_actions == MAX_ACTIONS
     odd["actions"] = MAX_ACTIONS + 1
     with pytest.raises(
         ValueError, match=rf"{NAME} has 65537 actions: choose an environment with at most 65536"
@@ -118,7 +119,7 @@ def test_a_state_with_actions_of_one_byte_is_taken_over() -> None:
     state = shard.state()
     state["rows"]["action"] = state["rows"]["action"].astype(np.uint8)
     twin.load_state(state)
-    rollout.actor = Last(299)
+    rollout.policy = Last(299)
     twin.add(rollout.collect(30, 0)[0])
     assert set(twin.sample(500).action.tolist()) == {200, 299}
 

@@ -10,20 +10,24 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.acting.rollout import TRAINING_SEEDS
 from agents.dqn.learner import Learner, LearnerSettings
+from agents.dqn.parts import policy_of
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_network, policy_of
+from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_policy
 from agents.evaluation.protocol import evaluation_seed, protocol_rules
 from agents.networks.q_network import NetworkSettings
 from agents.settings import EvaluationSettings
 from envs.base import EnvSettings, TimeStep, classic, machado
 from tests.coded_env import CodedEnv, reward_of
+from tests.specs import spec_of
 
 
-class Fixed(Actor):
+class Fixed(QPolicy):
     """Prefers action 2."""
+
+    stack = 4
 
     def __init__(self) -> None:
         pass
@@ -32,8 +36,10 @@ class Fixed(Actor):
         return np.tile(np.array([0.0, 1.0, 2.0], np.float32), (len(obs), 1))
 
 
-class Last18(Actor):
+class Last18(QPolicy):
     """Prefers the last of 18 actions."""
+
+    stack = 4
 
     def __init__(self) -> None:
         pass
@@ -57,7 +63,7 @@ class Seeded(CodedEnv):
 def judge(env: CodedEnv, episodes: int, epsilon: float = 0.0, **other: Any) -> Scores:
     """Evaluate action 2."""
     settings = EvaluationSettings(epsilon=epsilon)
-    return evaluate(Fixed(), env, settings, stack=4, episodes=episodes, seed=3, **other)
+    return evaluate(Fixed(), env, settings, episodes=episodes, seed=3, **other)
 
 
 def test_c23_every_env_plays_its_quota_of_whole_games_however_long_they_are() -> None:
@@ -88,7 +94,7 @@ def test_c23_epsilon_is_fixed_and_the_same_seed_plays_the_same_games() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2**31 - 1])
 def test_c23_evaluation_never_uses_a_seed_of_training(seed: int) -> None:
     env = Seeded(2)
-    evaluate(Fixed(), env, EvaluationSettings(), stack=4, episodes=2, seed=seed)
+    evaluate(Fixed(), env, EvaluationSettings(), episodes=2, seed=seed)
     assert TRAINING_SEEDS <= env.seed == evaluation_seed(seed) <= 2**31 - 1 - 1000
 
 
@@ -130,7 +136,7 @@ def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -
     """C23, C25: sticky 0.25, no life signal, 18 actions, no help at the start, at most 108,000 frames a game."""
     trained = EnvSettings(id="ALE/Pong-v5", life_signal=True, full_actions=True)
     settings = Settings(env=trained, evaluation=EvaluationSettings(protocol="machado"))
-    scores = evaluate_network(Last18(), settings, episodes=2, threads=1)
+    scores = evaluate_policy(Last18(), settings, episodes=2, threads=1)
     wanted = {"sticky": 0.25, "life_signal": False, "action_set": "full", "num_actions": 18, "noop_max": 0}
     assert scores.protocol.items() >= {**wanted, "fire_reset": False, "frame_cap": 108_000}.items()
     assert ((scores.scores >= -21) & (scores.scores <= 21)).all()
@@ -139,8 +145,8 @@ def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -
 
 def test_protocols_are_the_named_ones_and_keep_the_policys_actions() -> None:
     trained = EnvSettings(id="ALE/Breakout-v5", life_signal=True, sticky=0.1, frame_skip=3)
-    assert protocol_rules(trained, "classic") == dataclasses.replace(classic(trained.env), frame_skip=3)
-    wanted = dataclasses.replace(machado(trained.env), frame_skip=3, full_actions=False)
+    assert protocol_rules(trained, "classic") == dataclasses.replace(classic(trained.id), frame_skip=3)
+    wanted = dataclasses.replace(machado(trained.id), frame_skip=3, full_actions=False)
     assert protocol_rules(trained, "machado") == wanted
     assert protocol_rules(trained, "training") == dataclasses.replace(trained, life_signal=False)
 
@@ -150,12 +156,12 @@ def test_c23_the_policy_of_a_checkpoint_is_the_frozen_online_network() -> None:
     network = NetworkSettings(kind="mlp", stack=2, hidden=8)
     options = LearnerSettings(precision="fp32", device="cpu")
     settings = Settings(env=EnvSettings(id="toy/chain"), network=network, learner=options)
-    learner = Learner(options, network, (5,), 2, seed=4)
+    learner = Learner(options, network, spec_of((5,), 2), seed=4)
     actor = policy_of({"learner": learner.state()}, settings)
     obs = np.random.default_rng(0).normal(size=(6, 1, 2, 5)).astype(np.float32)
     with torch.no_grad():
         np.testing.assert_array_equal(actor.values(obs), learner.online(torch.from_numpy(obs)).numpy())
     assert not any(p.requires_grad for p in actor.network.parameters())
-    other = Learner(options, network, (4,), 2, seed=4)
+    other = Learner(options, network, spec_of((4,), 2), seed=4)
     with pytest.raises(ValueError, match="does not fit its settings"):
         policy_of({"learner": other.state()}, settings)

@@ -14,7 +14,7 @@ import torch
 
 from agents.export import CARD, WEIGHTS, Policy, example, load_policy, make_policy, save_policy, save_program
 from agents.networks.q_network import NetworkSettings, QNetwork
-from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.frames import FrameStack, to_blocks
 
 ROOT = Path(__file__).parents[2]
 KINDS = {
@@ -33,6 +33,7 @@ sys.meta_path.insert(0, Blocked())
 import json, torch
 from agents.export import example, load_policy
 import agents.export
+from tests.specs import spec_of
 policy = load_policy("policy")
 frames = example(policy, 3)
 program = torch.export.load("policy/policy.pt2").module()
@@ -53,9 +54,9 @@ def policy_of(kind: str, seed: int = 1) -> Policy:
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_give_what_stacks_of_blocks_give(kind: str) -> None:
     """The policy reads plain frames; the training loop's path is frame by frame through `FrameStack`."""
-    policy, (settings, shape) = policy_of(kind), KINDS[kind]
+    policy, settings = policy_of(kind), KINDS[kind][0]
     frames = example(policy, 3).numpy()
-    stack = FrameStack(3, blocks_shape(shape), settings.stack, frames.dtype)
+    stack = FrameStack(settings.stack)
     for k in range(settings.stack):
         obs = stack.push(to_blocks(np.ascontiguousarray(frames[:, k])), np.full(3, k == 0))
     expected = policy.network(torch.from_numpy(obs))

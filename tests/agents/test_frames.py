@@ -56,7 +56,7 @@ def test_c10_a_stack_holds_the_last_frames_of_the_episode(first: Any, depth: int
     """C10: oldest first; before an episode's first frame that frame is repeated; nothing of the last episode stays."""
     time, envs = first.shape
     first[0] = True
-    stack = FrameStack(envs, (1, 1), depth, np.dtype(np.int64))
+    stack = FrameStack(depth)
     history: list[list[int]] = [[] for _ in range(envs)]
     for t in range(time):
         blocks = 100 * t + np.arange(envs)

@@ -10,23 +10,23 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import Scores, envs_for, evaluate_network
+from agents.evaluation.evaluate import Scores, envs_for, evaluate_policy
 from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.networks.q_network import NetworkSettings, QNetwork
-from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.frames import FrameStack, to_blocks
 from agents.settings import EvaluationSettings
 from envs import make_env
 from envs.base import EnvSettings
 
 
-def oracle(actor: Actor, settings: Settings, episodes: int) -> Scores:
+def oracle(actor: QPolicy, settings: Settings, episodes: int) -> Scores:
     """All envs in one env and one loop, drawing as it goes."""
     env = make_env(protocol_env(settings), envs_for(episodes))
     envs, seed = env.num_envs, settings.seed
     quota, rng, epsilon = episodes // envs, np.random.default_rng(seed), settings.evaluation.epsilon
-    frames = FrameStack(envs, blocks_shape(env.frame_shape), settings.network.stack, env.frame_dtype)
+    frames = FrameStack(settings.network.stack)
     score, steps, raw = (np.zeros((envs, quota), dtype) for dtype in (np.float64, np.int64, np.int64))
     game, lane = np.zeros(envs, np.int64), np.arange(envs)
     step = env.reset(evaluation_seed(seed))
@@ -54,14 +54,14 @@ def breakout(epsilon: float, seed: int, **network: Any) -> Settings:
     )
 
 
-class Fickle(Actor):
+class Fickle(QPolicy):
     """Prefers actions by the last digits of a network's values: a game is another after the smallest difference."""
 
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         return (1e4 * super().values(obs)) % 1.0
 
 
-def fickle(settings: Settings, *, autocast: bool) -> Actor:
+def fickle(settings: Settings, *, autocast: bool) -> QPolicy:
     """Such an actor of a network that has learned nothing."""
     torch.manual_seed(settings.seed)
     return Fickle(
@@ -86,7 +86,7 @@ def test_groups_play_the_games_of_one_loop(
     settings = breakout(epsilon, episodes, **network)
     actor, told = fickle(settings, autocast=autocast), list[int]()
     wanted = oracle(actor, settings, episodes)
-    found = evaluate_network(actor, settings, episodes=episodes, threads=threads, on_step=told.append)
+    found = evaluate_policy(actor, settings, episodes=episodes, threads=threads, on_step=told.append)
     for one, other in zip(found[:3], wanted[:3], strict=True):
         assert np.array_equal(one, other)
     assert found.protocol == wanted.protocol
@@ -95,8 +95,10 @@ def test_groups_play_the_games_of_one_loop(
     assert told[-1] == episodes
 
 
-class Broken(Actor):
+class Broken(QPolicy):
     """Fails when it is asked for the tenth time."""
+
+    stack = 4
 
     def __init__(self, error: type[BaseException]) -> None:
         self.error, self.calls = error, 0
@@ -117,15 +119,17 @@ def test_a_group_that_fails_ends_all(error: type[BaseException]) -> None:
     torch.set_num_threads(2)
     try:
         with pytest.raises(error):
-            evaluate_network(Broken(error), settings, episodes=4, threads=2)
+            evaluate_policy(Broken(error), settings, episodes=4, threads=2)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
     assert set(threading.enumerate()) == running
 
 
-class Counting(Actor):
+class Counting(QPolicy):
     """Notes with how many threads torch computes where it is called."""
+
+    stack = 4
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, int]] = set()
@@ -139,7 +143,7 @@ def test_every_group_has_a_thread_and_one_of_torch() -> None:
     actor, before = Counting(), torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        evaluate_network(actor, breakout(0.0, 0), episodes=4, threads=2)
+        evaluate_policy(actor, breakout(0.0, 0), episodes=4, threads=2)
     finally:
         torch.set_num_threads(before)
     assert len(actor.seen) == 2

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.networks.categorical import CategoricalHead
 from agents.networks.q_network import HEADS, NetworkSettings, QNetwork
 from tests.small_learner import batch_of, make_learner
@@ -85,7 +85,7 @@ def test_values_are_what_acting_sees(head: str, dueling: bool) -> None:
     out, q = net.out(obs), net(obs)
     assert q.shape == (BATCH, ACTIONS)
     torch.testing.assert_close(net.head.q(out), q)
-    values = Actor(net, precision="fp32").values(obs.numpy())
+    values = QPolicy(net, precision="fp32").values(obs.numpy())
     np.testing.assert_array_equal(values.argmax(1), q.argmax(1).numpy())
 
 

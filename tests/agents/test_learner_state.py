@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.dqn.learner import AVERAGE_PERIOD, LearnerSettings
 from agents.networks.q_network import NetworkSettings, QNetwork
 from tests.small_learner import STACK, batch_of, flat, make_learner
@@ -21,7 +21,7 @@ def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
     learner, other = (make_learner(settings, seed=seed, precision=precision) for seed in (0, 1))
     other.online.load_state_dict({name: torch.from_numpy(value) for name, value in learner.weights().items()})
     obs = np.random.default_rng(0).integers(256, size=(512, 441, 4, 16), dtype=np.uint8)
-    actor = Actor(other.online, precision=precision)
+    actor = QPolicy(other.online, precision=precision)
     acted = np.concatenate([actor.values(part) for part in np.split(obs, 32)])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         learned = learner.online(torch.from_numpy(obs)).numpy()
@@ -37,7 +37,7 @@ def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
 def test_c19_a_part_of_the_weights_changes_nothing(broken: str) -> None:
     """C19: an actor takes over every parameter or none, also those that came whole beside the broken one."""
     learner, other = make_learner(seed=0), make_learner(seed=1)
-    actor, before = Actor(other.online, precision="fp32"), flat(other)
+    actor, before = QPolicy(other.online, precision="fp32"), flat(other)
     weights = learner.weights()
     last = list(weights)[-1]
     parts = {

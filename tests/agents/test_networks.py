@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from agents.networks.layers import BlockConv, LayerNormNHWC
 from agents.networks.q_network import NetworkSettings, QNetwork
-from agents.replay.frames import FrameStack, blocks_shape, to_blocks
+from agents.replay.frames import FrameStack, to_blocks
 
 PIXELS = (84, 84)
 A = 6
@@ -27,7 +27,7 @@ def make(kind: Any = "dqn2013", frame_shape: tuple[int, ...] = PIXELS, seed: int
 def stacks(batch: int = 3, depth: int = 4) -> tuple[Tensor, Tensor]:
     """The same random pixels as the network's blocks [B, P, K, D] and as planes [B, K, H, W]."""
     planes = np.random.default_rng(0).integers(256, size=(batch, depth, *PIXELS), dtype=np.uint8)
-    stack = FrameStack(batch, blocks_shape(PIXELS), depth, np.dtype(np.uint8))
+    stack = FrameStack(depth)
     for k in range(depth):
         blocks = stack.push(to_blocks(planes[:, k]), np.full(batch, k == 0))
     return torch.from_numpy(blocks), torch.from_numpy(planes)

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 from agents.replay.keys import LANE_BITS
 from agents.replay.no_replay import NoReplay
 from agents.replay.transitions import Chunk, ReplayEmpty, ReplaySettings
+from tests.specs import spec_of
 
 
 def shard(lanes: int) -> NoReplay:
     """Frames of one block that hold (lane, row) as two numbers."""
     settings = ReplaySettings(capacity=1_000, learning_starts=0)
-    return NoReplay(
-        settings, lanes=lanes, frame_shape=(2,), frame_dtype=np.dtype(np.float32), stack=1, gamma=0.9, seed=0
-    )
+    return NoReplay(settings, lanes=lanes, spec=spec_of((2,)), stack=1, gamma=0.9, seed=0)
 
 
 def play(replay: NoReplay, first: np.ndarray[Any, Any]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons, final_epsilons
+from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons, final_epsilons, greedy_epsilon
+from agents.acting.policy import QPolicy
 from agents.dqn.presets import PRESETS
-from agents.dqn.serial import greedy_epsilon
-from agents.dqn.settings import Settings
-from agents.settings import FleetSettings
 
 finals = st.floats(0.0, 1.0)
 
@@ -42,11 +43,29 @@ def test_c18_c22_the_greediest_lane_of_any_ladder_counts_as_greedy_in_the_end(
 ) -> None:
     """C22: otherwise a run would never have a score, for want of a rounding error."""
     exploration = ExplorationSettings(final=final, ladder=ladder, anneal_steps=anneal)
-    settings = Settings(exploration=exploration, fleet=FleetSettings(envs_per_runner=lanes))
     end = epsilons(exploration, lanes, anneal)
-    assert end.min() <= greedy_epsilon(settings)
-    assert greedy_epsilon(settings) == max(0.02, end.min())
+    assert end.min() <= greedy_epsilon(exploration, lanes)
+    assert greedy_epsilon(exploration, lanes) == max(0.02, end.min())
     assert ((end >= 0) & (end <= 1)).all()
+
+
+class Given(QPolicy):
+    """Holds given values of the actions, whatever it sees."""
+
+    stack = 1
+
+    def __init__(self, q: NDArray[np.float32]) -> None:
+        self.q = q
+
+    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+        return self.q
+
+
+def acted(q: NDArray[np.float32], epsilon: NDArray[np.float64], rng: np.random.Generator) -> NDArray[Any]:
+    """Actions [E] of one time step with values q [E, A]."""
+    policy, lanes = Given(q), len(q)
+    frame, first = np.zeros((lanes, 1, 1), np.float32), np.ones(lanes, np.bool_)
+    return policy.act(frame, first, policy.start(lanes), epsilon_greedy(epsilon, rng)).action
 
 
 def test_epsilon_greedy_explores_as_often_as_it_says() -> None:
@@ -54,7 +73,7 @@ def test_epsilon_greedy_explores_as_often_as_it_says() -> None:
     rng, lanes = np.random.default_rng(0), 40_000
     q = np.tile(np.array([0.0, 3.0, 1.0, 2.0], np.float32), (lanes, 1))
     for epsilon in (0.0, 0.3, 1.0):
-        counts = np.bincount(epsilon_greedy(q, np.full(lanes, epsilon), rng), minlength=4)
+        counts = np.bincount(acted(q, np.full(lanes, epsilon), rng), minlength=4)
         expected = lanes * (epsilon / 4 + (1 - epsilon) * np.array([0, 1, 0, 0]))
         deviation = np.sqrt(np.maximum(expected * (1 - expected / lanes), 1e-9))
         assert (np.abs(counts - expected) <= 4 * deviation + 1e-3).all()
@@ -63,7 +82,7 @@ def test_epsilon_greedy_explores_as_often_as_it_says() -> None:
 def test_every_lane_has_its_own_epsilon_and_best_action() -> None:
     q = np.eye(3, dtype=np.float32)[[2, 0, 1]]
     rng = np.random.default_rng(1)
-    drawn = np.array([epsilon_greedy(q, np.array([0.0, 1.0, 0.0]), rng) for _ in range(300)])
+    drawn = np.array([acted(q, np.array([0.0, 1.0, 0.0]), rng) for _ in range(300)])
     assert set(drawn[:, 0]) == {2}
     assert set(drawn[:, 1]) == {0, 1, 2}
     assert set(drawn[:, 2]) == {1}
@@ -72,8 +91,8 @@ def test_every_lane_has_its_own_epsilon_and_best_action() -> None:
 def test_random_numbers_are_used_alike_whatever_epsilon() -> None:
     """A resumed run draws what the first would have drawn: the generator's state never depends on values."""
     q, one, other = np.zeros((5, 4), np.float32), np.random.default_rng(3), np.random.default_rng(3)
-    epsilon_greedy(q, np.zeros(5), one)
-    epsilon_greedy(q + 1, np.ones(5), other)
+    acted(q, np.zeros(5), one)
+    acted(q + 1, np.ones(5), other)
     assert one.bit_generator.state == other.bit_generator.state
 
 
@@ -81,6 +100,6 @@ def test_random_numbers_are_used_alike_whatever_epsilon() -> None:
 def test_the_lanes_at_low_epsilon_are_as_many_as_the_documents_say(preset: str, lanes: int, least: float) -> None:
     """Their games stand for the policy, and stop a run by `--score`."""
     settings = PRESETS[preset]()
-    assert greedy_epsilon(settings) == least
+    assert greedy_epsilon(settings.exploration, settings.fleet.lanes) == least
     ends = epsilons(settings.exploration, settings.fleet.lanes, settings.exploration.anneal_steps)
     assert (ends <= least).sum() == lanes

@@ -7,12 +7,15 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Discrete
 
 from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import ReplaySettings
+from envs.base import EnvSpec
 from tests.replay_oracle import Game, chunk_of, lane_rows, make_shard, rows_of
+from tests.specs import spec_of
 
 GAMES = [Game(5, "terminated"), Game(3, "truncated"), Game(8, "terminated", lives=(2,))]
 
@@ -32,23 +35,21 @@ def test_c11_a_row_takes_7300_bytes_at_most_and_memory_is_what_settings_say(prio
     chunk = chunk_of([lane_rows(0, GAMES, 20)] * 3, 0)
     chunk = chunk._replace(frames=np.ones((20, 3, 441, 16), np.uint8))
     tracemalloc.start()
-    shard = ReplayShard(
-        settings.replay, lanes=3, frame_shape=(84, 84), frame_dtype=np.dtype(np.uint8), stack=4, gamma=0.99, seed=0
-    )
+    shard = ReplayShard(settings.replay, lanes=3, spec=spec_of(), stack=4, gamma=0.99, seed=0)
     allocated = array_bytes()
     for _ in range(60):
         shard.add(chunk)
     used = array_bytes()
     tracemalloc.stop()
     metadata = 11 + (32 if prioritized else 0)
-    for measured in (allocated, used, settings.replay_bytes((84, 84), 1)):
+    for measured in (allocated, used, settings.replay_bytes(spec_of())):
         assert measured == pytest.approx(3000 * (7056 + metadata), rel=0.05)
         assert measured / 3000 <= 7300
 
 
 def test_a_float_env_costs_its_own_item_size() -> None:
     settings = Settings(replay=ReplaySettings(capacity=1000, learning_starts=0))
-    assert settings.replay_bytes((4,), 4) == 1000 * (16 + 12)
+    assert settings.replay_bytes(spec_of((4,))) == 1000 * (16 + 12)
 
 
 def test_frames_may_be_read_only() -> None:
@@ -65,7 +66,7 @@ def test_float_frames_are_stacked_like_pixels() -> None:
     """Envs of vectors go the same way, as float32."""
     settings = ReplaySettings(capacity=1000, n_step=1, learning_starts=0)
     dtype = np.dtype(np.float32)
-    shard = ReplayShard(settings, lanes=10, frame_shape=(3,), frame_dtype=dtype, stack=2, gamma=0.9, seed=0)
+    shard = ReplayShard(settings, lanes=10, spec=EnvSpec((3,), dtype, Discrete(2)), stack=2, gamma=0.9, seed=0)
     rows = lane_rows(0, [Game(30, "terminated")], 20)
     frames = np.array([row.code for row in rows], np.float32)[:, None, None] + 0.25
     shard.add(chunk_of([rows], 0)._replace(frames=frames))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.acting.rollout import TRAINING_SEEDS, ChunkStats, Rollout
 from agents.replay.frames import from_blocks
 from agents.replay.shard import ReplayShard
@@ -17,14 +17,17 @@ from agents.replay.transitions import Batch, Chunk, ReplaySettings
 from envs.base import TimeStep
 from tests.coded_env import NUM_ACTIONS, Code, CodedEnv, decode, reward_of
 from tests.replay_oracle import rows_of
+from tests.specs import spec_of
 
 ENVS, STACK, N = 3, 4, 3
 GREEDY = ExplorationSettings(start=0.0, final=0.0)
 RANDOM = ExplorationSettings(start=1.0, final=1.0)
 
 
-class Recorder(Actor):
+class Recorder(QPolicy):
     """Prefers action 1 and remembers every stack it was shown."""
+
+    stack = STACK
 
     def __init__(self) -> None:
         self.seen: list[NDArray[Any]] = []
@@ -49,14 +52,13 @@ class Seeded(CodedEnv):
 def start(env: CodedEnv, exploration: ExplorationSettings = RANDOM, **where: Any) -> tuple[Rollout, Recorder]:
     """A rollout and its recording actor."""
     actor = Recorder()
-    return Rollout(env, actor, exploration, stack=STACK, seed=0, **where), actor
+    return Rollout(env, actor, exploration, seed=0, **where), actor
 
 
 def shard_of(chunks: list[Chunk], n_step: int = N) -> ReplayShard:
     """All chunks in one shard of 84x84 frames."""
     settings = ReplaySettings(capacity=1000, n_step=n_step, learning_starts=0)
-    dtype = np.dtype(np.uint8)
-    shard = ReplayShard(settings, lanes=ENVS, frame_shape=(84, 84), frame_dtype=dtype, stack=STACK, gamma=0.9, seed=0)
+    shard = ReplayShard(settings, lanes=ENVS, spec=spec_of(), stack=STACK, gamma=0.9, seed=0)
     for chunk in chunks:
         shard.add(chunk)
     return shard

@@ -10,7 +10,7 @@ import torch
 
 from agents.dqn.presets import cartpole
 from agents.dqn.serial import SerialLoop
-from agents.evaluation.evaluate import evaluate_network
+from agents.evaluation.evaluate import evaluate_policy
 from tests.small_run import small_settings
 
 
@@ -76,7 +76,7 @@ def test_c17_a_run_may_learn_from_the_first_row_on() -> None:
 
 def mean_score(run: SerialLoop) -> float:
     """Of 100 whole games with frozen weights and no exploration."""
-    return float(evaluate_network(run.actor(), run.settings, episodes=100, threads=1).scores.mean())
+    return float(evaluate_policy(run.policy(), run.settings, episodes=100, threads=1).scores.mean())
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def everything(run: SerialLoop) -> dict[str, Any]:
         "replay": run.replay.state(),
         "epsilon": epsilons(exploration, lanes, run.stats.agent_steps),
         "beta": run.learner.beta(run.learner.updates),
-        "stacks": run.rollout.obs,
+        "stacks": run.rollout.carry.stack,
         "episodes": {"score": run.rollout.score, "steps": run.rollout.steps, "frames": run.rollout.frames},
     }
 

@@ -17,7 +17,7 @@ import ray
 from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.dqn.learner import LearnerSettings
 from agents.dqn.settings import Settings
 from agents.replay.frames import from_blocks
@@ -59,11 +59,11 @@ def catch_settings(**fleet: int) -> Settings:
     )
 
 
-class StillActor(Actor):
+class StillPolicy(QPolicy):
     """Finds every action of a coded env worth the same."""
 
-    def __init__(self) -> None:
-        """No network."""
+    def __init__(self, stack: int = 1) -> None:
+        self.stack = stack
 
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         return np.zeros((len(obs), NUM_ACTIONS), np.float32)

@@ -21,8 +21,9 @@ from agents.replay.transitions import Batch, Chunk, ReplaySettings
 from agents.settings import FleetSettings
 from cluster.fleet.checkpoint import each_shard
 from cluster.fleet.replay import ShardedReplay, start_shards
-from tests.cluster.helpers import PATIENCE, StillActor, wait_until
+from tests.cluster.helpers import PATIENCE, StillPolicy, wait_until
 from tests.coded_env import Code, CodedEnv, decode, reward_of
+from tests.specs import spec_of
 from training.storage import checkpoint
 
 RUNNERS, ENVS, TIME, CHUNKS = 2, 3, 6, 5
@@ -37,10 +38,8 @@ class InLearner:
         self.reset()
 
     def reset(self) -> None:
-        s, shape, dtype = self.settings, (84, 84), np.dtype(np.uint8)
-        self.shard = ReplayShard(
-            s.replay, lanes=s.fleet.lanes, frame_shape=shape, frame_dtype=dtype, stack=STACK, gamma=GAMMA, seed=1
-        )
+        s = self.settings
+        self.shard = ReplayShard(s.replay, lanes=s.fleet.lanes, spec=spec_of(), stack=STACK, gamma=GAMMA, seed=1)
         self.sample, self.update_priorities = self.shard.sample, self.shard.update_priorities
 
     def add(self, runner: int, chunk: Chunk) -> None:
@@ -64,7 +63,7 @@ class AsActors:
 
     def __init__(self, folder: Path, *, prioritized: bool) -> None:
         self.settings, self.empty = run_settings(RUNNERS, prioritized=prioritized), folder / f"empty-{prioritized}"
-        self.shards = start_shards(self.settings, (84, 84), np.dtype(np.uint8))
+        self.shards = start_shards(self.settings, spec_of())
         self.save(self.empty)
         self.reset()
 
@@ -117,9 +116,7 @@ def env() -> CodedEnv:
 def play(place: Place, chunks: tuple[int, ...] = (CHUNKS,) * RUNNERS) -> list[Rollout]:
     """Let every runner add so many chunks, the c-th under weights of version c."""
     rollouts = [
-        Rollout(
-            env(), StillActor(), ExplorationSettings(), stack=STACK, seed=0, lane=r * ENVS, num_lanes=RUNNERS * ENVS
-        )
+        Rollout(env(), StillPolicy(STACK), ExplorationSettings(), seed=0, lane=r * ENVS, num_lanes=RUNNERS * ENVS)
         for r in range(RUNNERS)
     ]
     for runner, (rollout, count) in enumerate(zip(rollouts, chunks, strict=True)):
@@ -173,6 +170,6 @@ def settle(place: Place) -> None:
 def lost_for_good(place: AsActors, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A shard that was killed and never comes back, and nobody who waits a minute for it."""
     monkeypatch.setattr("cluster.fleet.checkpoint.BACK_TIMEOUT", 0.0)
-    shard = start_shards(place.settings, (84, 84), np.dtype(np.uint8))[0]
+    shard = start_shards(place.settings, spec_of())[0]
     ray.kill(shard)
     return shard

@@ -37,9 +37,9 @@ def pulled(algo: Quarterdeck, obs: np.ndarray[Any, Any]) -> dict[str, Any]:
             runner._pull(board)
         except ValueError as caught:
             error = str(caught)
-        weights = {name: value.numpy() for name, value in runner.actor.network.state_dict().items()}
+        weights = {name: value.numpy() for name, value in runner.policy.network.state_dict().items()}
         found = {"process": os.getpid(), "version": runner.version, "weights": weights, "error": error}
-        return {**found, "values": runner.actor.values(obs)}
+        return {**found, "values": runner.policy.values(obs)}
 
     (answer,) = algo.env_runner_group.foreach_env_runner(ask, local_env_runner=False, timeout_seconds=PATIENCE)
     return dict(answer)

@@ -168,7 +168,7 @@ def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
     runner._pull(algo.board)
     assert runner.version == algo.stats.updates
     (online,) = algo._each_learner(lambda learner: learner.core.weights())
-    for name, value in runner.actor.network.state_dict().items():
+    for name, value in runner.policy.network.state_dict().items():
         assert np.array_equal(value.numpy(), online[name])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agents.dqn.serial import SerialLoop
 from agents.evaluation.evaluate import Scores
-from agents.evaluation.evaluate import evaluate_network as evaluate
+from agents.evaluation.evaluate import evaluate_policy as evaluate
 from cluster.cli.main import main
 from cluster.connect import STARTS, start_own
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program
@@ -27,7 +27,7 @@ class Actor:
         return {name: os.environ.get(name) for name in WORKER_ENV}
 
 first = start_ray(1)
-actor = ray.remote(num_cpus=0)(Actor).remote()
+actor = ray.remote(num_cpus=0)(QPolicy).remote()
 print(json.dumps([first, start_ray(1), WORKER_ENV, ray.get(actor.found.remote())]))
 """
 
@@ -58,7 +58,7 @@ def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.Monk
         return evaluate(*args, **options)
 
     monkeypatch.setattr(SerialLoop, "close", closed)
-    monkeypatch.setattr("agents.dqn.run.evaluate_network", evaluated)
+    monkeypatch.setattr("agents.dqn.run.evaluate_policy", evaluated)
     words = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "run")]
     assert main(words) == 0
     assert happened[:2] == ["closed", "evaluates"]

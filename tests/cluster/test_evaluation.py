@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.acting.exploration import ExplorationSettings
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
 from agents.acting.rollout import Rollout
-from agents.evaluation.evaluate import envs_for, evaluate, evaluate_network
+from agents.evaluation.evaluate import envs_for, evaluate, evaluate_policy
 from agents.evaluation.protocol import protocol_name, protocol_rules
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.settings import EvaluationSettings
 from cluster.cli.main import main
 from envs import make_env
 from envs.base import EnvSettings, TimeStep
-from tests.cluster.helpers import StillActor, catch_settings, read_json
+from tests.cluster.helpers import StillPolicy, catch_settings, read_json
 from tests.coded_env import CodedEnv, reward_of
 
 
@@ -49,10 +49,9 @@ def test_c23_every_env_plays_its_quota_of_whole_games(num_envs: int, quota: int,
     """C23: exactly N games, the first of every env, so that short ones do not crowd out long ones."""
     env, done = CodedEnv(num_envs, lengths=lengths), []
     scores = evaluate(
-        StillActor(),
+        StillPolicy(),
         env,
         EvaluationSettings(epsilon=0.5),
-        stack=1,
         episodes=num_envs * quota,
         seed=seed,
         on_step=done.append,
@@ -72,7 +71,7 @@ def test_c23_every_env_plays_its_quota_of_whole_games(num_envs: int, quota: int,
 
 def test_c23_games_that_cannot_be_shared_are_refused() -> None:
     with pytest.raises(ValueError, match="5 episodes cannot be shared evenly among 2 envs"):
-        evaluate(StillActor(), CodedEnv(2), EvaluationSettings(), stack=1, episodes=5, seed=0)
+        evaluate(StillPolicy(), CodedEnv(2), EvaluationSettings(), episodes=5, seed=0)
 
 
 @given(episodes=st.integers(1, 500), most=st.integers(1, 60))
@@ -92,10 +91,10 @@ def test_c23_a_number_of_envs_that_shares_the_games(episodes: int, most: int) ->
 def test_c23_seeds_are_never_those_of_training(training: int, evaluation: int, lane: int, eras: list[int]) -> None:
     """C23: whatever the run's seed, its lanes, restarts and the evaluation's seed."""
     trained, judged = SeedSpy(32), SeedSpy(10)
-    rollout = Rollout(trained, StillActor(), ExplorationSettings(), stack=1, seed=training, lane=lane, num_lanes=9_999)
+    rollout = Rollout(trained, StillPolicy(), ExplorationSettings(), seed=training, lane=lane, num_lanes=9_999)
     for era in eras:
         rollout.restart(era)
-    evaluate(StillActor(), judged, EvaluationSettings(), stack=1, episodes=10, seed=evaluation)
+    evaluate(StillPolicy(), judged, EvaluationSettings(), episodes=10, seed=evaluation)
     assert len(trained.seeds) >= 32
     assert len(judged.seeds) == 10
     assert not trained.seeds & judged.seeds
@@ -105,11 +104,11 @@ def test_c23_weights_are_frozen_and_games_repeat() -> None:
     """C23: an evaluation changes no weight, needs no gradient, and gives the same games again."""
     network = QNetwork(NetworkSettings(), (84, 84), 3).requires_grad_(False)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    actor, run = Actor(network, precision="fp32"), catch_settings()
-    first, again = (evaluate_network(actor, run, episodes=10, threads=1) for _ in range(2))
+    actor, run = QPolicy(network, precision="fp32"), catch_settings()
+    first, again = (evaluate_policy(actor, run, episodes=10, threads=1) for _ in range(2))
     assert first.scores.tolist() == again.scores.tolist()
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-    other = evaluate_network(actor, dataclasses.replace(run, seed=1), episodes=10, threads=1)
+    other = evaluate_policy(actor, dataclasses.replace(run, seed=1), episodes=10, threads=1)
     assert first.protocol == other.protocol == {"name": "training", "epsilon": 0.0, **make_protocol("toy/catch")}
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from agents.dqn.parts import policy_of
 from agents.dqn.settings import Settings
-from agents.evaluation.evaluate import policy_of
 from agents.export import example, load_policy
 from agents.networks.q_network import QNetwork
 from cluster.cli.main import main

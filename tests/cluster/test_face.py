@@ -114,7 +114,7 @@ def test_the_module_is_the_policy(algo: Quarterdeck) -> None:
     assert module is not None
     obs = np.random.default_rng(0).normal(size=(5, 1, 4)).astype(np.float32)
     out = module.forward_inference({"obs": torch.from_numpy(obs)})
-    own = algo.actor().values(to_blocks(obs[:, 0])[:, :, None])
+    own = algo.policy().values(to_blocks(obs[:, 0])[:, :, None])
     assert np.allclose(out["qf_preds"].numpy(), own, atol=1e-6)
     assert out["actions"].tolist() == own.argmax(1).tolist()
     assert algo.get_module("another") is None
@@ -128,7 +128,7 @@ def test_weights_go_out_and_in_again(algo: Quarterdeck) -> None:
     runner._pull(algo.board)
     (core,) = algo._each_learner(lambda learner: learner.core)
     for name, value in changed["default_policy"].items():
-        for network in (core.online, core.target, core.policy, runner.actor.network):
+        for network in (core.online, core.target, core.policy, runner.policy.network):
             assert np.array_equal(network.state_dict()[name.removeprefix("network.")].numpy(), value)
     algo.set_weights(weights)
     with pytest.raises(ValueError, match="weights are of"):

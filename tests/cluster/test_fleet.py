@@ -113,7 +113,7 @@ def test_c18_a_killed_runner_comes_back_and_training_goes_on(fleet: Quarterdeck)
 
 def test_evaluation_beside_training(fleet: Quarterdeck) -> None:
     """It never blocks the loop, plays with the weights it was given, and survives the kill of its process."""
-    beside = AsyncEvaluation(fleet.settings, fleet.frame_shape, fleet.num_actions)
+    beside = AsyncEvaluation(fleet.settings, fleet.spec)
     try:
         assert beside.poll(fleet.policy_weights, 199) is None
         assert beside.actor is None, "not due yet: nothing was started"

@@ -60,8 +60,8 @@ def recorded(learner: Any) -> None:
 
 def test_two_learners_are_one_learner_with_their_summed_batch(pair: Quarterdeck) -> None:
     """Equal to the last bit among themselves; within float tolerance of one that had all their transitions."""
-    (s, shape, actions) = pair.settings, pair.frame_shape, pair.num_actions
-    alone = Learner(s.learner, s.network, shape, actions, seed=s.seed)
+    s = pair.settings
+    alone = Learner(s.learner, s.network, pair.spec, seed=s.seed)
     same_tree(pair._each_learner(lambda learner: learner.core.weights())[0], alone.weights())
     pair._each_learner(recorded)
     train_until(pair, lambda: pair.stats.updates >= 45)

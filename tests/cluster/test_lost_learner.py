@@ -103,7 +103,7 @@ def test_over_the_closing_evaluation(run: FleetLoop, tmp_path: Path) -> None:
     """The policy is the one that was saved."""
     whole = run.save(tmp_path)
     kill_learner(run)
-    policy = run.actor().network.state_dict()
+    policy = run.policy().network.state_dict()
     for name, value in checkpoint.load(whole, only="learner")["learner"]["policy"].items():
         assert np.array_equal(policy[name].numpy(), value)
 

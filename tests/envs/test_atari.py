@@ -21,7 +21,7 @@ def play(settings: EnvSettings, num_envs: int, steps: int, seed: int, num_thread
     shown = [env.reset(seed)]
     rngs = [np.random.default_rng(seed + lane) for lane in range(num_envs)]
     for _ in range(steps):
-        shown.append(env.step(np.array([rng.integers(env.num_actions) for rng in rngs])))
+        shown.append(env.step(np.array([rng.integers(env.spec.num_actions) for rng in rngs])))
     env.close()
     return TimeStep._make(np.stack(field) for field in zip(*shown, strict=True))
 
@@ -55,7 +55,7 @@ def test_games_after_a_truncation_differ() -> None:
 def still_frames(settings: EnvSettings, seed: int) -> NDArray[np.uint8]:
     """Frames [T, 84, 84] of env 0 under a fixed series of actions."""
     env = AtariEnv(settings, 1)
-    actions = np.random.default_rng(0).integers(env.num_actions, size=(40, 1))
+    actions = np.random.default_rng(0).integers(env.spec.num_actions, size=(40, 1))
     frames = [env.reset(seed), *(env.step(action) for action in actions)]
     env.close()
     return np.stack([step.frame[0] for step in frames])
@@ -100,8 +100,8 @@ def test_a_lost_life_neither_ends_the_game_nor_resets_it() -> None:
 
 def test_full_actions() -> None:
     env = AtariEnv(machado("pong"), 1)
-    assert env.num_actions == 18
-    assert AtariEnv(STILL, 1).num_actions == 6
+    assert env.spec.num_actions == 18
+    assert AtariEnv(STILL, 1).spec.num_actions == 6
 
 
 def test_c25_every_rule_is_in_the_protocol() -> None:
@@ -174,10 +174,10 @@ def test_every_game_runs(game: str) -> None:
     env = AtariEnv(EnvSettings(id=game), 1)
     first = env.reset(0)
     # Elevator Action shows nothing for five actions, and 3D Tic-Tac-Toe nothing while it answers a move.
-    steps = [env.step(np.array([action])) for action in (0, 0, 0, 0, 0, 0, env.num_actions - 1, 1)]
+    steps = [env.step(np.array([action])) for action in (0, 0, 0, 0, 0, 0, env.spec.num_actions - 1, 1)]
     env.close()
     assert first.first.all()
-    assert 2 <= env.num_actions <= 18
+    assert 2 <= env.spec.num_actions <= 18
     assert [int(step.frames[0]) for step in steps] == [4] * 8
     assert not any((step.terminated | step.truncated | step.first).any() for step in steps)
     assert any(step.frame.any() for step in steps), "all frames are black"

@@ -84,7 +84,7 @@ def assert_env_agrees(settings: EnvSettings, steps: int) -> list[Seen]:
         assert tuple(field[0] for field in shown[1:]) == expected[1:]
         if not expected.terminated:  # no value is read from the frame of a game that is over
             np.testing.assert_allclose(shown.frame[0], expected.frame, atol=1)
-        action = int(rng.integers(env.num_actions))
+        action = int(rng.integers(env.spec.num_actions))
         shown = env.step(np.array([action]))
         seen.append(oracle.step(action))
     env.close()

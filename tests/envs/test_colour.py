@@ -31,7 +31,7 @@ def played(env: ColourAtari, steps: int) -> Iterator[tuple[NDArray[np.uint8], ND
     step = env.reset(7)
     for _ in range(steps):
         yield step.frame[0], env.render(), bool(step.first[0])
-        step = env.step(rng.integers(env.num_actions, size=1))
+        step = env.step(rng.integers(env.spec.num_actions, size=1))
 
 
 def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
@@ -72,7 +72,7 @@ def test_looking_changes_no_game() -> None:
     for _ in range(60):
         assert np.array_equal(one.frame, other.frame)
         assert (one.reward[0], one.terminated[0]) == (other.reward[0], other.terminated[0])
-        action = rng.integers(plain.num_actions, size=1)
+        action = rng.integers(plain.spec.num_actions, size=1)
         one, other = plain.step(action), shown.step(action)
     plain.close()
     shown.close()

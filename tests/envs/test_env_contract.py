@@ -43,7 +43,7 @@ def env(new_env: Callable[[], BatchedEnv]) -> Iterator[BatchedEnv]:
 def play(env: BatchedEnv, steps: int = STEPS, seed: int = 0) -> list[TimeStep]:
     """`steps` random steps after a reset."""
     rng = np.random.default_rng(0)
-    actions = rng.integers(env.num_actions, size=(steps, env.num_envs))
+    actions = rng.integers(env.spec.num_actions, size=(steps, env.num_envs))
     return [env.reset(seed), *(env.step(action) for action in actions)]
 
 
@@ -54,8 +54,8 @@ def stacked(steps: list[TimeStep]) -> TimeStep:
 
 def test_shapes_and_dtypes(env: BatchedEnv) -> None:
     for step in play(env):
-        assert step.frame.shape == (NUM_ENVS, *env.frame_shape)
-        assert step.frame.dtype == env.frame_dtype
+        assert step.frame.shape == (NUM_ENVS, *env.spec.frame_shape)
+        assert step.frame.dtype == env.spec.frame_dtype
         assert [field.shape for field in step[1:]] == [(NUM_ENVS,)] * 6
         assert [field.dtype.name for field in step[1:]] == ["float32"] + ["bool"] * 4 + ["int64"]
 
@@ -86,8 +86,8 @@ def test_c2_the_action_of_a_reset_step_is_not_used(new_env: Callable[[], Batched
     for _ in range(STEPS):
         over = step.terminated | step.truncated
         used += int(over.sum())
-        action = rng.integers(one.num_actions, size=NUM_ENVS)
-        step, twin = one.step(action), other.step(np.where(over, (action + 1) % one.num_actions, action))
+        action = rng.integers(one.spec.num_actions, size=NUM_ENVS)
+        step, twin = one.step(action), other.step(np.where(over, (action + 1) % one.spec.num_actions, action))
         assert_same([step], [twin])
     assert used > 0, "no episode ended: the test shows nothing"
     one.close()
@@ -115,7 +115,7 @@ def test_steps_may_be_kept(env: BatchedEnv) -> None:
     step = env.reset(0)
     kept = TimeStep._make(field.copy() for field in step)
     for _ in range(STEPS):
-        env.step(np.full(NUM_ENVS, env.num_actions - 1))
+        env.step(np.full(NUM_ENVS, env.spec.num_actions - 1))
     assert_same([step], [kept])
 
 
@@ -135,7 +135,7 @@ def test_a_bad_action_is_refused_and_moves_nothing(new_env: Callable[[], Batched
     twin.reset(3)
     bad: list[Any] = [
         np.array([0, -1]),
-        np.array([env.num_actions, 0]),
+        np.array([env.spec.num_actions, 0]),
         np.int64(0),
         np.zeros(NUM_ENVS + 1, np.int64),
         np.zeros((NUM_ENVS, 1), np.int64),
@@ -145,7 +145,7 @@ def test_a_bad_action_is_refused_and_moves_nothing(new_env: Callable[[], Batched
     for action in bad:
         with pytest.raises(ValueError, match=r"^action .*: give "):
             env.step(action)
-    fine: NDArray[np.int32] = np.full(NUM_ENVS, env.num_actions - 1, np.int32)
+    fine: NDArray[np.int32] = np.full(NUM_ENVS, env.spec.num_actions - 1, np.int32)
     assert_same([env.step(fine)], [twin.step(fine)])
     env.close()
     twin.close()

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from agents.dqn.learner import Learner
 from agents.dqn.presets import {preset} as preset
-from agents.acting.policy import Actor
+from agents.acting.policy import QPolicy
+from tests.specs import spec_of
 from agents.replay.transitions import Batch
 
 s = preset()
@@ -31,9 +32,9 @@ s = dataclasses.replace(s.learner, precision="{precision}", device="cpu", batch_
 obs = torch.zeros(4, 441, s[1].stack, 16, dtype=torch.uint8)
 fields = dict(action=torch.zeros(4, dtype=torch.int64), reward=torch.zeros(4, 1), discount=torch.ones(4))
 keys = dict(priority=torch.ones(4), key=np.zeros(4, np.int64), version=np.zeros(4, np.int32), prioritized=False)
-learner = Learner(*s, (84, 84), 6, seed=0)
+learner = Learner(*s, spec_of(actions=6), seed=0)
 learner.update(Batch(obs=obs, next_obs=obs, **fields, **keys))
-Actor(learner.online, precision="{precision}").values(obs.numpy())
+QPolicy(learner.online, precision="{precision}").values(obs.numpy())
 """
 GAN_STEP = """
 import dataclasses

@@ -1,0 +1,72 @@
+"""What a deep Q-learning is made of, for whoever trains or judges it: see `agents.parts`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from agents.acting.policy import QPolicy
+from agents.dqn.learner import Learner
+from agents.dqn.settings import Settings
+from agents.networks.q_network import QNetwork
+from agents.replay.shard import ReplayShard
+from envs import EnvSpec, make_env
+
+
+def make_network(settings: Settings, spec: EnvSpec) -> QNetwork:
+    """The Q-network."""
+    return QNetwork(settings.network, spec.frame_shape, spec.num_actions)
+
+
+def make_policy(settings: Settings, spec: EnvSpec) -> QPolicy:
+    """A policy on the CPU that learns nothing itself."""
+    return QPolicy(make_network(settings, spec).requires_grad_(False), precision=settings.learner.precision)
+
+
+def make_learner(settings: Settings, spec: EnvSpec) -> Learner:
+    """A learner on the settings' device."""
+    return Learner(settings.learner, settings.network, spec, seed=settings.seed, beta=settings.replay.beta_at)
+
+
+def make_replay(
+    settings: Settings,
+    spec: EnvSpec,
+    *,
+    shard: int = 0,
+    device: str = "cpu",
+    key_offset: int = 0,
+) -> ReplayShard:
+    """An empty replay shard: the one with number `shard`, or all of replay where there is only one.
+
+    Args:
+        device: that its frames lie on.
+        key_offset: see `agents.replay.keys`.
+    """
+    return ReplayShard(
+        settings.shard_replay(),
+        lanes=settings.fleet.shard_lanes,
+        spec=spec,
+        stack=settings.network.stack,
+        gamma=settings.learner.gamma,
+        seed=settings.seed + shard,
+        device=device,
+        key_offset=key_offset,
+    )
+
+
+def policy_of(state: dict[str, Any], settings: Settings) -> QPolicy:
+    """The policy in a checkpoint's `learner` branch, for the env of the settings.
+
+    Raises:
+        ValueError: the weights are those of another network or game.
+    """
+    env = make_env(settings.env, 1)
+    env.close()
+    policy = make_policy(settings, env.spec)
+    try:
+        weights = {name: torch.tensor(value) for name, value in state["learner"]["policy"].items()}
+        policy.network.load_state_dict(weights)
+    except RuntimeError:
+        raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
+    return policy

@@ -1,0 +1,43 @@
+"""What an algorithm is made of. A fleet trains whatever its settings name: it knows no algorithm itself."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from torch import nn
+
+from agents.acting.policy import LearningPolicy
+from agents.settings import AgentSettings
+from envs.base import EnvSpec
+
+
+class Parts(Protocol):
+    """A module of functions, as `agents.dqn.parts`. `settings` are those of the algorithm."""
+
+    def make_network(self, settings: Any, spec: EnvSpec) -> nn.Module:
+        """What acts, without a learner."""
+        ...
+
+    def make_policy(self, settings: Any, spec: EnvSpec) -> LearningPolicy:
+        """A policy on the CPU, with parameters of its own."""
+        ...
+
+    def make_learner(self, settings: Any, spec: EnvSpec) -> Any:
+        """A learner with the attributes and methods of `agents.dqn.learner.Learner`."""
+        ...
+
+    def make_replay(
+        self, settings: Any, spec: EnvSpec, *, shard: int = 0, device: str = "cpu", key_offset: int = 0
+    ) -> Any:
+        """An empty replay shard with the methods of `agents.replay.shard.ReplayShard`."""
+        ...
+
+    def policy_of(self, state: dict[str, Any], settings: Any) -> LearningPolicy:
+        """The policy in a checkpoint's `learner` branch."""
+        ...
+
+
+def parts_of(settings: AgentSettings) -> Parts:
+    """The module that `settings.parts` names."""
+    return cast(Parts, import_module(settings.parts))

@@ -1,0 +1,21 @@
+"""What an env shows and takes, as Gymnasium's spaces, which RLlib hands around."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from envs.base import EnvSpec
+
+
+def spaces_of(spec: EnvSpec) -> tuple[Any, Any]:
+    """Observations and actions of one env."""
+    low, high = (0, 255) if spec.frame_dtype == np.uint8 else (-np.inf, np.inf)
+    return Box(low, high, spec.frame_shape, spec.frame_dtype.type), spec.actions
+
+
+def spec_of(observations: Any, actions: Any) -> EnvSpec:
+    """Inverse of `spaces_of`."""
+    return EnvSpec(tuple(observations.shape), np.dtype(observations.dtype), actions)
