@@ -44,13 +44,13 @@ class Quarterdeck(Face):
         return QuarterdeckConfig()
 
     def setup(self, config: Any) -> None:
-        """Start runners, learners and the weight board, and publish the first weights."""
+        """Start runners, learners and the weight store, and publish the first weights."""
         user_envs.check(config)
         with waiting_for_nodes(config.to_settings()):
             self._start(config)
 
     def _start(self, config: Any) -> None:
-        self.board = start_weight_store()  # first, so that its process comes up beside the runners'
+        self.weight_store = start_weight_store()  # first, so that its process comes up beside the runners'
         try:
             super().setup(config)
         except IndexError:  # RLlib asks a runner for its spaces, and has dropped why there is no answer
@@ -74,7 +74,7 @@ class Quarterdeck(Face):
         else:
             self.homes = self._each_learner(lambda learner: learner.node_id())
         ray.get(self._publish())
-        self.watch = watch_over(self.shards, self.board)
+        self.watch = watch_over(self.shards, self.weight_store)
 
     def training_step(self) -> None:
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
@@ -94,7 +94,7 @@ class Quarterdeck(Face):
 
     def _collect(self) -> list[dict[str, Any]]:
         """Ask the runners for chunks while the learner keeps up; return what is there, frames as references."""
-        request = {"board": self.board, "agent_steps": self.stats.agent_steps, "homes": self.homes}
+        request = {"weight_store": self.weight_store, "agent_steps": self.stats.agent_steps, "homes": self.homes}
         if self.env_runner_group.num_remote_env_runners() == 0:
             return self.runners.play(request)
         room = self.inserts.settle()
@@ -134,7 +134,7 @@ class Quarterdeck(Face):
     def _publish(self) -> Any:
         """Put the newest weights where runners find them; returns a reference to wait for."""
         weights = self._each_learner(lambda learner: learner.core.weights())[0]
-        return self.board.publish.remote(self.stats.updates, [ray.put(weights)])
+        return self.weight_store.publish.remote(self.stats.updates, [ray.put(weights)])
 
     def policy_weights(self) -> dict[str, Any]:
         """Parameters of the policy to judge."""
@@ -192,7 +192,7 @@ class Quarterdeck(Face):
             self.watch.stop()
         if hasattr(self, "runners"):
             self.runners.end()
-        for actor in (*getattr(self, "shards", ()), *([self.board] if hasattr(self, "board") else ())):
+        for actor in (*getattr(self, "shards", ()), *([self.weight_store] if hasattr(self, "weight_store") else ())):
             ray.kill(actor)
         super().cleanup()
 

@@ -53,7 +53,7 @@ class Runner(EnvRunner, Checkpointable):
         self.env = make_env(self.settings.env, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
 
     def make_module(self) -> None:
-        """Build the policy; its weights come from the board."""
+        """Build the policy; its weights come from the weight store."""
         if self.worker_index:
             torch.set_num_threads(1)
         self.policy = parts_of(self.settings).make_policy(self.settings, self.env.spec)
@@ -63,11 +63,11 @@ class Runner(EnvRunner, Checkpointable):
         pair = spaces_of(self.env.spec)
         return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
 
-    def sample(self, *, board: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
+    def sample(self, *, weight_store: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
         """Play one chunk with the newest weights.
 
         Args:
-            board: the `WeightStore` actor.
+            weight_store: the `WeightStore` actor.
             agent_steps: steps of the whole fleet so far: epsilon's clock.
             homes: nodes of the replay shards; this runner's chunks go to the one of its number.
 
@@ -78,7 +78,7 @@ class Runner(EnvRunner, Checkpointable):
         """
         if self.failure is not None:
             raise self.failure  # RLlib then ends this process and Ray starts another: a new env
-        if not self._pull(board):
+        if not self._pull(weight_store):
             return {}
         version, runner = max(self.version, 0), max(self.worker_index - 1, 0)
         try:
@@ -109,10 +109,10 @@ class Runner(EnvRunner, Checkpointable):
             )
         return self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
 
-    def _pull(self, board: Any) -> bool:
+    def _pull(self, weight_store: Any) -> bool:
         """Take over the newest weights; whether there are any, be it those of an earlier pull."""
         try:
-            newer = ray.get(board.other_than.remote(self.version), timeout=PULL_TIMEOUT)
+            newer = ray.get(weight_store.other_than.remote(self.version), timeout=PULL_TIMEOUT)
             weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT) if newer is not None else None
         except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
             weights = None

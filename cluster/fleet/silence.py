@@ -18,7 +18,7 @@ LEARNERS = "a learner"
 
 
 class SilenceWatch:
-    """Asks replay shards and the weight board for a word now and then, and knows how long the learners have been at it.
+    """Asks replay shards and the weight store for a word now and then, and knows how long the learners have been at it.
 
     In a thread of its own: where one of them is frozen, the main loop soon waits for it too.
     """
@@ -79,6 +79,8 @@ class SilenceWatch:
         self.thread.join()
 
 
-def watch_over(shards: list[Any], board: Any) -> SilenceWatch:
-    """Watch over a fleet's replay shards and its weight board."""
-    return SilenceWatch({**{f"replay shard {i}": shard for i, shard in enumerate(shards)}, "the weight board": board})
+def watch_over(shards: list[Any], weight_store: Any) -> SilenceWatch:
+    """Watch over a fleet's replay shards and its weight store."""
+    return SilenceWatch(
+        {**{f"replay shard {i}": shard for i, shard in enumerate(shards)}, "the weight store": weight_store}
+    )

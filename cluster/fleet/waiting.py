@@ -17,7 +17,7 @@ PATIENCE = 10**7  # seconds; RLlib's learners wait for their nodes by this clock
 
 @contextmanager
 def waiting_for_nodes(settings: Settings) -> Iterator[None]:
-    """Say what is waited for while learners, shards and the weight board start, and if the person gives up."""
+    """Say what is waited for while learners, shards and the weight store start, and if the person gives up."""
     os.environ.setdefault("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", str(PATIENCE))
     over = threading.Event()
 

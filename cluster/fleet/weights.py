@@ -29,10 +29,10 @@ class WeightStore:
         return self.newest if self.newest is not None and self.newest.version != version else None
 
     def node_id(self) -> str:
-        """The node this board lives on."""
+        """The node this store lives on."""
         return str(ray.get_runtime_context().get_node_id())
 
 
 def start_weight_store() -> Any:
-    """A board as an actor that takes no core and restarts empty; the next publication fills it."""
+    """A store as an actor that takes no core and restarts empty; the next publication fills it."""
     return ray.remote(num_cpus=0, max_restarts=-1)(WeightStore).remote()

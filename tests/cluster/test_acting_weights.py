@@ -29,7 +29,7 @@ def fleet(ray_cluster: None) -> Iterator[Quarterdeck]:
 
 def pulled(algo: Quarterdeck, obs: np.ndarray[Any, Any]) -> dict[str, Any]:
     """What the runner has after a pull: its process, version, parameters, values of `obs` and what went wrong."""
-    board = algo.board
+    board = algo.weight_store
 
     def ask(runner: Any) -> dict[str, Any]:
         error = ""
@@ -67,7 +67,7 @@ def test_c19_a_broadcast_with_a_part_missing_changes_nothing(fleet: Quarterdeck)
     before = pulled(fleet, obs)
     (learned,) = fleet._each_learner(lambda learner: learner.core.weights())
     part = {name: value + 1 for name, value in list(learned.items())[:-1]}
-    ray.get(fleet.board.publish.remote(fleet.stats.updates + 1, [ray.put(part)]), timeout=PATIENCE)
+    ray.get(fleet.weight_store.publish.remote(fleet.stats.updates + 1, [ray.put(part)]), timeout=PATIENCE)
     after = pulled(fleet, obs)
     assert "not all parameters of the acting network" in after.pop("error")
     assert before.pop("error") == ""

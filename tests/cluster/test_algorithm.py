@@ -165,7 +165,7 @@ def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
     algo.restore_from_path(str(saved))
     assert algo.stats.updates < updates
     runner = algo.env_runner_group.local_env_runner
-    runner._pull(algo.board)
+    runner._pull(algo.weight_store)
     assert runner.version == algo.stats.updates
     (online,) = algo._each_learner(lambda learner: learner.core.weights())
     for name, value in runner.policy.network.state_dict().items():

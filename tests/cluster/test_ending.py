@@ -67,7 +67,7 @@ def test_a_runner_asleep_in_its_env() -> None:
 def test_a_learner_and_a_shard_that_are_frozen() -> None:
     settings = catch_settings(runners=1, shards=1, learners=1)
     algo = QuarterdeckConfig().from_settings(settings).build_algo()
-    frozen = [algo._each_learner(lambda _: os.getpid())[0], process_of(algo.shards[0]), process_of(algo.board)]
+    frozen = [algo._each_learner(lambda _: os.getpid())[0], process_of(algo.shards[0]), process_of(algo.weight_store)]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     algo.stop()

@@ -125,7 +125,7 @@ def test_weights_go_out_and_in_again(algo: Quarterdeck) -> None:
     changed = {"default_policy": {name: np.asarray(value) * 2 for name, value in weights["default_policy"].items()}}
     algo.set_weights(changed)
     runner = algo.env_runner_group.local_env_runner
-    runner._pull(algo.board)
+    runner._pull(algo.weight_store)
     (core,) = algo._each_learner(lambda learner: learner.core)
     for name, value in changed["default_policy"].items():
         for network in (core.online, core.target, core.policy, runner.policy.network):

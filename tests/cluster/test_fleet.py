@@ -150,10 +150,10 @@ def test_weights_are_pulled_by_version() -> None:
 
 
 def test_the_board_s_death_is_survived(fleet: Quarterdeck) -> None:
-    kill(fleet.board)
+    kill(fleet.weight_store)
     steps, updates = fleet.stats.agent_steps, fleet.stats.updates
     train_until(fleet, lambda: fleet.stats.agent_steps > steps + 500 and fleet.stats.updates > updates + 20)
-    newest = wait_until(lambda: ray.get(fleet.board.other_than.remote(-1), timeout=PATIENCE))
+    newest = wait_until(lambda: ray.get(fleet.weight_store.other_than.remote(-1), timeout=PATIENCE))
     assert newest.version > updates
     assert sum(cuts(lane) for lane in rows(fleet)[4:]) == 0
 

@@ -162,7 +162,7 @@ def test_an_error_that_cannot_travel_still_says_what_it_was() -> None:
 
 
 def is_empty(board: Any) -> bool:
-    """Whether the weight board is back, without weights."""
+    """Whether the weight store is back, without weights."""
     try:
         return ray.get(board.other_than.remote(-1), timeout=PATIENCE) is None
     except ray.exceptions.RayActorError:
@@ -175,9 +175,9 @@ def test_a_new_runner_at_an_empty_board_waits_for_weights(build: Any) -> None:
     train_until(algo, lambda: algo.stats.updates > 40)
     algo.limiter.learning_starts = 2**60  # nobody learns, and so nobody publishes of itself
     (runner,) = algo.env_runner_group._worker_manager.actors().values()
-    for doomed in (algo.board, runner):
+    for doomed in (algo.weight_store, runner):
         kill(doomed)
-    wait_until(lambda: is_empty(algo.board) or None)
+    wait_until(lambda: is_empty(algo.weight_store) or None)
     algo.stats.means.clear()
     steps = algo.stats.agent_steps
     train_until(algo, lambda: algo.stats.agent_steps > steps + 200)

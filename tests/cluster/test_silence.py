@@ -21,7 +21,7 @@ def process_named(algo: Quarterdeck, part: str) -> int:
     if part == "a learner":
         pid: int = algo._each_learner(lambda _: os.getpid())[0]
         return pid
-    return process_of(algo.board if part == "the weight board" else algo.shards[0])
+    return process_of(algo.weight_store if part == "the weight store" else algo.shards[0])
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
     algo.stop()
 
 
-@pytest.mark.parametrize("part", ["replay shard 0", "the weight board", "a learner"])
+@pytest.mark.parametrize("part", ["replay shard 0", "the weight store", "a learner"])
 def test_what_is_silent_is_named(algo: Quarterdeck, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else is blamed, and training goes on as soon as it can."""
     said: list[str] = []

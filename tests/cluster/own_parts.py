@@ -1,0 +1,58 @@
+"""Parts of an algorithm that the fleet does not know: deep Q-learning whose policy counts its steps and plays by turns.
+
+A module of its own, so that runners and learners can import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from agents.acting.policy import Acted, QPolicy
+from agents.dqn import parts
+from agents.dqn.learner import Learner
+from agents.dqn.settings import Settings
+from envs.base import EnvSpec
+
+make_network, make_replay = parts.make_network, parts.make_replay
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherSettings(Settings):
+    """Names this module."""
+
+    parts: ClassVar[str] = "tests.cluster.own_parts"
+
+
+class ByTurns(QPolicy):
+    """Takes every action in turn; its carry is a stack and how many steps there have been."""
+
+    def start(self, num_envs: int) -> Any:
+        return super().start(num_envs), 0
+
+    def act(self, frame: Any, first: Any, carry: Any, explore: Any) -> Acted:
+        stack, step = carry
+        acted = super().act(frame, first, stack, explore)
+        action = np.full(len(frame), step % acted.values.shape[1])
+        return acted._replace(action=action, carry=(stack, step + 1))
+
+
+class OtherLearner(Learner):
+    """Says that it is another."""
+
+    another = True
+
+
+def make_policy(settings: OtherSettings, spec: EnvSpec) -> ByTurns:
+    return ByTurns(make_network(settings, spec).requires_grad_(False), precision=settings.learner.precision)
+
+
+def make_learner(settings: OtherSettings, spec: EnvSpec) -> OtherLearner:
+    return OtherLearner(settings.learner, settings.network, spec, seed=settings.seed, beta=settings.replay.beta_at)
+
+
+def policy_of(state: dict[str, Any], settings: OtherSettings) -> ByTurns:
+    found = parts.policy_of(state, settings)
+    return ByTurns(found.network, precision=settings.learner.precision)
