@@ -17,7 +17,8 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 @cache
 def kinds_of(settings: type[Any]) -> dict[str, tuple[type, ...]]:
     """What each field of a settings class may hold: classes, of which a `Literal` counts as its members' own."""
-    return {name: _parts(kind) for name, kind in get_type_hints(settings).items()}
+    kinds = get_type_hints(settings)
+    return {field.name: _parts(kinds[field.name]) for field in dataclasses.fields(settings)}
 
 
 def _parts(kind: Any) -> tuple[type, ...]:

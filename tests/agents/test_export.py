@@ -33,7 +33,6 @@ sys.meta_path.insert(0, Blocked())
 import json, torch
 from agents.export import example, load_policy
 import agents.export
-from tests.specs import spec_of
 policy = load_policy("policy")
 frames = example(policy, 3)
 program = torch.export.load("policy/policy.pt2").module()

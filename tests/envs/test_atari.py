@@ -119,7 +119,7 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
     records = [dict(AtariEnv(dataclasses.replace(STILL, **change), 1).protocol) for change in changes]
     assert all(record not in records[:index] for index, record in enumerate(records))
     assert {field.name for field in dataclasses.fields(EnvSettings)} - {
-        "env",
+        "id",
         "full_actions",
         "image_size",
         "grayscale",
