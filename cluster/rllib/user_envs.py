@@ -62,4 +62,4 @@ def check(config: Any) -> None:
     settings = config.to_settings().env
     env = make_env(settings, 1)
     env.close()
-    require_frames(settings.env, env)
+    require_frames(settings.id, env)
