@@ -71,7 +71,7 @@ DQN = Workload(
     in_trials={"evaluation.every_steps": 0},
     trains_on="env.id",
     learner="learner",
-    adapt="agents.dqn.check:for_its_world",
+    adapt="agents.dqn.check:for_its_env",
 )
 TABLE = Workload(
     name="table",
