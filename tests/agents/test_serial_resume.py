@@ -38,10 +38,10 @@ def everything(run: SerialLoop) -> dict[str, Any]:
     }
 
 
-WORLDS = [("toy/catch", False), ("toy/catch", True), ("CartPole-v1", False), ("CartPole-v1", True), ("pong", True)]
+GAMES = [("toy/catch", False), ("toy/catch", True), ("CartPole-v1", False), ("CartPole-v1", True), ("pong", True)]
 
 
-@pytest.mark.parametrize(("env", "prioritized"), WORLDS)
+@pytest.mark.parametrize(("env", "prioritized"), GAMES)
 def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, env: str, prioritized: bool) -> None:
     """C26: weights, target, average, moments, replay bytes, sum tree, random states, counters, epsilon and beta."""
     settings = small_settings(env, replay={"prioritized": prioritized}, learner={"average_rate": 0.3})

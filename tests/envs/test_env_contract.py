@@ -15,7 +15,7 @@ from tests.coded_env import CodedEnv
 
 NUM_ENVS = 2
 STEPS = 60
-WORLDS: dict[str, Callable[[], BatchedEnv]] = {
+GAMES: dict[str, Callable[[], BatchedEnv]] = {
     "coded": lambda: CodedEnv(NUM_ENVS),
     "catch": lambda: make_env(EnvSettings(id="toy/catch"), NUM_ENVS),
     "chain": lambda: make_env(EnvSettings(id="toy/chain"), NUM_ENVS),
@@ -26,10 +26,10 @@ WORLDS: dict[str, Callable[[], BatchedEnv]] = {
 }
 
 
-@pytest.fixture(params=WORLDS)
+@pytest.fixture(params=GAMES)
 def new_env(request: pytest.FixtureRequest) -> Callable[[], BatchedEnv]:
     """How to make one of the envs."""
-    return WORLDS[request.param]
+    return GAMES[request.param]
 
 
 @pytest.fixture
@@ -100,9 +100,9 @@ def assert_same(steps: list[TimeStep], others: list[TimeStep]) -> None:
         np.testing.assert_array_equal(field, other)
 
 
-@pytest.mark.parametrize("name", sorted(set(WORLDS) - {"coded"}))  # which counts its episodes on
+@pytest.mark.parametrize("name", sorted(set(GAMES) - {"coded"}))  # which counts its episodes on
 def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_env(name: str) -> None:
-    one, other = WORLDS[name](), WORLDS[name]()
+    one, other = GAMES[name](), GAMES[name]()
     expected = play(one, seed=0)
     play(other, seed=9)
     assert_same(expected, play(other, seed=0))
