@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from agents.dqn.updates import UpdateResult, UpdateStats, priority_of
-from agents.networks.losses import ErrorLoss, clip_reward, importance_weights, n_step_return
+from agents.networks.losses import ErrorLoss, clip_reward, greedy, importance_weights, n_step_return
+from agents.networks.munchausen import own_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
 from envs.base import EnvSpec
@@ -35,6 +36,8 @@ class LearnerSettings:
     adam_epsilon: float = 1e-5
     gamma: float = 0.99
     double: bool = False
+    munchausen: float = 0.0  # share of the policy's own scaled log-probability in the reward; 0 for none, usually 0.9
+    temperature: float = 0.03  # of the soft policy that this takes
     loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
     reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
     target_period: int = 2_500  # learner updates between copies to the target network
@@ -53,6 +56,8 @@ class LearnerSettings:
             raise ValueError(f"learner.gamma is {self.gamma}: a discount lies in 0..1")
         if not 0 < self.average_rate <= 1:
             raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
+        if not 0 <= self.munchausen <= 1 or self.temperature <= 0 or (self.munchausen and self.double):
+            raise ValueError("learner.munchausen is a share 0..1, without learner.double; learner.temperature above 0")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
         if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):
@@ -121,9 +126,15 @@ class Learner:
         with self.precision():
             with torch.no_grad():
                 q_select = self.online(batch.next_obs.to(self.device)) if s.double else head.q(out_next)
+                q_t = head.q(self.target.out(obs)) if s.munchausen else None
             out_t = self.online.out(obs)
+        discount_t, policy_next = batch.discount.to(self.device), greedy(q_select)
         return_t = n_step_return(clip_reward(reward, s.reward_clip), s.gamma)
-        target_t = head.target(return_t, batch.discount.to(self.device), out_next, q_select)
+        if q_t is not None:
+            return_t += own_reward(q_t, batch.action.to(self.device), s.temperature, s.munchausen)
+            return_t += discount_t * soft_value(q_select, s.temperature)
+            policy_next = soft_policy(q_select, s.temperature)
+        target_t = head.target(return_t, discount_t, out_next, policy_next)
         found = head.loss(out_t, batch.action.to(self.device), target_t, s.loss)
         weight = importance_weights(batch.priority.to(self.device), self.beta(self.updates))
         loss = (weight * found.loss).mean()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agents.networks.heads import HeadLoss
+from agents.networks.heads import HeadLoss, of_action
 from agents.networks.losses import ErrorLoss
 
 
@@ -26,10 +26,9 @@ class CategoricalHead:
         """Expected values [B, A] of logits [B, A, Z]."""
         return out.softmax(2) @ self.support(out)
 
-    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, q_select: Tensor) -> Tensor:
-        """The distribution of R + discount * Z(s', argmax q_select), put back onto the atoms: [B, Z]."""
-        best = q_select.argmax(1)
-        chosen = out_next[torch.arange(len(best), device=best.device), best].softmax(1)
+    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, policy_next: Tensor) -> Tensor:
+        """The distribution of R + discount * Z(s', a'), put back onto the atoms: [B, Z]."""
+        chosen = torch.einsum("ba,baz->bz", policy_next, out_next.softmax(2))
         moved = return_t[:, None] + discount_t[:, None] * self.support(out_next)
         return self.project(chosen, moved).detach()
 
@@ -41,7 +40,7 @@ class CategoricalHead:
 
     def loss(self, out_t: Tensor, action_t: Tensor, target: Tensor, error: ErrorLoss) -> HeadLoss:
         """Cross-entropy from the target; priorities are its divergence (Hessel et al. 2018, Rainbow)."""
-        log = out_t[torch.arange(len(action_t), device=action_t.device), action_t].log_softmax(1)
+        log = of_action(out_t, action_t).log_softmax(1)
         loss = -(target * log).sum(1)
         seen = log.detach()
         divergence = (loss.detach() + torch.xlogy(target, target).sum(1)).clamp(min=0)

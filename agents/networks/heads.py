@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from agents.networks.losses import ErrorLoss, error_loss, q_target, td_error
@@ -29,18 +30,23 @@ class ValueHead(Protocol):
     def q(self, out: Tensor) -> Tensor:
         """Values [B, A] of what the network gave: [B, A] where Z is 1, else [B, A, Z]."""
 
-    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, q_select: Tensor) -> Tensor:
+    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, policy_next: Tensor) -> Tensor:
         """What the action taken should have been worth, without gradient.
 
         Args:
             return_t: [B] n-step return up to s'.
             discount_t: [B] gamma^k for a return of k steps, 0 where the episode terminated.
             out_next: what the target network gave for s'.
-            q_select: [B, A] the values that choose the action in s'.
+            policy_next: [B, A] how probable every action is taken to be in s': all on one where it is greedy.
         """
 
     def loss(self, out_t: Tensor, action_t: Tensor, target: Tensor, error: ErrorLoss) -> HeadLoss:
         """How far off the network is for the actions taken, action_t int64 [B]; `error` is for heads with errors."""
+
+
+def of_action(out: Tensor, action: Tensor) -> Tensor:
+    """Of out [B, A, Z] what belongs to action int64 [B] -> [B, Z]."""
+    return out[torch.arange(len(action), device=action.device), action]
 
 
 class ScalarHead:
@@ -52,9 +58,9 @@ class ScalarHead:
         """The numbers themselves."""
         return out
 
-    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, q_select: Tensor) -> Tensor:
+    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, policy_next: Tensor) -> Tensor:
         """R + discount * Q(s', a'), [B]."""
-        return q_target(return_t, discount_t, out_next, q_select)
+        return q_target(return_t, discount_t, out_next, policy_next)
 
     def loss(self, out_t: Tensor, action_t: Tensor, target: Tensor, error: ErrorLoss) -> HeadLoss:
         """Squared or clipped error; priorities are its size (Schaul et al. 2016)."""

@@ -21,18 +21,25 @@ def n_step_return(reward: Tensor, gamma: float) -> Tensor:
     return reward @ powers
 
 
-def q_target(return_t: Tensor, discount_t: Tensor, q_next: Tensor, q_select: Tensor) -> Tensor:
-    """R + discount * Q_target(s', argmax_a Q_select(s', a)) -> [B], without gradient.
+def greedy(q: Tensor) -> Tensor:
+    """All probability on the action of the highest value: [B, A] -> [B, A]. The first of equal actions wins.
+
+    Of q_select in s' it is the target network's own values (Mnih et al. 2015), or the online network's (double
+    Q-learning, van Hasselt et al. 2016, equation 4).
+    """
+    return torch.zeros_like(q).scatter_(1, q.argmax(1, keepdim=True), 1.0)
+
+
+def q_target(return_t: Tensor, discount_t: Tensor, q_next: Tensor, policy_next: Tensor) -> Tensor:
+    """R + discount * sum_a policy(a|s') Q_target(s', a) -> [B], without gradient.
 
     Args:
         return_t: [B] n-step return up to s'.
         discount_t: [B] gamma^k for a return of k steps, 0 where the episode terminated.
         q_next: [B, A] the target network's values of s'.
-        q_select: [B, A] the values that choose the action: `q_next` itself (Mnih et al. 2015), or the online
-            network's (double Q-learning, van Hasselt et al. 2016, equation 4).
+        policy_next: [B, A] probabilities of the actions in s'.
     """
-    best = q_select.argmax(1, keepdim=True)
-    return (return_t + discount_t * q_next.gather(1, best).squeeze(1)).detach()
+    return (return_t + discount_t * (policy_next * q_next).sum(1)).detach()
 
 
 def td_error(q_t: Tensor, action_t: Tensor, target_t: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from agents.networks.categorical import CategoricalHead
 from agents.networks.heads import ScalarHead, ValueHead
+from agents.networks.histogram import HistogramHead
 from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC
 from agents.networks.own_torso import OwnTorso
+from agents.networks.quantile import QuantileHead
 from agents.replay.frames import BLOCK, colours_of
 from training.entry import named
 from training.settings import check_kinds
@@ -24,6 +26,8 @@ KINDS = ("dqn2013", "dqn2015", "mlp")
 HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # beside these, any "package.module:Class" of that kind
     "scalar": lambda settings: ScalarHead(),
     "categorical": lambda settings: CategoricalHead(settings.atoms, settings.value_min, settings.value_max),
+    "histogram": lambda settings: HistogramHead(settings.atoms, settings.value_min, settings.value_max),
+    "quantile": lambda settings: QuantileHead(settings.atoms),
 }
 # (channels, kernel, stride) of each convolution, then the hidden units of the dense layer.
 CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
@@ -41,8 +45,8 @@ class NetworkSettings:
     layer_norm: bool = False  # after every hidden layer, before the ReLU
     dueling: bool = False  # Wang et al. 2016, equation 9
     hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
-    head: str = "scalar"  # one value an action; categorical: a distribution of returns (Bellemare et al. 2017)
-    atoms: int = 51  # of the categorical head, evenly from value_min to value_max
+    head: str = "scalar"  # one value an action, or categorical, quantile, histogram (`agents.networks`)
+    atoms: int = 51  # numbers an action of these; of the first and last evenly from value_min to value_max
     value_min: float = -10.0
     value_max: float = 10.0
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agents.acting.policy import QPolicy
 from agents.networks.categorical import CategoricalHead
+from agents.networks.losses import greedy
 from agents.networks.q_network import HEADS, NetworkSettings, QNetwork
 from tests.small_learner import batch_of, make_learner
 
@@ -70,7 +71,7 @@ def test_the_target_takes_the_best_action_of_whoever_selects() -> None:
     head = CategoricalHead(ATOMS, LOW, HIGH)
     out = torch.randn(2, ACTIONS, ATOMS)
     q_select = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 5.0]])
-    target = head.target(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 0.0]), out, q_select)
+    target = head.target(torch.tensor([0.5, 1.0]), torch.tensor([1.0, 0.0]), out, greedy(q_select))
     chosen = out[0, 1].softmax(0)[None]
     torch.testing.assert_close(target[0], head.project(chosen, 0.5 + head.support(out)[None])[0])
     assert target[1].argmax() == round((1.0 - LOW) / (HIGH - LOW) * (ATOMS - 1))
@@ -95,9 +96,8 @@ def test_a_loss_moves_only_the_action_taken(head: str) -> None:
     net = network(head)
     out = net.out(torch.randn(BATCH, 4, 1, 1)).detach().requires_grad_()
     action = torch.tensor([0, 1, 2, 0, 1, 2])
-    target = net.head.target(
-        torch.randn(BATCH), torch.full((BATCH,), 0.9), torch.randn_like(out), torch.randn(BATCH, 3)
-    )
+    policy = greedy(torch.randn(BATCH, 3))
+    target = net.head.target(torch.randn(BATCH), torch.full((BATCH,), 0.9), torch.randn_like(out), policy)
 
     def total(numbers: Tensor) -> Tensor:
         return net.head.loss(numbers, action, target, "squared").loss.sum()
@@ -115,7 +115,7 @@ def test_priorities_vanish_where_nothing_is_left_to_learn(head: str) -> None:
     """They are 0 or more, and 0 where the network gives its own target."""
     net = network(head)
     out, action = net.out(torch.randn(BATCH, 4, 1, 1)).detach(), torch.zeros(BATCH, dtype=torch.int64)
-    exact = out[:, 0].softmax(1) if net.head.outputs > 1 else out[:, 0]
+    exact = out[:, 0].softmax(1) if isinstance(net.head, CategoricalHead) else out[:, 0]
     found = net.head.loss(out, action, exact, "huber")
     torch.testing.assert_close(found.priority, torch.zeros(BATCH), atol=1e-5, rtol=0)
     torch.testing.assert_close(found.seen["q_of_actions_taken"], net.head.q(out)[:, 0])
@@ -124,9 +124,10 @@ def test_priorities_vanish_where_nothing_is_left_to_learn(head: str) -> None:
     assert float(other.priority.max()) > 0.01
 
 
-def test_a_learner_learns_the_return_of_a_terminal_batch() -> None:
+@pytest.mark.parametrize("head", HEADS)
+def test_a_learner_learns_the_return_of_a_terminal_batch(head: str) -> None:
     """Distributions come to lie on the returns; their means are the values."""
-    settings = NetworkSettings(kind="mlp", stack=2, hidden=32, head="categorical", atoms=21, value_min=-2, value_max=2)
+    settings = NetworkSettings(kind="mlp", stack=2, hidden=32, head=head, atoms=21, value_min=-2, value_max=2)
     learner, batch = make_learner(settings, learning_rate=1e-2), batch_of(8)
     batch = batch._replace(discount=torch.zeros(8), reward=batch.reward.clamp(-1, 1))
     for _ in range(300):

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from agents.networks.losses import clip_reward, error_loss, importance_weights, n_step_return, q_target, td_error
+from agents.networks.losses import (
+    clip_reward,
+    error_loss,
+    greedy,
+    importance_weights,
+    n_step_return,
+    q_target,
+    td_error,
+)
 from agents.replay.windows import n_step_window, stack_ages
 
 B, A = 6, 4
@@ -51,7 +59,7 @@ def test_targets_and_errors_equal_the_papers(
             best = int(np.argmax(select[b]))
             wanted[b] = reward[b] + discount[b] * q_next[b, best]
         r, d, n, s, q, a = tensors(reward, discount, q_next, select, q_t, action)
-        target = q_target(r, d, n, s)
+        target = q_target(r, d, n, greedy(s))
         error = td_error(q, a, target)
         np.testing.assert_allclose(target.numpy(), wanted, rtol=1e-12)
         np.testing.assert_allclose(error.numpy(), wanted - q_t[np.arange(B), action], rtol=1e-9, atol=1e-9)
@@ -61,7 +69,7 @@ def test_targets_and_errors_equal_the_papers(
 def test_targets_and_errors_equal_rlax(rlax: dict[str, Array], selector: str, theirs: str) -> None:
     """Q-learning and double Q-learning over 1,200 transitions, those that end an episode and ties among them."""
     r, d, n, s, q, a = tensors(*(rlax[name] for name in ("reward", "discount", "q_next", selector, "q_t", "action")))
-    error = td_error(q, a, q_target(r, d, n, s))
+    error = td_error(q, a, q_target(r, d, n, greedy(s)))
     assert len(error) == 1_200
     assert np.count_nonzero(rlax["discount"] == 0) > 100
     np.testing.assert_allclose(error.numpy(), rlax[theirs], rtol=1e-5, atol=1e-5)
