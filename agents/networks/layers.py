@@ -25,6 +25,24 @@ class BlockConv(nn.Conv2d):
         return F.conv2d(blocks, weight.contiguous(memory_format=torch.channels_last), self.bias.to(blocks.dtype))
 
 
+class StemConv(nn.Conv2d):
+    """A first layer of 3x3 and stride 2, computed as 2x2 of stride 1 over cells of 2x2 pixels.
+
+    The parameters are those of the plain layer, [C, K, 3, 3]; a fourth row and column of zeros make the cells whole.
+    """
+
+    def forward(self, blocks: Tensor) -> Tensor:
+        """[B, K * 16, H/4, W/4] in 0..255 -> [B, C, H/2 - 1, W/2 - 1]."""
+        channels, stack = self.weight.shape[:2]
+        batch, _, rows, columns = blocks.shape
+        split = blocks.permute(0, 2, 3, 1).view(batch, rows, columns, stack, 2, 2, 2, 2).permute(0, 1, 4, 2, 6, 3, 5, 7)
+        cells = split.reshape(batch, 2 * rows, 2 * columns, 4 * stack).permute(0, 3, 1, 2)
+        whole = F.pad(self.weight / 255.0, (0, 1, 0, 1)).view(channels, stack, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4)
+        weight = whole.reshape(channels, 4 * stack, 2, 2).to(blocks.dtype)
+        assert self.bias is not None
+        return F.conv2d(cells, weight.contiguous(memory_format=torch.channels_last), self.bias.to(blocks.dtype))
+
+
 class LayerNormNHWC(nn.Module):
     """Layer norm (Ba et al. 2016) over all values of one sample, whose memory is channels-last."""
 

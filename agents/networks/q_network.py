@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from agents.networks.categorical import CategoricalHead
 from agents.networks.heads import ScalarHead, ValueHead
 from agents.networks.histogram import HistogramHead
-from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC
+from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC, StemConv
 from agents.networks.own_torso import OwnTorso
 from agents.networks.quantile import QuantileHead
 from agents.replay.frames import BLOCK, colours_of
 from training.entry import named
 from training.settings import check_kinds
 
-KINDS = ("dqn2013", "dqn2015", "mlp")
+KINDS = ("dqn2013", "dqn2015", "stem", "impala", "mlp")
 HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # beside these, any "package.module:Class" of that kind
     "scalar": lambda settings: ScalarHead(),
     "categorical": lambda settings: CategoricalHead(settings.atoms, settings.value_min, settings.value_max),
@@ -33,6 +33,7 @@ HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # beside these, an
 CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
     "dqn2013": (((16, 8, 4), (32, 4, 2)), 256),  # Mnih et al. 2013, section 4.1
     "dqn2015": (((32, 8, 4), (64, 4, 2), (64, 3, 1)), 512),  # Mnih et al. 2015, Methods
+    "stem": (((16, 3, 2), (24, 3, 2), (32, 3, 2), (32, 3, 1)), 256),  # small kernels from the first layer on
 }
 
 
@@ -40,7 +41,7 @@ CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
 class NetworkSettings:
     """What stands between a stack of frames and one value per action."""
 
-    kind: str = "dqn2013"  # dqn2013, dqn2015, mlp, or "package.module:Class" (`agents.networks.own_torso`)
+    kind: str = "dqn2013"  # one of KINDS, or "package.module:Class" (`agents.networks.own_torso`)
     stack: int = 4  # frames an observation holds
     layer_norm: bool = False  # after every hidden layer, before the ReLU
     dueling: bool = False  # Wang et al. 2016, equation 9
@@ -72,16 +73,17 @@ class QNetwork(nn.Module):
         self.pixels = len(frame_shape) > 1
         own = ":" in settings.kind
         if not own and self.pixels == (settings.kind == "mlp"):
-            wants = "dqn2013 or dqn2015" if self.pixels else "mlp"
+            wants = "dqn2013, dqn2015, stem or impala" if self.pixels else "mlp"
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
         self.frame_shape, self.num_actions, self.stack = frame_shape, num_actions, settings.stack
         self.head: ValueHead = (HEADS.get(settings.head) or named(settings.head))(settings)
-        self.body, features = self._own(settings) if own else self._ours(settings)
+        own_kind = "agents.networks.impala:Impala" if settings.kind == "impala" else settings.kind
+        self.body, features = self._own(own_kind, settings.stack) if ":" in own_kind else self._ours(settings)
         self.advantage = nn.Linear(features, self.num_actions * self.head.outputs)
         self.value = nn.Linear(features, self.head.outputs) if settings.dueling else None
 
-    def _own(self, settings: NetworkSettings) -> tuple[nn.Module, int]:
-        torso = OwnTorso(settings.kind, self.frame_shape, settings.stack)
+    def _own(self, kind: str, stack: int) -> tuple[nn.Module, int]:
+        torso = OwnTorso(kind, self.frame_shape, stack)
         return torso, torso.features
 
     def _ours(self, settings: NetworkSettings) -> tuple[nn.Module, int]:
@@ -93,7 +95,7 @@ class QNetwork(nn.Module):
         convs, hidden = CONVS[settings.kind]
         layers: list[nn.Module] = []
         for index, (out, kernel, stride) in enumerate(convs):
-            conv = BlockConv if index == 0 else nn.Conv2d
+            conv = nn.Conv2d if index else BlockConv if stride == BLOCK else StemConv
             layers.append(conv(channels, out, kernel, stride))
             channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
             if min(height, width) < 1:

@@ -57,6 +57,30 @@ def test_the_network_of_2015_has_the_parameters_of_its_paper() -> None:
     assert count(make("dqn2015")) == 1_687_206
 
 
+def test_the_stem_has_small_kernels() -> None:
+    """3x3 with strides 2, 2, 2, 1 and 16, 24, 32, 32 filters, 256 units."""
+    convs = [[16, 4, 3, 3], [16], [24, 16, 3, 3], [24], [32, 24, 3, 3], [32], [32, 32, 3, 3], [32]]
+    assert shapes(make("stem")) == [*convs, [256, 7 * 7 * 32], [256], [A, 256], [A]]
+
+
+def test_the_impala_network_has_unit_spectral_norms_and_acting_leaves_it_alone() -> None:
+    """15 convolutions, 12 of them normalised; power iteration goes on where it is trained."""
+    network, (blocks, _) = make("impala"), stacks(batch=2)
+    convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    normed = [conv for conv in convs if hasattr(conv, "parametrizations")]
+    assert (len(convs), len(normed)) == (15, 12)
+    for _ in range(60):
+        network(blocks)
+    kept = {name: value.clone() for name, value in network.state_dict().items()}
+    with torch.no_grad():
+        values = network(blocks)
+        for conv in normed:
+            assert float(torch.linalg.matrix_norm(conv.weight.flatten(1), 2)) == pytest.approx(1.0, abs=0.05)
+        assert torch.equal(network(blocks), values)
+    assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
+    assert values.shape == (2, A)
+
+
 def test_the_mlp_and_the_options_have_the_parameters_they_should() -> None:
     assert shapes(make("mlp", (5,), stack=2, hidden=32)) == [[32, 10], [32], [32, 32], [32], [A, 32], [A]]
     assert count(make(dueling=True)) == count(make()) + 257
@@ -120,7 +144,8 @@ class Plain(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("kind", "dueling", "layer_norm"), list(itertools.product(["dqn2013", "dqn2015"], [False, True], [False, True]))
+    ("kind", "dueling", "layer_norm"),
+    list(itertools.product(["dqn2013", "dqn2015", "stem"], [False, True], [False, True])),
 )
 def test_whole_networks_equal_their_textbook_forms(kind: str, dueling: bool, layer_norm: bool) -> None:
     """Values and gradients; dueling is Wang et al.'s equation 9, layer norm torch.nn.LayerNorm over [C, H, W]."""
@@ -171,7 +196,8 @@ def test_values_are_float32_also_under_autocast() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "frame_shape", "wanted"), [("mlp", PIXELS, "dqn2013 or dqn2015"), ("dqn2013", (4,), "use mlp")]
+    ("kind", "frame_shape", "wanted"),
+    [("mlp", PIXELS, "dqn2013, dqn2015, stem or impala"), ("dqn2013", (4,), "use mlp")],
 )
 def test_a_network_that_does_not_fit_the_frames_is_refused(kind: str, frame_shape: Any, wanted: str) -> None:
     with pytest.raises(ValueError, match=wanted):

@@ -51,7 +51,7 @@ def test_the_quantile_loss_is_that_of_the_paper(seed: int, scale: float) -> None
 
 
 def test_quantiles_of_a_coin_are_learned() -> None:
-    """Half of the returns are 0, half are 10: quantiles come to either, to within the loss's threshold; the mean is 5."""
+    """Half of the returns are 0, half are 10: quantiles come to within 1 of either, and the mean is 5."""
     settings = NetworkSettings(kind="mlp", stack=2, hidden=32, head="quantile", atoms=10)
     learner, batch = make_learner(settings, learning_rate=1e-2, reward_clip=0.0), batch_of(64)
     same = batch.obs[:1].expand(64, -1, -1, -1).contiguous()
