@@ -157,6 +157,8 @@ class Learner:
         if self.updates % AVERAGE_PERIOD == 0 and self.policy is not self.online:
             online = [parameter.detach() for parameter in self.online.parameters()]
             torch._foreach_lerp_(list(self.policy.parameters()), online, s.average_rate)
+            for mine, newest in zip(self.policy.buffers(), self.online.buffers(), strict=True):
+                mine.copy_(newest)
         return grad_norm
 
     def train(self, replay: Replay, updates: int) -> UpdateStats:
