@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from agents.acting.exploration import ExplorationSettings
 from agents.dqn.learner import LearnerSettings
+from agents.dqn.papers import apex, dqn2013, dqn2015, rainbow
 from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.transitions import ReplaySettings
@@ -93,4 +94,7 @@ def catch() -> Settings:
     )
 
 
-PRESETS: dict[str, Callable[[], Settings]] = {"pong": pong, "atari": atari, "cartpole": cartpole, "catch": catch}
+PRESETS: dict[str, Callable[[], Settings]] = {
+    **{"pong": pong, "atari": atari, "cartpole": cartpole, "catch": catch},
+    **{"dqn2013": dqn2013, "dqn2015": dqn2015, "rainbow": rainbow, "apex": apex},
+}

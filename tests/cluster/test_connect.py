@@ -27,7 +27,7 @@ class Actor:
         return {name: os.environ.get(name) for name in WORKER_ENV}
 
 first = start_ray(1)
-actor = ray.remote(num_cpus=0)(QPolicy).remote()
+actor = ray.remote(num_cpus=0)(Actor).remote()
 print(json.dumps([first, start_ray(1), WORKER_ENV, ray.get(actor.found.remote())]))
 """
 

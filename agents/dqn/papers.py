@@ -1,0 +1,95 @@
+"""Presets of published agents. Each differs from its paper in the numbered lines, and in Adam where it had RMSProp.
+
+All of them play 32 games at once, where the papers' single agent played one.
+"""
+
+from __future__ import annotations
+
+from agents.acting.exploration import ExplorationSettings
+from agents.dqn.learner import LearnerSettings
+from agents.dqn.settings import Settings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.transitions import ReplaySettings
+from agents.settings import EvaluationSettings, FleetSettings, StopSettings
+from envs.base import EnvSettings
+
+GAME = "ALE/Breakout-v5"
+FRAMES_200M = StopSettings(steps=50_000_000)
+
+
+def dqn2013() -> Settings:
+    """Mnih et al. (2013), "Playing Atari with Deep Reinforcement Learning": sections 4.1 and 5."""
+    return Settings(
+        env=EnvSettings(id=GAME),
+        stop=StopSettings(steps=10_000_000),
+        network=NetworkSettings(kind="dqn2013"),
+        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),  # over the first million frames
+        replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
+        learner=LearnerSettings(
+            batch_size=32,
+            target_period=1,  # no target network yet: it is renewed with every update
+            loss="huber",  # 1. errors are clipped, as the lectures on it have it since 2015
+        ),
+        evaluation=EvaluationSettings(epsilon=0.05),
+    )
+
+
+def dqn2015() -> Settings:
+    """Mnih et al. (2015), "Human-level control through deep reinforcement learning": extended data table 1."""
+    return Settings(
+        env=EnvSettings(id=GAME, life_signal=True),
+        stop=FRAMES_200M,
+        network=NetworkSettings(kind="dqn2015"),
+        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),
+        replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
+        learner=LearnerSettings(batch_size=32, target_period=10_000),
+        evaluation=EvaluationSettings(epsilon=0.05),
+    )
+
+
+def rainbow() -> Settings:
+    """Hessel et al. (2018), "Rainbow: Combining Improvements in Deep RL": table 1."""
+    return Settings(
+        env=EnvSettings(id=GAME, life_signal=True),
+        stop=FRAMES_200M,
+        network=NetworkSettings(kind="dqn2015", dueling=True, head="categorical", atoms=51),
+        exploration=ExplorationSettings(final=0.01, anneal_steps=62_500),  # 1. epsilon-greedy, no noisy networks
+        replay=ReplaySettings(
+            capacity=1_000_000,
+            prioritized=True,
+            alpha=0.5,
+            beta_updates=12_500_000,
+            n_step=3,
+            samples_per_insert=8.0,
+            learning_starts=20_000,
+        ),
+        learner=LearnerSettings(
+            batch_size=32,
+            learning_rate=6.25e-5,
+            adam_epsilon=1.5e-4,
+            double=True,
+            target_period=2_000,  # 32,000 frames
+        ),
+        evaluation=EvaluationSettings(epsilon=0.001),
+    )
+
+
+def apex() -> Settings:
+    """Horgan et al. (2018), "Distributed Prioritized Experience Replay": section 4.1 and appendix C."""
+    return Settings(
+        env=EnvSettings(id=GAME, life_signal=True),
+        stop=FRAMES_200M,
+        network=NetworkSettings(kind="dqn2015", dueling=True),
+        exploration=ExplorationSettings(start=0.4, final=0.4, ladder=7.0, anneal_steps=1),
+        replay=ReplaySettings(
+            capacity=2_000_000,
+            prioritized=True,
+            beta_updates=1_000_000_000,  # stays at 0.4
+            n_step=3,
+            samples_per_insert=1.0,  # 1. held, where theirs follows from the speed of the machines: about 0.8
+            learning_starts=50_000,
+        ),
+        learner=LearnerSettings(batch_size=512, learning_rate=6.25e-5, double=True, max_grad_norm=40.0),
+        fleet=FleetSettings(runners=8, envs_per_runner=45, shards=2),  # 2. 360 lanes in 8 processes, not in 360
+        evaluation=EvaluationSettings(epsilon=0.001),
+    )
