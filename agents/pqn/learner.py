@@ -125,11 +125,11 @@ class PqnLearner:
     ) -> UpdateStats:
         """Read the last update's values off the device."""
         if not loss.isfinite():
-            raise diverged("loss", float(loss), self.precision)
+            raise diverged("loss", loss.item(), self.precision)
         td = error.detach().cpu().numpy()
         taken = target_t.cpu().numpy() - td
         learned.distributions = {"td_error": td, TAKEN: taken}
-        learned.scalars = {"loss": float(loss), "grad_norm": float(grad_norm)}
+        learned.scalars = {"loss": loss.item(), "grad_norm": float(grad_norm)}
         learned.scalars |= {"td_error": float(np.abs(td).mean()), "q_mean": float(taken.mean())}
         return learned
 
