@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from agents.dqn.settings import Settings
-from training.settings import from_dict
+import torch
+
+from agents.acting.policy import QPolicy
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.settings import AgentSettings
+from envs import EnvSettings, make_env
+from training.device import Precision
 from training.storage import checkpoint
 from training.storage.older import settings_in_todays_words
 from training.storage.resume import read_newest
@@ -14,6 +20,14 @@ from training.storage.run_dir import MARKER, RunDir
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 RLLIB = "rllib"  # stands for the preset's name
+SettingsOf = Callable[[dict[str, Any]], Any]  # the settings in a run's record, of whatever it trains
+
+
+class NetworkedSettings(AgentSettings, Protocol):
+    """Settings of an agent that acts by a Q-network."""
+
+    @property
+    def network(self) -> NetworkSettings: ...
 
 
 def record_of(directory: RunDir) -> dict[str, Any]:
@@ -28,16 +42,33 @@ def record_of(directory: RunDir) -> dict[str, Any]:
     return directory.record()
 
 
-def dqn_settings(record: dict[str, Any], otherwise: str) -> Settings:
-    """The settings of a run of deep Q-learning.
+def network_settings(record: dict[str, Any], settings_of: SettingsOf, otherwise: str) -> NetworkedSettings:
+    """The settings of a run that trained a Q-network, by whichever algorithm.
 
     Raises:
         ValueError: the run trained something else; the message begins with `otherwise`.
     """
-    if record["workload"] != "dqn":
+    settings = settings_of(record)
+    if not hasattr(settings, "parts"):
         raise ValueError(f"{otherwise}: name a run of a deep Q-network, this is one of {record['preset']}")
-    settings: Settings = from_dict(Settings, record["settings"])
-    return settings
+    found: NetworkedSettings = settings
+    return found
+
+
+def q_policy_of(state: dict[str, Any], network: NetworkSettings, env: EnvSettings, precision: Precision) -> QPolicy:
+    """The policy in a checkpoint's `learner` branch, on the CPU, for an env like `env`.
+
+    Raises:
+        ValueError: the weights are those of another network or game.
+    """
+    shown = make_env(env, 1)
+    shown.close()
+    made = QNetwork(network, shown.spec.frame_shape, shown.spec.num_actions).requires_grad_(False)
+    try:
+        made.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
+    except RuntimeError:
+        raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
+    return QPolicy(made, precision=precision)
 
 
 def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

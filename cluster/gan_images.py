@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.evaluation.protocol import JudgeOptions
 from agents.playback.frames_dataset import frames_file
+from cluster.workloads import settings_of_run
 from gan.best import Best, report, said, trainer_of
 from gan.data.images import DataSettings, Images, load
 from gan.evaluation.features import extractor_for
@@ -34,7 +35,7 @@ def images_of(settings: DataSettings, cache: Path) -> Images:
     if not settings.source.startswith(SOURCE):
         return load(settings)
     name = settings.source.removeprefix(SOURCE)
-    return replace(load(replace(settings, source=str(frames_file(name, cache)))), name=name)
+    return replace(load(replace(settings, source=str(frames_file(name, cache, settings_of_run)))), name=name)
 
 
 def cache_of(folder: Path) -> Path:

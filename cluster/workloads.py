@@ -73,6 +73,22 @@ DQN = Workload(
     learner="learner",
     adapt="agents.dqn.check:for_its_env",
 )
+PQN = Workload(
+    name="pqn",
+    presets=("pqn",),
+    settings="agents.pqn.settings:PqnSettings",
+    table="agents.pqn.presets:PRESETS",
+    check="agents.pqn.check:check",
+    make_run="agents.pqn.run:PqnRun",
+    evaluate="agents.pqn.run:evaluate_run",
+    search="agents.pqn.space:SEARCH",
+    end="stop.steps",
+    ends=("stop.steps", "stop.minutes", "stop.score"),
+    endless={"stop.minutes": ENDLESS, "stop.score": None},
+    trains_on="env.id",
+    learner="learner",
+    adapt="agents.pqn.check:for_its_env",
+)
 TABLE = Workload(
     name="table",
     presets=("taxi",),
@@ -102,7 +118,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, TABLE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 
@@ -129,3 +145,10 @@ def workload_of(preset: str) -> Workload:
 def workload_of_run(record: dict[str, Any]) -> Workload:
     """What the run with this record trains."""
     return workload_of(record["preset"]) if ":" in record["preset"] else WORKLOADS[record["workload"]]
+
+
+def settings_of_run(record: dict[str, Any]) -> Any:
+    """The settings of the run with this record."""
+    from training.settings import from_dict  # numpy, which help does without
+
+    return from_dict(workload_of_run(record).load("settings"), record["settings"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons
-from agents.acting.policy import Policy
+from agents.acting.policy import Acted, Policy
 from agents.replay.frames import blocks_shape, colours_of, to_blocks
 from agents.replay.transitions import ACTION, Chunk
 from envs.base import BatchedEnv, TimeStep
@@ -80,13 +82,16 @@ class Rollout:
         self.current = to_blocks(step.frame, self.colours)
         self.first = step.first
 
-    def collect(self, time: int, agent_steps: int, version: int = 0) -> tuple[Chunk, ChunkStats]:
+    def collect(
+        self, time: int, agent_steps: int, version: int = 0, see: Callable[[Acted], None] = lambda acted: None
+    ) -> tuple[Chunk, ChunkStats]:
         """Play T steps in every lane.
 
         Args:
             time: T, rows a lane adds to replay.
             agent_steps: steps the whole fleet has taken, which is epsilon's clock.
             version: of the network's weights, stamped on the rows.
+            see: told at every row what the policy made of it.
 
         Raises:
             FloatingPointError: the env gave a reward or an observation that is no finite number.
@@ -103,6 +108,7 @@ class Rollout:
             acted = self.policy.act(self.current, self.first, self.carry, explore)
             acting = perf_counter()
             self.carry = acted.carry
+            see(acted)
             frames[t], first[t], action[t] = self.current, self.first, acted.action
             step = self.env.step(acted.action)
             reward[t], terminal[t] = step.reward, step.terminated | step.life_lost
@@ -115,6 +121,10 @@ class Rollout:
         self.rows += time
         row = self.rows - time
         return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life), chunk_stats
+
+    def look(self) -> Acted:
+        """What the policy makes of the frames that the next chunk begins with. Nothing is played or used up."""
+        return self.policy.act(self.current, self.first, copy.deepcopy(self.carry), None)
 
     def _refuse_broken(self, **fields: NDArray[Any]) -> None:
         """Look once a chunk whether what the env gave, [T, E, ...] by name, are numbers that can be learned from."""

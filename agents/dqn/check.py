@@ -14,11 +14,13 @@ from envs.registry import require_frames
 
 def for_its_env(settings: Settings, preset: str) -> Settings:
     """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
-    env = settings.env
-    own = dataclasses.replace(PRESETS[preset]().env, id=env.id)
-    if game_name(env.id) is not None or env != own:
-        return settings
-    return dataclasses.replace(settings, env=EnvSettings(id=env.id))
+    return dataclasses.replace(settings, env=rules_for(settings.env, PRESETS[preset]().env))
+
+
+def rules_for(env: EnvSettings, preset: EnvSettings) -> EnvSettings:
+    """The rules of `env`; its name alone where it is no Atari game and has nothing but a preset's rules."""
+    kept = game_name(env.id) is not None or env != dataclasses.replace(preset, id=env.id)
+    return env if kept else EnvSettings(id=env.id)
 
 
 def check(settings: Settings) -> int:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
 from agents.replay.shard import ReplayShard
-from envs import EnvSpec, make_env
+from agents.saved_policy import q_policy_of
+from envs import EnvSpec
 
 
 def make_network(settings: Settings, spec: EnvSpec) -> QNetwork:
@@ -61,12 +60,4 @@ def policy_of(state: dict[str, Any], settings: Settings) -> QPolicy:
     Raises:
         ValueError: the weights are those of another network or game.
     """
-    env = make_env(settings.env, 1)
-    env.close()
-    policy = make_policy(settings, env.spec)
-    try:
-        weights = {name: torch.tensor(value) for name, value in state["learner"]["policy"].items()}
-        policy.network.load_state_dict(weights)
-    except RuntimeError:
-        raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
-    return policy
+    return q_policy_of(state, settings.network, settings.env, settings.learner.precision)

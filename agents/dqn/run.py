@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,20 +16,17 @@ from agents.dqn.parts import policy_of
 from agents.dqn.presets import PRESETS
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
-from agents.dqn.stats import RunStats, counters
+from agents.dqn.stats import RunStats
 from agents.dqn.throughput import throughput
-from agents.evaluation.evaluate import evaluate_policy, summary_line
-from agents.evaluation.protocol import JudgeOptions, protocol_name
+from agents.evaluation.judged import closing, evaluate_saved, judgement
+from agents.evaluation.protocol import JudgeOptions
 from agents.playback.pictures import pictures_of
 from agents.replay.limiter import SamplesPerInsert
-from agents.saved_policy import read_policy
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement
 from training.settings import flat, from_dict
 from training.storage import checkpoint
 from training.storage.run_dir import RunDir
-
-THREADS = 2  # of the closing evaluation
 
 
 class Loop(Protocol):
@@ -133,22 +129,16 @@ class DqnRun:
 
     def judge(self) -> Judgement:
         """The mean score of `evaluation.every_episodes` whole games, on one core."""
-        games = self.settings.evaluation.every_episodes
-        scores = evaluate_policy(self.loop.policy(), self.settings, episodes=games, threads=1).scores
-        return Judgement(float(scores.mean()), {})
+        return judgement(self.loop.policy(), self.settings)
 
     def finish(self) -> None:
         """Nothing is left to do."""
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
         """The settings' evaluation, once nothing else runs."""
-        episodes = self.settings.evaluation.episodes
         policy = self.loop.policy()
         self.loop.close()  # the cores are the games' alone: an evaluation beside training may still be running
-        result = evaluate_policy(
-            policy, self.settings, episodes=episodes, threads=THREADS, on_step=lambda done: on_step(done / episodes)
-        ).summary()
-        return Closing(result["mean"], f"{result['mean']:.2f} over {result['episodes']} games", result)
+        return closing(policy, self.settings, on_step)
 
     def summary(self) -> dict[str, Any]:
         """Counters, seed and the ratio that was kept."""
@@ -183,17 +173,4 @@ def evaluate_run(
     directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
 ) -> tuple[dict[str, Any], str, str]:
     """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
-    settings: Settings = from_dict(Settings, record["settings"])
-    protocol = options.protocol or settings.evaluation.protocol
-    judged = replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
-    settings = replace(settings, evaluation=judged)
-    path, state = read_policy(directory, record)
-    scores = evaluate_policy(
-        policy_of(state, settings),
-        settings,
-        episodes=options.episodes,
-        threads=THREADS,
-        on_step=lambda done: on_step(done / options.episodes),
-    )
-    result = {**scores.summary(), **counters(path), "checkpoint": str(path)}
-    return result, protocol_name(result["protocol"]), summary_line(result)
+    return evaluate_saved(from_dict(Settings, record["settings"]), directory, record, options, on_step)

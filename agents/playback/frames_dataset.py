@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
 from agents.acting.policy import Acted, Explore, Policy
-from agents.dqn.parts import policy_of
-from agents.dqn.settings import Settings
-from agents.saved_policy import dqn_settings
+from agents.parts import parts_of
+from agents.saved_policy import SettingsOf, network_settings
+from agents.settings import AgentSettings
 from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
 from envs.atari import game_name
 from training.storage import checkpoint
@@ -42,7 +42,7 @@ class Player:
     """An env's rules and who plays in it."""
 
     rules: EnvSettings
-    policy: Settings | None = None  # random play without
+    policy: AgentSettings | None = None  # random play without
     checkpoint: Path | None = None
 
     def key(self) -> str:
@@ -50,13 +50,13 @@ class Player:
         return hashlib.sha256(f"{self.rules} {self.checkpoint} {RECIPE}".encode()).hexdigest()[:12]
 
 
-def frames_file(name: str, cache: Path) -> Path:
+def frames_file(name: str, cache: Path, settings_of: SettingsOf) -> Path:
     """An npz file of the frames of the env or run called `name`, rendered once and kept in `cache`.
 
     Raises:
         ValueError: there is no such env or checkpoint, or its frames are no pictures.
     """
-    player = player_of(name)
+    player = player_of(name, settings_of)
     file = cache / f"{Path(name).name}-{player.key()}.npz"
     if not file.exists():
         x, group = render(player)
@@ -67,7 +67,7 @@ def frames_file(name: str, cache: Path) -> Path:
     return file
 
 
-def player_of(name: str) -> Player:
+def player_of(name: str, settings_of: SettingsOf) -> Player:
     """Who plays in the env called `name`, or in that of the run in the directory `name`.
 
     Raises:
@@ -76,7 +76,8 @@ def player_of(name: str) -> Player:
     player = Player(EnvSettings(id=name))
     if (Path(name) / MARKER).exists():
         directory = RunDir(Path(name))
-        settings = dqn_settings(directory.record(), f"{name} shows no frames of a game")
+        record = directory.record()
+        settings = network_settings(record, settings_of, f"{name} shows no frames of a game")
         rules = replace(settings.env, life_signal=False)
         path, _ = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
         player = Player(rules, settings, path.absolute())
@@ -118,7 +119,7 @@ class RandomPolicy:
 def _policy(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:
     if player.policy is None or player.checkpoint is None:
         return RandomPolicy(spec.num_actions, rng)
-    return policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
+    return parts_of(player.policy).policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
 
 
 def _play(env: BatchedEnv, policy: Policy, rng: np.random.Generator, seed: int) -> tuple[Frames, NDArray[np.int64]]:

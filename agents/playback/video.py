@@ -7,15 +7,15 @@ from typing import Any
 
 import imageio.v2 as imageio
 
-from agents.acting.policy import QPolicy
-from agents.dqn.settings import Settings
+from agents.acting.policy import Policy
 from agents.playback.game import pictures_per_second, played_steps, shown_env
 from agents.playback.overlay import Panel
+from agents.settings import AgentSettings
 from envs.colour import action_names
 from training.storage.files import whole
 
 
-def record(policy: QPolicy, settings: Settings, out: Path, *, values: bool = False) -> float:
+def record(policy: Policy, settings: AgentSettings, out: Path, *, values: bool = False) -> float:
     """Play one evaluation game into an .mp4 at the game's speed, in colour; returns its raw score.
 
     Args:
@@ -34,7 +34,7 @@ def record(policy: QPolicy, settings: Settings, out: Path, *, values: bool = Fal
         raise ValueError(f"cannot write {out} ({error.strerror or error}): name another --out") from None
 
 
-def _film(policy: QPolicy, settings: Settings, file: Path, *, values: bool) -> float:
+def _film(policy: Policy, settings: AgentSettings, file: Path, *, values: bool) -> float:
     env = shown_env(settings)
     panel, score = Panel(action_names(env)), 0.0
     try:

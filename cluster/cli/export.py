@@ -7,8 +7,9 @@ from typing import Any
 
 from agents.dqn.stats import counters
 from agents.export import Policy, make_policy, save_policy, save_program
-from agents.saved_policy import dqn_settings, read_policy, record_of
+from agents.saved_policy import network_settings, read_policy, record_of
 from cluster.cli.options import Export
+from cluster.workloads import settings_of_run
 from envs import make_env
 from training.storage.run_dir import RunDir
 
@@ -39,7 +40,7 @@ def policy_of_run(directory: RunDir) -> Policy:
         ValueError: there is none, or the run trained a table.
     """
     recorded = record_of(directory)
-    settings = dqn_settings(recorded, f"{directory.path} holds no policy of a network")
+    settings = network_settings(recorded, settings_of_run, f"{directory.path} holds no policy of a network")
     path, state = read_policy(directory, recorded)
     weights = state["learner"]["policy"]
     env = make_env(settings.env, 1)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from agents.acting.policy import QPolicy
-from agents.dqn.parts import policy_of
-from agents.dqn.settings import Settings
+from agents.acting.policy import Policy
+from agents.parts import parts_of
 from agents.playback.game import pictures_per_second, played_steps, shown_env
 from agents.playback.terminal import Terminal
 from agents.playback.video import record
-from agents.saved_policy import dqn_settings, read_policy, record_of
+from agents.saved_policy import network_settings, read_policy, record_of
+from agents.settings import AgentSettings
 from cluster.cli.options import Play, Watch
+from cluster.workloads import settings_of_run
 from envs.colour import action_names
 from training.storage.run_dir import RunDir
 
@@ -51,10 +52,10 @@ def play(options: Play) -> int:
     return 0
 
 
-def _player(run_dir: Path, command: str) -> tuple[QPolicy, Settings]:
+def _player(run_dir: Path, command: str) -> tuple[Policy, AgentSettings]:
     """The newest policy of a run, and the run's settings."""
     directory = RunDir(run_dir)
     recorded = record_of(directory)
-    settings = dqn_settings(recorded, f"{command} shows the games of deep Q-networks")
+    settings = network_settings(recorded, settings_of_run, f"{command} shows the games of deep Q-networks")
     _, state = read_policy(directory, recorded)
-    return policy_of(state, settings), settings
+    return parts_of(settings).policy_of(state, settings), settings

@@ -91,7 +91,7 @@ def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> Non
 
 def interrupting(times: int) -> Any:
     """The real evaluation, in which somebody presses Ctrl-C after the first step."""
-    from agents.dqn.run import evaluate_policy
+    from agents.evaluation.judged import evaluate_policy
 
     def evaluate(*arguments: Any, on_step: Any, **options: Any) -> Any:
         def pressed(done: int) -> None:
@@ -118,7 +118,7 @@ def test_ctrl_c_in_the_closing_evaluation_leaves_a_summary(
     capsys.readouterr()
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        patch.setattr("agents.dqn.run.evaluate_policy", interrupting(1))
+        patch.setattr("agents.evaluation.judged.evaluate_policy", interrupting(1))
         assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
     assert f"not evaluated: quarterdeck evaluate {run} does that" in capsys.readouterr().out
     summary = read_json(run / "summary.json")
@@ -129,7 +129,7 @@ def test_ctrl_c_in_the_closing_evaluation_leaves_a_summary(
 
 
 def test_a_second_ctrl_c_ends_it_for_good(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.dqn.run.evaluate_policy", interrupting(2))
+    monkeypatch.setattr("agents.evaluation.judged.evaluate_policy", interrupting(2))
     before = signal.getsignal(signal.SIGINT)
     assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 130
     assert not (run / "summary.json").exists()

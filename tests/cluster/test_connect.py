@@ -58,7 +58,7 @@ def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.Monk
         return evaluate(*args, **options)
 
     monkeypatch.setattr(SerialLoop, "close", closed)
-    monkeypatch.setattr("agents.dqn.run.evaluate_policy", evaluated)
+    monkeypatch.setattr("agents.evaluation.judged.evaluate_policy", evaluated)
     words = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "run")]
     assert main(words) == 0
     assert happened[:2] == ["closed", "evaluates"]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agents.playback import frames_dataset
 from agents.playback.frames_dataset import player_of, render, shrink
 from cluster.gan_images import images_of
+from cluster.workloads import settings_of_run
 from gan.data.images import DataSettings
 
 
@@ -36,12 +37,12 @@ def test_a_game_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_no_episode_is_in_two_parts() -> None:
     """An episode's group has the frames between two resets; there are enough groups to split by."""
-    frames, group = render(player_of("toy/catch"))
+    frames, group = render(player_of("toy/catch", settings_of_run))
     assert (frames.shape, frames.dtype, group.shape) == ((240, 64, 64), np.uint8, (240,))
     counts = np.unique(group, return_counts=True)[1]
     assert len(counts) > 12
     assert counts.max() <= 2, "games of 12 frames, of which every tenth is kept"
-    again, _ = render(player_of("toy/catch"))
+    again, _ = render(player_of("toy/catch", settings_of_run))
     assert (frames == again).all()
 
 

@@ -13,6 +13,7 @@ import pytest
 from agents.playback.frames_dataset import player_of
 from cluster.cli.main import main
 from cluster.fleet.loop import FleetLoop
+from cluster.workloads import settings_of_run
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TIMEOUT, catch_settings, read_json, same_tree, tree
 from tests.cluster.records import checked_summary, refused, saved
@@ -95,7 +96,7 @@ def test_who_only_reads_takes_the_older_one_and_changes_nothing(
     (record,) = (read_json(file) for file in run.glob("evaluation-*.json"))
     assert record["checkpoint"] == str(older)
     assert record["agent_steps"] == checkpoint.load(older, only="stats")["stats"]["agent_steps"]
-    assert player_of(str(run)).checkpoint == older.absolute()
+    assert player_of(str(run), settings_of_run).checkpoint == older.absolute()
     assert tree(run / "checkpoints") == before
 
 

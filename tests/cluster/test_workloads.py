@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.cli.main import main
+from cluster.cli.train import adapted
 from cluster.tuning.trial import SweepTrial, TrialSpec
 from cluster.workloads import WORKLOADS, Workload
 from tests.cluster.gan_helpers import TINY as TINY_GAN
@@ -21,13 +22,32 @@ from training.settings import changed, to_dict
 from training.storage import checkpoint
 from training.storage.csv_table import rows_of
 
+TINY_PQN: dict[str, Any] = {
+    "env.id": "toy/catch",
+    "stop.steps": 360,
+    "stop.minutes": 1e9,  # counted from the start of the process, and that is the tests'
+    "network.stack": 2,
+    "learner.num_envs": 4,
+    "learner.steps": 12,
+    "learner.minibatches": 2,
+    "learner.precision": "fp32",
+    "learner.device": "cpu",
+    "evaluation.protocol": "training",
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
+    "pqn": ("pqn", TINY_PQN),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }
-DIVERGES = {"dqn": {"learner.learning_rate": 1e30}, "gan": {"training.generator_rate": 1e30}}
+DIVERGES = {
+    "dqn": {"learner.learning_rate": 1e30},
+    "pqn": {"learner.learning_rate": 1e30},
+    "gan": {"training.generator_rate": 1e30},
+}
 GOES_ON = """
 import json, sys
 from pathlib import Path
@@ -52,7 +72,7 @@ class Kind:
         self.work, self.folder = work, folder
         self.preset, values = TINY[work.name]
         own = {"data.source": copy_corners(corners, folder)} if work.name == "gan" else {}
-        self.settings = changed(work.default(self.preset), {**values, **own})
+        self.settings = adapted(work, self.preset, changed(work.default(self.preset), {**values, **own}))
 
     def make(self, folder: str = "run") -> Run:
         """A new run in this process."""
@@ -142,7 +162,8 @@ def test_a_session_drives_it(kind: Kind, capsys: pytest.CaptureFixture[str]) -> 
     """From the command line: trained, saved, gone on with, judged again; the same files for each."""
     run, end = kind.folder / "run", f"--{kind.work.end.rpartition('.')[2].replace('_', '-')}"
     words = [
-        f"--{name.removeprefix('stop.').replace('_', '-')}={value}" for name, value in TINY[kind.work.name][1].items()
+        f"--{name.removeprefix('stop.').removesuffix('.id').replace('_', '-')}={value}"
+        for name, value in TINY[kind.work.name][1].items()
     ]
     source = [f"--data={kind.settings.data.source}"] if kind.work.name == "gan" else []
     assert main(["train", kind.preset, *words, *source, "--serial", f"--run-dir={run}"]) == 0

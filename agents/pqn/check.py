@@ -1,0 +1,29 @@
+"""What can be known of a PQN's settings before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agents.dqn.check import rules_for
+from agents.networks.q_network import QNetwork
+from agents.pqn.presets import PRESETS
+from agents.pqn.settings import PqnSettings
+from envs import make_env
+from envs.registry import require_frames
+
+
+def for_its_env(settings: PqnSettings, preset: str) -> PqnSettings:
+    """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
+    return replace(settings, env=rules_for(settings.env, PRESETS[preset]().env))
+
+
+def check(settings: PqnSettings) -> int:
+    """Build the smallest env of these settings, so that every mistake shows at once. There is no replay: 0 bytes."""
+    env = make_env(settings.env, 1)
+    try:
+        require_frames(settings.env.id, env)
+        QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
+    finally:
+        env.close()
+    settings.learner.resolve_device()
+    return 0

@@ -1,0 +1,154 @@
+"""The one update of PQN. Legend: T time, E envs, N transitions of a rollout, B minibatch, A actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.dqn.updates import TAKEN, UpdateStats, diverged
+from agents.networks.losses import td_error
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.pqn.experience import Experience
+from agents.pqn.returns import lambda_returns
+from envs.base import EnvSpec
+from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from training.device import Precision, autocast, resolve_device, resolve_precision
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class PqnLearnerSettings:
+    """How much is played before it is learned from, and how."""
+
+    num_envs: int = 128  # E, games played side by side: their variety stands in for a replay
+    env_threads: int = 1  # emulator threads
+    steps: int = 32  # T, time steps of a rollout in every env
+    epochs: int = 2  # times that a rollout is learned from
+    minibatches: int = 32  # updates of an epoch, each from its share of the transitions
+    gamma: float = 0.99
+    trace: float = 0.65  # lambda of Q(lambda): 0 looks one step ahead, 1 to the end of the rollout
+    learning_rate: float = 2.5e-4
+    anneal: bool = False  # the learning rate falls in a straight line, to 0 at stop.steps
+    max_grad_norm: float = 10.0
+    reward_clip: float = 1.0  # bound of the learned reward; 0 leaves it raw
+    precision: Precision = "auto"  # auto: bf16 where that is faster
+    device: str = "auto"  # auto: cuda where there is one, else cpu
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "learner")
+        for name in ("num_envs", "env_threads", "steps", "epochs", "minibatches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"learner.{name} is {getattr(self, name)}: use 1 or more")
+        fewest = self.num_envs * (self.steps // 2)  # transitions of a rollout: every other row may be a reset
+        if self.minibatches > fewest:
+            raise ValueError(
+                f"learner.minibatches is {self.minibatches}, and a rollout may hold {fewest} transitions only: "
+                "lower it, or raise learner.steps (2 or more) or num_envs"
+            )
+        if not (0 <= self.gamma <= 1 and 0 <= self.trace <= 1):
+            raise ValueError(f"learner.gamma and trace are {self.gamma} and {self.trace}: both lie in 0..1")
+        if not (self.learning_rate > 0 and self.max_grad_norm > 0):
+            raise ValueError("learner.learning_rate and max_grad_norm must be above 0")
+        if self.reward_clip < 0:
+            raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"learner.precision is {self.precision!r}: use auto, bf16 or fp32")
+        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
+            raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
+
+    def resolve_device(self) -> str:
+        """The device that `auto` stands for here.
+
+        Raises:
+            ValueError: the named device is not on this machine.
+        """
+        return resolve_device(self.device, "learner.device")
+
+
+class PqnLearner:
+    """One network, which acts, is taught and judges what comes next; its optimiser; the order of its minibatches."""
+
+    def __init__(self, settings: PqnLearnerSettings, network: NetworkSettings, spec: EnvSpec, *, seed: int) -> None:
+        self.settings, self.device = settings, settings.resolve_device()
+        self.precision = resolve_precision(settings.precision, self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
+        self.optimizer = torch.optim.RAdam(self.network.parameters(), settings.learning_rate)
+        self.rng = np.random.default_rng([seed, 1])  # [seed, 0] explores
+        self.updates = 0
+
+    def learn(self, seen: Experience, done: float) -> UpdateStats:
+        """All updates from a rollout, whose targets are made once, of what the network held as it acted.
+
+        Args:
+            done: share of the training that lies behind, 0..1, which an annealed learning rate follows.
+
+        Raises:
+            FloatingPointError: the loss is no finite number any more.
+        """
+        s, started = self.settings, perf_counter()
+        reward = seen.reward.clip(-s.reward_clip, s.reward_clip) if s.reward_clip else seen.reward
+        target = lambda_returns(reward, seen.terminal, seen.complete, seen.value, s.gamma, s.trace)
+        obs = torch.from_numpy(seen.obs).flatten(0, 1).to(self.device)
+        action = torch.from_numpy(seen.action.astype(np.int64)).flatten().to(self.device)
+        target_t = torch.from_numpy(target).flatten().to(self.device)
+        rows = np.flatnonzero(seen.complete)
+        for group in self.optimizer.param_groups:
+            group["lr"] = s.learning_rate * (1.0 - done if s.anneal else 1.0)
+        prepared = perf_counter()
+
+        for _ in range(s.epochs):
+            for share in np.array_split(self.rng.permutation(rows), s.minibatches):
+                batch = torch.from_numpy(share).to(self.device)
+                with autocast(self.device, self.precision):
+                    q_t = self.network(obs[batch])
+                error = td_error(q_t, action[batch], target_t[batch])
+                loss = 0.5 * error.square().mean()
+
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                grad_norm = nn.utils.clip_grad_norm_(self.network.parameters(), s.max_grad_norm)
+                self.optimizer.step()
+        updates = s.epochs * s.minibatches
+        self.updates += updates
+        learned = UpdateStats(updates, sample_seconds=prepared - started, update_seconds=perf_counter() - prepared)
+        return self._look(learned, loss, grad_norm, error, target_t[batch])
+
+    def _look(
+        self, learned: UpdateStats, loss: Tensor, grad_norm: Tensor, error: Tensor, target_t: Tensor
+    ) -> UpdateStats:
+        """Read the last update's values off the device."""
+        if not loss.isfinite():
+            raise diverged("loss", loss.item(), self.precision)
+        td = error.detach().cpu().numpy()
+        taken = target_t.cpu().numpy() - td
+        learned.distributions = {"td_error": td, TAKEN: taken}
+        learned.scalars = {"loss": loss.item(), "grad_norm": float(grad_norm)}
+        learned.scalars |= {"td_error": float(np.abs(td).mean()), "q_mean": float(taken.mean())}
+        return learned
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit."""
+        return {
+            "policy": arrays_of(self.network),
+            "moments": moments_of(self.optimizer),
+            "rng": self.rng.bit_generator.state,
+            "updates": self.updates,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the state of a learner of the same shape.
+
+        Raises:
+            ValueError: the saved network is of another kind or for another game.
+        """
+        load_arrays(self.network, state["policy"])
+        load_moments(self.optimizer, state["moments"])
+        self.rng.bit_generator.state = state["rng"]
+        self.updates = int(state["updates"])

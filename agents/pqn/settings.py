@@ -1,0 +1,49 @@
+"""All settings of a PQN run. Every field's meaning and unit stands beside its consumer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
+
+import tyro
+
+from agents.acting.exploration import ExplorationSettings
+from agents.networks.q_network import NetworkSettings
+from agents.pqn.learner import PqnLearnerSettings
+from agents.settings import EvaluationSettings, StopSettings
+from envs.base import EnvSettings
+from training.settings import check_kinds
+
+
+def _judged_in_the_end() -> EvaluationSettings:
+    return EvaluationSettings(every_steps=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PqnSettings:
+    """One PQN run (Gallici et al. 2024, arXiv:2407.04811), in one process.
+
+    Raises:
+        ValueError: a setting is out of its range, or not one that PQN has.
+    """
+
+    env: Annotated[EnvSettings, tyro.conf.arg(name="")] = field(default_factory=EnvSettings)  # --env, --sticky ...
+    stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(default_factory=StopSettings)  # --steps ...
+    parts: ClassVar[str] = "agents.pqn.parts"  # what makes its policy (`agents.parts`)
+    seed: int = 0
+    checkpoint_minutes: float = 5.0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
+    learner: PqnLearnerSettings = field(default_factory=PqnLearnerSettings)
+    evaluation: EvaluationSettings = field(default_factory=_judged_in_the_end)
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "")
+        if not 0 <= self.seed < 2**31:
+            raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
+        if self.checkpoint_minutes <= 0:
+            raise ValueError("checkpoint_minutes must be above 0")
+        if self.network.head != "scalar":
+            raise ValueError(f"network.head is {self.network.head!r}: PQN learns values, use scalar")
+        if self.evaluation.every_steps:
+            raise ValueError("evaluation.every_steps is for runs with a process to spare: PQN has one, use 0")

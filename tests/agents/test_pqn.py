@@ -1,0 +1,236 @@
+"""PQN: what a rollout gives it, what an update does, that it learns, and that it goes on bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from agents.acting.exploration import ExplorationSettings
+from agents.acting.policy import QPolicy
+from agents.acting.rollout import Rollout
+from agents.evaluation.evaluate import evaluate_policy
+from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.pqn.experience import Experience, play_on
+from agents.pqn.learner import PqnLearner, PqnLearnerSettings
+from agents.pqn.presets import pqn
+from agents.pqn.run import PqnRun
+from agents.pqn.settings import PqnSettings
+from envs import EnvSettings
+from envs.toy import chain_q_star
+from tests.coded_env import CodedEnv
+from tests.specs import spec_of
+from tests.trees import assert_same
+from training.settings import changed, from_dict, to_dict
+from training.storage import checkpoint
+
+CPU: dict[str, Any] = {"learner.precision": "fp32", "learner.device": "cpu", "evaluation.protocol": "training"}
+MLP: dict[str, Any] = {"network.kind": "mlp", "network.stack": 1, "network.hidden": 32, "network.layer_norm": True}
+
+
+def settings_of(env: str, **values: Any) -> PqnSettings:
+    """A short run in float32 on the CPU; sections and names stand with two underscores between them."""
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    pixels = {} if env == "toy/catch" else MLP
+    return changed(PqnSettings(env=EnvSettings(id=env)), {**CPU, **pixels, **named})
+
+
+def small(env: str, **values: Any) -> PqnRun:
+    """A run of a few envs and short rollouts."""
+    few = {"learner__num_envs": 4, "learner__steps": 6, "learner__minibatches": 3, "exploration__anneal_steps": 200}
+    return PqnRun(settings_of(env, **{**few, **values}), "pqn", Path())
+
+
+def test_a_rollout_is_what_the_policy_saw() -> None:
+    """Every stack, its value, and the value behind the last row, which looking ahead does not use up."""
+    env = CodedEnv(3)
+    network = QNetwork(NetworkSettings(stack=4), env.spec.frame_shape, env.spec.num_actions).requires_grad_(False)
+    rollout = Rollout(env, QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0), seed=0)
+    parts = [play_on(rollout, 4, 7, 0)[0] for _ in range(6)]
+    again = Rollout(CodedEnv(3), QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0), seed=0)
+    whole, _ = play_on(again, 4, 42, 0)
+    for index, part in enumerate(parts):
+        rows = slice(7 * index, 7 * index + 7)
+        for name in ("obs", "action", "reward", "terminal", "complete"):
+            assert (getattr(part, name) == getattr(whole, name)[rows]).all(), name
+        assert np.allclose(part.value, whole.value[7 * index : 7 * index + 8])
+    q = network(torch.from_numpy(whole.obs[5])).max(1).values
+    assert np.allclose(whole.value[5], q.numpy())
+    assert not whole.complete.all(), "episodes ended"
+    assert (whole.reward[~whole.complete] == 0).all()
+
+
+def seen_of(time: int, envs: int, seed: int = 0) -> Experience:
+    """Random rows of vectors, some of them resets."""
+    rng = np.random.default_rng(seed)
+    return Experience(
+        obs=rng.normal(size=(time, envs, 1, 1, 4)).astype(np.float32),
+        action=rng.integers(3, size=(time, envs)).astype(np.uint16),
+        reward=rng.normal(0, 5, (time, envs)).astype(np.float32),
+        terminal=rng.random((time, envs)) < 0.2,
+        complete=rng.random((time, envs)) < 0.8,
+        value=rng.normal(size=(time + 1, envs)).astype(np.float32),
+    )
+
+
+def learner_of(**options: Any) -> PqnLearner:
+    """A small learner of vectors."""
+    network = NetworkSettings(kind="mlp", stack=1, hidden=16)
+    usual = {"num_envs": 4, "steps": 8, "minibatches": 1, "epochs": 1, "precision": "fp32", "device": "cpu"}
+    return PqnLearner(PqnLearnerSettings(**{**usual, **options}), network, spec_of((4,), 3), seed=0)
+
+
+def flat(learner: PqnLearner) -> torch.Tensor:
+    """All parameters."""
+    return torch.cat([p.detach().flatten() for p in learner.network.parameters()])
+
+
+def test_an_update_is_a_step_of_radam_down_half_the_squared_error() -> None:
+    """One minibatch of all complete rows, written out; rewards are clipped, other rows count for nothing."""
+    seen, learner, oracle = seen_of(8, 4), learner_of(reward_clip=1.0, trace=0.0), learner_of()
+    target = seen.reward.clip(-1, 1) + 0.99 * np.where(seen.terminal, 0, seen.value[1:])
+    optimizer = torch.optim.RAdam(oracle.network.parameters(), 2.5e-4)
+    q = oracle.network(torch.from_numpy(seen.obs).flatten(0, 1))
+    taken = q.gather(1, torch.from_numpy(seen.action.astype(np.int64)).view(-1, 1)).view(8, 4)
+    loss = (0.5 * (torch.from_numpy(target.astype(np.float32)) - taken).square())[
+        torch.from_numpy(seen.complete)
+    ].mean()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(oracle.network.parameters(), 10.0)
+    optimizer.step()
+    learned = learner.learn(seen, 0.0)
+    assert learned.scalars["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    assert torch.allclose(flat(learner), flat(oracle), atol=1e-6)
+    assert not torch.allclose(flat(learner), flat(learner_of()), atol=1e-6)
+
+
+def test_every_transition_is_learned_from_once_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, learner = seen_of(8, 4), learner_of(epochs=3, minibatches=5)
+    sizes = list[int]()
+    hook = learner.network.register_forward_hook(lambda network, obs, out: sizes.append(len(out)))
+    learned = learner.learn(seen, 0.0)
+    hook.remove()
+    assert (learned.updates, learner.updates, len(sizes)) == (15, 15, 15)
+    assert sum(sizes) == 3 * seen.complete.sum()
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_an_annealed_learning_rate_ends_at_nothing() -> None:
+    learner, constant = learner_of(anneal=True), learner_of()
+    before = flat(learner)
+    learner.learn(seen_of(8, 4), 1.0)
+    constant.learn(seen_of(8, 4), 1.0)
+    assert torch.equal(flat(learner), before)
+    assert not torch.equal(flat(constant), before)
+
+
+@pytest.mark.parametrize("env", ["toy/catch", "CartPole-v1"])
+def test_it_goes_on_bit_for_bit(tmp_path: Path, env: str) -> None:
+    """Also in a run that has a past of its own; and a run that differs would show."""
+    run, other = small(env), small(env)
+    for _ in range(3):
+        run.step(run.clock.end)
+    path = run.save(tmp_path / "saved")
+    other.step(other.clock.end)
+    other.load(path)
+    for _ in range(3):
+        run.step(run.clock.end)
+        other.step(other.clock.end)
+    mine, theirs = checkpoint.load(run.save(tmp_path / "own")), checkpoint.load(other.save(tmp_path / "other"))
+    assert_same(theirs, mine)
+    run.learner.rng.random()
+    run.step(run.clock.end)
+    other.step(other.clock.end)
+    with pytest.raises(AssertionError):
+        assert_same(other.learner.state(), run.learner.state())
+
+
+def test_the_values_of_a_chain_are_learned() -> None:
+    """All of Q*, where an episode terminates, is cut, and begins anywhere."""
+    few = {"learner__num_envs": 8, "learner__steps": 8, "learner__minibatches": 4, "learner__gamma": 0.9}
+    # Exploring all the time and looking a step ahead, the fixed point is Q* itself.
+    run = PqnRun(
+        settings_of("toy/chain", **few, learner__trace=0.0, exploration__final=1.0, learner__learning_rate=1e-3),
+        "pqn",
+        Path(),
+    )
+    while run.stats.agent_steps < 20_000:
+        run.step(run.clock.end)
+    states = np.eye(5, dtype=np.float32)[:4, None, None]
+    assert np.abs(run.policy.values(states) - chain_q_star(0.9)[:4]).max() < 0.05
+    run.close()
+
+
+def mean_score(run: PqnRun) -> float:
+    """Of 100 whole games with frozen weights and no exploration."""
+    return float(evaluate_policy(run.policy, run.settings, episodes=100, threads=1).scores.mean())
+
+
+@pytest.mark.slow
+def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
+    """Moving at random scores -0.5, never missing scores 1."""
+    run = PqnRun(
+        settings_of(
+            "toy/catch",
+            network__stack=2,
+            network__layer_norm=True,
+            exploration__final=0.02,
+            exploration__anneal_steps=4_000,
+            learner__num_envs=8,
+            learner__steps=16,
+            learner__minibatches=4,
+            learner__epochs=4,
+            learner__learning_rate=5e-4,
+        ),
+        "pqn",
+        Path(),
+    )
+    score = mean_score(run)
+    assert score < 0.5, "nothing has been learnt yet"
+    while score < 0.9 and run.stats.agent_steps < 24_000:
+        begun = run.stats.agent_steps
+        while run.stats.agent_steps < begun + 2_000:
+            run.step(run.clock.end)
+        if run.stats.agent_steps > 4_000:
+            score = mean_score(run)
+    assert score >= 0.9
+    run.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"learner.steps": 1}, "raise learner.steps"),
+        ({"learner.minibatches": 5_000}, "lower it"),
+        ({"learner.epochs": 0}, "learner.epochs is 0: use 1 or more"),
+        ({"learner.trace": 1.5}, "both lie in 0..1"),
+        ({"learner.learning_rate": 0.0}, "must be above 0"),
+        ({"learner.reward_clip": -1.0}, "raw rewards"),
+        ({"learner.precision": "fp16"}, "use auto, bf16 or fp32"),
+        ({"learner.device": "tpu"}, "use auto, cpu or cuda"),
+        ({"network.head": "categorical"}, "use scalar"),
+        ({"evaluation.every_steps": 5}, "use 0"),
+        ({"seed": -1}, "use 0 to"),
+        ({"checkpoint_minutes": 0.0}, "above 0"),
+        ({"replay.capacity": 5}, "unknown settings"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        changed(pqn(), changes)
+
+
+def test_settings_come_back() -> None:
+    assert from_dict(PqnSettings, to_dict(pqn())) == pqn()
+
+
+def test_envs_of_a_rollout_may_all_reset_at_once() -> None:
+    """Balls of toy/catch fall side by side: some rollouts of two rows hold one transition an env."""
+    run = small("toy/catch", learner__steps=2, learner__minibatches=4)
+    for _ in range(13):
+        run.step(run.clock.end)
+    assert run.stats.updates == 13 * 2 * 4
+    run.close()
