@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 
 from agents.dqn.updates import UpdateResult, UpdateStats, priority_of
 from agents.networks.losses import ErrorLoss, clip_reward, greedy, importance_weights, n_step_return
@@ -151,6 +152,7 @@ class Learner:
             self.reduce_gradients([p.grad for p in self.online.parameters() if p.grad is not None])
         grad_norm = nn.utils.clip_grad_norm_(self.online.parameters(), s.max_grad_norm)
         self.optimizer.step()
+        increment_version(list(self.online.parameters()))  # which a fused step does not (`agents.networks.layers.kept`)
         self.updates += 1
         if self.updates % s.target_period == 0:
             self.sync_target()

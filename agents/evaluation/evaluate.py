@@ -20,6 +20,8 @@ from envs.atari import game_name
 from envs.base import BatchedEnv
 from envs.scores import human_normalised, reference_scores
 
+GROUP = 25  # most envs of a group
+
 
 class Scores(NamedTuple):
     """Raw scores and lengths of N whole games, in the order (env, game)."""
@@ -104,9 +106,9 @@ def evaluate_policy(
 ) -> Scores:
     """`evaluate` in envs of its own, built for the settings' protocol and closed again.
 
-    Atari games are played in `threads` groups of envs, each on a thread of its own: while the emulators of one group
-    work, another is in the network. The games are those of a single group, to the last bit. Other envs make one
-    group: they are stepped in Python, where threads only wait for each other.
+    Atari games are played in groups of at most 25 envs, `threads` of them at a time: while the emulators of one group
+    work, another is in the network. How many threads there are changes no game. Other envs make one group: they are
+    stepped in Python, where threads only wait for each other.
     """
     rules, envs = protocol_env(settings), envs_for(episodes)
     games = Games(policy, settings.evaluation, envs, episodes=episodes, seed=settings.seed, on_step=on_step)
@@ -120,19 +122,19 @@ def evaluate_policy(
             env.close()
         return _scores(games, env, settings.evaluation)
 
-    groups = np.array_split(np.arange(envs), min(threads, envs) if game_name(rules.id) else 1)
-    if len(groups) == 1:
-        return play(groups[0])
-    return _side_by_side(play, groups, games.stopped)
+    groups = np.array_split(np.arange(envs), -(-envs // GROUP) if game_name(rules.id) else 1)
+    if len(groups) == 1 or threads == 1:
+        return [play(group) for group in groups][-1]
+    return _side_by_side(play, groups, games.stopped, threads)
 
 
 def _side_by_side(
-    play: Callable[[NDArray[np.int64]], Scores], groups: list[NDArray[np.int64]], stopped: Event
+    play: Callable[[NDArray[np.int64]], Scores], groups: list[NDArray[np.int64]], stopped: Event, threads: int
 ) -> Scores:
-    """Play every group on a thread of its own; where one fails, or a person interrupts, all stop."""
+    """Play `threads` groups at a time, each on a thread; where one fails, or a person interrupts, all stop."""
     before = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(len(groups), "games", torch.set_num_threads, (1,)) as pool:
+        with ThreadPoolExecutor(threads, "games", torch.set_num_threads, (1,)) as pool:
             futures = [pool.submit(play, group) for group in groups]
             try:
                 return [future.result() for future in as_completed(futures)][-1]

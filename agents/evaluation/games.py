@@ -9,7 +9,7 @@ from threading import Event, Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.acting.episodes import Rows, play
+from agents.acting.episodes import play
 from agents.acting.exploration import forced_actions
 from agents.acting.policy import Policy
 from agents.settings import EvaluationSettings
@@ -19,8 +19,9 @@ from envs.base import BatchedEnv
 class Games:
     """`episodes` games, the same number in each of E envs: raw scores and lengths, and what groups of envs share.
 
-    Which groups the envs are played in changes no game: env e has its own seed, its own column of the random draws, and
-    its own row of the network's batch.
+    When and where a group is played changes no game: env e has its own seed and its own column of the random draws, and
+    its group is the network's batch. A batch of another size would be summed in another order, and a tie between two
+    actions be broken otherwise.
 
     Args:
         policy: may be called by several threads at once.
@@ -59,8 +60,7 @@ class Games:
         """
         mine = slice(first, first + env.num_envs)
         lane, done, time = np.arange(env.num_envs), self.done[mine], count()
-        rows = Rows(self.policy, len(self.done), mine)
-        for step, _ in play(env, rows, lambda num_actions: self._forced(next(time), num_actions), seed):
+        for step, _ in play(env, self.policy, lambda num_actions: self._forced(next(time), num_actions)[mine], seed):
             running = lane[done < self.quota]
             envs, games = first + running, done[running]
             self.score[envs, games] += step.reward[running]

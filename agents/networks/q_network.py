@@ -9,13 +9,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from agents.networks.categorical import CategoricalHead
 from agents.networks.heads import ScalarHead, ValueHead
 from agents.networks.histogram import HistogramHead
-from agents.networks.layers import BlockConv, FlattenNHWC, LayerNormNHWC, StemConv
+from agents.networks.layers import BlockConv, Conv, Dense, FlattenNHWC, LayerNormNHWC, StemConv, computed_in
 from agents.networks.own_torso import OwnTorso
 from agents.networks.quantile import QuantileHead
 from agents.replay.frames import BLOCK, colours_of
@@ -79,8 +78,8 @@ class QNetwork(nn.Module):
         self.head: ValueHead = (HEADS.get(settings.head) or named(settings.head))(settings)
         own_kind = "agents.networks.impala:Impala" if settings.kind == "impala" else settings.kind
         self.body, features = self._own(own_kind, settings.stack) if ":" in own_kind else self._ours(settings)
-        self.advantage = nn.Linear(features, self.num_actions * self.head.outputs)
-        self.value = nn.Linear(features, self.head.outputs) if settings.dueling else None
+        self.advantage = Dense(features, self.num_actions * self.head.outputs)
+        self.value = Dense(features, self.head.outputs) if settings.dueling else None
 
     def _own(self, kind: str, stack: int) -> tuple[nn.Module, int]:
         torso = OwnTorso(kind, self.frame_shape, stack)
@@ -95,7 +94,7 @@ class QNetwork(nn.Module):
         convs, hidden = CONVS[settings.kind]
         layers: list[nn.Module] = []
         for index, (out, kernel, stride) in enumerate(convs):
-            conv = nn.Conv2d if index else BlockConv if stride == BLOCK else StemConv
+            conv = Conv if index else BlockConv if stride == BLOCK else StemConv
             layers.append(conv(channels, out, kernel, stride))
             channels, height, width = out, (height - kernel) // stride + 1, (width - kernel) // stride + 1
             if min(height, width) < 1:
@@ -105,7 +104,7 @@ class QNetwork(nn.Module):
                 )
             layers += [LayerNormNHWC(channels, height, width)] if settings.layer_norm else []
             layers.append(nn.ReLU())
-        layers += [FlattenNHWC(), nn.Linear(channels * height * width, hidden)]
+        layers += [FlattenNHWC(), Dense(channels * height * width, hidden)]
         layers += [nn.LayerNorm(hidden)] if settings.layer_norm else []
         return [*layers, nn.ReLU()], hidden
 
@@ -113,7 +112,7 @@ class QNetwork(nn.Module):
         layers: list[nn.Module] = []
         width = math.prod(self.frame_shape) * settings.stack
         for _ in range(2):
-            layers.append(nn.Linear(width, settings.hidden))
+            layers.append(Dense(width, settings.hidden))
             layers += [nn.LayerNorm(settings.hidden)] if settings.layer_norm else []
             layers.append(nn.ReLU())
             width = settings.hidden
@@ -129,12 +128,7 @@ class QNetwork(nn.Module):
             x = obs
         elif self.pixels:
             rows, columns = (side // BLOCK for side in self.frame_shape[:2])
-            dtype = (
-                torch.get_autocast_dtype(obs.device.type)
-                if torch.is_autocast_enabled(obs.device.type)
-                else torch.float32
-            )
-            x = obs.view(-1, rows, columns, obs.shape[2] * obs.shape[3]).permute(0, 3, 1, 2).to(dtype)
+            x = obs.view(-1, rows, columns, obs.shape[2] * obs.shape[3]).permute(0, 3, 1, 2).to(computed_in(obs))
         else:
             x = obs.flatten(1)
         features = self.body(x)

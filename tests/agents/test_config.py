@@ -22,7 +22,11 @@ from envs import EnvSettings, make_env
 from training.settings import from_dict, to_dict
 
 REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
-    (NetworkSettings, {"kind": "dqn2014"}, r"network\.kind is 'dqn2014': use one of dqn2013, dqn2015, stem, impala, mlp"),
+    (
+        NetworkSettings,
+        {"kind": "dqn2014"},
+        r"network\.kind is 'dqn2014': use one of dqn2013, dqn2015, stem, impala",
+    ),
     (NetworkSettings, {"stack": 0}, r"network\.stack is 0: .* at least 1"),
     (NetworkSettings, {"hidden": 0}, r"network\.hidden is 0: use 1 or more"),
     (ExplorationSettings, {"final": 0.5, "start": 0.4}, "0 <= final <= start <= 1"),

@@ -1,4 +1,4 @@
-"""Evaluation in groups of envs, each on a thread of its own: the games of one loop over all envs, to the last bit."""
+"""Evaluation in groups of envs, some on threads of their own: the games of a plain loop over each, to the last bit."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agents.acting.policy import QPolicy
 from agents.dqn.settings import Settings
+from agents.evaluation import evaluate
 from agents.evaluation.evaluate import Scores, envs_for, evaluate_policy
 from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.networks.q_network import NetworkSettings, QNetwork
@@ -22,24 +23,27 @@ from envs.base import EnvSettings
 
 
 def oracle(actor: QPolicy, settings: Settings, episodes: int) -> Scores:
-    """All envs in one env and one loop, drawing as it goes."""
-    env = make_env(protocol_env(settings), envs_for(episodes))
-    envs, seed = env.num_envs, settings.seed
-    quota, rng, epsilon = episodes // envs, np.random.default_rng(seed), settings.evaluation.epsilon
-    frames = FrameStack(settings.network.stack)
+    """One group of envs after the other, each in a plain loop; what chance decides is drawn for all envs beforehand."""
+    envs = envs_for(episodes)
+    quota, seed, epsilon = episodes // envs, settings.seed, settings.evaluation.epsilon
     score, steps, raw = (np.zeros((envs, quota), dtype) for dtype in (np.float64, np.int64, np.int64))
-    game, lane = np.zeros(envs, np.int64), np.arange(envs)
-    step = env.reset(evaluation_seed(seed))
-    while (game < quota).any():
-        q = actor.values(frames.push(to_blocks(step.frame), step.first))
-        explore = rng.random(envs) < epsilon
-        step = env.step(np.where(explore, rng.integers(q.shape[1], size=envs), q.argmax(1)))
-        running = lane[game < quota]
-        score[running, game[running]] += step.reward[running]
-        steps[running, game[running]] += ~step.first[running]
-        raw[running, game[running]] += step.frames[running]
-        game += (step.terminated | step.truncated) & (game < quota)
-    env.close()
+    for lanes in np.array_split(np.arange(envs), -(-envs // evaluate.GROUP)):
+        first = int(lanes[0])
+        env, rng = make_env(protocol_env(settings), len(lanes)), np.random.default_rng(seed)
+        frames = FrameStack(settings.network.stack)
+        game = np.zeros(len(lanes), np.int64)
+        step = env.reset(evaluation_seed(seed) + first)
+        while (game < quota).any():
+            q = actor.values(frames.push(to_blocks(step.frame), step.first))
+            explore, random = rng.random(envs) < epsilon, rng.integers(q.shape[1], size=envs)
+            step = env.step(np.where(explore[lanes], random[lanes], q.argmax(1)))
+            for place in np.flatnonzero(game < quota):
+                lane = first + place
+                score[lane, game[place]] += step.reward[place]
+                steps[lane, game[place]] += not step.first[place]
+                raw[lane, game[place]] += step.frames[place]
+            game += (step.terminated | step.truncated) & (game < quota)
+        env.close()
     protocol = {"name": settings.evaluation.protocol, "epsilon": epsilon, **env.protocol}
     return Scores(score.ravel(), steps.ravel(), raw.ravel(), protocol)
 
@@ -70,19 +74,27 @@ def fickle(settings: Settings, *, autocast: bool) -> QPolicy:
 
 
 @pytest.mark.parametrize(
-    ("episodes", "threads", "epsilon", "autocast", "network"),
+    ("episodes", "group", "threads", "epsilon", "autocast", "network"),
     [
-        (8, 2, 0.05, True, {}),
-        (8, 2, 0.001, False, {}),
-        (5, 3, 0.05, False, {"kind": "dqn2015", "dueling": True}),  # groups of 2, 2 and 1
-        (55, 2, 0.05, False, {"stack": 2}),  # groups of 6 and 5 envs, 5 games in each env
-        (2, 8, 1.0, True, {}),  # more threads than envs
+        (8, 4, 2, 0.05, True, {}),
+        (8, 4, 1, 0.001, False, {}),
+        (5, 2, 3, 0.05, False, {"kind": "dqn2015", "dueling": True}),  # groups of 2, 2 and 1
+        (55, 6, 2, 0.05, False, {"stack": 2}),  # groups of 6 and 5 envs, 5 games in each env
+        (4, 1, 2, 1.0, True, {}),  # more groups than threads
+        (2, 25, 8, 1.0, True, {}),  # one group
     ],
 )
-def test_groups_play_the_games_of_one_loop(
-    episodes: int, threads: int, epsilon: float, autocast: bool, network: dict[str, Any]
+def test_groups_play_the_games_of_plain_loops(
+    monkeypatch: pytest.MonkeyPatch,
+    episodes: int,
+    group: int,
+    threads: int,
+    epsilon: float,
+    autocast: bool,
+    network: dict[str, Any],
 ) -> None:
     """Scores, lengths and their order. Without the same draws, seeds and batches some game would differ."""
+    monkeypatch.setattr(evaluate, "GROUP", group)
     settings = breakout(epsilon, episodes, **network)
     actor, told = fickle(settings, autocast=autocast), list[int]()
     wanted = oracle(actor, settings, episodes)
@@ -111,8 +123,9 @@ class Broken(QPolicy):
 
 
 @pytest.mark.parametrize("error", [FloatingPointError, KeyboardInterrupt])
-def test_a_group_that_fails_ends_all(error: type[BaseException]) -> None:
+def test_a_group_that_fails_ends_all(monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
     """Endless games end, no thread is left behind, and torch has its threads again."""
+    monkeypatch.setattr(evaluate, "GROUP", 2)
     settings = breakout(0.0, 0)
     settings = Settings(env=EnvSettings(id="pong", frame_cap=10**9), evaluation=settings.evaluation)
     before, running = torch.get_num_threads(), set(threading.enumerate())
@@ -139,7 +152,8 @@ class Counting(QPolicy):
         return np.zeros((len(obs), 4), np.float32)
 
 
-def test_every_group_has_a_thread_and_one_of_torch() -> None:
+def test_every_group_has_a_thread_and_one_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "GROUP", 2)
     actor, before = Counting(), torch.get_num_threads()
     torch.set_num_threads(3)
     try:
