@@ -48,14 +48,16 @@ def believe() -> None:
     cuda.is_bf16_supported = lambda including_emulation=True: True
     cuda.amp.common.amp_definitely_not_available = lambda: False
 
-    def moved(module: nn.Module, *where: Any, **layout: Any) -> nn.Module:
+    def moved(module: nn.Module, device: str | None = None, memory_format: Any = torch.preserve_format) -> nn.Module:
         for part in module.modules():
-            for name, parameter in part._parameters.items():
-                if parameter is not None:
-                    fresh = parameter.detach().to(*where, **layout)
-                    part._parameters[name] = nn.Parameter(fresh, parameter.requires_grad)
-            for name, buffer in part._buffers.items():
-                part._buffers[name] = None if buffer is None else buffer.to(*where, **layout)
+            for tensors in (part._parameters, part._buffers):
+                for name, tensor in tensors.items():
+                    if tensor is None:
+                        continue
+                    layout = memory_format if tensor.ndim == 4 else torch.preserve_format  # as torch's own does
+                    fresh = tensor.detach().to(device or tensor.device, memory_format=layout)
+                    learns = isinstance(tensor, nn.Parameter)
+                    tensors[name] = nn.Parameter(fresh, tensor.requires_grad) if learns else fresh
         return module
 
     def copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:

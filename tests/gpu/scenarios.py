@@ -29,13 +29,18 @@ from agents.networks.q_network import NetworkSettings
 from agents.replay.frames import blocks_shape
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Batch, Chunk, ReplaySettings
+from gan.data.files import RawImages
+from gan.data.images import split
+from gan.standard.trainer import Trainer
+from tests.gan.small import tiny
 from tests.gpu.watched import Inline, Watch, stand_in
 from tests.specs import spec_of
 from training.device import resolve_device
 
 Found = dict[str, Any]
 LANES, ROWS, BATCH = 4, 16, 8
-FEW, MANY = 2, 22  # updates of two calls of train: their difference is 20 updates, with target and average renewed
+PERIOD = 2  # updates until target and average are renewed
+FEW, MANY = 2, 6  # updates of two calls of train: what the second has more is that of 4 updates
 PLAIN = ("dqn2013", "scalar", "")
 ALL = ("dqn2013", "categorical", "dueling double prioritized average norm")
 KINDS: tuple[tuple[str, str, str], ...] = (
@@ -65,7 +70,7 @@ def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
     """A learner on the pretended GPU."""
     network = NetworkSettings(kind=kind, head=head, dueling="dueling" in words, layer_norm="norm" in words)
     rate = 0.02 if "average" in words else 1.0
-    settings = LearnerSettings(batch_size=BATCH, double="double" in words, average_rate=rate, target_period=4, **options)
+    settings = LearnerSettings(batch_size=BATCH, double="double" in words, average_rate=rate, target_period=PERIOD, **options)
     learner = Learner(settings, network, spec_of((4,) if kind == "mlp" else (84, 84)), seed=0)
     learner.sampler = Inline()
     return learner
@@ -147,13 +152,33 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     return found
 
 
+def gan(penalty: str, norm: str, conditional: bool) -> Found:
+    """One step of a GAN's trainer."""
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 1, 8, 8)).astype(np.uint8)
+    kind = {"r1r2": "relativistic", "gradient": "wasserstein", "none": "nonsaturating"}[penalty]
+    settings = tiny(
+        loss__kind=kind, loss__penalty=penalty, network__discriminator_norm=norm, network__conditional=conditional
+    )
+    trainer = Trainer(settings, split("noise", RawImages(pixels, np.arange(400) % 10)))
+    trainer.step()
+    Watch.current.taken()
+    assert devices(trainer.step().values()) == {"cuda"}
+    found = {"step": Watch.current.taken()}
+    assert devices(p for network in trainer._networks().values() for p in network.parameters()) == {"cuda"}
+    return found
+
+
 def main() -> None:
     pretend.believe()
     stand_in()
+    learner_module.AVERAGE_PERIOD = PERIOD
     done: Found = {}
     for case in KINDS:
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[" ".join(case)] = deep_q(*case)
+    for case in (("r1r2", "none", True), ("gradient", "none", False), ("none", "batch", False)):
+        with FakeTensorMode(allow_non_fake_inputs=True), Watch():
+            done[f"gan {case[0]} {case[1]}"] = gan(*case)
     print(json.dumps(done, indent=1))
     sys.stdout.flush()
     os._exit(0)  # what is pretended cannot be torn down
