@@ -6,15 +6,15 @@ import copy
 import dataclasses
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from agents.dqn.updates import UpdateResult, UpdateStats, priority_of
+from agents.dqn.feed import Feed, Stopwatch
+from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.networks.losses import ErrorLoss, clip_reward, importance_weights, n_step_return
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
@@ -102,7 +102,7 @@ class Learner:
             self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
         )
         self.updates = 0
-        self.sampler = ThreadPoolExecutor(1, "sampler")
+        self.feed = Feed(self.device, self.bootstrap)
 
     def precision(self) -> torch.autocast:
         """The context in which networks compute; parameters and losses stay float32."""
@@ -111,21 +111,20 @@ class Learner:
     def bootstrap(self, batch: Batch) -> Tensor:
         """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
         with torch.no_grad(), self.precision():
-            return self.target.out(batch.next_obs.to(self.device))
+            return self.target.out(batch.next_obs)
 
     def update(self, batch: Batch, out_next: Tensor | None = None) -> UpdateResult:
-        """One gradient step on a batch, whose `bootstrap` may already be known."""
+        """One gradient step on a batch that lies on the device, whose `bootstrap` may already be known."""
         s, head = self.settings, self.online.head
-        obs, reward = batch.obs.to(self.device), batch.reward.to(self.device)
         out_next = self.bootstrap(batch) if out_next is None else out_next
         with self.precision():
             with torch.no_grad():
-                q_select = self.online(batch.next_obs.to(self.device)) if s.double else head.q(out_next)
-            out_t = self.online.out(obs)
-        return_t = n_step_return(clip_reward(reward, s.reward_clip), s.gamma)
-        target_t = head.target(return_t, batch.discount.to(self.device), out_next, q_select)
-        found = head.loss(out_t, batch.action.to(self.device), target_t, s.loss)
-        weight = importance_weights(batch.priority.to(self.device), self.beta(self.updates))
+                q_select = self.online(batch.next_obs) if s.double else head.q(out_next)
+            out_t = self.online.out(batch.obs)
+        return_t = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma)
+        target_t = head.target(return_t, batch.discount, out_next, q_select)
+        found = head.loss(out_t, batch.action, target_t, s.loss)
+        weight = importance_weights(batch.priority, self.beta(self.updates))
         loss = (weight * found.loss).mean()
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -151,33 +150,34 @@ class Learner:
     def train(self, replay: Replay, updates: int) -> UpdateStats:
         """`updates` updates from `replay`, priorities included.
 
-        A second thread draws the next batch meanwhile, and has the target network judge it: results are those of one
-        thread, since it waits where this update renews the target network.
+        The feed draws the next batch meanwhile, and has the target network judge it: results are those of one thread,
+        since it is asked later where this update renews the target network.
         """
-        learned, precision = UpdateStats(updates), self.settings.precision
-        draws = deque([self.sampler.submit(self._draw, replay)] if updates else [])
+        learned, precision, size = UpdateStats(updates), self.settings.precision, self.settings.batch_size
+        watch, told = Stopwatch(self.device), deque[Future[None]]()
+        watch.mark()
+        asked = deque([self.feed.ask(replay, size)] if updates else [])
         for left in range(updates - 1, -1, -1):
-            started = perf_counter()
-            batch, out_next = draws.popleft().result()
+            batch, out_next = self.feed.take(asked.popleft())
+            if len(told) > 1:
+                told.popleft().result()  # it stood before this batch: nobody waits
             renews = (self.updates + 1) % self.settings.target_period == 0
             if left and not renews:
-                draws.append(self.sampler.submit(self._draw, replay))
-            sampled = perf_counter()
+                asked.append(self.feed.ask(replay, size))
+            watch.mark()
             update = self.update(batch, out_next)
+            watch.mark()
             if left and renews:
-                draws.append(self.sampler.submit(self._draw, replay))
-            if batch.prioritized:
-                wait(draws)  # always draw before the priorities change, so that runs can be repeated
-                replay.update_priorities(batch.key, priority_of(update, precision))
-            learned.sample_seconds += sampled - started
-            learned.update_seconds += perf_counter() - sampled
+                asked.append(self.feed.ask(replay, size))
+            if batch.prioritized:  # always draw before the priorities change, so that runs can be repeated
+                told.append(self.feed.tell(replay, batch, update, precision))
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
+                for each in told:
+                    each.result()
                 learned.look(update, batch, precision)
+        laps = watch.laps()
+        learned.sample_seconds, learned.update_seconds = sum(laps[0::2]), sum(laps[1::2])
         return learned
-
-    def _draw(self, replay: Replay) -> tuple[Batch, Tensor]:
-        batch = replay.sample(self.settings.batch_size)
-        return batch, self.bootstrap(batch)
 
     def sync_target(self) -> None:
         """target <- online."""

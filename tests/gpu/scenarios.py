@@ -72,7 +72,7 @@ def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
     rate = 0.02 if "average" in words else 1.0
     settings = LearnerSettings(batch_size=BATCH, double="double" in words, average_rate=rate, target_period=PERIOD, **options)
     learner = Learner(settings, network, spec_of((4,) if kind == "mlp" else (84, 84)), seed=0)
-    learner.sampler = Inline()
+    learner.feed.pool = Inline()  # type: ignore[assignment]
     return learner
 
 
@@ -132,8 +132,10 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     found["add"] = watch.taken()
     found["here"] = updates(watch, learner, shard)
     found["host"] = updates(watch, learner, shard_of(kind, words, "cpu"))
-    update = learner.update(*learner._draw(shard)) if hasattr(learner, "_draw") else None
-    del update
+    batch, out_next = learner.feed.take(learner.feed.ask(shard, BATCH))
+    update = learner.update(batch, out_next)
+    assert devices(value for value in batch if isinstance(value, torch.Tensor)) == {"cuda"}
+    assert devices([update.priority, *update.metrics.values(), *update.distributions.values()]) == {"cuda"}
     assert devices(v for s in learner.optimizer.state.values() for v in s.values()) == {"cuda"}
     watch.taken()
     weights = learner.weights()

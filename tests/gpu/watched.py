@@ -117,10 +117,11 @@ class Watch(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is aten._local_scalar_dense.default:
+        name = func._schema.name.removeprefix("aten::")
+        if name in ("_local_scalar_dense", "item", "is_nonzero"):
             if args[0].device.type == "cuda":
                 self.note("waits")
-            return 1 if not args[0].dtype.is_floating_point else 1.0
+            return 1.0 if args[0].dtype.is_floating_point else 1
         if func is aten.is_pinned.default:
             return getattr(args[0], "pinned", False)
         if func is aten._pin_memory.default:
@@ -131,10 +132,10 @@ class Watch(TorchDispatchMode):
         for tensor in tree_leaves(out):
             if isinstance(tensor, FakeTensor):
                 tensor.constant = None  # a fake that knows its value would be computed with
-        if func in (aten._to_copy.default, aten.copy_.default):
-            source = args[1] if func is aten.copy_.default else args[0]
-            self._copied(source, out, kwargs.get("non_blocking", len(args) > 2 and args[2]))
-        self._order(func, args, kwargs, out)
+        given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
+        if name in ("to", "_to_copy", "copy_"):
+            self._copied(given["src"] if name == "copy_" else given["self"], out, given.get("non_blocking", False))
+        self._order(func, given, out)
         return out
 
     def _copied(self, source: Tensor, out: Tensor, non_blocking: bool) -> None:
@@ -145,16 +146,13 @@ class Watch(TorchDispatchMode):
         if not (non_blocking and getattr(host, "pinned", False)):
             self.note("waits")
 
-    def _order(self, func: Any, args: Any, kwargs: Any, out: Any) -> None:
+    def _order(self, func: Any, given: dict[str, Any], out: Any) -> None:
         """Raise if this operation meets a tensor of another stream's that nothing has waited for."""
         stream = Stream.current
         stream.seen[stream] += 1
-        written = [
-            value
-            for given, value in zip(func._schema.arguments, args, strict=False)
-            if given.alias_info is not None and given.alias_info.is_write
-        ]
-        mine = {place(t) for t in tree_leaves((args, kwargs)) if on_gpu(t)}
+        writes = [a.name for a in func._schema.arguments if a.alias_info is not None and a.alias_info.is_write]
+        written = [given[name] for name in writes if name in given]
+        mine = {place(t) for t in tree_leaves(given) if on_gpu(t)}
         changed = {place(t) for t in tree_leaves(written) if on_gpu(t)}
         for storage in mine:
             users = self.users.setdefault(storage, {"wrote": Counter(), "read": Counter()})
