@@ -56,8 +56,9 @@ def _on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, NDArray[Any]]:
     found: dict[K, NDArray[Any]] = {}
     for dtype in {value.dtype for value in tensors.values()}:
         same = {name: value.detach() for name, value in tensors.items() if value.dtype == dtype}
-        parts = torch.cat([value.flatten() for value in same.values()]).cpu().split([v.numel() for v in same.values()])
-        found |= {name: part.view(same[name].shape).numpy() for name, part in zip(same, parts, strict=True)}
+        flat = torch.cat([value.flatten() for value in same.values()]).cpu().numpy()
+        parts = np.split(flat, np.cumsum([value.numel() for value in same.values()])[:-1])
+        found |= {name: part.reshape(same[name].shape) for name, part in zip(same, parts, strict=True)}
     return {name: found[name] for name in tensors}
 
 

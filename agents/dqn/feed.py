@@ -1,7 +1,7 @@
 """Batches for a learner, drawn beside its updates. Legend: B batch, A actions, Z numbers an action.
 
-One thread draws, and tells replay its priorities, in the order in which it was asked: a run can be repeated, and whoever
-trains waits for neither. With a GPU that thread has a stream of its own, on which a batch comes over from pinned memory
+One thread draws, and tells replay its priorities, in the order in which it was asked: a run can be repeated, and
+whoever trains waits for neither. With a GPU that thread has a stream of its own, on which a batch comes over from pinned memory
 and the target network judges it while the learner's stream is busy with the batch before.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class Feed:
 
     def __init__(self, device: str, bootstrap: Callable[[Batch], Tensor]) -> None:
         self.device, self.bootstrap = device, bootstrap
-        self.stream = torch.cuda.Stream(device) if device.startswith("cuda") else None
+        self.stream = torch.cuda.Stream(device) if device.startswith("cuda") else None  # type: ignore[no-untyped-call]
         self.pool = ThreadPoolExecutor(1, "sampler")
 
     def ask(self, replay: Replay, batch_size: int) -> Future[Drawn]:
@@ -55,8 +55,9 @@ class Feed:
     def _draw(self, replay: Replay, batch_size: int, so_far: torch.cuda.Event | None) -> Drawn:
         with self._beside(so_far):
             batch = replay.sample(batch_size)
-            tensors = {name: value for name, value in batch._asdict().items() if isinstance(value, Tensor)}
-            batch = batch._replace(**{name: moved(value, self.device) for name, value in tensors.items()})
+            whole: dict[str, Any] = batch._asdict()
+            tensors = {name: value for name, value in whole.items() if isinstance(value, Tensor)}
+            batch = Batch(**whole | {name: moved(value, self.device) for name, value in tensors.items()})
             out_next = self.bootstrap(batch)
             return Drawn(batch, out_next, self.stream.record_event() if self.stream is not None else None)
 
@@ -83,7 +84,7 @@ class Feed:
 
 
 class Stopwatch:
-    """Laps of whatever a device does: of this thread on a CPU, of the current stream on a GPU, which nobody waits for."""
+    """Laps of this thread on a CPU, of the current stream on a GPU: nobody waits for its work, or times its launch."""
 
     def __init__(self, device: str) -> None:
         self.device = device
@@ -94,7 +95,7 @@ class Stopwatch:
         if not self.device.startswith("cuda"):
             self.marks.append(perf_counter())
             return
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(self.device))
         self.marks.append(event)
 

@@ -62,7 +62,9 @@ def believe() -> None:
 
     def copied(tensor: Tensor, memo: dict[int, Any]) -> Tensor:
         fresh = tensor.detach().clone()
-        memo[id(tensor)] = found = nn.Parameter(fresh, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else fresh
+        memo[id(tensor)] = found = (
+            nn.Parameter(fresh, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else fresh
+        )
         return found
 
     patched: Any = nn.Module

@@ -1,4 +1,4 @@
-"""Everything that is done on a GPU, done on the pretended one: `python -m tests.gpu.scenarios LIBRARY` prints what it counted.
+"""Everything that is done on a GPU, done on the pretended one: `python -m tests.gpu.scenarios LIBRARY` prints the counts.
 
 A process of its own: the library comes before torch, and what is patched stays patched.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,80 +18,33 @@ if __name__ == "__main__":
 
 import numpy as np
 import torch
-from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from agents.acting.policy import QPolicy
+from agents.dqn import feed as feed_module
 from agents.dqn import learner as learner_module
-from agents.dqn.learner import Learner, LearnerSettings
-from agents.networks.q_network import NetworkSettings
-from agents.replay.frames import blocks_shape
-from agents.replay.shard import ReplayShard
-from agents.replay.transitions import Batch, Chunk, ReplaySettings
+from agents.dqn.feed import Feed
+from agents.dqn.learner import Learner
 from gan.data.files import RawImages
 from gan.data.images import split
 from gan.standard.trainer import Trainer
 from tests.gan.small import tiny
-from tests.gpu.watched import Inline, Watch, stand_in
+from tests.gpu.made import BATCH, LANES, PERIOD, ROWS, chunk_of, learner_of, shard_of
+from tests.gpu.watched import Watch, stand_in
 from tests.specs import spec_of
-from training.device import resolve_device
 
 Found = dict[str, Any]
-LANES, ROWS, BATCH = 4, 16, 8
-PERIOD = 2  # updates until target and average are renewed
 FEW, MANY = 2, 6  # updates of two calls of train: what the second has more is that of 4 updates
-PLAIN = ("dqn2013", "scalar", "")
 ALL = ("dqn2013", "categorical", "dueling double prioritized average norm")
 KINDS: tuple[tuple[str, str, str], ...] = (
-    PLAIN,
+    ("dqn2013", "scalar", ""),
     ALL,
     ("dqn2015", "scalar", "dueling double prioritized average norm"),
     ("dqn2015", "categorical", "average"),
     ("mlp", "scalar", "double prioritized"),
     ("mlp", "categorical", "dueling norm"),
-    ("tests.gpu.scenarios:Torso", "scalar", "dueling prioritized"),
+    ("tests.gpu.made:Torso", "scalar", "dueling prioritized"),
 )
-
-
-class Torso(nn.Module):
-    """A network of somebody else's."""
-
-    def __init__(self, shape: tuple[int, ...], stack: int) -> None:
-        super().__init__()
-        self.layer = nn.Conv2d(shape[0], 4, 8, 8)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features [B, 400]."""
-        return self.layer(x).flatten(1)
-
-
-def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
-    """A learner on the pretended GPU."""
-    network = NetworkSettings(kind=kind, head=head, dueling="dueling" in words, layer_norm="norm" in words)
-    rate = 0.02 if "average" in words else 1.0
-    settings = LearnerSettings(batch_size=BATCH, double="double" in words, average_rate=rate, target_period=PERIOD, **options)
-    learner = Learner(settings, network, spec_of((4,) if kind == "mlp" else (84, 84)), seed=0)
-    learner.feed.pool = Inline()  # type: ignore[assignment]
-    return learner
-
-
-def shard_of(kind: str, words: str, device: str) -> ReplayShard:
-    """Replay with rows in it, its frames on `device`."""
-    spec = spec_of((4,) if kind == "mlp" else (84, 84))
-    settings = ReplaySettings(capacity=1_000, n_step=3, prioritized="prioritized" in words, learning_starts=0)
-    shard = ReplayShard(settings, lanes=LANES, spec=spec, stack=4, gamma=0.99, seed=0, device=device)
-    for start in range(0, 3 * ROWS, ROWS):
-        shard.add(chunk_of(spec, start))
-    return shard
-
-
-def chunk_of(spec: Any, start: int) -> Chunk:
-    """Rows of one long episode."""
-    shape, none = (ROWS, LANES), np.zeros((ROWS, LANES), np.bool_)
-    frames = np.zeros((*shape, *blocks_shape(spec.frame_shape)), spec.frame_dtype)
-    first = none.copy()
-    first[0] = start == 0
-    return Chunk(frames, np.zeros(shape, np.uint16), np.zeros(shape, np.float32), none, first, 0, 0, start)
 
 
 def devices(values: Any) -> set[str]:
@@ -140,7 +92,9 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     watch.taken()
     weights = learner.weights()
     found["weights"] = watch.taken()
-    assert {name: v.shape for name, v in weights.items()} == {n: tuple(p.shape) for n, p in learner.online.state_dict().items()}
+    assert {name: v.shape for name, v in weights.items()} == {
+        n: tuple(p.shape) for n, p in learner.online.state_dict().items()
+    }
     state = learner.state()
     found["state"] = watch.taken()
     learner.load_state(state)
@@ -170,17 +124,54 @@ def gan(penalty: str, norm: str, conditional: bool) -> Found:
     return found
 
 
+def controls() -> Found:
+    """Mistakes that must be seen: what they are counted or refused as."""
+    right, found = learner_module.importance_weights, Found()
+
+    def on_cpu(priority: torch.Tensor, beta: float) -> torch.Tensor:
+        return right(priority, beta) * torch.ones(len(priority))
+
+    def looked_at(priority: torch.Tensor, beta: float) -> torch.Tensor:
+        return right(priority, beta) * priority.max().item()
+
+    def kept_on_cpu(tensor: torch.Tensor, device: str) -> torch.Tensor:
+        return tensor
+
+    def unwaited(feed: Feed, asked: Any) -> Any:
+        return asked.result()[:2]
+
+    for name, place, attribute, wrong in (
+        ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
+        ("a forgotten item()", learner_module, "importance_weights", looked_at),
+        ("a batch left on the CPU", feed_module, "moved", kept_on_cpu),
+        ("a batch not waited for", Feed, "take", unwaited),
+        ("an update not waited for", Feed, "_beside", lambda feed, _: torch.cuda.stream(feed.stream)),
+    ):
+        before = getattr(place, attribute)
+        setattr(place, attribute, wrong)
+        with FakeTensorMode(allow_non_fake_inputs=True), Watch():
+            try:
+                learner, shard = learner_of(*ALL), shard_of(*ALL[::2], device="cuda")
+                Watch.current.taken()
+                found[name] = updates(Watch.current, learner, shard)
+            except (RuntimeError, AssertionError) as error:
+                found[name] = {"error": str(error).splitlines()[0]}
+        setattr(place, attribute, before)
+    return found
+
+
 def main() -> None:
+    """All of it."""
     pretend.believe()
     stand_in()
     learner_module.AVERAGE_PERIOD = PERIOD
-    done: Found = {}
+    done: Found = {"controls": controls()}
     for case in KINDS:
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[" ".join(case)] = deep_q(*case)
-    for case in (("r1r2", "none", True), ("gradient", "none", False), ("none", "batch", False)):
+    for penalty, norm, conditional in (("r1r2", "none", True), ("gradient", "none", False), ("none", "batch", False)):
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
-            done[f"gan {case[0]} {case[1]}"] = gan(*case)
+            done[f"gan {penalty} {norm}"] = gan(penalty, norm, conditional)
     print(json.dumps(done, indent=1))
     sys.stdout.flush()
     os._exit(0)  # what is pretended cannot be torn down
