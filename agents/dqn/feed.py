@@ -1,8 +1,8 @@
 """Batches for a learner, drawn beside its updates. Legend: B batch, A actions, Z numbers an action.
 
 One thread draws, and tells replay its priorities, in the order in which it was asked: a run can be repeated, and
-whoever trains waits for neither. With a GPU that thread has a stream of its own, on which a batch comes over from pinned memory
-and the target network judges it while the learner's stream is busy with the batch before.
+whoever trains waits for neither. With a GPU that thread has a stream of its own, on which a batch comes over from
+pinned memory and the target network judges it while the learner's stream is busy with the batch before.
 """
 
 from __future__ import annotations

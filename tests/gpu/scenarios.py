@@ -1,4 +1,4 @@
-"""Everything that is done on a GPU, done on the pretended one: `python -m tests.gpu.scenarios LIBRARY` prints the counts.
+"""What is done on a GPU, done on the pretended one: `python -m tests.gpu.scenarios LIBRARY` prints the counts.
 
 A process of its own: the library comes before torch, and what is patched stays patched.
 """
@@ -25,6 +25,8 @@ from agents.dqn import feed as feed_module
 from agents.dqn import learner as learner_module
 from agents.dqn.feed import Feed
 from agents.dqn.learner import Learner
+from agents.networks.layers import LayerNormNHWC
+from agents.replay.shard import ReplayShard
 from gan.data.files import RawImages
 from gan.data.images import split
 from gan.standard.trainer import Trainer
@@ -105,7 +107,18 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     stacks = np.zeros((LANES, shard.frames.shape[1], 4, shard.frames.shape[2]), shard.frame_dtype)
     assert policy.values(stacks).shape == (LANES, 3)
     found["values"] = watch.taken()
+    found["norms"] = norms(learner, shard)
     return found
+
+
+def norms(learner: Learner, shard: ReplayShard) -> list[str]:
+    """In what layer norms over pictures hand on, under autocast."""
+    seen: list[str] = []
+    for module in learner.target.modules():
+        if isinstance(module, LayerNormNHWC):
+            module.register_forward_hook(lambda _, given, out: seen.append(str(out.dtype)))
+    learner.feed.ask(shard, BATCH).result()
+    return seen
 
 
 def gan(penalty: str, norm: str, conditional: bool) -> Found:

@@ -70,6 +70,12 @@ def test_what_enters_and_leaves_is_one_copy(counted: dict[str, Any], kind: str) 
     assert found["values"] == {"copies": {acting: 2}, "waits": {acting: 1}}
 
 
+@pytest.mark.parametrize(("kind", "layers"), [("dqn2013 categorical", 2), ("dqn2015 scalar", 3)])
+def test_layer_norm_does_not_double_what_follows(counted: dict[str, Any], kind: str, layers: int) -> None:
+    """Autocast computes it in float32 on a GPU: it is handed on as it came."""
+    assert of(counted, kind)[0]["norms"] == ["torch.bfloat16"] * layers
+
+
 @pytest.mark.parametrize("penalty", ["r1r2", "gradient", "none"])
 def test_a_step_of_a_gan_waits_for_nothing(counted: dict[str, Any], penalty: str) -> None:
     found, _ = of(counted, f"gan {penalty}")
