@@ -11,7 +11,6 @@ from tests.test_architecture import FORBIDDEN, ROOT, files_of, name_of
 PRODUCT = files_of(*FORBIDDEN)
 # Files over 200 lines, with what keeps them in one piece. A new one is split before it is full.
 FULL = {
-    "agents/dqn/learner.py": "the one update, with its settings",
     "cluster/fleet/algorithm.py": "the distributed main loop, and RLlib's face of it",
     "cluster/fleet/checkpoint.py": "what RLlib asks of a checkpoint, each in a few lines",
     "gan/data/images.py": "images from a name to three parts",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 Arrays = dict[str, NDArray[Any]]
+K = TypeVar("K", bound=Hashable)
 
 
 def arrays_of(network: nn.Module) -> Arrays:
     """A copy of a network's parameters and buffers, on the CPU."""
-    values = network.state_dict().items()
-    return {name: value.detach().to("cpu", copy=True).contiguous().numpy() for name, value in values}
+    return _on_cpu(network.state_dict())
 
 
 def load_arrays(network: nn.Module, saved: Arrays) -> None:
@@ -32,10 +33,9 @@ def load_arrays(network: nn.Module, saved: Arrays) -> None:
 
 def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, Arrays]:
     """What the optimiser remembers of each parameter: no learning rates."""
-    return {
-        str(index): {name: value.detach().to("cpu", copy=True).contiguous().numpy() for name, value in moments.items()}
-        for index, moments in optimizer.state_dict()["state"].items()
-    }
+    state = optimizer.state_dict()["state"]
+    found = _on_cpu({(i, name): value for i, moments in state.items() for name, value in moments.items()})
+    return {str(i): {name: found[i, name] for name in moments} for i, moments in state.items()}
 
 
 def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Arrays]) -> None:
@@ -49,6 +49,17 @@ def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Arrays]) -> 
         for index, values in saved.items()
     }
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+
+
+def _on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, NDArray[Any]]:
+    """Copies as arrays, in one message for each dtype: a GPU's are waited for once, and not once for each."""
+    found: dict[K, NDArray[Any]] = {}
+    for dtype in {value.dtype for value in tensors.values()}:
+        same = {name: value.detach() for name, value in tensors.items() if value.dtype == dtype}
+        flat = torch.cat([value.flatten() for value in same.values()]).cpu().numpy()
+        parts = np.split(flat, np.cumsum([value.numel() for value in same.values()])[:-1])
+        found |= {name: part.reshape(same[name].shape) for name, part in zip(same, parts, strict=True)}
+    return {name: found[name] for name in tensors}
 
 
 def _laid_out(value: NDArray[Any], parameter: torch.Tensor) -> torch.Tensor:

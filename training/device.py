@@ -13,6 +13,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 Precision = Literal["auto", "bf16", "fp32"]
 BATCH, CHANNELS, SIDE, OUT, KERNEL, STRIDE = 32, 32, 20, 64, 4, 2  # the second convolution of the 2015 network
@@ -35,6 +36,13 @@ def resolve_device(device: str, setting: str) -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"{setting} {device} is not on this machine: use cpu or auto")
     return device
+
+
+def moved(tensor: Tensor, device: str) -> Tensor:
+    """The tensor on `device`; on its way to a GPU it is pinned, so that nobody waits for the copy."""
+    if tensor.device.type == "cpu" and device.startswith("cuda"):
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def resolve_precision(precision: Precision, device: str) -> Literal["bf16", "fp32"]:

@@ -29,24 +29,28 @@ def keep_freed_memory() -> None:
         mallopt(option, value)
 
 
-def require_memory(needed: int, purpose: str, remedy: str) -> None:
+def require_memory(needed: int, purpose: str, remedy: str, device: str = "cpu") -> None:
     """Refuse before anything is allocated.
 
     Raises:
-        ValueError: `needed` bytes are more than this machine has free.
+        ValueError: `needed` bytes are more than this machine has free, or its GPU `device`.
     """
-    free = psutil.virtual_memory().available
+    gpu = device.startswith("cuda")
+    free = torch.cuda.mem_get_info(device)[0] if gpu else psutil.virtual_memory().available
     if needed > free:
-        raise ValueError(f"{purpose} needs {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free: {remedy}")
+        where = f" on {device}" if gpu else ""
+        said = f"{purpose} needs {needed / 2**30:.1f} GiB{where}, and {free / 2**30:.1f} GiB are free"
+        raise ValueError(f"{said}: {remedy}")
 
 
 def prepare_process() -> None:
     """Undo what slows a process of RLlib's down: call it after RLlib has seeded, before anything large is made.
 
-    With a seed, RLlib makes torch deterministic, and torch then fills every new tensor before it is written. Our
-    operations are deterministic on a CPU without that.
+    With a seed, RLlib makes torch deterministic, and torch then fills every new tensor before it is written, and cuDNN
+    takes the slower of its kernels. Our operations are deterministic on a CPU without that.
     """
     torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.deterministic = False
     keep_freed_memory()
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agents.networks.q_network import QNetwork
 from agents.replay.frames import FrameStack
-from training.device import Precision, autocast, resolve_precision
+from training.device import Precision, autocast, moved, resolve_precision
 
 Explore = Callable[[int], NDArray[np.int16]]
 """A -> [E] what chance decides at this time step: an action, or -1 where the policy does."""
@@ -81,7 +81,7 @@ class QPolicy:
     def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
         """Q [E, A] of stacks [E, P, K, D]."""
         with torch.inference_mode(), autocast(self.device, self.precision):
-            q: NDArray[np.float32] = self.network(torch.from_numpy(obs).to(self.device)).cpu().numpy()
+            q: NDArray[np.float32] = self.network(moved(torch.from_numpy(obs), self.device)).cpu().numpy()
         return q
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:

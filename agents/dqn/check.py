@@ -10,6 +10,7 @@ from agents.dqn.settings import Settings
 from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.registry import require_frames
+from training.process import require_memory
 
 
 def for_its_env(settings: Settings, preset: str) -> Settings:
@@ -35,5 +36,7 @@ def check(settings: Settings) -> int:
     env.close()
     settings.rows_per_lane()
     if settings.fleet.learners == 0:  # others run where the GPUs are
-        settings.learner.resolve_device()
+        device = settings.learner.resolve_device()
+        if device.startswith("cuda") and settings.fleet.shards == 0:  # the frames lie there
+            require_memory(needed, "replay", "lower --replay.capacity, or keep it in --fleet.shards", device)
     return needed

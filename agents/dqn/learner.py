@@ -6,73 +6,25 @@ import copy
 import dataclasses
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from time import perf_counter
-from typing import Any, get_args
+from concurrent.futures import Future
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
-from agents.dqn.updates import UpdateResult, UpdateStats, priority_of
-from agents.networks.losses import ErrorLoss, clip_reward, greedy, importance_weights, n_step_return
+from agents.dqn.feed import Feed, Stopwatch
+from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
+from agents.dqn.updates import UpdateResult, UpdateStats
+from agents.networks.losses import clip_reward, greedy, importance_weights, n_step_return
 from agents.networks.munchausen import own_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
-from training.device import Precision, autocast, resolve_device, resolve_precision
-from training.settings import check_kinds
+from training.device import autocast, resolve_precision
 
 NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnerSettings:
-    """How the network is trained."""
-
-    batch_size: int = 32
-    learning_rate: float = 2.5e-4
-    adam_epsilon: float = 1e-5
-    gamma: float = 0.99
-    double: bool = False
-    munchausen: float = 0.0  # share of the policy's own scaled log-probability in the reward; 0 for none, usually 0.9
-    temperature: float = 0.03  # of the soft policy that this takes
-    loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
-    reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
-    target_period: int = 2_500  # learner updates between copies to the target network
-    average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
-    max_grad_norm: float = 10.0
-    precision: Precision = "auto"  # auto: bf16 where that is faster, decided by every process for itself
-    device: str = "auto"  # auto: cuda where there is one, else cpu
-
-    def __post_init__(self) -> None:
-        check_kinds(self)
-        if self.batch_size < 1 or self.target_period < 1:
-            raise ValueError("learner.batch_size and learner.target_period must be 1 or more")
-        if not (self.learning_rate > 0 and self.adam_epsilon > 0 and self.max_grad_norm > 0):
-            raise ValueError("learner.learning_rate, adam_epsilon and max_grad_norm must be above 0")
-        if not 0 <= self.gamma <= 1:
-            raise ValueError(f"learner.gamma is {self.gamma}: a discount lies in 0..1")
-        if not 0 < self.average_rate <= 1:
-            raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
-        if not 0 <= self.munchausen <= 1 or self.temperature <= 0 or (self.munchausen and self.double):
-            raise ValueError("learner.munchausen is a share 0..1, without learner.double; learner.temperature above 0")
-        if self.reward_clip < 0:
-            raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
-        if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):
-            raise ValueError("learner.loss is huber or squared, learner.precision auto, bf16 or fp32")
-        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
-            raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")
 
 
 AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
@@ -108,7 +60,7 @@ class Learner:
             self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
         )
         self.updates = 0
-        self.sampler = ThreadPoolExecutor(1, "sampler")
+        self.feed = Feed(self.device, self.bootstrap)
 
     def precision(self) -> torch.autocast:
         """The context in which networks compute; parameters and losses stay float32."""
@@ -117,27 +69,25 @@ class Learner:
     def bootstrap(self, batch: Batch) -> Tensor:
         """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
         with torch.no_grad(), self.precision():
-            return self.target.out(batch.next_obs.to(self.device))
+            return self.target.out(batch.next_obs)
 
     def update(self, batch: Batch, out_next: Tensor | None = None) -> UpdateResult:
-        """One gradient step on a batch, whose `bootstrap` may already be known."""
+        """One gradient step on a batch that lies on the device, whose `bootstrap` may already be known."""
         s, head = self.settings, self.online.head
-        obs, reward = batch.obs.to(self.device), batch.reward.to(self.device)
         out_next = self.bootstrap(batch) if out_next is None else out_next
         with self.precision():
             with torch.no_grad():
-                q_select = self.online(batch.next_obs.to(self.device)) if s.double else head.q(out_next)
-                q_t = head.q(self.target.out(obs)) if s.munchausen else None
-            out_t = self.online.out(obs)
-        discount_t, policy_next = batch.discount.to(self.device), greedy(q_select)
-        return_t = n_step_return(clip_reward(reward, s.reward_clip), s.gamma)
+                q_select = self.online(batch.next_obs) if s.double else head.q(out_next)
+                q_t = head.q(self.target.out(batch.obs)) if s.munchausen else None
+            out_t = self.online.out(batch.obs)
+        return_t, policy_next = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma), greedy(q_select)
         if q_t is not None:
-            return_t += own_reward(q_t, batch.action.to(self.device), s.temperature, s.munchausen)
-            return_t += discount_t * soft_value(q_select, s.temperature)
+            return_t += own_reward(q_t, batch.action, s.temperature, s.munchausen)
+            return_t += batch.discount * soft_value(q_select, s.temperature)
             policy_next = soft_policy(q_select, s.temperature)
-        target_t = head.target(return_t, discount_t, out_next, policy_next)
-        found = head.loss(out_t, batch.action.to(self.device), target_t, s.loss)
-        weight = importance_weights(batch.priority.to(self.device), self.beta(self.updates))
+        target_t = head.target(return_t, batch.discount, out_next, policy_next)
+        found = head.loss(out_t, batch.action, target_t, s.loss)
+        weight = importance_weights(batch.priority, self.beta(self.updates))
         loss = (weight * found.loss).mean()
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -166,33 +116,34 @@ class Learner:
     def train(self, replay: Replay, updates: int) -> UpdateStats:
         """`updates` updates from `replay`, priorities included.
 
-        A second thread draws the next batch meanwhile, and has the target network judge it: results are those of one
-        thread, since it waits where this update renews the target network.
+        The feed draws the next batch meanwhile, and has the target network judge it: results are those of one thread,
+        since it is asked later where this update renews the target network.
         """
-        learned, precision = UpdateStats(updates), self.settings.precision
-        draws = deque([self.sampler.submit(self._draw, replay)] if updates else [])
+        learned, precision, size = UpdateStats(updates), self.settings.precision, self.settings.batch_size
+        watch, told = Stopwatch(self.device), deque[Future[None]]()
+        watch.mark()
+        asked = deque([self.feed.ask(replay, size)] if updates else [])
         for left in range(updates - 1, -1, -1):
-            started = perf_counter()
-            batch, out_next = draws.popleft().result()
+            batch, out_next = self.feed.take(asked.popleft())
+            if len(told) > 1:
+                told.popleft().result()  # it stood before this batch: nobody waits
             renews = (self.updates + 1) % self.settings.target_period == 0
             if left and not renews:
-                draws.append(self.sampler.submit(self._draw, replay))
-            sampled = perf_counter()
+                asked.append(self.feed.ask(replay, size))
+            watch.mark()
             update = self.update(batch, out_next)
+            watch.mark()
             if left and renews:
-                draws.append(self.sampler.submit(self._draw, replay))
-            if batch.prioritized:
-                wait(draws)  # always draw before the priorities change, so that runs can be repeated
-                replay.update_priorities(batch.key, priority_of(update, precision))
-            learned.sample_seconds += sampled - started
-            learned.update_seconds += perf_counter() - sampled
+                asked.append(self.feed.ask(replay, size))
+            if batch.prioritized:  # always draw before the priorities change, so that runs can be repeated
+                told.append(self.feed.tell(replay, batch, update, precision))
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
+                for each in told:
+                    each.result()
                 learned.look(update, batch, precision)
+        laps = watch.laps()
+        learned.sample_seconds, learned.update_seconds = sum(laps[0::2]), sum(laps[1::2])
         return learned
-
-    def _draw(self, replay: Replay) -> tuple[Batch, Tensor]:
-        batch = replay.sample(self.settings.batch_size)
-        return batch, self.bootstrap(batch)
 
     def sync_target(self) -> None:
         """target <- online."""

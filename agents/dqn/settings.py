@@ -44,6 +44,10 @@ class Settings:
             raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
         if self.checkpoint_minutes <= 0:
             raise ValueError("checkpoint_minutes must be above 0")
+        if self.fleet.learners and self.learner.device not in ("auto", "cpu", "cuda", "cuda:0"):
+            raise ValueError(
+                f"learner.device is {self.learner.device!r}, and each of fleet.learners sees one GPU, its own: use cuda"
+            )
 
     def shard_replay(self) -> ReplaySettings:
         """Replay settings of one shard: its share of the capacity; when learning starts is the driver's concern."""

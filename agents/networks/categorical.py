@@ -24,7 +24,8 @@ class CategoricalHead:
 
     def q(self, out: Tensor) -> Tensor:
         """Expected values [B, A] of logits [B, A, Z]."""
-        return out.softmax(2) @ self.support(out)
+        with torch.autocast(out.device.type, enabled=False):  # which would round the expectation to bfloat16
+            return out.softmax(2) @ self.support(out)
 
     def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, policy_next: Tensor) -> Tensor:
         """The distribution of R + discount * Z(s', a'), put back onto the atoms: [B, Z]."""

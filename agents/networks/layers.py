@@ -104,8 +104,8 @@ class LayerNormNHWC(nn.Module):
         self.shape = (height, width, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> the same shape, channels-last."""
-        flat: Tensor = self.norm(x.permute(0, 2, 3, 1).flatten(1))
+        """[B, C, H, W] -> the same shape and dtype, channels-last."""
+        flat: Tensor = self.norm(x.permute(0, 2, 3, 1).flatten(1)).to(x.dtype)  # autocast on a GPU makes it float32
         return flat.view(-1, *self.shape).permute(0, 3, 1, 2)
 
 

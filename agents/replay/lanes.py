@@ -23,6 +23,7 @@ from agents.replay.frames import blocks_shape
 from agents.replay.transitions import ACTION, Chunk, Index, check_chunk
 from agents.replay.windows import n_step_window, stack_ages
 from envs.base import EnvSpec
+from training.device import moved
 
 
 class Lanes:
@@ -76,7 +77,7 @@ class Lanes:
         lanes = np.arange(chunk.lane, chunk.lane + envs)
         slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
         frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # Ray's cannot be written to
-        self._cells[torch.from_numpy(slot).to(self.device)] = frames.to(self.device).view(self._cells.dtype)
+        self._cells[moved(torch.from_numpy(slot), self.device)] = moved(frames, self.device).view(self._cells.dtype)
         self.action[slot], self.reward[slot] = chunk.action, chunk.reward
         self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
         # Nothing spans the gap that a lost chunk left, or that between two lives of a runner.
@@ -108,5 +109,5 @@ class Lanes:
         """Observations [B, P, K, D] whose newest frame is the row's."""
         ages = stack_ages(self.first[self._slot(lane[:, None], row[:, None] - np.arange(self.stack))])
         slots = self._slot(lane[:, None], row[:, None] - ages)[:, ::-1]
-        cells = self._cells[torch.from_numpy(slots.copy()).to(self.device)].transpose(1, 2).contiguous()
+        cells = self._cells[moved(torch.from_numpy(slots.copy()), self.device)].transpose(1, 2).contiguous()
         return cells.view(torch.float64).view(self.frames.dtype) if cells.is_complex() else cells

@@ -89,7 +89,7 @@ class ReplayShard(Lanes):
         return self.tree.total if self.tree is not None else float(len(self))
 
     def sample(self, batch_size: int) -> Batch:
-        """Draw with replacement, in proportion to priority.
+        """Draw with replacement, in proportion to priority; observations lie where the frames do, all else on the CPU.
 
         Raises:
             ReplayEmpty: nothing can be drawn yet.
@@ -104,11 +104,11 @@ class ReplayShard(Lanes):
         obs = self._stacks(np.tile(lane, 2), np.concatenate([row, row + steps]))
         return Batch(
             obs=obs[:batch_size],
-            action=torch.from_numpy(self.action[slot].astype(np.int64)).to(self.device),
-            reward=torch.from_numpy(reward).to(self.device),
-            discount=torch.from_numpy(discount).to(self.device),
+            action=torch.from_numpy(self.action[slot].astype(np.int64)),
+            reward=torch.from_numpy(reward),
+            discount=torch.from_numpy(discount),
             next_obs=obs[batch_size:],
-            priority=torch.from_numpy(priority.astype(np.float32)).to(self.device),
+            priority=torch.from_numpy(priority.astype(np.float32)),
             key=key_of(lane, row, self.key_offset),
             version=self.version[slot],
             prioritized=self.tree is not None,

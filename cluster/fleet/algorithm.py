@@ -133,7 +133,7 @@ class Quarterdeck(Face):
 
     def _publish(self) -> Any:
         """Put the newest weights where runners find them; returns a reference to wait for."""
-        weights = self._each_learner(lambda learner: learner.core.weights())[0]
+        (weights,) = filter(None, self._each_learner(lambda learner: learner.published()))
         return self.weight_store.publish.remote(self.stats.updates, [ray.put(weights)])
 
     def policy_weights(self) -> dict[str, Any]:

@@ -172,8 +172,8 @@ class QuarterdeckConfig(AlgorithmConfig):
         self.env_spec = user_envs.spec_of(self.env) or self.env_spec
         self.custom_resources_per_env_runner |= placement.unit(settings, placement.RUNNER, 1 - placement.EVALUATOR_PART)
         self.custom_resources_per_learner |= placement.unit(settings, placement.LEARNER)
-        if settings.fleet.learners and settings.learner.device.startswith("cuda"):
-            self.num_gpus_per_learner: float = self.num_gpus_per_learner or 1
+        if settings.fleet.learners:
+            self.num_gpus_per_learner: float = self.num_gpus_per_learner or placement.gpus_per_learner(settings)
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from agents.replay.transitions import Chunk, Replay, ReplayEmpty
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
 from cluster.rllib.spaces import spec_of
+from training.arrays import Arrays
 from training.process import give_way, prepare_process
 from training.storage import checkpoint
 from training.system_metrics import GpuMeter
@@ -130,7 +131,7 @@ class QuarterdeckLearner(TorchLearner):
         flat = torch.cat([*(grad.flatten() for grad in grads), grads[0].new_tensor([self.weight])])
         torch.distributed.all_reduce(flat)
         *sums, weight = torch.split(flat, [*(grad.numel() for grad in grads), 1])
-        if weight == 0:
+        if self.weight == 0 and weight == 0:  # whoever has a batch knows without asking the GPU
             raise ReplayEmpty("no learner has a batch")
         for grad, total in zip(grads, sums, strict=True):
             grad.copy_((total / weight).view_as(grad))
@@ -152,6 +153,10 @@ class QuarterdeckLearner(TorchLearner):
                 network.load_state_dict(tensors)
         except RuntimeError:
             raise ValueError("the weights are those of another network: give those of the same settings") from None
+
+    def published(self) -> Arrays | None:
+        """The weights for runners, from the first learner alone: they are the same in all."""
+        return self.core.weights() if self.learner_index() == 0 else None
 
     def save_replay(self, folder: str) -> None:
         """Write the shard in this process, from here."""

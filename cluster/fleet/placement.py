@@ -50,3 +50,12 @@ def resolve_device(device: str, learners: int) -> str:
             "or --learner.device cuda to wait for GPU nodes"
         )
     return "cuda"
+
+
+def gpus_per_learner(settings: Settings) -> int:
+    """GPUs that a learner actor reserves, without which it sees none: 1 where `auto` finds one for each learner."""
+    device = settings.learner.device
+    if device != "auto":
+        return int(device.startswith("cuda"))
+    here = ray.cluster_resources().get("GPU", 0) if ray.is_initialized() else torch.cuda.device_count()
+    return int(here >= settings.fleet.learners)

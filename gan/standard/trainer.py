@@ -15,7 +15,7 @@ from gan.standard.losses import between, discriminator_loss, generator_loss, one
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
-from training.device import autocast
+from training.device import autocast, moved
 
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
 
@@ -89,7 +89,7 @@ class Trainer:
         """The discriminator's slope at real images (r1), at fakes too (r1r2), or in between (gradient), unweighted."""
         if self.settings.loss.penalty == "gradient":
             real, fake = both.chunk(2)
-            middle = between(real, fake, torch.rand(len(real), generator=self.rng).to(self.device)).requires_grad_()
+            middle = between(real, fake, moved(torch.rand(len(real), generator=self.rng), self.device)).requires_grad_()
             with self.precision():
                 slope = squared_slope(self.discriminator(middle, label), middle)
             return one_centred(slope, self.settings.network.pack)
@@ -121,13 +121,13 @@ class Trainer:
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
         amount, stack = self.settings.training.batch_size, self.data.stack
-        index = torch.from_numpy(self.order.next(amount * stack)).to(self.device)
+        index = moved(torch.from_numpy(self.order.next(amount * stack)), self.device)
         label = self.labels[index] if self.settings.network.conditional and self.labels is not None else None
         return to_float(self.pixels[index.view(amount, stack)].flatten(1, 2)), label
 
     def latents(self, amount: int) -> Tensor:
         """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
-        return torch.randn(amount, self.settings.network.latent, generator=self.rng).to(self.device)
+        return moved(torch.randn(amount, self.settings.network.latent, generator=self.rng), self.device)
 
     def precision(self) -> torch.autocast:
         """The context in which networks compute; parameters and losses stay float32."""

@@ -90,6 +90,15 @@ def test_values_are_what_acting_sees(head: str, dueling: bool) -> None:
     np.testing.assert_array_equal(values.argmax(1), q.argmax(1).numpy())
 
 
+@pytest.mark.parametrize("head", list(HEADS))
+def test_an_actor_in_bfloat16_sees_float32_values(head: str) -> None:
+    """The layers round, the expectation of a distribution does not."""
+    net, obs = network(head), np.random.default_rng(0).normal(size=(5, 1, 1, 4)).astype(np.float32)
+    rounded, exact = (QPolicy(net, precision=p).values(obs) for p in ("bf16", "fp32"))  # type: ignore[arg-type]
+    assert rounded.dtype == np.float32
+    np.testing.assert_allclose(rounded, exact, atol=0.02)
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_a_loss_moves_only_the_action_taken(head: str) -> None:
     """Towards its target: the gradient is that of a finite difference, and 0 for the other actions."""

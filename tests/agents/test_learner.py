@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from agents.replay.transitions import Batch
 from tests.small_learner import Feed, batch_of, flat, make_learner
 
 
@@ -76,6 +79,24 @@ def test_train_reports_the_last_batch_and_returns_td_errors_as_priorities() -> N
     assert learned.scalars["td_error"] == pytest.approx(float(errors[-1].mean()))
     assert learned.version is not None
     assert learned.version.tolist() == [7] * 8
+
+
+def test_replay_is_asked_and_told_in_the_order_of_one_thread() -> None:
+    """Draw, then tell of the batch before, and again: whatever the learner's thread is at."""
+
+    class Noted(Feed):
+        def sample(self, batch_size: int) -> Batch:
+            order.append("draw")
+            return super().sample(batch_size)
+
+        def update_priorities(self, key: Any, priority: Any) -> None:
+            time.sleep(0.01)  # the learner is ahead by now
+            order.append("tell")
+
+    order: list[str] = []
+    learner = make_learner(batch_size=8, target_period=3)
+    learner.train(Noted([batch_of(8, seed, prioritized=True) for seed in range(5)]), 5)
+    assert order == ["draw", "draw", *["tell", "draw"] * 3, "tell", "tell"]
 
 
 def test_no_updates_leave_nothing_behind() -> None:

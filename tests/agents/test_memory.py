@@ -6,8 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from training.process import keep_freed_memory, require_memory
+from agents.dqn.check import check
+from tests.small_run import small_settings
+from training.process import keep_freed_memory, prepare_process, require_memory
+from training.settings import changed
 
 FAULTS = """
 import resource
@@ -29,6 +33,33 @@ def test_more_memory_than_the_machine_has_is_refused_before_anything_is_allocate
     require_memory(1 << 20, "replay", "none")
     with pytest.raises(ValueError, match=r"^replay needs 1048576\.0 GiB, and .* GiB are free: lower replay\.capacity$"):
         require_memory(1 << 50, "replay", "lower replay.capacity")
+
+
+def test_frames_on_a_gpu_must_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless replay lies in actors, or the learner elsewhere; nothing else of this machine is asked."""
+    settings, asked = small_settings("toy/catch", replay={"capacity": 10_000}, learner={"device": "cuda"}), list[str]()
+
+    def free(device: str) -> tuple[int, int]:
+        asked.append(device)
+        return 1 << 20, 1 << 30
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", free)
+    with pytest.raises(ValueError, match=r"^replay needs 0\.1 GiB on cuda, and 0\.0 GiB are free: lower --replay\.cap"):
+        check(settings)
+    assert asked == ["cuda"]
+    for changes in ({"learner.device": "cpu"}, {"fleet.shards": 1}, {"fleet.learners": 1}):
+        assert check(changed(settings, changes)) > 1 << 20
+    assert asked == ["cuda"]
+
+
+def test_what_rllib_makes_slow_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes torch and cuDNN deterministic wherever a seed is given."""
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    torch.use_deterministic_algorithms(True)
+    prepare_process()
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.deterministic
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an allocator of glibc's")

@@ -16,7 +16,6 @@ from agents.evaluation.evaluate import evaluate_policy
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.pqn.experience import Experience, play_on
 from agents.pqn.learner import PqnLearner, PqnLearnerSettings
-from agents.pqn.presets import pqn
 from agents.pqn.run import PqnRun
 from agents.pqn.settings import PqnSettings
 from envs import EnvSettings
@@ -24,7 +23,7 @@ from envs.toy import chain_q_star
 from tests.coded_env import CodedEnv
 from tests.specs import spec_of
 from tests.trees import assert_same
-from training.settings import changed, from_dict, to_dict
+from training.settings import changed
 from training.storage import checkpoint
 
 CPU: dict[str, Any] = {"learner.precision": "fp32", "learner.device": "cpu", "evaluation.protocol": "training"}
@@ -198,33 +197,6 @@ def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
             score = mean_score(run)
     assert score >= 0.9
     run.close()
-
-
-@pytest.mark.parametrize(
-    ("changes", "remedy"),
-    [
-        ({"learner.steps": 1}, "raise learner.steps"),
-        ({"learner.minibatches": 5_000}, "lower it"),
-        ({"learner.epochs": 0}, "learner.epochs is 0: use 1 or more"),
-        ({"learner.trace": 1.5}, "both lie in 0..1"),
-        ({"learner.learning_rate": 0.0}, "must be above 0"),
-        ({"learner.reward_clip": -1.0}, "raw rewards"),
-        ({"learner.precision": "fp16"}, "use auto, bf16 or fp32"),
-        ({"learner.device": "tpu"}, "use auto, cpu or cuda"),
-        ({"network.head": "categorical"}, "use scalar"),
-        ({"evaluation.every_steps": 5}, "use 0"),
-        ({"seed": -1}, "use 0 to"),
-        ({"checkpoint_minutes": 0.0}, "above 0"),
-        ({"replay.capacity": 5}, "unknown settings"),
-    ],
-)
-def test_what_cannot_be_is_refused(changes: dict[str, Any], remedy: str) -> None:
-    with pytest.raises(ValueError, match=remedy):
-        changed(pqn(), changes)
-
-
-def test_settings_come_back() -> None:
-    assert from_dict(PqnSettings, to_dict(pqn())) == pqn()
 
 
 def test_envs_of_a_rollout_may_all_reset_at_once() -> None:

@@ -1,0 +1,57 @@
+"""How the network is trained: the settings of `agents.dqn.learner`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+from agents.networks.losses import ErrorLoss
+from training.device import Precision, resolve_device
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerSettings:
+    """How the network is trained."""
+
+    batch_size: int = 32
+    learning_rate: float = 2.5e-4
+    adam_epsilon: float = 1e-5
+    gamma: float = 0.99
+    double: bool = False
+    munchausen: float = 0.0  # share of the policy's own scaled log-probability in the reward; 0 for none, usually 0.9
+    temperature: float = 0.03  # of the soft policy that this takes
+    loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
+    reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
+    target_period: int = 2_500  # learner updates between copies to the target network
+    average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
+    max_grad_norm: float = 10.0
+    precision: Precision = "auto"  # auto: bf16 where that is faster, decided by every process for itself
+    device: str = "auto"  # auto: cuda where there is one, else cpu
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if self.batch_size < 1 or self.target_period < 1:
+            raise ValueError("learner.batch_size and learner.target_period must be 1 or more")
+        if not (self.learning_rate > 0 and self.adam_epsilon > 0 and self.max_grad_norm > 0):
+            raise ValueError("learner.learning_rate, adam_epsilon and max_grad_norm must be above 0")
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"learner.gamma is {self.gamma}: a discount lies in 0..1")
+        if not 0 < self.average_rate <= 1:
+            raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
+        if not 0 <= self.munchausen <= 1 or self.temperature <= 0 or (self.munchausen and self.double):
+            raise ValueError("learner.munchausen is a share 0..1, without learner.double; learner.temperature above 0")
+        if self.reward_clip < 0:
+            raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
+        if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):
+            raise ValueError("learner.loss is huber or squared, learner.precision auto, bf16 or fp32")
+        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
+            raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
+
+    def resolve_device(self) -> str:
+        """The device that `auto` stands for here.
+
+        Raises:
+            ValueError: the named device is not on this machine.
+        """
+        return resolve_device(self.device, "learner.device")

@@ -1,0 +1,63 @@
+"""Small learners and replays on the pretended GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from agents.dqn.learner import Learner, LearnerSettings
+from agents.networks.q_network import NetworkSettings
+from agents.replay.frames import blocks_shape
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Chunk, ReplaySettings
+from tests.gpu.watched import Inline
+from tests.specs import spec_of
+
+LANES, ROWS, BATCH = 4, 16, 8
+PERIOD = 2  # updates until target and average are renewed
+
+
+class Torso(nn.Module):
+    """A network of somebody else's."""
+
+    def __init__(self, shape: tuple[int, ...], stack: int) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(shape[0], 4, 8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features [B, 400]."""
+        return self.layer(x).flatten(1)
+
+
+def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
+    """A learner on the pretended GPU."""
+    network = NetworkSettings(kind=kind, head=head, dueling="dueling" in words, layer_norm="norm" in words)
+    rate = 0.02 if "average" in words else 1.0
+    settings = LearnerSettings(
+        batch_size=BATCH, double="double" in words, average_rate=rate, target_period=PERIOD, **options
+    )
+    learner = Learner(settings, network, spec_of((4,) if kind == "mlp" else (84, 84)), seed=0)
+    learner.feed.pool = Inline()  # type: ignore[assignment]
+    return learner
+
+
+def shard_of(kind: str, words: str, device: str) -> ReplayShard:
+    """Replay with rows in it, its frames on `device`."""
+    spec = spec_of((4,) if kind == "mlp" else (84, 84))
+    settings = ReplaySettings(capacity=1_000, n_step=3, prioritized="prioritized" in words, learning_starts=0)
+    shard = ReplayShard(settings, lanes=LANES, spec=spec, stack=4, gamma=0.99, seed=0, device=device)
+    for start in range(0, 3 * ROWS, ROWS):
+        shard.add(chunk_of(spec, start))
+    return shard
+
+
+def chunk_of(spec: Any, start: int) -> Chunk:
+    """Rows of one long episode."""
+    shape, none = (ROWS, LANES), np.zeros((ROWS, LANES), np.bool_)
+    frames = np.zeros((*shape, *blocks_shape(spec.frame_shape)), spec.frame_dtype)
+    first = none.copy()
+    first[0] = start == 0
+    return Chunk(frames, np.zeros(shape, np.uint16), np.zeros(shape, np.float32), none, first, 0, 0, start)

@@ -1,0 +1,50 @@
+// One GPU that does nothing, for a build of torch that knows none: autograd asks for these two before it follows a tensor
+// on "cuda". Loaded before torch, see pretend.py.
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+
+namespace {
+
+const c10::Device kOnly(c10::DeviceType::CUDA, 0);
+
+class OneGpu : public c10::impl::DeviceGuardImplInterface {
+ public:
+  OneGpu() = default;
+  c10::DeviceType type() const override { return kOnly.type(); }
+  c10::DeviceIndex deviceCount() const noexcept override { return 1; }
+  c10::Device getDevice() const override { return kOnly; }
+  c10::Device exchangeDevice(c10::Device) const override { return kOnly; }
+  void setDevice(c10::Device) const override {}
+  void uncheckedSetDevice(c10::Device) const noexcept override {}
+  c10::Stream getStream(c10::Device) const override { return c10::Stream(c10::Stream::DEFAULT, kOnly); }
+  c10::Stream exchangeStream(c10::Stream before) const override { return before; }
+  // Autograd orders its steps by events of its own: with one stream there is nothing to order.
+  void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
+  void block(void*, const c10::Stream&) const override {}
+  void destroyEvent(void*, const c10::DeviceIndex) const noexcept override {}
+};
+
+}  // namespace
+
+C10_REGISTER_GUARD_IMPL(CUDA, OneGpu)
+
+namespace at {  // the macro below wants its names here
+
+struct CUDAHooks : CUDAHooksInterface {
+  explicit CUDAHooks(CUDAHooksArgs) {}
+  void init() const override {}
+  bool hasCUDA() const override { return true; }
+  bool isBuilt() const override { return true; }
+  bool isAvailable() const override { return true; }
+  bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
+  c10::DeviceIndex deviceCount() const override { return 1; }
+  c10::DeviceIndex getCurrentDevice() const override { return 0; }
+  c10::DeviceIndex exchangeDevice(c10::DeviceIndex) const override { return 0; }
+  c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex) const override { return 0; }
+  void setCurrentDevice(c10::DeviceIndex) const override {}
+  bool isPinnedPtr(const void*) const override { return false; }
+};
+
+REGISTER_CUDA_HOOKS(CUDAHooks)
+
+}  // namespace at

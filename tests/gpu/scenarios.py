@@ -1,0 +1,194 @@
+"""What is done on a GPU, done on the pretended one: `python -m tests.gpu.scenarios LIBRARY` prints the counts.
+
+A process of its own: the library comes before torch, and what is patched stays patched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.gpu import pretend
+
+if __name__ == "__main__":
+    pretend.load(Path(sys.argv[1]))
+
+import numpy as np
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from agents.acting.policy import QPolicy
+from agents.dqn import feed as feed_module
+from agents.dqn import learner as learner_module
+from agents.dqn.feed import Feed
+from agents.dqn.learner import Learner
+from agents.networks.layers import LayerNormNHWC
+from agents.replay.shard import ReplayShard
+from gan.data.files import RawImages
+from gan.data.images import split
+from gan.standard.trainer import Trainer
+from tests.gan.small import tiny
+from tests.gpu.made import BATCH, LANES, PERIOD, ROWS, chunk_of, learner_of, shard_of
+from tests.gpu.watched import Watch, stand_in
+from tests.specs import spec_of
+
+Found = dict[str, Any]
+FEW, MANY = 2, 6  # updates of two calls of train: what the second has more is that of 4 updates
+ALL = ("dqn2013", "categorical", "dueling double prioritized average norm")
+KINDS: tuple[tuple[str, str, str], ...] = (
+    ("dqn2013", "scalar", ""),
+    ALL,
+    ("dqn2015", "scalar", "dueling double prioritized average norm"),
+    ("dqn2015", "categorical", "average"),
+    ("mlp", "scalar", "double prioritized"),
+    ("mlp", "categorical", "dueling norm"),
+    ("tests.gpu.made:Torso", "scalar", "dueling prioritized"),
+)
+
+
+def devices(values: Any) -> set[str]:
+    """Where tensors lie."""
+    return {value.device.type for value in values}
+
+
+def updates(watch: Watch, learner: Learner, replay: Any) -> Found:
+    """What one update copies and waits for, and what a call of train does once."""
+    learner.train(replay, FEW)
+    few = watch.taken()
+    learner.train(replay, MANY)
+    many = watch.taken()
+    each = {
+        kind: {line: (many[kind][line] - few[kind].get(line, 0)) / (MANY - FEW) for line in many[kind]} for kind in many
+    }
+    once = {kind: {line: n - FEW * each[kind][line] for line, n in few[kind].items()} for kind in few}
+    return {"update": kept(each), "call": kept(once)}
+
+
+def kept(counts: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Without zeros."""
+    return {kind: {line: n for line, n in lines.items() if n} for kind, lines in counts.items()}
+
+
+def deep_q(kind: str, head: str, words: str) -> Found:
+    """Replay on the GPU, the learner, its weights and state, and acting."""
+    found: Found = {}
+    watch = Watch.current
+    learner = learner_of(kind, head, words)
+    networks = (learner.online, learner.target, learner.policy)
+    assert devices(p for network in networks for p in network.parameters()) == {"cuda"}
+    shard = shard_of(kind, words, learner.device)
+    assert devices([shard.frames]) == {"cuda"}
+    watch.taken()
+    shard.add(chunk_of(spec_of((4,) if kind == "mlp" else (84, 84)), 3 * ROWS))
+    found["add"] = watch.taken()
+    found["here"] = updates(watch, learner, shard)
+    found["host"] = updates(watch, learner, shard_of(kind, words, "cpu"))
+    batch, out_next = learner.feed.take(learner.feed.ask(shard, BATCH))
+    update = learner.update(batch, out_next)
+    assert devices(value for value in batch if isinstance(value, torch.Tensor)) == {"cuda"}
+    assert devices([update.priority, *update.metrics.values(), *update.distributions.values()]) == {"cuda"}
+    assert devices(v for s in learner.optimizer.state.values() for v in s.values()) == {"cuda"}
+    watch.taken()
+    weights = learner.weights()
+    found["weights"] = watch.taken()
+    assert {name: v.shape for name, v in weights.items()} == {
+        n: tuple(p.shape) for n, p in learner.online.state_dict().items()
+    }
+    state = learner.state()
+    found["state"] = watch.taken()
+    learner.load_state(state)
+    assert devices(v for s in learner.optimizer.state.values() for v in s.values()) == {"cuda"}
+    shard.load_state(shard.state())
+    watch.taken()
+    policy = QPolicy(learner.online, precision="auto", device=learner.device)
+    stacks = np.zeros((LANES, shard.frames.shape[1], 4, shard.frames.shape[2]), shard.frame_dtype)
+    assert policy.values(stacks).shape == (LANES, 3)
+    found["values"] = watch.taken()
+    found["norms"] = norms(learner, shard)
+    return found
+
+
+def norms(learner: Learner, shard: ReplayShard) -> list[str]:
+    """In what layer norms over pictures hand on, under autocast."""
+    seen: list[str] = []
+    for module in learner.target.modules():
+        if isinstance(module, LayerNormNHWC):
+            module.register_forward_hook(lambda _, given, out: seen.append(str(out.dtype)))
+    learner.feed.ask(shard, BATCH).result()
+    return seen
+
+
+def gan(penalty: str, norm: str, conditional: bool) -> Found:
+    """One step of a GAN's trainer."""
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 1, 8, 8)).astype(np.uint8)
+    kind = {"r1r2": "relativistic", "gradient": "wasserstein", "none": "nonsaturating"}[penalty]
+    settings = tiny(
+        loss__kind=kind, loss__penalty=penalty, network__discriminator_norm=norm, network__conditional=conditional
+    )
+    trainer = Trainer(settings, split("noise", RawImages(pixels, np.arange(400) % 10)))
+    trainer.step()
+    Watch.current.taken()
+    assert devices(trainer.step().values()) == {"cuda"}
+    found = {"step": Watch.current.taken()}
+    assert devices(p for network in trainer._networks().values() for p in network.parameters()) == {"cuda"}
+    return found
+
+
+def controls() -> Found:
+    """Mistakes that must be seen: what they are counted or refused as."""
+    right, found = learner_module.importance_weights, Found()
+
+    def on_cpu(priority: torch.Tensor, beta: float) -> torch.Tensor:
+        return right(priority, beta) * torch.ones(len(priority))
+
+    def looked_at(priority: torch.Tensor, beta: float) -> torch.Tensor:
+        return right(priority, beta) * priority.max().item()
+
+    def kept_on_cpu(tensor: torch.Tensor, device: str) -> torch.Tensor:
+        return tensor
+
+    def unwaited(feed: Feed, asked: Any) -> Any:
+        return asked.result()[:2]
+
+    for name, place, attribute, wrong in (
+        ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
+        ("a forgotten item()", learner_module, "importance_weights", looked_at),
+        ("a batch left on the CPU", feed_module, "moved", kept_on_cpu),
+        ("a batch not waited for", Feed, "take", unwaited),
+        ("an update not waited for", Feed, "_beside", lambda feed, _: torch.cuda.stream(feed.stream)),
+    ):
+        before = getattr(place, attribute)
+        setattr(place, attribute, wrong)
+        with FakeTensorMode(allow_non_fake_inputs=True), Watch():
+            try:
+                learner, shard = learner_of(*ALL), shard_of(*ALL[::2], device="cuda")
+                Watch.current.taken()
+                found[name] = updates(Watch.current, learner, shard)
+            except (RuntimeError, AssertionError) as error:
+                found[name] = {"error": str(error).splitlines()[0]}
+        setattr(place, attribute, before)
+    return found
+
+
+def main() -> None:
+    """All of it."""
+    pretend.believe()
+    stand_in()
+    learner_module.AVERAGE_PERIOD = PERIOD
+    done: Found = {"controls": controls()}
+    for case in KINDS:
+        with FakeTensorMode(allow_non_fake_inputs=True), Watch():
+            done[" ".join(case)] = deep_q(*case)
+    for penalty, norm, conditional in (("r1r2", "none", True), ("gradient", "none", False), ("none", "batch", False)):
+        with FakeTensorMode(allow_non_fake_inputs=True), Watch():
+            done[f"gan {penalty} {norm}"] = gan(penalty, norm, conditional)
+    print(json.dumps(done, indent=1))
+    sys.stdout.flush()
+    os._exit(0)  # what is pretended cannot be torn down
+
+
+if __name__ == "__main__":
+    main()

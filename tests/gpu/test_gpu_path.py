@@ -1,0 +1,99 @@
+"""The GPU path on a machine without one: where every tensor lies, what is copied, who waits.
+
+What no pretended GPU shows: speed, memory, and kernels that do not exist.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gpu.pretend import build
+
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="g++ builds the pretended GPU, and is not here"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared libraries are those of Linux here"),
+]
+KINDS = ("dqn2013 scalar", "dqn2013 categorical", "dqn2015 scalar", "dqn2015 categorical", "mlp scalar")
+KINDS += ("mlp categorical", "tests.gpu.made:Torso scalar")
+STACKS, FEED = "agents/replay/lanes.py:_stacks", "agents/dqn/feed.py:_draw"
+PRIORITY, LOOK = "agents/dqn/updates.py:priority_of", "agents/dqn/updates.py:look"
+
+
+@pytest.fixture(scope="session")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What every scenario counted, by its name; a tensor in the wrong place ends the process."""
+    library = build(tmp_path_factory.mktemp("gpu"))
+    command = [sys.executable, "-W", "ignore", "-m", "tests.gpu.scenarios", str(library)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def of(counted: dict[str, Any], kind: str) -> tuple[dict[str, Any], bool]:
+    """A scenario's counts, and whether its replay is prioritized."""
+    (name,) = (name for name in counted if name.startswith(f"{kind} "))
+    return counted[name], "prioritized" in name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_update_moves_a_batch_once_and_waits_for_nothing(counted: dict[str, Any], kind: str) -> None:
+    """Priorities are the exception: the thread that draws waits for them, and not the one that trains."""
+    found, prioritized = of(counted, kind)
+    told = {PRIORITY: 1} if prioritized else {}
+    assert found["here"]["update"] == {"copies": {STACKS: 1, FEED: 4, **told}, "waits": told}
+    assert found["host"]["update"] == {"copies": {FEED: 6, **told}, "waits": told}
+    for replay in ("here", "host"):  # of all updates of a call, one is looked at: two numbers and two distributions
+        assert found[replay]["call"] == {"copies": {LOOK: 2}, "waits": {LOOK: 4}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_enters_and_leaves_is_one_copy(counted: dict[str, Any], kind: str) -> None:
+    found, _ = of(counted, kind)
+    arrays = {"training/arrays.py:_on_cpu": 1}
+    assert found["add"] == {"copies": {"agents/replay/lanes.py:write": 2}, "waits": {}}
+    assert found["weights"] == {"copies": arrays, "waits": arrays}
+    whole = {"training/arrays.py:_on_cpu": 4}  # three networks, and what Adam remembers
+    assert found["state"] == {"copies": whole, "waits": whole}
+    acting = "agents/acting/policy.py:values"
+    assert found["values"] == {"copies": {acting: 2}, "waits": {acting: 1}}
+
+
+@pytest.mark.parametrize(("kind", "layers"), [("dqn2013 categorical", 2), ("dqn2015 scalar", 3)])
+def test_layer_norm_does_not_double_what_follows(counted: dict[str, Any], kind: str, layers: int) -> None:
+    """Autocast computes it in float32 on a GPU: it is handed on as it came."""
+    assert of(counted, kind)[0]["norms"] == ["torch.bfloat16"] * layers
+
+
+@pytest.mark.parametrize("penalty", ["r1r2", "gradient", "none"])
+def test_a_step_of_a_gan_waits_for_nothing(counted: dict[str, Any], penalty: str) -> None:
+    found, _ = of(counted, f"gan {penalty}")
+    trainer = "gan/standard/trainer.py"
+    between = {f"{trainer}:penalty": 1} if penalty == "gradient" else {}
+    assert found["step"] == {"copies": {f"{trainer}:real_batch": 2, f"{trainer}:latents": 2, **between}, "waits": {}}
+
+
+def test_a_tensor_on_the_cpu_is_seen(counted: dict[str, Any]) -> None:
+    for mistake in ("a tensor made on the CPU", "a batch left on the CPU"):
+        assert "to be on the same device" in counted["controls"][mistake]["error"]
+
+
+def test_a_forgotten_look_is_seen(counted: dict[str, Any]) -> None:
+    waits = counted["controls"]["a forgotten item()"]["update"]["waits"]
+    assert waits == {PRIORITY: 1, "agents/dqn/learner.py:update": 1}
+
+
+@pytest.mark.parametrize("mistake", ["a batch not waited for", "an update not waited for"])
+def test_streams_that_do_not_wait_for_each_other_are_seen(counted: dict[str, Any], mistake: str) -> None:
+    assert counted["controls"][mistake]["error"].startswith("a race of 2 streams")
