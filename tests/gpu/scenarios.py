@@ -45,6 +45,8 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     ("dqn2015", "categorical", "average"),
     ("mlp", "scalar", "double prioritized"),
     ("mlp", "categorical", "dueling norm"),
+    ("stem", "quantile", "double prioritized average norm"),
+    ("impala", "histogram", "dueling average"),
     ("tests.gpu.made:Torso", "scalar", "dueling prioritized"),
 )
 

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared libraries are those of Linux here"),
 ]
 KINDS = ("dqn2013 scalar", "dqn2013 categorical", "dqn2015 scalar", "dqn2015 categorical", "mlp scalar")
-KINDS += ("mlp categorical", "tests.gpu.made:Torso scalar")
+KINDS += ("mlp categorical", "stem quantile", "impala histogram", "tests.gpu.made:Torso scalar")
 STACKS, FEED = "agents/replay/lanes.py:_stacks", "agents/dqn/feed.py:_draw"
 PRIORITY, LOOK = "agents/dqn/updates.py:priority_of", "agents/dqn/updates.py:look"
 
