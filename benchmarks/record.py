@@ -1,7 +1,7 @@
 """Presets beside each other: every preset on every game with every seed, for equal agent steps or equal minutes.
 
-    python -m benchmarks.record --presets dqn2013 rainbow pqn --games pong breakout boxing --minutes 10 --out runs/record
-    python -m benchmarks.record --presets pong --games pong --seeds 0 1 2 3 4 --steps 600000 --out runs/steps -- --sticky 0.25
+    python -m benchmarks.record --presets dqn2013 pqn --games pong breakout --minutes 10 --out runs/record
+    python -m benchmarks.record --presets pong --games pong --steps 600000 --out runs/steps -- --sticky 0.25
 
 One training at a time. What is finished is not trained again, what was interrupted goes on: give the same command once
 more. In the end `quarterdeck report` writes tables with intervals and figures into OUT/report; one JSON line a run says
@@ -43,7 +43,7 @@ def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> P
     if "eval" not in summary_of(folder):
         done = subprocess.run(command_of(options, preset, game, seed, folder), check=False)
         if done.returncode != 0:
-            raise SystemExit(f"{folder} has ended with status {done.returncode}: see what it says above, and start again")
+            raise SystemExit(f"{folder} has ended with status {done.returncode}: see above, then start again")
     return folder
 
 

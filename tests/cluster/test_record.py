@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.helpers import ROOT, TIMEOUT, environment
+from tests.cluster.helpers import TIMEOUT, environment
+from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.timeout(TIMEOUT)
 
