@@ -7,6 +7,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.autograd.graph import increment_version
 
 from agents.dqn.feed import Feed, Stopwatch
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
+from agents.dqn.resets import made_young
 from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.networks.losses import clip_reward, greedy, importance_weights, n_step_return
 from agents.networks.munchausen import own_reward, soft_policy, soft_value
@@ -47,12 +49,9 @@ class Learner:
         self.device = settings.resolve_device()
         precision = resolve_precision(settings.precision, self.device)  # what auto stands for in this process
         self.settings = dataclasses.replace(settings, precision=precision)
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(seed)
-            self.online = QNetwork(network, spec.frame_shape, spec.num_actions)
-            self.target = QNetwork(network, spec.frame_shape, spec.num_actions).requires_grad_(False)
-        self.online.to(self.device)
-        self.target.to(self.device)
+        self.seed, self.make_network = seed, partial(QNetwork, network, spec.frame_shape, spec.num_actions)
+        self.online = self.fresh_network(0).to(self.device)
+        self.target = self.fresh_network(0).requires_grad_(False).to(self.device)
         self.sync_target()
         # Single snapshots of a Q-network play very unevenly; their average is the policy that is judged and shown.
         self.policy = self.online if settings.average_rate == 1 else copy.deepcopy(self.target)
@@ -61,6 +60,12 @@ class Learner:
         )
         self.updates = 0
         self.feed = Feed(self.device, self.bootstrap)
+
+    def fresh_network(self, number: int) -> QNetwork:
+        """A network with new weights, which follow from the seed and the number alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed + (number << 31))
+            return self.make_network()
 
     def precision(self) -> torch.autocast:
         """The context in which networks compute; parameters and losses stay float32."""
@@ -104,7 +109,9 @@ class Learner:
         self.optimizer.step()
         increment_version(list(self.online.parameters()))  # which a fused step does not (`agents.networks.layers.kept`)
         self.updates += 1
-        if self.updates % s.target_period == 0:
+        if self._resets(self.updates):
+            made_young(self.online, self.fresh_network(self.updates), self.optimizer)
+        if self._renews_target(self.updates):
             self.sync_target()
         if self.updates % AVERAGE_PERIOD == 0 and self.policy is not self.online:
             online = [parameter.detach() for parameter in self.online.parameters()]
@@ -127,7 +134,7 @@ class Learner:
             batch, out_next = self.feed.take(asked.popleft())
             if len(told) > 1:
                 told.popleft().result()  # it stood before this batch: nobody waits
-            renews = (self.updates + 1) % self.settings.target_period == 0
+            renews = self._renews_target(self.updates + 1)
             if left and not renews:
                 asked.append(self.feed.ask(replay, size))
             watch.mark()
@@ -144,6 +151,12 @@ class Learner:
         laps = watch.laps()
         learned.sample_seconds, learned.update_seconds = sum(laps[0::2]), sum(laps[1::2])
         return learned
+
+    def _resets(self, updates: int) -> bool:
+        return self.settings.reset_period > 0 and updates % self.settings.reset_period == 0
+
+    def _renews_target(self, updates: int) -> bool:
+        return updates % self.settings.target_period == 0 or self._resets(updates)
 
     def sync_target(self) -> None:
         """target <- online."""

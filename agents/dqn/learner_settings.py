@@ -26,6 +26,7 @@ class LearnerSettings:
     target_period: int = 2_500  # learner updates between copies to the target network
     average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
     max_grad_norm: float = 10.0
+    reset_period: int = 0  # updates between two resets (`agents.dqn.resets`); 0 for none
     precision: Precision = "auto"  # auto: bf16 where that is faster, decided by every process for itself
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
@@ -33,6 +34,8 @@ class LearnerSettings:
         check_kinds(self)
         if self.batch_size < 1 or self.target_period < 1:
             raise ValueError("learner.batch_size and learner.target_period must be 1 or more")
+        if self.reset_period < 0:
+            raise ValueError(f"learner.reset_period is {self.reset_period}: use 0 (never) or a number of updates")
         if not (self.learning_rate > 0 and self.adam_epsilon > 0 and self.max_grad_norm > 0):
             raise ValueError("learner.learning_rate, adam_epsilon and max_grad_norm must be above 0")
         if not 0 <= self.gamma <= 1:
