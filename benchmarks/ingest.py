@@ -36,6 +36,7 @@ from training.storage.provenance import hardware
 
 ENVS, TIME = 32, 16
 PROCESSES = 8
+RATE, FAR = "INGEST_RATE", "INGEST_FAR"  # of a process
 
 
 class Recorded(Runner):
@@ -44,7 +45,7 @@ class Recorded(Runner):
     def make_env(self) -> None:
         """An env for questions about spaces, and a chunk of its games."""
         self.env = make_env(self.settings.env, 1)
-        self.rate, self.far = self.config.env_config["rate"], self.config.env_config["far"]
+        self.rate, self.far = float(os.environ[RATE]), os.environ[FAR] == "1"
         if not self.plays:
             return
         frames = [to_blocks(self.env.reset(self.worker_index).frame)]
@@ -69,24 +70,24 @@ class Recorded(Runner):
         return {"chunk": ray.put(message), "sent": sent, "chunk_stats": chunk_stats, "runner": runner, "version": 0}
 
 
-def settings_for(runners: int, shards: int) -> Settings:
+def settings_for(runners: int, shards: int, *, prioritized: bool) -> Settings:
     """Room for 100,000 frames, and so late a start of learning that nothing but insertion happens."""
     preset = pong()
     return dataclasses.replace(
         preset,
-        replay=dataclasses.replace(preset.replay, capacity=100_000, learning_starts=100_000),
+        replay=dataclasses.replace(preset.replay, capacity=100_000, learning_starts=100_000, prioritized=prioritized),
         evaluation=dataclasses.replace(preset.evaluation, every_steps=0),
         fleet=FleetSettings(runners=runners, envs_per_runner=ENVS, chunk_steps=TIME, shards=shards),
     )
 
 
-def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float) -> dict[str, Any]:
+def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float, prioritized: bool) -> dict[str, Any]:
     """Agent steps a second that arrive in replay, the processor that takes, and the queue before it."""
     processes = min(PROCESSES, runners)
-    settings = settings_for(processes, shards)
+    settings = settings_for(processes, shards, prioritized=prioritized)
+    os.environ |= {RATE: str(rate * runners / processes), FAR: str(int(far))}  # Ray's processes inherit them
     start_ray(processes + shards + 1)
     config = QuarterdeckConfig().from_settings(settings).env_runners(env_runner_cls=Recorded)
-    config.env_config = {"rate": rate * runners / processes, "far": far}
     algo: Quarterdeck = config.build_algo()
     algo.limiter.learning_starts = 2**60
     try:
@@ -107,6 +108,7 @@ def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float
         ray.shutdown()
     return {
         "replay": "one shard" if shards else "in the learner, which is the driver",
+        "prioritized": prioritized,
         "runners": runners,
         "asked_per_second": runners * rate,
         "agent_steps_per_second": steps / passed,
@@ -125,9 +127,11 @@ def main() -> None:
     options.add_argument("--rate", type=float, default=1e9, help="agent steps a second of each runner")
     options.add_argument("--seconds", type=float, default=20.0)
     options.add_argument("--near", action="store_true", help="send frames as they are, as within one host")
+    options.add_argument("--prioritized", action="store_true", help="replay that keeps a tree of priorities")
     asked = options.parse_args()
     for shards in (1, 0):
-        figures = measure(asked.runners, asked.rate, shards, far=not asked.near, seconds=asked.seconds)
+        kind = {"far": not asked.near, "prioritized": asked.prioritized}
+        figures = measure(asked.runners, asked.rate, shards, seconds=asked.seconds, **kind)
         say("ingest", **figures, packed=not asked.near, **hardware())
 
 

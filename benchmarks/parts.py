@@ -1,4 +1,4 @@
-"""Parts of the design, each alone: what frames take on the wire, and the first convolution with and without blocks.
+"""Parts of the design, each alone: frames on the wire, rows into replay, the first convolution with and without blocks.
 
     python -m benchmarks.parts          a minute on one core; each line is JSON
 
@@ -12,15 +12,18 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from torch import nn
 
+from agents.dqn.parts import make_replay
+from agents.dqn.presets import pong
 from agents.networks.layers import BlockConv
-from agents.replay.frames import to_blocks
+from agents.replay.frames import blocks_shape, to_blocks
 from agents.replay.transitions import Chunk
 from benchmarks.speed import say
 from cluster.fleet.compression import pack
-from envs import make_env
-from envs.base import EnvSettings
+from envs import EnvSettings, EnvSpec, make_env
+from training.settings import changed
 from training.storage.provenance import hardware
 
 GAMES = ("pong", "breakout", "seaquest")
@@ -41,6 +44,21 @@ def bytes_per_step(game: str) -> float:
         sent += pack(Chunk(np.stack(frames), flags.astype(np.uint8), row, flags, flags, 0, 0, 0), far=True)[1].size
     env.close()
     return sent / (CHUNKS * TIME * ENVS)
+
+
+def insertion(prioritized: bool) -> float:
+    """Rows a second of one core that a shard takes in: chunks of 16 rows in 32 lanes, its lanes full from the start."""
+    settings = changed(pong(), {"replay.capacity": 100_000, "replay.prioritized": prioritized})
+    spec = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(6))
+    shard, flags = make_replay(settings, spec), np.zeros((TIME, ENVS), np.bool_)
+    frames, row = np.zeros((TIME, ENVS, *blocks_shape((84, 84))), np.uint8), flags.astype(np.float32)
+    chunks = [Chunk(frames, flags.astype(np.uint16), row, flags, flags, 0, 0, TIME * i, 1) for i in range(800)]
+    for chunk in chunks[:300]:
+        shard.add(chunk)
+    begin = time.process_time()
+    for chunk in chunks[300:]:
+        shard.add(chunk)
+    return 500 * TIME * ENVS / (time.process_time() - begin)
 
 
 def milliseconds(layer: nn.Module, images: torch.Tensor) -> float:
@@ -70,6 +88,8 @@ def main() -> None:
     torch.set_num_threads(1)
     for game in GAMES:
         say("wire", game=game, bytes_per_step=bytes_per_step(game), unpacked=84 * 84)
+    for prioritized in (False, True):
+        say("insertion", prioritized=prioritized, rows_per_core_second=insertion(prioritized), **hardware())
     stacks, blocks = torch.rand(SAMPLES, 4, 84, 84).bfloat16(), torch.rand(SAMPLES, 64, 21, 21).bfloat16()
     last = {"memory_format": torch.channels_last}
     found = {
