@@ -126,7 +126,7 @@ def test_a_state_with_actions_of_one_byte_is_taken_over() -> None:
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 @pytest.mark.parametrize("field", ["reward", "observation"])
-def test_a_env_that_gives_no_number_is_named(odd: dict[str, Any], field: str, broken: float) -> None:
+def test_an_env_that_gives_no_number_is_named(odd: dict[str, Any], field: str, broken: float) -> None:
     """The env and the field; a chunk before it was whole."""
     odd |= {"field": field, "since": 35, "broken": broken}
     rollout = rollout_of()

@@ -69,7 +69,7 @@ def test_a_registered_env_and_an_id_that_only_the_driver_knows() -> None:
         (lambda: small_config(env_config={"length": 3}), "env_config is for classes"),
     ],
 )
-def test_a_env_that_cannot_be_learned_is_refused_before_anything_starts(config: Any, message: str) -> None:
+def test_an_env_that_cannot_be_learned_is_refused_before_anything_starts(config: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         config().build_algo()
     assert "\n" not in str(caught.value)

@@ -93,7 +93,7 @@ def two_lives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("two_lives")
-def test_a_env_that_breaks_at_once(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_env_that_breaks_at_once(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
     algo = build(BreakingRunner)
     with pytest.raises(FleetError, match="runner 1 failed 2 times without a chunk between: BridgeOut: the bri") as it:
         train_until(algo, lambda: False)
@@ -104,7 +104,7 @@ def test_a_env_that_breaks_at_once(build: Any, capfd: pytest.CaptureFixture[str]
 
 
 @pytest.mark.usefixtures("two_lives")
-def test_a_env_that_breaks_now_and_then(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_env_that_breaks_now_and_then(build: Any, capfd: pytest.CaptureFixture[str]) -> None:
     """Every failure is told, and training goes on: there is a chunk between any two."""
     algo = build(BreakingLaterRunner)
     told: list[str] = []
@@ -124,7 +124,7 @@ def test_a_runner_that_cannot_start(build: Any) -> None:
     assert isinstance(caught.value.__cause__, BridgeOut)
 
 
-def test_a_env_in_the_driver_that_breaks() -> None:
+def test_an_env_in_the_driver_that_breaks() -> None:
     config = QuarterdeckConfig().from_settings(catch_settings(runners=1)).env_runners(num_env_runners=0)
     config.env_runner_cls = BreakingRunner
     algo = config.build_algo()

@@ -31,7 +31,7 @@ def test_a_game_keeps_its_presets_rules(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["train", "atari", "--env", "pong", "--dry-run"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["env"]["life_signal"] is True
     settings = PRESETS["atari"]()
-    assert for_its_env(settings, "atari") is settings
+    assert for_its_env(settings, "atari") == settings
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_only_what_was_changed_is_blamed(
     assert not run.exists()
 
 
-def test_what_is_wrong_with_a_env_is_said_of_it(
+def test_what_is_wrong_with_an_env_is_said_of_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """CarRacing: without Box2D how to install it; with it, what its actions are."""

@@ -134,7 +134,7 @@ def test_images_are_frames() -> None:
 
 
 @pytest.mark.usefixtures("registered")
-def test_a_env_that_draws_nothing_says_so() -> None:
+def test_an_env_that_draws_nothing_says_so() -> None:
     env = GymnasiumEnv("QuarterdeckOffset-v0", 1)
     env.reset(0)
     with pytest.raises(ValueError, match="QuarterdeckOffset-v0 draws no pictures"):
