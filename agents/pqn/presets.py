@@ -26,7 +26,7 @@ def pqn() -> PqnSettings:
             anneal_steps=250_000,  # 3. epsilon is down after 1M frames, not 20M
         ),
         learner=PqnLearnerSettings(
-            num_envs=32,  # 4. two cores play 32 games as fast as 128, and learn from them four times as often
+            num_envs=32,  # 4. a quarter of the paper's games, and four times as many rollouts for it
             minibatches=8,  # of 128 transitions, as with 128 envs and 32 of them
         ),
         evaluation=EvaluationSettings(every_steps=0),
