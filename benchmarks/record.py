@@ -62,8 +62,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--out", type=Path, required=True)
-    words, _, rest = " ".join(sys.argv[1:]).partition(" -- ")
-    options = parser.parse_args(words.split(), argparse.Namespace(rest=rest.split()))
+    words = [*sys.argv[1:], "--"]
+    cut = words.index("--")
+    options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
     if options.steps is None and options.minutes is None:
         parser.error("give --steps or --minutes")
     folders = []

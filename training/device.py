@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from functools import cache
 from threading import Lock
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,18 @@ def resolve_device(device: str, setting: str) -> str:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"{setting} {device} is not on this machine: use cpu or auto")
     return device
+
+
+def check_compute(section: str, precision: str, device: str) -> None:
+    """For `__post_init__` of settings that stand at `section`.
+
+    Raises:
+        ValueError: there is no such precision or kind of device; the line says which there are.
+    """
+    if precision not in get_args(Precision):
+        raise ValueError(f"{section}.precision is {precision!r}: use auto, bf16 or fp32")
+    if device not in ("auto", "cpu") and not device.startswith("cuda"):
+        raise ValueError(f"{section}.device is {device!r}: use auto, cpu or cuda")
 
 
 def moved(tensor: Tensor, device: str) -> Tensor:

@@ -137,7 +137,7 @@ class Rollout:
                 )
 
     def _count(self, step: TimeStep, epsilon: NDArray[np.float64], chunk_stats: ChunkStats) -> None:
-        """Add one time step to the chunk_stats; resets are neither steps nor frames."""
+        """Add one time step to the chunk's stats; resets are neither steps nor frames."""
         chunk_stats.agent_steps += int((~step.first).sum())
         chunk_stats.frames += int(step.frames.sum())
         self.score += step.reward

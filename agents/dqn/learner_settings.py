@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from agents.networks.losses import ErrorLoss
-from training.device import Precision, resolve_device
+from training.device import Precision, check_compute, resolve_device
 from training.settings import check_kinds
 
 
@@ -48,8 +48,7 @@ class LearnerSettings:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
         if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):
             raise ValueError("learner.loss is huber or squared, learner.precision auto, bf16 or fp32")
-        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
-            raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
+        check_compute("learner", self.precision, self.device)
 
     def resolve_device(self) -> str:
         """The device that `auto` stands for here.

@@ -85,8 +85,7 @@ class DqnRun:
 
     def goal_reached(self) -> bool:
         """Whether recent games are as good as `stop.score` asks for."""
-        goal, score = self.settings.stop.score, self.loop.stats.score()
-        return goal is not None and score is not None and score >= goal
+        return self.loop.stats.reached(self.settings.stop.score)
 
     def records(self) -> list[Record]:
         """Everything since the last report; evaluations beside training at the steps that their weights had seen."""
@@ -102,8 +101,7 @@ class DqnRun:
             "acting/epsilon_mean": float(epsilon.mean()),
         }
         self.scalars = scalars
-        row: dict[str, Any] = {"frames": stats.frames, "updates": stats.updates}
-        row |= {name: scalars.get(f"score_while_training/{name}") for name in ("all_lanes", "low_epsilon")}
+        row = stats.row(scalars)
         row["evaluation"] = evaluations[-1][1]["mean"] if evaluations else None
         judged = [Record(steps, {"evaluation/score_mean": summary["mean"]}) for steps, summary in evaluations]
         stages = throughput(scalars, settings, serial=self.serial)
@@ -123,9 +121,7 @@ class DqnRun:
 
     def line(self) -> str:
         """The newest score, of the lanes at low epsilon, else of all; and epsilon."""
-        score = self.scalars.get(f"score_while_training/{'low_epsilon' if self.loop.stats.greedy else 'all_lanes'}")
-        shown = "no game over yet" if score is None else f"score {score:.1f}"
-        return f"{shown}  epsilon {self.scalars['acting/epsilon_mean']:.3f}"
+        return self.loop.stats.line(self.scalars)
 
     def judge(self) -> Judgement:
         """The mean score of `evaluation.every_episodes` whole games, on one core."""

@@ -78,6 +78,22 @@ class RunStats:
         """Mean raw score of the recent greedy games once there are enough of them to say something."""
         return fmean(game.score for game in self.greedy) if len(self.greedy) == WINDOW else None
 
+    def reached(self, goal: float | None) -> bool:
+        """Whether recent games are as good as a goal, if there is one."""
+        score = self.score()
+        return goal is not None and score is not None and score >= goal
+
+    def row(self, scalars: dict[str, float]) -> dict[str, Any]:
+        """What `curve.csv` keeps of what `read` gave."""
+        scores = {name: scalars.get(f"score_while_training/{name}") for name in ("all_lanes", "low_epsilon")}
+        return {"frames": self.frames, "updates": self.updates, **scores}
+
+    def line(self, scalars: dict[str, float]) -> str:
+        """The newest score, of the lanes at low epsilon, else of all; and epsilon."""
+        score = scalars.get(f"score_while_training/{'low_epsilon' if self.greedy else 'all_lanes'}")
+        shown = "no game over yet" if score is None else f"score {score:.1f}"
+        return f"{shown}  epsilon {scalars['acting/epsilon_mean']:.3f}"
+
     def read(self) -> dict[str, float]:
         """Every scalar, averaged since the last read, for TensorBoard; the names say what they are."""
         scalars = {name: fmean(values) for name, values in self.means.items()}

@@ -73,7 +73,7 @@ def evaluate(
         on_step: told after every step how many games are done.
 
     Raises:
-        ValueError: the episodes cannot be shared evenly among the env's envs.
+        ValueError: the episodes cannot be shared evenly among its envs.
     """
     games = Games(policy, settings, env.num_envs, episodes=episodes, seed=seed, on_step=on_step)
     games.play(env, 0, evaluation_seed(seed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from agents.pqn.experience import Experience
 from agents.pqn.returns import lambda_returns
 from envs.base import EnvSpec
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
-from training.device import Precision, autocast, resolve_device, resolve_precision
+from training.device import Precision, autocast, check_compute, resolve_device, resolve_precision
 from training.settings import check_kinds
 
 
@@ -56,10 +56,7 @@ class PqnLearnerSettings:
             raise ValueError("learner.learning_rate and max_grad_norm must be above 0")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
-        if self.precision not in get_args(Precision):
-            raise ValueError(f"learner.precision is {self.precision!r}: use auto, bf16 or fp32")
-        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
-            raise ValueError(f"learner.device is {self.device!r}: use auto, cpu or cuda")
+        check_compute("learner", self.precision, self.device)
 
     def resolve_device(self) -> str:
         """The device that `auto` stands for here.

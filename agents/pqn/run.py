@@ -76,8 +76,7 @@ class PqnRun:
 
     def goal_reached(self) -> bool:
         """Whether recent games are as good as `stop.score` asks for."""
-        goal, score = self.settings.stop.score, self.stats.score()
-        return goal is not None and score is not None and score >= goal
+        return self.stats.reached(self.settings.stop.score)
 
     def records(self) -> list[Record]:
         """Everything since the last report."""
@@ -89,9 +88,7 @@ class PqnRun:
             "run/episodes": stats.episodes,
             "acting/epsilon_mean": float(epsilons(s.exploration, s.learner.num_envs, stats.agent_steps).mean()),
         }
-        row: dict[str, Any] = {"frames": stats.frames, "updates": stats.updates}
-        row |= {name: scalars.get(f"score_while_training/{name}") for name in ("all_lanes", "low_epsilon")}
-        return [Record(stats.agent_steps, scalars, row)]
+        return [Record(stats.agent_steps, scalars, stats.row(scalars))]
 
     def distributions(self) -> dict[str, NDArray[Any]]:
         """Single values of recent minibatches."""
@@ -104,9 +101,7 @@ class PqnRun:
 
     def line(self) -> str:
         """The newest score, of the envs at low epsilon, else of all; and epsilon."""
-        score = self.scalars.get(f"score_while_training/{'low_epsilon' if self.stats.greedy else 'all_lanes'}")
-        shown = "no game over yet" if score is None else f"score {score:.1f}"
-        return f"{shown}  epsilon {self.scalars['acting/epsilon_mean']:.3f}"
+        return self.stats.line(self.scalars)
 
     def judge(self) -> Judgement:
         """The mean score of some whole games."""

@@ -138,7 +138,7 @@ class Runner(EnvRunner, Checkpointable):
         """RLlib's probe."""
 
     def get_metrics(self) -> dict[str, Any]:
-        """Nothing of its own: every chunk brings its chunk_stats along."""
+        """Nothing of its own: every chunk brings its stats along."""
         return {}
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:

@@ -43,17 +43,8 @@ SERVED = frozenset(
 # Fields that RLlib writes itself, and ours.
 INTERNAL = frozenset(
     (
-        *(
-            "settings",
-            "settings_class",
-            "env_spec",
-            "algo_class",
-            "class",
-            "in_evaluation",
-            "worker_index",
-            "_is_atari",
-            "_is_frozen",
-        ),
+        *("settings", "settings_class", "env_spec", "algo_class", "class", "in_evaluation"),
+        *("worker_index", "_is_atari", "_is_frozen"),
         *("simple_optimizer", "_per_module_overrides", "_prior_exploration_config", "tf_session_args"),
     )
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, get_args
+from typing import Annotated
 
 import tyro
 
@@ -11,7 +11,7 @@ from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
-from training.device import Precision, resolve_device
+from training.device import Precision, check_compute, resolve_device
 from training.settings import check_kinds
 
 
@@ -43,10 +43,7 @@ class TrainingSettings:
             raise ValueError("training.beta1 and beta2 lie in 0..1, 1 left out")
         if not 0 <= self.decay_from <= 1:
             raise ValueError(f"training.decay_from is {self.decay_from}: a share of training lies in 0..1")
-        if self.precision not in get_args(Precision):
-            raise ValueError(f"training.precision is {self.precision!r}: use auto, bf16 or fp32")
-        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
-            raise ValueError(f"training.device is {self.device!r}: use auto, cpu or cuda")
+        check_compute("training", self.precision, self.device)
 
     def resolve_device(self) -> str:
         """The device that `auto` stands for here.
