@@ -52,7 +52,7 @@ def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.rando
 
 def epsilon_greedy(epsilon: NDArray[np.float64], rng: np.random.Generator) -> Explore:
     """Exploration of E lanes, each with its own epsilon [E], drawn anew at every time step."""
-    return lambda num_actions: forced_actions(epsilon, num_actions, rng)
+    return Explore(lambda num_actions: forced_actions(epsilon, num_actions, rng))
 
 
 def greedy_epsilon(settings: ExplorationSettings, num_lanes: int) -> float:

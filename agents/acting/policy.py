@@ -9,12 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agents.networks.chance import chance_of
 from agents.networks.q_network import QNetwork
 from agents.replay.frames import FrameStack
 from training.device import Precision, autocast, moved, resolve_precision
 
-Explore = Callable[[int], NDArray[np.int16]]
-"""A -> [E] what chance decides at this time step: an action, or -1 where the policy does."""
+
+class Explore(NamedTuple):
+    """What chance decides, anew at every time step."""
+
+    forced: Callable[[int], NDArray[np.int16]]  # A -> [E] an action, or -1 where the policy decides
+    noise: Callable[[], int] | None = None  # seed of a noisy network's noise, one draw for all envs; None: its means
 
 
 class Acted(NamedTuple):
@@ -71,17 +76,18 @@ class QPolicy:
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
         """The action of the highest value, unless chance decides; obs are stacks [E, P, K, D]."""
         obs = carry.push(frame, first)
-        q = self.values(obs)
+        draw = None if explore is None else explore.noise
+        q = self.values(obs, chance_of(self.device, draw()) if draw is not None and self.network.noisy else None)
         action = q.argmax(1)
         if explore is not None:
-            forced = explore(q.shape[1])
+            forced = explore.forced(q.shape[1])
             action = np.where(forced < 0, action, forced)
         return Acted(action, carry, obs, q)
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
-        """Q [E, A] of stacks [E, P, K, D]."""
+    def values(self, obs: NDArray[Any], noise: torch.Generator | None = None) -> NDArray[np.float32]:
+        """Q [E, A] of stacks [E, P, K, D], by a noisy network's means or with `noise` on its device."""
         with torch.inference_mode(), autocast(self.device, self.precision):
-            q: NDArray[np.float32] = self.network(moved(torch.from_numpy(obs), self.device)).cpu().numpy()
+            q: NDArray[np.float32] = self.network(moved(torch.from_numpy(obs), self.device), noise).cpu().numpy()
         return q
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:

@@ -98,7 +98,7 @@ class Rollout:
         """
         envs, mine = self.env.num_envs, slice(self.lane, self.lane + self.env.num_envs)
         epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
-        explore = epsilon_greedy(epsilon, self.rng)
+        explore = epsilon_greedy(epsilon, self.rng)._replace(noise=lambda: int(self.rng.integers(2**32)))
         frames = np.empty((time, envs, *self.blocks), self.env.spec.frame_dtype)
         action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)

@@ -25,14 +25,14 @@ class Drawn(NamedTuple):
     """A batch on the learner's device, judged by the target network."""
 
     batch: Batch
-    out_next: Tensor  # [B, A] or [B, A, Z]
+    out_next: Any  # [B, A] or [B, A, Z], or what else its head makes values of
     done: torch.cuda.Event | None  # when the GPU has finished both
 
 
 class Feed:
     """Batches for a learner on `device`; `bootstrap` is what its target network says of one."""
 
-    def __init__(self, device: str, bootstrap: Callable[[Batch], Tensor]) -> None:
+    def __init__(self, device: str, bootstrap: Callable[[Batch], Any]) -> None:
         self.device, self.bootstrap = device, bootstrap
         self.stream = torch.cuda.Stream(device) if device.startswith("cuda") else None  # type: ignore[no-untyped-call]
         self.pool = ThreadPoolExecutor(1, "sampler")
@@ -41,7 +41,7 @@ class Feed:
         """Draw a batch, after all that was asked for before."""
         return self.pool.submit(self._draw, replay, batch_size, self._so_far())
 
-    def take(self, asked: Future[Drawn]) -> tuple[Batch, Tensor]:
+    def take(self, asked: Future[Drawn]) -> tuple[Batch, Any]:
         """The batch, once it is there; the learner's stream waits for the GPU's part of it, this thread does not."""
         batch, out_next, done = asked.result()
         if done is not None:

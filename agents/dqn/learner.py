@@ -18,6 +18,7 @@ from agents.dqn.feed import Feed, Stopwatch
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
 from agents.dqn.resets import made_young
 from agents.dqn.updates import UpdateResult, UpdateStats
+from agents.networks.chance import chance_of
 from agents.networks.losses import clip_reward, greedy, importance_weights, n_step_return
 from agents.networks.munchausen import own_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
@@ -27,6 +28,7 @@ from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moment
 from training.device import autocast, resolve_precision
 
 NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
+ONLINE, TARGET = 0, 1  # whose chance it is
 
 
 AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
@@ -59,6 +61,7 @@ class Learner:
             self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
         )
         self.updates = 0
+        self.judged = 0  # batches that the target network has judged: between two calls of train, as many as updates
         self.feed = Feed(self.device, self.bootstrap)
 
     def fresh_network(self, number: int) -> QNetwork:
@@ -71,20 +74,26 @@ class Learner:
         """The context in which networks compute; parameters and losses stay float32."""
         return autocast(self.device, self.settings.precision)
 
-    def bootstrap(self, batch: Batch) -> Tensor:
-        """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
-        with torch.no_grad(), self.precision():
-            return self.target.out(batch.next_obs)
+    def chance(self, whose: int, count: int) -> torch.Generator | None:
+        """What decides over a network's noise in a pass; it follows from the seed and the numbers alone."""
+        return chance_of(self.device, self.seed, whose, count) if self.online.random else None
 
-    def update(self, batch: Batch, out_next: Tensor | None = None) -> UpdateResult:
+    def bootstrap(self, batch: Batch) -> Any:
+        """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
+        chance, self.judged = self.chance(TARGET, self.judged), self.judged + 1
+        with torch.no_grad(), self.precision():
+            return self.target.out(batch.next_obs, chance)
+
+    def update(self, batch: Batch, out_next: Any = None) -> UpdateResult:
         """One gradient step on a batch that lies on the device, whose `bootstrap` may already be known."""
         s, head = self.settings, self.online.head
         out_next = self.bootstrap(batch) if out_next is None else out_next
+        chance = self.chance(ONLINE, self.updates)
         with self.precision():
             with torch.no_grad():
-                q_select = self.online(batch.next_obs) if s.double else head.q(out_next)
-                q_t = head.q(self.target.out(batch.obs)) if s.munchausen else None
-            out_t = self.online.out(batch.obs)
+                q_select = self.online(batch.next_obs, chance) if s.double else head.q(out_next)
+                q_t = self.target(batch.obs, chance) if s.munchausen else None
+            out_t = self.online.out(batch.obs, chance)
         return_t, policy_next = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma), greedy(q_select)
         if q_t is not None:
             return_t += own_reward(q_t, batch.action, s.temperature, s.munchausen)
@@ -183,4 +192,4 @@ class Learner:
         for name in NETWORKS:
             load_arrays(getattr(self, name), state[name])
         load_moments(self.optimizer, state["moments"])
-        self.updates = int(state["updates"])
+        self.updates = self.judged = int(state["updates"])

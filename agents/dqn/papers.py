@@ -52,8 +52,8 @@ def rainbow() -> Settings:
     return Settings(
         env=EnvSettings(id=GAME, life_signal=True),
         stop=FRAMES_200M,
-        network=NetworkSettings(kind="dqn2015", dueling=True, head="categorical", atoms=51),
-        exploration=ExplorationSettings(final=0.01, anneal_steps=62_500),  # 1. epsilon-greedy, no noisy networks
+        network=NetworkSettings(kind="dqn2015", dueling=True, head="categorical", atoms=51, noisy=True),
+        exploration=ExplorationSettings(start=0.0, final=0.0),  # noise explores
         replay=ReplaySettings(
             capacity=1_000_000,
             prioritized=True,

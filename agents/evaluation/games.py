@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agents.acting.episodes import play
 from agents.acting.exploration import forced_actions
-from agents.acting.policy import Policy
+from agents.acting.policy import Explore, Policy
 from agents.settings import EvaluationSettings
 from envs.base import BatchedEnv
 
@@ -60,7 +60,8 @@ class Games:
         """
         mine = slice(first, first + env.num_envs)
         lane, done, time = np.arange(env.num_envs), self.done[mine], count()
-        for step, _ in play(env, self.policy, lambda num_actions: self._forced(next(time), num_actions)[mine], seed):
+        explore = Explore(lambda num_actions: self._forced(next(time), num_actions)[mine])
+        for step, _ in play(env, self.policy, explore, seed):
             running = lane[done < self.quota]
             envs, games = first + running, done[running]
             self.score[envs, games] += step.reward[running]

@@ -6,7 +6,7 @@ evaluation and export see values alone; the learner sees the rest.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -27,10 +27,10 @@ class ValueHead(Protocol):
 
     outputs: int  # Z
 
-    def q(self, out: Tensor) -> Tensor:
-        """Values [B, A] of what the network gave: [B, A] where Z is 1, else [B, A, Z]."""
+    def q(self, out: Any) -> Tensor:
+        """Values [B, A] of what the network gave: [B, A] where Z is 1, else [B, A, Z] (`Quantiles`: implicit.py)."""
 
-    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, policy_next: Tensor) -> Tensor:
+    def target(self, return_t: Tensor, discount_t: Tensor, out_next: Any, policy_next: Tensor) -> Tensor:
         """What the action taken should have been worth, without gradient.
 
         Args:
@@ -40,7 +40,7 @@ class ValueHead(Protocol):
             policy_next: [B, A] how probable every action is taken to be in s': all on one where it is greedy.
         """
 
-    def loss(self, out_t: Tensor, action_t: Tensor, target: Tensor, error: ErrorLoss) -> HeadLoss:
+    def loss(self, out_t: Any, action_t: Tensor, target: Tensor, error: ErrorLoss) -> HeadLoss:
         """How far off the network is for the actions taken, action_t int64 [B]; `error` is for heads with errors."""
 
 

@@ -37,8 +37,8 @@ def computed_in(x: Tensor) -> torch.dtype:
 class Dense(nn.Linear):
     """A dense layer that converts its weights once between two updates (`kept`)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, F] -> [B, G]."""
+    def forward(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
+        """[B, F] -> [B, G]; `noise` is for layers that have some (`agents.networks.noisy`)."""
         dtype = computed_in(x)
         return F.linear(x, kept(self, self.weight, dtype, lambda: self.weight.to(dtype)), self.bias)
 

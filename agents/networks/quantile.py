@@ -33,10 +33,22 @@ class QuantileHead:
         The priority is the distance that probability would have to be moved, the 1-Wasserstein distance to the target.
         """
         quantile = of_action(out_t, action_t)
-        found = target[:, None, :] - quantile[:, :, None]  # [B, N, N] of every target from every quantile
-        middle = (torch.arange(self.outputs, device=out_t.device) + 0.5) / self.outputs
-        weight = (middle[:, None] - (found.detach() < 0).float()).abs()
-        loss = (weight * error_loss(found, "huber")).mean(2).sum(1)
+        loss = quantile_loss(quantile, midpoints(self.outputs, out_t.device)[None], target)
         seen = quantile.detach()
         moved = (target.sort(1).values - seen.sort(1).values).abs().mean(1)
         return HeadLoss(loss, moved, {"quantile_error": moved, "q_of_actions_taken": seen.mean(1)})
+
+
+def midpoints(parts: int, device: torch.device) -> Tensor:
+    """The middles [N] of N equal parts of 0..1."""
+    return (torch.arange(parts, device=device) + 0.5) / parts
+
+
+def quantile_loss(quantile: Tensor, tau: Tensor, target: Tensor) -> Tensor:
+    """Quantile regression with Huber's loss of threshold 1, for quantiles [B, N] at shares tau [B, N] or [1, N] -> [B].
+
+    The mean over targets [B, M], summed over quantiles (equation 10; equation 3 of Dabney et al. 2018, IQN).
+    """
+    found = target[:, None, :] - quantile[:, :, None]  # [B, N, M] of every target from every quantile
+    weight = (tau[:, :, None] - (found.detach() < 0).float()).abs()
+    return (weight * error_loss(found, "huber")).mean(2).sum(1)

@@ -45,5 +45,7 @@ class PqnSettings:
             raise ValueError("checkpoint_minutes must be above 0")
         if self.network.head != "scalar":
             raise ValueError(f"network.head is {self.network.head!r}: PQN learns values, use scalar")
+        if self.network.noisy:
+            raise ValueError("network.noisy is for agents with a replay: PQN explores by exploration.*, use false")
         if self.evaluation.every_steps:
             raise ValueError("evaluation.every_steps is for runs with a process to spare: PQN has one, use 0")

@@ -57,7 +57,7 @@ class Given(QPolicy):
     def __init__(self, q: NDArray[np.float32]) -> None:
         self.q = q
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         return self.q
 
 
