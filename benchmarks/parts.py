@@ -46,13 +46,18 @@ def bytes_per_step(game: str) -> float:
     return sent / (CHUNKS * TIME * ENVS)
 
 
-def insertion(prioritized: bool) -> float:
-    """Rows a second of one core that a shard takes in: chunks of 16 rows in 32 lanes, its lanes full from the start."""
+def insertion(prioritized: bool, *, judged: bool = False) -> float:
+    """Rows a second of one core that a shard takes in: chunks of 16 rows in 32 lanes, its lanes full from the start.
+
+    `judged` chunks bring priorities along, as actors compute them.
+    """
     settings = changed(pong(), {"replay.capacity": 100_000, "replay.prioritized": prioritized})
     spec = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(6))
     shard, flags = make_replay(settings, spec), np.zeros((TIME, ENVS), np.bool_)
     frames, row = np.zeros((TIME, ENVS, *blocks_shape((84, 84))), np.uint8), flags.astype(np.float32)
-    chunks = [Chunk(frames, flags.astype(np.uint16), row, flags, flags, 0, 0, TIME * i, 1) for i in range(800)]
+    error = np.random.default_rng(0).random((TIME, ENVS), np.float32) if judged else None
+    columns = flags.astype(np.uint16), row, flags, flags
+    chunks = [Chunk(frames, *columns, 0, 0, TIME * i, 1, error) for i in range(800)]
     for chunk in chunks[:300]:
         shard.add(chunk)
     begin = time.process_time()
@@ -88,8 +93,9 @@ def main() -> None:
     torch.set_num_threads(1)
     for game in GAMES:
         say("wire", game=game, bytes_per_step=bytes_per_step(game), unpacked=84 * 84)
-    for prioritized in (False, True):
-        say("insertion", prioritized=prioritized, rows_per_core_second=insertion(prioritized), **hardware())
+    for prioritized, judged in ((False, False), (True, False), (True, True)):
+        rate = insertion(prioritized, judged=judged)
+        say("insertion", prioritized=prioritized, by_actors=judged, rows_per_core_second=rate, **hardware())
     stacks, blocks = torch.rand(SAMPLES, 4, 84, 84).bfloat16(), torch.rand(SAMPLES, 64, 21, 21).bfloat16()
     last = {"memory_format": torch.channels_last}
     found = {

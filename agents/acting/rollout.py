@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons
 from agents.acting.policy import Acted, Policy
+from agents.acting.priorities import ActorPriorities
 from agents.replay.frames import blocks_shape, colours_of, to_blocks
 from agents.replay.transitions import ACTION, Chunk
 from envs.base import BatchedEnv, TimeStep
@@ -44,7 +45,10 @@ class ChunkStats:
 
 
 class Rollout:
-    """Plays E lanes without end. Lane numbers are global: `lane` is the first of this runner's among `num_lanes`."""
+    """Plays E lanes without end. Lane numbers are global: `lane` is the first of this runner's among `num_lanes`.
+
+    With `priorities` every chunk brings along those of its transitions.
+    """
 
     def __init__(
         self,
@@ -56,9 +60,11 @@ class Rollout:
         lane: int = 0,
         num_lanes: int | None = None,
         era: int = 0,
+        priorities: ActorPriorities | None = None,
     ) -> None:
         self.env, self.policy, self.exploration = env, policy, exploration
         self.seed, self.lane, self.num_lanes = seed, lane, num_lanes or env.num_envs
+        self.priorities = priorities
         self.rng = np.random.default_rng([seed, lane])
         self.blocks, self.colours = blocks_shape(env.spec.frame_shape), colours_of(env.spec.frame_shape)
         self.restart(era)
@@ -75,6 +81,8 @@ class Rollout:
         self.score = np.zeros(self.env.num_envs)
         self.steps = np.zeros(self.env.num_envs, np.int64)
         self.frames = np.zeros(self.env.num_envs, np.int64)
+        if self.priorities is not None:
+            self.priorities.restart()
         self.rows = 0
         self.life = secrets.randbelow(2**62) + 1  # names chunks, and decides nothing that is learned
 
@@ -102,6 +110,7 @@ class Rollout:
         frames = np.empty((time, envs, *self.blocks), self.env.spec.frame_dtype)
         action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
+        q_taken, q_max = np.empty((time, envs), np.float32), np.empty((time, envs), np.float32)
         chunk_stats = ChunkStats(0, 0, [], 0.0, 0.0, 0.0)
         for t in range(time):
             started = perf_counter()
@@ -114,13 +123,16 @@ class Rollout:
             reward[t], terminal[t] = step.reward, step.terminated | step.life_lost
             self._observe(step)
             self._count(step, epsilon, chunk_stats)
-            chunk_stats.q_mean += float(acted.values.max(1).mean()) / time
+            q_taken[t], q_max[t] = acted.values[np.arange(envs), acted.action], acted.values.max(1)
+            chunk_stats.q_mean += float(q_max[t].mean()) / time
             chunk_stats.policy_seconds += acting - started
             chunk_stats.env_seconds += perf_counter() - acting
         self._refuse_broken(reward=reward, observation=frames)
         self.rows += time
+        judge = self.priorities
+        priority = judge.of(q_taken, q_max, reward, terminal, first) if judge is not None else None
         row = self.rows - time
-        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life), chunk_stats
+        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life, priority), chunk_stats
 
     def look(self) -> Acted:
         """What the policy makes of the frames that the next chunk begins with. Nothing is played or used up."""

@@ -84,6 +84,7 @@ def apex() -> Settings:
         replay=ReplaySettings(
             capacity=2_000_000,
             prioritized=True,
+            initial_priority="actor",
             beta_updates=1_000_000_000,  # stays at 0.4
             n_step=3,
             samples_per_insert=1.0,  # 1. held, where theirs follows from the speed of the machines: about 0.8

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.acting.exploration import greedy_epsilon
 from agents.acting.policy import QPolicy
+from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import Rollout
 from agents.dqn.parts import make_learner
 from agents.dqn.settings import Settings
@@ -35,7 +36,8 @@ class SerialLoop:
             seed=s.seed,
             device=self.learner.device,
         )
-        self.rollout = Rollout(self.env, self.acting, s.exploration, seed=s.seed)
+        judge = actor_priorities(s.replay, s.fleet.lanes, gamma=s.learner.gamma, reward_clip=s.learner.reward_clip)
+        self.rollout = Rollout(self.env, self.acting, s.exploration, seed=s.seed, priorities=judge)
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.stats = RunStats()
 

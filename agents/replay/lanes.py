@@ -52,6 +52,7 @@ class Lanes:
         self.version = np.zeros(slots, np.int32)
         self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
         self.next_row = np.zeros(lanes, np.int64)  # `Chunk.row` that goes on where each lane ends
+        self.unbroken = np.zeros(lanes, np.int64)  # the row from which on no chunk of each lane is missing
         self.life = np.zeros(lanes, np.int64)  # `Chunk.life` of the newest rows; 0 where it is not known
 
     def has(self, chunk: Chunk) -> bool:
@@ -82,7 +83,9 @@ class Lanes:
         self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
         # Nothing spans the gap that a lost chunk left, or that between two lives of a runner.
         other_life = (self.life[lanes] != chunk.life) & (self.life[lanes] > 0)
-        self.first[slot[0]] |= ((self.next_row[lanes] != chunk.row) | other_life) & (self.written[lanes] > 0)
+        gap = ((self.next_row[lanes] != chunk.row) | other_life) & (self.written[lanes] > 0)
+        self.first[slot[0]] |= gap
+        self.unbroken[lanes[gap]] = self.written[lanes[gap]]
         self.written[lanes] += time
         self.next_row[lanes], self.life[lanes] = chunk.row + time, chunk.life
 

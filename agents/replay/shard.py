@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agents.replay.keys import key_of, place_of
 from agents.replay.lanes import Lanes
-from agents.replay.sum_tree import SumTree
+from agents.replay.sum_tree import SumTree, weight_of
 from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty, ReplaySettings
 from agents.replay.windows import ranges
 from envs.base import EnvSpec
@@ -66,17 +66,32 @@ class ReplayShard(Lanes):
         before = self._eligible()
         self.write(chunk)
         if self.tree is not None:
-            self._move_window(np.arange(chunk.lane, chunk.lane + chunk.action.shape[1]), before)
+            self._move_window(chunk, before)
 
-    def _move_window(self, lanes: Index, before: tuple[Index, Index]) -> None:
-        """Rows that became eligible enter the sum tree with the highest priority seen; rows that left weigh 0."""
+    def _move_window(self, chunk: Chunk, before: tuple[Index, Index]) -> None:
+        """Rows that became eligible enter the sum tree; rows that left weigh 0."""
         assert self.tree is not None
-        low, high = self._eligible()
+        lanes, (low, high) = np.arange(chunk.lane, chunk.lane + chunk.action.shape[1]), self._eligible()
         gone = self._slot(*ranges(lanes, before[0][lanes], np.minimum(low, before[1])[lanes]))
         lane, row = ranges(lanes, np.maximum(before[1], low)[lanes], high[lanes])
-        weight = np.where(self.first[self._slot(lane, row + 1)], 0.0, self.max_priority)
+        weight = self._initial_weights(chunk, lane, row)
+        weight[self.first[self._slot(lane, row + 1)]] = 0.0
+        self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
         # In one go for all lanes: where a new row has taken the place of a gone one, the last one named counts.
         self.tree.set(np.concatenate([gone, self._slot(lane, row)]), np.concatenate([np.zeros(len(gone)), weight]))
+
+    def _initial_weights(self, chunk: Chunk, lane: Index, row: Index) -> NDArray[np.float64]:
+        """What rows [N] weigh that became eligible with a chunk: by its priorities, else the highest weight seen.
+
+        A chunk knows nothing of rows before a gap, since other rows followed them where they were played.
+        """
+        weight = np.full(len(row), self.max_priority)
+        if chunk.priority is not None:
+            time = len(chunk.action)
+            error = chunk.priority[row + self.n_step + time - self.written[lane], lane - chunk.lane]
+            known = (row >= self.unbroken[lane]) & np.isfinite(error)
+            weight[known] = weight_of(error[known], self.settings.alpha)
+        return weight
 
     def __len__(self) -> int:
         """Rows that can be drawn (those followed by a new episode's first frame still counted)."""
@@ -148,7 +163,7 @@ class ReplayShard(Lanes):
         low, high = self._eligible()
         alive = (row >= low[lane]) & (row < high[lane]) & ~self.first[self._slot(lane, row + 1)]
         self.stale_priority_updates += int((~alive).sum())
-        weight = (np.abs(priority[alive].astype(np.float64)) + 1e-6) ** self.settings.alpha
+        weight = weight_of(priority[alive], self.settings.alpha)
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
         self.tree.set(self._slot(lane[alive], row[alive]), weight)
 
@@ -177,7 +192,7 @@ class ReplayShard(Lanes):
         self.frames.copy_(torch.from_numpy(state["frames"]))
         for name, column in state["rows"].items():
             getattr(self, name)[:] = column
-        self.written[:], self.next_row[:], self.life[:] = state["written"], state["next_row"], 0
+        self.written[:], self.next_row[:], self.life[:], self.unbroken[:] = state["written"], state["next_row"], 0, 0
         if self.tree is not None:
             self.tree.nodes[:] = state["tree"]
         self.max_priority, self.stale_priority_updates = state["max_priority"], state["stale_priority_updates"]

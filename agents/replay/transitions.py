@@ -6,7 +6,7 @@ Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a bloc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ class ReplaySettings:
 
     capacity: int = 1_000_000  # frames, over all lanes and shards
     prioritized: bool = False
+    # Of a new transition: the highest seen so far (Schaul et al. 2016), or its error by the values of who played it
+    # (Horgan et al. 2018).
+    initial_priority: Literal["max", "actor"] = "max"
     alpha: float = 0.6  # priority exponent (Schaul et al. 2016, table 3)
     beta: float = 0.4  # importance exponent at the first update, annealed to 1
     beta_updates: int = 1_000_000  # learner updates until beta is 1
@@ -35,6 +38,8 @@ class ReplaySettings:
         check_kinds(self)
         if self.capacity < 1_000:
             raise ValueError(f"replay.capacity is {self.capacity}: use at least 1,000 frames")
+        if self.initial_priority not in ("max", "actor"):
+            raise ValueError(f"replay.initial_priority is {self.initial_priority!r}: use max or actor")
         if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1 and self.beta_updates > 0):
             raise ValueError("replay.alpha and replay.beta lie in 0..1, replay.beta_updates above 0")
         if not 1 <= self.n_step <= 32:
@@ -61,6 +66,7 @@ class Chunk(NamedTuple):
     version: int  # of the weights that chose the actions
     row: int  # rows of this life of the runner before these: a number left out shows that a chunk was lost
     life: int = 0  # tells this life of the runner from its others: the same life and row is the same chunk; 0: unknown
+    priority: NDArray[np.float32] | None = None  # [T, E] |TD error| of the transitions that begin n rows before each
 
 
 def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -74,8 +80,9 @@ def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any]) -> N
         raise ValueError(
             f"the chunk's frames are {chunk.frames.dtype} {list(chunk.frames.shape)}: give {dtype} {list(shape)}"
         )
-    for name in ("reward", "terminal", "first"):
-        if getattr(chunk, name).shape != chunk.action.shape:
+    for name in ("reward", "terminal", "first", "priority"):
+        column = getattr(chunk, name)
+        if column is not None and column.shape != chunk.action.shape:
             raise ValueError(f"the chunk's {name} has another shape than its action: give {list(chunk.action.shape)}")
     if not np.can_cast(chunk.action.dtype, ACTION):
         raise ValueError(f"the chunk's action is {chunk.action.dtype}: give {ACTION}")

@@ -13,6 +13,7 @@ from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
 from ray.rllib.env.env_runner import EnvRunner
 from ray.rllib.utils.checkpoints import Checkpointable
 
+from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import ChunkStats, Rollout
 from agents.dqn.settings import Settings
 from agents.parts import parts_of
@@ -98,6 +99,7 @@ class Runner(EnvRunner, Checkpointable):
     def _play(self, agent_steps: int, version: int) -> tuple[Chunk, ChunkStats]:
         s = self.settings
         if self.rollout is None:
+            gamma, clip = s.learner.gamma, s.learner.reward_clip
             self.rollout = Rollout(
                 self.env,
                 self.policy,
@@ -106,6 +108,7 @@ class Runner(EnvRunner, Checkpointable):
                 lane=max(self.worker_index - 1, 0) * s.fleet.envs_per_runner,
                 num_lanes=s.fleet.lanes,
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
+                priorities=actor_priorities(s.replay, s.fleet.envs_per_runner, gamma=gamma, reward_clip=clip),
             )
         return self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
 

@@ -21,10 +21,10 @@ LIFE = 77
 class LaneByLane(ReplayShard):
     """Tells the sum tree of one lane after the other: slow, and plain to read."""
 
-    def _move_window(self, lanes: Index, before: tuple[Index, Index]) -> None:
+    def _move_window(self, chunk: Chunk, before: tuple[Index, Index]) -> None:
         assert self.tree is not None
         low, high = self._eligible()
-        for lane in lanes:
+        for lane in range(chunk.lane, chunk.lane + chunk.action.shape[1]):
             gone = np.arange(before[0][lane], min(low[lane], before[1][lane]))
             new = np.arange(max(before[1][lane], low[lane]), high[lane])
             self.tree.set(self._slot(lane, gone), 0.0)

@@ -52,7 +52,14 @@ def catch_settings(**fleet: int) -> Settings:
     return Settings(
         env=EnvSettings(id="toy/catch"),
         exploration=ExplorationSettings(final=0.4, ladder=2.0, anneal_steps=1),
-        replay=ReplaySettings(capacity=4_000, n_step=3, samples_per_insert=2.0, learning_starts=200, prioritized=True),
+        replay=ReplaySettings(
+            capacity=4_000,
+            prioritized=True,
+            initial_priority="actor",
+            n_step=3,
+            samples_per_insert=2.0,
+            learning_starts=200,
+        ),
         learner=LearnerSettings(batch_size=32, precision="fp32", device="cpu", target_period=20),
         fleet=FleetSettings(**{"envs_per_runner": 4, "chunk_steps": 8, **fleet}),
         evaluation=EvaluationSettings(protocol="training", episodes=6, every_steps=200, every_episodes=2),

@@ -17,7 +17,8 @@ def chunk_of(frames: np.ndarray) -> Chunk:
     """A chunk with these frames [T, E, P, D]."""
     time, envs = frames.shape[:2]
     flags = np.zeros((time, envs), np.bool_)
-    return Chunk(frames, flags.astype(np.uint8), flags.astype(np.float32), flags, ~flags, 3, 7, 11)
+    priority = np.arange(time * envs, dtype=np.float32).reshape(time, envs)
+    return Chunk(frames, flags.astype(np.uint8), flags.astype(np.float32), flags, ~flags, 3, 7, 11, 5, priority)
 
 
 @given(
