@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons
 from agents.acting.policy import Acted, Policy
 from agents.replay.frames import blocks_shape, colours_of, to_blocks
-from agents.replay.transitions import ACTION, Chunk
+from agents.replay.transitions import Chunk, stored_action
 from envs.base import BatchedEnv, TimeStep
 
 TRAINING_SEEDS = 1 << 30  # env seeds of training lie below, those of evaluation above
@@ -38,7 +38,7 @@ class ChunkStats:
     agent_steps: int
     frames: int
     episodes: list[Episode]
-    q_mean: float  # mean of max_a Q over the chunk
+    q_mean: float | None  # mean of max_a Q over the chunk; None of a policy without values
     env_seconds: float  # in the emulator
     policy_seconds: float  # in the network
 
@@ -100,9 +100,10 @@ class Rollout:
         epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
         explore = epsilon_greedy(epsilon, self.rng)
         frames = np.empty((time, envs, *self.blocks), self.env.spec.frame_dtype)
-        action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
+        action = np.empty((time, envs), stored_action(self.env.spec))
+        reward, best = np.empty((time, envs), np.float32), 0.0
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
-        chunk_stats = ChunkStats(0, 0, [], 0.0, 0.0, 0.0)
+        chunk_stats = ChunkStats(0, 0, [], None, 0.0, 0.0)
         for t in range(time):
             started = perf_counter()
             acted = self.policy.act(self.current, self.first, self.carry, explore)
@@ -114,9 +115,10 @@ class Rollout:
             reward[t], terminal[t] = step.reward, step.terminated | step.life_lost
             self._observe(step)
             self._count(step, epsilon, chunk_stats)
-            chunk_stats.q_mean += float(acted.values.max(1).mean()) / time
+            best += float(acted.values.max(1).mean()) / time if acted.values.size else 0.0
             chunk_stats.policy_seconds += acting - started
             chunk_stats.env_seconds += perf_counter() - acting
+        chunk_stats.q_mean = best if acted.values.size else None
         self._refuse_broken(reward=reward, observation=frames)
         self.rows += time
         row = self.rows - time
