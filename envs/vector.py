@@ -94,7 +94,7 @@ class GymnasiumEnv:
     def _own(self, action: NDArray[Any]) -> NDArray[Any]:
         """The actions as Gymnasium's env takes them: from its first number on, or within its bounds."""
         if self.spec.joints:
-            share = (checked_torques(action, self.num_envs, self.spec.joints) + 1.0) / 2.0
+            share = (checked_torques(action, self.num_envs, self.spec.joints).astype(np.float64) + 1.0) / 2.0
             low, high = self._actions.low, self._actions.high
             own: NDArray[Any] = np.clip(low + share * (high - low), low, high).astype(self._actions.dtype)
             return own
