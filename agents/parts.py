@@ -23,6 +23,10 @@ class Parts(Protocol):
         """A policy on the CPU, with parameters of its own."""
         ...
 
+    def act_by(self, network: Any, settings: Any, device: str) -> LearningPolicy:
+        """A policy that acts by a network of this kind on `device`, which somebody else may be training."""
+        ...
+
     def make_learner(self, settings: Any, spec: EnvSpec) -> Any:
         """A learner with the attributes and methods of `agents.dqn.learner.Learner`."""
         ...

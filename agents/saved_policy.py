@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from agents.acting.policy import QPolicy
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.settings import AgentSettings
-from envs import EnvSettings, make_env
+from envs import EnvSettings, EnvSpec, make_env
 from training.device import Precision
 from training.storage import checkpoint
 from training.storage.older import settings_in_todays_words
@@ -61,14 +62,29 @@ def q_policy_of(state: dict[str, Any], network: NetworkSettings, env: EnvSetting
     Raises:
         ValueError: the weights are those of another network or game.
     """
+    spec = spec_of(env)
+    made = QNetwork(network, spec.frame_shape, spec.num_actions).requires_grad_(False)
+    load_saved(made, state)
+    return QPolicy(made, precision=precision)
+
+
+def spec_of(env: EnvSettings) -> EnvSpec:
+    """What an env like `env` shows and takes."""
     shown = make_env(env, 1)
     shown.close()
-    made = QNetwork(network, shown.spec.frame_shape, shown.spec.num_actions).requires_grad_(False)
+    return shown.spec
+
+
+def load_saved(network: nn.Module, state: dict[str, Any]) -> None:
+    """The policy's parameters in a checkpoint's `learner` branch.
+
+    Raises:
+        ValueError: they are another network's.
+    """
     try:
-        made.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
+        network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
     except RuntimeError:
         raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
-    return QPolicy(made, precision=precision)
 
 
 def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

@@ -89,6 +89,33 @@ PQN = Workload(
     learner="learner",
     adapt="agents.pqn.check:for_its_env",
 )
+SAC = Workload(
+    name="sac",
+    presets=("halfcheetah", "hopper"),
+    settings="agents.sac.settings:SacSettings",
+    table="agents.sac.presets:PRESETS",
+    check="agents.sac.check:check",
+    make_run="agents.sac.run:make_run",
+    fleet="cluster.fleet.loop",
+    evaluate="agents.sac.run:evaluate_run",
+    search="agents.sac.space:SEARCH",
+    end="stop.steps",
+    ends=("stop.steps", "stop.minutes", "stop.score"),
+    endless={"stop.minutes": ENDLESS, "stop.score": None},
+    in_trials={"evaluation.every_steps": 0},
+    trains_on="env.id",
+    learner="learner",
+)
+DECOUPLED = SAC._replace(
+    name="decoupled",
+    presets=("halfcheetah-decoupled",),
+    settings="agents.decoupled.settings:DecoupledSettings",
+    table="agents.decoupled.presets:PRESETS",
+    check="agents.decoupled.run:check",
+    make_run="agents.dqn.run:make_run",
+    evaluate="agents.decoupled.run:evaluate_run",
+    search="agents.dqn.space:SEARCH",
+)
 TABLE = Workload(
     name="table",
     presets=("taxi",),
@@ -118,7 +145,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, SAC, DECOUPLED, TABLE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

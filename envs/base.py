@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 import tyro
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from training.settings import check_kinds
@@ -17,6 +17,7 @@ from training.settings import check_kinds
 MAX_SEED = 2**31 - 1
 MAX_FRAME_CAP = 10**9
 MAX_ACTIONS = 2**16  # replay stores an action in two bytes
+TORQUES_REMEDY = "train halfcheetah --env NAME learns those"
 
 
 class TimeStep(NamedTuple):
@@ -41,12 +42,23 @@ class EnvSpec(NamedTuple):
 
     frame_shape: tuple[int, ...]  # [H, W] or [H, W, C] pixels, [D] numbers, [1] the number of a state
     frame_dtype: np.dtype[Any]  # uint8 of pixels, float32 of vectors, int64 of numbered states
-    actions: Discrete[np.int64]  # from 0 on
+    actions: Discrete[np.int64] | Box  # numbers from 0 on; or J torques, float32 [J] from -1 to 1
 
     @property
     def num_actions(self) -> int:
-        """A."""
+        """A.
+
+        Raises:
+            ValueError: the env takes torques.
+        """
+        if isinstance(self.actions, Box):
+            raise ValueError(f"the environment takes {self.joints} torques, not numbered actions: {TORQUES_REMEDY}")
         return int(self.actions.n)
+
+    @property
+    def joints(self) -> int:
+        """J; 0 where actions are numbers."""
+        return self.actions.shape[0] if isinstance(self.actions, Box) else 0
 
 
 class BatchedEnv(Protocol):
@@ -69,8 +81,8 @@ class BatchedEnv(Protocol):
         """
         ...
 
-    def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """Act in every env. `action` is integer [E], each in [0, num_actions).
+    def step(self, action: NDArray[Any]) -> TimeStep:
+        """Act in every env. `action` is integer [E], each in [0, num_actions), or float [E, J], each from -1 to 1.
 
         Raises:
             ValueError: wrong shape, type or range; the env has not moved.
@@ -160,6 +172,20 @@ def checked_action(action: NDArray[np.integer[Any]], num_envs: int, num_actions:
     if ((array < 0) | (array >= num_actions)).any():
         raise ValueError(f"action {array} is out of range: give whole numbers from 0 to {num_actions - 1}")
     return array.astype(np.int64)
+
+
+def checked_torques(action: NDArray[Any], num_envs: int, joints: int) -> NDArray[np.float32]:
+    """`action` as float32 [E, J].
+
+    Raises:
+        ValueError: it is no float array of shape [E, J], or an entry lies outside [-1, 1].
+    """
+    array = np.asarray(action)
+    if array.shape != (num_envs, joints) or array.dtype.kind != "f":
+        raise ValueError(f"action is {array.dtype} {list(array.shape)}: give floats [{num_envs}, {joints}]")
+    if not (np.abs(array) <= 1.0).all():
+        raise ValueError(f"action {array} is out of range: give torques from -1 to 1")
+    return array.astype(np.float32)
 
 
 def checked_seed(seed: int, num_envs: int) -> int:

@@ -67,5 +67,7 @@ def make_shown(settings: EnvSettings) -> BatchedEnv:
 
 
 def action_names(env: BatchedEnv) -> list[str]:
-    """[A] what the actions are called; their numbers where the env does not say."""
-    return env.action_names if isinstance(env, ColourAtari) else [str(a) for a in range(env.spec.num_actions)]
+    """[A] what the actions are called; their numbers where the env does not say; none of torques."""
+    if isinstance(env, ColourAtari):
+        return env.action_names
+    return [] if env.spec.joints else [str(a) for a in range(env.spec.num_actions)]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 import gymnasium
+import numpy as np
 
 from envs.atari import AtariEnv, atari_games, game_name
 from envs.base import BatchedEnv, EnvSettings
@@ -61,6 +62,28 @@ def require_frames(name: str, env: BatchedEnv) -> None:
     """
     if env.spec.frame_dtype.kind == "i":
         raise ValueError(f"{name} only numbers its states: learn it by table, train taxi --env NAME")
+
+
+def require_numbers(name: str, env: BatchedEnv) -> None:
+    """Refuse an env whose actions have no numbers.
+
+    Raises:
+        ValueError: it takes torques.
+    """
+    if env.spec.joints:
+        raise ValueError(f"{name} takes torques, not numbered actions: train halfcheetah --env {name} learns those")
+
+
+def require_torques(name: str, env: BatchedEnv) -> None:
+    """Refuse an env that an agent of torques cannot learn.
+
+    Raises:
+        ValueError: its actions are numbers, or it shows something else than vectors.
+    """
+    if not env.spec.joints:
+        raise ValueError(f"{name} has numbered actions, not torques: train cartpole --env {name}, or atari for pixels")
+    if env.spec.frame_dtype != np.float32:
+        raise ValueError(f"{name} takes torques but shows no vectors: choose an environment like HalfCheetah-v5")
 
 
 def _import_module_of(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Any Gymnasium env with a finite set of actions, behind the interface of the Atari games."""
+"""Any Gymnasium env with a finite set of actions or with torques, behind the interface of the Atari games."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from envs.base import MAX_ACTIONS, EnvSpec, TimeStep, checked_action, checked_seed
+from envs.base import MAX_ACTIONS, EnvSpec, TimeStep, checked_action, checked_seed, checked_torques
+from envs.gait import is_mujoco, quiet_mujoco, side_view
 from envs.images import ImageFrames, is_image
 
 
@@ -20,7 +21,8 @@ class GymnasiumEnv:
 
     A frame is float32 [D] where the env observes a vector, uint8 [H, W] or [H, W, C] where it observes an image, and
     int64 [1], counted from 0, where it observes one of `num_states` states. An action lasts one frame. Time limits are
-    those of the registered env.
+    those of the registered env. Where the env takes a bounded vector, an action is J torques from -1 to 1, which stand
+    for its own bounds.
 
     Args:
         env: a Gymnasium id, for example "CartPole-v1", "Taxi-v3" or "package.module:Id".
@@ -32,6 +34,8 @@ class GymnasiumEnv:
     """
 
     def __init__(self, env: str, num_envs: int, *, image_size: int = 0, grayscale: bool = False) -> None:
+        if is_mujoco(env):
+            quiet_mujoco()
         try:
             probe = gymnasium.make(env)
         except (gymnasium.error.Error, ImportError) as error:
@@ -39,12 +43,7 @@ class GymnasiumEnv:
         actions, observations = probe.action_space, probe.observation_space
         self._draws = "rgb_array" in probe.metadata["render_modes"]
         probe.close()  # type: ignore[no-untyped-call]
-        if not isinstance(actions, Discrete):
-            raise ValueError(f"{env} takes {actions}: choose an environment with a finite set of actions (Discrete)")
         self.num_envs = num_envs
-        num_actions = int(actions.n)
-        if num_actions > MAX_ACTIONS:
-            raise ValueError(f"{env} has {num_actions} actions: choose an environment with at most {MAX_ACTIONS}")
         self._images: ImageFrames | None = None
         if isinstance(observations, Box) and is_image(observations.shape, observations.dtype):
             self._images = ImageFrames(observations.shape, image_size, grayscale=grayscale)
@@ -53,9 +52,9 @@ class GymnasiumEnv:
             raise ValueError(f"{env} shows no images: leave image_size and grayscale alone")
         else:
             shape, dtype = _frame_type(env, observations)
-        self.spec = EnvSpec(shape, dtype, Discrete(num_actions))
+        self.spec = EnvSpec(shape, dtype, _actions_of(env, actions))
         self.num_states = int(observations.n) if isinstance(observations, Discrete) else None
-        self._action_offset = int(actions.start)
+        self._actions: Any = actions
         self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
         self._env_name = env
         # An env that draws nothing may not even know the option.
@@ -70,7 +69,7 @@ class GymnasiumEnv:
             "suite": "gymnasium",
             "env": env,
             "gymnasium": gymnasium.__version__,
-            "num_actions": self.spec.num_actions,
+            **({"joints": self.spec.joints} if self.spec.joints else {"num_actions": self.spec.num_actions}),
             "time_limit": limit if limit is not None else "none",
             **shown,
         }
@@ -83,14 +82,23 @@ class GymnasiumEnv:
         none = np.zeros(self.num_envs, np.bool_)
         return self._observe(observation, np.zeros(self.num_envs), none, none, ~none)
 
-    def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
+    def step(self, action: NDArray[Any]) -> TimeStep:
         """Act in every env; see `BatchedEnv.step`."""
-        action = checked_action(action, self.num_envs, self.spec.num_actions)
+        own = self._own(action)
         if self._over is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
         outcome: tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Any]
-        outcome = self._envs.step(action + self._action_offset)
+        outcome = self._envs.step(own)
         return self._observe(*outcome[:4], self._over)
+
+    def _own(self, action: NDArray[Any]) -> NDArray[Any]:
+        """The actions as Gymnasium's env takes them: from its first number on, or within its bounds."""
+        if self.spec.joints:
+            share = (checked_torques(action, self.num_envs, self.spec.joints).astype(np.float64) + 1.0) / 2.0
+            low, high = self._actions.low, self._actions.high
+            own: NDArray[Any] = np.clip(low + share * (high - low), low, high).astype(self._actions.dtype)
+            return own
+        return checked_action(action, self.num_envs, self.spec.num_actions) + int(self._actions.start)
 
     def _observe(
         self,
@@ -113,13 +121,15 @@ class GymnasiumEnv:
         )
 
     def render(self) -> NDArray[np.uint8]:
-        """Picture of env 0: uint8 [H, W, 3], RGB.
+        """Picture of env 0: uint8 [H, W, 3], RGB. MuJoCo's bodies are drawn from the side, without its own renderer.
 
         Raises:
             ValueError: the env draws no pictures, or not without a package that is missing.
         """
         if not self._draws:
             raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
+        if is_mujoco(self._env_name):
+            return side_view(self._envs.envs[0].unwrapped)
         try:
             picture: Any = self._envs.envs[0].render()
         except gymnasium.error.DependencyNotInstalled as error:
@@ -129,6 +139,18 @@ class GymnasiumEnv:
     def close(self) -> None:
         """Free the envs."""
         self._envs.close()
+
+
+def _actions_of(env: str, actions: Any) -> Discrete[np.int64] | Box:
+    """What `EnvSpec.actions` says of an env that takes `actions`."""
+    if isinstance(actions, Box) and len(actions.shape) == 1 and actions.is_bounded():
+        return Box(-1.0, 1.0, actions.shape, np.float32)
+    if not isinstance(actions, Discrete):
+        raise ValueError(f"{env} takes {actions}: choose an environment with numbered actions, or bounded ones [J]")
+    num_actions = int(actions.n)
+    if num_actions > MAX_ACTIONS:
+        raise ValueError(f"{env} has {num_actions} actions: choose an environment with at most {MAX_ACTIONS}")
+    return Discrete(num_actions)
 
 
 def _frame_type(env: str, observations: Space[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:

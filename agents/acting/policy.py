@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from agents.networks.chance import chance_of
 from agents.networks.q_network import QNetwork
@@ -25,10 +26,10 @@ class Explore(NamedTuple):
 class Acted(NamedTuple):
     """What a policy makes of one time step of E envs."""
 
-    action: NDArray[Any]  # [E]
+    action: NDArray[Any]  # [E]; [E, J] torques from -1 to 1
     carry: Any  # for the next time step
     obs: NDArray[Any]  # [E, ...] what it looked at; valid until it acts again
-    values: NDArray[np.floating[Any]]  # [E, A] what it holds of every action
+    values: NDArray[np.floating[Any]]  # [E, A] what it holds of every action; [E, 0] where it holds no values
 
 
 class Policy(Protocol):
@@ -52,6 +53,8 @@ class Policy(Protocol):
 
 class LearningPolicy(Policy, Protocol):
     """A policy whose parameters come from a learner."""
+
+    network: Any  # what it acts by, a module
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:
         """Take over all parameters, or none.
@@ -92,7 +95,12 @@ class QPolicy:
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:
         """See `LearningPolicy.load`."""
-        mine = {name: tuple(value.shape) for name, value in self.network.state_dict().items()}
-        if mine != {name: value.shape for name, value in weights.items()}:
-            raise ValueError("these are not all parameters of the acting network: send every one, in its shape")
-        self.network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
+        load_weights(self.network, weights)
+
+
+def load_weights(network: nn.Module, weights: dict[str, NDArray[Any]]) -> None:
+    """All parameters of an acting network, or none; see `LearningPolicy.load`."""
+    mine = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if mine != {name: value.shape for name, value in weights.items()}:
+        raise ValueError("these are not all parameters of the acting network: send every one, in its shape")
+    network.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})

@@ -16,7 +16,7 @@ from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsil
 from agents.acting.policy import Acted, Policy
 from agents.acting.priorities import ActorPriorities
 from agents.replay.frames import blocks_shape, colours_of, to_blocks
-from agents.replay.transitions import ACTION, Chunk
+from agents.replay.transitions import Chunk, stored_action
 from envs.base import BatchedEnv, TimeStep
 
 TRAINING_SEEDS = 1 << 30  # env seeds of training lie below, those of evaluation above
@@ -39,7 +39,7 @@ class ChunkStats:
     agent_steps: int
     frames: int
     episodes: list[Episode]
-    q_mean: float  # mean of max_a Q over the chunk
+    q_mean: float | None  # mean of max_a Q over the chunk; None of a policy without values
     env_seconds: float  # in the emulator
     policy_seconds: float  # in the network
 
@@ -108,10 +108,11 @@ class Rollout:
         epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
         explore = epsilon_greedy(epsilon, self.rng)._replace(noise=lambda: int(self.rng.integers(2**32)))
         frames = np.empty((time, envs, *self.blocks), self.env.spec.frame_dtype)
-        action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
+        action = np.empty((time, envs), stored_action(self.env.spec))
+        reward = np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
-        q_taken, q_max = np.empty((time, envs), np.float32), np.empty((time, envs), np.float32)
-        chunk_stats = ChunkStats(0, 0, [], 0.0, 0.0, 0.0)
+        q_taken, q_max = np.zeros((time, envs), np.float32), np.zeros((time, envs), np.float32)
+        chunk_stats = ChunkStats(0, 0, [], None, 0.0, 0.0)
         for t in range(time):
             started = perf_counter()
             acted = self.policy.act(self.current, self.first, self.carry, explore)
@@ -123,10 +124,11 @@ class Rollout:
             reward[t], terminal[t] = step.reward, step.terminated | step.life_lost
             self._observe(step)
             self._count(step, epsilon, chunk_stats)
-            q_taken[t], q_max[t] = acted.values[np.arange(envs), acted.action], acted.values.max(1)
-            chunk_stats.q_mean += float(q_max[t].mean()) / time
+            if acted.values.size:
+                q_taken[t], q_max[t] = acted.values[np.arange(envs), acted.action], acted.values.max(1)
             chunk_stats.policy_seconds += acting - started
             chunk_stats.env_seconds += perf_counter() - acting
+        chunk_stats.q_mean = float(q_max.mean()) if acted.values.size else None
         self._refuse_broken(reward=reward, observation=frames)
         self.rows += time
         judge = self.priorities

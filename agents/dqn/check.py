@@ -9,7 +9,7 @@ from agents.dqn.presets import PRESETS
 from agents.dqn.settings import Settings
 from envs import EnvSettings, make_env
 from envs.atari import game_name
-from envs.registry import require_frames
+from envs.registry import require_frames, require_numbers
 from training.process import require_memory
 
 
@@ -31,6 +31,7 @@ def check(settings: Settings) -> int:
     """
     env = make_env(settings.env, 1)
     require_frames(settings.env.id, env)
+    require_numbers(settings.env.id, env)
     make_network(settings, env.spec)
     needed = settings.replay_bytes(env.spec)
     env.close()

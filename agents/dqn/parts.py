@@ -20,7 +20,12 @@ def make_network(settings: Settings, spec: EnvSpec) -> QNetwork:
 
 def make_policy(settings: Settings, spec: EnvSpec) -> QPolicy:
     """A policy on the CPU that learns nothing itself."""
-    return QPolicy(make_network(settings, spec).requires_grad_(False), precision=settings.learner.precision)
+    return act_by(make_network(settings, spec).requires_grad_(False), settings, "cpu")
+
+
+def act_by(network: QNetwork, settings: Settings, device: str) -> QPolicy:
+    """A policy that acts by `network`."""
+    return QPolicy(network, precision=settings.learner.precision, device=device)
 
 
 def make_learner(settings: Settings, spec: EnvSpec) -> Learner:

@@ -9,10 +9,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from agents.acting.exploration import epsilons
-from agents.acting.policy import QPolicy
+from agents.acting.policy import LearningPolicy
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.charts import LAYOUT, RESULTS, compared
-from agents.dqn.parts import policy_of
 from agents.dqn.presets import PRESETS
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
@@ -20,6 +19,7 @@ from agents.dqn.stats import RunStats
 from agents.dqn.throughput import throughput
 from agents.evaluation.judged import closing, evaluate_saved, judgement
 from agents.evaluation.protocol import JudgeOptions
+from agents.parts import parts_of
 from agents.playback.pictures import pictures_of
 from agents.replay.limiter import SamplesPerInsert
 from training.run import About, Clock, Closing, Picture, Record
@@ -37,7 +37,7 @@ class Loop(Protocol):
 
     def step(self) -> None: ...
 
-    def policy(self) -> QPolicy: ...
+    def policy(self) -> LearningPolicy: ...
 
     def save(self, folder: Path) -> Path: ...
 
@@ -116,7 +116,7 @@ class DqnRun:
         path, self.unseen = self.unseen, None
         if path is None:
             return []
-        policy = policy_of(checkpoint.load(path, only="learner"), self.settings)
+        policy = parts_of(self.settings).policy_of(checkpoint.load(path, only="learner"), self.settings)
         return pictures_of(policy, self.settings, self.clock.now)
 
     def line(self) -> str:

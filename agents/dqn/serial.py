@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.acting.exploration import greedy_epsilon
-from agents.acting.policy import QPolicy
+from agents.acting.policy import LearningPolicy
 from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import Rollout
-from agents.dqn.parts import make_learner
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
+from agents.parts import parts_of
 from agents.replay.limiter import SamplesPerInsert
 from agents.replay.shard import ReplayShard
 from envs import make_env
@@ -23,10 +23,11 @@ class SerialLoop:
     """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
 
     def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
-        s = self.settings = settings
+        s, self.parts = settings, parts_of(settings)
+        self.settings = settings
         self.env = make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
-        self.learner = make_learner(s, self.env.spec)
-        self.acting = QPolicy(self.learner.online, precision=s.learner.precision, device=self.learner.device)
+        self.learner = self.parts.make_learner(s, self.env.spec)
+        self.acting = self.parts.act_by(self.learner.online, s, self.learner.device)
         self.replay = shard(
             s.replay,
             lanes=s.fleet.lanes,
@@ -84,9 +85,9 @@ class SerialLoop:
         self.limiter.load_state(state["limiter"])
         self.rollout.restart(self.stats.agent_steps)
 
-    def policy(self) -> QPolicy:
+    def policy(self) -> LearningPolicy:
         """The policy to judge."""
-        return QPolicy(self.learner.policy, precision=self.acting.precision, device=self.learner.device)
+        return self.parts.act_by(self.learner.policy, self.settings, self.learner.device)
 
     def close(self) -> None:
         """Free the env."""

@@ -12,12 +12,12 @@ from agents.acting.exploration import ExplorationSettings
 from agents.dqn.learner import LearnerSettings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.frames import blocks_shape
-from agents.replay.transitions import ReplaySettings
+from agents.replay.transitions import ReplaySettings, stored_action
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
 from envs.base import EnvSettings, EnvSpec
 from training.settings import check_kinds
 
-ROW_BYTES = 12  # of a replay row beside its frame: action (2), reward (4), two flags, version (4)
+ROW_BYTES = 10  # of a replay row beside its frame and its action: reward (4), two flags, version (4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,4 +73,5 @@ class Settings:
         """Memory that a full replay takes, over all shards."""
         blocks, depth = blocks_shape(spec.frame_shape)
         tree = 32 if self.replay.prioritized else 0
-        return self.replay.capacity * (blocks * depth * spec.frame_dtype.itemsize + ROW_BYTES + tree)
+        row = blocks * depth * spec.frame_dtype.itemsize + stored_action(spec).itemsize + ROW_BYTES
+        return self.replay.capacity * (row + tree)

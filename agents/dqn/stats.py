@@ -43,7 +43,8 @@ class RunStats:
         self.episodes += len(chunk_stats.episodes)
         self.recent.extend(chunk_stats.episodes)
         self.greedy.extend(game for game in chunk_stats.episodes if game.epsilon <= greedy_epsilon)
-        self.note("acting/q_max_mean", chunk_stats.q_mean)
+        if chunk_stats.q_mean is not None:
+            self.note("acting/q_max_mean", chunk_stats.q_mean)
         self.note("seconds_per_step/env", chunk_stats.env_seconds / max(chunk_stats.agent_steps, 1))
         self.note("seconds_per_step/policy", chunk_stats.policy_seconds / max(chunk_stats.agent_steps, 1))
 

@@ -22,12 +22,12 @@ def n_step_return(reward: Tensor, gamma: float) -> Tensor:
 
 
 def greedy(q: Tensor) -> Tensor:
-    """All probability on the action of the highest value: [B, A] -> [B, A]. The first of equal actions wins.
+    """All probability on the action of the highest value: [..., A] -> [..., A]. The first of equal actions wins.
 
     Of q_select in s' it is the target network's own values (Mnih et al. 2015), or the online network's (double
     Q-learning, van Hasselt et al. 2016, equation 4).
     """
-    return torch.zeros_like(q).scatter_(1, q.argmax(1, keepdim=True), 1.0)
+    return torch.zeros_like(q).scatter_(-1, q.argmax(-1, keepdim=True), 1.0)
 
 
 def q_target(return_t: Tensor, discount_t: Tensor, q_next: Tensor, policy_next: Tensor) -> Tensor:

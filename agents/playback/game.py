@@ -24,8 +24,8 @@ class PlayedStep(NamedTuple):
 
     picture: NDArray[np.uint8]  # [H, W, 3]
     obs: NDArray[Any]  # [1, ...] as the network sees it
-    q: NDArray[np.floating[Any]]  # [A]
-    action: int  # not done any more where the game is over
+    q: NDArray[np.floating[Any]]  # [A]; [0] of a policy without values
+    action: int  # not done any more where the game is over; -1 of torques, which have no number
     score: float  # raw, so far
     over: bool
 
@@ -42,7 +42,8 @@ def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv) -> It
     for step, acted in play(env, policy, explore, evaluation_seed(settings.seed)):
         over = bool((step.terminated | step.truncated).any())
         score += float(step.reward[0])
-        yield PlayedStep(env.render(), acted.obs.copy(), acted.values[0], int(acted.action[0]), score, over)
+        action = -1 if env.spec.joints else int(acted.action[0])
+        yield PlayedStep(env.render(), acted.obs.copy(), acted.values[0], action, score, over)
         if over:
             return
 

@@ -22,7 +22,8 @@ def record(policy: Policy, settings: AgentSettings, out: Path, *, values: bool =
         values: draw the network's values beside the screen.
 
     Raises:
-        ValueError: the file cannot be written, or is no .mp4; the env draws no pictures.
+        ValueError: the file cannot be written, or is no .mp4; the env draws no pictures, or takes torques, of which
+            no values can be drawn.
     """
     if out.suffix != ".mp4" or out.is_dir():
         raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
@@ -36,8 +37,11 @@ def record(policy: Policy, settings: AgentSettings, out: Path, *, values: bool =
 
 def _film(policy: Policy, settings: AgentSettings, file: Path, *, values: bool) -> float:
     env = shown_env(settings)
-    panel, score = Panel(action_names(env)), 0.0
+    score = 0.0
     try:
+        if values and env.spec.joints:
+            raise ValueError(f"{settings.env.id} takes torques, which have no values to draw: leave out --values")
+        panel = Panel(action_names(env))
         writer: Any = imageio.get_writer(file, fps=pictures_per_second(settings), macro_block_size=2)
         with writer as video:
             for moment in played_steps(policy, settings, env):

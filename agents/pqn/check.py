@@ -9,7 +9,7 @@ from agents.networks.q_network import QNetwork
 from agents.pqn.presets import PRESETS
 from agents.pqn.settings import PqnSettings
 from envs import make_env
-from envs.registry import require_frames
+from envs.registry import require_frames, require_numbers
 
 
 def for_its_env(settings: PqnSettings, preset: str) -> PqnSettings:
@@ -22,6 +22,7 @@ def check(settings: PqnSettings) -> int:
     env = make_env(settings.env, 1)
     try:
         require_frames(settings.env.id, env)
+        require_numbers(settings.env.id, env)
         QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
     finally:
         env.close()

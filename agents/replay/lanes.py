@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.replay.frames import blocks_shape
-from agents.replay.transitions import ACTION, Chunk, Index, check_chunk
+from agents.replay.transitions import Chunk, Index, check_chunk, stored_action
 from agents.replay.windows import n_step_window, stack_ages
 from envs.base import EnvSpec
 from training.device import moved
@@ -47,7 +47,8 @@ class Lanes:
         self.frames = torch.from_numpy(zeros).to(device)
         # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
         self._cells = self.frames.view(torch.complex128) if spec.frame_dtype == np.uint8 else self.frames
-        self.action, self.reward = np.zeros(slots, ACTION), np.zeros(slots, np.float32)
+        self.action_dtype = stored_action(spec)
+        self.action, self.reward = np.zeros(slots, self.action_dtype), np.zeros(slots, np.float32)
         self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
         self.version = np.zeros(slots, np.int32)
         self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
@@ -67,14 +68,14 @@ class Lanes:
         Raises:
             ValueError: it is longer than half a lane, names lanes that are not there, or holds another kind of rows.
         """
-        time, envs = chunk.action.shape
+        time, envs = chunk.action.shape[:2]
         if time > self.rows // 2 or not 0 <= chunk.lane <= self.lanes - envs:
             raise ValueError(f"{time} rows from lane {chunk.lane} on do not fit {self.lanes} x {self.rows}: add fewer")
-        check_chunk(chunk, tuple(self.frames.shape[1:]), self.frame_dtype)
+        check_chunk(chunk, tuple(self.frames.shape[1:]), self.frame_dtype, self.action_dtype)
 
     def write(self, chunk: Chunk) -> None:
         """Append a chunk to its lanes, overwriting their oldest rows."""
-        time, envs = chunk.action.shape
+        time, envs = chunk.action.shape[:2]
         lanes = np.arange(chunk.lane, chunk.lane + envs)
         slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
         frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # Ray's cannot be written to

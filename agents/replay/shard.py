@@ -119,7 +119,7 @@ class ReplayShard(Lanes):
         obs = self._stacks(np.tile(lane, 2), np.concatenate([row, row + steps]))
         return Batch(
             obs=obs[:batch_size],
-            action=torch.from_numpy(self.action[slot].astype(np.int64)),
+            action=torch.from_numpy(self.action[slot].astype(np.int64 if self.action.ndim == 1 else np.float32)),
             reward=torch.from_numpy(reward),
             discount=torch.from_numpy(discount),
             next_obs=obs[batch_size:],

@@ -12,10 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from envs.base import EnvSpec
 from training.settings import check_kinds
 
 Index = NDArray[np.int64]
 ACTION = np.dtype(np.uint16)  # of stored actions: envs with more of them are refused (`envs.base.MAX_ACTIONS`)
+
+
+def stored_action(spec: EnvSpec) -> np.dtype[Any]:
+    """How one action is kept: a number, or J torques as float32 (a dtype of shape [J])."""
+    return np.dtype((np.float32, (spec.joints,))) if spec.joints else ACTION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +50,8 @@ class ReplaySettings:
             raise ValueError("replay.alpha and replay.beta lie in 0..1, replay.beta_updates above 0")
         if not 1 <= self.n_step <= 32:
             raise ValueError(f"replay.n_step is {self.n_step}: use 1 to 32")
-        if not 0 < self.samples_per_insert <= 64:
-            raise ValueError(f"replay.samples_per_insert is {self.samples_per_insert}: use a ratio above 0, at most 64")
+        if not 0 < self.samples_per_insert <= 1024:
+            raise ValueError(f"replay.samples_per_insert is {self.samples_per_insert}: use a ratio above 0, up to 1024")
         if not 0 <= self.learning_starts <= self.capacity:
             raise ValueError("replay.learning_starts must lie between 0 and replay.capacity")
 
@@ -58,7 +64,7 @@ class Chunk(NamedTuple):
     """T consecutive rows of E lanes, time-major, as a rollout makes them."""
 
     frames: NDArray[Any]  # [T, E, P, D] uint8 or float32
-    action: NDArray[np.uint16]  # [T, E]
+    action: NDArray[Any]  # [T, E] uint16; [T, E, J] float32 where actions are torques
     reward: NDArray[np.float32]  # [T, E] raw
     terminal: NDArray[np.bool_]  # [T, E] no value beyond this transition (termination or a signalled life loss)
     first: NDArray[np.bool_]  # [T, E] this frame begins an episode
@@ -69,24 +75,25 @@ class Chunk(NamedTuple):
     priority: NDArray[np.float32] | None = None  # [T, E] |TD error| of the transitions that begin n rows before each
 
 
-def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Refuse a chunk that is not made of rows with frames [P, D] = `frame` of `dtype`.
+def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any], action: np.dtype[Any] = ACTION) -> None:
+    """Refuse a chunk that is not made of rows with frames [P, D] = `frame` of `dtype` and actions as `action`.
 
     Raises:
         ValueError: a column has another shape or dtype, or a number in it is not finite.
     """
-    shape = (*chunk.action.shape, *frame)
+    rows = chunk.action.shape[:2]
+    shape = (*rows, *frame)
     if chunk.frames.shape != shape or chunk.frames.dtype != dtype:
         raise ValueError(
             f"the chunk's frames are {chunk.frames.dtype} {list(chunk.frames.shape)}: give {dtype} {list(shape)}"
         )
     for name in ("reward", "terminal", "first", "priority"):
         column = getattr(chunk, name)
-        if column is not None and column.shape != chunk.action.shape:
-            raise ValueError(f"the chunk's {name} has another shape than its action: give {list(chunk.action.shape)}")
-    if not np.can_cast(chunk.action.dtype, ACTION):
-        raise ValueError(f"the chunk's action is {chunk.action.dtype}: give {ACTION}")
-    for name, column in (("reward", chunk.reward), ("frames", chunk.frames)):
+        if column is not None and column.shape != rows:
+            raise ValueError(f"the chunk's {name} has another shape than its action: give {list(rows)}")
+    if not np.can_cast(chunk.action.dtype, action.base) or chunk.action.shape[2:] != action.shape:
+        raise ValueError(f"the chunk's action is {chunk.action.dtype} {list(chunk.action.shape)}: give {action}")
+    for name, column in (("reward", chunk.reward), ("frames", chunk.frames), ("action", chunk.action)):
         if column.dtype.kind == "f" and not np.isfinite(column).all():
             raise ValueError(
                 f"the chunk's {name} holds a number that is not finite: repair the environment that gave it"
@@ -97,7 +104,7 @@ class Batch(NamedTuple):
     """B transitions; `discount` is gamma^k for a window of k steps and 0 where it terminated."""
 
     obs: Tensor  # [B, P, K, D]
-    action: Tensor  # [B] int64
+    action: Tensor  # [B] int64; [B, J] float32 where actions are torques
     reward: Tensor  # [B, n] float32 raw, 0 behind the window's end
     discount: Tensor  # [B] float32
     next_obs: Tensor  # [B, P, K, D]

@@ -45,6 +45,8 @@ def policy_of_run(directory: RunDir) -> Policy:
     weights = state["learner"]["policy"]
     env = make_env(settings.env, 1)
     env.close()
+    if env.spec.joints:
+        raise ValueError(f"{directory.path} holds a policy of torques: export is for Q-networks of numbered actions")
     about: dict[str, Any] = {
         "env": settings.env.id,
         "trained_under": dict(env.protocol),

@@ -39,8 +39,8 @@ def play(options: Play) -> int:
             due = time.monotonic()
             for moment in played_steps(policy, settings, env):
                 score = moment.score
-                value, action = f"max Q {moment.q.max():.2f}", names[moment.action].lower()
-                terminal.show(moment.picture, f"score {score:g}   {value}   {action}   q: quit")
+                about = f"max Q {moment.q.max():.2f}   {names[moment.action].lower()}   " if names else ""
+                terminal.show(moment.picture, f"score {score:g}   {about}q: quit")
                 due = max(due + wait, time.monotonic() - wait)  # what a slow terminal lost is not made up for
                 if terminal.key(due - time.monotonic()) == "q":
                     break

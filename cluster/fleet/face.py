@@ -30,8 +30,8 @@ class Face(Checkpoints):
         if module_id != DEFAULT_MODULE_ID:
             return None
         about = {"env": self.settings.env.id, "agent_steps": self.stats.agent_steps}
-        weights, (shape, _, actions) = self.policy_weights(), self.spec
-        return as_module(make_policy(self.settings.network, shape, int(actions.n), weights, about))
+        weights, spec = self.policy_weights(), self.spec
+        return as_module(make_policy(self.settings.network, spec.frame_shape, spec.num_actions, weights, about))
 
     def set_weights(self, weights: dict[str, Any]) -> None:
         """Go on with other weights, as `get_weights` gives them: every network takes them, and so does every runner.

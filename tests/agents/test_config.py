@@ -40,8 +40,8 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (ReplaySettings, {"beta_updates": 0}, r"replay\.beta_updates above 0"),
     (ReplaySettings, {"n_step": 0}, r"replay\.n_step is 0: use 1 to 32"),
     (ReplaySettings, {"n_step": 33}, r"replay\.n_step is 33: use 1 to 32"),
-    (ReplaySettings, {"samples_per_insert": 0.0}, r"samples_per_insert is 0\.0: use a ratio above 0, at most 64"),
-    (ReplaySettings, {"samples_per_insert": 65.0}, r"samples_per_insert is 65\.0: use a ratio above 0, at most 64"),
+    (ReplaySettings, {"samples_per_insert": 0.0}, r"samples_per_insert is 0\.0: use a ratio above 0, up to 1024"),
+    (ReplaySettings, {"samples_per_insert": 1025.0}, r"samples_per_insert is 1025\.0: use a ratio above 0, up to 1024"),
     (ReplaySettings, {"learning_starts": -1}, r"learning_starts must lie between 0 and replay\.capacity"),
     (ReplaySettings, {"capacity": 1000, "learning_starts": 1001}, "learning_starts must lie between 0"),
     (LearnerSettings, {"batch_size": 0}, r"learner\.batch_size and learner\.target_period must be 1 or more"),
@@ -94,7 +94,7 @@ def test_impossible_values_are_refused_with_their_mend(
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (ReplaySettings, {"capacity": 1000, "learning_starts": 1000, "n_step": 32, "samples_per_insert": 64.0}),
+        (ReplaySettings, {"capacity": 1000, "learning_starts": 1000, "n_step": 32, "samples_per_insert": 1024.0}),
         (ReplaySettings, {"learning_starts": 0, "alpha": 0.0, "beta": 1.0}),
         (ExplorationSettings, {"start": 0.0, "final": 0.0}),
         (LearnerSettings, {"gamma": 0.0, "reward_clip": 0.0, "device": "cuda:1"}),

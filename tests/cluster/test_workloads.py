@@ -36,16 +36,33 @@ TINY_PQN: dict[str, Any] = {
     "evaluation.episodes": 4,
     "evaluation.every_episodes": 4,
 }
+TINY_TORQUES: dict[str, Any] = {
+    "env.id": "tests.aim_env:Aim-v0",
+    "stop.steps": 360,
+    "stop.minutes": 1e9,
+    "replay.capacity": 2_000,
+    "replay.learning_starts": 100,
+    "replay.samples_per_insert": 4.0,
+    "learner.batch_size": 16,
+    "learner.device": "cpu",
+    "fleet.chunk_steps": 40,
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
     "pqn": ("pqn", TINY_PQN),
+    "sac": ("hopper", {**TINY_TORQUES, "network.actor_units": 16, "network.critic_units": 16}),
+    "decoupled": ("halfcheetah-decoupled", {**TINY_TORQUES, "network.hidden": 16}),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
+    "sac": {"learner.learning_rate": 1e30},
+    "decoupled": {"learner.learning_rate": 1e30},
     "gan": {"training.generator_rate": 1e30},
 }
 GOES_ON = """

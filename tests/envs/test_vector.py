@@ -60,7 +60,6 @@ def test_frames_of_vectors_and_of_states() -> None:
 @pytest.mark.parametrize(
     ("env", "reason"),
     [
-        ("Pendulum-v1", "finite set of actions"),
         ("Blackjack-v1", "shows a vector, a uint8 image"),
         ("NoSuchEnv-v0", "Gymnasium cannot make"),
     ],

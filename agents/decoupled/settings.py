@@ -1,0 +1,33 @@
+"""All settings of a DecQN run: those of deep Q-learning, with the head of torques."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from agents.decoupled.head import HEAD
+from agents.dqn.settings import Settings
+from agents.networks.q_network import NetworkSettings
+
+
+def _bins() -> NetworkSettings:
+    return NetworkSettings(kind="mlp", stack=1, head=HEAD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoupledSettings(Settings):
+    """One DecQN run (Seyde et al. 2023): the learner, replay and fleet of deep Q-learning as they are.
+
+    Raises:
+        ValueError: a setting is out of its range, or asks for what this head has not.
+    """
+
+    parts: ClassVar[str] = "agents.decoupled.parts"
+    network: NetworkSettings = field(default_factory=_bins)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network.head != HEAD or self.network.dueling:
+            raise ValueError(f"network.head is {self.network.head!r}: torques have {HEAD}, without network.dueling")
+        if self.learner.munchausen:
+            raise ValueError("learner.munchausen is for numbered actions: leave it at 0")

@@ -1,0 +1,37 @@
+"""A Gaussian squashed by tanh, and its temperature (Haarnoja et al. 2018). Legend: B batch, J joints."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Sampled(NamedTuple):
+    """Torques that were drawn, and how likely they were."""
+
+    action: Tensor  # [B, J] in -1..1
+    log_prob: Tensor  # [B] log of the density at that action
+
+
+def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> Sampled:
+    """tanh(mean + std * noise) of mean, log_std and standard normal noise, each [B, J]; gradients pass through.
+
+    log pi(a) = sum_j log N(u_j) - log(1 - tanh(u_j)^2) (equation 21), the last term as 2 (log 2 - u - softplus(-2u)),
+    which stays finite where tanh(u) is 1 to the last bit.
+    """
+    u = mean + log_std.exp() * noise
+    log_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
+    log_slope = 2.0 * (math.log(2.0) - u - F.softplus(-2.0 * u))
+    return Sampled(torch.tanh(u), (log_normal - log_slope).sum(1))
+
+
+def temperature_loss(log_temperature: Tensor, entropy: Tensor, target_entropy: float) -> Tensor:
+    """alpha (H - H_target): alpha falls while the policy is more random than H_target, and rises while it is less so.
+
+    Haarnoja et al. 2018, equation 18, whose expectation over a batch is `entropy` [], without gradient.
+    """
+    return log_temperature.exp() * (entropy.detach() - target_entropy)

@@ -1,0 +1,158 @@
+"""The one update of CrossQ: a batch in, better critics out, and every few updates a better actor. Legend: B batch."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from agents.dqn.updates import TAKEN, UpdateResult, UpdateStats
+from agents.networks.losses import n_step_return
+from agents.replay.transitions import Batch, Replay
+from agents.sac.gaussian import Sampled, squashed, temperature_loss
+from agents.sac.learner_settings import SacLearnerSettings
+from agents.sac.networks import Actor, BatchRenorm, Critic, SacNetworkSettings
+from envs.base import EnvSpec
+from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
+from training.device import autocast, moved, resolve_precision
+
+CRITICS = 2
+
+
+class SacLearner:
+    """An actor, two critics, a temperature, their optimiser and the noise that updates draw."""
+
+    def __init__(self, settings: SacLearnerSettings, network: SacNetworkSettings, spec: EnvSpec, *, seed: int) -> None:
+        self.settings, self.device = settings, settings.resolve_device()
+        self.precision = resolve_precision(settings.precision, self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.online = Actor(network, spec.frame_shape, spec.joints).to(self.device)
+            self.critics = nn.ModuleList([Critic(network, spec.frame_shape, spec.joints) for _ in range(CRITICS)])
+        self.critics.to(self.device)
+        self.policy = self.target = self.online  # whoever asks for either is given the one network that acts
+        self.log_temperature = nn.Parameter(torch.zeros((), device=self.device))
+        self.target_entropy = settings.target_entropy * spec.joints
+        trained: list[dict[str, Any]] = [
+            {"params": [*self.critics.parameters(), *self.online.parameters()]},
+            {"params": [self.log_temperature], "betas": (0.9, 0.999)},
+        ]
+        betas = (settings.adam_beta1, 0.999)
+        self.optimizer = torch.optim.Adam(trained, settings.learning_rate, betas=betas, fused=True)
+        self.noise = torch.Generator(self.device).manual_seed(seed)
+        self.updates = 0
+        self.entropy = torch.zeros((), device=self.device)  # of the policy at the last update of the actor
+
+    def update(self, batch: Batch) -> UpdateResult:
+        """One step of the critics on a batch that lies on the device, and after every `policy_delay` one of the actor.
+
+        Both states of a transition pass a critic as one batch, so that they share its statistics: that is what makes
+        a target network unnecessary (Bhatt et al. 2024, section 3.2).
+        """
+        s = self.settings
+        with torch.no_grad(), autocast(self.device, self.precision):
+            following = self._sample(batch.next_obs, learns=False)
+        obs, action = torch.cat([batch.obs, batch.next_obs]), torch.cat([batch.action, following.action])
+        with autocast(self.device, self.precision):
+            q = torch.stack([critic(obs, action, learns=True) for critic in self.critics])  # [2, 2 B]
+        q_t, q_next = q.chunk(2, dim=1)
+        with torch.no_grad():
+            value_next = q_next.amin(0) - self.log_temperature.exp() * following.log_prob
+            target_t = n_step_return(batch.reward, s.gamma) + batch.discount * value_next
+        error = target_t - q_t
+        loss = 0.5 * error.square().mean(1).sum()
+
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        grad_norm = nn.utils.clip_grad_norm_(self.critics.parameters(), s.max_grad_norm)
+        self.optimizer.step()  # what has no gradient stays as it is
+        self.updates += 1
+        if self.updates % s.policy_delay == 0:
+            self._improve(batch.obs)
+        if self.updates == s.renorm_updates:
+            self._correct()
+        metrics = {"loss": loss.detach(), "grad_norm": grad_norm, "entropy": self.entropy}
+        metrics["temperature"] = self.log_temperature.detach().exp()
+        return UpdateResult(None, metrics, {"td_error": error[0].detach(), TAKEN: q_t[0].detach()})
+
+    def _sample(self, obs: Tensor, *, learns: bool) -> Sampled:
+        """Torques of the policy for obs [B, 1, K, D]."""
+        mean, log_std = self.online(obs, learns=learns)
+        noise = torch.randn(mean.shape, generator=self.noise, device=mean.device)
+        return squashed(mean, log_std, noise)
+
+    def _improve(self, obs: Tensor) -> None:
+        """One step of actor and temperature; the critics judge with their running statistics and are not moved."""
+        with autocast(self.device, self.precision):
+            drawn = self._sample(obs, learns=True)
+            q = torch.stack([critic(obs, drawn.action) for critic in self.critics]).amin(0)
+        loss = (self.log_temperature.detach().exp() * drawn.log_prob - q).mean()
+        self.entropy = -drawn.log_prob.detach().mean()
+        whole = loss + temperature_loss(self.log_temperature, self.entropy, self.target_entropy)
+
+        self.optimizer.zero_grad(set_to_none=True)
+        moved_by = [*self.online.parameters(), self.log_temperature]
+        for parameter, gradient in zip(moved_by, torch.autograd.grad(whole, moved_by), strict=True):
+            parameter.grad = gradient
+        self.optimizer.step()
+
+    def _correct(self) -> None:
+        """From now on every norm is a renorm."""
+        for module in (*self.online.modules(), *self.critics.modules()):
+            if isinstance(module, BatchRenorm):
+                module.corrects = True
+
+    def train(self, replay: Replay, updates: int) -> UpdateStats:
+        """`updates` updates from `replay`."""
+        learned = UpdateStats(updates)
+        for left in range(updates - 1, -1, -1):
+            started = perf_counter()
+            batch = self._moved(replay.sample(self.settings.batch_size))
+            sampled = perf_counter()
+            update = self.update(batch)
+            learned.sample_seconds += sampled - started
+            learned.update_seconds += perf_counter() - sampled
+            if not left:  # one look is enough: reading a GPU's tensors makes it wait
+                learned.look(update, batch, self.precision)
+        return learned
+
+    def _moved(self, batch: Batch) -> Batch:
+        """The batch's tensors on the device."""
+        whole: dict[str, Any] = batch._asdict()
+        tensors = {name: value for name, value in whole.items() if isinstance(value, Tensor)}
+        return Batch(**whole | {name: moved(value, self.device) for name, value in tensors.items()})
+
+    def weights(self) -> Arrays:
+        """A copy of the actor's parameters and statistics, on the CPU."""
+        return arrays_of(self.online)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit."""
+        return {
+            "policy": arrays_of(self.online),
+            "critics": arrays_of(self.critics),
+            "log_temperature": self.log_temperature.detach().cpu().numpy(),
+            "entropy": self.entropy.cpu().numpy(),
+            "moments": moments_of(self.optimizer),
+            "noise": self.noise.get_state().numpy(),
+            "updates": self.updates,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a learner of the same shape.
+
+        Raises:
+            ValueError: the saved networks are of another kind or for another env.
+        """
+        load_arrays(self.online, state["policy"])
+        load_arrays(self.critics, state["critics"])
+        with torch.no_grad():
+            self.log_temperature.fill_(float(state["log_temperature"]))
+        self.entropy = torch.tensor(float(state["entropy"]), device=self.device)
+        load_moments(self.optimizer, state["moments"])
+        self.noise.set_state(torch.from_numpy(state["noise"].copy()))
+        self.updates = int(state["updates"])
+        if self.updates >= self.settings.renorm_updates:
+            self._correct()

@@ -1,0 +1,56 @@
+"""What acts: a squashed Gaussian, or its mean. Legend: E envs, J joints, K stack, D numbers of an observation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.acting.policy import Acted, Explore, load_weights
+from agents.dqn.updates import diverged
+from agents.replay.frames import FrameStack
+from agents.sac.networks import Actor
+from training.device import Precision, autocast, moved, resolve_precision
+
+LEVELS = 2**15 - 1  # equally probable pieces of a standard normal: the number of one fits what `Explore` draws
+
+
+class SacPolicy:
+    """Torques of an actor. Chance draws which piece of the Gaussian a torque comes from; without it, it is the mean."""
+
+    def __init__(self, network: Actor, *, precision: Precision, device: str = "cpu") -> None:
+        self.network, self.stack, self.device = network, network.stack, device
+        self.precision = resolve_precision(precision, device)
+
+    def start(self, num_envs: int) -> FrameStack:
+        """No frame yet."""
+        return FrameStack(self.stack)
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
+        """tanh(mean + std * noise); obs are stacks [E, 1, K, D]. There are no values.
+
+        Raises:
+            FloatingPointError: a torque is no number.
+        """
+        obs = carry.push(frame, first)
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            mean, log_std = self.network(moved(torch.from_numpy(obs), self.device))
+        noise = np.zeros(mean.shape, np.float32) if explore is None else normal(explore, self.network.joints)
+        drawn = mean + log_std.exp() * moved(torch.from_numpy(noise), self.device)
+        if not drawn.isfinite().all():
+            raise diverged("torque", float(drawn[~drawn.isfinite()][0]), self.precision)
+        action: NDArray[np.float32] = torch.tanh(drawn).cpu().numpy()
+        return Acted(action, carry, obs, np.empty((len(action), 0), np.float32))
+
+    def load(self, weights: dict[str, NDArray[Any]]) -> None:
+        """See `LearningPolicy.load`."""
+        load_weights(self.network, weights)
+
+
+def normal(explore: Explore, joints: int) -> NDArray[np.float32]:
+    """Standard normal noise [E, J]: the middles of the pieces that chance draws, 0 where the policy itself decides."""
+    piece = np.stack([explore(LEVELS) for _ in range(joints)], axis=1)
+    middle = torch.from_numpy((piece + 0.5) / LEVELS)
+    return np.where(piece < 0, 0.0, torch.special.ndtri(middle.clamp(min=1e-6)).numpy()).astype(np.float32)

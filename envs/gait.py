@@ -1,0 +1,73 @@
+"""MuJoCo's bodies as pictures from the side, drawn from the state of the physics: no display or driver is needed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+SIDE = 480  # pixels of a picture
+METRES = 3.2  # of the world that it shows
+GROUND = 0.2  # share of the picture below height 0
+SKY, EARTH, MARK = (232, 238, 245), (196, 203, 190), (120, 126, 116)
+SPHERE, CAPSULE, CYLINDER = 2, 3, 5  # kinds of MuJoCo's geoms that are drawn
+
+
+def is_mujoco(env: str) -> bool:
+    """Whether a Gymnasium id is one of the MuJoCo tasks."""
+    spec = gymnasium.registry.get(env.rpartition(":")[2])
+    return spec is not None and str(spec.entry_point).startswith("gymnasium.envs.mujoco")
+
+
+def quiet_mujoco() -> None:
+    """Keep MuJoCo from writing its warnings to a file in the working directory; those of a simulation become Python's.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    try:
+        import mujoco
+    except ImportError:
+        raise ValueError("MuJoCo is not installed: install the package mujoco") from None
+    mujoco.set_mju_user_warning(_warned)
+
+
+def _warned(message: str) -> None:
+    if "deprecated" not in message:  # that is about Gymnasium's models, which nobody here can change
+        warnings.warn(f"MuJoCo: {message}", RuntimeWarning, stacklevel=2)
+
+
+def side_view(env: Any) -> NDArray[np.uint8]:
+    """A MujocoEnv's bodies in the x-z plane, the first of them in the middle; a mark on the ground every metre.
+
+    Spheres, capsules and cylinders are drawn to scale, the nearest last. uint8 [480, 480, 3], RGB.
+    """
+    model, data = env.model, env.data
+    middle, scale = float(data.xpos[1][0]), SIDE / METRES
+    picture = Image.new("RGB", (SIDE, SIDE), SKY)
+    draw = ImageDraw.Draw(picture)
+
+    def place(point: NDArray[np.float64]) -> tuple[float, float]:
+        return (point[0] - middle) * scale + SIDE / 2, SIDE * (1.0 - GROUND) - point[2] * scale
+
+    floor = SIDE * (1.0 - GROUND)
+    draw.rectangle((0, floor, SIDE, SIDE), EARTH)
+    for metre in range(int(middle - METRES), int(middle + METRES) + 1):
+        x = place(np.array([metre, 0.0, 0.0]))[0]
+        draw.line((x, floor, x, floor + 10), MARK, 2)
+        draw.text((x + 4, floor + 12), f"{metre} m", MARK)
+    for g in np.argsort(-data.geom_xpos[:, 1], kind="stable"):
+        kind, (radius, half, _) = int(model.geom_type[g]), model.geom_size[g]
+        if kind not in (SPHERE, CAPSULE, CYLINDER):
+            continue
+        along = data.geom_xmat[g].reshape(3, 3)[:, 2] * (half if kind != SPHERE else 0.0)
+        colour = tuple(int(255 * share) for share in model.geom_rgba[g][:3])
+        ends = [place(data.geom_xpos[g] + sign * along) for sign in (-1.0, 1.0)]
+        draw.line(ends, colour, max(round(2 * radius * scale), 1))
+        for x, y in ends:  # a capsule's are round
+            draw.ellipse((x - radius * scale, y - radius * scale, x + radius * scale, y + radius * scale), colour)
+    return np.asarray(picture, np.uint8)

@@ -1,0 +1,268 @@
+"""CrossQ's mathematics against slow code, and that it learns what is known to be best."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.distributions import Normal, TanhTransform, TransformedDistribution
+
+from agents.acting.exploration import epsilon_greedy
+from agents.dqn.serial import SerialLoop
+from agents.replay.frames import FrameStack
+from agents.replay.transitions import Batch
+from agents.sac.gaussian import squashed, temperature_loss
+from agents.sac.learner import SacLearner
+from agents.sac.networks import EPSILON, Actor, BatchRenorm, SacNetworkSettings
+from agents.sac.policy import SacPolicy, normal
+from agents.sac.presets import PRESETS, halfcheetah
+from agents.sac.settings import SacSettings
+from envs.base import EnvSpec
+from tests.aim_env import AIM
+from tests.trees import assert_same
+from training.settings import changed, from_dict, to_dict
+
+SPEC = EnvSpec((3,), np.dtype(np.float32), Box(-1.0, 1.0, (2,), np.float32))
+TINY: dict[str, Any] = {
+    "network.actor_units": 32,
+    "network.critic_units": 32,
+    "replay.capacity": 4_000,
+    "replay.learning_starts": 100,
+    "learner.batch_size": 32,
+    "learner.device": "cpu",
+}
+
+
+def tiny(env: str, **values: Any) -> SacSettings:
+    """A run of seconds; `values` by dotted name with "__"."""
+    own = {name.replace("__", "."): value for name, value in values.items()}
+    return changed(halfcheetah(), {**TINY, "env.id": env, **own})
+
+
+@given(
+    mean=st.lists(st.floats(-2, 2), min_size=3, max_size=3),
+    log_std=st.lists(st.floats(-3, 0.3), min_size=3, max_size=3),
+    noise=st.lists(st.floats(-2, 2), min_size=3, max_size=3),
+)
+def test_log_probability_is_that_of_a_squashed_normal(
+    mean: list[float], log_std: list[float], noise: list[float]
+) -> None:
+    m, s, n = (torch.tensor([values], dtype=torch.float64) for values in (mean, log_std, noise))
+    found = squashed(m, s, n)
+    oracle = TransformedDistribution(Normal(m, s.exp()), [TanhTransform(cache_size=1)])
+    u = m + s.exp() * n
+    by_hand = Normal(m, s.exp()).log_prob(u) - torch.log1p(-torch.tanh(u).square())
+    torch.testing.assert_close(found.log_prob, by_hand.sum(1), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(found.action, torch.tanh(u))
+    inside = found.action.clamp(-0.999999, 0.999999)
+    if torch.equal(inside, found.action):
+        torch.testing.assert_close(found.log_prob, oracle.log_prob(inside).sum(1), rtol=1e-4, atol=1e-4)
+
+
+def test_log_probability_stays_finite_where_tanh_is_one() -> None:
+    mean = torch.full((1, 2), 30.0, requires_grad=True)
+    found = squashed(mean, torch.zeros(1, 2), torch.zeros(1, 2))
+    assert (found.action == 1.0).all()
+    found.log_prob.sum().backward()  # type: ignore[no-untyped-call]
+    assert mean.grad is not None
+    assert found.log_prob.isfinite().all()
+    torch.testing.assert_close(mean.grad, torch.full((1, 2), 2.0))  # d(2u)/du: log (1 - tanh^2) falls by 2 a unit
+
+
+@pytest.mark.parametrize(("entropy", "falls"), [(0.5, True), (-3.0, False)])
+def test_temperature_follows_the_entropy(entropy: float, falls: bool) -> None:
+    """d loss / d log alpha = alpha (H - H_target): a step down it cools a policy that is too random."""
+    log_alpha = torch.tensor(-0.7, requires_grad=True)
+    temperature_loss(log_alpha, torch.tensor(entropy), -2.0).backward()  # type: ignore[no-untyped-call]
+    assert log_alpha.grad is not None
+    torch.testing.assert_close(log_alpha.grad, torch.tensor(np.exp(-0.7) * (entropy + 2.0), dtype=torch.float32))
+    assert (log_alpha.grad > 0) == falls
+
+
+def slow_renorm(norm: BatchRenorm, x: Tensor) -> Tensor:
+    """Ioffe 2017, algorithm 1, feature by feature."""
+    columns = []
+    for f in range(x.shape[1]):
+        column = x[:, f]
+        mean, deviation = column.mean(), (column.var(correction=0) + EPSILON).sqrt()
+        running = (norm.var[f] + EPSILON).sqrt()
+        r, d = 1.0, 0.0
+        if norm.corrects:
+            r = min(max(float((deviation / running).detach()), 1 / 3), 3.0)
+            d = min(max(float(((mean - norm.mean[f]) / running).detach()), -5.0), 5.0)
+        columns.append(((column - mean) / deviation * r + d) * norm.weight[f] + norm.bias[f])
+    return torch.stack(columns, 1)
+
+
+@pytest.mark.parametrize("corrects", [False, True])
+def test_batch_renorm_is_the_papers(corrects: bool) -> None:
+    """Values, gradients and statistics; one feature far out, so that both bounds are met."""
+    torch.manual_seed(0)
+    x = torch.randn(16, 4) * torch.tensor([1.0, 0.1, 50.0, 2.0]) + torch.tensor([0.0, 3.0, 200.0, -1.0])
+    norm, slow = BatchRenorm(4), BatchRenorm(4)
+    for each in (norm, slow):
+        each.corrects = corrects
+        with torch.no_grad():
+            each.weight.copy_(torch.tensor([1.0, 2.0, 0.5, -1.0]))
+            each.bias.copy_(torch.tensor([0.0, 1.0, -1.0, 0.3]))
+            each.mean.copy_(torch.tensor([0.2, 2.0, 0.0, -1.0]))
+    before = norm.mean.clone(), norm.var.clone()
+    mine, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    pull = torch.randn(16, 4)
+    found, expected = norm(mine, learns=True), slow_renorm(slow, theirs)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    (found * pull).sum().backward()
+    (expected * pull).sum().backward()
+    for name in ("weight", "bias"):
+        torch.testing.assert_close(getattr(norm, name).grad, getattr(slow, name).grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(mine.grad, theirs.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(norm.mean, 0.99 * before[0] + 0.01 * x.mean(0))
+    torch.testing.assert_close(norm.var, 0.99 * before[1] + 0.01 * x.var(0))
+
+
+def test_a_pass_that_does_not_learn_uses_the_running_statistics_and_keeps_them() -> None:
+    norm = BatchRenorm(2)
+    norm.mean.copy_(torch.tensor([1.0, -1.0]))
+    norm.var.copy_(torch.tensor([4.0, 0.25]))
+    x = torch.tensor([[3.0, 0.0]])
+    expected = (x - norm.mean) / (norm.var + EPSILON).sqrt()
+    torch.testing.assert_close(norm(x, learns=False), expected)
+    assert norm.mean.tolist() == [1.0, -1.0]
+
+
+def batch_of(generator: torch.Generator, size: int = 8) -> Batch:
+    """Random transitions of two steps, one of which ends."""
+    obs, following = (torch.randn(size, 1, 1, 3, generator=generator) for _ in range(2))
+    action, reward = torch.rand(size, 2, generator=generator) * 2 - 1, torch.randn(size, 2, generator=generator)
+    discount = torch.full((size,), 0.9**2)
+    discount[0] = 0.0
+    key = np.zeros(size, np.int64)
+    return Batch(obs, action, reward, discount, following, torch.ones(size), key, key.astype(np.int32))
+
+
+def test_the_update_is_the_papers() -> None:
+    """The loss that is reported, by plain code from the learner's parts: both states in one batch, no target network."""
+    settings = changed(halfcheetah(), {**TINY, "learner.gamma": 0.9})
+    learner = SacLearner(settings.learner, settings.network, SPEC, seed=1)
+    twin = SacLearner(settings.learner, settings.network, SPEC, seed=1)
+    batch = batch_of(torch.Generator().manual_seed(0))
+    noise = torch.randn(8, 2, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        drawn = squashed(*twin.online(batch.next_obs), noise)
+        obs, action = torch.cat([batch.obs, batch.next_obs]), torch.cat([batch.action, drawn.action])
+        both = [critic(obs, action, learns=True) for critic in twin.critics]
+    q_now, q_next, loss = [q[:8] for q in both], [q[8:] for q in both], 0.0
+    for q in q_now:
+        for b in range(8):
+            reward = float(batch.reward[b, 0] + 0.9 * batch.reward[b, 1])
+            soft = min(float(q_next[0][b]), float(q_next[1][b])) - 1.0 * float(drawn.log_prob[b])
+            loss += 0.5 * (reward + float(batch.discount[b]) * soft - float(q[b])) ** 2 / 8
+    found = learner.update(batch).metrics
+    assert float(found["loss"]) == pytest.approx(loss, rel=1e-4)
+    assert float(found["temperature"]) == 1.0
+
+
+def test_the_actor_moves_every_third_update_and_the_critics_at_each() -> None:
+    settings = changed(halfcheetah(), {**TINY, "learner.renorm_updates": 2})
+    learner = SacLearner(settings.learner, settings.network, SPEC, seed=1)
+    generator = torch.Generator().manual_seed(0)
+    moves = []
+    for _ in range(4):
+        actor, critic = learner.online.out.weight.clone(), learner.critics[0].out.weight.clone()
+        temperature = learner.log_temperature.clone()
+        learner.update(batch_of(generator))
+        moved = [not torch.equal(*pair) for pair in ((actor, learner.online.out.weight),)]
+        moved += [not torch.equal(critic, learner.critics[0].out.weight)]
+        moves.append([*moved, not torch.equal(temperature, learner.log_temperature)])
+    assert moves == [[False, True, False], [False, True, False], [True, True, True], [False, True, False]]
+    norms = [m for m in (*learner.online.modules(), *learner.critics.modules()) if isinstance(m, BatchRenorm)]
+    assert len(norms) == 9
+    assert all(norm.corrects for norm in norms)
+
+
+def test_chance_draws_standard_normals_and_their_absence_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    drawn = normal(epsilon_greedy(np.ones(4_000), rng), 2)
+    assert drawn.shape == (4_000, 2)
+    assert np.abs(drawn.mean(0)).max() < 0.05
+    np.testing.assert_allclose(np.cov(drawn.T), np.eye(2), atol=0.06)
+    assert (normal(epsilon_greedy(np.zeros(4), rng), 3) == 0).all()
+    actor = Actor(SacNetworkSettings(actor_units=8), (3,), 2)
+    policy, frame = SacPolicy(actor, precision="fp32"), np.random.default_rng(1).normal(size=(4, 1, 3))
+    acted = policy.act(frame.astype(np.float32), np.ones(4, np.bool_), FrameStack(1), None)
+    with torch.no_grad():
+        mean, _ = actor(torch.from_numpy(frame.astype(np.float32))[:, None])
+    np.testing.assert_allclose(acted.action, torch.tanh(mean).numpy(), atol=1e-6)
+    assert (acted.action.shape, acted.values.shape) == ((4, 2), (4, 0))
+
+
+def test_it_learns_to_aim() -> None:
+    """The best policy gives back the point that it sees, which costs nothing; torques at random cost 1 a step."""
+    quick = {"learner__policy_delay": 1, "learner__learning_rate": 4e-3, "replay__samples_per_insert": 16.0}
+    run = SerialLoop(tiny(AIM, learner__target_entropy=-3.0, learner__gamma=0.0, **quick))
+    while run.learner.updates < 500:
+        run.step()
+    points = np.random.default_rng(7).uniform(-0.6, 0.6, (64, 2)).astype(np.float32)
+    policy = run.policy()
+    acted = policy.act(points[:, None], np.ones(64, np.bool_), policy.start(64), None)
+    run.close()
+    assert np.sqrt(np.square(acted.action - points).mean()) < 0.15
+
+
+def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """Weights, statistics, moments, temperature, noise and replay."""
+    settings = tiny("Pendulum-v1", replay__samples_per_insert=8.0, learner__renorm_updates=30)
+
+    def play(run: SerialLoop, turns: int) -> SerialLoop:
+        for _ in range(turns):
+            run.step()
+        return run
+
+    run = play(SerialLoop(settings), 12)
+    path, updates = run.save(tmp_path), run.learner.updates
+    other = play(SerialLoop(settings), 9)  # a run with a past of its own: nothing of it may stay
+    other.load(path)
+    play(run, 8)
+    play(other, 8)
+    assert 0 < updates < 30 < run.learner.updates, "both halves learn, and renorm begins in the second"
+    assert_same({**other.state(), "replay": other.replay.state()}, {**run.state(), "replay": run.replay.state()})
+    assert other.replay.action.shape[1:] == (1,)
+    other.learner.noise.manual_seed(5)
+    play(run, 1)
+    play(other, 1)
+    with pytest.raises(AssertionError):
+        assert_same(other.learner.state(), run.learner.state())
+    run.close()
+    other.close()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_settings(name: str) -> None:
+    settings = PRESETS[name]()
+    assert from_dict(SacSettings, to_dict(settings)) == settings
+    assert settings.rows_per_lane() >= 2 * settings.fleet.chunk_steps
+    per_row = settings.replay_bytes(SPEC) / settings.replay.capacity
+    assert per_row == 3 * 4 + 2 * 4 + 10, "frame, torques, reward, flags and version"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"replay.prioritized": True}, "CrossQ draws uniformly"),
+        ({"fleet.learners": 2, "fleet.shards": 1}, r"fleet\.learners is 2: .* use 0 or 1"),
+        ({"network.critic_units": 0}, r"network\.critic_units is 0: use 1 or more"),
+        ({"learner.batch_size": 1}, r"learner\.batch_size must be 2 or more"),
+        ({"learner.learning_rate": 0.0}, r"learner\.learning_rate and max_grad_norm must be above 0"),
+        ({"learner.adam_beta1": 1.0}, r"learner\.adam_beta1 is 1\.0"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        changed(halfcheetah(), values)
