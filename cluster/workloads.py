@@ -102,6 +102,22 @@ TABLE = Workload(
     ends=("steps",),
     trains_on="env",
 )
+CLONING = Workload(
+    name="cloning",
+    presets=("cloning",),
+    settings="agents.imitation.settings:CloningSettings",
+    table="agents.imitation.presets:PRESETS",
+    check="agents.imitation.cloning:check",
+    make_run="agents.imitation.cloning:make_cloning",
+    evaluate="agents.imitation.cloning:evaluate_cloning",
+    search="agents.imitation.space:SEARCH",
+    end="samples",
+    ends=("samples", "minutes"),
+    endless={"minutes": ENDLESS},
+    trains_on="env.id",
+    learner="learner",
+    adapt="agents.imitation.cloning:of_its_dataset",
+)
 GAN = Workload(
     name="gan",
     presets=("digits", "fashion", "stacked", "original", "dcgan", "frames", "own"),
@@ -118,7 +134,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, CLONING, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 
