@@ -118,6 +118,14 @@ CLONING = Workload(
     learner="learner",
     adapt="agents.imitation.cloning:of_its_dataset",
 )
+OFFLINE = CLONING._replace(
+    name="offline",
+    presets=("offline",),
+    settings="agents.imitation.settings:OfflineSettings",
+    table="agents.imitation.presets:OFFLINE_PRESETS",
+    make_run="agents.imitation.offline:make_offline",
+    evaluate="agents.imitation.offline:evaluate_offline",
+)
 GAN = Workload(
     name="gan",
     presets=("digits", "fashion", "stacked", "original", "dcgan", "frames", "own"),
@@ -134,7 +142,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, CLONING, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, CLONING, OFFLINE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

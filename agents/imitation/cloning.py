@@ -14,7 +14,7 @@ from agents.imitation.labels import Labels, split
 from agents.imitation.learner import CloningLearner
 from agents.imitation.presets import PRESETS
 from agents.imitation.run import DatasetRun
-from agents.imitation.settings import CloningSettings, DatasetSettings
+from agents.imitation.settings import CloningSettings, DatasetSettings, OfflineSettings
 from agents.networks.q_network import QNetwork
 from envs import make_env
 from envs.base import EnvSettings
@@ -41,7 +41,7 @@ def of_its_dataset(settings: S, preset: str) -> S:
     return replace(settings, dataset=str(dataset.path.absolute()), env=dataset.env or settings.env)
 
 
-def check(settings: DatasetSettings) -> int:
+def check(settings: CloningSettings | OfflineSettings) -> int:
     """Build the smallest env of these settings, and hold the data set to it. There is no replay: 0 bytes.
 
     Raises:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
+from agents.dqn.learner_settings import LearnerSettings
 from agents.imitation.learner import CloningLearnerSettings
 from agents.networks.q_network import NetworkSettings
 from agents.settings import EvaluationSettings
@@ -61,3 +62,16 @@ class CloningSettings(DatasetSettings):
             raise ValueError("holdout is a share in 0..1, below 1, labels 0 (all) or more")
         if self.network.head != "scalar":
             raise ValueError(f"network.head is {self.network.head!r}: an action has one logit here, use scalar")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfflineSettings(DatasetSettings):
+    """Deep Q-learning from a data set alone."""
+
+    n_step: int = 1  # rewards of a return
+    learner: LearnerSettings = field(default_factory=LearnerSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.n_step <= 32:
+            raise ValueError(f"n_step is {self.n_step}: use 1 to 32")

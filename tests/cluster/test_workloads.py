@@ -53,14 +53,16 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "pqn": ("pqn", TINY_PQN),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
     "cloning": ("cloning", TINY_CLONING),
+    "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }
 # Of those that learn from something on disk: the setting that names it.
-SOURCE = {"cloning": "dataset", "gan": "data.source"}
+SOURCE = {"cloning": "dataset", "offline": "dataset", "gan": "data.source"}
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
     "cloning": {"learner.learning_rate": 1e30},
+    "offline": {"learner.learning_rate": 1e30},
     "gan": {"training.generator_rate": 1e30},
 }
 GOES_ON = """
