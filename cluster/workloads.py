@@ -129,6 +129,30 @@ TABLE = Workload(
     ends=("steps",),
     trains_on="env",
 )
+CLONING = Workload(
+    name="cloning",
+    presets=("cloning",),
+    settings="agents.imitation.settings:CloningSettings",
+    table="agents.imitation.presets:PRESETS",
+    check="agents.imitation.cloning:check",
+    make_run="agents.imitation.cloning:make_cloning",
+    evaluate="agents.imitation.cloning:evaluate_cloning",
+    search="agents.imitation.space:SEARCH",
+    end="samples",
+    ends=("samples", "minutes"),
+    endless={"minutes": ENDLESS},
+    trains_on="env.id",
+    learner="learner",
+    adapt="agents.imitation.cloning:of_its_dataset",
+)
+OFFLINE = CLONING._replace(
+    name="offline",
+    presets=("offline",),
+    settings="agents.imitation.settings:OfflineSettings",
+    table="agents.imitation.presets:OFFLINE_PRESETS",
+    make_run="agents.imitation.offline:make_offline",
+    evaluate="agents.imitation.offline:evaluate_offline",
+)
 GAN = Workload(
     name="gan",
     presets=("digits", "fashion", "stacked", "original", "dcgan", "frames", "own"),
@@ -145,7 +169,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, SAC, DECOUPLED, TABLE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, SAC, DECOUPLED, TABLE, CLONING, OFFLINE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

@@ -42,11 +42,11 @@ class LiveLine:
 
 
 @contextmanager
-def evaluation_bar() -> Iterator[Callable[[float], None]]:
+def evaluation_bar(name: str = "evaluation") -> Iterator[Callable[[float], None]]:
     """A bar over an evaluation; it is told the share that lies behind, 0..1."""
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("evaluation", total=1.0)
+        task = progress.add_task(name, total=1.0)
         yield lambda done: progress.update(task, completed=done)
 
 

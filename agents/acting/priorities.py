@@ -13,7 +13,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from agents.replay.transitions import ReplaySettings
 from agents.replay.windows import n_step_window
 
 Numbers = NDArray[np.float32]
@@ -72,10 +71,10 @@ class ActorPriorities:
         return error.reshape(time, -1)
 
 
-def actor_priorities(
-    settings: ReplaySettings, num_envs: int, *, gamma: float, reward_clip: float
-) -> ActorPriorities | None:
-    """What judges the transitions of E lanes, if they are to be judged where they are played."""
-    if not settings.prioritized or settings.initial_priority == "max":
+def actor_priorities(settings: Any, num_envs: int) -> ActorPriorities | None:
+    """What judges the transitions of E lanes, if the settings of a Q-learner want them judged where they are played."""
+    replay = settings.replay
+    if not replay.prioritized or replay.initial_priority == "max":
         return None
-    return ActorPriorities(num_envs, n_step=settings.n_step, gamma=gamma, reward_clip=reward_clip)
+    gamma, reward_clip = settings.learner.gamma, settings.learner.reward_clip
+    return ActorPriorities(num_envs, n_step=replay.n_step, gamma=gamma, reward_clip=reward_clip)

@@ -19,7 +19,7 @@ from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
 from agents.dqn.resets import made_young
 from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.networks.chance import chance_of
-from agents.networks.losses import clip_reward, greedy, importance_weights, n_step_return
+from agents.networks.losses import action_loss, clip_reward, greedy, importance_weights, n_step_return
 from agents.networks.munchausen import own_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
@@ -103,6 +103,8 @@ class Learner:
         found = head.loss(out_t, batch.action, target_t, s.loss)
         weight = importance_weights(batch.priority, self.beta(self.updates))
         loss = (weight * found.loss).mean()
+        if s.conservative:
+            loss = loss + s.conservative * (weight * action_loss(head.q(out_t), batch.action)).mean()
 
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -21,6 +21,7 @@ class LearnerSettings:
     double: bool = False
     munchausen: float = 0.0  # share of the policy's own scaled log-probability in the reward; 0 for none, usually 0.9
     temperature: float = 0.03  # of the soft policy that this takes
+    conservative: float = 0.0  # weight of what keeps values of actions low that were not taken (`agents.imitation`)
     loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
     reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
     target_period: int = 2_500  # learner updates between copies to the target network
@@ -44,6 +45,8 @@ class LearnerSettings:
             raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
         if not 0 <= self.munchausen <= 1 or self.temperature <= 0 or (self.munchausen and self.double):
             raise ValueError("learner.munchausen is a share 0..1, without learner.double; learner.temperature above 0")
+        if self.conservative < 0:
+            raise ValueError(f"learner.conservative is {self.conservative}: use 0 (none) or a weight above it")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
         if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):

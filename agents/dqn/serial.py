@@ -37,7 +37,7 @@ class SerialLoop:
             seed=s.seed,
             device=self.learner.device,
         )
-        judge = actor_priorities(s.replay, s.fleet.lanes, gamma=s.learner.gamma, reward_clip=s.learner.reward_clip)
+        judge = actor_priorities(s, s.fleet.lanes)
         self.rollout = Rollout(self.env, self.acting, s.exploration, seed=s.seed, priorities=judge)
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.stats = RunStats()

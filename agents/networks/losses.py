@@ -55,6 +55,15 @@ def error_loss(error: Tensor, kind: ErrorLoss) -> Tensor:
     return torch.where(error.abs() <= 1.0, squared, error.abs() - 0.5)
 
 
+def action_loss(q: Tensor, action: Tensor) -> Tensor:
+    """logsumexp_a q - q(action) of q [B, A] and action [B] int64 -> [B]: values of other actions are too high.
+
+    Where q are logits this is the cross-entropy of the action; where they are values it is what conservative Q-learning
+    adds to its error (Kumar et al. 2020, section 3.2: CQL(H)).
+    """
+    return q.logsumexp(1) - q.gather(1, action[:, None]).squeeze(1)
+
+
 def importance_weights(priority: Tensor, beta: float) -> Tensor:
     """(N P(i))^-beta / max over the batch (Schaul et al. 2016, section 3.4) of priority [B] -> [B].
 

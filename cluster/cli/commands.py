@@ -59,6 +59,13 @@ quarterdeck evaluate runs/pong-s0 --protocol machado --episodes 30 --json""",
         "quarterdeck play runs/pong-s0                               # q or Ctrl-C ends it",
         options="cluster.cli.options:Play",
     ),
+    "record": Command(
+        "cluster.cli.record:record",
+        "  record RUN_DIR --out FOLDER [--games N] [--labels N]  its play as labelled data (docs/imitation.md)",
+        """\
+quarterdeck record runs/pong-s0 --out data/pong-v0 --labels 100000""",
+        options="cluster.cli.options:Record",
+    ),
     "board": Command(
         "cluster.cli.board:board",
         "  board [RUNS] [--port P]                              TensorBoard, the overview in front",

@@ -46,6 +46,28 @@ class Play:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Record:
+    """Write play as a data set of labelled frames, in the layout of Minari: by a run's newest policy, under the rules
+    of its evaluation."""
+
+    run_dir: tyro.conf.Positional[Path]
+    out: Path
+    """A new or empty folder."""
+    games: int = 0
+    """Whole games; 0 sets no limit."""
+    labels: int = 0
+    """Labelled frames, games under way cut behind the last of them; 0 sets no limit."""
+    epsilon: float = 0.0
+    """Probability of a random action, which is then the label."""
+    seed: int = 0
+    """Of games and random actions; the games are none of an evaluation's."""
+
+    def __post_init__(self) -> None:
+        if self.games < 0 or self.labels < 0 or not 0 <= self.epsilon <= 1:
+            raise ValueError("--games and --labels must be 0 or more, --epsilon a probability in 0..1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Board:
     """Show runs in TensorBoard, on this machine alone, until Ctrl-C."""
 

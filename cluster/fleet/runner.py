@@ -99,7 +99,6 @@ class Runner(EnvRunner, Checkpointable):
     def _play(self, agent_steps: int, version: int) -> tuple[Chunk, ChunkStats]:
         s = self.settings
         if self.rollout is None:
-            gamma, clip = s.learner.gamma, s.learner.reward_clip
             self.rollout = Rollout(
                 self.env,
                 self.policy,
@@ -108,7 +107,7 @@ class Runner(EnvRunner, Checkpointable):
                 lane=max(self.worker_index - 1, 0) * s.fleet.envs_per_runner,
                 num_lanes=s.fleet.lanes,
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
-                priorities=actor_priorities(s.replay, s.fleet.envs_per_runner, gamma=gamma, reward_clip=clip),
+                priorities=actor_priorities(s, s.fleet.envs_per_runner),
             )
         return self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
 

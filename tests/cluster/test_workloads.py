@@ -17,6 +17,7 @@ from tests.cluster.gan_helpers import TINY as TINY_GAN
 from tests.cluster.gan_helpers import copy_corners
 from tests.cluster.helpers import read_json, run_program, same_tree
 from tests.cluster.test_sweep_trial import TINY_DQN
+from tests.players import catch_dataset
 from training.run import Run
 from training.settings import changed, to_dict
 from training.storage import checkpoint
@@ -49,6 +50,16 @@ TINY_TORQUES: dict[str, Any] = {
     "evaluation.episodes": 4,
     "evaluation.every_episodes": 4,
 }
+TINY_CLONING: dict[str, Any] = {
+    "samples": 400,
+    "network.stack": 2,
+    "learner.batch_size": 4,
+    "learner.precision": "fp32",
+    "learner.device": "cpu",
+    "evaluation.protocol": "training",
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
@@ -56,13 +67,19 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "sac": ("hopper", {**TINY_TORQUES, "network.actor_units": 16, "network.critic_units": 16}),
     "decoupled": ("halfcheetah-decoupled", {**TINY_TORQUES, "network.hidden": 16}),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
+    "cloning": ("cloning", TINY_CLONING),
+    "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }
+# Of those that learn from something on disk: the setting that names it.
+SOURCE = {"cloning": "dataset", "offline": "dataset", "gan": "data.source"}
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
     "sac": {"learner.learning_rate": 1e30},
     "decoupled": {"learner.learning_rate": 1e30},
+    "cloning": {"learner.learning_rate": 1e30},
+    "offline": {"learner.learning_rate": 1e30},
     "gan": {"training.generator_rate": 1e30},
 }
 GOES_ON = """
@@ -88,8 +105,16 @@ class Kind:
     def __init__(self, work: Workload, corners: Path, folder: Path) -> None:
         self.work, self.folder = work, folder
         self.preset, values = TINY[work.name]
-        own = {"data.source": copy_corners(corners, folder)} if work.name == "gan" else {}
-        self.settings = adapted(work, self.preset, changed(work.default(self.preset), {**values, **own}))
+        self.source = self.made_source(corners)
+        self.settings = adapted(work, self.preset, changed(work.default(self.preset), {**values, **self.source}))
+
+    def made_source(self, corners: Path) -> dict[str, str]:
+        """What it learns from, where that is on disk: pictures, or games of toy/catch."""
+        if self.work.name not in SOURCE:
+            return {}
+        gan = self.work.name == "gan"
+        made = copy_corners(corners, self.folder) if gan else catch_dataset(self.folder / "games", games=4)
+        return {SOURCE[self.work.name]: str(made)}
 
     def make(self, folder: str = "run") -> Run:
         """A new run in this process."""
@@ -182,7 +207,7 @@ def test_a_session_drives_it(kind: Kind, capsys: pytest.CaptureFixture[str]) -> 
         f"--{name.removeprefix('stop.').removesuffix('.id').replace('_', '-')}={value}"
         for name, value in TINY[kind.work.name][1].items()
     ]
-    source = [f"--data={kind.settings.data.source}"] if kind.work.name == "gan" else []
+    source = [f"--{name.removesuffix('.source')}={value}" for name, value in kind.source.items()]
     assert main(["train", kind.preset, *words, *source, "--serial", f"--run-dir={run}"]) == 0
     record, summary = read_json(run / "run.json"), read_json(run / "summary.json")
     assert (record["made_by"], record["workload"], record["preset"]) == ("train", kind.work.name, kind.preset)

@@ -1,0 +1,81 @@
+"""What a behaviour cloning is made of, from its settings: the entries of its row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agents.evaluation.judged import evaluate_saved
+from agents.evaluation.protocol import JudgeOptions
+from agents.imitation.dataset import open_dataset
+from agents.imitation.labels import Labels, split
+from agents.imitation.learner import CloningLearner
+from agents.imitation.presets import PRESETS
+from agents.imitation.run import DatasetRun
+from agents.imitation.settings import CloningSettings, DatasetSettings, OfflineSettings
+from agents.networks.q_network import QNetwork
+from envs import make_env
+from envs.base import EnvSettings
+from envs.registry import require_frames
+from training.settings import from_dict
+from training.storage.run_dir import RunDir
+
+S = TypeVar("S", bound=DatasetSettings)
+
+
+def of_its_dataset(settings: S, preset: str) -> S:
+    """The settings with the env that the data set was played in, and its folder wherever they are read.
+
+    Raises:
+        ValueError: another env is asked for, or the data set cannot be read.
+    """
+    if not settings.dataset:
+        return settings
+    dataset = open_dataset(settings.dataset)
+    if dataset.env is not None and settings.env not in (EnvSettings(), dataset.env):
+        raise ValueError(
+            f"{settings.dataset} was played in {dataset.env.id} by its own rules: leave --env and them out"
+        )
+    return replace(settings, dataset=str(dataset.path.absolute()), env=dataset.env or settings.env)
+
+
+def check(settings: CloningSettings | OfflineSettings) -> int:
+    """Build the smallest env of these settings, and hold the data set to it. There is no replay: 0 bytes.
+
+    Raises:
+        ValueError: env, network and data set do not fit each other.
+    """
+    env = make_env(settings.env, 1)
+    try:
+        require_frames(settings.env.id, env)
+        QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
+        if settings.dataset and (spec := open_dataset(settings.dataset).spec) != env.spec:
+            seen = f"frames {list(spec.frame_shape)} of {spec.frame_dtype} and {spec.num_actions} actions"
+            mine = f"frames {list(env.spec.frame_shape)} of {env.spec.frame_dtype} and {env.spec.num_actions} actions"
+            raise ValueError(
+                f"{settings.dataset} has {seen}, {settings.env.id} has {mine}: name the env it is of, --env"
+            )
+    finally:
+        env.close()
+    settings.learner.resolve_device()
+    return 0
+
+
+def make_cloning(settings: CloningSettings, preset: str, folder: Path) -> DatasetRun:
+    """A classifier with its labels, in this process."""
+    dataset = open_dataset(settings.dataset)
+    train, held = split(dataset, settings.holdout, settings.labels, settings.seed)
+    stack, device = settings.network.stack, settings.learner.resolve_device()
+    labels = Labels(train, dataset, stack=stack, device=device)
+    held_out = Labels(held, dataset, stack=stack, device=device) if settings.holdout else None
+    learner = CloningLearner(settings.learner, settings.network, dataset.spec, labels, held_out, seed=settings.seed)
+    return DatasetRun(settings, learner, len(labels), PRESETS[preset]() if preset in PRESETS else settings)
+
+
+def evaluate_cloning(
+    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
+) -> tuple[dict[str, Any], str, str]:
+    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
+    return evaluate_saved(from_dict(CloningSettings, record["settings"]), directory, record, options, on_step)

@@ -1,0 +1,111 @@
+"""Episodes of a data set in memory, every frame once: rows as replay has them. Legend: B batch, T actions, R rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.imitation.dataset import Dataset, Episode
+from agents.replay.frames import blocks_shape, colours_of, to_blocks
+from agents.replay.lanes import Lanes
+from agents.replay.transitions import ACTION, Chunk, Index
+from envs.base import EnvSpec
+from training.device import moved
+from training.process import require_memory
+
+PIECE = 500  # rows that are written at once
+LIFE = 1  # rows follow each other without a gap
+
+
+class Share(NamedTuple):
+    """Some episodes of a data set, and how many actions of each count."""
+
+    numbers: Index  # [N]
+    steps: Index  # [N]
+
+    @property
+    def rows(self) -> int:
+        """Frames, the last ones of the episodes included."""
+        return int(self.steps.sum()) + len(self.steps)
+
+    def episodes(self, dataset: Dataset) -> Iterator[Episode]:
+        """One after the other."""
+        for episode, steps in zip(dataset.episodes(self.numbers), self.steps, strict=True):
+            yield episode.cut(int(steps))
+
+
+def split(dataset: Dataset, holdout: float, labels: int, seed: int) -> tuple[Share, Share]:
+    """What is trained on, and what is held out: whole episodes, drawn by the seed.
+
+    Neighbouring frames are nearly the same, so a split by frames would hold nothing out.
+
+    Args:
+        holdout: share of the episodes, at least one of them where it is above 0.
+        labels: actions that are trained on: those of the first episodes in the order that the seed gives, the last of
+            them cut. Fewer labels are a part of more. 0 takes all.
+
+    Raises:
+        ValueError: there are too few episodes or labels.
+    """
+    episodes = len(dataset.steps)
+    held = max(round(holdout * episodes), 1) if holdout else 0
+    if held >= episodes:
+        raise ValueError(f"{dataset.path} has {episodes} episodes, none is left to train on: record more games")
+    order = np.random.default_rng([seed, 2]).permutation(episodes)
+    train, steps = order[held:], dataset.steps[order[held:]]
+    if labels:
+        if labels > steps.sum():
+            raise ValueError(f"{dataset.path} has {steps.sum()} labels beside those held out: record more of them")
+        steps = np.diff(np.minimum(np.cumsum(steps), labels), prepend=0)
+    return Share(train[steps > 0], steps[steps > 0]), Share(order[:held], dataset.steps[order[:held]])
+
+
+def chunks_of(episodes: Iterable[Episode], piece: int = PIECE) -> Iterator[Chunk]:
+    """The episodes as chunks of one lane: an episode's last frame is a row, too, whose action was never done."""
+    row = 0
+    for episode in episodes:
+        blocks = to_blocks(np.ascontiguousarray(episode.frame), colours_of(episode.frame.shape[1:]))
+        action, reward = (np.append(column, 0)[:, None] for column in (episode.action, episode.reward))
+        terminal = np.append(episode.terminated | episode.life_lost, False)[:, None]
+        first = np.zeros_like(terminal)
+        first[0] = True
+        for begin in range(0, len(blocks), piece):
+            part = slice(begin, begin + piece)
+            columns = action[part].astype(ACTION), reward[part].astype(np.float32), terminal[part], first[part]
+            yield Chunk(blocks[part, None], *columns, 0, 0, row, LIFE)
+            row += len(blocks[part])
+
+
+def require_room(rows: int, spec: EnvSpec, device: str) -> None:
+    """Refuse a data set that memory does not hold.
+
+    Raises:
+        ValueError: it is too large.
+    """
+    needed = rows * int(np.prod(blocks_shape(spec.frame_shape))) * spec.frame_dtype.itemsize
+    require_memory(needed, "the data set", "use fewer --labels", device)
+
+
+class Labels(Lanes):
+    """Frames with the actions that were taken at them, the frames on `device`."""
+
+    def __init__(self, share: Share, dataset: Dataset, *, stack: int, device: str = "cpu") -> None:
+        require_room(share.rows, dataset.spec, device)
+        super().__init__(1, share.rows + 1, spec=dataset.spec, stack=stack, n_step=1, gamma=1.0, device=device)
+        for chunk in chunks_of(share.episodes(dataset)):
+            self.write(chunk)
+        self.labelled: Index = np.flatnonzero(~self.first[1 : share.rows])  # a row before a first one has no action
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def batch(self, labels: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Observations [B, P, K, D] of these labels, 0 to len(self), and actions int64 [B], both on the device."""
+        row = self.labelled[labels]
+        action = torch.from_numpy(self.action[row].astype(np.int64))
+        return self._stacks(np.zeros_like(row), row), moved(action, self.device)

@@ -1,0 +1,144 @@
+"""The one update of behaviour cloning: frames in, actions that were taken at them out. Legend: B batch, A actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.dqn.updates import UpdateStats, diverged
+from agents.imitation.labels import Labels
+from agents.networks.losses import action_loss
+from agents.networks.q_network import NetworkSettings, QNetwork
+from envs.base import EnvSpec
+from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from training.device import Precision, autocast, check_compute, resolve_device, resolve_precision
+from training.settings import check_kinds
+
+AT_ONCE = 256  # held-out labels that the network sees together
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloningLearnerSettings:
+    """How the classifier is trained."""
+
+    batch_size: int = 64
+    learning_rate: float = 5e-4
+    max_grad_norm: float = 10.0
+    precision: Precision = "auto"  # auto: bf16 where that is faster
+    device: str = "auto"  # auto: cuda where there is one, else cpu
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "learner")
+        if self.batch_size < 1:
+            raise ValueError(f"learner.batch_size is {self.batch_size}: use 1 or more")
+        if not (self.learning_rate > 0 and self.max_grad_norm > 0):
+            raise ValueError("learner.learning_rate and max_grad_norm must be above 0")
+        check_compute("learner", self.precision, self.device)
+
+    def resolve_device(self) -> str:
+        """The device that `auto` stands for here.
+
+        Raises:
+            ValueError: the named device is not on this machine.
+        """
+        return resolve_device(self.device, "learner.device")
+
+
+class CloningLearner:
+    """A Q-network whose values are logits: its greedy action is the one that was most likely taken.
+
+    Args:
+        labels: that it learns from, on `settings`' device.
+        held_out: that it never learns from; None where nothing is held out.
+    """
+
+    def __init__(
+        self,
+        settings: CloningLearnerSettings,
+        network: NetworkSettings,
+        spec: EnvSpec,
+        labels: Labels,
+        held_out: Labels | None,
+        *,
+        seed: int,
+    ) -> None:
+        self.settings, self.labels, self.held_out = settings, labels, held_out
+        self.batch_size, self.device = settings.batch_size, settings.resolve_device()
+        self.precision = resolve_precision(settings.precision, self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+        self.rng = np.random.default_rng([seed, 3])
+        self.updates = 0
+
+    def train(self, updates: int) -> UpdateStats:
+        """So many steps down the cross-entropy of labels that are drawn with replacement.
+
+        Raises:
+            FloatingPointError: the loss is no finite number any more.
+        """
+        started, drawing = perf_counter(), 0.0
+        for _ in range(updates):
+            before = perf_counter()
+            obs, action = self.labels.batch(self.rng.integers(len(self.labels), size=self.batch_size))
+            drawing += perf_counter() - before
+            with autocast(self.device, self.precision):
+                logits = self.network(obs)
+            loss = action_loss(logits, action).mean()
+
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            grad_norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_grad_norm)
+            self.optimizer.step()
+        self.updates += updates
+        if not loss.isfinite():
+            raise diverged("loss", loss.item(), self.precision)
+        right = (logits.argmax(1) == action).float().mean()
+        scalars = {"loss": loss.item(), "accuracy": right.item(), "grad_norm": float(grad_norm)}
+        seconds = perf_counter() - started - drawing
+        return UpdateStats(updates, scalars, sample_seconds=drawing, update_seconds=seconds)
+
+    def tested(self, most: int | None = None) -> dict[str, float]:
+        """Cross-entropy and accuracy on the labels that were held out, or on `most` of them, evenly spread.
+
+        Nothing where none were.
+        """
+        if self.held_out is None:
+            return {}
+        labels = np.linspace(0, len(self.held_out) - 1, min(most or len(self.held_out), len(self.held_out))).astype(
+            np.int64
+        )
+        loss, right = 0.0, 0
+        for part in np.split(labels, range(AT_ONCE, len(labels), AT_ONCE)):
+            obs, action = self.held_out.batch(part)
+            with torch.inference_mode(), autocast(self.device, self.precision):
+                logits: Tensor = self.network(obs)
+            loss += float(action_loss(logits, action).sum())
+            right += int((logits.argmax(1) == action).sum())
+        return {"held_out_loss": loss / len(labels), "held_out_accuracy": right / len(labels)}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit."""
+        return {
+            "policy": arrays_of(self.network),
+            "moments": moments_of(self.optimizer),
+            "rng": self.rng.bit_generator.state,
+            "updates": self.updates,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over the state of a learner of the same shape.
+
+        Raises:
+            ValueError: the saved network is of another kind or for another game.
+        """
+        load_arrays(self.network, state["policy"])
+        load_moments(self.optimizer, state["moments"])
+        self.rng.bit_generator.state = state["rng"]
+        self.updates = int(state["updates"])

@@ -1,0 +1,19 @@
+"""What sweeps search in trainings from a data set."""
+
+from __future__ import annotations
+
+from training.search import Lines, Metric, Searchable
+
+SPACES: dict[str, Lines] = {
+    "learning": {
+        "learner.learning_rate": {"log": [5e-5, 5e-3]},
+        "learner.batch_size": {"choice": [32, 64, 128, 256]},
+    },
+}
+SEARCH = Searchable(
+    metric=Metric("score", "max", worst=-1e6),
+    spaces=lambda settings: SPACES,
+    fixed=("dataset", "holdout", "labels", "env.", "evaluation."),
+    cloned=("learner.",),
+    not_cloned=("learner.device",),
+)

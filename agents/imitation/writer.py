@@ -1,0 +1,163 @@
+"""Episodes into a new data set, as they are played. Legend: T actions of an episode."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.imitation.dataset import DATA, FILE, LIFE_LOST, METADATA, OURS, Episode
+from envs.base import EnvSettings, EnvSpec
+from training.settings import to_dict
+from training.storage.files import whole, write_json
+
+MINARI = "0.5.4"  # whose layout this is: the first one in which images may be stored as they are
+PIECE = 512  # steps of an episode that are held back before they go to disk
+CHUNK = 64  # frames that are compressed together: neighbours are nearly the same
+COLUMNS = {"actions": "i8", "rewards": "f4", "terminations": "?", "truncations": "?", LIFE_LOST: "?"}
+ID = re.compile(r"[-_\w]+-v\d+")
+
+
+class DatasetWriter:
+    """The file of a data set that is being made, and what is in it so far."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self.file, self.labels, self.episodes = file, 0, 0
+
+    def begin(self, frame: NDArray[Any]) -> EpisodeWriter:
+        """A new episode with its first frame. It counts from its first action on."""
+        return EpisodeWriter(self, frame)
+
+    def add(self, episode: Episode) -> None:
+        """A whole episode."""
+        writer = self.begin(episode.frame[0])
+        for frame, *columns in zip(episode.frame[1:], *episode[1:], strict=True):
+            writer.add(frame, *columns)
+        writer.end()
+
+
+class EpisodeWriter:
+    """One episode on its way to disk. It goes there in pieces, so that a long game takes no memory."""
+
+    def __init__(self, dataset: DatasetWriter, frame: NDArray[Any]) -> None:
+        self.dataset, self.steps = dataset, 0
+        self.group: Any = None  # of the file, from the first flush on
+        self.frames, self.rows = [frame], list[tuple[Any, ...]]()
+
+    def add(
+        self, frame: NDArray[Any], action: Any, reward: Any, terminated: Any, truncated: Any, life_lost: Any
+    ) -> None:
+        """An action, what came of it, and the frame that it led to."""
+        self.frames.append(frame)
+        self.rows.append((action, reward, terminated, truncated, life_lost))
+        self.steps += 1
+        self.dataset.labels += 1
+        if len(self.rows) == PIECE:
+            self._flush()
+
+    def end(self) -> None:
+        """The episode is over. One that has not terminated is cut here: it is truncated."""
+        if not self.steps:
+            return
+        self._flush()
+        if not self.group["terminations"][-1]:
+            self.group["truncations"][-1] = True
+        self.group.attrs["total_steps"] = self.steps
+
+    def _flush(self) -> None:
+        if not self.rows:
+            return
+        if self.group is None:
+            self.group = self._group()
+        _append(self.group["observations"], self.frames)
+        for name, values in zip(COLUMNS, zip(*self.rows, strict=True), strict=True):
+            _append(self.group[name], values)
+        self.frames, self.rows = [], []
+
+    def _group(self) -> h5py.Group:
+        """The episode's own group, with columns that grow; what Minari calls infos begins with the first frame."""
+        group = self.dataset.file.create_group(f"episode_{self.dataset.episodes}")
+        group.attrs["id"] = self.dataset.episodes
+        self.dataset.episodes += 1
+        frame, rows = self.frames[0], (min(CHUNK, len(self.frames)),)
+        options = {"maxshape": (None, *frame.shape), "chunks": (*rows, *frame.shape), "compression": "gzip"}
+        group.create_dataset("observations", (0, *frame.shape), frame.dtype, **options)
+        for name, dtype in COLUMNS.items():
+            first = int(name == LIFE_LOST)
+            group.create_dataset(name, (first,), dtype, maxshape=(None,), chunks=(len(self.rows) + first,))
+        return group
+
+
+def _append(column: h5py.Dataset, values: Any) -> None:
+    before = len(column)
+    column.resize(before + len(values), axis=0)
+    column[before:] = np.asarray(values, column.dtype)
+
+
+@contextmanager
+def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, Any]) -> Iterator[DatasetWriter]:
+    """Make a data set in `folder`; it is there whole once this ends without an error, and else not at all.
+
+    Args:
+        env: the rules that are played by.
+        about: whatever else should be known of it later, as JSON values; "player" is one of them.
+
+    Raises:
+        ValueError: the folder is not empty or cannot be written; nothing was played.
+    """
+    data = folder / DATA
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ValueError(f"{folder} is not an empty directory: name another --out")
+        data.mkdir(parents=True)
+    except OSError as error:
+        raise ValueError(f"cannot write to {folder} ({error.strerror}): name another --out") from None
+    try:
+        with whole(data / FILE) as part, h5py.File(part, "w", libver="latest") as file:
+            writer = DatasetWriter(file)
+            yield writer
+            if not writer.labels:
+                raise ValueError("nothing was played, so there is no data set")
+        size = (data / FILE).stat().st_size / 1e6
+        write_json(data / METADATA, metadata_of(folder.resolve().name, env, spec, about, writer, size))
+    except BaseException:
+        with contextlib.suppress(OSError):  # somebody else has put something there
+            data.rmdir()
+            folder.rmdir()
+        raise
+
+
+def metadata_of(
+    name: str, env: EnvSettings, spec: EnvSpec, about: dict[str, Any], writer: DatasetWriter, megabytes: float
+) -> dict[str, Any]:
+    """What Minari wants to know, and under "quarterdeck" what we do."""
+    usable = re.sub(r"[^-_\w]", "-", name)
+    return {
+        "total_episodes": writer.episodes,
+        "total_steps": writer.labels,
+        "data_format": "hdf5",
+        "jpeg_encoding": False,
+        "observation_space": json.dumps(_box(spec)),
+        "action_space": json.dumps({"type": "Discrete", "dtype": "int64", "start": 0, "n": spec.num_actions}),
+        "dataset_id": usable if ID.fullmatch(usable) else f"{usable}-v0",
+        "minari_version": MINARI,
+        "dataset_size": round(megabytes, 1),
+        "algorithm_name": about["player"],
+        "description": f"single frames of {env.id}, raw rewards, whole games",
+        OURS: {"env": to_dict(env), **about},
+    }
+
+
+def _box(spec: EnvSpec) -> dict[str, Any]:
+    pixels = spec.frame_dtype == np.uint8
+    low, high = (0, 255) if pixels else (float("-inf"), float("inf"))
+    bounds = {name: np.full(spec.frame_shape, value).tolist() for name, value in (("low", low), ("high", high))}
+    return {"type": "Box", "dtype": str(spec.frame_dtype), "shape": list(spec.frame_shape), **bounds}
