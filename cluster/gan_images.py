@@ -9,16 +9,11 @@ from typing import Any
 
 from agents.evaluation.protocol import JudgeOptions
 from agents.playback.frames_dataset import frames_file
-from cluster.workloads import settings_of_run
-from gan.best import Best, report, said, trainer_of
+from cluster.workloads import settings_of_run, workload_of
+from gan.best import Best, report, trainer_of
 from gan.data.images import DataSettings, Images, load
-from gan.evaluation.features import extractor_for
-from gan.evaluation.scores import Judge
+from gan.parts import Scorer, parts_of
 from gan.run import GanRun
-from gan.standard.presets import PRESETS
-from gan.standard.settings import GanSettings
-from gan.standard.trainer import Trainer
-from training.settings import from_dict
 from training.storage import checkpoint
 from training.storage.resume import read_newest
 from training.storage.run_dir import RunDir
@@ -43,30 +38,30 @@ def cache_of(folder: Path) -> Path:
     return folder.absolute().parent / ".gan-cache"
 
 
-def check(settings: GanSettings) -> int:
+def check(settings: Any) -> int:
     """A device that is not here fails at once. Images are small beside replay: 0 bytes."""
     settings.training.resolve_device()
     return 0
 
 
-def make_run(settings: GanSettings, preset: str, folder: Path, shared: tuple[Images, Judge] | None = None) -> GanRun:
+def make_run(settings: Any, preset: str, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
     """Data, networks and judge of a training, built in this order so that every mistake shows at once.
 
     What is `shared` with other trainings need not be built.
     """
     settings.training.resolve_device()
     data = shared[0] if shared else images_of(settings.data, cache_of(folder))
-    trainer = Trainer(settings, data)
+    trainer = parts_of(settings).make_trainer(settings, data)
     judge = shared[1] if shared else judge_of(data, settings, folder)
-    return GanRun(trainer, judge, folder, PRESETS[preset]())
+    return GanRun(trainer, judge, folder, workload_of(preset).default(preset))
 
 
-def judge_of(data: Images, settings: GanSettings, folder: Path) -> Judge:
+def judge_of(data: Images, settings: Any, folder: Path) -> Scorer:
     """The judge of the select part."""
-    return Judge(data, extractor_for(data, cache_of(folder)), settings.scores, "select")
+    return parts_of(settings).make_judge(settings, data, cache_of(folder), "select")
 
 
-def shared(settings: GanSettings, folder: Path) -> tuple[Images, Judge]:
+def shared(settings: Any, folder: Path) -> tuple[Images, Scorer]:
     """What all trials of a sweep have in common."""
     data = images_of(settings.data, cache_of(folder))
     return data, judge_of(data, settings, folder)
@@ -80,12 +75,14 @@ def evaluate_run(
     Raises:
         ValueError: the images are not there, or nothing was judged yet.
     """
-    settings, cache = from_dict(GanSettings, record["settings"]), cache_of(directory.path)
+    settings, cache = settings_of_run(record), cache_of(directory.path)
+    parts = parts_of(settings)
     path, state = read_newest(directory, lambda path: checkpoint.load(path, only="best"))
     best = Best(**state["best"])
     if not best.weights:
         raise ValueError(f"{directory.path} has judged no generator yet: train it on with --resume")
     data = images_of(settings.data, cache)
-    scores = report(trainer_of(best, data), extractor_for(data, cache))
+    judge = parts.make_judge(settings, data, cache, "report")
+    scores = report(trainer_of(best, settings, data), judge)
     on_step(1.0)
-    return {**scores, "images": best.images, "checkpoint": str(path)}, "report", said(scores)
+    return {**scores, "images": best.images, "checkpoint": str(path)}, "report", parts.said(scores)

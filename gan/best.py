@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gan.data.images import Images
-from gan.evaluation.features import Extractor
-from gan.evaluation.scores import Judge, Scores
+from gan.evaluation.scores import Scores
+from gan.parts import Scorer, Trainer, parts_of
 from gan.samples.sampling import sample
-from gan.standard.settings import GanSettings
-from gan.standard.trainer import Trainer
 from training.arrays import Arrays, load_arrays
 from training.settings import from_dict
 
@@ -28,21 +26,14 @@ class Best:
     weights: Arrays = field(default_factory=dict)
 
 
-def trainer_of(best: Best, data: Images) -> Trainer:
-    """A trainer whose averaged generator is the best one, for drawing and exporting."""
-    trainer = Trainer(from_dict(GanSettings, best.settings), data)
+def trainer_of(best: Best, settings: Any, data: Images) -> Trainer:
+    """A trainer whose averaged generator is the best one of a run with `settings`, for drawing and exporting."""
+    trainer = parts_of(settings).make_trainer(from_dict(type(settings), best.settings), data)
     load_arrays(trainer.average, best.weights)
     trainer.images = best.images
     return trainer
 
 
-def report(trainer: Trainer, extractor: Extractor) -> Scores:
-    """Scores of the averaged generator on the report part, by noise that nothing was chosen by."""
-    judge = Judge(trainer.data, extractor, trainer.settings.scores, "report")
+def report(trainer: Trainer, judge: Scorer) -> Scores:
+    """Scores of the averaged generator by the judge of the report part, by noise that nothing was chosen by."""
     return judge.score(sample(trainer.average, judge.count, NOISE["report"]))
-
-
-def said(scores: Scores) -> str:
-    """The scores that matter most, in a line."""
-    distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f} +- {scores['fd_floor_std']:.2f})"
-    return f"{distance}, precision {scores['precision']:.2f}, recall {scores['recall']:.2f}"

@@ -17,10 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from gan.data.images import Pixels
+from gan.parts import Trainer, parts_named
 from gan.samples import sampling
-from gan.standard.networks import Generator
-from gan.standard.settings import GanSettings
-from gan.standard.trainer import Trainer
 from training.settings import from_dict, to_dict
 from training.storage.artifact import save_artifact
 
@@ -31,8 +29,8 @@ WEIGHTS, CARD = "generator.safetensors", "generator.json"
 class Exported:
     """A generator with the settings and scores it was exported with."""
 
-    network: Generator
-    settings: GanSettings
+    network: Any  # a module that is a `gan.parts.Generator`
+    settings: Any  # those of its family
     scores: dict[str, Any]
 
     def sample(self, count: int, seed: int = 0) -> Pixels:
@@ -44,7 +42,8 @@ def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> 
     """Write the averaged generator's weights and its card (settings, shape, data, scores) into `folder`."""
     weights = {name: value.cpu().contiguous() for name, value in trainer.average.state_dict().items()}
     data = trainer.data
-    card = {"settings": to_dict(trainer.settings), "shape": data.shape, "classes": data.classes, "data": data.name}
+    card = {"parts": trainer.settings.parts, "settings": to_dict(trainer.settings), "data": data.name}
+    card |= {"shape": data.shape, "classes": data.classes}
     save_artifact(folder, weights, {**card, "images": trainer.images, "scores": scores}, Path(CARD).stem)
 
 
@@ -57,10 +56,11 @@ def load_generator(folder: str | Path) -> Exported:
     folder = Path(folder)
     try:
         card = json.loads((folder / CARD).read_text())
-        settings = from_dict(GanSettings, card["settings"])
+        parts = parts_named(card.get("parts", "gan.standard.parts"))
+        settings = from_dict(parts.SETTINGS, card["settings"])
         with torch.random.fork_rng(devices=[]):  # the weights drawn first leave no trace
-            network = Generator(settings.network, tuple(card["shape"]), card["classes"])
+            network = parts.make_generator(settings, tuple(card["shape"]), card["classes"])
         network.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+    except (OSError, ImportError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"no readable generator in {folder} ({error}): name a folder that a run exported") from None
     return Exported(network.eval().requires_grad_(False), settings, card["scores"])

@@ -12,15 +12,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gan.best import NOISE, Best, report, said, trainer_of
-from gan.evaluation.curve import COLUMNS, draw_curve
-from gan.evaluation.scores import Judge, Scores
+from gan.best import NOISE, Best, report, trainer_of
+from gan.evaluation.curve import draw_curve
+from gan.evaluation.scores import Scores
 from gan.export import export_generator
+from gan.parts import Scorer, Trainer, parts_of
 from gan.samples.closing import closing_pictures
-from gan.samples.pictures import fixed_grid
 from gan.samples.sampling import sample
-from gan.standard.settings import GanSettings
-from gan.standard.trainer import Trainer
 from training.arrays import arrays_of
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement
@@ -31,21 +29,13 @@ from training.storage.files import png
 CHUNK = 25  # steps between two looks at whether training has diverged
 CHECKPOINT_MINUTES = 1.0
 RESULTS = ("report/fd_clf", "select/fd_clf", "run/images_per_second")
-CHARTS = {
-    "The story": {
-        "Distance from real images (fd_clf), select part": ["select/fd_clf", "select/fd_floor"],
-        "Precision and recall": ["select/precision", "select/recall"],
-        "Losses": ["training/discriminator_loss", "training/generator_loss"],
-        "Margin of real over generated images": ["training/margin"],
-        "Images/s": ["run/images_per_second", "throughput/run"],
-    }
-}
 
 
 class GanRun:
     """A trainer, the judge of the select part, and the best generator, which lies in `folder` as files."""
 
-    def __init__(self, trainer: Trainer, judge: Judge, folder: Path, usual: GanSettings | None = None) -> None:
+    def __init__(self, trainer: Trainer, judge: Scorer, folder: Path, usual: Any = None) -> None:
+        self.parts = parts_of(trainer.settings)
         self.trainer, self.scorer, self.folder, self.best = trainer, judge, folder, Best()
         self.settings, self.seconds = trainer.settings, 0.0
         self.judged = 0  # images that training had seen at the last judgement
@@ -55,14 +45,14 @@ class GanRun:
         values = flat(self.settings)
         self.about = About(
             title=trainer.data.name,
-            columns=COLUMNS,
+            columns=self.parts.COLUMNS,
             minutes=self.settings.minutes,
             checkpoint_minutes=CHECKPOINT_MINUTES,
             settings=values,
             compared=values,
             usual=flat(usual or self.settings),
             results=RESULTS,
-            charts=CHARTS,
+            charts=self.parts.CHARTS,
         )
 
     @property
@@ -105,7 +95,7 @@ class GanRun:
         numbers = {name: float(value) for name, value in scores.items() if isinstance(value, int | float)}
         selected = {f"select/{name}": value for name, value in numbers.items()}
         self.unread.append(Record(self.images, selected, dict(scores)))
-        grid, file = png(fixed_grid(self.trainer.average)), f"pictures/{self.images:012d}.png"
+        grid, file = png(self.parts.grid(self.trainer.average)), f"pictures/{self.images:012d}.png"
         self.unseen.append(Picture("samples", grid, self.images, "Samples on the same noise all along.", file))
         if self.best.images == self.images:
             export_generator(self.trainer, self.folder / "generator", {"part": "select", **scores})
@@ -149,12 +139,11 @@ class GanRun:
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
         """Scores of the best generator on the report part; they are waited for, so `on_step` is told nothing."""
-        trainer = trainer_of(self.best, self.trainer.data)
-        scores = report(trainer, self.scorer.extractor)
+        trainer = trainer_of(self.best, self.settings, self.trainer.data)
+        scores = report(trainer, self.scorer.reporting())
         export_generator(trainer, self.folder / "generator", {"part": "report", **scores})
-        return Closing(
-            float(scores["fd_clf"]), said(scores), dict(scores), closing_pictures(trainer, self.folder / "pictures")
-        )
+        pictures = closing_pictures(trainer, self.folder / "pictures")
+        return Closing(float(scores["fd_clf"]), self.parts.said(scores), dict(scores), pictures)
 
     def summary(self) -> dict[str, Any]:
         """The best generator by the select part, and the seed."""

@@ -14,7 +14,6 @@ FULL = {
     "cluster/fleet/algorithm.py": "the distributed main loop, and RLlib's face of it",
     "cluster/fleet/checkpoint.py": "what RLlib asks of a checkpoint, each in a few lines",
     "gan/data/images.py": "images from a name to three parts",
-    "gan/standard/trainer.py": "the one training step of a GAN",
     "training/storage/checkpoint.py": "a directory that is whole or absent",
 }
 LONG = 200

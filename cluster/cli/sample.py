@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cluster.cli.options import Sample
 from gan.export import load_generator
-from gan.samples.pictures import fixed_grid, walk
+from gan.parts import parts_of
+from gan.samples.pictures import walk
 from training.storage.files import gif, png, write_bytes
 from training.storage.run_dir import RunDir
 
@@ -17,7 +18,7 @@ def sample(options: Sample) -> int:
     if not 0 <= options.seed < 2**31:
         raise ValueError(f"seed is {options.seed}: use 0 to {2**31 - 1}")
     found = load_generator(RunDir(options.run_dir).generator)
-    write_bytes(options.out, png(fixed_grid(found.network, options.seed)))
+    write_bytes(options.out, png(parts_of(found.settings).grid(found.network, options.seed)))
     if options.walk is not None:
         write_bytes(options.walk, gif(walk(found.network, options.seed)))
     print(" and ".join(str(file) for file in (options.out, options.walk) if file is not None))

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from training.storage.curve import save_figure
 
-COLUMNS = ("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "fd_floor")
-
 
 def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: float | None, title: str) -> None:
     """`fd_clf` over images, a line for each training, with what real images would get beneath them."""

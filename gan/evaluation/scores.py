@@ -46,7 +46,8 @@ class Judge:
     def __init__(
         self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Literal["select", "report"]
     ) -> None:
-        self.extractor, self.stack, self.stock = extractor, data.stack, data.train
+        self.data, self.extractor, self.settings = data, extractor, settings
+        self.stack, self.stock = data.stack, data.train
         part: Split = data.select if held_out == "select" else data.report
         self.count = settings.samples if data.stack > 1 else min(settings.samples, len(part), len(data.train))
         self.real, chances = extractor.features(_some(part, self.count, data.stack), data.stack)
@@ -56,6 +57,10 @@ class Judge:
         self.stock_features, self.stock_chances = extractor.features(data.train.images)
         self.held_out_nearest = self._nearest(part.images, extractor.features(part.images)[0])
         self.floors = self._floors()
+
+    def reporting(self) -> Judge:
+        """The judge of the report part, by the same classifier."""
+        return Judge(self.data, self.extractor, self.settings, "report")
 
     def _floors(self) -> Scores:
         """The scores of as many training images, mean and standard deviation over draws: a perfect generator's."""

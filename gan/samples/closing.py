@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan.samples.pictures import beside_nearest, fixed_grid, walk
+from gan.parts import Trainer, parts_of
+from gan.samples.pictures import beside_nearest, walk
 from gan.samples.sampling import sample
-from gan.standard.trainer import Trainer
 from training.run import Picture
 from training.storage.files import gif, png
 
@@ -19,12 +19,12 @@ LONGEST = 80  # pictures of an animation
 
 def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
     """Samples, a walk, the real images nearest to some, and training as an animation of the `grids` in a folder."""
-    generator, at, stack = trainer.average, trainer.images, trainer.data.stack
+    parts, generator, at, stack = parts_of(trainer.settings), trainer.average, trainer.images, trainer.data.stack
     fakes = sample(generator, NEAREST, seed=0)
     singles = fakes.reshape(NEAREST * stack, -1, *fakes.shape[2:])[:NEAREST]
-    nearest = png(beside_nearest(singles, trainer.data.train.images))
+    nearest = png(beside_nearest(singles, parts.stock(trainer.settings, trainer.data)))
     found = [
-        Picture("best", png(fixed_grid(generator)), at, "Samples of the best generator.", "samples.png"),
+        Picture("best", png(parts.grid(generator)), at, "Samples of the best generator.", "samples.png"),
         Picture("walk", gif(walk(generator)), at, "A closed walk through latent space.", "walk.gif"),
         Picture("nearest", nearest, at, "Samples above the training images nearest to them.", "nearest.png"),
     ]

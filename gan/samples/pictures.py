@@ -9,8 +9,8 @@ from torch import Tensor
 
 from gan.data.images import Pixels
 from gan.evaluation.metrics import nearest
+from gan.parts import Generator
 from gan.samples import sampling
-from gan.standard.networks import Generator
 
 GAP = 1  # pixels between images
 BACKGROUND = 96

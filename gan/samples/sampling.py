@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gan.data.images import Pixels, to_uint8
-from gan.standard.networks import Generator
+from gan.parts import Generator
 
 CHUNK = 500  # images a forward pass
 

@@ -9,7 +9,8 @@ from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
-from gan.standard.settings import GanSettings, TrainingSettings
+from gan.standard.settings import GanSettings
+from gan.updates import TrainingSettings
 
 
 def digits() -> GanSettings:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,10 +12,8 @@ from gan.data.images import EpochSampler, Images, to_float
 from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, squared_slope, zero_centred
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
-from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
 from training.device import autocast, moved
-
-RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
 
 
 class Trainer:
@@ -37,12 +33,11 @@ class Trainer:
             self.generator = Generator(settings.network, data.shape, data.classes)
             self.discriminator = Discriminator(settings.network, data.shape, data.classes)
         for network in (self.generator, self.discriminator):
-            network.to(self.device)
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            placed(network, self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = {
-            "generator": self._adam(self.generator.parameters()),
-            "discriminator": self._adam(self.discriminator.parameters()),
+            "generator": adam(self.generator.parameters(), settings.training),
+            "discriminator": adam(self.discriminator.parameters(), settings.training),
         }
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
         labels = data.train.labels
@@ -51,18 +46,14 @@ class Trainer:
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
 
-    def _adam(self, parameters: Iterator[nn.Parameter]) -> torch.optim.Adam:
-        betas = (self.settings.training.beta1, self.settings.training.beta2)
-        return torch.optim.Adam(parameters, betas=betas, fused=True)
-
     def step(self) -> dict[str, Tensor]:
         """One update of the generator after its share of discriminator updates; their last losses, on the device."""
-        self._set_rates()
+        set_rates(self.optimizers, self.settings.training, self.images)
         for _ in range(self.settings.training.critic_steps):
             losses = self.train_discriminator()
         losses |= self.train_generator()
         self.steps += 1
-        self.move_average()
+        move_average(self.average, self.generator, self.settings.training, self.images)
         return losses
 
     def train_discriminator(self) -> dict[str, Tensor]:
@@ -81,7 +72,7 @@ class Trainer:
             penalty = self.penalty(both, logit, label)
             loss = loss + s.every * s.weight * penalty
             found["penalty"] = penalty.detach()
-        self._descend("discriminator", loss)
+        descend(self.optimizers["discriminator"], loss)
         self.images += len(real)
         return found
 
@@ -106,7 +97,7 @@ class Trainer:
             with torch.no_grad():  # only the relativistic loss compares with real images here
                 real_logit = self.discriminator(real, label) if kind == "relativistic" else fake_logit
         loss = generator_loss(kind, real_logit, fake_logit)
-        self._descend("generator", loss)
+        descend(self.optimizers["generator"], loss)
         self.discriminator.requires_grad_(True)
         return {"generator_loss": loss.detach()}
 
@@ -133,47 +124,16 @@ class Trainer:
         """The context in which networks compute; parameters and losses stay float32."""
         return autocast(self.device, self.settings.training.precision)
 
-    def _descend(self, name: str, loss: Tensor) -> None:
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    def _set_rates(self) -> None:
-        """Rates come from the settings at every step, never from a checkpoint: a clone keeps those it was given."""
-        t = self.settings.training
-        left = max(0.0, 1 - self.images / t.images)
-        scale = min(1.0, left / (1 - t.decay_from)) if t.decay_from < 1 else 1.0
-        for name, rate in (("generator", t.generator_rate), ("discriminator", t.discriminator_rate)):
-            for group in self.optimizers[name].param_groups:
-                group["lr"], group["betas"] = rate * scale, (t.beta1, t.beta2)
-
-    @torch.no_grad()
-    def move_average(self) -> None:
-        """Exponential moving average of the generator's weights; buffers (batch norm's statistics) are copied."""
-        half_life = min(self.settings.training.average_images, RAMP * self.images)
-        keep = 0.5 ** (self.settings.training.batch_size / half_life) if half_life > 0 else 0.0
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.generator.parameters()), 1 - keep)
-        for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            mine.copy_(theirs)
-
     def train(self, steps: int) -> dict[str, float]:
         """`steps` steps -> the last one's losses.
 
         Raises:
-            FloatingPointError: training has diverged. One look is enough: what is no number stays none.
+            FloatingPointError: training has diverged.
         """
         losses: dict[str, Tensor] = {}
         for _ in range(steps):
             losses |= self.step()
-        found = {name: float(value) for name, value in losses.items()}
-        weights = torch.stack([p.detach().sum() for p in self.generator.parameters()]).sum()
-        if not np.isfinite([*found.values(), float(weights)]).all():
-            raise FloatingPointError(
-                f"training diverged within {self.images} images: lower training.generator_rate and discriminator_rate, "
-                "or raise loss.weight"
-            )
-        return found
+        return finite(losses, self.generator, self.images)
 
     def reconfigure(self, settings: GanSettings) -> None:
         """Go on with other rates, betas, loss or penalty; takes hold at the next step.
@@ -187,14 +147,8 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {
-            "networks": {name: arrays_of(network) for name, network in self._networks().items()},
-            "moments": {name: moments_of(optimizer) for name, optimizer in self.optimizers.items()},
-            "order": self.order.state(),
-            "chance": self.rng.get_state().numpy().copy(),
-            "images": self.images,
-            "steps": self.steps,
-        }
+        kept = saved(self._networks(), self.optimizers, self.rng)
+        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -203,11 +157,7 @@ class Trainer:
             ValueError: the networks or the data are others.
         """
         self.order.load_state(state["order"])
-        for name, network in self._networks().items():
-            load_arrays(network, state["networks"][name])
-        for name, optimizer in self.optimizers.items():
-            load_moments(optimizer, state["moments"][name])
-        self.rng.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
+        load_saved(state, self._networks(), self.optimizers, self.rng)
         self.images, self.steps = int(state["images"]), int(state["steps"])
 
     def _networks(self) -> dict[str, nn.Module]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from gan.data.images import Images, to_float
 from gan.samples.sampling import sample
 from gan.standard.trainer import Trainer
+from gan.updates import set_rates
 from tests.gan.small import leaves, same, tiny
 from training.storage import checkpoint
 
@@ -86,7 +87,7 @@ def test_one_discriminator_step_equals_the_formulas(corners: Images) -> None:
     gradients = torch.autograd.grad(loss, list(network.parameters()))
     wanted = [p - 1e-3 * g / (g.abs() + 1e-8) for p, g in zip(network.parameters(), gradients, strict=True)]
     untouched = {name: p.clone() for name, p in trainer.generator.named_parameters()}
-    trainer._set_rates()
+    set_rates(trainer.optimizers, trainer.settings.training, trainer.images)
     trainer.train_discriminator()
     for got, want in zip(trainer.discriminator.parameters(), wanted, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-5)
@@ -97,7 +98,7 @@ def test_one_discriminator_step_equals_the_formulas(corners: Images) -> None:
 def test_the_generator_learns_through_the_discriminator_and_leaves_it_alone(corners: Images) -> None:
     trainer = trainer_for(corners)
     before = {name: value.copy() for name, value in leaves(trainer.state()["networks"]).items()}
-    trainer._set_rates()
+    set_rates(trainer.optimizers, trainer.settings.training, trainer.images)
     trainer.train_generator()
     after = leaves(trainer.state()["networks"])
     changed = {name for name in before if not np.array_equal(before[name], after[name])}

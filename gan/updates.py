@@ -1,0 +1,137 @@
+"""What the training step of every family does alike: rates, descent, the moving average, what is saved of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+import torch
+import tyro
+from torch import Tensor, nn
+
+from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from training.device import Precision, check_compute, resolve_device
+from training.settings import check_kinds
+
+RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
+M = TypeVar("M", bound=nn.Module)
+Optimizers = dict[str, torch.optim.Adam]  # of "generator" and "discriminator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How both networks are trained (`gan.updates`, and the trainer of each family)."""
+
+    images: Annotated[int, tyro.conf.arg(aliases=["--images"])] = 1_000_000
+    """Real images shown to the discriminator, in all."""
+    batch_size: int = 64
+    generator_rate: float = 2e-4  # Adam's learning rate
+    discriminator_rate: float = 2e-4
+    beta1: float = 0.0
+    beta2: float = 0.99
+    decay_from: float = 1.0  # share of `images` from which both rates fall in a straight line to 0; 1 for never
+    critic_steps: int = 1  # discriminator updates for each of the generator
+    average_images: int = 10_000  # half-life of the generator's moving average; 0 keeps none
+    precision: Precision = "auto"  # auto: bf16 where that is faster
+    device: str = "auto"  # auto: cuda where there is one, else cpu
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+        if min(self.images, self.batch_size, self.critic_steps) < 1 or self.average_images < 0:
+            raise ValueError("training.images, batch_size and critic_steps must be 1 or more, average_images 0 or more")
+        for name in ("generator_rate", "discriminator_rate"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"training.{name} is {getattr(self, name)}: a learning rate is above 0")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ValueError("training.beta1 and beta2 lie in 0..1, 1 left out")
+        if not 0 <= self.decay_from <= 1:
+            raise ValueError(f"training.decay_from is {self.decay_from}: a share of training lies in 0..1")
+        check_compute("training", self.precision, self.device)
+
+    def resolve_device(self) -> str:
+        """The device that `auto` stands for here.
+
+        Raises:
+            ValueError: the named device is not on this machine.
+        """
+        return resolve_device(self.device, "training.device")
+
+
+def placed(network: M, device: str) -> M:
+    """The network on its device, convolutions channels-last."""
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def adam(parameters: Iterator[nn.Parameter], training: TrainingSettings) -> torch.optim.Adam:
+    """The optimiser of one network; its rate is set at every step."""
+    return torch.optim.Adam(parameters, betas=(training.beta1, training.beta2), fused=True)
+
+
+def set_rates(optimizers: Optimizers, training: TrainingSettings, images: int) -> None:
+    """Rates come from the settings at every step, never from a checkpoint: a clone keeps those it was given."""
+    left = max(0.0, 1 - images / training.images)
+    scale = min(1.0, left / (1 - training.decay_from)) if training.decay_from < 1 else 1.0
+    for name, rate in (("generator", training.generator_rate), ("discriminator", training.discriminator_rate)):
+        for group in optimizers[name].param_groups:
+            group["lr"], group["betas"] = rate * scale, (training.beta1, training.beta2)
+
+
+def descend(optimizer: torch.optim.Adam, loss: Tensor) -> None:
+    """One step down the loss."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+
+
+@torch.no_grad()
+def move_average(average: nn.Module, generator: nn.Module, training: TrainingSettings, images: int) -> None:
+    """Exponential moving average of the generator's weights; buffers (batch norm's statistics) are copied."""
+    half_life = min(training.average_images, RAMP * images)
+    keep = 0.5 ** (training.batch_size / half_life) if half_life > 0 else 0.0
+    torch._foreach_lerp_(list(average.parameters()), list(generator.parameters()), 1 - keep)
+    for mine, theirs in zip(average.buffers(), generator.buffers(), strict=True):
+        mine.copy_(theirs)
+
+
+def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict[str, float]:
+    """The losses as numbers. One look after many steps is enough: what is no number stays none.
+
+    Raises:
+        FloatingPointError: training has diverged.
+    """
+    found = {name: float(value) for name, value in losses.items()}
+    weights = torch.stack([p.detach().sum() for p in generator.parameters()]).sum()
+    if not np.isfinite([*found.values(), float(weights)]).all():
+        raise FloatingPointError(
+            f"training diverged within {images} images: lower training.generator_rate and discriminator_rate, "
+            "or raise loss.weight"
+        )
+    return found
+
+
+def saved(networks: dict[str, nn.Module], optimizers: Optimizers, rng: torch.Generator) -> dict[str, Any]:
+    """Networks, moments and random numbers as plain arrays."""
+    return {
+        "networks": {name: arrays_of(network) for name, network in networks.items()},
+        "moments": {name: moments_of(optimizer) for name, optimizer in optimizers.items()},
+        "chance": rng.get_state().numpy().copy(),
+    }
+
+
+def load_saved(
+    state: dict[str, Any], networks: dict[str, nn.Module], optimizers: Optimizers, rng: torch.Generator
+) -> None:
+    """Inverse of `saved`; learning rates stay those of the settings.
+
+    Raises:
+        ValueError: the networks are others.
+    """
+    for name, network in networks.items():
+        load_arrays(network, state["networks"][name])
+    for name, optimizer in optimizers.items():
+        load_moments(optimizer, state["moments"][name])
+    rng.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
