@@ -91,7 +91,7 @@ PQN = Workload(
 )
 TABLE = Workload(
     name="table",
-    presets=("taxi",),
+    presets=("taxi", "frozenlake", "cliffwalking"),
     settings="agents.tabular.settings:TabularSettings",
     table="agents.tabular.settings:PRESETS",
     check="agents.tabular.run:check",
