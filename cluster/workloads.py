@@ -118,7 +118,7 @@ DECOUPLED = SAC._replace(
 )
 TABLE = Workload(
     name="table",
-    presets=("taxi",),
+    presets=("taxi", "frozenlake", "cliffwalking"),
     settings="agents.tabular.settings:TabularSettings",
     table="agents.tabular.settings:PRESETS",
     check="agents.tabular.run:check",

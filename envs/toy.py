@@ -159,6 +159,18 @@ class Chain(Toy):
         return np.eye(_CHAIN_STATES, dtype=np.float32)[self._state]
 
 
+def chain_table() -> tuple[dict[int, dict[int, list[tuple[float, int, float, bool]]]], NDArray[np.float64], int]:
+    """`Chain` as Gymnasium's text games tell of themselves (`envs.text`): P, start probabilities [5], time limit.
+
+    Nothing follows the last state.
+    """
+    end = _CHAIN_STATES - 1
+    moves = {s: {a: min(max(s + 2 * a - 1, 0), end) for a in (0, 1)} for s in range(end)}
+    table = {s: {a: [(1.0, to, float(to == end), to == end)] for a, to in ways.items()} for s, ways in moves.items()}
+    table[end] = {a: [(1.0, end, 0.0, True)] for a in (0, 1)}
+    return table, np.append(np.full(end, 1 / end), 0.0), _CHAIN_CAP
+
+
 def chain_q_star(discount: float) -> NDArray[np.float64]:
     """The optimal values of `Chain`: [5, 2] for (left, right), 0 in the last state, where nothing follows."""
     value = discount ** np.arange(_CHAIN_STATES - 2, -1, -1.0)  # of states 0 to 3, going right

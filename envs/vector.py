@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from envs.base import MAX_ACTIONS, EnvSpec, TimeStep, checked_action, checked_seed, checked_torques
 from envs.gait import is_mujoco, quiet_mujoco, side_view
 from envs.images import ImageFrames, is_image
+from envs.text import time_limit
 
 
 class GymnasiumEnv:
@@ -21,8 +22,12 @@ class GymnasiumEnv:
 
     A frame is float32 [D] where the env observes a vector, uint8 [H, W] or [H, W, C] where it observes an image, and
     int64 [1], counted from 0, where it observes one of `num_states` states. An action lasts one frame. Time limits are
+<<<<<<< HEAD
     those of the registered env. Where the env takes a bounded vector, an action is J torques from -1 to 1, which stand
     for its own bounds.
+=======
+    those of the registered env, or `envs.text`'s.
+>>>>>>> h_tables
 
     Args:
         env: a Gymnasium id, for example "CartPole-v1", "Taxi-v3" or "package.module:Id".
@@ -59,11 +64,11 @@ class GymnasiumEnv:
         self._env_name = env
         # An env that draws nothing may not even know the option.
         options: dict[str, Any] = {"render_mode": "rgb_array"} if self._draws else {}
+        limit = time_limit(env)
         self._envs = SyncVectorEnv(
-            [lambda: gymnasium.make(env, **options)] * num_envs,
+            [lambda: gymnasium.make(env, max_episode_steps=limit, **options)] * num_envs,
             autoreset_mode=AutoresetMode.NEXT_STEP,
         )
-        limit = gymnasium.spec(env.rpartition(":")[2]).max_episode_steps
         shown = {"image_size": image_size, "grayscale": grayscale} if self._images else {}
         self.protocol: Mapping[str, str | int | float | bool] = {
             "suite": "gymnasium",

@@ -1,4 +1,4 @@
-"""Tabular Q-learning as a run that a session drives: the main loop, in one process."""
+"""A table as a run that a session drives: the main loop, in one process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.curve import COLUMNS, draw_curve
-from agents.tabular.q_learning import TabularLearner, evaluate_tabular, state_index
+from agents.tabular.charts import CHARTS, COLUMNS, RESULTS, draw_curve, exact_row
+from agents.tabular.evaluate import evaluate_tabular, judged
+from agents.tabular.learner import Indices, TabularLearner, state_index
+from agents.tabular.maps import value_maps
+from agents.tabular.optimum import optimum_of
 from agents.tabular.settings import PRESETS, TabularSettings
 from envs import make_env
 from envs.base import EnvSettings
@@ -23,14 +26,7 @@ from training.storage import checkpoint
 EPISODES = 100  # of the closing evaluation
 JUDGED = 20  # episodes that a sweep ranks by
 GAMES = 100  # newest games that a mean is taken over
-RESULTS = ("evaluation/closing_score_mean", "score_while_training/all_lanes")
-CHARTS = {
-    "The story": {
-        "While training: raw score, exploration included": ["score_while_training/all_lanes"],
-        "Evaluation: raw score of greedy games": ["evaluation/closing_score_mean"],
-        "Epsilon": ["acting/epsilon_mean"],
-    }
-}
+MOMENTS = 10  # of a run that the table is drawn at, at most
 
 
 class TabularRun:
@@ -43,7 +39,9 @@ class TabularRun:
         self.agent_steps = self.frames = self.episodes = 0
         self.recent: deque[float] = deque(maxlen=GAMES)  # scores of training games, exploration included
         self.unread: list[Record] = []
+        self.drawn = 0  # agent steps at the newest picture
         self.restart(settings.seed)
+        self.optimum = optimum_of(settings)
         values, usual = flat(settings), flat(PRESETS[preset]() if preset in PRESETS else settings)
         self.about = About(
             title=settings.env,
@@ -60,6 +58,7 @@ class TabularRun:
     def restart(self, seed: int) -> None:
         """End the running games and begin new ones: an env cannot be saved."""
         self.state = state_index(self.env.reset(seed).frame)
+        self.action: Indices | None = None  # what SARSA has learned that it takes next
         self.score = np.zeros(self.settings.num_envs)
 
     @property
@@ -69,19 +68,23 @@ class TabularRun:
 
     @property
     def epsilon(self) -> float:
-        """Probability of a random action; falls in a straight line."""
+        """Probability of a random action; moves in a straight line."""
+        if self.settings.algorithm == "random":
+            return 1.0
         done = self.agent_steps / self.settings.steps
         return self.settings.epsilon + done * (self.settings.final_epsilon - self.settings.epsilon)
 
     def step(self, until: int) -> None:
         """The main loop: act, step, update; until the next report is due, or `until`."""
-        due = self.agent_steps + self.settings.report_every
+        due, on_policy = self.agent_steps + self.settings.report_every, self.settings.algorithm == "sarsa"
         while self.agent_steps < min(due, until):
             epsilon = self.epsilon
-            action = self.learner.act(self.state, epsilon)
+            action = self.learner.act(self.state, epsilon) if self.action is None else self.action
             step = self.env.step(action)
-            self.learner.update(self.state, action, step)
-            self.state = state_index(step.frame)
+            next_state = state_index(step.frame)
+            self.action = self.learner.act(next_state, epsilon) if on_policy else None
+            self.learner.update(self.state, action, step, self.action)
+            self.state = next_state
 
             self.agent_steps += int((~step.first).sum())
             self.frames += int(step.frames.sum())
@@ -97,6 +100,10 @@ class TabularRun:
         row: dict[str, float] = {"frames": self.frames, "updates": self.agent_steps}
         if self.recent:
             scalars["score_while_training/all_lanes"] = row["all_lanes"] = float(np.mean(self.recent))
+        if self.optimum is not None:
+            exact = exact_row(self.optimum.gap(self.learner.q))
+            scalars |= {f"exact/{name}": value for name, value in exact.items()}
+            row |= exact
         self.unread.append(Record(self.agent_steps, scalars, row))
 
     def goal_reached(self) -> bool:
@@ -113,8 +120,12 @@ class TabularRun:
         return {"q": self.learner.q.ravel()} if self.learner.q.size else {}
 
     def pictures(self) -> list[Picture]:
-        """None: these envs are text."""
-        return []
+        """What the table has made of its world, ten times a run at most."""
+        now, end = self.clock.now, self.clock.end
+        if self.optimum is None or now - self.drawn < (1 if now >= end else end / MOMENTS):
+            return []
+        self.drawn = now
+        return value_maps(self.settings.env, self.learner.q, self.optimum, now)
 
     def line(self) -> str:
         """The newest score."""
@@ -129,13 +140,9 @@ class TabularRun:
         """Nothing is left to do."""
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """100 greedy games."""
-
-        def done(games: int) -> None:
-            on_step(games / EPISODES)
-
-        result = evaluate_tabular(self.learner.q, self.settings, EPISODES, done).summary()
-        return Closing(result["mean"], f"{result['mean']:.2f} over {EPISODES} games", result)
+        """100 greedy games, and what the policy is worth exactly."""
+        result, said = judged(self.learner.q, self.settings, self.optimum, EPISODES, on_step)
+        return Closing(result["mean"], said, result)
 
     def summary(self) -> dict[str, Any]:
         """Counters and seed; every step is learned from once."""
@@ -143,8 +150,8 @@ class TabularRun:
         return {**counters, "samples_per_insert": 1.0, "seed": self.settings.seed}
 
     def draw_curve(self, table: Path, picture: Path) -> None:
-        """Scores over agent steps."""
-        draw_curve(table, picture, f"{self.settings.env}, seed {self.settings.seed}")
+        """Scores, exact returns and errors over agent steps."""
+        draw_curve(table, picture, f"{self.settings.env}, {self.settings.algorithm}, seed {self.settings.seed}")
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint; running games end here."""

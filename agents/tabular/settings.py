@@ -1,11 +1,14 @@
-"""All settings of a tabular run, and its preset."""
+"""All settings of a tabular run, and its presets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from training.settings import check_kinds
+
+Algorithm = Literal["q_learning", "random", "sarsa", "double_q"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +20,9 @@ class TabularSettings:
     """
 
     env: str = "Taxi-v3"
-    """An env whose states are numbered: Gymnasium's toy text or "toy/chain"."""
+    """An env whose states are numbered: Gymnasium's text games or "toy/chain"."""
+    algorithm: Algorithm = "q_learning"
+    """How it learns (`agents/tabular/learner.py`); `random` is Q-learning with epsilon 1 throughout."""
     seed: int = 0
     steps: int = 400_000
     """Agent steps over all envs."""
@@ -52,4 +57,30 @@ def taxi() -> TabularSettings:
     return TabularSettings()
 
 
-PRESETS: dict[str, Callable[[], TabularSettings]] = {"taxi": taxi}
+def frozenlake() -> TabularSettings:
+    """Preset: the slippery lake of 4 x 4, with the settings of `taxi`."""
+    return replace(
+        taxi(),
+        env="FrozenLake-v1",
+        steps=200_000,  # 1. sixteen states: half the steps
+    )
+
+
+def cliffwalking() -> TabularSettings:
+    """Preset: the cliff of Sutton and Barto's example 6.6, with the settings of `taxi`."""
+    return replace(
+        taxi(),
+        env="CliffWalking-v1",
+        steps=200_000,  # 1. 48 states: half the steps
+        discount=1.0,  # 2. as in the book: a value is minus the steps that are left
+        initial_q=0.0,  # 3. above what can be had, as 1 is in the others
+        learning_rate=0.5,  # 4. constant, as in the book: nothing is left to chance
+        rate_decay=0.0,
+    )
+
+
+PRESETS: dict[str, Callable[[], TabularSettings]] = {
+    "taxi": taxi,
+    "frozenlake": frozenlake,
+    "cliffwalking": cliffwalking,
+}

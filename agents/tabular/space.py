@@ -1,7 +1,10 @@
-"""What sweeps search in tabular Q-learning."""
+"""What sweeps search in a table's learning."""
 
 from __future__ import annotations
 
+from typing import get_args
+
+from agents.tabular.settings import Algorithm
 from training.search import Lines, Metric, Searchable
 
 SPACES: dict[str, Lines] = {
@@ -10,6 +13,12 @@ SPACES: dict[str, Lines] = {
         "rate_decay": {"uniform": [0.0, 1.0]},
         "final_epsilon": {"uniform": [0.0, 0.8]},
         "initial_q": {"uniform": [-1.0, 5.0]},
+    },
+    "algorithms": {
+        "algorithm": {"choice": [*get_args(Algorithm)]},
+        "learning_rate": {"log": [0.05, 1.0]},
+        "rate_decay": {"uniform": [0.0, 1.0]},
+        "final_epsilon": {"uniform": [0.0, 0.8]},
     },
 }
 SEARCH = Searchable(

@@ -15,6 +15,8 @@ from agents.acting.exploration import ExplorationSettings
 from agents.acting.policy import QPolicy
 from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import Rollout
+from agents.dqn.learner_settings import LearnerSettings
+from agents.dqn.settings import Settings
 from agents.dqn.papers import apex, rainbow
 from agents.dqn.serial import SerialLoop
 from agents.replay.shard import ReplayShard
@@ -45,7 +47,7 @@ class Moody(QPolicy):
 def start(n_step: int, **changes: Any) -> tuple[Rollout, Moody, ReplayShard]:
     """A rollout that explores half of the time, and an empty shard for it."""
     replay = ReplaySettings(capacity=1000, n_step=n_step, learning_starts=0, **{**ACTOR, **changes})
-    judge = actor_priorities(replay, ENVS, gamma=GAMMA, reward_clip=CLIP)
+    judge = actor_priorities(Settings(replay=replay, learner=LearnerSettings(gamma=GAMMA, reward_clip=CLIP)), ENVS)
     env, policy = CodedEnv(ENVS, life_lost_at=(2,)), Moody()
     rollout = Rollout(env, policy, ExplorationSettings(start=0.5, final=0.5), seed=0, priorities=judge)
     return rollout, policy, ReplayShard(replay, lanes=ENVS, spec=spec_of(), stack=1, gamma=GAMMA, seed=0)

@@ -1,10 +1,11 @@
-"""Tabular Q-learning against its formula, exact values, and value iteration on Gymnasium's own model."""
+"""Tabular Q-learning against its formula and exact values, and what every table promises."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,15 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents.tabular.evaluate import read_table
-from agents.tabular.q_learning import Table, TabularLearner, evaluate_tabular, state_index
+from agents.tabular.evaluate import evaluate_tabular, read_table
+from agents.tabular.learner import TabularLearner, state_index
+from agents.tabular.mdp import Table
 from agents.tabular.run import TabularRun
-from agents.tabular.settings import TabularSettings
+from agents.tabular.settings import Algorithm, TabularSettings
 from envs.base import TimeStep
 from envs.toy import chain_q_star
 from training.storage import checkpoint
 
 ENVS, STATES, ACTIONS = 4, 3, 2
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 FLAGS = ("first", "terminated", "truncated")
 
 
@@ -98,7 +101,7 @@ def test_step_size_falls_with_visits_of_the_pair() -> None:
     learner = TabularLearner(TabularSettings(rate_decay=1.0), np.full((2, 2), 99.0))
     for reward in (1.0, 5.0, 9.0):
         learner.update(np.array([0]), np.array([1]), time_step([1], [reward], terminated=[True]))
-        assert learner.visits.sum() == learner.visits[0, 1]
+        assert learner.visits.sum() == learner.visits[0, 0, 1]
     np.testing.assert_allclose(learner.q, [[99.0, 5.0], [99.0, 99.0]])
 
 
@@ -107,7 +110,7 @@ def test_new_states_get_rows_of_the_initial_value() -> None:
     learner = TabularLearner(TabularSettings(initial_q=7.0), np.array([[1.0, 2.0]]))
     learner.act(np.array([2, 0]), epsilon=0.0)
     assert learner.q.tolist() == [[1.0, 2.0], [7.0, 7.0], [7.0, 7.0]]
-    assert learner.visits.shape == learner.q.shape
+    assert learner.visits.shape == learner.tables.shape == (1, 3, 2)
 
 
 def test_exploration_follows_epsilon() -> None:
@@ -173,9 +176,10 @@ def test_pixels_and_plain_vectors_are_no_states() -> None:
         trained(TabularSettings(env="CartPole-v1"))
 
 
-def test_a_table_goes_on_bit_for_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_table_goes_on_bit_for_bit(algorithm: Algorithm, tmp_path: Path) -> None:
     """From its checkpoint in another run as in the one that saved it."""
-    settings = TabularSettings(env="FrozenLake-v1", steps=3_000, report_every=500)
+    settings = TabularSettings(env="FrozenLake-v1", algorithm=algorithm, steps=1_500, report_every=250)
     run = TabularRun(settings, "taxi", tmp_path)
     for _ in range(2):
         run.step(settings.steps)
@@ -186,9 +190,19 @@ def test_a_table_goes_on_bit_for_bit(tmp_path: Path) -> None:
     for one in (run, other):
         while one.clock.now < one.clock.end:
             one.step(settings.steps)
-    np.testing.assert_array_equal(run.learner.q, other.learner.q)
+    np.testing.assert_array_equal(run.learner.tables, other.learner.tables)
+    np.testing.assert_array_equal(run.learner.visits, other.learner.visits)
     assert run.records() == other.records()
     assert run.summary() == other.summary()
+
+
+def test_a_checkpoint_of_one_table_goes_on(tmp_path: Path) -> None:
+    """Older versions kept no others than q [S, A] and its visits."""
+    learner = TabularLearner(TabularSettings(), np.array([[1.0, 2.0]]))
+    state = {**learner.state(), "visits": np.array([[3, 4]])}
+    del state["tables"]
+    learner.load_state(state)
+    assert (learner.tables.tolist(), learner.visits.tolist()) == ([[[1.0, 2.0]]], [[[3, 4]]])
 
 
 def test_what_holds_no_table_is_refused(tmp_path: Path) -> None:
