@@ -22,12 +22,8 @@ class GymnasiumEnv:
 
     A frame is float32 [D] where the env observes a vector, uint8 [H, W] or [H, W, C] where it observes an image, and
     int64 [1], counted from 0, where it observes one of `num_states` states. An action lasts one frame. Time limits are
-<<<<<<< HEAD
-    those of the registered env. Where the env takes a bounded vector, an action is J torques from -1 to 1, which stand
-    for its own bounds.
-=======
-    those of the registered env, or `envs.text`'s.
->>>>>>> h_tables
+    those of the registered env, or `envs.text`'s. Where the env takes a bounded vector, an action is J torques from -1
+    to 1, which stand for its own bounds.
 
     Args:
         env: a Gymnasium id, for example "CartPole-v1", "Taxi-v3" or "package.module:Id".

@@ -125,7 +125,9 @@ class Rollout:
             self._observe(step)
             self._count(step, epsilon, chunk_stats)
             if acted.values.size:
-                q_taken[t], q_max[t] = acted.values[np.arange(envs), acted.action], acted.values.max(1)
+                q_max[t] = acted.values.max(1)
+            if self.priorities is not None:
+                q_taken[t] = acted.values[np.arange(envs), acted.action]
             chunk_stats.policy_seconds += acting - started
             chunk_stats.env_seconds += perf_counter() - acting
         chunk_stats.q_mean = float(q_max.mean()) if acted.values.size else None

@@ -21,6 +21,6 @@ class BangOffBangPolicy(QPolicy):
         q = self.values(obs)  # [E, J, 3]
         bins = q.argmax(2)
         if explore is not None:
-            forced = np.stack([explore(BINS) for _ in range(bins.shape[1])], axis=1)
+            forced = np.stack([explore.forced(BINS) for _ in range(bins.shape[1])], axis=1)
             bins = np.where(forced < 0, bins, forced)
         return Acted((bins - 1).astype(np.float32), carry, obs, q.max(2).mean(1, keepdims=True))

@@ -51,6 +51,6 @@ class SacPolicy:
 
 def normal(explore: Explore, joints: int) -> NDArray[np.float32]:
     """Standard normal noise [E, J]: the middles of the pieces that chance draws, 0 where the policy itself decides."""
-    piece = np.stack([explore(LEVELS) for _ in range(joints)], axis=1)
+    piece = np.stack([explore.forced(LEVELS) for _ in range(joints)], axis=1)
     middle = torch.from_numpy((piece + 0.5) / LEVELS)
     return np.where(piece < 0, 0.0, torch.special.ndtri(middle.clamp(min=1e-6)).numpy()).astype(np.float32)

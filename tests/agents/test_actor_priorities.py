@@ -16,9 +16,9 @@ from agents.acting.policy import QPolicy
 from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import Rollout
 from agents.dqn.learner_settings import LearnerSettings
-from agents.dqn.settings import Settings
 from agents.dqn.papers import apex, rainbow
 from agents.dqn.serial import SerialLoop
+from agents.dqn.settings import Settings
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, ReplaySettings
 from tests.agents.test_serial_resume import everything, play

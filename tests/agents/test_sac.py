@@ -148,7 +148,7 @@ def batch_of(generator: torch.Generator, size: int = 8) -> Batch:
 
 
 def test_the_update_is_the_papers() -> None:
-    """The loss that is reported, by plain code from the learner's parts: both states in one batch, no target network."""
+    """The loss that is reported, by plain code of its parts: both states in one batch, no target network."""
     settings = changed(halfcheetah(), {**TINY, "learner.gamma": 0.9})
     learner = SacLearner(settings.learner, settings.network, SPEC, seed=1)
     twin = SacLearner(settings.learner, settings.network, SPEC, seed=1)
