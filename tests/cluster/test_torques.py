@@ -14,7 +14,7 @@ from agents.sac.policy import SacPolicy
 from agents.sac.presets import halfcheetah
 from cluster.fleet.loop import FleetLoop
 from tests.cluster.helpers import TIMEOUT
-from tests.cluster.test_workloads import TINY_TORQUES
+from tests.cluster.tiny import TINY_TORQUES
 from training.settings import changed
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
