@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from agents.tabular.settings import PRESETS, Algorithm, TabularSettings
 from tests.agents.test_tabular import trained
 
 SARSA = {"epsilon": 0.02, "final_epsilon": 0.0, "rate_decay": 0.0, "learning_rate": 0.05}
-OTHERS: dict[Algorithm, dict[str, dict[str, float]]] = {  # what docs/tables.md gives beside the preset
+OTHERS: dict[Algorithm, dict[str, dict[str, Any]]] = {  # what docs/tables.md gives beside the preset
     "q_learning": {},
     "double_q": {},
     "random": {"taxi": {"rate_decay": 0.0}},
