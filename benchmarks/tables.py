@@ -154,7 +154,7 @@ def draw(found: dict[tuple[str, str, str], list[Trained]], folder: Path) -> None
 
 
 def draw_to(file: Path, env: str, tables: dict[str, Table], title: str) -> None:
-    """Value maps, coloured by the optimal table's range."""
+    """Value maps, coloured by the last table's range."""
     mdp, grid = mdp_of(env), grid_of(env)
     assert grid is not None
     save(draw_maps(grid, mdp, tables, title, [list(tables)[-1]]), file)
@@ -162,7 +162,7 @@ def draw_to(file: Path, env: str, tables: dict[str, Table], title: str) -> None:
 
 def save(figure: Any, file: Path) -> None:
     """A picture of few colours."""
-    save_figure(figure, file, dpi=80)
+    save_figure(figure, file, dpi=100)
     with Image.open(file) as picture:
         small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     small.save(file, optimize=True)

@@ -41,8 +41,8 @@ def test_a_checkpoint_of_one_table_goes_on(tmp_path: Path) -> None:
     state = {**learner.state(), "visits": np.array([[3, 4]])}
     del state["tables"]
     learner.load_state(state)
-    assert learner.tables.tolist() == [[[1.0, 2.0]]]
-    assert learner.visits.tolist() == [[[3, 4]]]
+    np.testing.assert_array_equal(learner.tables, [[[1.0, 2.0]]], strict=True)
+    np.testing.assert_array_equal(learner.visits, [[[3, 4]]], strict=True)
 
 
 def test_what_holds_no_table_is_refused(tmp_path: Path) -> None:
