@@ -130,7 +130,7 @@ def _draw_path(panel: Any, states: NDArray[np.int64], mdp: Mdp, q: Table) -> Non
         following = mdp.transition[state, q[state].argmax()]
         state = int(following.argmax()) if following.any() else state
     ways = [np.argwhere(states == state)[0] for state in path]
-    panel.plot([x for _, x in ways], [y for y, _ in ways], color="C3", linewidth=5, alpha=0.35)
+    panel.plot([x for _, x in ways], [y for y, _ in ways], color="C3", linewidth=6, alpha=0.6, zorder=0.5)
 
 
 def _short(value: float) -> str:

@@ -13,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents.tabular.evaluate import evaluate_tabular, read_table
+from agents.tabular.evaluate import evaluate_tabular
 from agents.tabular.learner import TabularLearner, state_index
 from agents.tabular.mdp import Table
 from agents.tabular.run import TabularRun
 from agents.tabular.settings import Algorithm, TabularSettings
 from envs.base import TimeStep
 from envs.toy import chain_q_star
-from training.storage import checkpoint
 
 ENVS, STATES, ACTIONS = 4, 3, 2
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
@@ -174,43 +173,6 @@ def test_pixels_and_plain_vectors_are_no_states() -> None:
             state_index(frame)
     with pytest.raises(ValueError, match="numbered states"):
         trained(TabularSettings(env="CartPole-v1"))
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_table_goes_on_bit_for_bit(algorithm: Algorithm, tmp_path: Path) -> None:
-    """From its checkpoint in another run as in the one that saved it."""
-    settings = TabularSettings(env="FrozenLake-v1", algorithm=algorithm, steps=1_500, report_every=250)
-    run = TabularRun(settings, "taxi", tmp_path)
-    for _ in range(2):
-        run.step(settings.steps)
-    path = run.save(tmp_path)
-    other = TabularRun(settings, "taxi", tmp_path)
-    other.load(path)
-    run.records()
-    for one in (run, other):
-        while one.clock.now < one.clock.end:
-            one.step(settings.steps)
-    np.testing.assert_array_equal(run.learner.tables, other.learner.tables)
-    np.testing.assert_array_equal(run.learner.visits, other.learner.visits)
-    assert run.records() == other.records()
-    assert run.summary() == other.summary()
-
-
-def test_a_checkpoint_of_one_table_goes_on(tmp_path: Path) -> None:
-    """Older versions kept no others than q [S, A] and its visits."""
-    learner = TabularLearner(TabularSettings(), np.array([[1.0, 2.0]]))
-    state = {**learner.state(), "visits": np.array([[3, 4]])}
-    del state["tables"]
-    learner.load_state(state)
-    assert (learner.tables.tolist(), learner.visits.tolist()) == ([[[1.0, 2.0]]], [[[3, 4]]])
-
-
-def test_what_holds_no_table_is_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path / "agent_steps-999999999999", {"weights": np.zeros(3)})
-    with pytest.raises(checkpoint.CheckpointError, match="holds no table"):
-        read_table(checkpoint.latest(tmp_path))
-    with pytest.raises(checkpoint.CheckpointError, match="holds no table to train on with"):
-        TabularRun(CHAIN, "taxi", tmp_path).load(checkpoint.latest(tmp_path))
 
 
 WRONG = {"steps": 0, "num_envs": 0, "discount": 1.1, "epsilon": -0.1, "learning_rate": 0.0, "report_every": 0}

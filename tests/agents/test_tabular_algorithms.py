@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents.tabular.learner import TabularLearner
+from agents.tabular.learner import Indices, TabularLearner
 from agents.tabular.mdp import Table, mdp_of
 from agents.tabular.planning import expected_score, greedy, value_iteration
 from agents.tabular.run import TabularRun
 from agents.tabular.settings import Algorithm, TabularSettings, cliffwalking
+from envs.base import TimeStep
 from envs.toy import chain_q_star
 from tests.agents.test_tabular import (
     ACTIONS,
@@ -90,8 +91,17 @@ def watched(settings: TabularSettings, monkeypatch: pytest.MonkeyPatch) -> tuple
     """The actions that a run takes, and the next ones that it has learned from."""
     run, taken, told = TabularRun(settings, "frozenlake", Path()), list[Any](), list[Any]()
     step, update = run.env.step, run.learner.update
-    monkeypatch.setattr(run.env, "step", lambda action: taken.append(action) or step(action))
-    monkeypatch.setattr(run.learner, "update", lambda *given: told.append(given[3]) or update(*given))
+
+    def watched_step(action: Indices) -> TimeStep:
+        taken.append(action)
+        return step(action)
+
+    def watched_update(*given: Any) -> None:
+        told.append(given[3])
+        update(*given)
+
+    monkeypatch.setattr(run.env, "step", watched_step)
+    monkeypatch.setattr(run.learner, "update", watched_update)
     run.step(settings.steps)
     run.close()
     return taken, told

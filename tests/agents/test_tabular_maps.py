@@ -86,7 +86,12 @@ def test_a_table_is_drawn_beside_the_optimal_one(name: str) -> None:
 
 def test_a_run_shows_its_table_ten_times_at_most_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr("agents.tabular.run.value_maps", lambda env, q, optimum, at: drawn.append(at) or ["picture"])
+
+    def draw(env: str, q: Any, optimum: Any, at: int) -> list[str]:
+        drawn.append(at)
+        return ["picture"]
+
+    monkeypatch.setattr("agents.tabular.run.value_maps", draw)
     run, shown = TabularRun(replace(LAKE, report_every=40), "frozenlake", Path()), 0
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)

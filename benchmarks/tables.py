@@ -1,0 +1,184 @@
+"""What docs/tables.md shows of tables: trained runs against planning, and what the discount and exploration do.
+
+    python -m benchmarks.tables --out docs --seeds 3
+
+Takes a quarter of an hour of one core. Everything but the training is exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from agents.tabular.grids import grid_of
+from agents.tabular.maps import draw_maps
+from agents.tabular.mdp import Table, mdp_of
+from agents.tabular.optimum import Gap
+from agents.tabular.planning import expected_score, greedy, value_iteration
+from agents.tabular.run import TabularRun
+from agents.tabular.settings import PRESETS, TabularSettings
+from training.storage.curve import save_figure
+
+SARSA = {"epsilon": 0.02, "final_epsilon": 0.0, "rate_decay": 0.0, "learning_rate": 0.05}
+CAREFUL = {"epsilon": 0.1, "final_epsilon": 0.1, "rate_decay": 0.0, "learning_rate": 0.1}
+ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (  # preset, algorithm, what differs from the preset
+    ("taxi", "q_learning", {}),
+    ("taxi", "random", {"rate_decay": 0.0}),
+    ("taxi", "sarsa", SARSA),
+    ("taxi", "double_q", {}),
+    ("frozenlake", "q_learning", {}),
+    ("frozenlake", "random", {}),
+    ("frozenlake", "sarsa", SARSA),
+    ("frozenlake", "double_q", {}),
+    ("cliffwalking", "q_learning", {}),
+    ("cliffwalking", "random", {}),
+    ("cliffwalking", "sarsa", {**SARSA, "learning_rate": 0.01}),
+    ("cliffwalking", "sarsa", CAREFUL),
+    ("cliffwalking", "q_learning", CAREFUL),
+    ("cliffwalking", "double_q", {}),
+)
+DISCOUNTS = (0.5, 0.9, 0.99)
+COLOURS = 64  # of a picture: small files
+
+
+class Trained(NamedTuple):
+    """A run to its end."""
+
+    q: Table
+    gap: Gap
+    curve: np.ndarray[Any, Any]  # [reports, 3]: agent steps, greedy return, max |V - V*|
+    seconds: float  # of processor time
+
+
+def trained(settings: TabularSettings) -> Trained:
+    """Train, measured at every report."""
+    run, began = TabularRun(settings, "", Path()), time.process_time()
+    while run.clock.now < run.clock.end:
+        run.step(run.clock.end)
+    seconds = time.process_time() - began
+    names = ("exact/greedy_return", "exact/value_error")
+    curve = np.array([[record.at, *(record.scalars[name] for name in names)] for record in run.records()])
+    assert run.optimum is not None
+    run.close()
+    return Trained(run.learner.q, run.optimum.gap(run.learner.q), curve, seconds)
+
+
+def results(seeds: int) -> dict[tuple[str, str, str], list[Trained]]:
+    """Train every row with every seed and print it as a line of the table in docs/tables.md."""
+    found: dict[tuple[str, str, str], list[Trained]] = {}
+    print("| preset | options beside it | exact return, seeds | optimal | score, exact | error | processor s |")
+    print("|---|---|---|---|---|---|---|")
+    for preset, algorithm, values in ROWS:
+        settings: Any = replace(PRESETS[preset](), algorithm=algorithm, **values)  # type: ignore[arg-type]
+        runs = [trained(replace(settings, seed=seed)) for seed in range(seeds)]
+        given = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in values.items())
+        found[preset, algorithm, given] = runs
+        returns, scores = (" / ".join(f"{v:.3f}" for v in column) for column in zip(*_figures(runs), strict=True))
+        errors = " / ".join(f"{run.gap.value_error:.2f}" for run in runs)
+        seconds = f"{min(run.seconds for run in runs):.1f} to {max(run.seconds for run in runs):.1f}"
+        told = f"--algorithm {algorithm} {given}".strip()
+        best = f"{runs[0].gap.optimal_return:.3f}"
+        print(f"| {preset} | `{told}` | {returns} | {best} | {scores} | {errors} | {seconds} |", flush=True)
+    return found
+
+
+def _figures(runs: Iterable[Trained]) -> list[tuple[float, float]]:
+    return [(run.gap.greedy_return, run.gap.greedy_score) for run in runs]
+
+
+def exploration() -> None:
+    """Print what the cliff is worth to those who explore for good: planned under that condition, and not."""
+    mdp = mdp_of("CliffWalking-v1")
+    unaware = value_iteration(mdp, 1.0)
+    print("\n| epsilon | steps of the best way under it | score, exploring | of the shortest way, exploring |")
+    print("|---|---|---|---|")
+    for epsilon in (0.0, 0.005, 0.01, 0.05, 0.1, 0.2):
+        q = value_iteration(mdp, 1.0, epsilon)
+        way, own, short = (
+            expected_score(mdp, policy) for policy in (greedy(q), greedy(q, epsilon), greedy(unaware, epsilon))
+        )
+        print(f"| {epsilon} | {-way:.0f} | {own:.1f} | {short:.1f} |")
+
+
+def discounts(folder: Path) -> None:
+    """Draw V* of the lake for several discounts, and print what their policies reach."""
+    mdp, grid = mdp_of("FrozenLake-v1"), grid_of("FrozenLake-v1")
+    assert grid is not None
+    tables = {f"discount {discount}": value_iteration(mdp, discount) for discount in DISCOUNTS}
+    title = "V* and the optimal action on the slippery lake"
+    save(draw_maps(grid, mdp, tables, title, [*tables]), folder / "tables-discount.png")
+    print("\n| discount | V* of the start | score of its policy |")
+    print("|---|---|---|")
+    for discount in (*DISCOUNTS, 0.999):
+        q = value_iteration(mdp, discount)
+        print(f"| {discount} | {mdp.start @ q.max(axis=1):.4f} | {expected_score(mdp, greedy(q)):.3f} |")
+
+
+def draw(found: dict[tuple[str, str, str], list[Trained]], folder: Path) -> None:
+    """The lake's table beside the optimal one, the two ways along the cliff, and the errors over agent steps."""
+    lake, cliff = (preset() for preset in (PRESETS["frozenlake"], PRESETS["cliffwalking"]))
+    first = {key: runs[0] for key, runs in found.items()}
+    mdp, best = mdp_of(lake.env), value_iteration(mdp_of(lake.env), lake.discount)
+    tables = {f"learned in {lake.steps:,} steps": first["frozenlake", "q_learning", ""].q, "optimal": best}
+    draw_to(folder / "tables-lake.png", lake.env, tables, "FrozenLake-v1, Q-learning, seed 0")
+
+    careful = {
+        key[1]: run.q for key, run in first.items() if key[0] == "cliffwalking" and "final-epsilon 0.1" in key[2]
+    }
+    tables = {"Q-learning": careful["q_learning"], "SARSA": careful["sarsa"]}
+    title = "CliffWalking-v1, one action in ten random for good: the greedy way of what each has learned"
+    draw_to(folder / "tables-cliff.png", cliff.env, tables, title)
+
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    for (preset, algorithm, _), run in first.items():
+        if preset == "frozenlake":
+            steps, returns, errors = run.curve.T
+            left.plot(steps, returns, label=algorithm)
+            right.plot(steps, errors, label=algorithm)
+    left.axhline(mdp.start @ best.max(axis=1), color="0.4", linestyle="--", label="optimal")
+    left.set(title="expected return of the greedy policy, exact", xlabel="agent steps", ylim=(0, None))
+    right.set(title="max |V - V*|", xlabel="agent steps", ylim=(0, None))
+    left.legend(loc="lower right", fontsize="small")
+    for panel in (left, right):
+        panel.grid(alpha=0.3)
+    save(figure, folder / "tables-error.png")
+
+
+def draw_to(file: Path, env: str, tables: dict[str, Table], title: str) -> None:
+    """Value maps, coloured by the last table's range."""
+    mdp, grid = mdp_of(env), grid_of(env)
+    assert grid is not None
+    save(draw_maps(grid, mdp, tables, title, [list(tables)[-1]]), file)
+
+
+def save(figure: Any, file: Path) -> None:
+    """A picture of few colours."""
+    save_figure(figure, file, dpi=100)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
+
+
+def main() -> None:
+    """Tables on the terminal, pictures in a folder."""
+    parser = argparse.ArgumentParser(description="Tables against planning.")
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    found = results(options.seeds)
+    exploration()
+    discounts(options.out)
+    draw(found, options.out)
+
+
+if __name__ == "__main__":
+    main()
