@@ -79,18 +79,18 @@ class QPolicy:
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
         """The action of the highest value, unless chance decides; obs are stacks [E, P, K, D]."""
         obs = carry.push(frame, first)
-        draw = None if explore is None else explore.noise
-        q = self.values(obs, chance_of(self.device, draw()) if draw is not None and self.network.noisy else None)
+        q = self.values(obs, None if explore is None else explore.noise)
         action = q.argmax(1)
         if explore is not None:
             forced = explore.forced(q.shape[1])
             action = np.where(forced < 0, action, forced)
         return Acted(action, carry, obs, q)
 
-    def values(self, obs: NDArray[Any], noise: torch.Generator | None = None) -> NDArray[np.float32]:
-        """Q [E, A] of stacks [E, P, K, D], by a noisy network's means or with `noise` on its device."""
+    def values(self, obs: NDArray[Any], noise: Callable[[], int] | None = None) -> NDArray[np.float32]:
+        """Q [E, A] of stacks [E, P, K, D]; a noisy network is asked by its means, or with noise of that seed."""
+        chance = chance_of(self.device, noise()) if noise is not None and self.network.noisy else None
         with torch.inference_mode(), autocast(self.device, self.precision):
-            q: NDArray[np.float32] = self.network(moved(torch.from_numpy(obs), self.device), noise).cpu().numpy()
+            q: NDArray[np.float32] = self.network(moved(torch.from_numpy(obs), self.device), chance).cpu().numpy()
         return q
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:

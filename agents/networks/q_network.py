@@ -71,7 +71,7 @@ class QNetwork(nn.Module):
 
     def _asked(self, obs: Tensor, chance: torch.Generator | None) -> Tensor | None:
         head = self.head
-        return head.asked(len(obs), chance, obs.device) if isinstance(head, ImplicitHead) else None
+        return head.asked(obs.shape[0], chance, obs.device) if isinstance(head, ImplicitHead) else None
 
     def _numbers(self, obs: Tensor, noise: torch.Generator | None, tau: Tensor | None) -> Any:
         x = obs if self.own else self._laid_out(obs)

@@ -32,7 +32,7 @@ class Fixed(QPolicy):
     def __init__(self) -> None:
         pass
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         return np.tile(np.array([0.0, 1.0, 2.0], np.float32), (len(obs), 1))
 
 
@@ -44,7 +44,7 @@ class Last18(QPolicy):
     def __init__(self) -> None:
         pass
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         return np.tile(np.arange(18, dtype=np.float32), (len(obs), 1))
 
 

@@ -21,6 +21,7 @@ KINDS = {
     "2013": (NetworkSettings(kind="dqn2013", layer_norm=True), (84, 84)),
     "2015 dueling": (NetworkSettings(kind="dqn2015", dueling=True), (84, 84)),
     "vectors": (NetworkSettings(kind="mlp", stack=2, hidden=16), (4,)),
+    "by chance": (NetworkSettings(kind="mlp", stack=2, hidden=16, dueling=True, noisy=True, head="implicit"), (4,)),
 }
 # What somebody does elsewhere: `ray` and `cluster` cannot be imported there, and only two packages were copied.
 ELSEWHERE = """
@@ -99,8 +100,9 @@ def test_a_fresh_process_without_ray_finds_the_same_values(tmp_path: Path) -> No
     np.testing.assert_allclose(found["program"], expected, atol=1e-5, rtol=0)
 
 
-def test_a_program_takes_any_number_of_games(tmp_path: Path) -> None:
-    policy = policy_of("vectors")
+@pytest.mark.parametrize("kind", ["vectors", "by chance"])
+def test_a_program_takes_any_number_of_games(kind: str, tmp_path: Path) -> None:
+    policy = policy_of(kind)
     program = torch.export.load(save_program(policy, tmp_path)).module()
     for games in (1, 2, 7):
         frames = example(policy, games)

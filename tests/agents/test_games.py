@@ -61,7 +61,7 @@ def breakout(epsilon: float, seed: int, **network: Any) -> Settings:
 class Fickle(QPolicy):
     """Prefers actions by the last digits of a network's values: a game is another after the smallest difference."""
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         return (1e4 * super().values(obs)) % 1.0
 
 
@@ -115,7 +115,7 @@ class Broken(QPolicy):
     def __init__(self, error: type[BaseException]) -> None:
         self.error, self.calls = error, 0
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         self.calls += 1
         if self.calls == 10:
             raise self.error
@@ -147,7 +147,7 @@ class Counting(QPolicy):
     def __init__(self) -> None:
         self.seen: set[tuple[str, int]] = set()
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         self.seen.add((threading.current_thread().name, torch.get_num_threads()))
         return np.zeros((len(obs), 4), np.float32)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from agents.acting.policy import QPolicy
 from agents.networks.categorical import CategoricalHead
+from agents.networks.implicit import Quantiles
 from agents.networks.losses import greedy
 from agents.networks.q_network import HEADS, NetworkSettings, QNetwork
 from tests.small_learner import batch_of, make_learner
@@ -34,6 +37,16 @@ def network(head: str, *, dueling: bool = False) -> QNetwork:
         dueling=dueling,  # type: ignore[arg-type]
     )
     return QNetwork(settings, (4,), ACTIONS)
+
+
+def numbers_of(out: Any) -> Tensor:
+    """The numbers in what a network gave, [B, A] or [B, A, Z]."""
+    return out.value if isinstance(out, Quantiles) else out
+
+
+def filled(out: Any, numbers: Tensor) -> Any:
+    """The same with other numbers."""
+    return out._replace(value=numbers) if isinstance(out, Quantiles) else numbers
 
 
 def looped_projection(probability: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -103,13 +116,14 @@ def test_an_actor_in_bfloat16_sees_float32_values(head: str) -> None:
 def test_a_loss_moves_only_the_action_taken(head: str) -> None:
     """Towards its target: the gradient is that of a finite difference, and 0 for the other actions."""
     net = network(head)
-    out = net.out(torch.randn(BATCH, 4, 1, 1)).detach().requires_grad_()
+    given = net.out(torch.randn(BATCH, 4, 1, 1))
+    out = numbers_of(given).detach().requires_grad_()
     action = torch.tensor([0, 1, 2, 0, 1, 2])
-    policy = greedy(torch.randn(BATCH, 3))
-    target = net.head.target(torch.randn(BATCH), torch.full((BATCH,), 0.9), torch.randn_like(out), policy)
+    policy, out_next = greedy(torch.randn(BATCH, 3)), filled(given, torch.randn_like(out))
+    target = net.head.target(torch.randn(BATCH), torch.full((BATCH,), 0.9), out_next, policy)
 
     def total(numbers: Tensor) -> Tensor:
-        return net.head.loss(numbers, action, target, "squared").loss.sum()
+        return net.head.loss(filled(given, numbers), action, target, "squared").loss.sum()
 
     (gradient,) = torch.autograd.grad(total(out), out)
     others = torch.ones(BATCH, ACTIONS, dtype=torch.bool).scatter(1, action[:, None], value=False)
@@ -123,12 +137,13 @@ def test_a_loss_moves_only_the_action_taken(head: str) -> None:
 def test_priorities_vanish_where_nothing_is_left_to_learn(head: str) -> None:
     """They are 0 or more, and 0 where the network gives its own target."""
     net = network(head)
-    out, action = net.out(torch.randn(BATCH, 4, 1, 1)).detach(), torch.zeros(BATCH, dtype=torch.int64)
+    given, action = net.out(torch.randn(BATCH, 4, 1, 1)), torch.zeros(BATCH, dtype=torch.int64)
+    out = numbers_of(given).detach()
     exact = out[:, 0].softmax(1) if isinstance(net.head, CategoricalHead) else out[:, 0]
-    found = net.head.loss(out, action, exact, "huber")
+    found = net.head.loss(filled(given, out), action, exact, "huber")
     torch.testing.assert_close(found.priority, torch.zeros(BATCH), atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.seen["q_of_actions_taken"], net.head.q(out)[:, 0])
-    other = net.head.loss(out + torch.randn_like(out), action, exact, "huber")
+    torch.testing.assert_close(found.seen["q_of_actions_taken"], net.head.q(given)[:, 0].detach())
+    other = net.head.loss(filled(given, out + torch.randn_like(out)), action, exact, "huber")
     assert (other.priority >= 0).all()
     assert float(other.priority.max()) > 0.01
 

@@ -32,7 +32,7 @@ class Recorder(QPolicy):
     def __init__(self) -> None:
         self.seen: list[NDArray[Any]] = []
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         self.seen.append(obs.copy())
         return np.tile(np.array([0.0, 2.0, 1.0], np.float32), (len(obs), 1))
 

@@ -39,12 +39,21 @@ def everything(run: SerialLoop) -> dict[str, Any]:
 
 
 GAMES = [("toy/catch", False), ("toy/catch", True), ("CartPole-v1", False), ("CartPole-v1", True), ("pong", True)]
+BY_CHANCE = {"noisy": True, "dueling": True, "head": "implicit", "tau_samples": 5}
 
 
-@pytest.mark.parametrize(("env", "prioritized"), GAMES)
-def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, env: str, prioritized: bool) -> None:
-    """C26: weights, target, average, moments, replay bytes, sum tree, random states, counters, epsilon and beta."""
-    settings = small_settings(env, replay={"prioritized": prioritized}, learner={"average_rate": 0.3})
+@pytest.mark.parametrize(
+    ("env", "prioritized", "network"), [*((*game, {}) for game in GAMES), ("CartPole-v1", True, BY_CHANCE)]
+)
+def test_c26_a_restored_run_goes_on_bit_for_bit(
+    tmp_path: Path, env: str, prioritized: bool, network: dict[str, Any]
+) -> None:
+    """C26: weights, target, average, moments, replay bytes, sum tree, random states, counters, epsilon and beta.
+
+    Noise and shares of probability go on as well.
+    """
+    changed = {"replay": {"prioritized": prioritized}, "learner": {"average_rate": 0.3}, "network": network}
+    settings = small_settings(env, **changed)
     run = play(SerialLoop(settings))
     updates = run.learner.updates
     path = run.save(tmp_path)

@@ -72,7 +72,7 @@ class StillPolicy(QPolicy):
     def __init__(self, stack: int = 1) -> None:
         self.stack = stack
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         return np.zeros((len(obs), NUM_ACTIONS), np.float32)
 
 

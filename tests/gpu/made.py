@@ -34,7 +34,9 @@ class Torso(nn.Module):
 
 def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
     """A learner on the pretended GPU."""
-    network = NetworkSettings(kind=kind, head=head, dueling="dueling" in words, layer_norm="norm" in words)
+    network = NetworkSettings(
+        kind=kind, head=head, dueling="dueling" in words, layer_norm="norm" in words, noisy="noisy" in words
+    )
     rate = 0.02 if "average" in words else 1.0
     settings = LearnerSettings(
         batch_size=BATCH, double="double" in words, average_rate=rate, target_period=PERIOD, **options

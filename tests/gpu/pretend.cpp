@@ -1,5 +1,6 @@
-// One GPU that does nothing, for a build of torch that knows none: autograd asks for these two before it follows a tensor
-// on "cuda". Loaded before torch, see pretend.py.
+// One GPU that does nothing, for a build of torch that knows none: autograd asks for the first two before it follows a
+// tensor on "cuda", and generators of random numbers come from the hooks. Loaded before torch, see pretend.py.
+#include <ATen/core/Generator.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 
@@ -24,6 +25,19 @@ class OneGpu : public c10::impl::DeviceGuardImplInterface {
   void destroyEvent(void*, const c10::DeviceIndex) const noexcept override {}
 };
 
+class NoChance : public c10::GeneratorImpl {  // draws nothing: whoever is given it only knows where it lies
+ public:
+  NoChance() : GeneratorImpl(kOnly, c10::DispatchKeySet(c10::DispatchKey::CUDA)) {}
+  void set_current_seed(uint64_t) override {}
+  void set_offset(uint64_t) override {}
+  uint64_t get_offset() const override { return 0; }
+  uint64_t current_seed() const override { return 0; }
+  uint64_t seed() override { return 0; }
+  void set_state(const c10::TensorImpl&) override {}
+  c10::intrusive_ptr<c10::TensorImpl> get_state() const override { return {}; }
+  NoChance* clone_impl() const override { return new NoChance(); }
+};
+
 }  // namespace
 
 C10_REGISTER_GUARD_IMPL(CUDA, OneGpu)
@@ -42,6 +56,7 @@ struct CUDAHooks : CUDAHooksInterface {
   c10::DeviceIndex exchangeDevice(c10::DeviceIndex) const override { return 0; }
   c10::DeviceIndex maybeExchangeDevice(c10::DeviceIndex) const override { return 0; }
   void setCurrentDevice(c10::DeviceIndex) const override {}
+  Generator getNewGenerator(c10::DeviceIndex) const override { return make_generator<NoChance>(); }
   bool isPinnedPtr(const void*) const override { return false; }
 };
 

@@ -37,7 +37,7 @@ from tests.specs import spec_of
 
 Found = dict[str, Any]
 FEW, MANY = 2, 6  # updates of two calls of train: what the second has more is that of 4 updates
-ALL = ("dqn2013", "categorical", "dueling double prioritized average norm")
+ALL = ("dqn2013", "categorical", "dueling double prioritized average norm noisy")
 KINDS: tuple[tuple[str, str, str], ...] = (
     ("dqn2013", "scalar", ""),
     ALL,
@@ -47,6 +47,7 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     ("mlp", "categorical", "dueling norm"),
     ("stem", "quantile", "double prioritized average norm"),
     ("impala", "histogram", "dueling average"),
+    ("dqn2013", "implicit", "dueling double prioritized noisy"),
     ("tests.gpu.made:Torso", "scalar", "dueling prioritized"),
 )
 
@@ -107,7 +108,7 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     watch.taken()
     policy = QPolicy(learner.online, precision="auto", device=learner.device)
     stacks = np.zeros((LANES, shard.frames.shape[1], 4, shard.frames.shape[2]), shard.frame_dtype)
-    assert policy.values(stacks).shape == (LANES, 3)
+    assert policy.values(stacks, noise=lambda: 3).shape == (LANES, 3)
     found["values"] = watch.taken()
     found["norms"] = norms(learner, shard)
     return found
@@ -149,6 +150,9 @@ def controls() -> Found:
     def looked_at(priority: torch.Tensor, beta: float) -> torch.Tensor:
         return right(priority, beta) * priority.max().item()
 
+    def drawn_on_cpu(device: str, *numbers: int) -> torch.Generator:
+        return torch.Generator("cpu")
+
     def kept_on_cpu(tensor: torch.Tensor, device: str) -> torch.Tensor:
         return tensor
 
@@ -158,6 +162,7 @@ def controls() -> Found:
     for name, place, attribute, wrong in (
         ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
         ("a forgotten item()", learner_module, "importance_weights", looked_at),
+        ("noise drawn by the CPU", learner_module, "chance_of", drawn_on_cpu),
         ("a batch left on the CPU", feed_module, "moved", kept_on_cpu),
         ("a batch not waited for", Feed, "take", unwaited),
         ("an update not waited for", Feed, "_beside", lambda feed, _: torch.cuda.stream(feed.stream)),

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared libraries are those of Linux here"),
 ]
 KINDS = ("dqn2013 scalar", "dqn2013 categorical", "dqn2015 scalar", "dqn2015 categorical", "mlp scalar")
-KINDS += ("mlp categorical", "stem quantile", "impala histogram", "tests.gpu.made:Torso scalar")
+KINDS += ("mlp categorical", "stem quantile", "impala histogram", "dqn2013 implicit", "tests.gpu.made:Torso scalar")
 STACKS, FEED = "agents/replay/lanes.py:_stacks", "agents/dqn/feed.py:_draw"
 PRIORITY, LOOK = "agents/dqn/updates.py:priority_of", "agents/dqn/updates.py:look"
 
@@ -87,6 +87,10 @@ def test_a_step_of_a_gan_waits_for_nothing(counted: dict[str, Any], penalty: str
 def test_a_tensor_on_the_cpu_is_seen(counted: dict[str, Any]) -> None:
     for mistake in ("a tensor made on the CPU", "a batch left on the CPU"):
         assert "to be on the same device" in counted["controls"][mistake]["error"]
+
+
+def test_noise_of_another_device_is_seen(counted: dict[str, Any]) -> None:
+    assert counted["controls"]["noise drawn by the CPU"]["error"].startswith("a generator of the cpu")
 
 
 def test_a_forgotten_look_is_seen(counted: dict[str, Any]) -> None:

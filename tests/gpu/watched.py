@@ -133,6 +133,9 @@ class Watch(TorchDispatchMode):
             if isinstance(tensor, FakeTensor):
                 tensor.constant = None  # a fake that knows its value would be computed with
         given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
+        chance = given.get("generator")
+        if chance is not None and chance.device.type != out.device.type:
+            raise AssertionError(f"a generator of the {chance.device.type} for a tensor elsewhere at {line_of_ours()}")
         if name in ("to", "_to_copy", "copy_"):
             self._copied(given["src"] if name == "copy_" else given["self"], out, given.get("non_blocking", False))
         self._order(func, given, out)
