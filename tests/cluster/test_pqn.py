@@ -15,7 +15,7 @@ from agents.pqn.settings import PqnSettings
 from cluster.cli.main import main
 from cluster.workloads import settings_of_run
 from tests.cluster.records import checked_summary, refused, scalars
-from tests.cluster.test_workloads import TINY_PQN
+from tests.cluster.tiny import TINY_PQN
 from training.storage import checkpoint
 from training.storage.run_dir import RunDir
 

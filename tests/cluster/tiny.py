@@ -1,0 +1,52 @@
+"""Settings of every kind of training that take a moment, and some under which it diverges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.cluster.gan_helpers import TINY as TINY_GAN
+from tests.cluster.test_sweep_trial import TINY_DQN
+
+TINY_PQN: dict[str, Any] = {
+    "env.id": "toy/catch",
+    "stop.steps": 360,
+    "stop.minutes": 1e9,  # counted from the start of the process, and that is the tests'
+    "network.stack": 2,
+    "learner.num_envs": 4,
+    "learner.steps": 12,
+    "learner.minibatches": 2,
+    "learner.precision": "fp32",
+    "learner.device": "cpu",
+    "evaluation.protocol": "training",
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+}
+TINY_TORQUES: dict[str, Any] = {
+    "env.id": "tests.aim_env:Aim-v0",
+    "stop.steps": 360,
+    "stop.minutes": 1e9,
+    "replay.capacity": 2_000,
+    "replay.learning_starts": 100,
+    "replay.samples_per_insert": 4.0,
+    "learner.batch_size": 16,
+    "learner.device": "cpu",
+    "fleet.chunk_steps": 40,
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+}
+TINY: dict[str, tuple[str, dict[str, Any]]] = {
+    # Minutes are counted from the start of the process, and that is the tests'.
+    "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
+    "pqn": ("pqn", TINY_PQN),
+    "sac": ("hopper", {**TINY_TORQUES, "network.actor_units": 16, "network.critic_units": 16}),
+    "decoupled": ("halfcheetah-decoupled", {**TINY_TORQUES, "network.hidden": 16}),
+    "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
+    "gan": ("own", {**TINY_GAN, "training.images": 480}),
+}
+DIVERGES = {
+    "dqn": {"learner.learning_rate": 1e30},
+    "pqn": {"learner.learning_rate": 1e30},
+    "sac": {"learner.learning_rate": 1e30},
+    "decoupled": {"learner.learning_rate": 1e30},
+    "gan": {"training.generator_rate": 1e30},
+}
