@@ -175,11 +175,7 @@ def checked_action(action: NDArray[np.integer[Any]], num_envs: int, num_actions:
 
 
 def checked_torques(action: NDArray[Any], num_envs: int, joints: int) -> NDArray[np.float32]:
-    """`action` as float32 [E, J].
-
-    Raises:
-        ValueError: it is no float array of shape [E, J], or an entry lies outside [-1, 1].
-    """
+    """`action` as float32 [E, J]; ValueError where it is none, or an entry lies outside [-1, 1]."""
     array = np.asarray(action)
     if array.shape != (num_envs, joints) or array.dtype.kind != "f":
         raise ValueError(f"action is {array.dtype} {list(array.shape)}: give floats [{num_envs}, {joints}]")
