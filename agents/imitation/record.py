@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.acting.episodes import Played
 from agents.imitation.writer import DatasetWriter, EpisodeWriter
+from envs.base import TimeStep
 
 ENDLESS = 10**12  # games or labels
 MOST = 16  # envs that play side by side
@@ -49,28 +49,34 @@ class Recorder:
     ) -> None:
         """Take down play from its first time step on; `show` is told `done` at each, `stop` asked whether to end."""
         action = np.zeros(len(self.games), np.int64)
-        for step, acted in played:
-            for e in range(len(self.games)):
-                if step.first[e]:
-                    self._begin(e, step.frame[e])
-                elif e in self.under_way and self.writer.labels < self.labels:
-                    over = bool(step.terminated[e] or step.truncated[e])
-                    flags = step.terminated[e], step.truncated[e], step.life_lost[e]
-                    self.under_way[e].add(step.frame[e], action[e], step.reward[e], *flags)
-                    self.score[e] += step.reward[e]
-                    if over:
-                        self._end(e)
-            show(self.done)
-            if self.done >= 1 or stop():
-                break
-            action = np.asarray(acted.action, np.int64).copy()
-        for episode in self.under_way.values():
-            episode.end()
+        try:
+            for step, acted in played:
+                for e in range(len(self.games)):
+                    self._see(e, step, action[e])
+                show(self.done)
+                if self.done >= 1 or stop():
+                    break
+                action = np.asarray(acted.action, np.int64).copy()
+        finally:
+            for episode in self.under_way.values():
+                episode.end()
 
-    def _begin(self, e: int, frame: NDArray[Any]) -> None:
-        self.score[e] = 0.0
-        if self.games[e] < self.quota:
-            self.under_way[e] = self.writer.begin(frame)
+    def line(self) -> str:
+        """How far it is, for who plays in the first env."""
+        return f"score {self.score[0]:g}   {self.writer.labels:,} labels"
+
+    def _see(self, e: int, step: TimeStep, action: Any) -> None:
+        """What env e shows after an action that has led there, unless its episode begins."""
+        if step.first[e]:
+            self.score[e] = 0.0
+            if self.games[e] < self.quota:
+                self.under_way[e] = self.writer.begin(step.frame[e])
+        elif e in self.under_way and self.writer.labels < self.labels:
+            flags = step.terminated[e], step.truncated[e], step.life_lost[e]
+            self.under_way[e].add(step.frame[e], action, step.reward[e], *flags)
+            self.score[e] += step.reward[e]
+            if step.terminated[e] or step.truncated[e]:
+                self._end(e)
 
     def _end(self, e: int) -> None:
         self.under_way.pop(e).end()

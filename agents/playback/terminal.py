@@ -24,13 +24,16 @@ LINES_BELOW = 1  # for a line of text
 class Terminal:
     """Draws pictures, hears keys; gives the terminal back however it ends.
 
+    Args:
+        remedy: what to do where there is none.
+
     Raises:
         ValueError: there is no terminal to draw in, or to hear keys from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, remedy: str) -> None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise ValueError("play draws in a terminal, and here is none: use watch RUN_DIR --out FILE.mp4")
+            raise ValueError(f"games are drawn in a terminal, and here is none: {remedy}")
         self.keys = sys.stdin.fileno()
 
     def __enter__(self) -> Self:

@@ -14,16 +14,26 @@ from numpy.typing import NDArray
 
 from agents.dqn.settings import Settings
 from agents.evaluation.protocol import RULES, protocol_name
+from agents.imitation.settings import CloningSettings, OfflineSettings
 from agents.pqn.settings import PqnSettings
 from agents.tabular.settings import TabularSettings
 from envs.atari import game_name
 from training.settings import flat, from_dict
 from training.storage.run_dir import RunDir
 
-KINDS_OF_SETTINGS: dict[str, type[Any]] = {"dqn": Settings, "pqn": PqnSettings, "table": TabularSettings}
+KINDS_OF_SETTINGS: dict[str, type[Any]] = {
+    "dqn": Settings,
+    "pqn": PqnSettings,
+    "table": TabularSettings,
+    "cloning": CloningSettings,
+    "offline": OfflineSettings,
+}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
-FREE = ("seed", "env", "steps", "report_every", "checkpoint_minutes", "env.id", "learner.device", "learner.env_threads")
+FREE = (
+    *("seed", "env", "steps", "report_every", "minutes", "checkpoint_minutes"),
+    *("env.id", "learner.device", "learner.env_threads"),
+)
 FREE_SECTIONS = ("stop.", "evaluation.", "fleet.env_threads", "fleet.learner_threads", "fleet.roles")
 
 
@@ -151,7 +161,7 @@ def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
         rows = list(csv.DictReader(source))
     try:
         rows = _one_branch(rows)
-        points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
+        points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row.get(kind)] for kind in KINDS}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{table} is damaged: leave this run out, or train it anew") from None
     return {kind: np.array(curve) for kind, curve in points.items() if curve}

@@ -61,9 +61,13 @@ quarterdeck evaluate runs/pong-s0 --protocol machado --episodes 30 --json""",
     ),
     "record": Command(
         "cluster.cli.record:record",
-        "  record RUN_DIR --out FOLDER [--games N] [--labels N]  its play as labelled data (docs/imitation.md)",
         """\
-quarterdeck record runs/pong-s0 --out data/pong-v0 --labels 100000""",
+  record RUN_DIR --out FOLDER [--games N] [--labels N] [--epsilon E] [--replay]   play as data (docs/imitation.md)
+  record --env ID --keyboard --out FOLDER              a person's own play""",
+        """\
+quarterdeck record runs/pong-s0 --out data/pong-v0 --labels 100000
+quarterdeck record runs/pong-s0 --out data/learning-v0 --replay      # what its replay still holds
+quarterdeck record --env breakout --keyboard --out data/mine-v0      # your own games, in the terminal""",
         options="cluster.cli.options:Record",
     ),
     "board": Command(

@@ -48,9 +48,9 @@ class Play:
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """Write play as a data set of labelled frames, in the layout of Minari: by a run's newest policy, under the rules
-    of its evaluation."""
+    of its evaluation; by a person in the terminal; or what a run's replay still holds."""
 
-    run_dir: tyro.conf.Positional[Path]
+    run_dir: tyro.conf.Positional[Path | None] = None
     out: Path
     """A new or empty folder."""
     games: int = 0
@@ -61,10 +61,12 @@ class Record:
     """Probability of a random action, which is then the label."""
     seed: int = 0
     """Of games and random actions; the games are none of an evaluation's."""
-
-    def __post_init__(self) -> None:
-        if self.games < 0 or self.labels < 0 or not 0 <= self.epsilon <= 1:
-            raise ValueError("--games and --labels must be 0 or more, --epsilon a probability in 0..1")
+    replay: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Play nothing: write the episodes in the replay of the run's newest checkpoint, as they were while it learned."""
+    keyboard: tyro.conf.FlagCreatePairsOff[bool] = False
+    """A person plays --env at the game's speed: wasd or arrows, space; q ends. Wants a terminal with 24-bit colours."""
+    env: str = ""
+    """What the person plays."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +14,46 @@ from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
 from agents.evaluation.evaluate import envs_for
 from agents.evaluation.protocol import protocol_env
+from agents.imitation.from_replay import episodes_of, shards_of
+from agents.imitation.keyboard import Keyboard
 from agents.imitation.record import ENDLESS, LABELS_PER_ENV, MOST, Recorder
 from agents.imitation.writer import DatasetWriter, new_dataset
 from agents.parts import parts_of
+from agents.playback.game import SCREENS_PER_SECOND
+from agents.playback.terminal import Terminal
 from agents.saved_policy import network_settings, read_policy, record_of
 from cluster.cli.options import Record
 from cluster.workloads import settings_of_run
 from envs import EnvSettings, make_env
 from envs.atari import game_name
+from envs.colour import make_shown
+from envs.registry import require_frames
 from training.progress import evaluation_bar
 from training.storage.run_dir import RunDir
 
 
 def record(options: Record) -> int:
-    """`quarterdeck record RUN_DIR --out FOLDER`."""
-    _record_policy(options, options.run_dir)
+    """`quarterdeck record RUN_DIR --out FOLDER`, or `--env ID --keyboard` instead of a run.
+
+    Raises:
+        ValueError: it is not clear whose play is to be recorded, or how much.
+    """
+    if options.games < 0 or options.labels < 0 or not 0 <= options.epsilon <= 1:
+        raise ValueError("--games and --labels must be 0 or more, --epsilon a probability in 0..1")
+    if options.keyboard == bool(options.run_dir) or options.keyboard != bool(options.env):
+        raise ValueError("whose play is to be recorded? name a RUN_DIR, or give --env ID --keyboard")
+    if options.run_dir is None:
+        _record_person(options)
+    elif options.replay:
+        _record_replay(options, options.run_dir)
+    else:
+        _record_policy(options, options.run_dir)
     return 0
 
 
 def _record_policy(options: Record, run_dir: Path) -> None:
     """Whole games of a run's newest policy under the rules of its evaluation."""
-    if not options.games and not options.labels:
+    if not (options.games or options.labels):
         raise ValueError("how much is to be recorded? give --games N or --labels N")
     directory = RunDir(run_dir)
     recorded = record_of(directory)
@@ -40,18 +61,53 @@ def _record_policy(options: Record, run_dir: Path) -> None:
     path, state = read_policy(directory, recorded)
     policy, rules = parts_of(settings).policy_of(state, settings), signalled(protocol_env(settings))
     envs = envs_for(options.games, MOST) if options.games else min(max(options.labels // LABELS_PER_ENV, 1), MOST)
+    explore = epsilon_greedy(np.full(envs, options.epsilon), np.random.default_rng(options.seed))
     env = make_env(rules, envs)
     about = {"player": f"{recorded['preset']} at epsilon {options.epsilon:g}", "checkpoint": str(path)}
-    seed = int(np.random.SeedSequence(options.seed).generate_state(1)[0] >> 3)  # one of training's, as in a rollout
-    explore = epsilon_greedy(np.full(envs, options.epsilon), np.random.default_rng(options.seed))
-    try:
-        about_env: dict[str, Any] = {**about, "protocol": dict(env.protocol)}
-        with new_dataset(options.out, rules, env.spec, about_env) as writer, evaluation_bar("recording") as show:
-            recorder = Recorder(writer, envs, **limits(options))
-            recorder.record(play(env, policy, explore, seed), show)
-    finally:
-        env.close()
-    print(said(writer, recorder.scores, options.out))
+    about_env: dict[str, Any] = {**about, "protocol": dict(env.protocol)}
+    with contextlib.closing(env), new_dataset(options.out, rules, env.spec, about_env) as writer:
+        recorder = Recorder(writer, envs, **limits(options))
+        with evaluation_bar("recording") as show:
+            recorder.record(play(env, policy, explore, training_seed(options.seed)), show)
+    said(writer, recorder.scores, options.out)
+
+
+def _record_person(options: Record) -> None:
+    """Games by whoever sits at the terminal, until q, or the limits."""
+    rules = signalled(EnvSettings(id=options.env))
+    terminal, env = Terminal("start it in one"), make_shown(rules)
+    about = {"player": "a person", "protocol": dict(env.protocol)}
+    with contextlib.closing(env):
+        require_frames(options.env, env)
+        env.reset(0)
+        env.render()  # an env that draws nothing says so before the terminal is touched
+        with new_dataset(options.out, rules, env.spec, about) as writer:
+            recorder = Recorder(writer, 1, **limits(options))
+            with terminal, contextlib.suppress(KeyboardInterrupt):
+                person = Keyboard(env, terminal, recorder.line, rules.frame_skip / SCREENS_PER_SECOND)
+                played = play(env, person, None, training_seed(options.seed))
+                recorder.record(played, stop=lambda: person.ended)
+    said(writer, recorder.scores, options.out)
+
+
+def _record_replay(options: Record, run_dir: Path) -> None:
+    """The episodes in the replay of a run's newest checkpoint, played by its own rules and with its own epsilon."""
+    directory = RunDir(run_dir)
+    recorded = record_of(directory)
+    settings = network_settings(recorded, settings_of_run, "record reads the replay of deep Q-networks")
+    path, _ = read_policy(directory, recorded)
+    shards, most, scores = shards_of(path), limits(options), list[float]()
+    env = make_env(settings.env, 1)
+    env.close()
+    about = {"player": f"{recorded['preset']} while it learned", "checkpoint": str(path)}
+    about_env: dict[str, Any] = {**about, "protocol": dict(env.protocol)}
+    with new_dataset(options.out, settings.env, env.spec, about_env) as writer:
+        for episode in chain.from_iterable(episodes_of(shard, env.spec.frame_shape) for shard in shards):
+            if writer.episodes == most["games"] or writer.labels == most["labels"]:
+                break
+            writer.add(kept := episode.cut(most["labels"] - writer.labels))
+            scores += [float(kept.reward.sum())] if kept.terminated[-1] else []
+    said(writer, scores, options.out)
 
 
 def signalled(env: EnvSettings) -> EnvSettings:
@@ -59,12 +115,17 @@ def signalled(env: EnvSettings) -> EnvSettings:
     return replace(env, life_signal=game_name(env.id) is not None)
 
 
+def training_seed(seed: int) -> int:
+    """Of the first env: one of training's seeds, as in a rollout, and none of an evaluation's."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0] >> 3)
+
+
 def limits(options: Record) -> dict[str, int]:
     """Games and labels at which a recording ends; 0 is no limit."""
     return {"games": options.games or ENDLESS, "labels": options.labels or ENDLESS}
 
 
-def said(writer: DatasetWriter, scores: list[float], out: Path) -> str:
-    """What was recorded, in a line."""
+def said(writer: DatasetWriter, scores: list[float], out: Path) -> None:
+    """Print what was recorded, in a line."""
     whole = f"{len(scores)} whole games with a mean score of {np.mean(scores):.2f}" if scores else "no whole game"
-    return f"{writer.labels:,} labels in {writer.episodes:,} episodes, {whole}, are in {out}"
+    print(f"{writer.labels:,} labels in {writer.episodes:,} episodes, {whole}, are in {out}")

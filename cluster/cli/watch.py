@@ -29,7 +29,7 @@ def watch(options: Watch) -> int:
 def play(options: Play) -> int:
     """`quarterdeck play RUN_DIR`."""
     policy, settings = _player(options.run_dir, "play")
-    terminal = Terminal()
+    terminal = Terminal("use watch RUN_DIR --out FILE.mp4")
     env = shown_env(settings)
     env.reset(0)
     env.render()  # an env that draws nothing says so before the terminal is touched

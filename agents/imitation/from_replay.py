@@ -1,0 +1,61 @@
+"""What a replay shard still holds, as episodes. Legend: R rows of a lane, T actions of an episode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.imitation.dataset import Episode
+from agents.replay.frames import from_blocks
+from training.storage import checkpoint
+
+
+def shards_of(path: Path) -> list[Path]:
+    """The replay shards in a checkpoint.
+
+    Raises:
+        ValueError: it has none.
+    """
+    found = sorted(path.glob("replay-*"), key=lambda shard: int(shard.name.rpartition("-")[2]))
+    if not found:
+        raise ValueError(f"{path} holds no replay: record its policy's play instead, without --replay")
+    return found
+
+
+def episodes_of(shard: Path, frame_shape: tuple[int, ...]) -> Iterator[Episode]:
+    """All that lies whole between two beginnings in a shard's lanes, oldest first.
+
+    An episode whose beginning was overwritten is left out: nobody knows its first stacks. One that a checkpoint, a lost
+    chunk or the end of the data cut off is there, truncated, with the last frame that is known; terminated, if a life
+    was lost with that frame: replay does not tell the two apart.
+    """
+    state = checkpoint.load(shard)
+    if not state:  # a shard that was lost when the checkpoint was written
+        return
+    rows = len(state["frames"]) // len(state["written"])
+    for lane, written in enumerate(state["written"]):
+        slots = lane * rows + np.arange(max(written - rows, 0), written) % rows  # in the order of time
+        begins = np.flatnonzero(state["rows"]["first"][slots])
+        for begin, end in zip(begins, [*begins[1:], len(slots)], strict=True):
+            if end - begin > 1:
+                yield _episode(state, slots[begin:end], frame_shape)
+
+
+def _episode(state: dict[str, Any], slots: NDArray[np.int64], frame_shape: tuple[int, ...]) -> Episode:
+    """T + 1 rows as an episode: the last one's action led to no frame that is known."""
+    done = slots[:-1]
+    columns = {name: column[done] for name, column in state["rows"].items()}
+    last = np.arange(len(done)) == len(done) - 1
+    terminal = columns["terminal"]
+    return Episode(
+        frame=from_blocks(state["frames"][slots], frame_shape),
+        action=columns["action"].astype(np.int64),
+        reward=columns["reward"],
+        terminated=terminal & last,
+        truncated=~terminal & last,
+        life_lost=terminal & ~last,
+    )

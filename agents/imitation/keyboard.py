@@ -1,0 +1,92 @@
+"""A person at the keyboard as a policy: it draws what the env shows, keeps the game's pace, and acts by the keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.policy import Acted, Explore
+from envs.base import BatchedEnv
+from envs.colour import action_names
+
+HELD = 5  # agent steps that a key acts for: a terminal tells of keys going down, and again while they are held
+ARROWS = {"\x1b[A": "w", "\x1b[B": "s", "\x1b[C": "d", "\x1b[D": "a"}
+ARROWS |= {keys.replace("[", "O"): key for keys, key in ARROWS.items()}  # as some terminals send them
+# The first of these that the game has: Pong, which only knows left and right, moves up by right.
+MEANT = {"w": ("UP", "RIGHT"), "s": ("DOWN", "LEFT"), "a": ("LEFT",), "d": ("RIGHT",), " ": ("FIRE",)}
+QUIT = "q"
+
+
+class Screen(Protocol):
+    """What `agents.playback.terminal.Terminal` does."""
+
+    def show(self, picture: NDArray[np.uint8], line: str) -> None: ...
+
+    def key(self, seconds: float) -> str | None: ...
+
+
+def keys_of(names: list[str]) -> dict[str, int]:
+    """Actions by key. Where actions have no names: digits, a the first one, d the last one."""
+    if names == [str(a) for a in range(len(names))]:
+        return {**{str(a): a for a in range(min(len(names), 10))}, "a": 0, "d": len(names) - 1}
+    found = {key: [names.index(name) for name in meant if name in names] for key, meant in MEANT.items()}
+    return {key: actions[0] for key, actions in found.items() if actions}
+
+
+class Keyboard:
+    """Acts in one env. Every game begins with a key; without one the action is to do nothing, or the middle one.
+
+    Args:
+        env: that `play` steps.
+        line: what stands below the picture.
+        seconds: an agent step takes.
+    """
+
+    def __init__(self, env: BatchedEnv, screen: Screen, line: Callable[[], str], seconds: float) -> None:
+        self.env, self.screen, self.line, self.seconds = env, screen, line, seconds
+        self.names = action_names(env)
+        self.keys, self.actions = keys_of(self.names), len(self.names)
+        self.idle = self.names.index("NOOP") if "NOOP" in self.names else self.actions // 2
+        self.action, self.left = self.idle, 0  # what is done, and for how many steps still
+        self.unread, self.ended = "", False
+        self.due = time.monotonic()
+
+    def start(self, num_envs: int) -> None:
+        """Nothing is carried along."""
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+        """What the newest key stands for."""
+        self.left -= 1
+        if first.any():
+            self._wait_for_a_key()
+        else:
+            self._show("")
+            self.due = max(self.due + self.seconds, time.monotonic())  # what a slow terminal lost is not made up for
+            while (key := self.screen.key(self.due - time.monotonic())) is not None:
+                self._press(key)
+        action = np.array([self.action if self.left > 0 else self.idle])
+        return Acted(action, None, frame, np.zeros((1, self.actions), np.float32))
+
+    def _wait_for_a_key(self) -> None:
+        self._show("   any key begins")
+        while (key := self.screen.key(3600.0)) is None:
+            pass
+        self._press(key)
+        self.due = time.monotonic()
+
+    def _show(self, what: str) -> None:
+        self.screen.show(self.env.render(), f"{self.line()}{what}   wasd, arrows, space   q: end")
+
+    def _press(self, key: str) -> None:
+        """Take in a character, which may be a part of an arrow."""
+        self.unread += key
+        if any(arrow.startswith(self.unread) and arrow != self.unread for arrow in ARROWS):
+            return
+        pressed, self.unread = ARROWS.get(self.unread, self.unread[-1]).lower(), ""
+        self.ended |= pressed == QUIT
+        if pressed in self.keys:
+            self.action, self.left = self.keys[pressed], HELD
