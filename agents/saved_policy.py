@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -20,6 +20,7 @@ from training.storage.run_dir import MARKER, RunDir
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 RLLIB = "rllib"  # stands for the preset's name
+N = TypeVar("N", bound=QNetwork)
 SettingsOf = Callable[[dict[str, Any]], Any]  # the settings in a run's record, of whatever it trains
 
 
@@ -63,12 +64,21 @@ def q_policy_of(state: dict[str, Any], network: NetworkSettings, env: EnvSetting
     """
     shown = make_env(env, 1)
     shown.close()
-    made = QNetwork(network, shown.spec.frame_shape, shown.spec.num_actions).requires_grad_(False)
+    made = QNetwork(network, shown.spec.frame_shape, shown.spec.num_actions)
+    return QPolicy(network_with(made, state), precision=precision)
+
+
+def network_with(network: N, state: dict[str, Any]) -> N:
+    """The network with the policy's weights of a checkpoint's `learner` branch; it learns no more.
+
+    Raises:
+        ValueError: the weights are those of another network or game.
+    """
     try:
-        made.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
+        network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
     except RuntimeError:
         raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
-    return QPolicy(made, precision=precision)
+    return network.requires_grad_(False)
 
 
 def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

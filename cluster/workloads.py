@@ -89,6 +89,24 @@ PQN = Workload(
     learner="learner",
     adapt="agents.pqn.check:for_its_env",
 )
+RECURRENT = Workload(
+    name="recurrent",
+    presets=("tmaze",),
+    settings="agents.recurrent.settings:RecurrentSettings",
+    table="agents.recurrent.presets:PRESETS",
+    check="agents.dqn.check:check",
+    make_run="agents.recurrent.run:make_run",
+    fleet="cluster.fleet.loop",
+    evaluate="agents.recurrent.run:evaluate_run",
+    search="agents.recurrent.space:SEARCH",
+    end="stop.steps",
+    ends=("stop.steps", "stop.minutes", "stop.score"),
+    endless={"stop.minutes": ENDLESS, "stop.score": None},
+    in_trials={"evaluation.every_steps": 0},
+    trains_on="env.id",
+    learner="learner",
+    adapt="agents.dqn.check:for_its_env",
+)
 TABLE = Workload(
     name="table",
     presets=("taxi",),
@@ -118,7 +136,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, RECURRENT, TABLE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

@@ -102,12 +102,12 @@ class Rollout:
         frames = np.empty((time, envs, *self.blocks), self.env.spec.frame_dtype)
         action, reward = np.empty((time, envs), ACTION), np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
-        chunk_stats = ChunkStats(0, 0, [], 0.0, 0.0, 0.0)
+        chunk_stats, memory = ChunkStats(0, 0, [], 0.0, 0.0, 0.0), None
         for t in range(time):
             started = perf_counter()
             acted = self.policy.act(self.current, self.first, self.carry, explore)
             acting = perf_counter()
-            self.carry = acted.carry
+            self.carry, memory = acted.carry, acted.memory if t == 0 else memory
             see(acted)
             frames[t], first[t], action[t] = self.current, self.first, acted.action
             step = self.env.step(acted.action)
@@ -120,7 +120,7 @@ class Rollout:
         self._refuse_broken(reward=reward, observation=frames)
         self.rows += time
         row = self.rows - time
-        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life), chunk_stats
+        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life, memory), chunk_stats
 
     def look(self) -> Acted:
         """What the policy makes of the frames that the next chunk begins with. Nothing is played or used up."""

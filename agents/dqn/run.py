@@ -9,17 +9,16 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from agents.acting.exploration import epsilons
-from agents.acting.policy import QPolicy
+from agents.acting.policy import Policy
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.charts import LAYOUT, RESULTS, compared
-from agents.dqn.parts import policy_of
-from agents.dqn.presets import PRESETS
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
 from agents.dqn.throughput import throughput
 from agents.evaluation.judged import closing, evaluate_saved, judgement
 from agents.evaluation.protocol import JudgeOptions
+from agents.parts import parts_of
 from agents.playback.pictures import pictures_of
 from agents.replay.limiter import SamplesPerInsert
 from training.run import About, Clock, Closing, Picture, Record
@@ -37,7 +36,7 @@ class Loop(Protocol):
 
     def step(self) -> None: ...
 
-    def policy(self) -> QPolicy: ...
+    def policy(self) -> Policy: ...
 
     def save(self, folder: Path) -> Path: ...
 
@@ -53,6 +52,7 @@ class DqnRun:
         self.loop, self.settings, self.serial = loop, settings, serial
         self.unseen: Path | None = None  # the newest checkpoint, if nobody has looked at its policy yet
         self.scalars: dict[str, float] = {}  # as last reported
+        presets = parts_of(settings).PRESETS
         self.about = About(
             title=settings.env.id,
             columns=COLUMNS,
@@ -60,7 +60,7 @@ class DqnRun:
             checkpoint_minutes=settings.checkpoint_minutes,
             settings=flat(settings),
             compared=compared(settings),
-            usual=compared(PRESETS[preset]() if preset in PRESETS else settings),
+            usual=compared(presets[preset]() if preset in presets else settings),
             results=RESULTS,
             charts=LAYOUT,
         )
@@ -116,7 +116,7 @@ class DqnRun:
         path, self.unseen = self.unseen, None
         if path is None:
             return []
-        policy = policy_of(checkpoint.load(path, only="learner"), self.settings)
+        policy = parts_of(self.settings).policy_of(checkpoint.load(path, only="learner"), self.settings)
         return pictures_of(policy, self.settings, self.clock.now)
 
     def line(self) -> str:

@@ -51,7 +51,7 @@ class NetworkSettings:
     value_max: float = 10.0
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "network")
         if self.kind not in KINDS and ":" not in self.kind:
             raise ValueError(f'network.kind is {self.kind!r}: use one of {", ".join(KINDS)}, or "package.module:Class"')
         if self.stack < 1:
@@ -77,9 +77,9 @@ class QNetwork(nn.Module):
         self.frame_shape, self.num_actions, self.stack = frame_shape, num_actions, settings.stack
         self.head: ValueHead = (HEADS.get(settings.head) or named(settings.head))(settings)
         own_kind = "agents.networks.impala:Impala" if settings.kind == "impala" else settings.kind
-        self.body, features = self._own(own_kind, settings.stack) if ":" in own_kind else self._ours(settings)
-        self.advantage = Dense(features, self.num_actions * self.head.outputs)
-        self.value = Dense(features, self.head.outputs) if settings.dueling else None
+        self.body, self.width = self._own(own_kind, settings.stack) if ":" in own_kind else self._ours(settings)
+        self.advantage = Dense(self.width, self.num_actions * self.head.outputs)
+        self.value = Dense(self.width, self.head.outputs) if settings.dueling else None
 
     def _own(self, kind: str, stack: int) -> tuple[nn.Module, int]:
         torso = OwnTorso(kind, self.frame_shape, stack)
@@ -124,6 +124,10 @@ class QNetwork(nn.Module):
 
     def out(self, obs: Tensor) -> Tensor:
         """What the head makes values of, float32: [B, A], or [B, A, Z] where it takes Z numbers an action."""
+        return self.judged(self.features(obs))
+
+    def features(self, obs: Tensor) -> Tensor:
+        """What the body sees in obs [B, P, K, D]: [B, F], F being `width`."""
         if isinstance(self.body, OwnTorso):
             x = obs
         elif self.pixels:
@@ -131,7 +135,11 @@ class QNetwork(nn.Module):
             x = obs.view(-1, rows, columns, obs.shape[2] * obs.shape[3]).permute(0, 3, 1, 2).to(computed_in(obs))
         else:
             x = obs.flatten(1)
-        features = self.body(x)
+        features: Tensor = self.body(x)
+        return features
+
+    def judged(self, features: Tensor) -> Tensor:
+        """What the dense end makes of features [B, F]; see `out`."""
         out: Tensor = self.advantage(features).float()
         if self.head.outputs > 1:
             out = out.view(-1, self.num_actions, self.head.outputs)

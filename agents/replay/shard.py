@@ -74,9 +74,13 @@ class ReplayShard(Lanes):
         low, high = self._eligible()
         gone = self._slot(*ranges(lanes, before[0][lanes], np.minimum(low, before[1])[lanes]))
         lane, row = ranges(lanes, np.maximum(before[1], low)[lanes], high[lanes])
-        weight = np.where(self.first[self._slot(lane, row + 1)], 0.0, self.max_priority)
+        weight = np.where(self._whole(lane, row), self.max_priority, 0.0)
         # In one go for all lanes: where a new row has taken the place of a gone one, the last one named counts.
         self.tree.set(np.concatenate([gone, self._slot(lane, row)]), np.concatenate([np.zeros(len(gone)), weight]))
+
+    def _whole(self, lane: Index, row: Index) -> NDArray[np.bool_]:
+        """Which of these rows begin something to draw: a row before a new episode's first one has no transition."""
+        return ~self.first[self._slot(lane, row + 1)]
 
     def __len__(self) -> int:
         """Rows that can be drawn (those followed by a new episode's first frame still counted)."""
@@ -122,7 +126,7 @@ class ReplayShard(Lanes):
             ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
             drawn_lane = np.searchsorted(edges, ticket, side="right")
             drawn_row: Index = high[drawn_lane] - (edges[drawn_lane] - ticket)
-            whole = ~self.first[self._slot(drawn_lane, drawn_row + 1)]
+            whole = self._whole(drawn_lane, drawn_row)
             lane, row = np.concatenate([lane, drawn_lane[whole]]), np.concatenate([row, drawn_row[whole]])
             if len(row) == batch_size:
                 return lane, row, np.ones(batch_size)
@@ -146,7 +150,7 @@ class ReplayShard(Lanes):
             raise FloatingPointError("a TD error is no finite number: training has diverged")
         lane, row = place_of(key, self.key_offset)
         low, high = self._eligible()
-        alive = (row >= low[lane]) & (row < high[lane]) & ~self.first[self._slot(lane, row + 1)]
+        alive = (row >= low[lane]) & (row < high[lane]) & self._whole(lane, row)
         self.stale_priority_updates += int((~alive).sum())
         weight = (np.abs(priority[alive].astype(np.float64)) + 1e-6) ** self.settings.alpha
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))

@@ -61,6 +61,7 @@ class Chunk(NamedTuple):
     version: int  # of the weights that chose the actions
     row: int  # rows of this life of the runner before these: a number left out shows that a chunk was lost
     life: int = 0  # tells this life of the runner from its others: the same life and row is the same chunk; 0: unknown
+    memory: NDArray[np.float32] | None = None  # [E, S] a recurrent policy's state before the first of these rows
 
 
 def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any]) -> None:
