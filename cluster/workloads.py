@@ -91,7 +91,7 @@ PQN = Workload(
 )
 RECURRENT = Workload(
     name="recurrent",
-    presets=("tmaze",),
+    presets=("tmaze", "stateless-cartpole"),
     settings="agents.recurrent.settings:RecurrentSettings",
     table="agents.recurrent.presets:PRESETS",
     check="agents.dqn.check:check",

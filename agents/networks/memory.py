@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -46,51 +47,52 @@ class NoMemory(nn.Module):
         return Remembered(x, state)
 
 
-CELLS: dict[str, tuple[Callable[[int, int], nn.RNNCellBase], int]] = {  # and how many vectors its state has
-    "rnn": (nn.RNNCell, 1),  # Elman 1990: h = tanh(W x + U h + b)
-    "gru": (nn.GRUCell, 1),  # Cho et al. 2014
-    "lstm": (nn.LSTMCell, 2),  # Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000
+CELLS: dict[str, Callable[[int, int], nn.RNNBase]] = {
+    "rnn": nn.RNN,  # Elman 1990: h = tanh(W x + U h + b)
+    "gru": nn.GRU,  # Cho et al. 2014
+    "lstm": nn.LSTM,  # Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000
 }
 
 
 class Recurrent(nn.Module):
-    """A recurrent cell of F units: what it gives is its hidden state.
+    """A recurrent layer of F units: what it gives is its hidden state.
 
     Args:
         kind: one of `CELLS`.
         width: F.
         span: steps that gates hold on to what they have seen when training begins: biases log U(1, span - 1), the
-            chrono initialisation of Tallec and Ollivier (2018). 0 leaves torch's own. A plain cell has no gates.
+            chrono initialisation of Tallec and Ollivier (2018). 0 leaves torch's own. A plain layer has no gates.
     """
 
     def __init__(self, kind: str, width: int, span: int) -> None:
         super().__init__()
-        make, vectors = CELLS[kind]
-        self.cell, self.width, self.size = make(width, width), width, vectors * width
+        self.layer, self.vectors = CELLS[kind](width, width), 2 if kind == "lstm" else 1
+        self.size = self.vectors * width
         if span and kind != "rnn":
-            _hold_on(self.cell, kind, width, span)
+            _hold_on(self.layer, kind, width, span)
 
     def forward(self, x: Tensor, first: Tensor, state: Tensor) -> Remembered:
         """See `Memory`; the state is h, or h and c."""
         keep, out = (~first).to(x.dtype).unsqueeze(-1), []
-        for x_t, keep_t in zip(x, keep, strict=True):
-            before = (state * keep_t).split(self.width, dim=1)
-            after = self.cell(x_t, before if len(before) == 2 else before[0])
-            h_t, state = (after[0], torch.cat(after, 1)) if len(before) == 2 else (after, after)
-            out.append(h_t)
-        return Remembered(torch.stack(out), state)
+        begins = first[1:].any(1).nonzero().flatten().add(1).tolist()  # between them nobody's episode begins
+        for begin, end in pairwise([0, *begins, len(x)]):
+            before = (state * keep[begin]).unsqueeze(0).chunk(self.vectors, dim=2)
+            held = tuple(part.contiguous() for part in before)
+            y, after = self.layer(x[begin:end], held if self.vectors == 2 else held[0])
+            state = (torch.cat(after, 2) if self.vectors == 2 else after)[0]
+            out.append(y)
+        return Remembered(torch.cat(out), state)
 
 
-def _hold_on(cell: nn.RNNCellBase, kind: str, width: int, span: int) -> None:
+def _hold_on(layer: nn.RNNBase, kind: str, width: int, span: int) -> None:
     """Biases of the gates that keep the state; of an LSTM also those that let something new in."""
     bias = torch.log(torch.empty(width).uniform_(1.0, max(span - 1.0, 1.0)))
+    weights = dict(layer.named_parameters())
+    inputs, hidden = weights["bias_ih_l0"].data, weights["bias_hh_l0"].data  # two biases, which are added
     keeps = slice(width, 2 * width)  # torch's order of gates: input, forget, cell, output; and reset, update, new
-    with torch.no_grad():
-        cell.bias_hh[keeps] = 0.0
-        cell.bias_ih[keeps] = bias
-        if kind == "lstm":
-            cell.bias_hh[:width] = 0.0
-            cell.bias_ih[:width] = -bias
+    hidden[keeps], inputs[keeps] = 0.0, bias
+    if kind == "lstm":
+        hidden[:width], inputs[:width] = 0.0, -bias
 
 
 class Attention(nn.Module):
@@ -120,17 +122,21 @@ class Attention(nn.Module):
         frames = torch.cat([past, self.norm(x)])  # [K - 1 + T, B, F]
         episode = torch.cumsum(first, 0)
         episodes = torch.cat([torch.where(known, 0, -1), episode])  # -1 is nobody's: frames that never were
-        seen = episodes.unfold(0, self.window, 1) == episode.unsqueeze(-1)  # [T, B, K]
+        place = torch.arange(len(x), device=x.device).unsqueeze(-1) + torch.arange(self.window, device=x.device)
+        seen = torch.zeros(len(x), len(frames), dtype=torch.bool, device=x.device).scatter_(1, place, True)
+        seen = seen & (episodes.t().unsqueeze(1) == episode.t().unsqueeze(2))  # [B, T, K - 1 + T]
 
-        query = self.query(frames[before:])
-        keys = self.key(frames).unfold(0, self.window, 1)  # [T, B, F, K]
-        score = torch.einsum("tbf,tbfk->tbk", query, keys) + query @ self.position.t()
-        weight = (score / math.sqrt(self.width)).masked_fill(~seen, -math.inf).softmax(-1)
-        values = self.value(frames).unfold(0, self.window, 1)
-        y = x + self.merge(torch.einsum("tbk,tbfk->tbf", weight, values))
+        query, key, value = (
+            part.transpose(0, 1) for part in (self.query(frames[before:]), self.key(frames), self.value(frames))
+        )
+        place = place.expand(batch, -1, -1)  # [B, T, K] of the frames that a frame may look back on
+        aged = torch.zeros_like(seen, dtype=x.dtype).scatter(2, place, query @ self.position.t())
+        score = (query @ key.transpose(1, 2) + aged) / math.sqrt(self.width)
+        weight = score.masked_fill(~seen, -math.inf).softmax(-1)
+        y = x + self.merge(weight @ value).transpose(0, 1)
         out = y + self.dense(self.norm_out(y))
 
         same = (episodes == episode[-1])[len(x) :]  # the newest K - 1 frames, if they are of the last one's episode
         window = torch.where(same.unsqueeze(-1), frames[len(x) :], 0.0)
         left = torch.cat([window.transpose(0, 1).flatten(1), same.t().to(x.dtype)], 1)
-        return Remembered(out, left, weight)
+        return Remembered(out, left, weight.detach().gather(2, place).transpose(0, 1))

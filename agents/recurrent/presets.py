@@ -37,4 +37,27 @@ def tmaze() -> RecurrentSettings:
     )
 
 
-PRESETS: dict[str, Callable[[], RecurrentSettings]] = {"tmaze": tmaze}
+def stateless_cartpole() -> RecurrentSettings:
+    """CartPole that shows no speeds."""
+    return RecurrentSettings(
+        env=EnvSettings(id="toy/stateless-cartpole"),
+        stop=StopSettings(steps=200_000, minutes=10.0, score=490.0),
+        network=MemoryNetworkSettings(kind="mlp", hidden=64, memory="lstm"),
+        exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=10_000),
+        replay=ReplaySettings(capacity=50_000, n_step=3, samples_per_insert=2.0, learning_starts=1_000),
+        sequence=SequenceSettings(burn_in=10, unroll=20),
+        learner=LearnerSettings(
+            batch_size=32,
+            learning_rate=1e-3,
+            double=True,
+            target_period=200,
+            reward_clip=0.0,
+            precision="fp32",
+            device="cpu",
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=10),
+        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+    )
+
+
+PRESETS: dict[str, Callable[[], RecurrentSettings]] = {"tmaze": tmaze, "stateless-cartpole": stateless_cartpole}
