@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -15,6 +16,8 @@ from envs.base import EnvSpec
 class Parts(Protocol):
     """A module of functions, as `agents.dqn.parts`. `settings` are those of the algorithm."""
 
+    PRESETS: Mapping[str, Callable[[], Any]]  # its presets by name: functions that return settings
+
     def make_network(self, settings: Any, spec: EnvSpec) -> nn.Module:
         """What acts, without a learner."""
         ...
@@ -23,8 +26,8 @@ class Parts(Protocol):
         """A policy on the CPU, with parameters of its own."""
         ...
 
-    def act_by(self, network: Any, settings: Any, device: str) -> LearningPolicy:
-        """A policy that acts by a network of this kind on `device`, which somebody else may be training."""
+    def policy_with(self, network: Any, settings: Any, device: str) -> LearningPolicy:
+        """The policy that acts by a learner's network, where that lies."""
         ...
 
     def make_learner(self, settings: Any, spec: EnvSpec) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -21,6 +21,7 @@ from training.storage.run_dir import MARKER, RunDir
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 RLLIB = "rllib"  # stands for the preset's name
+N = TypeVar("N", bound=nn.Module)
 SettingsOf = Callable[[dict[str, Any]], Any]  # the settings in a run's record, of whatever it trains
 
 
@@ -63,9 +64,7 @@ def q_policy_of(state: dict[str, Any], network: NetworkSettings, env: EnvSetting
         ValueError: the weights are those of another network or game.
     """
     spec = spec_of(env)
-    made = QNetwork(network, spec.frame_shape, spec.num_actions).requires_grad_(False)
-    load_saved(made, state)
-    return QPolicy(made, precision=precision)
+    return QPolicy(network_with(QNetwork(network, spec.frame_shape, spec.num_actions), state), precision=precision)
 
 
 def spec_of(env: EnvSettings) -> EnvSpec:
@@ -75,16 +74,17 @@ def spec_of(env: EnvSettings) -> EnvSpec:
     return shown.spec
 
 
-def load_saved(network: nn.Module, state: dict[str, Any]) -> None:
-    """The policy's parameters in a checkpoint's `learner` branch.
+def network_with(network: N, state: dict[str, Any]) -> N:
+    """The network with the policy's weights of a checkpoint's `learner` branch; it learns no more.
 
     Raises:
-        ValueError: they are another network's.
+        ValueError: the weights are those of another network or game.
     """
     try:
         network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
     except RuntimeError:
         raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
+    return network.requires_grad_(False)
 
 
 def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

@@ -89,22 +89,25 @@ PQN = Workload(
     learner="learner",
     adapt="agents.pqn.check:for_its_env",
 )
-SAC = Workload(
+RECURRENT = DQN._replace(
+    name="recurrent",
+    presets=("tmaze", "stateless-cartpole"),
+    settings="agents.recurrent.settings:RecurrentSettings",
+    table="agents.recurrent.presets:PRESETS",
+    make_run="agents.recurrent.run:make_run",
+    evaluate="agents.recurrent.run:evaluate_run",
+    search="agents.recurrent.space:SEARCH",
+)
+SAC = DQN._replace(
     name="sac",
     presets=("halfcheetah", "hopper"),
     settings="agents.sac.settings:SacSettings",
     table="agents.sac.presets:PRESETS",
     check="agents.sac.check:check",
     make_run="agents.sac.run:make_run",
-    fleet="cluster.fleet.loop",
     evaluate="agents.sac.run:evaluate_run",
     search="agents.sac.space:SEARCH",
-    end="stop.steps",
-    ends=("stop.steps", "stop.minutes", "stop.score"),
-    endless={"stop.minutes": ENDLESS, "stop.score": None},
-    in_trials={"evaluation.every_steps": 0},
-    trains_on="env.id",
-    learner="learner",
+    adapt="",
 )
 DECOUPLED = SAC._replace(
     name="decoupled",
@@ -169,7 +172,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, SAC, DECOUPLED, TABLE, CLONING, OFFLINE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, RECURRENT, SAC, DECOUPLED, TABLE, CLONING, OFFLINE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.atari import AtariEnv, atari_games, game_name
 from envs.base import BatchedEnv, EnvSettings
+from envs.memory import RepeatPrevious, StatelessCartPole, TMaze
 from envs.toy import Chain, PixelCatch
 from envs.vector import GymnasiumEnv
 from training.entry import imported
@@ -21,6 +22,11 @@ TOYS: dict[str, Callable[[int], BatchedEnv]] = {
     "toy/catch": PixelCatch,
     "toy/catch100": partial(PixelCatch, points=100),
     "toy/chain": Chain,
+    **{f"toy/tmaze-{length}": partial(TMaze, length=length) for length in (5, 10, 20, 50, 100)},
+    "toy/repeat-previous": RepeatPrevious,
+    "toy/repeat-previous-32": partial(RepeatPrevious, k=32, decks=2),
+    "toy/repeat-previous-64": partial(RepeatPrevious, k=64, decks=3),
+    "toy/stateless-cartpole": StatelessCartPole,
 }
 
 

@@ -30,6 +30,8 @@ class Acted(NamedTuple):
     carry: Any  # for the next time step
     obs: NDArray[Any]  # [E, ...] what it looked at; valid until it acts again
     values: NDArray[np.floating[Any]]  # [E, A] what it holds of every action; [E, 0] where it holds no values
+    memory: NDArray[np.float32] | None = None  # [E, S] its state before this time step, for replay to keep
+    attention: NDArray[np.float32] | None = None  # [E, K] what each of the last K frames weighed, the newest last
 
 
 class Policy(Protocol):

@@ -112,12 +112,12 @@ class Rollout:
         reward = np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
         q_taken, q_max = np.zeros((time, envs), np.float32), np.zeros((time, envs), np.float32)
-        chunk_stats = ChunkStats(0, 0, [], None, 0.0, 0.0)
+        chunk_stats, memory = ChunkStats(0, 0, [], None, 0.0, 0.0), None
         for t in range(time):
             started = perf_counter()
             acted = self.policy.act(self.current, self.first, self.carry, explore)
             acting = perf_counter()
-            self.carry = acted.carry
+            self.carry, memory = acted.carry, acted.memory if t == 0 else memory
             see(acted)
             frames[t], first[t], action[t] = self.current, self.first, acted.action
             step = self.env.step(acted.action)
@@ -136,7 +136,8 @@ class Rollout:
         judge = self.priorities
         priority = judge.of(q_taken, q_max, reward, terminal, first) if judge is not None else None
         row = self.rows - time
-        return Chunk(frames, action, reward, terminal, first, self.lane, version, row, self.life, priority), chunk_stats
+        place = self.lane, version, row, self.life
+        return Chunk(frames, action, reward, terminal, first, *place, priority, memory), chunk_stats
 
     def look(self) -> Acted:
         """What the policy makes of the frames that the next chunk begins with. Nothing is played or used up."""

@@ -11,7 +11,7 @@ from agents.decoupled.settings import DecoupledSettings
 from agents.dqn.learner import Learner
 from agents.dqn.parts import make_replay as make_replay
 from agents.networks.q_network import QNetwork
-from agents.saved_policy import load_saved, spec_of
+from agents.saved_policy import network_with, spec_of
 from envs import EnvSpec
 
 
@@ -22,10 +22,10 @@ def make_network(settings: DecoupledSettings, spec: EnvSpec) -> QNetwork:
 
 def make_policy(settings: DecoupledSettings, spec: EnvSpec) -> BangOffBangPolicy:
     """A policy on the CPU that learns nothing itself."""
-    return act_by(make_network(settings, spec).requires_grad_(False), settings, "cpu")
+    return policy_with(make_network(settings, spec).requires_grad_(False), settings, "cpu")
 
 
-def act_by(network: QNetwork, settings: DecoupledSettings, device: str) -> BangOffBangPolicy:
+def policy_with(network: QNetwork, settings: DecoupledSettings, device: str) -> BangOffBangPolicy:
     """A policy that acts by `network`."""
     return BangOffBangPolicy(network, precision=settings.learner.precision, device=device)
 
@@ -42,6 +42,5 @@ def policy_of(state: dict[str, Any], settings: DecoupledSettings) -> BangOffBang
     Raises:
         ValueError: the weights are those of another network or env.
     """
-    policy = make_policy(settings, spec_of(settings.env))
-    load_saved(policy.network, state)
-    return policy
+    network = make_network(settings, spec_of(settings.env))
+    return policy_with(network_with(network, state), settings, "cpu")

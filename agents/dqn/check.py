@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from agents.dqn.parts import make_network
-from agents.dqn.presets import PRESETS
 from agents.dqn.settings import Settings
+from agents.parts import parts_of
 from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.registry import require_frames, require_numbers
@@ -15,7 +14,7 @@ from training.process import require_memory
 
 def for_its_env(settings: Settings, preset: str) -> Settings:
     """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
-    return dataclasses.replace(settings, env=rules_for(settings.env, PRESETS[preset]().env))
+    return dataclasses.replace(settings, env=rules_for(settings.env, parts_of(settings).PRESETS[preset]().env))
 
 
 def rules_for(env: EnvSettings, preset: EnvSettings) -> EnvSettings:
@@ -32,7 +31,7 @@ def check(settings: Settings) -> int:
     env = make_env(settings.env, 1)
     require_frames(settings.env.id, env)
     require_numbers(settings.env.id, env)
-    make_network(settings, env.spec)
+    parts_of(settings).make_network(settings, env.spec)
     needed = settings.replay_bytes(env.spec)
     env.close()
     settings.rows_per_lane()

@@ -55,9 +55,9 @@ class Feed:
     def _draw(self, replay: Replay, batch_size: int, so_far: torch.cuda.Event | None) -> Drawn:
         with self._beside(so_far):
             batch = replay.sample(batch_size)
-            whole: dict[str, Any] = batch._asdict()
-            tensors = {name: value for name, value in whole.items() if isinstance(value, Tensor)}
-            batch = Batch(**whole | {name: moved(value, self.device) for name, value in tensors.items()})
+            fields: dict[str, Any] = batch._asdict()
+            tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
+            batch = batch._replace(**fields | {name: moved(value, self.device) for name, value in tensors.items()})
             out_next = self.bootstrap(batch)
             return Drawn(batch, out_next, self.stream.record_event() if self.stream is not None else None)
 

@@ -45,13 +45,14 @@ class Learner:
         *,
         seed: int,
         beta: Callable[[int], float] = lambda _: 1.0,
+        kind: type[QNetwork] = QNetwork,
     ) -> None:
         self.beta = beta
         self.reduce_gradients: Callable[[list[Tensor]], None] | None = None  # means over several learners, in place
         self.device = settings.resolve_device()
         precision = resolve_precision(settings.precision, self.device)  # what auto stands for in this process
         self.settings = dataclasses.replace(settings, precision=precision)
-        self.seed, self.make_network = seed, partial(QNetwork, network, spec.frame_shape, spec.num_actions)
+        self.seed, self.make_network = seed, partial(kind, network, spec.frame_shape, spec.num_actions)
         self.online = self.fresh_network(0).to(self.device)
         self.target = self.fresh_network(0).requires_grad_(False).to(self.device)
         self.sync_target()

@@ -6,6 +6,7 @@ from typing import Any
 
 from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
+from agents.dqn.presets import PRESETS as PRESETS
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
 from agents.replay.shard import ReplayShard
@@ -20,11 +21,11 @@ def make_network(settings: Settings, spec: EnvSpec) -> QNetwork:
 
 def make_policy(settings: Settings, spec: EnvSpec) -> QPolicy:
     """A policy on the CPU that learns nothing itself."""
-    return act_by(make_network(settings, spec).requires_grad_(False), settings, "cpu")
+    return policy_with(make_network(settings, spec).requires_grad_(False), settings, "cpu")
 
 
-def act_by(network: QNetwork, settings: Settings, device: str) -> QPolicy:
-    """A policy that acts by `network`."""
+def policy_with(network: QNetwork, settings: Settings, device: str) -> QPolicy:
+    """The policy that acts by a learner's network, where that lies."""
     return QPolicy(network, precision=settings.learner.precision, device=device)
 
 
@@ -40,14 +41,16 @@ def make_replay(
     shard: int = 0,
     device: str = "cpu",
     key_offset: int = 0,
+    kind: type[ReplayShard] = ReplayShard,
 ) -> ReplayShard:
     """An empty replay shard: the one with number `shard`, or all of replay where there is only one.
 
     Args:
         device: that its frames lie on.
         key_offset: see `agents.replay.keys`.
+        kind: how it draws.
     """
-    return ReplayShard(
+    return kind(
         settings.shard_replay(),
         lanes=settings.fleet.shard_lanes,
         spec=spec,

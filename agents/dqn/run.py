@@ -12,7 +12,6 @@ from agents.acting.exploration import epsilons
 from agents.acting.policy import LearningPolicy
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.charts import LAYOUT, RESULTS, compared
-from agents.dqn.presets import PRESETS
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
@@ -53,6 +52,7 @@ class DqnRun:
         self.loop, self.settings, self.serial = loop, settings, serial
         self.unseen: Path | None = None  # the newest checkpoint, if nobody has looked at its policy yet
         self.scalars: dict[str, float] = {}  # as last reported
+        presets = parts_of(settings).PRESETS
         self.about = About(
             title=settings.env.id,
             columns=COLUMNS,
@@ -60,7 +60,7 @@ class DqnRun:
             checkpoint_minutes=settings.checkpoint_minutes,
             settings=flat(settings),
             compared=compared(settings),
-            usual=compared(PRESETS[preset]() if preset in PRESETS else settings),
+            usual=compared(presets[preset]() if preset in presets else settings),
             results=RESULTS,
             charts=LAYOUT,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +15,26 @@ from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
 from agents.parts import parts_of
 from agents.replay.limiter import SamplesPerInsert
-from agents.replay.shard import ReplayShard
 from envs import make_env
 from training.settings import to_dict
 from training.storage import checkpoint
 
 
 class SerialLoop:
-    """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
+    """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group.
 
-    def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
+
+    Its policy, learner and replay are those that the settings name (`agents.parts`), but for a replay of one's own.
+    """
+
+    def __init__(self, settings: Settings, make_replay: Callable[..., Any] | None = None) -> None:
         s, self.parts = settings, parts_of(settings)
-        self.settings = settings
+        self.settings = s
         self.env = make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
         self.learner = self.parts.make_learner(s, self.env.spec)
-        self.acting = self.parts.act_by(self.learner.online, s, self.learner.device)
-        self.replay = shard(
-            s.replay,
-            lanes=s.fleet.lanes,
-            spec=self.env.spec,
-            stack=s.network.stack,
-            gamma=s.learner.gamma,
-            seed=s.seed,
-            device=self.learner.device,
-        )
+        self.acting = self.parts.policy_with(self.learner.online, s, self.learner.device)
+        whole = replace(s, fleet=replace(s.fleet, shards=0, learners=0))  # all lanes in one shard
+        self.replay = (make_replay or self.parts.make_replay)(whole, self.env.spec, device=self.learner.device)
         judge = actor_priorities(s, s.fleet.lanes)
         self.rollout = Rollout(self.env, self.acting, s.exploration, seed=s.seed, priorities=judge)
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
@@ -87,7 +85,7 @@ class SerialLoop:
 
     def policy(self) -> LearningPolicy:
         """The policy to judge."""
-        return self.parts.act_by(self.learner.policy, self.settings, self.learner.device)
+        return self.parts.policy_with(self.learner.policy, self.settings, self.learner.device)
 
     def close(self) -> None:
         """Free the env."""

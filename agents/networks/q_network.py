@@ -41,10 +41,10 @@ class QNetwork(nn.Module):
         self.noisy, self.random = settings.noisy, settings.noisy or isinstance(self.head, ImplicitHead)
         own_kind = "agents.networks.impala:Impala" if settings.kind == "impala" else settings.kind
         self.own = ":" in own_kind
-        self.body, features = self._torso(own_kind, settings.stack) if self.own else self._layers(settings)
+        self.body, self.width = self._torso(own_kind, settings.stack) if self.own else self._layers(settings)
         dense = dense_of(settings)
-        self.advantage = dense(features, self.num_actions * self.head.outputs)
-        self.value = dense(features, self.head.outputs) if settings.dueling else None
+        self.advantage = dense(self.width, self.num_actions * self.head.outputs)
+        self.value = dense(self.width, self.head.outputs) if settings.dueling else None
 
     def _torso(self, kind: str, stack: int) -> tuple[Layers | OwnTorso, int]:
         torso = OwnTorso(kind, self.frame_shape, stack)
@@ -74,8 +74,16 @@ class QNetwork(nn.Module):
         return head.asked(obs.shape[0], chance, obs.device) if isinstance(head, ImplicitHead) else None
 
     def _numbers(self, obs: Tensor, noise: torch.Generator | None, tau: Tensor | None) -> Any:
+        return self.judged(self.features(obs, noise, tau), noise, tau)
+
+    def features(self, obs: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Tensor:
+        """What the body sees in obs [B, P, K, D]: [B, F], F being `width`; [B * N, F] at N shares tau."""
         x = obs if self.own else self._laid_out(obs)
-        features = self.body(x, noise, tau) if isinstance(self.body, Layers) else self.body(x)
+        features: Tensor = self.body(x, noise, tau) if isinstance(self.body, Layers) else self.body(x)
+        return features
+
+    def judged(self, features: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Any:
+        """What the dense end makes of features; see `out`."""
         out: Tensor = self.advantage(features, noise).float()
         if self.head.outputs > 1:
             out = out.view(-1, self.num_actions, self.head.outputs)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from agents.acting.policy import LearningPolicy
+from agents.acting.policy import Policy, QPolicy
 from agents.networks.q_network import QNetwork
 from agents.playback.game import PlayedStep, played_steps, shown_env
 from agents.playback.saliency import saliency
@@ -29,7 +29,7 @@ BRIGHTEST = 99.5  # percentile of a saliency map that is drawn at full strength
 Pixels = NDArray[np.uint8]  # [H, W, 3]
 
 
-def pictures_of(policy: LearningPolicy, settings: AgentSettings, at: int) -> list[Picture]:
+def pictures_of(policy: Policy, settings: AgentSettings, at: int) -> list[Picture]:
     """The beginning of an evaluation game as an animation, and what the network looks at in it; `at` in agent steps.
 
     Nothing of an env that draws no pictures.
@@ -39,7 +39,7 @@ def pictures_of(policy: LearningPolicy, settings: AgentSettings, at: int) -> lis
         return []
     about = "The first 120 steps of one evaluation game: always the same seed, frozen weights."
     game = Picture("evaluation/game", animation(shown), at, about)
-    looked = strip(policy.network, shown)
+    looked = strip(policy.network, shown) if isinstance(policy, QPolicy) else None
     if looked is None:
         return [game]
     about = (
@@ -49,7 +49,7 @@ def pictures_of(policy: LearningPolicy, settings: AgentSettings, at: int) -> lis
     return [game, Picture("evaluation/saliency", png(looked, scale=1), at, about)]
 
 
-def begin_of_game(policy: LearningPolicy, settings: AgentSettings) -> list[PlayedStep]:
+def begin_of_game(policy: Policy, settings: AgentSettings) -> list[PlayedStep]:
     """The first 120 steps of an evaluation game, the same one every time; none of an env that draws no pictures."""
     env = shown_env(settings)
     try:

@@ -75,10 +75,14 @@ class ReplayShard(Lanes):
         gone = self._slot(*ranges(lanes, before[0][lanes], np.minimum(low, before[1])[lanes]))
         lane, row = ranges(lanes, np.maximum(before[1], low)[lanes], high[lanes])
         weight = self._initial_weights(chunk, lane, row)
-        weight[self.first[self._slot(lane, row + 1)]] = 0.0
+        weight[~self._whole(lane, row)] = 0.0
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
         # In one go for all lanes: where a new row has taken the place of a gone one, the last one named counts.
         self.tree.set(np.concatenate([gone, self._slot(lane, row)]), np.concatenate([np.zeros(len(gone)), weight]))
+
+    def _whole(self, lane: Index, row: Index) -> NDArray[np.bool_]:
+        """Which of these rows begin something to draw: a row before a new episode's first one has no transition."""
+        return ~self.first[self._slot(lane, row + 1)]
 
     def _initial_weights(self, chunk: Chunk, lane: Index, row: Index) -> NDArray[np.float64]:
         """What rows [N] weigh that became eligible with a chunk: by its priorities, else the highest weight seen.
@@ -137,7 +141,7 @@ class ReplayShard(Lanes):
             ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
             drawn_lane = np.searchsorted(edges, ticket, side="right")
             drawn_row: Index = high[drawn_lane] - (edges[drawn_lane] - ticket)
-            whole = ~self.first[self._slot(drawn_lane, drawn_row + 1)]
+            whole = self._whole(drawn_lane, drawn_row)
             lane, row = np.concatenate([lane, drawn_lane[whole]]), np.concatenate([row, drawn_row[whole]])
             if len(row) == batch_size:
                 return lane, row, np.ones(batch_size)
@@ -161,7 +165,7 @@ class ReplayShard(Lanes):
             raise FloatingPointError("a TD error is no finite number: training has diverged")
         lane, row = place_of(key, self.key_offset)
         low, high = self._eligible()
-        alive = (row >= low[lane]) & (row < high[lane]) & ~self.first[self._slot(lane, row + 1)]
+        alive = (row >= low[lane]) & (row < high[lane]) & self._whole(lane, row)
         self.stale_priority_updates += int((~alive).sum())
         weight = weight_of(priority[alive], self.settings.alpha)
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))

@@ -73,6 +73,7 @@ class Chunk(NamedTuple):
     row: int  # rows of this life of the runner before these: a number left out shows that a chunk was lost
     life: int = 0  # tells this life of the runner from its others: the same life and row is the same chunk; 0: unknown
     priority: NDArray[np.float32] | None = None  # [T, E] |TD error| of the transitions that begin n rows before each
+    memory: NDArray[np.float32] | None = None  # [E, S] a recurrent policy's state before the first of these rows
 
 
 def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any], action: np.dtype[Any] = ACTION) -> None:

@@ -9,7 +9,7 @@ from agents.sac.learner import SacLearner
 from agents.sac.networks import Actor
 from agents.sac.policy import SacPolicy
 from agents.sac.settings import SacSettings
-from agents.saved_policy import load_saved, spec_of
+from agents.saved_policy import network_with, spec_of
 from envs import EnvSpec
 
 
@@ -20,10 +20,10 @@ def make_network(settings: SacSettings, spec: EnvSpec) -> Actor:
 
 def make_policy(settings: SacSettings, spec: EnvSpec) -> SacPolicy:
     """A policy on the CPU that learns nothing itself."""
-    return act_by(make_network(settings, spec).requires_grad_(False), settings, "cpu")
+    return policy_with(make_network(settings, spec).requires_grad_(False), settings, "cpu")
 
 
-def act_by(network: Actor, settings: SacSettings, device: str) -> SacPolicy:
+def policy_with(network: Actor, settings: SacSettings, device: str) -> SacPolicy:
     """A policy that acts by `network`."""
     return SacPolicy(network, precision=settings.learner.precision, device=device)
 
@@ -39,6 +39,5 @@ def policy_of(state: dict[str, Any], settings: SacSettings) -> SacPolicy:
     Raises:
         ValueError: the weights are those of another network or env.
     """
-    policy = make_policy(settings, spec_of(settings.env))
-    load_saved(policy.network, state)
-    return policy
+    network = make_network(settings, spec_of(settings.env))
+    return policy_with(network_with(network, state), settings, "cpu")

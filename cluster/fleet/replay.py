@@ -29,7 +29,7 @@ from training.storage import checkpoint
 PREFETCH = 2  # batches on their way while one is trained on
 TIMEOUT = 30.0  # seconds after which a silent shard counts as lost
 CHUNK_TIMEOUT = 5.0  # seconds after which a chunk on its way does
-Part = tuple[dict[str, Any] | None, float]
+Part = tuple[Any, float]  # a batch of arrays or None, and the mass
 
 
 class ShardActor:
@@ -63,8 +63,7 @@ class ShardActor:
             return None, 0.0
         batch = self.shard.sample(batch_size)
         arrays = {name: value.numpy() for name, value in batch._asdict().items() if isinstance(value, torch.Tensor)}
-        owned = {"key": batch.key | np.int64(self.index) << SHARD_BITS, "version": batch.version}
-        return {**arrays, **owned}, self.shard.mass
+        return batch._replace(**arrays, key=batch.key | np.int64(self.index) << SHARD_BITS), self.shard.mass
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
         """|TD error| of rows of this shard."""
@@ -145,9 +144,9 @@ class ShardedReplay:
         for index in [index for index, ref in self.asked.items() if ref in answered]:
             self.masses[index] = self._ask(self.asked.pop(index)) or 0.0
 
-    def _receive(self, index: int, ref: Any) -> dict[str, Any] | None:
-        fields, self.masses[index] = self._ask(ref) or (None, 0.0)
-        return fields
+    def _receive(self, index: int, ref: Any) -> Any:
+        part, self.masses[index] = self._ask(ref) or (None, 0.0)
+        return part
 
     def _ask(self, ref: Any) -> Any:
         try:
@@ -161,11 +160,13 @@ class ShardedReplay:
         for index in np.unique(owner):
             self.shards[index].update_priorities.remote(key[owner == index], priority[owner == index])
 
-    def _merge(self, parts: list[dict[str, Any]]) -> Batch:
-        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        key, version = whole.pop("key"), whole.pop("version")
-        tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in whole.items()}
-        return Batch(**tensors, key=key, version=version, prioritized=self.prioritized)
+    def _merge(self, parts: list[Any]) -> Batch:
+        """One batch of the parts' kind: every field but `prioritized` is an array whose first axis is B."""
+        fields = [name for name in parts[0]._fields if name != "prioritized"]
+        whole: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in fields}
+        tensors = {name: torch.from_numpy(array) for name, array in whole.items() if name not in ("key", "version")}
+        merged: Batch = parts[0]._replace(**whole | tensors, prioritized=self.prioritized)
+        return merged
 
 
 def fetch(refs: list[Any]) -> list[Chunk | Packed]:

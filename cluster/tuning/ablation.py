@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ray
 import torch
 
+from agents.dqn.parts import make_replay
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
 from agents.replay.no_replay import NoReplay
-from agents.replay.shard import ReplayShard
 from cluster.tuning.ablation_settings import NAIVE, stages
 from training.process import keep_freed_memory
 from training.storage.csv_table import append_row
@@ -28,7 +29,7 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
     torch.set_num_threads(1)
     keep_freed_memory()
     started = time.monotonic()
-    run = SerialLoop(settings, NoReplay if stage == NAIVE else ReplayShard)
+    run = SerialLoop(settings, partial(make_replay, kind=NoReplay) if stage == NAIVE else None)
     while run.stats.agent_steps < settings.stop.steps:
         run.step()
     score = evaluate_policy(run.policy(), settings, episodes=settings.evaluation.episodes, threads=1).scores.mean()

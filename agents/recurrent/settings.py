@@ -1,0 +1,51 @@
+"""All settings of a recurrent run. Every field's meaning and unit stands beside its consumer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from agents.dqn.settings import Settings
+from agents.networks.recurrent import MemoryNetworkSettings
+from agents.replay.sequences import SequenceSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrentSettings(Settings):
+    """One run of recurrent deep Q-learning. A sample is a sequence here.
+
+    `learner.batch_size` counts sequences, `replay.samples_per_insert` sequences trained on per agent step: a step is
+    learned from samples_per_insert * sequence.unroll times.
+
+    Raises:
+        ValueError: a setting is out of its range, or not one that sequences have.
+    """
+
+    parts: ClassVar[str] = "agents.recurrent.parts"
+    network: MemoryNetworkSettings = field(default_factory=MemoryNetworkSettings)
+    sequence: SequenceSettings = field(default_factory=SequenceSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.learner.munchausen or self.learner.reset_period:
+            raise ValueError("learner.munchausen and reset_period are not for sequences: leave them at 0")
+        if self.fleet.chunk_steps > self.sequence.unroll:
+            raise ValueError(
+                f"sequences begin fleet.chunk_steps {self.fleet.chunk_steps} rows apart and teach "
+                f"{self.sequence.unroll}: rows between them would be lost, raise sequence.unroll"
+            )
+
+    def rows_per_lane(self) -> int:
+        """Rows that replay keeps of every lane.
+
+        Raises:
+            ValueError: they are too few for whole sequences.
+        """
+        rows = super().rows_per_lane()
+        length = self.sequence.burn_in + self.sequence.unroll + self.replay.n_step
+        if rows < length + 2 * self.fleet.chunk_steps:
+            raise ValueError(
+                f"replay.capacity {self.replay.capacity} leaves {rows} rows a lane, and a sequence has {length}: "
+                "raise it, or use fewer envs or shorter sequences"
+            )
+        return rows

@@ -1,0 +1,115 @@
+"""Envs that ask for a memory: a corridor with a cue at its start, cards to be named later, a cart without speeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.base import EnvSpec, TimeStep
+from envs.toy import Toy
+from envs.vector import GymnasiumEnv
+
+FORWARD, LEFT, RIGHT = 0, 1, 2  # actions of the T-maze
+STILL = -0.1  # reward of an action that does not move
+_CAP = 4  # actions an episode of the T-maze may take, in shortest ways
+_CELL = 4  # pixels of a cell of the T-maze, both ways
+_SUITS, _DECK = 4, 52
+
+
+class TMaze(Toy):
+    """The toy "toy/tmaze-N": a corridor of N steps, and at its end a junction. The first cell says which arm is right.
+
+    The frame is one-hot float32 [4]: cue left, cue right, corridor, junction. Actions: forward, left, right. In the
+    corridor only forward moves. At the junction left and right end the episode with 1 in the arm of the cue and 0 in
+    the other. Every action that does not move costs 0.1. Episodes are truncated after 4 (N + 1) actions.
+
+    The best score is 1; without memory it is 0.5 in the mean, whatever is done at the junction (after Bakker 2002).
+    """
+
+    def __init__(self, num_envs: int, length: int) -> None:
+        super().__init__(f"toy/tmaze-{length}", num_envs, 3, (4,), np.float32)
+        self.length = length
+        self._cue = np.full(num_envs, LEFT)
+        self._place = np.zeros(num_envs, np.int64)
+        self._t = np.zeros(num_envs, np.int64)
+
+    def _begin(self, env: int, rng: np.random.Generator) -> None:
+        self._cue[env] = rng.choice((LEFT, RIGHT))
+        self._place[env] = self._t[env] = 0
+
+    def _move(self, action: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+        junction = self._place == self.length
+        chosen, forward = junction & (action != FORWARD), ~junction & (action == FORWARD)
+        self._place = self._place + forward
+        self._t = self._t + 1
+        reward = np.where(chosen, action == self._cue, np.where(forward, 0.0, STILL))
+        return reward, chosen, self._t >= _CAP * (self.length + 1)
+
+    def _frame(self) -> NDArray[np.float32]:
+        shown = np.where(self._place == self.length, 3, np.where(self._place > 0, 2, self._cue - LEFT))
+        return np.eye(4, dtype=np.float32)[shown]
+
+    def render(self) -> NDArray[np.uint8]:
+        """The maze of env 0 from above, its cue at the left and the player in orange: a square, uint8 [H, H, 3]."""
+        cells, middle = max(self.length + 1, 5), max(self.length + 1, 5) // 2
+        picture = np.zeros((cells, cells, 3), np.uint8)
+        picture[middle, : self.length + 1] = picture[middle - 1 : middle + 2, self.length] = 90
+        picture[middle + (-1 if self._cue[0] == LEFT else 1), 0] = (70, 110, 170)
+        picture[middle, self._place[0]] = (240, 150, 40)
+        return picture.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
+
+
+def tmaze_q_star(length: int, discount: float) -> NDArray[np.float64]:
+    """The best values of `TMaze` to one who knows the cue, by place [N + 1, 3]: forward, the cue's arm, the other."""
+    value = discount ** np.arange(length, -1, -1.0)
+    q_star = np.tile((STILL + discount * value)[:, None], 3)
+    q_star[:-1, 0] = discount * value[1:]
+    q_star[-1, 1:] = 1.0, 0.0
+    return q_star
+
+
+class RepeatPrevious(Toy):
+    """The toy "toy/repeat-previous": name the suit of the card that was dealt k - 1 cards before the newest.
+
+    The rule is that of POPGym's RepeatPrevious (Morad et al. 2023): the frame is the newest card's suit, one-hot
+    float32 [4], actions are suits. From the k-th card on, the right suit gives 1 / (cards - k) and a wrong one takes as
+    much: the best score is 1, chance gives -0.5. Decks are shuffled together; an episode is cut with the last card.
+    """
+
+    def __init__(self, num_envs: int, k: int = 4, decks: int = 1) -> None:
+        name = "toy/repeat-previous" + ("" if k == 4 else f"-{k}")
+        super().__init__(name, num_envs, _SUITS, (_SUITS,), np.float32)
+        self.k, self.cards = k, decks * _DECK
+        self._suit = np.zeros((num_envs, self.cards), np.int64)
+        self._dealt = np.ones(num_envs, np.int64)
+
+    def _begin(self, env: int, rng: np.random.Generator) -> None:
+        self._suit[env] = rng.permutation(self.cards) % _SUITS
+        self._dealt[env] = 1
+
+    def _move(self, action: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
+        envs = np.arange(self.num_envs)
+        right = action == self._suit[envs, self._dealt - self.k]  # where fewer are dealt it does not count
+        reward = np.where(self._dealt >= self.k, np.where(right, 1.0, -1.0) / (self.cards - self.k), 0.0)
+        self._dealt = np.minimum(self._dealt + 1, self.cards)
+        return reward, np.zeros(self.num_envs, np.bool_), self._dealt == self.cards
+
+    def _frame(self) -> NDArray[np.float32]:
+        return np.eye(_SUITS, dtype=np.float32)[self._suit[np.arange(self.num_envs), self._dealt - 1]]
+
+
+class StatelessCartPole(GymnasiumEnv):
+    """The toy "toy/stateless-cartpole": CartPole-v1 that shows where cart and pole are, float32 [2], not how fast.
+
+    Rewards, ends and the limit of 500 actions are CartPole-v1's.
+    """
+
+    def __init__(self, num_envs: int) -> None:
+        super().__init__("CartPole-v1", num_envs)
+        self.spec = EnvSpec((2,), self.spec.frame_dtype, self.spec.actions)
+        self.protocol = {**self.protocol, "env": "toy/stateless-cartpole", "shows": "places"}
+
+    def _observe(self, observation: NDArray[Any], *rest: NDArray[Any]) -> TimeStep:
+        return super()._observe(observation[:, [0, 2]], *rest)
