@@ -39,7 +39,7 @@ class Moody(QPolicy):
     def __init__(self) -> None:
         self.rng, self.said = np.random.default_rng(5), list[NDArray[np.float32]]()
 
-    def values(self, obs: NDArray[Any]) -> NDArray[np.float32]:
+    def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         self.said.append(self.rng.normal(0, 3, (len(obs), NUM_ACTIONS)).astype(np.float32))
         return self.said[-1]
 
