@@ -40,6 +40,7 @@ ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (  # preset, algorithm, wh
     ("cliffwalking", "q_learning", {}),
     ("cliffwalking", "random", {}),
     ("cliffwalking", "sarsa", {**SARSA, "learning_rate": 0.01}),
+    ("cliffwalking", "sarsa", {"final_epsilon": 0.0, "learning_rate": 0.1}),
     ("cliffwalking", "sarsa", CAREFUL),
     ("cliffwalking", "q_learning", CAREFUL),
     ("cliffwalking", "double_q", {}),
