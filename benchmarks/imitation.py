@@ -1,0 +1,127 @@
+"""How many labels a student needs: behaviour cloning of one teacher from 10^3, 10^4 and 10^5 of them, three seeds each.
+
+    python -m benchmarks.imitation --teacher runs/pong-s0 --out runs/imitation
+    python -m benchmarks.imitation --teacher runs/catch-s0 --out runs/small --labels 100 1000 --samples 20000
+
+The teacher's play is recorded once, its own games are counted under the protocol of the students'. One training at a
+time; what is finished is not done again: give the same command once more. OUT/imitation.md has the table,
+OUT/imitation.png the figure; one JSON line a student. What stands behind `--` goes to every training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from training.storage.curve import save_figure
+from training.storage.files import write_json, write_text
+from training.storage.provenance import hardware
+
+QUARTERDECK = [sys.executable, "-m", "cluster"]
+HOLDOUT, SPARE = 0.1, 1.1  # of the episodes; labels beyond those that are trained on, held out or left over
+HEAD = "| labels | score of the seeds (mean of them) | held-out accuracy | teacher |\n|---|---|---|---|\n"
+
+
+def recorded(options: argparse.Namespace) -> Path:
+    """The teacher's play, enough of it for the largest student."""
+    folder: Path = options.out / "teacher-v0"
+    if not folder.exists():
+        labels = int(max(options.labels) * SPARE / (1 - HOLDOUT))
+        words = [
+            "record",
+            str(options.teacher),
+            f"--out={folder}",
+            f"--labels={labels}",
+            f"--epsilon={options.epsilon}",
+        ]
+        subprocess.run([*QUARTERDECK, *words], check=True)
+    return folder
+
+
+def teachers(options: argparse.Namespace) -> dict[str, Any]:
+    """The teacher's own games."""
+    file: Path = options.out / "teacher.json"
+    if not file.exists():
+        words = ["evaluate", str(options.teacher), f"--episodes={options.episodes}", "--protocol=classic", "--json"]
+        done = subprocess.run([*QUARTERDECK, *words], check=True, capture_output=True, text=True)
+        write_json(file, json.loads(done.stdout))
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def student(options: argparse.Namespace, dataset: Path, labels: int, seed: int) -> dict[str, Any]:
+    """The summary of one training."""
+    folder = options.out / f"student-{labels}-s{seed}"
+    if not (folder / "summary.json").exists() or json.loads((folder / "summary.json").read_text())["eval"] is None:
+        words = ["train", "cloning", f"--run-dir={folder}"]
+        if (folder / "run.json").exists():
+            words.append("--resume")
+        else:
+            own = {"dataset": dataset, "labels": labels, "seed": seed, "samples": options.samples, "holdout": HOLDOUT}
+            words += [f"--{name}={value}" for name, value in own.items()]
+            words += [f"--evaluation.episodes={options.episodes}", *options.rest]
+        subprocess.run([*QUARTERDECK, *words], check=True)
+    found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return found
+
+
+def draw(picture: Path, teacher: dict[str, Any], students: dict[int, list[dict[str, Any]]]) -> None:
+    """Scores over labels: a dot a seed, a line through their means, the teacher beside them."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for labels, found in students.items():
+        axes.plot([labels] * len(found), [one["eval"]["mean"] for one in found], "o", color="C0", alpha=0.5)
+    means = [fmean(one["eval"]["mean"] for one in found) for found in students.values()]
+    axes.plot([*students], means, color="C0", label="students, mean of the seeds")
+    axes.axhline(teacher["mean"], color="C3", linestyle="--", label="their teacher")
+    game = teacher["protocol"].get("game", teacher["protocol"].get("env"))
+    axes.set(xscale="log", xlabel="labels", ylabel=f"raw score, {teacher['episodes']} games", title=game)
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    save_figure(figure, picture, dpi=110)
+
+
+def rows(teacher: dict[str, Any], students: dict[int, list[dict[str, Any]]]) -> str:
+    """The table."""
+    lines = []
+    for labels, found in students.items():
+        scores = [one["eval"]["mean"] for one in found]
+        each = ", ".join(f"{score:.2f}" for score in scores)
+        accuracy = ", ".join(f"{one['held_out_accuracy']:.3f}" for one in found)
+        lines.append(f"| {labels:,} | {each} ({fmean(scores):.2f}) | {accuracy} | {teacher['mean']:.2f} |\n")
+    return HEAD + "".join(lines)
+
+
+def main() -> None:
+    """Record, train, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--labels", nargs="+", type=int, default=[1_000, 10_000, 100_000])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    for name, default in (("samples", 400_000), ("episodes", 100)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--epsilon", type=float, default=0.0)
+    words = [*sys.argv[1:], "--"]
+    cut = words.index("--")
+    options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
+    dataset, teacher = recorded(options), teachers(options)
+    students: dict[int, list[dict[str, Any]]] = {labels: [] for labels in sorted(options.labels)}
+    for labels, seed in product(students, options.seeds):
+        found = student(options, dataset, labels, seed)
+        students[labels].append(found)
+        told = {"labels": labels, "seed": seed, "mean": found["eval"]["mean"], "accuracy": found["held_out_accuracy"]}
+        print(json.dumps({"measured": "imitation", **told, "teacher": teacher["mean"], **hardware()}), flush=True)
+    write_text(options.out / "imitation.md", rows(teacher, students))
+    draw(options.out / "imitation.png", teacher, students)
+
+
+if __name__ == "__main__":
+    main()
