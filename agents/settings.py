@@ -25,6 +25,39 @@ class AgentSettings(Protocol):
     def seed(self) -> int: ...
 
 
+class FleetSize(Protocol):
+    """How many actors of each kind a fleet has, and where they may live."""
+
+    @property
+    def runners(self) -> int: ...
+
+    @property
+    def shards(self) -> int: ...
+
+    @property
+    def learners(self) -> int: ...
+
+    @property
+    def roles(self) -> bool: ...
+
+
+class OnDevice(Protocol):
+    """Settings of a learner."""
+
+    @property
+    def device(self) -> str: ...
+
+
+class SpreadSettings(AgentSettings, Protocol):
+    """What the settings of an agent have that a fleet trains."""
+
+    @property
+    def fleet(self) -> FleetSize: ...
+
+    @property
+    def learner(self) -> OnDevice: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class FleetSettings:
     """How many processes play and keep, and in what portions they hand over."""

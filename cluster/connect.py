@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 
-from agents.dqn.settings import Settings
+from agents.settings import SpreadSettings
 from training.messages import say
 
 STARTS = 5  # of a Ray of our own
@@ -75,6 +75,6 @@ def start_own(**options: Any) -> None:
             say("Ray has not come up within half a minute; trying once more")
 
 
-def processes_of(settings: Settings) -> int:
+def processes_of(settings: SpreadSettings) -> int:
     """Processes of a fleet that reserve a core each, the driver among them."""
     return settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1

@@ -53,8 +53,7 @@ class RunStats:
         if not learned.updates:
             return
         self.updates += learned.updates
-        for name, value in learned.scalars.items():
-            self.note(f"learner/{name}", value)
+        self.note_all({f"learner/{name}": value for name, value in learned.scalars.items()})
         self.note("seconds_per_update/sample", learned.sample_seconds / learned.updates)
         self.note("seconds_per_update/update", learned.update_seconds / learned.updates)
         if learned.version is not None:
@@ -71,6 +70,11 @@ class RunStats:
     def note(self, name: str, value: float) -> None:
         """Remember a scalar until the next `read`."""
         self.means.setdefault(name, []).append(value)
+
+    def note_all(self, scalars: dict[str, float]) -> None:
+        """Remember scalars by name until the next `read`."""
+        for name, value in scalars.items():
+            self.note(name, value)
 
     def _keep(self, name: str, values: NDArray[Any]) -> None:
         self.spread.setdefault(name, deque(maxlen=BATCHES)).append(values)

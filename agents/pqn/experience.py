@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agents.acting.policy import Acted
 from agents.acting.rollout import ChunkStats, Rollout
+from agents.replay.frames import FrameStack
 
 
 class Experience(NamedTuple):
@@ -37,3 +38,37 @@ def play_on(rollout: Rollout, stack: int, time: int, agent_steps: int) -> tuple[
     value[time] = rollout.look().values.max(1)
     begins = np.concatenate([chunk.first[1:], rollout.first[None]])
     return Experience(obs, chunk.action, chunk.reward, chunk.terminal, ~begins, value), chunk_stats
+
+
+def joined(parts: list[Experience]) -> Experience:
+    """The experience of the envs of all parts, whose rollouts are equally long."""
+    return Experience(*(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
+
+
+class SingleFrames(NamedTuple):
+    """An experience on its way to another process: every frame once, where its stacks hold it K times."""
+
+    frames: NDArray[Any]  # [K - 1 + T, E, P, D] those of the first stack, then the newest of each row
+    action: NDArray[np.uint16]  # the others as in `Experience`
+    reward: NDArray[np.float32]
+    terminal: NDArray[np.bool_]
+    complete: NDArray[np.bool_]
+    value: NDArray[np.float32]
+
+
+def single_frames(seen: Experience) -> SingleFrames:
+    """What `stacked` makes the same experience of."""
+    older = np.moveaxis(seen.obs[0, :, :, :-1], 2, 0)  # [K - 1, E, P, D]
+    return SingleFrames(np.concatenate([older, seen.obs[:, :, :, -1]]), *seen[1:])
+
+
+def stacked(sent: SingleFrames) -> Experience:
+    """The experience that `single_frames` was given: stacks are pushed anew, as they were where it was played."""
+    frames, time = sent.frames, len(sent.action)
+    stack = FrameStack(len(frames) - time + 1)
+    stack.stack = np.moveaxis(frames[: stack.depth], 0, 2).copy()
+    obs = np.empty((time, *stack.stack.shape), frames.dtype)
+    obs[0] = stack.stack
+    for t in range(1, time):
+        obs[t] = stack.push(frames[stack.depth - 1 + t], ~sent.complete[t - 1])
+    return Experience(obs, *sent[1:])

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agents.acting.policy import QPolicy
 from agents.dqn.updates import TAKEN, UpdateStats, diverged
 from agents.networks.losses import td_error
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.pqn.experience import Experience
 from agents.pqn.returns import lambda_returns
 from envs.base import EnvSpec
-from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, check_compute, resolve_device, resolve_precision
 from training.settings import check_kinds
 
@@ -26,7 +27,7 @@ class PqnLearnerSettings:
     """How much is played before it is learned from, and how."""
 
     num_envs: int = 128  # E, games played side by side: their variety stands in for a replay
-    env_threads: int = 1  # emulator threads
+    env_threads: int = 1  # emulator threads of a process
     steps: int = 32  # T, time steps of a rollout in every env
     epochs: int = 2  # times that a rollout is learned from
     minibatches: int = 32  # updates of an epoch, each from its share of the transitions
@@ -38,18 +39,13 @@ class PqnLearnerSettings:
     reward_clip: float = 1.0  # bound of the learned reward; 0 leaves it raw
     precision: Precision = "auto"  # auto: bf16 where that is faster
     device: str = "auto"  # auto: cuda where there is one, else cpu
+    threads: int = 1  # torch threads on a CPU: more of them wait for each other wherever something else wants a core
 
     def __post_init__(self) -> None:
         check_kinds(self, "learner")
-        for name in ("num_envs", "env_threads", "steps", "epochs", "minibatches"):
+        for name in ("num_envs", "env_threads", "steps", "epochs", "minibatches", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"learner.{name} is {getattr(self, name)}: use 1 or more")
-        fewest = self.num_envs * (self.steps // 2)  # transitions of a rollout: every other row may be a reset
-        if self.minibatches > fewest:
-            raise ValueError(
-                f"learner.minibatches is {self.minibatches}, and a rollout may hold {fewest} transitions only: "
-                "lower it, or raise learner.steps (2 or more) or num_envs"
-            )
         if not (0 <= self.gamma <= 1 and 0 <= self.trace <= 1):
             raise ValueError(f"learner.gamma and trace are {self.gamma} and {self.trace}: both lie in 0..1")
         if not (self.learning_rate > 0 and self.max_grad_norm > 0):
@@ -79,6 +75,14 @@ class PqnLearner:
         self.optimizer = torch.optim.RAdam(self.network.parameters(), settings.learning_rate)
         self.rng = np.random.default_rng([seed, 1])  # [seed, 0] explores
         self.updates = 0
+
+    def policy(self) -> QPolicy:
+        """What acts and is judged: the network as it is at any time."""
+        return QPolicy(self.network, precision=self.precision, device=self.device)
+
+    def weights(self) -> Arrays:
+        """A copy of the network's parameters, on the CPU."""
+        return arrays_of(self.network)
 
     def learn(self, seen: Experience, done: float) -> UpdateStats:
         """All updates from a rollout, whose targets are made once, of what the network held as it acted.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from agents.acting.exploration import ExplorationSettings
 from agents.networks.q_network import NetworkSettings
 from agents.pqn.learner import PqnLearnerSettings
-from agents.pqn.settings import PqnSettings
+from agents.pqn.settings import PqnFleetSettings, PqnSettings
 from agents.settings import EvaluationSettings, StopSettings
 from envs.base import EnvSettings
 
@@ -29,6 +29,7 @@ def pqn() -> PqnSettings:
             num_envs=32,  # 4. a quarter of the paper's games, and four times as many rollouts for it
             minibatches=8,  # of 128 transitions, as with 128 envs and 32 of them
         ),
+        fleet=PqnFleetSettings(runners=2),  # 16 games each
         evaluation=EvaluationSettings(every_steps=0),
     )
 

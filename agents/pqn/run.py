@@ -1,44 +1,52 @@
-"""PQN as a run that a session drives: the main loop, in one process."""
+"""PQN as a run that a session drives, whichever loop trains it: one process or a fleet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from agents.acting.exploration import epsilons, greedy_epsilon
+from agents.acting.exploration import epsilons
 from agents.acting.policy import QPolicy
-from agents.acting.rollout import Rollout
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.stats import RunStats
 from agents.evaluation.judged import closing, evaluate_saved, judgement
 from agents.evaluation.protocol import JudgeOptions
 from agents.playback.pictures import pictures_of
 from agents.pqn.charts import LAYOUT, RESULTS, compared
-from agents.pqn.experience import play_on
-from agents.pqn.learner import PqnLearner
 from agents.pqn.presets import PRESETS
+from agents.pqn.serial import SerialLoop
 from agents.pqn.settings import PqnSettings
-from envs import make_env
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement
-from training.settings import flat, from_dict, to_dict
-from training.storage import checkpoint
+from training.settings import flat, from_dict
 from training.storage.run_dir import RunDir
 
 
-class PqnRun:
-    """A network, the games it learns from, and what is to be said of them."""
+class Loop(Protocol):
+    """What trains: `agents.pqn.serial.SerialLoop` or `cluster.fleet.on_policy.OnPolicyLoop`."""
 
-    def __init__(self, settings: PqnSettings, preset: str, folder: Path) -> None:
+    stats: RunStats
+
+    def step(self) -> None: ...
+
+    def policy(self) -> QPolicy: ...
+
+    def save(self, folder: Path) -> Path: ...
+
+    def load(self, path: Path) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class PqnRun:
+    """A loop, and what is to be said and shown of it."""
+
+    def __init__(self, loop: Loop, settings: PqnSettings, preset: str) -> None:
         s = self.settings = settings
-        self.env = make_env(s.env, s.learner.num_envs, s.learner.env_threads)
-        self.learner = PqnLearner(s.learner, s.network, self.env.spec, seed=s.seed)
-        self.policy = QPolicy(self.learner.network, precision=s.learner.precision, device=self.learner.device)
-        self.rollout = Rollout(self.env, self.policy, s.exploration, seed=s.seed)
-        self.stats = RunStats()
+        self.loop, self.stats = loop, loop.stats
         self.unshown = False  # whether nobody has looked at the newest checkpoint's policy yet
         self.scalars: dict[str, float] = {}  # as last reported
         self.about = About(
@@ -68,11 +76,8 @@ class PqnRun:
         self.stats.seconds = value
 
     def step(self, until: int) -> None:
-        """The main loop's one turn: a rollout in every env, however near `until` is, and all updates from it."""
-        s = self.settings
-        seen, chunk_stats = play_on(self.rollout, s.network.stack, s.learner.steps, self.stats.agent_steps)
-        self.stats.collected(chunk_stats, greedy_epsilon(s.exploration, s.learner.num_envs))
-        self.stats.learned(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
+        """One turn of the loop, which is a rollout in every env, however near `until` is."""
+        self.loop.step()
 
     def goal_reached(self) -> bool:
         """Whether recent games are as good as `stop.score` asks for."""
@@ -97,7 +102,7 @@ class PqnRun:
     def pictures(self) -> list[Picture]:
         """The policy once for every checkpoint: what it plays changes nothing of the run."""
         due, self.unshown = self.unshown, False
-        return pictures_of(self.policy, self.settings, self.clock.now) if due else []
+        return pictures_of(self.loop.policy(), self.settings, self.clock.now) if due else []
 
     def line(self) -> str:
         """The newest score, of the envs at low epsilon, else of all; and epsilon."""
@@ -105,14 +110,16 @@ class PqnRun:
 
     def judge(self) -> Judgement:
         """The mean score of some whole games."""
-        return judgement(self.policy, self.settings)
+        return judgement(self.loop.policy(), self.settings)
 
     def finish(self) -> None:
         """Nothing is left to do."""
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """The settings' evaluation."""
-        return closing(self.policy, self.settings, on_step)
+        """The settings' evaluation, once nothing else runs."""
+        policy = self.loop.policy()
+        self.loop.close()
+        return closing(policy, self.settings, on_step)
 
     def summary(self) -> dict[str, Any]:
         """Counters and seed; every transition is learned from once an epoch."""
@@ -125,29 +132,23 @@ class PqnRun:
         draw_curve(table, picture, f"{self.settings.env.id}, seed {self.settings.seed}")
 
     def save(self, folder: Path) -> Path:
-        """Write a checkpoint. An emulator cannot be saved: running episodes end here."""
-        state = {
-            "settings": to_dict(self.settings),
-            "stats": self.stats.state(),
-            "learner": self.learner.state(),
-            "rollout": {"rng": self.rollout.rng.bit_generator.state},
-        }
-        path = checkpoint.save_next(folder, self.stats.agent_steps, state)
-        self.rollout.restart(self.stats.agent_steps)
+        """Write a checkpoint."""
+        path = self.loop.save(folder)
         self.unshown = True
         return path
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
-        state = checkpoint.load(path)
-        self.learner.load_state(state["learner"])
-        self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
-        self.stats.load_state(state["stats"])
-        self.rollout.restart(self.stats.agent_steps)
+        """Go on from a checkpoint."""
+        self.loop.load(path)
 
     def close(self) -> None:
-        """Free the envs."""
-        self.env.close()
+        """Stop the loop."""
+        self.loop.close()
+
+
+def make_run(settings: PqnSettings, preset: str, folder: Path) -> PqnRun:
+    """PQN in this process."""
+    return PqnRun(SerialLoop(settings), settings, preset)
 
 
 def evaluate_run(

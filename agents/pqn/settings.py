@@ -20,8 +20,23 @@ def _judged_in_the_end() -> EvaluationSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PqnFleetSettings:
+    """How the games of a run are spread over processes."""
+
+    runners: int = 1  # actors that play, each its share of learner.num_envs
+    roles: bool = False  # place them only on nodes that offer `rollout` slots
+    shards: ClassVar[int] = 0  # there is no replay
+    learners: ClassVar[int] = 0  # the main process learns
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "fleet")
+        if self.runners < 1:
+            raise ValueError(f"fleet.runners is {self.runners}: use 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PqnSettings:
-    """One PQN run (Gallici et al. 2024, arXiv:2407.04811), in one process.
+    """One PQN run (Gallici et al. 2024, arXiv:2407.04811), in one process or by a fleet.
 
     Raises:
         ValueError: a setting is out of its range, or not one that PQN has.
@@ -29,12 +44,13 @@ class PqnSettings:
 
     env: Annotated[EnvSettings, tyro.conf.arg(name="")] = field(default_factory=EnvSettings)  # --env, --sticky ...
     stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(default_factory=StopSettings)  # --steps ...
-    parts: ClassVar[str] = "agents.pqn.parts"  # what makes its policy (`agents.parts`)
+    parts: ClassVar[str] = "agents.pqn.parts"  # what makes its policy and its learner (`agents.parts`)
     seed: int = 0
     checkpoint_minutes: float = 5.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     learner: PqnLearnerSettings = field(default_factory=PqnLearnerSettings)
+    fleet: PqnFleetSettings = field(default_factory=PqnFleetSettings)
     evaluation: EvaluationSettings = field(default_factory=_judged_in_the_end)
 
     def __post_init__(self) -> None:
@@ -48,4 +64,26 @@ class PqnSettings:
         if self.network.noisy:
             raise ValueError("network.noisy is for agents with a replay: PQN explores by exploration.*, use false")
         if self.evaluation.every_steps:
-            raise ValueError("evaluation.every_steps is for runs with a process to spare: PQN has one, use 0")
+            raise ValueError("evaluation.every_steps is for runs that are judged beside training: PQN is not, use 0")
+        self._check_shares()
+
+    def _check_shares(self) -> None:
+        """A turn is learned from even where all runners but one are lost.
+
+        Raises:
+            ValueError: games cannot be shared out evenly, or one runner's are too few for the minibatches.
+        """
+        envs, runners = self.learner.num_envs, self.fleet.runners
+        if envs % runners:
+            raise ValueError(f"learner.num_envs is {envs} and fleet.runners {runners}: give a multiple of the runners")
+        fewest = envs // runners * (self.learner.steps // 2)  # every other row may be a reset
+        if self.learner.minibatches > fewest:
+            raise ValueError(
+                f"learner.minibatches is {self.learner.minibatches}, and the rollout of a runner may hold {fewest} "
+                "transitions only: lower it, or raise learner.steps (2 or more) or num_envs"
+            )
+
+    @property
+    def envs_per_runner(self) -> int:
+        """Games that each runner plays."""
+        return self.learner.num_envs // self.fleet.runners

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any
 
 import ray
@@ -32,7 +31,6 @@ from envs.base import EnvSpec
 from training.arrays import arrays_of
 
 LEARNER_TIMEOUT = 600.0  # seconds after which a silent learner counts as lost
-PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
 
 
 class Quarterdeck(Face):
@@ -54,10 +52,10 @@ class Quarterdeck(Face):
         try:
             super().setup(config)
         except IndexError:  # RLlib asks a runner for its spaces, and has dropped why there is no answer
-            Runners(self.env_runner_group).check()
+            self._runners().check()
             raise
         s = self.settings = self.config.to_settings()
-        self.runners = Runners(self.env_runner_group)
+        self.runners = self._runners()
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.results = Results(s, self.stats, self.limiter)
@@ -65,7 +63,6 @@ class Quarterdeck(Face):
         self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
         self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
         self.greedy_epsilon = greedy_epsilon(s.exploration, s.fleet.lanes)
-        self.probed = 0.0
         self.shards = start_shards(s, self.spec)
         self.inserts = Inserts(self.shards)
         if self.shards:
@@ -76,14 +73,17 @@ class Quarterdeck(Face):
         ray.get(self._publish())
         self.watch = watch_over(self.shards, self.weight_store)
 
+    def _runners(self) -> Runners:
+        # The group's own methods would log losses without saying which runner it was, and drop what they say.
+        return Runners(self.env_runner_group._worker_manager)
+
     def training_step(self) -> None:
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
         answers = self._collect()
         for answer in answers:
             self.stats.collected(answer["chunk_stats"], self.greedy_epsilon)
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
-            self.stats.note("wire/bytes_per_step", answer["sent"].size / max(answer["chunk_stats"].agent_steps, 1))
-            self.stats.note("seconds_per_step/wire", answer["sent"].seconds / max(answer["chunk_stats"].agent_steps, 1))
+            self.stats.note_all(answer["sent"].per_step(answer["chunk_stats"].agent_steps))
         with self.watch.learning():
             self._insert(answers)
             learned = self._learn()
@@ -96,7 +96,7 @@ class Quarterdeck(Face):
         """Ask the runners for chunks while the learner keeps up; return what is there, frames as references."""
         request = {"weight_store": self.weight_store, "agent_steps": self.stats.agent_steps, "homes": self.homes}
         if self.env_runner_group.num_remote_env_runners() == 0:
-            return self.runners.play(request)
+            return self.runners.play(self.env_runner_group.local_env_runner, request)
         room = self.inserts.settle()
         if self.shards:
             self.stats.note("replay/queue_in_chunks", len(self.inserts.adding))
@@ -158,13 +158,8 @@ class Quarterdeck(Face):
         return [result.get() for result in results]
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
-        """Bring restarted runners back into service: they need no state, the next request carries all they use."""
-        if env_runner_group.num_healthy_remote_workers() == env_runner_group.num_remote_env_runners():
-            return []
-        if time.monotonic() - self.probed < PROBE_SECONDS:
-            return []
-        self.probed = time.monotonic()
-        return list(env_runner_group.probe_unhealthy_env_runners() or [])
+        """Bring restarted runners back into service."""
+        return self.runners.restored(self.config.env_runner_health_probe_timeout_s)
 
     def policy(self) -> Any:
         """The policy to judge, in this process."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +12,10 @@ import ray
 from agents.dqn.run import DqnRun
 from agents.dqn.settings import Settings
 from agents.parts import parts_of
-from cluster.connect import processes_of, start_ray
 from cluster.errors import LearnerLost
-from cluster.fleet import placement
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import AsyncEvaluation
+from cluster.fleet.waiting import connect
 from training.messages import say
 from training.storage import checkpoint
 
@@ -29,18 +27,7 @@ class FleetLoop:
     """The distributed loop behind four verbs: step, save, load, close."""
 
     def __init__(self, settings: Settings) -> None:
-        self.connected = start_ray(processes_of(settings))
-        device = placement.resolve_device(settings.learner.device, settings.fleet.learners)
-        self.settings = replace(settings, learner=replace(settings.learner, device=device))
-        if lacking := placement.missing(settings):
-            say(lacking)
-        for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
-            logging.getLogger(name).setLevel(logging.ERROR)
-        for name in (
-            "utils.actor_manager",
-            "env.env_runner_group",
-        ):  # `.runners` tells of losses, and once
-            logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
+        self.settings, self.connected = connect(settings)
         self.failures, self.closed = 0, False
         self.saved: Path | None = None
         self.start()
@@ -92,10 +79,7 @@ class FleetLoop:
 
     def _look_around(self) -> None:
         """Note how the fleet does: means over the time between two reports."""
-        group = self.algo.env_runner_group
-        self.stats.note("fleet/runners_alive", group.num_healthy_remote_env_runners())
-        self.stats.note("fleet/runner_restarts", group.num_remote_worker_restarts())
-        self.stats.note("fleet/learner_restarts", self.failures)
+        self.stats.note_all({**self.algo.runners.health(), "fleet/learner_restarts": self.failures})
 
     def policy(self) -> Any:
         """The policy to judge; where its learner is lost, as the last checkpoint has it."""

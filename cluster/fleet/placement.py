@@ -7,18 +7,18 @@ import os
 import ray
 import torch
 
-from agents.dqn.settings import Settings
+from agents.settings import SpreadSettings
 
 RUNNER, SHARD, LEARNER = "rollout", "replay", "learner"
 EVALUATOR_PART = 0.01  # of a rollout slot: runners leave it, so that full nodes still have room for the evaluation
 
 
-def unit(settings: Settings, role: str, amount: float = 1) -> dict[str, float]:
+def unit(settings: SpreadSettings, role: str, amount: float = 1) -> dict[str, float]:
     """The custom resource that an actor of `role` asks for; none where `fleet.roles` is off."""
     return {role: amount} if settings.fleet.roles else {}
 
 
-def missing(settings: Settings) -> str:
+def missing(settings: SpreadSettings) -> str:
     """What this run will ask of the cluster's nodes and does not find there yet; empty if nothing is missing."""
     if not settings.fleet.roles:
         return ""
@@ -52,7 +52,7 @@ def resolve_device(device: str, learners: int) -> str:
     return "cuda"
 
 
-def gpus_per_learner(settings: Settings) -> int:
+def gpus_per_learner(settings: SpreadSettings) -> int:
     """GPUs that a learner actor reserves, without which it sees none: 1 where `auto` finds one for each learner."""
     device = settings.learner.device
     if device != "auto":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import traceback
 from typing import Any
 
 import ray
@@ -18,11 +16,11 @@ from agents.acting.rollout import ChunkStats, Rollout
 from agents.dqn.settings import Settings
 from agents.parts import parts_of
 from agents.replay.transitions import Chunk
+from cluster.errors import portable
 from cluster.fleet.compression import pack
 from cluster.rllib.spaces import spaces_of
 from cluster.rllib.user_envs import announce
 from envs import make_env
-from training.messages import one_line
 from training.process import prepare_process
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
@@ -157,13 +155,3 @@ class Runner(EnvRunner, Checkpointable):
     def stop(self) -> None:
         """Close the env."""
         self.env.close()
-
-
-def portable(error: Exception) -> Exception:
-    """The error itself where it can travel, else one that says the same; with the lines in which it arose as a note."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever a class of somebody else's does when it is copied
-        error = RuntimeError(one_line(error)).with_traceback(error.__traceback__)
-    error.add_note("".join(traceback.format_tb(error.__traceback__)))
-    return error

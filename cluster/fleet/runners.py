@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
+
+from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from cluster.errors import FleetError
 from training.messages import one_line, say
 
 POLL = 0.005  # seconds between two looks for chunks when no update is due
 LIVES = 3  # times in a row that an environment may fail before its runner has handed over a chunk
+PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
+PROBE_WAIT = 0.5  # seconds
 END_SECONDS = 5.0  # in which a runner may close its env at the end; afterwards it is killed
 
 
 class Runners:
-    """RLlib's group of runners, with its errors told. Nothing here waits for a runner that does not answer."""
+    """RLlib's manager of the runners' actors, with its errors told. Nothing waits for a runner that does not answer."""
 
-    def __init__(self, group: Any) -> None:
-        self.group = group
+    def __init__(self, manager: FaultTolerantActorManager) -> None:
+        self.manager = manager
         self.failures: dict[int, int] = {}  # by runner from 1: environments that failed since its last chunk
         self.away: set[int] = set()  # runners whose loss has been told
         self.unarmed = False  # whether a runner found no weights to play with
+        self.probed = 0.0  # when it was last looked for lost runners
 
     def waiting(self) -> int:
         """Chunks that runners owe."""
-        return int(self.group.num_in_flight_async_reqs("sample"))
+        return int(self.manager.num_outstanding_async_reqs("sample"))
 
     def ask(self, request: dict[str, Any]) -> None:
-        """Ask every healthy runner for a chunk, up to two each."""
-        self.group.foreach_env_runner_async("sample", tag="sample", kwargs=request)
+        """Ask every healthy runner for a chunk, as long as it owes fewer than the manager allows."""
+        self.manager.foreach_actor_async("sample", tag="sample", kwargs=request)
 
-    def play(self, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """The chunk of a fleet that has only the runner in this process."""
-        answer = self.group.local_env_runner.sample(**request)
+    def restored(self, wait: float = PROBE_WAIT) -> list[int]:
+        """Numbers of lost runners that are back: they need no state, the next request carries all they use.
+
+        `wait`: seconds for their answer, now and then.
+        """
+        if self.manager.num_healthy_actors() == self.manager.num_actors():
+            return []
+        if time.monotonic() - self.probed < PROBE_SECONDS:
+            return []
+        self.probed = time.monotonic()
+        return list(self.manager.probe_unhealthy_actors(timeout_seconds=wait, mark_healthy=True))
+
+    def health(self) -> dict[str, float]:
+        """How the runners do, by TensorBoard's names."""
+        alive, restarts = self.manager.num_healthy_actors(), self.manager.total_num_restarts()
+        return {"fleet/runners_alive": alive, "fleet/runner_restarts": restarts}
+
+    def play(self, runner: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """The chunk of a fleet that has only `runner`, which is in this process."""
+        answer = runner.sample(**request)
         if "error" in answer:
             raise FleetError(f"the environment failed: {one_line(answer['error'])}") from answer["error"]
         return self._chunks([(0, answer)])
@@ -42,8 +65,7 @@ class Runners:
         Raises:
             FleetError: a runner's environment fails again and again, or a runner cannot start.
         """
-        # The group's own method would log losses without saying which runner it was, and drop what they say.
-        manager, answers = self.group._worker_manager, []
+        manager, answers = self.manager, []
         # RLlib waits for all requests or until the time is up, so look first and wait a little only then.
         ready = list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=0)) or (
             list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=POLL))
@@ -88,12 +110,11 @@ class Runners:
 
     def check(self) -> None:
         """Raise the `FleetError` of a runner that could not start."""
-        for result in self.group._worker_manager.foreach_actor("ping", healthy_only=False, timeout_seconds=END_SECONDS):
+        for result in self.manager.foreach_actor("ping", healthy_only=False, timeout_seconds=END_SECONDS):
             if not result.ok:
                 self._lost(result.actor_id, result.get())
 
     def end(self) -> None:
         """Let every runner close its env, and kill those that are frozen, busy for long or still without a place."""
-        manager = self.group._worker_manager
-        manager.foreach_actor(lambda runner: runner.stop(), healthy_only=False, timeout_seconds=END_SECONDS)
-        manager.clear()
+        self.manager.foreach_actor(lambda runner: runner.stop(), healthy_only=False, timeout_seconds=END_SECONDS)
+        self.manager.clear()

@@ -1,22 +1,41 @@
-"""Waiting for nodes while a fleet is built, as long as it takes, and saying now and then for what."""
+"""How a fleet comes up: Ray, then waiting for nodes, as long as it takes, and saying now and then for what."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from agents.dqn.settings import Settings
+from agents.settings import SpreadSettings
+from cluster.connect import processes_of, start_ray
 from cluster.fleet import placement
 from training.messages import say
+from training.settings import changed
 
 EVERY = 60.0  # seconds between two lines
+S = TypeVar("S", bound=SpreadSettings)
 PATIENCE = 10**7  # seconds; RLlib's learners wait for their nodes by this clock of Ray Train's, 100 s by default
 
 
+def connect(settings: S) -> tuple[S, bool]:
+    """Connect to Ray -> the settings with the device that `auto` stands for there; whether there was no Ray before."""
+    connected = start_ray(processes_of(settings))
+    device = placement.resolve_device(settings.learner.device, settings.fleet.learners)
+    settings = changed(settings, {"learner.device": device})
+    if lacking := placement.missing(settings):
+        say(lacking)
+    for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in ("utils.actor_manager", "env.env_runner_group"):  # `.runners` tells of losses, and once
+        logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
+    return settings, connected
+
+
 @contextmanager
-def waiting_for_nodes(settings: Settings) -> Iterator[None]:
+def waiting_for_nodes(settings: SpreadSettings) -> Iterator[None]:
     """Say what is waited for while learners, shards and the weight store start, and if the person gives up."""
     os.environ.setdefault("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", str(PATIENCE))
     over = threading.Event()
@@ -37,6 +56,6 @@ def waiting_for_nodes(settings: Settings) -> Iterator[None]:
         teller.join()
 
 
-def awaited(settings: Settings) -> str:
+def awaited(settings: SpreadSettings) -> str:
     """What a fleet that does not come up waits for."""
     return placement.missing(settings) or "waiting for the fleet to start: `ray status` shows what nobody has room for"

@@ -1,4 +1,4 @@
-"""PQN: what a rollout gives it, what an update does, that it learns, and that it goes on bit for bit."""
+"""PQN: what an update does, that it learns, and that it goes on bit for bit."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from agents.acting.exploration import ExplorationSettings
-from agents.acting.policy import QPolicy
-from agents.acting.rollout import Rollout
 from agents.evaluation.evaluate import evaluate_policy
-from agents.networks.q_network import NetworkSettings, QNetwork
-from agents.pqn.experience import Experience, play_on
+from agents.networks.q_network import NetworkSettings
+from agents.pqn.experience import Experience
 from agents.pqn.learner import PqnLearner, PqnLearnerSettings
-from agents.pqn.run import PqnRun
+from agents.pqn.serial import SerialLoop
 from agents.pqn.settings import PqnSettings
 from envs import EnvSettings
 from envs.toy import chain_q_star
-from tests.coded_env import CodedEnv
 from tests.specs import spec_of
 from tests.trees import assert_same
 from training.settings import changed
@@ -37,29 +33,10 @@ def settings_of(env: str, **values: Any) -> PqnSettings:
     return changed(PqnSettings(env=EnvSettings(id=env)), {**CPU, **pixels, **named})
 
 
-def small(env: str, **values: Any) -> PqnRun:
+def small(env: str, **values: Any) -> SerialLoop:
     """A run of a few envs and short rollouts."""
     few = {"learner__num_envs": 4, "learner__steps": 6, "learner__minibatches": 3, "exploration__anneal_steps": 200}
-    return PqnRun(settings_of(env, **{**few, **values}), "pqn", Path())
-
-
-def test_a_rollout_is_what_the_policy_saw() -> None:
-    """Every stack, its value, and the value behind the last row, which looking ahead does not use up."""
-    env = CodedEnv(3)
-    network = QNetwork(NetworkSettings(stack=4), env.spec.frame_shape, env.spec.num_actions).requires_grad_(False)
-    rollout = Rollout(env, QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0), seed=0)
-    parts = [play_on(rollout, 4, 7, 0)[0] for _ in range(6)]
-    again = Rollout(CodedEnv(3), QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0), seed=0)
-    whole, _ = play_on(again, 4, 42, 0)
-    for index, part in enumerate(parts):
-        rows = slice(7 * index, 7 * index + 7)
-        for name in ("obs", "action", "reward", "terminal", "complete"):
-            assert (getattr(part, name) == getattr(whole, name)[rows]).all(), name
-        assert np.allclose(part.value, whole.value[7 * index : 7 * index + 8])
-    q = network(torch.from_numpy(whole.obs[5])).max(1).values
-    assert np.allclose(whole.value[5], q.numpy())
-    assert not whole.complete.all(), "episodes ended"
-    assert (whole.reward[~whole.complete] == 0).all()
+    return SerialLoop(settings_of(env, **{**few, **values}))
 
 
 def seen_of(time: int, envs: int, seed: int = 0) -> Experience:
@@ -131,47 +108,44 @@ def test_it_goes_on_bit_for_bit(tmp_path: Path, env: str) -> None:
     """Also in a run that has a past of its own; and a run that differs would show."""
     run, other = small(env), small(env)
     for _ in range(3):
-        run.step(run.clock.end)
+        run.step()
     path = run.save(tmp_path / "saved")
-    other.step(other.clock.end)
+    other.step()
     other.load(path)
     for _ in range(3):
-        run.step(run.clock.end)
-        other.step(other.clock.end)
+        run.step()
+        other.step()
     mine, theirs = checkpoint.load(run.save(tmp_path / "own")), checkpoint.load(other.save(tmp_path / "other"))
     assert_same(theirs, mine)
     run.learner.rng.random()
-    run.step(run.clock.end)
-    other.step(other.clock.end)
+    run.step()
+    other.step()
     with pytest.raises(AssertionError):
         assert_same(other.learner.state(), run.learner.state())
 
 
 def test_the_values_of_a_chain_are_learned() -> None:
     """All of Q*, where an episode terminates, is cut, and begins anywhere."""
-    few = {"learner__num_envs": 8, "learner__steps": 8, "learner__minibatches": 4, "learner__gamma": 0.9}
+    often = {"learner__num_envs": 8, "learner__steps": 16, "learner__minibatches": 4, "learner__epochs": 3}
     # Exploring all the time and looking a step ahead, the fixed point is Q* itself.
-    run = PqnRun(
-        settings_of("toy/chain", **few, learner__trace=0.0, exploration__final=1.0, learner__learning_rate=1e-3),
-        "pqn",
-        Path(),
-    )
-    while run.stats.agent_steps < 20_000:
-        run.step(run.clock.end)
+    plain = {"learner__gamma": 0.9, "learner__trace": 0.0, "exploration__final": 1.0, "learner__learning_rate": 3e-3}
+    run = SerialLoop(settings_of("toy/chain", **often, **plain))
+    while run.stats.agent_steps < 6_000:
+        run.step()
     states = np.eye(5, dtype=np.float32)[:4, None, None]
-    assert np.abs(run.policy.values(states) - chain_q_star(0.9)[:4]).max() < 0.05
+    assert np.abs(run.policy().values(states) - chain_q_star(0.9)[:4]).max() < 0.1
     run.close()
 
 
-def mean_score(run: PqnRun) -> float:
+def mean_score(run: SerialLoop) -> float:
     """Of 100 whole games with frozen weights and no exploration."""
-    return float(evaluate_policy(run.policy, run.settings, episodes=100, threads=1).scores.mean())
+    return float(evaluate_policy(run.policy(), run.settings, episodes=100, threads=1).scores.mean())
 
 
 @pytest.mark.slow
 def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
     """Moving at random scores -0.5, never missing scores 1."""
-    run = PqnRun(
+    run = SerialLoop(
         settings_of(
             "toy/catch",
             network__stack=2,
@@ -183,16 +157,14 @@ def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
             learner__minibatches=4,
             learner__epochs=4,
             learner__learning_rate=5e-4,
-        ),
-        "pqn",
-        Path(),
+        )
     )
     score = mean_score(run)
     assert score < 0.5, "nothing has been learnt yet"
     while score < 0.9 and run.stats.agent_steps < 24_000:
         begun = run.stats.agent_steps
         while run.stats.agent_steps < begun + 2_000:
-            run.step(run.clock.end)
+            run.step()
         if run.stats.agent_steps > 4_000:
             score = mean_score(run)
     assert score >= 0.9
@@ -203,6 +175,17 @@ def test_envs_of_a_rollout_may_all_reset_at_once() -> None:
     """Balls of toy/catch fall side by side: some rollouts of two rows hold one transition an env."""
     run = small("toy/catch", learner__steps=2, learner__minibatches=4)
     for _ in range(13):
-        run.step(run.clock.end)
+        run.step()
     assert run.stats.updates == 13 * 2 * 4
     run.close()
+
+
+def test_it_takes_as_many_torch_threads_as_it_is_told() -> None:
+    """One, unless somebody has cores to spare."""
+    before = torch.get_num_threads()
+    try:
+        for threads in (2, 1):
+            small("CartPole-v1", learner__threads=threads).close()
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

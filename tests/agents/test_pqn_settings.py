@@ -16,6 +16,10 @@ from training.settings import changed, from_dict, to_dict
     [
         ({"learner.steps": 1}, "raise learner.steps"),
         ({"learner.minibatches": 5_000}, "lower it"),
+        ({"learner.num_envs": 33}, "give a multiple of the runners"),
+        ({"learner.num_envs": 128, "fleet.runners": 128, "learner.minibatches": 17}, "may hold 16"),
+        ({"learner.threads": 0}, "learner.threads is 0: use 1 or more"),
+        ({"fleet.runners": 0}, "fleet.runners is 0: use 1 or more"),
         ({"learner.epochs": 0}, "learner.epochs is 0: use 1 or more"),
         ({"learner.trace": 1.5}, "both lie in 0..1"),
         ({"learner.learning_rate": 0.0}, "must be above 0"),

@@ -10,9 +10,9 @@ import pytest
 import ray
 
 from cluster.cli.main import main
-from cluster.errors import FleetError
+from cluster.errors import FleetError, portable
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
-from cluster.fleet.runner import Runner, portable
+from cluster.fleet.runner import Runner
 from cluster.fleet.runners import LIVES
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, kill, train_until, wait_until
 from tests.cluster.own_envs import BreakingLaterRunner, BreakingRunner, BridgeOut, UnbornRunner

@@ -26,7 +26,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pqn") / "run"
     values = {name: value for name, value in TINY_PQN.items() if not name.startswith("stop.")}
     words = [f"--{name.removesuffix('.id').replace('_', '-')}={value}" for name, value in values.items()]
-    assert main(["train", "pqn", *words, "--steps=400", "--minutes=1e9", f"--run-dir={folder}"]) == 0
+    assert main(["train", "pqn", *words, "--serial", "--steps=400", "--minutes=1e9", f"--run-dir={folder}"]) == 0
     return folder
 
 

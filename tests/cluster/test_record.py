@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(TIMEOUT)
 def record(out: Path, *words: str) -> list[dict[str, object]]:
     """Its lines."""
     given = ["--presets", "cartpole", "pqn", "--games", "CartPole-v1", "--seeds", "3", f"--out={out}", *words]
-    own = ["--", "--network.kind", "mlp", "--evaluation.episodes", "2", "--evaluation.protocol", "training"]
+    own = ["--", "--serial", "--network.kind", "mlp", "--evaluation.episodes", "2", "--evaluation.protocol", "training"]
     command = [sys.executable, "-m", "benchmarks.record", *given, *own]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,0 +1,65 @@
+"""PQN in one process: to read, to debug, and to reproduce bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from agents.acting.exploration import greedy_epsilon
+from agents.acting.policy import QPolicy
+from agents.acting.rollout import Rollout
+from agents.dqn.stats import RunStats
+from agents.pqn.experience import play_on
+from agents.pqn.parts import make_learner
+from agents.pqn.settings import PqnSettings
+from envs import make_env
+from training.settings import to_dict
+from training.storage import checkpoint
+
+
+class SerialLoop:
+    """A network and the games that it learns from, taking turns."""
+
+    def __init__(self, settings: PqnSettings) -> None:
+        s = self.settings = settings
+        torch.set_num_threads(s.learner.threads)
+        self.env = make_env(s.env, s.learner.num_envs, s.learner.env_threads)
+        self.learner = make_learner(s, self.env.spec)
+        self.rollout = Rollout(self.env, self.learner.policy(), s.exploration, seed=s.seed)
+        self.stats = RunStats()
+
+    def step(self) -> None:
+        """One turn: a rollout in every env, and all updates from it."""
+        s = self.settings
+        seen, chunk_stats = play_on(self.rollout, s.network.stack, s.learner.steps, self.stats.agent_steps)
+        self.stats.collected(chunk_stats, greedy_epsilon(s.exploration, s.learner.num_envs))
+        self.stats.learned(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
+
+    def save(self, folder: Path) -> Path:
+        """Checkpoint everything under `folder`. An emulator cannot be saved: running episodes end here."""
+        state = {
+            "settings": to_dict(self.settings),
+            "stats": self.stats.state(),
+            "learner": self.learner.state(),
+            "rollout": {"rng": self.rollout.rng.bit_generator.state},
+        }
+        path = checkpoint.save_next(folder, self.stats.agent_steps, state)
+        self.rollout.restart(self.stats.agent_steps)
+        return path
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
+        state = checkpoint.load(path)
+        self.learner.load_state(state["learner"])
+        self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
+        self.stats.load_state(state["stats"])
+        self.rollout.restart(self.stats.agent_steps)
+
+    def policy(self) -> QPolicy:
+        """The policy to judge."""
+        return self.learner.policy()
+
+    def close(self) -> None:
+        """Free the envs."""
+        self.env.close()

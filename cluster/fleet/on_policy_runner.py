@@ -1,0 +1,91 @@
+"""A runner of an on-policy fleet: plays a rollout with the weights that come with the request, and then waits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import ray
+import torch
+
+from agents.acting.rollout import ChunkStats, Rollout
+from agents.parts import parts_of
+from agents.pqn.experience import Experience, play_on, single_frames
+from agents.pqn.settings import PqnSettings
+from cluster.errors import portable
+from cluster.fleet.compression import pack
+from envs import make_env
+from training.process import keep_freed_memory
+
+WEIGHTS_TIMEOUT = 10.0  # seconds a runner waits for its weights to arrive
+
+
+class OnPolicyRunner:
+    """Runner `number` (from 1) plays its share of the games. RLlib's actor manager calls `ping` and `apply`."""
+
+    def __init__(self, settings: PqnSettings, number: int) -> None:
+        keep_freed_memory()
+        torch.set_num_threads(1)
+        self.settings, self.number = settings, number
+        self.env = make_env(settings.env, settings.envs_per_runner, settings.learner.env_threads)
+        self.policy = parts_of(settings).make_policy(settings, self.env.spec)
+        self.rollout: Rollout | None = None
+        self.failure: Exception | None = None  # of the env, which is in no known state since
+
+    def sample(self, *, weights: list[Any], turn: int, agent_steps: int, home: str) -> dict[str, Any]:
+        """Play `learner.steps` rows of every game.
+
+        Args:
+            weights: a reference to the parameters, in a list so that Ray does not wait for them forever.
+            turn: comes back with the answer.
+            agent_steps: steps of the whole fleet so far: epsilon's clock.
+            home: the learner's node.
+
+        Returns:
+            `chunk`: `SingleFrames`, packed where they leave this node; `sent`: what that took; `chunk_stats`;
+            `runner`; `turn`. Without `chunk`: `error`, what the env raised; or nothing, where no weights came.
+        """
+        if self.failure is not None:
+            sys.exit(1)  # Ray starts another process: a new env
+        try:
+            self.policy.load(ray.get(weights[0], timeout=WEIGHTS_TIMEOUT))
+        except (ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
+            return {}
+        try:
+            seen, chunk_stats = self._play(agent_steps)
+        except Exception as error:
+            self.failure = error
+            return {"error": portable(error)}
+        chunk, sent = pack(single_frames(seen), far=home != self.node_id())
+        return {"chunk": chunk, "sent": sent, "chunk_stats": chunk_stats, "runner": self.number, "turn": turn}
+
+    def _play(self, agent_steps: int) -> tuple[Experience, ChunkStats]:
+        s = self.settings
+        if self.rollout is None:
+            self.rollout = Rollout(
+                self.env,
+                self.policy,
+                s.exploration,
+                seed=s.seed,
+                lane=(self.number - 1) * s.envs_per_runner,
+                num_lanes=s.learner.num_envs,
+                era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
+            )
+        return play_on(self.rollout, s.network.stack, s.learner.steps, agent_steps)
+
+    def node_id(self) -> str:
+        """The node this runner lives on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def ping(self) -> str:
+        """Any answer says that it lives."""
+        return "pong"
+
+    def apply(self, func: Callable[..., Any], **kwargs: Any) -> Any:
+        """`func` with this runner as its first argument."""
+        return func(self, **kwargs)
+
+    def stop(self) -> None:
+        """Close the env."""
+        self.env.close()
