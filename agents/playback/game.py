@@ -28,6 +28,7 @@ class PlayedStep(NamedTuple):
     action: int  # not done any more where the game is over
     score: float  # raw, so far
     over: bool
+    attention: NDArray[np.float32] | None = None  # [K] what each of the last K frames weighed, the newest last
 
 
 def shown_env(settings: AgentSettings) -> BatchedEnv:
@@ -42,7 +43,8 @@ def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv) -> It
     for step, acted in play(env, policy, explore, evaluation_seed(settings.seed)):
         over = bool((step.terminated | step.truncated).any())
         score += float(step.reward[0])
-        yield PlayedStep(env.render(), acted.obs.copy(), acted.values[0], int(acted.action[0]), score, over)
+        looked = acted.attention[0] if acted.attention is not None else None
+        yield PlayedStep(env.render(), acted.obs.copy(), acted.values[0], int(acted.action[0]), score, over, looked)
         if over:
             return
 

@@ -98,7 +98,9 @@ def test_attention_says_what_it_looks_at() -> None:
 
 def test_attention_has_about_as_many_weights_as_an_lstm() -> None:
     for width, window in ((32, 64), (64, 16)):
-        sizes = [sum(p.numel() for p in m.parameters()) for m in (Attention(width, window), Recurrent("lstm", width, 0))]
+        sizes = [
+            sum(p.numel() for p in m.parameters()) for m in (Attention(width, window), Recurrent("lstm", width, 0))
+        ]
         assert sizes[0] == pytest.approx(sizes[1], rel=0.3)
 
 

@@ -36,16 +36,33 @@ TINY_PQN: dict[str, Any] = {
     "evaluation.episodes": 4,
     "evaluation.every_episodes": 4,
 }
+TINY_RECURRENT: dict[str, Any] = {
+    "env.id": "toy/tmaze-5",
+    "stop.steps": 360,
+    "stop.minutes": 1e9,
+    "network.hidden": 8,
+    "replay.capacity": 1_000,
+    "replay.learning_starts": 60,
+    "sequence.burn_in": 4,
+    "sequence.unroll": 8,
+    "learner.batch_size": 4,
+    "fleet.envs_per_runner": 4,
+    "fleet.chunk_steps": 8,
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
     "pqn": ("pqn", TINY_PQN),
+    "recurrent": ("tmaze", TINY_RECURRENT),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
+    "recurrent": {"learner.learning_rate": 1e30},
     "gan": {"training.generator_rate": 1e30},
 }
 GOES_ON = """
