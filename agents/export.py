@@ -68,8 +68,10 @@ def make_policy(
         about: whatever should be known of it later, as JSON values.
 
     Raises:
-        ValueError: the weights are those of another network.
+        ValueError: the weights are those of another network, or the network remembers more than it is shown.
     """
+    if type(network) is not NetworkSettings:
+        raise ValueError("this policy has a memory, and an exported one sees frames alone: use watch or evaluate")
     with torch.random.fork_rng(devices=[]):  # the weights drawn first leave no trace
         made = QNetwork(network, frame_shape, num_actions)
     try:

@@ -28,6 +28,7 @@ class PlayedStep(NamedTuple):
     action: int  # not done any more where the game is over; -1 of torques, which have no number
     score: float  # raw, so far
     over: bool
+    attention: NDArray[np.float32] | None = None  # [K] what each of the last K frames weighed, the newest last
 
 
 def shown_env(settings: AgentSettings) -> BatchedEnv:
@@ -42,8 +43,9 @@ def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv) -> It
     for step, acted in play(env, policy, explore, evaluation_seed(settings.seed)):
         over = bool((step.terminated | step.truncated).any())
         score += float(step.reward[0])
+        looked = acted.attention[0] if acted.attention is not None else None
         action = -1 if env.spec.joints else int(acted.action[0])
-        yield PlayedStep(env.render(), acted.obs.copy(), acted.values[0], action, score, over)
+        yield PlayedStep(env.render(), acted.obs.copy(), acted.values[0], action, score, over, looked)
         if over:
             return
 

@@ -14,11 +14,15 @@ HEIGHT = 420  # pixels that a screen is enlarged to, about
 WIDTH = 220  # of the panel
 NAMES, BARS = 96, 108  # where names end and bars begin
 REMEMBERED = 200  # values of the line at the bottom
+LOOKED = 48  # pixels of the strip of attention, its name included
 INK, FAINT, BAR, CHOSEN = (235, 235, 235), (130, 130, 130), (70, 110, 170), (240, 150, 40)
 
 
 class Panel:
-    """Draws what an action is worth beyond the worst one, and the value of the best one over time."""
+    """Draws what an action is worth beyond the worst one, and the value of the best one over time.
+
+    Of a policy that attends to past frames it also draws how much each of them weighs, the newest at the right.
+    """
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
@@ -36,7 +40,11 @@ class Panel:
         draw = ImageDraw.Draw(panel)
         draw.text((8, 6), f"score {moment.score:g}", INK, self.font)
         draw.text((8, 24), f"max Q {self.values[-1]:.3f}", INK, self.font)
-        self._bars(draw, moment, (48, screen.shape[0] - 78))
+        bottom = screen.shape[0] - 78
+        if moment.attention is not None:
+            bottom -= LOOKED
+            self._strip(draw, moment.attention, bottom)
+        self._bars(draw, moment, (48, bottom))
         self._line(draw, screen.shape[0] - 68, screen.shape[0] - 8)
         return np.concatenate((screen, np.asarray(panel)), axis=1)
 
@@ -50,6 +58,13 @@ class Panel:
             middle = top + height / 2
             draw.text((NAMES, middle), name[:13].lower(), CHOSEN if a == moment.action else FAINT, self.font, "rm")
             draw.rectangle((BARS, top + 2, BARS + 1 + length, top + height - 2), colour)
+
+    def _strip(self, draw: ImageDraw.ImageDraw, weights: NDArray[np.float32], top: int) -> None:
+        room, width = LOOKED - 22, (WIDTH - 16) / len(weights)
+        draw.text((8, top), f"weight of the last {len(weights)} frames", FAINT, self.font)
+        for place, weight in enumerate(weights.tolist()):
+            left, low = 8 + place * width, top + LOOKED - 4
+            draw.rectangle((left, low - room * weight, left + max(width - 2, 0), low), CHOSEN if weight > 0 else FAINT)
 
     def _line(self, draw: ImageDraw.ImageDraw, top: int, bottom: int) -> None:
         low, high = min(self.values), max(self.values)

@@ -23,6 +23,7 @@ from training.storage.files import png
 STEPS = 120  # agent steps of a game that are shown: eight seconds of an Atari game
 TALLEST = 210  # pixels of the animation
 COLUMNS = 4  # moments of a strip
+CELL = 4  # pixels of a weight of attention
 SCALE = 2  # a pixel of a strip's frames
 BRIGHTEST = 99.5  # percentile of a saliency map that is drawn at full strength
 
@@ -39,6 +40,9 @@ def pictures_of(policy: Policy, settings: AgentSettings, at: int) -> list[Pictur
         return []
     about = "The first 120 steps of one evaluation game: always the same seed, frozen weights."
     game = Picture("evaluation/game", animation(shown), at, about)
+    if shown[0].attention is not None:
+        about = "What a step of that game (a row, the first at the top) gives to each frame so far (a column)."
+        return [game, Picture("evaluation/attention", png(attention_map(shown), scale=1), at, about)]
     looked = strip(policy.network, shown) if isinstance(policy, QPolicy) else None
     if looked is None:
         return [game]
@@ -67,6 +71,16 @@ def animation(shown: list[PlayedStep]) -> bytes:
     out = io.BytesIO()
     pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=1000 // 15, loop=0)
     return out.getvalue()
+
+
+def attention_map(game: list[PlayedStep]) -> Pixels:
+    """Weights of all frames, a row for each of N steps: uint8 [N * 4, N * 4, 3], white where all is on one frame."""
+    drawn = np.zeros((len(game), len(game)), np.uint8)
+    for time, moment in enumerate(game):
+        assert moment.attention is not None
+        newest = moment.attention[-time - 1 :]
+        drawn[time, time + 1 - len(newest) : time + 1] = (255 * newest).round()
+    return np.stack([drawn] * 3, axis=-1).repeat(CELL, axis=0).repeat(CELL, axis=1)
 
 
 def strip(network: QNetwork, game: list[PlayedStep]) -> Pixels | None:

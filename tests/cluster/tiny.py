@@ -21,6 +21,21 @@ TINY_PQN: dict[str, Any] = {
     "evaluation.episodes": 4,
     "evaluation.every_episodes": 4,
 }
+TINY_RECURRENT: dict[str, Any] = {
+    "env.id": "toy/tmaze-5",
+    "stop.steps": 360,
+    "stop.minutes": 1e9,
+    "network.hidden": 8,
+    "replay.capacity": 1_000,
+    "replay.learning_starts": 60,
+    "sequence.burn_in": 4,
+    "sequence.unroll": 8,
+    "learner.batch_size": 4,
+    "fleet.envs_per_runner": 4,
+    "fleet.chunk_steps": 8,
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+}
 TINY_TORQUES: dict[str, Any] = {
     "env.id": "tests.aim_env:Aim-v0",
     "stop.steps": 360,
@@ -48,6 +63,7 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
     "pqn": ("pqn", TINY_PQN),
+    "recurrent": ("tmaze", TINY_RECURRENT),
     "sac": ("hopper", {**TINY_TORQUES, "network.actor_units": 16, "network.critic_units": 16}),
     "decoupled": ("halfcheetah-decoupled", {**TINY_TORQUES, "network.hidden": 16}),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
@@ -60,6 +76,7 @@ SOURCE = {"cloning": "dataset", "offline": "dataset", "gan": "data.source"}
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
+    "recurrent": {"learner.learning_rate": 1e30},
     "sac": {"learner.learning_rate": 1e30},
     "decoupled": {"learner.learning_rate": 1e30},
     "cloning": {"learner.learning_rate": 1e30},

@@ -20,6 +20,9 @@ GAMES: dict[str, Callable[[], BatchedEnv]] = {
     "catch": lambda: make_env(EnvSettings(id="toy/catch"), NUM_ENVS),
     "chain": lambda: make_env(EnvSettings(id="toy/chain"), NUM_ENVS),
     "cartpole": lambda: make_env(EnvSettings(id="CartPole-v1"), NUM_ENVS),
+    "tmaze": lambda: make_env(EnvSettings(id="toy/tmaze-5"), NUM_ENVS),
+    "repeat": lambda: make_env(EnvSettings(id="toy/repeat-previous"), NUM_ENVS),
+    "stateless": lambda: make_env(EnvSettings(id="toy/stateless-cartpole"), NUM_ENVS),
     "frozenlake": lambda: make_env(EnvSettings(id="FrozenLake-v1"), NUM_ENVS),
     # So short a cap gives several episodes, each ended by truncation.
     "pong": lambda: make_env(EnvSettings(id="pong", frame_cap=100, sticky=0.25), NUM_ENVS),
