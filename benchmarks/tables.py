@@ -33,6 +33,7 @@ ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (  # preset, algorithm, wh
     ("taxi", "random", {"rate_decay": 0.0}),
     ("taxi", "sarsa", SARSA),
     ("taxi", "double_q", {}),
+    ("taxi", "double_q", {"rate_decay": 0.0, "learning_rate": 0.5}),
     ("frozenlake", "q_learning", {}),
     ("frozenlake", "random", {}),
     ("frozenlake", "sarsa", SARSA),
