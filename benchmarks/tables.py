@@ -27,12 +27,13 @@ from agents.tabular.settings import PRESETS, TabularSettings
 from training.storage.curve import save_figure
 
 SARSA = {"epsilon": 0.02, "final_epsilon": 0.0, "rate_decay": 0.0, "learning_rate": 0.05}
-CAREFUL = {"epsilon": 0.1, "final_epsilon": 0.1, "rate_decay": 0.0, "learning_rate": 0.1}
+CAREFUL = {"epsilon": 0.1, "final_epsilon": 0.1, "rate_decay": 0.0, "learning_rate": 0.05}
 ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (  # preset, algorithm, what differs from the preset
     ("taxi", "q_learning", {}),
     ("taxi", "random", {"rate_decay": 0.0}),
     ("taxi", "sarsa", SARSA),
     ("taxi", "double_q", {}),
+    ("taxi", "double_q", {"rate_decay": 0.0, "learning_rate": 0.5}),
     ("frozenlake", "q_learning", {}),
     ("frozenlake", "random", {}),
     ("frozenlake", "sarsa", SARSA),

@@ -72,9 +72,9 @@ def cliffwalking() -> TabularSettings:
         taxi(),
         env="CliffWalking-v1",
         steps=200_000,  # 1. 48 states: half the steps
-        discount=1.0,  # 2. as in the book: a value is minus the steps that are left
-        initial_q=0.0,  # 3. above what can be had, as 1 is in the others
-        learning_rate=0.5,  # 4. constant, as in the book: nothing is left to chance
+        discount=1.0,  # 2. as in the book, undiscounted: a value is minus the steps that are left
+        initial_q=0.0,  # 3. above what can be had: everything is tried
+        learning_rate=0.5,  # 4. constant: nothing is left to chance here, what was seen once is so
         rate_decay=0.0,
     )
 
