@@ -14,10 +14,9 @@ from cluster.cli.train import adapted
 from cluster.tuning.trial import SweepTrial, TrialSpec
 from cluster.workloads import WORKLOADS, Workload
 from tests.cluster.gan_helpers import TINY as TINY_GAN
-from tests.cluster.gan_helpers import copy_corners
 from tests.cluster.helpers import read_json, run_program, same_tree
+from tests.cluster.sources import TINY_CLONING, source_of
 from tests.cluster.test_sweep_trial import TINY_DQN
-from tests.players import catch_dataset
 from training.run import Run
 from training.settings import changed, to_dict
 from training.storage import checkpoint
@@ -37,16 +36,6 @@ TINY_PQN: dict[str, Any] = {
     "evaluation.episodes": 4,
     "evaluation.every_episodes": 4,
 }
-TINY_CLONING: dict[str, Any] = {
-    "samples": 400,
-    "network.stack": 2,
-    "learner.batch_size": 4,
-    "learner.precision": "fp32",
-    "learner.device": "cpu",
-    "evaluation.protocol": "training",
-    "evaluation.episodes": 4,
-    "evaluation.every_episodes": 4,
-}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
@@ -56,8 +45,6 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }
-# Of those that learn from something on disk: the setting that names it.
-SOURCE = {"cloning": "dataset", "offline": "dataset", "gan": "data.source"}
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
@@ -88,16 +75,8 @@ class Kind:
     def __init__(self, work: Workload, corners: Path, folder: Path) -> None:
         self.work, self.folder = work, folder
         self.preset, values = TINY[work.name]
-        self.source = self.made_source(corners)
+        self.source = source_of(work.name, corners, folder)
         self.settings = adapted(work, self.preset, changed(work.default(self.preset), {**values, **self.source}))
-
-    def made_source(self, corners: Path) -> dict[str, str]:
-        """What it learns from, where that is on disk: pictures, or games of toy/catch."""
-        if self.work.name not in SOURCE:
-            return {}
-        gan = self.work.name == "gan"
-        made = copy_corners(corners, self.folder) if gan else catch_dataset(self.folder / "games", games=4)
-        return {SOURCE[self.work.name]: str(made)}
 
     def make(self, folder: str = "run") -> Run:
         """A new run in this process."""
