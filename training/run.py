@@ -66,7 +66,7 @@ class Closing(NamedTuple):
 
 
 class Run(Protocol):
-    """One training, whatever it trains: `DqnRun` on one process or a fleet, `TabularRun`, `GanRun`."""
+    """One training, whatever it trains: `DqnRun` on one process or a fleet, `DatasetRun`, `GanRun`."""
 
     about: About
     seconds: float  # of wall clock up to the last checkpoint; the session sets it, checkpoints keep it

@@ -113,9 +113,9 @@ def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, 
     Raises:
         ValueError: the folder is not empty or cannot be written; nothing was played.
     """
-    data = folder / DATA
+    data, made = folder / DATA, not folder.exists()
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not made and (not folder.is_dir() or any(folder.iterdir())):
             raise ValueError(f"{folder} is not an empty directory: name another --out")
         data.mkdir(parents=True)
     except OSError as error:
@@ -131,7 +131,8 @@ def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, 
     except BaseException:
         with contextlib.suppress(OSError):  # somebody else has put something there
             data.rmdir()
-            folder.rmdir()
+            if made:
+                folder.rmdir()
         raise
 
 

@@ -28,6 +28,7 @@ KINDS_OF_SETTINGS: dict[str, type[Any]] = {
     "cloning": CloningSettings,
     "offline": OfflineSettings,
 }
+PLAY_NOTHING = ("cloning", "offline")  # while they learn: their curves are of losses
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
@@ -78,7 +79,7 @@ def read_run(path: Path) -> RunResult:
     kind = KINDS_OF_SETTINGS[record["workload"]]
     settings = flat(from_dict(kind, record["settings"]))  # what is new since then has its default
     env = str(settings.get("env.id", settings.get("env")))
-    curves = _curves(directory.curve_csv)
+    curves = {} if record["workload"] in PLAY_NOTHING else _curves(directory.curve_csv)
     notes: list[str] = []
     summary = _json(directory.summary) if directory.summary.exists() else None
     if summary is None:
@@ -161,7 +162,7 @@ def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
         rows = list(csv.DictReader(source))
     try:
         rows = _one_branch(rows)
-        points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row.get(kind)] for kind in KINDS}
+        points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{table} is damaged: leave this run out, or train it anew") from None
     return {kind: np.array(curve) for kind, curve in points.items() if curve}

@@ -35,6 +35,7 @@ quarterdeck train atari --env breakout --seed 1 --minutes 600
 quarterdeck train pong --learner.double --replay.n-step 3 --dry-run   # shows all, starts nothing
 quarterdeck train pong --run-dir runs/pong-s0 --resume --steps 3000000     # goes on after Ctrl-C or a crash
 quarterdeck train digits --minutes 9                         # a GAN
+quarterdeck train cloning --dataset data/pong-v0             # a student of recorded play
 quarterdeck train digits --data game:runs/pong-s0 --seed 1   # what that run's policy sees""",
         presets=PRESETS,
         claims_run_dir=True,

@@ -38,9 +38,9 @@ class Train(Generic[S]):
     run_dir: Path | None = None
     """Where everything of this run goes; default runs/PRESET-ENV-sSEED."""
     serial: tyro.conf.FlagCreatePairsOff[bool] = False
-    """One process, no Ray: slower, reproducible bit for bit. PQN, tables and GANs always are."""
+    """One process, no Ray: slower, reproducible bit for bit. Only deep Q-learning that plays can do without."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on with the run in --run-dir; only its ends may change: minutes, steps, score or images."""
+    """Go on with the run in --run-dir; only its ends may change: minutes, steps, score, images or samples."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print all settings and the memory that replay takes; start nothing."""
     settings: Annotated[S, tyro.conf.arg(name="")]

@@ -199,6 +199,10 @@ def test_it_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     ):
         pass
     assert not (tmp_path / "c").exists()
+    (tmp_path / "d").mkdir()
+    with pytest.raises(ZeroDivisionError), new_dataset(tmp_path / "d", EnvSettings(), spec_of(), ABOUT):
+        _ = 1 / 0
+    assert list((tmp_path / "d").iterdir()) == []
     (tmp_path / "file").write_text("mine")
     for taken in (tmp_path, tmp_path / "file"):
         with (

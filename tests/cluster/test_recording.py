@@ -21,7 +21,7 @@ from cluster.cli.main import main
 from cluster.workloads import settings_of_run
 from tests.cluster.helpers import PATIENCE, command, environment, read_json
 from tests.cluster.records import refused
-from tests.cluster.test_workloads import TINY_CLONING
+from tests.cluster.sources import TINY_CLONING
 from training.storage.run_dir import RunDir
 
 ROOT = Path(__file__).parents[2]

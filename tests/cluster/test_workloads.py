@@ -13,10 +13,9 @@ from cluster.cli.main import main
 from cluster.cli.train import adapted
 from cluster.tuning.trial import SweepTrial, TrialSpec
 from cluster.workloads import WORKLOADS, Workload
-from tests.cluster.gan_helpers import copy_corners
 from tests.cluster.helpers import read_json, run_program, same_tree
-from tests.cluster.tiny import DIVERGES, SOURCE, TINY
-from tests.players import catch_dataset
+from tests.cluster.sources import source_of
+from tests.cluster.tiny import DIVERGES, TINY
 from training.run import Run
 from training.settings import changed, to_dict
 from training.storage import checkpoint
@@ -45,16 +44,8 @@ class Kind:
     def __init__(self, work: Workload, corners: Path, folder: Path) -> None:
         self.work, self.folder = work, folder
         self.preset, values = TINY[work.name]
-        self.source = self.made_source(corners)
+        self.source = source_of(work.name, corners, folder)
         self.settings = adapted(work, self.preset, changed(work.default(self.preset), {**values, **self.source}))
-
-    def made_source(self, corners: Path) -> dict[str, str]:
-        """What it learns from, where that is on disk: pictures, or games of toy/catch."""
-        if self.work.name not in SOURCE:
-            return {}
-        gan = self.work.name == "gan"
-        made = copy_corners(corners, self.folder) if gan else catch_dataset(self.folder / "games", games=4)
-        return {SOURCE[self.work.name]: str(made)}
 
     def make(self, folder: str = "run") -> Run:
         """A new run in this process."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cluster.gan_helpers import TINY as TINY_GAN
+from tests.cluster.sources import TINY_CLONING
 from tests.cluster.test_sweep_trial import TINY_DQN
 
 TINY_PQN: dict[str, Any] = {
@@ -49,16 +50,6 @@ TINY_TORQUES: dict[str, Any] = {
     "evaluation.episodes": 4,
     "evaluation.every_episodes": 4,
 }
-TINY_CLONING: dict[str, Any] = {
-    "samples": 400,
-    "network.stack": 2,
-    "learner.batch_size": 4,
-    "learner.precision": "fp32",
-    "learner.device": "cpu",
-    "evaluation.protocol": "training",
-    "evaluation.episodes": 4,
-    "evaluation.every_episodes": 4,
-}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
@@ -71,8 +62,6 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
 }
-# Of those that learn from something on disk: the setting that names it.
-SOURCE = {"cloning": "dataset", "offline": "dataset", "gan": "data.source"}
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
