@@ -60,9 +60,7 @@ def test_who_wants_the_other_kind_of_action_is_told_what_to_train() -> None:
     aim, cartpole = make_env(EnvSettings(id=AIM), 1), make_env(EnvSettings(id="CartPole-v1"), 1)
     with pytest.raises(ValueError, match="takes 2 torques, not numbered actions: train halfcheetah --env NAME"):
         _ = aim.spec.num_actions
-    with pytest.raises(
-        ValueError, match="Aim-v0 takes torques, not numbered actions: train halfcheetah --env tests"
-    ):
+    with pytest.raises(ValueError, match="Aim-v0 takes torques, not numbered actions: train halfcheetah --env tests"):
         require_numbers(AIM, aim)
     with pytest.raises(ValueError, match="CartPole-v1 has numbered actions, not torques: train cartpole"):
         require_torques("CartPole-v1", cartpole)
