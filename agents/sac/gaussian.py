@@ -1,4 +1,7 @@
-"""A Gaussian squashed by tanh, and its temperature (Haarnoja et al. 2018). Legend: B batch, J joints."""
+"""A Gaussian squashed by tanh (Haarnoja et al. 2018, arXiv:1801.01290), and its temperature (arXiv:1812.05905).
+
+Legend: B batch, J joints.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Sampled(NamedTuple):
 def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> Sampled:
     """tanh(mean + std * noise) of mean, log_std and standard normal noise, each [B, J]; gradients pass through.
 
-    log pi(a) = sum_j log N(u_j) - log(1 - tanh(u_j)^2) (equation 21), the last term as 2 (log 2 - u - softplus(-2u)),
+    log pi(a) = sum_j log N(u_j) - log(1 - tanh(u_j)^2) (appendix C), the last term as 2 (log 2 - u - softplus(-2u)),
     which stays finite where tanh(u) is 1 to the last bit.
     """
     u = mean + log_std.exp() * noise
@@ -32,6 +35,6 @@ def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> Sampled:
 def temperature_loss(log_temperature: Tensor, entropy: Tensor, target_entropy: float) -> Tensor:
     """alpha (H - H_target): alpha falls while the policy is more random than H_target, and rises while it is less so.
 
-    Haarnoja et al. 2018, equation 18, whose expectation over a batch is `entropy` [], without gradient.
+    The dual of a constraint on the entropy (arXiv:1812.05905, section 5); `entropy` [] is its mean over a batch.
     """
     return log_temperature.exp() * (entropy.detach() - target_entropy)

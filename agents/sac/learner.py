@@ -49,7 +49,7 @@ class SacLearner:
         """One step of the critics on a batch that lies on the device, and after every `policy_delay` one of the actor.
 
         Both states of a transition pass a critic as one batch, so that they share its statistics: that is what makes
-        a target network unnecessary (Bhatt et al. 2024, section 3.2).
+        a target network unnecessary (Bhatt et al. 2024, section 3).
         """
         s = self.settings
         with torch.no_grad(), autocast(self.device, self.precision):

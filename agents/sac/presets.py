@@ -23,13 +23,13 @@ def halfcheetah() -> SacSettings:
         ),
         replay=ReplaySettings(
             capacity=1_000_000,
-            samples_per_insert=256.0,  # an update of 256 samples for every agent step
-            learning_starts=5_000,  # 3. of the first policy's wide Gaussian, not of uniform torques
+            samples_per_insert=128.0,  # 3. an update every second agent step: twice as many steps in the same minutes
+            learning_starts=5_000,  # 4. of the first policy's wide Gaussian, not of uniform torques
         ),
         learner=SacLearnerSettings(
-            renorm_updates=100_000,  # 4. for all norms: the authors' code counts an actor's own, a third of these
+            renorm_updates=100_000,  # 5. for all norms: the authors' code counts an actor's own, a third of these
         ),
-        fleet=FleetSettings(envs_per_runner=4, chunk_steps=4),  # 5. four robots, 16 steps between two looks at weights
+        fleet=FleetSettings(envs_per_runner=4, chunk_steps=4),  # 6. four robots, 16 steps a chunk
         evaluation=EvaluationSettings(protocol="training", episodes=20, every_steps=0),
     )
 

@@ -38,7 +38,7 @@ def test_a_game_keeps_its_presets_rules(capsys: pytest.CaptureFixture[str]) -> N
     ("arguments", "remedy"),
     [
         ("--env toy/catch --sticky 0.25", "leave sticky and the other Atari rules alone"),
-        ("--env MountainCarContinuous-v0", "choose an environment with a finite set of actions"),
+        ("--env MountainCarContinuous-v0", "train halfcheetah --env MountainCarContinuous-v0 learns those"),
         ("--env FrozenLake-v1", "train taxi --env NAME"),
         ("--env CartPole-v1", "use mlp"),
     ],
@@ -57,7 +57,7 @@ def test_what_is_wrong_with_an_env_is_said_of_it(
     """CarRacing: without Box2D how to install it; with it, what its actions are."""
     arguments = ("train", "atari", "--env", "CarRacing-v3", "--run-dir", str(tmp_path / "run"))
     if importlib.util.find_spec("Box2D") is not None:
-        assert "choose an environment with a finite set of actions" in refused(capsys, *arguments)
+        assert "CarRacing-v3 takes torques, not numbered actions" in refused(capsys, *arguments)
     original = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:
