@@ -89,6 +89,17 @@ PQN = Workload(
     learner="learner",
     adapt="agents.pqn.check:for_its_env",
 )
+SELFPLAY = DQN._replace(
+    name="selfplay",
+    presets=("pong-duel", "toy-duel"),
+    settings="agents.selfplay.settings:SelfPlaySettings",
+    table="agents.selfplay.presets:PRESETS",
+    check="agents.selfplay.check:check",
+    make_run="agents.selfplay.run:make_run",
+    evaluate="agents.selfplay.run:evaluate_run",
+    fleet="",
+    adapt="agents.selfplay.check:for_its_env",
+)
 TABLE = Workload(
     name="table",
     presets=("taxi",),
@@ -118,7 +129,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, TABLE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, SELFPLAY, TABLE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
 from agents.replay.shard import ReplayShard
-from envs import make_env
+from envs import BatchedEnv, make_env
 from training.settings import to_dict
 from training.storage import checkpoint
 
@@ -21,9 +22,11 @@ from training.storage import checkpoint
 class SerialLoop:
     """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
 
-    def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
+    def __init__(
+        self, settings: Settings, shard: type[ReplayShard] = ReplayShard, env: BatchedEnv | None = None
+    ) -> None:
         s = self.settings = settings
-        self.env = make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
+        self.env = env if env is not None else make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
         self.learner = make_learner(s, self.env.spec)
         self.acting = QPolicy(self.learner.online, precision=s.learner.precision, device=self.learner.device)
         self.replay = shard(
@@ -51,14 +54,14 @@ class SerialLoop:
         self.stats.collected(chunk_stats, greedy_epsilon(s.exploration, s.fleet.lanes))
         self.stats.learned(learned)
 
-    def save(self, folder: Path) -> Path:
-        """Checkpoint everything under `folder`. The emulator cannot be saved: running episodes end here."""
-        path = checkpoint.save_next(
-            folder,
-            self.stats.agent_steps,
-            self.state(),
-            lambda part: checkpoint.save(part / "replay-0", self.replay.state()),
-        )
+    def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
+        """Checkpoint everything under `folder`, and what `also` adds. An emulator cannot be saved: episodes end here."""
+
+        def write_parts(part: Path) -> None:
+            checkpoint.save(part / "replay-0", self.replay.state())
+            also(part)
+
+        path = checkpoint.save_next(folder, self.stats.agent_steps, self.state(), write_parts)
         self.rollout.restart(self.stats.agent_steps)
         return path
 
