@@ -23,7 +23,8 @@ class Area:
         across = screens.reshape(-1, self.columns.shape[1]).astype(np.float32) @ self.columns.T
         down = across.reshape(-1, self.rows.shape[1], self.side)
         shrunk = np.einsum("or,nrc->noc", self.rows, down)
-        return np.rint(shrunk).astype(np.uint8).reshape(len(screens), self.side, self.side)
+        made: NDArray[np.uint8] = np.rint(shrunk).astype(np.uint8).reshape(len(screens), self.side, self.side)
+        return made
 
 
 def _period(pixels: int, side: int) -> NDArray[np.float32]:
@@ -34,4 +35,5 @@ def _period(pixels: int, side: int) -> NDArray[np.float32]:
     start = np.arange(made)[:, None] * size
     edge = np.arange(whole)[None]
     covered = np.minimum(edge + 1, start + size) - np.maximum(edge, start)
-    return (np.clip(covered, 0, 1) / size).astype(np.float32)
+    weights: NDArray[np.float32] = (np.clip(covered, 0, 1) / size).astype(np.float32)
+    return weights

@@ -1,7 +1,7 @@
-"""A game for two whose every strategy can be judged exactly: three rounds of uneven rock, paper, scissors.
+"""A game for two whose every strategy can be judged exactly: two rounds of uneven rock, paper, scissors.
 
 Both choose at once and see both choices afterwards. Paper beats rock by two points, the other wins count one. What one
-wins the other loses, so the game is worth 0, and how much a best responder wins is how far a strategy lies from optimal.
+wins the other loses, so the game is worth 0: what a best responder wins is how far a strategy lies from optimal.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from envs.base import EnvSpec, checked_seed
 from envs.two_players import TwoPlayerStep, checked_actions
 
-ROUNDS = 3
+ROUNDS = 2  # the last choices of both are then all that has happened
 PAYOFF = np.array([[0.0, -2.0, 1.0], [2.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # of the row's player: rock, paper, scissors
 SIZE = 6 + ROUNDS  # of a frame: own last choice, the other's, the round; without choices before the first round
 Strategy = NDArray[np.float64]  # [ROUNDS, 3, 3, 3] probability of a choice by round, own and other's last choice
 
 
 class Duel:
-    """The toy "toy/duel" for both players: E games of three rounds. Nothing is left to chance."""
+    """The toy "toy/duel" for both players: E games of two rounds. Nothing is left to chance."""
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs = num_envs
@@ -71,9 +71,7 @@ class Duel:
         """Nothing is held."""
 
 
-def frames_of(
-    played: NDArray[np.int64], own: NDArray[np.int64], other: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def frames_of(played: NDArray[np.int64], own: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float32]:
     """Frames [N, D] after `played` rounds [N], of whose last both choices [N] are shown."""
     frame = np.zeros((len(played), SIZE), np.float32)
     rows, begun = np.arange(len(played)), (played > 0).astype(np.float32)
@@ -85,30 +83,32 @@ def frames_of(
 
 
 def situations() -> NDArray[np.float32]:
-    """The frames that a strategy has a row for, in its order: [ROUNDS * 9, D]. Those of the first round are all alike."""
+    """The frames that a strategy has a row for, in its order: [ROUNDS * 9, D]; those of the first round are alike."""
     played, own, other = (grid.ravel() for grid in np.indices((ROUNDS, 3, 3)))
     return frames_of(played, own, other)
 
 
-def best_response(strategies: Sequence[Strategy], weights: NDArray[np.float64]) -> float:
-    """Points a game that a best responder wins, on average, against one of the strategies, drawn anew for every game.
+def best_response(strategies: Sequence[Strategy], weights: NDArray[np.float64]) -> tuple[float, Strategy]:
+    """What wins most, on average, against one of the strategies, drawn anew for every game -> points a game, strategy.
 
-    The responder knows all of them and their weights [N], remembers the whole game and learns from it which it meets:
-    every history is enumerated. Twice this is NashConv of the mixture against itself (Lanctot et al. 2017, section 2):
-    0 for an optimal one, since the game is symmetric.
+    The responder knows all of them and their weights [N], and learns from the first round which it meets: every game is
+    enumerated. Twice the points are NashConv of the mixture against itself (Lanctot et al. 2017, section 2): 0 of an
+    optimal one, since the game is symmetric.
     """
-    tables = np.stack(strategies)
+    tables, found = np.stack(strategies), np.zeros((ROUNDS, 3, 3, 3))
 
     def value(played: int, mine: int, theirs: int, belief: NDArray[np.float64]) -> float:
-        if played == ROUNDS or not belief.any():
+        if played == ROUNDS:
             return 0.0
         likely = belief[:, None] * tables[:, played, theirs, mine]  # [N, 3], of which they choose
-        ahead = [
-            [value(played + 1, choice, answer, likely[:, answer]) for answer in range(3)] for choice in range(3)
-        ]
-        return float((PAYOFF @ likely.sum(0) + np.sum(ahead, axis=1)).max())
+        ahead = [[value(played + 1, choice, answer, likely[:, answer]) for answer in range(3)] for choice in range(3)]
+        points = PAYOFF @ likely.sum(0) + np.sum(ahead, axis=1)
+        found[played, mine, theirs] = np.eye(3)[points.argmax()]
+        return float(points.max())
 
-    return value(0, 0, 0, np.asarray(weights, np.float64) / np.sum(weights))
+    points = value(0, 0, 0, np.asarray(weights, np.float64) / np.sum(weights))
+    found[0] = found[0, 0, 0]
+    return points, found
 
 
 def points_between(one: Strategy, other: Strategy) -> float:

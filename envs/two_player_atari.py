@@ -61,7 +61,7 @@ class TwoPlayerAtari:
         if settings.life_signal:
             raise ValueError(f"{game} for two counts no lives: leave life_signal out")
         self.num_envs, self._settings, self._game = num_envs, settings, game
-        self._emulators = [_emulator(game, settings, 0) for _ in range(num_envs)]
+        self._emulators = [_emulator(game, settings, 0)]
         ale, mode = self._emulators[0]
         actions = ale.getLegalActionSet() if settings.full_actions else ale.getMinimalActionSet()
         self._actions: NDArray[np.intc] = actions
@@ -76,8 +76,9 @@ class TwoPlayerAtari:
     def reset(self, seed: int) -> TwoPlayerStep:
         """Begin a game in every env; see `TwoPlayerEnv.reset`."""
         seed = checked_seed(seed, self.num_envs)
-        # Only when it loads a game does the emulator take a seed.
-        self._emulators = [_emulator(self._game, self._settings, seed + e) for e in range(self.num_envs)]
+        if self._settings.sticky or len(self._emulators) < self.num_envs:
+            # Only when it loads a game does the emulator take a seed, and nothing but sticky actions is left to it.
+            self._emulators = [_emulator(self._game, self._settings, seed + e) for e in range(self.num_envs)]
         self._rngs = [np.random.default_rng([seed + e, 4]) for e in range(self.num_envs)]
         self._last = None
         return self._turn(np.zeros((self.num_envs, 2), np.int64), np.ones(self.num_envs, np.bool_))
@@ -129,7 +130,8 @@ class TwoPlayerAtari:
             frames += 1
             if frames == skip - 1:
                 before = self._screen(ale)
-        return np.maximum(self._screen(ale), before), won, frames
+        shown: NDArray[np.uint8] = np.maximum(self._screen(ale), before)
+        return shown, won, frames
 
     def _screen(self, ale: Any) -> Any:
         return ale.getScreenGrayscale()[..., 0]
@@ -150,8 +152,8 @@ class TwoPlayerAtari:
 def both_views(game: str, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Frames [E, S, S] as both players see them, [E, 2, S, S].
 
-    Pong's is mirrored for player B: its paddle, too, is then on the right, and up is up. Both paddles are almost equally
-    bright (147 and 148 of 255). In other games a corner says who one is.
+    Pong's is mirrored for player B: its paddle, too, is then on the right, and up is up. Both paddles are almost
+    equally bright (147 and 148 of 255). In other games a corner says who one is.
     """
     if game in MIRRORED:
         return np.stack([frames, frames[:, :, ::-1]], axis=1)
@@ -182,9 +184,7 @@ def _emulator(game: str, settings: EnvSettings, seed: int) -> tuple[Any, int]:
     return ale, mode
 
 
-def _protocol(
-    game: str, mode: int, settings: EnvSettings, num_actions: int
-) -> Mapping[str, str | int | float | bool]:
+def _protocol(game: str, mode: int, settings: EnvSettings, num_actions: int) -> Mapping[str, str | int | float | bool]:
     side = settings.image_size or SIDE
     return {
         "suite": "atari",

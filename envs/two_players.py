@@ -68,7 +68,7 @@ class Opponents(Protocol):
         ...
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Actions [E] on what they see, [E, *frame_shape]; where `first` [E], a game begins, and with it an opponent."""
+        """Actions [E] on what they see, [E, *frame_shape]; where `first` [E], a game and an opponent begin."""
         ...
 
     def over(self, env: int, points: float) -> None:

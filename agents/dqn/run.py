@@ -32,8 +32,11 @@ from training.storage.run_dir import RunDir
 class Loop(Protocol):
     """What trains: `agents.dqn.serial.SerialLoop` or `cluster.fleet.loop.FleetLoop`."""
 
-    stats: RunStats
-    limiter: SamplesPerInsert
+    @property
+    def stats(self) -> RunStats: ...
+
+    @property
+    def limiter(self) -> SamplesPerInsert: ...
 
     def step(self) -> None: ...
 

@@ -55,7 +55,7 @@ class SerialLoop:
         self.stats.learned(learned)
 
     def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
-        """Checkpoint everything under `folder`, and what `also` adds. An emulator cannot be saved: episodes end here."""
+        """Checkpoint everything under `folder`, and what `also` adds. No emulator can be saved: episodes end here."""
 
         def write_parts(part: Path) -> None:
             checkpoint.save(part / "replay-0", self.replay.state())

@@ -31,7 +31,7 @@ NOBODY = ""  # plays at random, where there is no policy yet
 def write_weights(folder: Path, name: str, weights: Arrays) -> None:
     """Write the weights of an opponent."""
     with whole(folder / f"{name}.npz") as part:
-        np.savez(part, **weights)
+        np.savez(part, allow_pickle=False, **weights)
 
 
 def read_weights(folder: Path, name: str) -> Arrays:

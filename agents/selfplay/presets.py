@@ -21,9 +21,7 @@ def pong_duel() -> SelfPlaySettings:
         network=NetworkSettings(kind="dqn2013", layer_norm=True),
         exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=40_000),
         replay=ReplaySettings(capacity=200_000, n_step=5, samples_per_insert=3.0, learning_starts=10_000),
-        learner=LearnerSettings(
-            batch_size=64, learning_rate=2.5e-4, gamma=0.99, target_period=200, average_rate=0.02
-        ),
+        learner=LearnerSettings(batch_size=64, learning_rate=2.5e-4, gamma=0.99, target_period=200, average_rate=0.02),
         fleet=FleetSettings(envs_per_runner=16),  # 2. each with two players
         evaluation=EvaluationSettings(every_steps=0, episodes=20),
         league=LeagueSettings(snapshots=0.4, exploiters=0.1, exploit_every=200_000, exploit_steps=100_000),

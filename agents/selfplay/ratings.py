@@ -27,7 +27,7 @@ class Ratings(NamedTuple):
 
 
 def pfsp(win_rate: NDArray[np.float64], power: float) -> NDArray[np.float64]:
-    """How probable every opponent [N] is to be met: in proportion to (1 - w)^power, w its learner's win rate against it.
+    """How probable every opponent [N] is to be met: as (1 - w)^power, where w is the learner's win rate against it.
 
     Prioritised fictitious self-play with the hard weighting of Vinyals et al. (2019, Methods); all alike where the
     learner always wins.
@@ -40,7 +40,7 @@ def pfsp(win_rate: NDArray[np.float64], power: float) -> NDArray[np.float64]:
 def elo(points: Table, games: Table) -> NDArray[np.float64]:
     """Elo ratings [..., N] of tables [..., N, N]: logistic regression of the results on the difference of two ratings.
 
-    The mode of Bradley and Terry's model (1952) with drawn games added, found by Newton's method; the first player has 0.
+    The mode of Bradley and Terry's model (1952) with drawn games added, by Newton's method; the first player has 0.
     """
     players = games.shape[-1]
     others = 1.0 - np.eye(players)
@@ -55,7 +55,8 @@ def elo(points: Table, games: Table) -> NDArray[np.float64]:
         move = np.zeros_like(strength)
         move[..., 1:] = np.linalg.solve(hessian[..., 1:, 1:], slope[..., 1:, None])[..., 0]
         strength = strength + np.clip(move, -2.0, 2.0)
-    return SCALE * strength
+    rated: NDArray[np.float64] = SCALE * strength
+    return rated
 
 
 def ratings(results: dict[tuple[int, int], NDArray[np.float64]], players: int, resamples: int, seed: int) -> Ratings:
@@ -84,8 +85,10 @@ def intransitive(points: Table) -> float:
     """
     beats = points > points.T
     triples = list(combinations(range(len(points)), 3))
-    rounds = [(beats[i, j] and beats[j, k] and beats[k, i]) or (beats[j, i] and beats[k, j] and beats[i, k])
-              for i, j, k in triples]
+    rounds = [
+        (beats[i, j] and beats[j, k] and beats[k, i]) or (beats[j, i] and beats[k, j] and beats[i, k])
+        for i, j, k in triples
+    ]
     return float(np.mean(rounds)) if rounds else 0.0
 
 

@@ -60,7 +60,7 @@ class SelfPlayLoop:
         if self.exploiter is not None and self.exploiter.train(now):
             name = f"exploiter-{self.exploiter.since:012d}"
             self.league.freeze(name, EXPLOITER, self.exploiter.since, self.exploiter.weights())
-            self.exploiter = self.exploiter.close()
+            self._end_exploiter()
         for name, value in self.league.scalars().items():
             self.stats.note(name, value)
 
@@ -87,14 +87,19 @@ class SelfPlayLoop:
     def load(self, path: Path) -> None:
         """Go on from a checkpoint; the league comes first, since the games that begin are against it."""
         self.league.load_state(checkpoint.load(path / FOLDER))
-        self.exploiter = self.exploiter and self.exploiter.close()
+        self._end_exploiter()
         self.exploiter = Exploiter.load(path, self.settings, self.league.folder)
         self.loop.load(path)
 
     def close(self) -> None:
         """Stop the loops."""
-        self.exploiter = self.exploiter and self.exploiter.close()
+        self._end_exploiter()
         self.loop.close()
+
+    def _end_exploiter(self) -> None:
+        if self.exploiter is not None:
+            self.exploiter.close()
+        self.exploiter = None
 
 
 def make_run(settings: SelfPlaySettings, preset: str, folder: Path) -> DqnRun:

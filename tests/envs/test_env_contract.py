@@ -21,6 +21,7 @@ GAMES: dict[str, Callable[[], BatchedEnv]] = {
     "chain": lambda: make_env(EnvSettings(id="toy/chain"), NUM_ENVS),
     "cartpole": lambda: make_env(EnvSettings(id="CartPole-v1"), NUM_ENVS),
     "frozenlake": lambda: make_env(EnvSettings(id="FrozenLake-v1"), NUM_ENVS),
+    "duel": lambda: make_env(EnvSettings(id="toy/duel"), NUM_ENVS),
     # So short a cap gives several episodes, each ended by truncation.
     "pong": lambda: make_env(EnvSettings(id="pong", frame_cap=100, sticky=0.25), NUM_ENVS),
 }
