@@ -78,6 +78,17 @@ DECOUPLED = SAC._replace(
     evaluate="agents.decoupled.run:evaluate_run",
     search="agents.dqn.space:SEARCH",
 )
+SELFPLAY = DQN._replace(
+    name="selfplay",
+    presets=("pong-duel", "toy-duel"),
+    settings="agents.selfplay.settings:SelfPlaySettings",
+    table="agents.selfplay.presets:PRESETS",
+    check="agents.selfplay.check:check",
+    make_run="agents.selfplay.run:make_run",
+    evaluate="agents.selfplay.run:evaluate_run",
+    fleet="",
+    adapt="agents.selfplay.check:for_its_env",
+)
 TABLE = Workload(
     name="table",
     presets=("taxi", "frozenlake", "cliffwalking"),
@@ -131,7 +142,7 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, RECURRENT, SAC, DECOUPLED, TABLE, CLONING, OFFLINE, GAN)}
+WORKLOADS = {row.name: row for row in (DQN, PQN, RECURRENT, SAC, DECOUPLED, SELFPLAY, TABLE, CLONING, OFFLINE, GAN)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

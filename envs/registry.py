@@ -13,8 +13,11 @@ import numpy as np
 
 from envs.atari import AtariEnv, atari_games, game_name
 from envs.base import BatchedEnv, EnvSettings
+from envs.duel import Duel
 from envs.memory import RepeatPrevious, StatelessCartPole, TMaze
 from envs.toy import Chain, PixelCatch
+from envs.two_player_atari import ONLY_FOR_TWO, TwoPlayerAtari, two_player_game
+from envs.two_players import OpponentEnv, RandomOpponents, TwoPlayerEnv
 from envs.vector import GymnasiumEnv
 from training.entry import imported
 
@@ -27,7 +30,9 @@ TOYS: dict[str, Callable[[int], BatchedEnv]] = {
     "toy/repeat-previous-32": partial(RepeatPrevious, k=32, decks=2),
     "toy/repeat-previous-64": partial(RepeatPrevious, k=64, decks=3),
     "toy/stateless-cartpole": StatelessCartPole,
+    "toy/duel": lambda num_envs: against_random(Duel(num_envs)),
 }
+DUEL = "duel/"  # before the name of an Atari game: one side of it as a game for two
 
 
 def make_env(settings: EnvSettings, num_envs: int, num_threads: int = 1) -> BatchedEnv:
@@ -46,6 +51,8 @@ def make_env(settings: EnvSettings, num_envs: int, num_threads: int = 1) -> Batc
         raise ValueError(f"num_envs is {num_envs}: give at least 1")
     if game_name(name) is not None:
         return AtariEnv(settings, num_envs, num_threads)
+    if name.lower().startswith(DUEL):
+        return against_random(make_two_player_env(settings, num_envs))
     if ":" in name:
         _import_module_of(name)
     elif name not in TOYS and name not in _gymnasium_ids():
@@ -58,6 +65,20 @@ def make_env(settings: EnvSettings, num_envs: int, num_threads: int = 1) -> Batc
             raise ValueError(f"{name} has frames of its own: leave image_size and grayscale alone")
         return TOYS[name](num_envs)
     return GymnasiumEnv(name, num_envs, image_size=settings.image_size, grayscale=settings.grayscale)
+
+
+def make_two_player_env(settings: EnvSettings, num_envs: int) -> TwoPlayerEnv:
+    """The game for two that `settings.id` names: "duel/joust", "ALE/Pong-v5" (in its mode for two) or "toy/duel".
+
+    Raises:
+        ValueError: no such game, or a rule that it has not.
+    """
+    return Duel(num_envs) if settings.id == "toy/duel" else TwoPlayerAtari(settings, num_envs)
+
+
+def against_random(env: TwoPlayerEnv) -> OpponentEnv:
+    """One side of a game for two, against a player who moves at random."""
+    return OpponentEnv(env, RandomOpponents(env.spec.num_actions))
 
 
 def require_frames(name: str, env: BatchedEnv) -> None:
@@ -111,6 +132,9 @@ def _gymnasium_ids() -> list[str]:
 
 def _unknown(name: str) -> str:
     """One line for a name that means nothing, with the nearest names that do."""
+    if two_player_game(name) in ONLY_FOR_TWO:
+        game = f"{DUEL}{two_player_game(name)}"
+        return f"{name} is a game for two: {game} is it against a random player, train pong-duel --env {game} learns it"
     spoken = {key.lower(): key for key in [*TOYS, *_gymnasium_ids()]}
     spoken |= {game.replace("_", ""): f"ALE/{game.title().replace('_', '')}-v5" for game in atari_games()}
     low = name.lower()

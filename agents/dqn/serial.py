@@ -15,7 +15,7 @@ from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
 from agents.parts import parts_of
 from agents.replay.limiter import SamplesPerInsert
-from envs import make_env
+from envs import BatchedEnv, make_env
 from training.settings import to_dict
 from training.storage import checkpoint
 
@@ -23,14 +23,18 @@ from training.storage import checkpoint
 class SerialLoop:
     """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group.
 
-
     Its policy, learner and replay are those that the settings name (`agents.parts`), but for a replay of one's own.
     """
 
-    def __init__(self, settings: Settings, make_replay: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        make_replay: Callable[..., Any] | None = None,
+        env: BatchedEnv | None = None,
+    ) -> None:
         s, self.parts = settings, parts_of(settings)
         self.settings = s
-        self.env = make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
+        self.env = env if env is not None else make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
         self.learner = self.parts.make_learner(s, self.env.spec)
         self.acting = self.parts.policy_with(self.learner.online, s, self.learner.device)
         whole = replace(s, fleet=replace(s.fleet, shards=0, learners=0))  # all lanes in one shard
@@ -52,14 +56,14 @@ class SerialLoop:
         self.stats.collected(chunk_stats, greedy_epsilon(s.exploration, s.fleet.lanes))
         self.stats.learned(learned)
 
-    def save(self, folder: Path) -> Path:
-        """Checkpoint everything under `folder`. The emulator cannot be saved: running episodes end here."""
-        path = checkpoint.save_next(
-            folder,
-            self.stats.agent_steps,
-            self.state(),
-            lambda part: checkpoint.save(part / "replay-0", self.replay.state()),
-        )
+    def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
+        """Checkpoint everything under `folder`, and what `also` adds. No emulator can be saved: episodes end here."""
+
+        def write_parts(part: Path) -> None:
+            checkpoint.save(part / "replay-0", self.replay.state())
+            also(part)
+
+        path = checkpoint.save_next(folder, self.stats.agent_steps, self.state(), write_parts)
         self.rollout.restart(self.stats.agent_steps)
         return path
 

@@ -39,7 +39,7 @@ class Settings:
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
         if self.checkpoint_minutes <= 0:

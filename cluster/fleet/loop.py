@@ -90,17 +90,21 @@ class FleetLoop:
                 raise
             return parts_of(self.settings).policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
 
-    def save(self, folder: Path) -> Path:
-        """Checkpoint everything under `folder`. After a lost learner that is the last checkpoint's state once more.
+    def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
+        """Checkpoint everything under `folder`, and what `also` adds; after a lost learner the last one's once more.
 
         Raises:
             LearnerLost: for the fourth time.
         """
-        self.saved = self._surviving(lambda: self._save(folder))
+        self.saved = self._surviving(lambda: self._save(folder, also))
         return self.saved
 
-    def _save(self, folder: Path) -> Path:
-        return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), self.algo.save_replay)
+    def _save(self, folder: Path, also: Callable[[Path], None]) -> Path:
+        def write_parts(part: Path) -> None:
+            self.algo.save_replay(part)
+            also(part)
+
+        return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), write_parts)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint."""

@@ -16,6 +16,7 @@ from cluster.workloads import WORKLOADS, Workload
 from tests.cluster.helpers import read_json, run_program, same_tree
 from tests.cluster.sources import source_of
 from tests.cluster.tiny import DIVERGES, TINY
+from tests.games_for_two import needs_two
 from training.run import Run
 from training.settings import changed, to_dict
 from training.storage import checkpoint
@@ -175,7 +176,13 @@ def test_what_diverges_is_a_row_and_is_not_tried_again(
     assert (result[metric.name], result["diverged"], result["done"]) == (metric.worst, 1, True)
 
 
-@pytest.mark.parametrize("preset", [preset for work in WORKLOADS.values() for preset in work.presets])
+NEEDS = {"pong-duel": needs_two}
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [pytest.param(p, marks=NEEDS.get(p, ())) for work in WORKLOADS.values() for p in work.presets],
+)
 @pytest.mark.parametrize("command", ["train", "sweep"])
 def test_every_preset_can_be_looked_at(
     command: str, preset: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -50,6 +50,20 @@ TINY_TORQUES: dict[str, Any] = {
     "evaluation.episodes": 4,
     "evaluation.every_episodes": 4,
 }
+TINY_SELFPLAY: dict[str, Any] = {
+    "stop.steps": 300,
+    "stop.minutes": 1e9,
+    "fleet.envs_per_runner": 4,
+    "fleet.chunk_steps": 12,
+    "replay.learning_starts": 40,
+    "replay.samples_per_insert": 2.0,
+    "learner.batch_size": 8,
+    "evaluation.episodes": 4,
+    "evaluation.every_episodes": 4,
+    "league.snapshot_every": 40,
+    "league.exploit_every": 50,
+    "league.exploit_steps": 50,
+}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
@@ -57,6 +71,7 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "recurrent": ("tmaze", TINY_RECURRENT),
     "sac": ("hopper", {**TINY_TORQUES, "network.actor_units": 16, "network.critic_units": 16}),
     "decoupled": ("halfcheetah-decoupled", {**TINY_TORQUES, "network.hidden": 16}),
+    "selfplay": ("toy-duel", TINY_SELFPLAY),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
     "cloning": ("cloning", TINY_CLONING),
     "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
@@ -68,6 +83,7 @@ DIVERGES = {
     "recurrent": {"learner.learning_rate": 1e30},
     "sac": {"learner.learning_rate": 1e30},
     "decoupled": {"learner.learning_rate": 1e30},
+    "selfplay": {"learner.learning_rate": 1e30},
     "cloning": {"learner.learning_rate": 1e30},
     "offline": {"learner.learning_rate": 1e30},
     "gan": {"training.generator_rate": 1e30},

@@ -24,6 +24,7 @@ GAMES: dict[str, Callable[[], BatchedEnv]] = {
     "repeat": lambda: make_env(EnvSettings(id="toy/repeat-previous"), NUM_ENVS),
     "stateless": lambda: make_env(EnvSettings(id="toy/stateless-cartpole"), NUM_ENVS),
     "frozenlake": lambda: make_env(EnvSettings(id="FrozenLake-v1"), NUM_ENVS),
+    "duel": lambda: make_env(EnvSettings(id="toy/duel"), NUM_ENVS),
     # So short a cap gives several episodes, each ended by truncation.
     "pong": lambda: make_env(EnvSettings(id="pong", frame_cap=100, sticky=0.25), NUM_ENVS),
 }

@@ -1,0 +1,1 @@
+"""Self-play: deep Q-learning whose opponents are a league of its own past."""

@@ -1,0 +1,36 @@
+"""What can be known of self-play's settings before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agents.dqn import check as dqn
+from agents.selfplay.presets import PRESETS
+from agents.selfplay.settings import SelfPlaySettings
+from envs import make_env
+from envs.registry import make_two_player_env
+from envs.two_player_atari import two_player_game
+
+
+def for_its_env(settings: SelfPlaySettings, preset: str) -> SelfPlaySettings:
+    """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
+    if two_player_game(settings.env.id) is not None:
+        return settings
+    return replace(settings, env=dqn.rules_for(settings.env, PRESETS[preset]().env))
+
+
+def check(settings: SelfPlaySettings) -> int:
+    """Build the smallest envs of these settings, so that every mistake shows before anything starts.
+
+    Returns the bytes of replay.
+
+    Raises:
+        ValueError: among others, players would not see and do the same as who is judged.
+    """
+    both, judged = make_two_player_env(settings.env, 1), make_env(settings.env, 1)
+    both.close()
+    judged.close()
+    if both.spec != judged.spec:
+        shown = f"{both.spec.num_actions} actions for two, {judged.spec.num_actions} for one"
+        raise ValueError(f"{settings.env.id} has {shown}: use --full-actions, or --env duel/... to be judged by two")
+    return dqn.check(settings)

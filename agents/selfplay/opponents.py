@@ -1,0 +1,116 @@
+"""The other side of a game, played by frozen policies that lie in a folder. Legend: E envs, A actions.
+
+The folder is the only way between a league and whoever plays against it, in the same process or on other nodes:
+`ratings.json` says how probable every policy is to be met, NAME.npz holds its weights, and what became of the games is
+appended to a file of `results/` for each player. Everything but that is replaced as a whole, so readers never wait.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.policy import QPolicy
+from agents.dqn.parts import make_policy
+from agents.replay.frames import FrameStack, colours_of, to_blocks
+from agents.selfplay.settings import SelfPlaySettings
+from envs.base import EnvSpec
+from training.arrays import Arrays
+from training.storage.files import whole, write_json
+
+RATINGS, RESULTS = "ratings.json", "results"
+LATEST = "latest"  # the name of the learner's newest weights; those of all others never change
+NOBODY = ""  # plays at random, where there is no policy yet
+
+
+def write_weights(folder: Path, name: str, weights: Arrays) -> None:
+    """Write the weights of an opponent."""
+    with whole(folder / f"{name}.npz") as part:
+        np.savez(part, allow_pickle=False, **weights)
+
+
+def read_weights(folder: Path, name: str) -> Arrays:
+    """Read what `write_weights` wrote."""
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as saved:
+        return {key: saved[key] for key in saved.files}
+
+
+def write_alone(folder: Path, name: str, weights: Arrays) -> None:
+    """Make the folder of a league of one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_weights(folder, name, weights)
+    write_json(folder / RATINGS, {"draw": {name: 1.0}, "members": []})
+
+
+class LeagueOpponents:
+    """Policies of a league, one drawn for every game.
+
+    Args:
+        settings: of the learner, whose networks the policies have.
+        report: append to the league's results how every game ends.
+
+    Raises:
+        ValueError: there is no league in the folder.
+    """
+
+    name = "league"
+
+    def __init__(self, folder: Path, settings: SelfPlaySettings, spec: EnvSpec, *, report: bool = True) -> None:
+        if not (folder / RATINGS).exists():
+            raise ValueError(f"there is no league in {folder}: put --run-dir on storage that every node sees")
+        self.folder, self.settings, self.spec = folder, settings, spec
+        self.file = folder / RESULTS / f"{secrets.token_hex(8)}.tsv" if report else None
+        self.policies: dict[str, QPolicy] = {}
+
+    def start(self, seed: int, num_envs: int) -> None:
+        """Games begin in all envs; those that were under way count for nothing."""
+        self.rng = np.random.default_rng([seed, 3])
+        self.stack = FrameStack(self.settings.network.stack)
+        self.against = np.full(num_envs, NOBODY, object)
+        self.ended: list[tuple[str, float]] = []
+        self.read = ""  # the ratings as they were read last
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """See `envs.two_players.Opponents.act`: greedy, but for `league.epsilon`."""
+        obs = self.stack.push(to_blocks(frame, colours_of(self.spec.frame_shape)), first)
+        if self.ended:
+            self._report()
+        if first.any():
+            self._read()
+            self.against[first] = self.rng.choice(self.names, int(first.sum()), p=self.draw)
+        action = self.rng.integers(self.spec.num_actions, size=len(first))
+        greedy = self.rng.random(len(first)) >= self.settings.league.epsilon
+        for name in sorted(set(self.against) - {NOBODY}):
+            rows = np.flatnonzero((self.against == name) & greedy)
+            if len(rows):
+                action[rows] = self.policies[name].values(obs[rows]).argmax(1)
+        return action
+
+    def over(self, env: int, points: float) -> None:
+        """Remember how a game ended, until the next step."""
+        self.ended.append((str(self.against[env]), points))
+
+    def _report(self) -> None:
+        if self.file is not None:
+            self.file.parent.mkdir(exist_ok=True)
+            with self.file.open("a") as out:
+                out.write("".join(f"{name}\t{points}\n" for name, points in self.ended))
+        self.ended = []
+
+    def _read(self) -> None:
+        """Take over the league as it stands, if it has changed."""
+        text = (self.folder / RATINGS).read_text()
+        if text == self.read:
+            return
+        self.read, draw = text, json.loads(text)["draw"] or {NOBODY: 1.0}
+        self.names, self.draw = np.array([*draw], object), np.array([*draw.values()])
+        wanted = {*draw, *self.against} - {NOBODY}
+        self.policies = {name: policy for name, policy in self.policies.items() if name in wanted - {LATEST}}
+        for name in sorted(wanted - self.policies.keys()):
+            self.policies[name] = make_policy(self.settings, self.spec)
+            self.policies[name].load(read_weights(self.folder, name))

@@ -1,0 +1,118 @@
+"""Self-play as a run that a session drives: deep Q-learning with a league around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agents.acting.policy import QPolicy
+from agents.dqn.run import DqnRun, Loop
+from agents.dqn.serial import SerialLoop
+from agents.dqn.stats import RunStats
+from agents.evaluation.judged import evaluate_saved
+from agents.evaluation.protocol import JudgeOptions
+from agents.replay.limiter import SamplesPerInsert
+from agents.selfplay.exploiter import Exploiter
+from agents.selfplay.league import EXPLOITER, SNAPSHOT, League
+from agents.selfplay.parts import against
+from agents.selfplay.settings import SelfPlaySettings
+from training.arrays import arrays_of
+from training.settings import from_dict
+from training.storage import checkpoint
+from training.storage.run_dir import RunDir
+
+FOLDER = "league"  # in the run directory
+
+
+class SelfPlayLoop:
+    """A loop that learns against a league, which grows by what it has learned."""
+
+    def __init__(self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path], Loop]) -> None:
+        self.settings = settings
+        self.league = League(settings.league, folder / FOLDER)
+        self.loop = make_loop(self.league.folder)
+        self.exploiter: Exploiter | None = None
+        self.league.renew(0, arrays_of(self.loop.policy().network))
+
+    @property
+    def stats(self) -> RunStats:
+        """The learner's; a fleet that has lost its learner begins new ones."""
+        return self.loop.stats
+
+    @property
+    def limiter(self) -> SamplesPerInsert:
+        """The learner's."""
+        return self.loop.limiter
+
+    def step(self) -> None:
+        """One turn: learn, count how games against the league ended, let it grow, let an exploiter keep pace."""
+        s, before = self.settings.league, self.stats.agent_steps
+        self.loop.step()
+        self.league.count()
+        now = self.stats.agent_steps
+        if now - self.league.frozen_at >= s.snapshot_every:
+            self.league.freeze(f"{now:012d}", SNAPSHOT, now, self._weights())
+        if now - self.league.renewed_at >= s.latest_every:
+            self.league.renew(now, self._weights())
+        if self.exploiter is None and s.exploit_every and now // s.exploit_every > before // s.exploit_every:
+            self.exploiter = Exploiter(self.settings, self.league.folder, now, self._weights())
+        if self.exploiter is not None and self.exploiter.train(now):
+            name = f"exploiter-{self.exploiter.since:012d}"
+            self.league.freeze(name, EXPLOITER, self.exploiter.since, self.exploiter.weights())
+            self._end_exploiter()
+        for name, value in self.league.scalars().items():
+            self.stats.note(name, value)
+
+    def _weights(self) -> dict[str, Any]:
+        return arrays_of(self.loop.policy().network)
+
+    def policy(self) -> QPolicy:
+        """The policy to judge."""
+        return self.loop.policy()
+
+    def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
+        """Checkpoint loop, league and exploiter. Games end here, so from here on the newest weights are met."""
+        self.league.count()
+        self.league.renew(self.stats.agent_steps, self._weights())
+
+        def write(part: Path) -> None:
+            also(part)
+            checkpoint.save(part / FOLDER, self.league.state())
+            if self.exploiter is not None:
+                self.exploiter.save(part)
+
+        return self.loop.save(folder, write)
+
+    def load(self, path: Path) -> None:
+        """Go on from a checkpoint; the league comes first, since the games that begin are against it."""
+        self.league.load_state(checkpoint.load(path / FOLDER))
+        self._end_exploiter()
+        self.exploiter = Exploiter.load(path, self.settings, self.league.folder)
+        self.loop.load(path)
+
+    def close(self) -> None:
+        """Stop the loops."""
+        self._end_exploiter()
+        self.loop.close()
+
+    def _end_exploiter(self) -> None:
+        if self.exploiter is not None:
+            self.exploiter.close()
+        self.exploiter = None
+
+
+def make_run(settings: SelfPlaySettings, preset: str, folder: Path) -> DqnRun:
+    """Self-play in this process."""
+
+    def make_loop(league: Path) -> SerialLoop:
+        return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))
+
+    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, preset, serial=True)
+
+
+def evaluate_run(
+    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
+) -> tuple[dict[str, Any], str, str]:
+    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
+    return evaluate_saved(from_dict(SelfPlaySettings, record["settings"]), directory, record, options, on_step)

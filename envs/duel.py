@@ -1,0 +1,121 @@
+"""A game for two whose every strategy can be judged exactly: two rounds of uneven rock, paper, scissors.
+
+Both choose at once and see both choices afterwards. Paper beats rock by two points, the other wins count one. What one
+wins the other loses, so the game is worth 0: what a best responder wins is how far a strategy lies from optimal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Discrete
+from numpy.typing import NDArray
+
+from envs.base import EnvSpec, checked_seed
+from envs.two_players import TwoPlayerStep, checked_actions
+
+ROUNDS = 2  # the last choices of both are then all that has happened
+PAYOFF = np.array([[0.0, -2.0, 1.0], [2.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # of the row's player: rock, paper, scissors
+SIZE = 6 + ROUNDS  # of a frame: own last choice, the other's, the round; without choices before the first round
+Strategy = NDArray[np.float64]  # [ROUNDS, 3, 3, 3] probability of a choice by round, own and other's last choice
+
+
+class Duel:
+    """The toy "toy/duel" for both players: E games of two rounds. Nothing is left to chance."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs = num_envs
+        self.spec = EnvSpec((SIZE,), np.dtype(np.float32), Discrete(3))
+        self.protocol: Mapping[str, str | int | float | bool] = {
+            "suite": "toy",
+            "env": "toy/duel",
+            "num_actions": 3,
+            "players": 2,
+        }
+        self._round = np.full(num_envs, ROUNDS)
+        self._last = np.zeros((num_envs, 2), np.int64)
+
+    def reset(self, seed: int) -> TwoPlayerStep:
+        """Begin a game in every env; all are alike."""
+        checked_seed(seed, self.num_envs)
+        self._round[:] = ROUNDS
+        return self.step(np.zeros((self.num_envs, 2), np.int64))
+
+    def step(self, actions: NDArray[np.integer[Any]]) -> TwoPlayerStep:
+        """Both choose; see `TwoPlayerEnv.step`."""
+        actions = checked_actions(actions, self.num_envs, 3)
+        first = self._round == ROUNDS
+        gain = np.where(first, 0, PAYOFF[actions[:, 0], actions[:, 1]]).astype(np.float32)
+        self._round = np.where(first, 0, self._round + 1)
+        self._last = actions
+        return TwoPlayerStep(
+            frame=np.stack([self._seen_by(player) for player in (0, 1)], axis=1),
+            reward=np.stack([gain, -gain], axis=1),
+            first=first,
+            terminated=self._round == ROUNDS,
+            truncated=np.zeros(self.num_envs, np.bool_),
+            frames=np.where(first, 0, 1).astype(np.int64),
+        )
+
+    def _seen_by(self, player: int) -> NDArray[np.float32]:
+        return frames_of(self._round, self._last[:, player], self._last[:, 1 - player])
+
+    def render(self) -> NDArray[np.uint8]:
+        """What player A sees of env 0, as bars: uint8 [H, W, 3]."""
+        bars = np.tile(255 * self._seen_by(0)[0], (SIZE, 1)).repeat(16, axis=0).repeat(16, axis=1)
+        return np.stack([bars.astype(np.uint8)] * 3, axis=-1)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def frames_of(played: NDArray[np.int64], own: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Frames [N, D] after `played` rounds [N], of whose last both choices [N] are shown."""
+    frame = np.zeros((len(played), SIZE), np.float32)
+    rows, begun = np.arange(len(played)), (played > 0).astype(np.float32)
+    frame[rows, own] = begun
+    frame[rows, 3 + other] = begun
+    running = played < ROUNDS
+    frame[rows[running], 6 + played[running]] = 1
+    return frame
+
+
+def situations() -> NDArray[np.float32]:
+    """The frames that a strategy has a row for, in its order: [ROUNDS * 9, D]; those of the first round are alike."""
+    played, own, other = (grid.ravel() for grid in np.indices((ROUNDS, 3, 3)))
+    return frames_of(played, own, other)
+
+
+def best_response(strategies: Sequence[Strategy], weights: NDArray[np.float64]) -> tuple[float, Strategy]:
+    """What wins most, on average, against one of the strategies, drawn anew for every game -> points a game, strategy.
+
+    The responder knows all of them and their weights [N], and learns from the first round which it meets: every game is
+    enumerated. Twice the points are NashConv of the mixture against itself (Lanctot et al. 2017, section 2): 0 of an
+    optimal one, since the game is symmetric.
+    """
+    tables, found = np.stack(strategies), np.zeros((ROUNDS, 3, 3, 3))
+
+    def value(played: int, mine: int, theirs: int, belief: NDArray[np.float64]) -> float:
+        if played == ROUNDS:
+            return 0.0
+        likely = belief[:, None] * tables[:, played, theirs, mine]  # [N, 3], of which they choose
+        ahead = [[value(played + 1, choice, answer, likely[:, answer]) for answer in range(3)] for choice in range(3)]
+        points = PAYOFF @ likely.sum(0) + np.sum(ahead, axis=1)
+        found[played, mine, theirs] = np.eye(3)[points.argmax()]
+        return float(points.max())
+
+    points = value(0, 0, 0, np.asarray(weights, np.float64) / np.sum(weights))
+    found[0] = found[0, 0, 0]
+    return points, found
+
+
+def points_between(one: Strategy, other: Strategy) -> float:
+    """Points a game that `one` wins of `other` on average."""
+    reached = np.zeros((3, 3))  # probability of (own, other's) last choices
+    reached[0, 0], points = 1.0, 0.0
+    for played in range(ROUNDS):
+        both = np.einsum("xy,xya,yxb->ab", reached, one[played], other[played])
+        points, reached = points + float((both * PAYOFF).sum()), both
+    return points

@@ -1,0 +1,163 @@
+"""Games for two players, and one player's side of them as an env like any other. Legend: E envs.
+
+Player A is 0, player B is 1. Each sees the game from their own side, as if it were A's, where the game has such a view:
+one network can then play both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.base import EnvSpec, TimeStep, checked_action, checked_seed
+
+
+class TwoPlayerStep(NamedTuple):
+    """What all E games show both players after one step, in new arrays; see `TimeStep`, whose flags these are."""
+
+    frame: NDArray[Any]  # [E, 2, *frame_shape] as each player sees it
+    reward: NDArray[np.float32]  # [E, 2] raw; 0 where first
+    first: NDArray[np.bool_]  # [E]
+    terminated: NDArray[np.bool_]  # [E]
+    truncated: NDArray[np.bool_]  # [E]
+    frames: NDArray[np.int64]  # [E] emulator frames; 0 where first
+
+
+class TwoPlayerEnv(Protocol):
+    """E games of two players that step together and reset themselves, as a `BatchedEnv` does."""
+
+    num_envs: int
+    spec: EnvSpec  # of each player: both have the same frames and actions
+    protocol: Mapping[str, str | int | float | bool]
+
+    def reset(self, seed: int) -> TwoPlayerStep:
+        """Begin a game in every env; env e is seeded with `seed + e`.
+
+        Raises:
+            ValueError: a seed lies outside [0, 2**31 - 1].
+        """
+        ...
+
+    def step(self, actions: NDArray[np.integer[Any]]) -> TwoPlayerStep:
+        """Both act in every env: integers [E, 2] in [0, num_actions).
+
+        Raises:
+            ValueError: wrong shape, type or range; the env has not moved.
+        """
+        ...
+
+    def render(self) -> NDArray[np.uint8]:
+        """Picture of env 0 as it stands: uint8 [H, W, 3], RGB."""
+        ...
+
+    def close(self) -> None:
+        """Free the envs."""
+        ...
+
+
+class Opponents(Protocol):
+    """Whoever plays the other side in E envs."""
+
+    name: str  # for the run record
+
+    def start(self, seed: int, num_envs: int) -> None:
+        """Games begin in all envs."""
+        ...
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Actions [E] on what they see, [E, *frame_shape]; where `first` [E], a game and an opponent begin."""
+        ...
+
+    def over(self, env: int, points: float) -> None:
+        """The game in `env` has ended; `points` is how many more the learner had, less than 0 where it had fewer."""
+        ...
+
+
+class RandomOpponents:
+    """Play uniformly at random."""
+
+    name = "random"
+
+    def __init__(self, num_actions: int) -> None:
+        self.num_actions = num_actions
+
+    def start(self, seed: int, num_envs: int) -> None:
+        """Draw the same actions for the same seed."""
+        self.rng = np.random.default_rng(seed)
+
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """See `Opponents.act`."""
+        return self.rng.integers(self.num_actions, size=len(first))
+
+    def over(self, env: int, points: float) -> None:
+        """They do not mind."""
+
+
+class OpponentEnv:
+    """One side of a game for two, as a `BatchedEnv`: which side is drawn at every game, opponents act for the other."""
+
+    def __init__(self, env: TwoPlayerEnv, opponents: Opponents) -> None:
+        self.env, self.opponents = env, opponents
+        self.num_envs, self.spec = env.num_envs, env.spec
+        self.protocol: Mapping[str, str | int | float | bool] = {**env.protocol, "opponent": opponents.name}
+        self.lanes = np.arange(env.num_envs)
+        self.last: TwoPlayerStep | None = None
+
+    def reset(self, seed: int) -> TimeStep:
+        """Begin a game in every env; sides and opponents follow from the seed, too."""
+        self.rng = np.random.default_rng([checked_seed(seed, self.num_envs), 2])
+        self.side = np.zeros(self.num_envs, np.int64)  # that the learner plays
+        self.points = np.zeros(self.num_envs)  # that the learner is ahead
+        self.opponents.start(seed, self.num_envs)
+        return self._seen(self.env.reset(seed))
+
+    def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
+        """Act in every env, against what the opponents do on seeing the same moment."""
+        mine = checked_action(action, self.num_envs, self.spec.num_actions)
+        if self.last is None:
+            raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
+        other = 1 - self.side
+        actions = np.empty((self.num_envs, 2), np.int64)
+        actions[self.lanes, self.side] = mine
+        actions[self.lanes, other] = self.opponents.act(self.last.frame[self.lanes, other], self.last.first)
+        return self._seen(self.env.step(actions))
+
+    def _seen(self, step: TwoPlayerStep) -> TimeStep:
+        self.side = np.where(step.first, self.rng.integers(2, size=self.num_envs), self.side)
+        self.last = step
+        reward = step.reward[self.lanes, self.side]
+        self.points = np.where(step.first, 0.0, self.points + reward - step.reward[self.lanes, 1 - self.side])
+        for env in np.flatnonzero(step.terminated | step.truncated):
+            self.opponents.over(int(env), float(self.points[env]))
+        return TimeStep(
+            frame=step.frame[self.lanes, self.side],
+            reward=reward,
+            first=step.first,
+            terminated=step.terminated,
+            truncated=step.truncated,
+            life_lost=np.zeros(self.num_envs, np.bool_),
+            frames=step.frames,
+        )
+
+    def render(self) -> NDArray[np.uint8]:
+        """Env 0, whichever side the learner has there."""
+        return self.env.render()
+
+    def close(self) -> None:
+        """Free the envs."""
+        self.env.close()
+
+
+def checked_actions(actions: NDArray[np.integer[Any]], num_envs: int, num_actions: int) -> NDArray[np.int64]:
+    """`actions` as int64 [E, 2].
+
+    Raises:
+        ValueError: they are no integers [E, 2], or one lies outside [0, num_actions).
+    """
+    array = np.asarray(actions)
+    if array.shape != (num_envs, 2):
+        raise ValueError(f"actions are {list(array.shape)}: give integers [{num_envs}, 2], one for each player")
+    return checked_action(array.reshape(-1), 2 * num_envs, num_actions).reshape(num_envs, 2)
