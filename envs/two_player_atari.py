@@ -133,8 +133,9 @@ class TwoPlayerAtari:
         shown: NDArray[np.uint8] = np.maximum(self._screen(ale), before)
         return shown, won, frames
 
-    def _screen(self, ale: Any) -> Any:
-        return ale.getScreenGrayscale()[..., 0]
+    def _screen(self, ale: Any) -> NDArray[np.uint8]:
+        screen: NDArray[np.uint8] = ale.getScreenGrayscale()[..., 0]
+        return screen
 
     def render(self) -> NDArray[np.uint8]:
         """What player A sees of env 0, enlarged: uint8 [H, W, 3]."""

@@ -7,6 +7,7 @@ from typing import Any
 from gymnasium.spaces import Discrete
 
 from agents.decoupled.policy import BangOffBangPolicy
+from agents.decoupled.presets import PRESETS as PRESETS
 from agents.decoupled.settings import DecoupledSettings
 from agents.dqn.learner import Learner
 from agents.dqn.parts import make_replay as make_replay

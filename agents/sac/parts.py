@@ -8,6 +8,7 @@ from agents.dqn.parts import make_replay as make_replay
 from agents.sac.learner import SacLearner
 from agents.sac.networks import Actor
 from agents.sac.policy import SacPolicy
+from agents.sac.presets import PRESETS as PRESETS
 from agents.sac.settings import SacSettings
 from agents.saved_policy import network_with, spec_of
 from envs import EnvSpec

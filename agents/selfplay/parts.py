@@ -6,13 +6,14 @@ from pathlib import Path
 
 from agents.dqn import parts
 from agents.selfplay.opponents import LeagueOpponents
+from agents.selfplay.presets import PRESETS as PRESETS
 from agents.selfplay.settings import SelfPlaySettings
 from envs.base import BatchedEnv
 from envs.registry import make_two_player_env
 from envs.two_players import OpponentEnv
 
 make_network, make_policy, make_learner = parts.make_network, parts.make_policy, parts.make_learner
-make_replay, policy_of = parts.make_replay, parts.policy_of
+make_replay, policy_of, policy_with = parts.make_replay, parts.policy_of, parts.policy_with
 
 
 def against(settings: SelfPlaySettings, folder: Path, num_envs: int, *, report: bool = True) -> OpponentEnv:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agents.acting.policy import QPolicy
+from agents.acting.policy import LearningPolicy
 from agents.dqn.run import DqnRun, Loop
 from agents.dqn.serial import SerialLoop
 from agents.dqn.stats import RunStats
@@ -67,7 +67,7 @@ class SelfPlayLoop:
     def _weights(self) -> dict[str, Any]:
         return arrays_of(self.loop.policy().network)
 
-    def policy(self) -> QPolicy:
+    def policy(self) -> LearningPolicy:
         """The policy to judge."""
         return self.loop.policy()
 
