@@ -124,7 +124,8 @@ class TwoPlayerAtari:
     def _play(self, env: int, pair: NDArray[np.intc]) -> tuple[NDArray[np.uint8], NDArray[Any], int]:
         """The maximum of the last two screens, what both have won, and the frames that it took."""
         (ale, _), skip = self._emulators[env], self._settings.frame_skip
-        won, frames, before = np.zeros(2), 0, np.uint8(0)
+        won, frames = np.zeros(2), 0
+        before: NDArray[np.uint8] = np.zeros((), np.uint8)
         while frames < skip and not ale.game_over():
             won += ale.act(pair)
             frames += 1
