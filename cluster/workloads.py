@@ -142,7 +142,22 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-WORKLOADS = {row.name: row for row in (DQN, PQN, RECURRENT, SAC, DECOUPLED, SELFPLAY, TABLE, CLONING, OFFLINE, GAN)}
+COUPLED = GAN._replace(
+    name="coupled",
+    presets=("coupled",),
+    settings="gan.coupled.settings:CoupledSettings",
+    table="gan.coupled.presets:PRESETS",
+    search="gan.coupled.parts:SEARCH",
+)
+PROGRESSIVE = GAN._replace(
+    name="progressive",
+    presets=("progressive",),
+    settings="gan.progressive.settings:ProgressiveSettings",
+    table="gan.progressive.presets:PRESETS",
+    search="gan.progressive.parts:SEARCH",
+)
+AGENTS = (DQN, PQN, RECURRENT, SAC, DECOUPLED, SELFPLAY, TABLE, CLONING, OFFLINE)
+WORKLOADS = {row.name: row for row in (*AGENTS, GAN, COUPLED, PROGRESSIVE)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

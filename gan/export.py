@@ -42,7 +42,7 @@ def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> 
     """Write the averaged generator's weights and its card (settings, shape, data, scores) into `folder`."""
     weights = {name: value.cpu().contiguous() for name, value in trainer.average.state_dict().items()}
     data = trainer.data
-    card = {"parts": trainer.settings.parts, "settings": to_dict(trainer.settings), "data": data.name}
+    card = {"family": trainer.settings.family, "settings": to_dict(trainer.settings), "data": data.name}
     card |= {"shape": data.shape, "classes": data.classes}
     save_artifact(folder, weights, {**card, "images": trainer.images, "scores": scores}, Path(CARD).stem)
 
@@ -56,7 +56,7 @@ def load_generator(folder: str | Path) -> Exported:
     folder = Path(folder)
     try:
         card = json.loads((folder / CARD).read_text())
-        parts = parts_named(card.get("parts", "gan.standard.parts"))
+        parts = parts_named(card.get("family", "gan.standard.parts"))
         settings = from_dict(parts.SETTINGS, card["settings"])
         with torch.random.fork_rng(devices=[]):  # the weights drawn first leave no trace
             network = parts.make_generator(settings, tuple(card["shape"]), card["classes"])

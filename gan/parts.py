@@ -87,8 +87,8 @@ class Parts(Protocol):
 
 
 def parts_of(settings: Any) -> Parts:
-    """The module that `settings.parts` names."""
-    return cast(Parts, import_module(settings.parts))
+    """The module that `settings.family` names."""
+    return cast(Parts, import_module(settings.family))
 
 
 def parts_named(name: str) -> Parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gan.standard.settings import GanSettings
 from training.search import Lines, Metric, Searchable
 from training.settings import changed
@@ -17,12 +19,17 @@ LOSSES = (  # neighbours are what a mutation goes to
 
 def spaces(settings: GanSettings) -> dict[str, Lines]:
     """Around the preset's rates and weight, all losses that its networks allow."""
-    middle = {RATES[0]: settings.training.generator_rate, RATES[1]: settings.training.discriminator_rate}
     losses = losses_for(settings)
-    if any(not loss.endswith("/none") for loss in losses):
+    penalised = any(not loss.endswith("/none") for loss in losses)
+    return {"learning": {**around(settings, penalised), LOSS: {"choice": [*losses]}}}
+
+
+def around(settings: Any, penalised: bool = True) -> Lines:
+    """Both rates, and the penalty's weight where there is one, around those of a preset of any family."""
+    middle = {RATES[0]: settings.training.generator_rate, RATES[1]: settings.training.discriminator_rate}
+    if penalised:
         middle["loss.weight"] = settings.loss.weight or 1.0
-    found: Lines = {name: {"log": [value / SPREAD, value * SPREAD]} for name, value in middle.items()}
-    return {"learning": {**found, LOSS: {"choice": [*losses]}}}
+    return {name: {"log": [value / SPREAD, value * SPREAD]} for name, value in middle.items()}
 
 
 def losses_for(settings: GanSettings) -> list[str]:

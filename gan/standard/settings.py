@@ -17,7 +17,7 @@ from training.settings import check_kinds
 class GanSettings:
     """One GAN training."""
 
-    parts: ClassVar[str] = "gan.standard.parts"  # what it is made of (`gan.parts`)
+    family: ClassVar[str] = "gan.standard.parts"  # what it is made of (`gan.parts`)
     seed: int = 0
     minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
     data: DataSettings = field(default_factory=DataSettings)

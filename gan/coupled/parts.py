@@ -1,0 +1,65 @@
+"""What a coupled GAN is made of: see `gan.parts`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from gan.coupled.domains import domains_of, pairs, whole_second
+from gan.coupled.networks import CoupledGenerator
+from gan.coupled.scores import NAMES, PairJudge
+from gan.coupled.settings import CoupledSettings
+from gan.coupled.trainer import CoupledTrainer
+from gan.data.images import Images, Pixels
+from gan.evaluation.features import extractor_for
+from gan.evaluation.scores import Judge, Scores
+from gan.samples.pictures import fixed_grid
+from gan.space import RATES, around
+from gan.standard import parts as standard
+from gan.standard.networks import Shape
+from training.search import Metric, Searchable
+
+SETTINGS = CoupledSettings
+KINDS = ("fd_clf", "precision", "recall")
+QUALITY = tuple(f"{half}_{name}" for half in NAMES for name in KINDS)
+COLUMNS = ("fd_clf", "fd_floor", "agreement", "agreement_unpaired", *QUALITY)
+CHARTS = {
+    "The story": {
+        **standard.CHARTS["The story"],
+        "Precision and recall": [f"select/{name}" for name in QUALITY if "fd" not in name],
+        "Pixels of a pair that agree": ["select/agreement", "select/agreement_unpaired"],
+    }
+}
+SEARCH = Searchable(
+    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", "agreement", *QUALITY), True),
+    spaces=lambda settings: {"learning": around(settings)},
+    fixed=("data.", "scores.", "second"),
+    cloned=(*RATES, "loss.", "training.beta"),
+)
+make_trainer = CoupledTrainer
+grid = fixed_grid
+
+
+def make_generator(settings: CoupledSettings, shape: Shape, classes: int) -> CoupledGenerator:
+    """An untrained one; it knows no classes."""
+    return CoupledGenerator(settings.network, shape)
+
+
+def make_judge(settings: CoupledSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> PairJudge:
+    """A judge for each domain, by a classifier of all training images in that domain: the first is that of `digits`."""
+    first, second = domains_of(data, settings.second)
+    by_first, by_second = extractor_for(data, cache), extractor_for(whole_second(data, settings.second), cache)
+    judges = Judge(first, by_first, settings.scores, part), Judge(second, by_second, settings.scores, part)
+    return PairJudge(judges, settings.second)
+
+
+def stock(settings: CoupledSettings, data: Images) -> Pixels:
+    """Training images of both halves with their true partner."""
+    return pairs(data.train.images, settings.second)
+
+
+def said(scores: Scores) -> str:
+    """The agreement, and distance, precision and recall of both halves."""
+    halves = [f"{half} " + ", ".join(f"{name} {scores[f'{half}_{name}']:.2f}" for name in KINDS) for half in NAMES]
+    fit = f"agreement {scores['agreement']:.3f} (unpaired {scores['agreement_unpaired']:.3f})"
+    return "; ".join([fit, *halves])

@@ -1,0 +1,50 @@
+"""All settings of a coupled GAN's training in one tree. Other fields' meaning stands beside their consumer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, get_args
+
+from gan.coupled.domains import Second
+from gan.coupled.networks import CoupledNetworkSettings
+from gan.data.images import DataSettings
+from gan.evaluation.scores import ScoreSettings
+from gan.standard.losses import LossSettings
+from gan.updates import TrainingSettings
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoupledSettings:
+    """One training of a coupled GAN (Liu and Tuzel 2016, arXiv:1606.07536).
+
+    Raises:
+        ValueError: a setting is out of its range, or not one that this family has.
+    """
+
+    family: ClassVar[str] = "gan.coupled.parts"  # what it is made of (`gan.parts`)
+    seed: int = 0
+    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
+    second: Second = "edges"  # the second domain; the first one is the images as they are
+    data: DataSettings = field(default_factory=DataSettings)
+    network: CoupledNetworkSettings = field(default_factory=CoupledNetworkSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # half of a batch is of each domain
+    scores: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "")
+        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
+            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        if self.second not in get_args(Second):
+            raise ValueError(f"second is {self.second!r}: use one of {', '.join(get_args(Second))}")
+        if self.training.batch_size % 2:
+            raise ValueError(
+                f"training.batch_size is {self.training.batch_size}: half is of each domain, use an even one"
+            )
+        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
+            raise ValueError(
+                "a coupled GAN has no gradient penalty: use another loss.kind, and loss.penalty r1 or r1r2"
+            )
+        if self.data.stack > 1:
+            raise ValueError(f"data.stack is {self.data.stack}: domains of stacks are not known, use 1")

@@ -1,0 +1,42 @@
+"""What progressive growing is made of: see `gan.parts`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gan.progressive.networks import GrowingGenerator, Stages
+from gan.progressive.settings import ProgressiveSettings
+from gan.progressive.trainer import ProgressiveTrainer
+from gan.samples.pictures import fixed_grid
+from gan.space import RATES, around
+from gan.space import SEARCH as STANDARD
+from gan.standard.networks import Shape
+from gan.standard.parts import CHARTS, COLUMNS, make_judge, said, stock
+
+__all__ = ["CHARTS", "COLUMNS", "SEARCH", "SETTINGS", "make_generator", "make_judge", "make_trainer", "said", "stock"]
+
+SETTINGS = ProgressiveSettings
+SEARCH = STANDARD._replace(
+    spaces=lambda settings: {"learning": around(settings)},
+    fixed=("data.", "scores."),
+    cloned=(*RATES, "loss.", "training.beta"),
+)
+ROWS = 4  # of each stage's grid
+make_trainer = ProgressiveTrainer
+
+
+def make_generator(settings: ProgressiveSettings, shape: Shape, classes: int) -> Stages:
+    """An untrained one, with room for every stage."""
+    return Stages(GrowingGenerator(settings.network, shape, classes), settings.growth.stages - 1)
+
+
+def grid(generator: Stages, seed: int = 0) -> NDArray[np.uint8]:
+    """A grid for each stage, the smallest size above, on the same noise; one that is still to come is black."""
+    start = generator.newest.top - len(generator.finished)
+    reached = math.ceil(float(generator.newest.level)) - start
+    drawn = [fixed_grid(each, seed, rows=ROWS) for each in [*generator.finished[:reached], generator.newest]]
+    to_come = [np.zeros_like(drawn[0])] * (len(generator.finished) - reached)
+    return np.concatenate([*drawn, *to_come])

@@ -1,0 +1,44 @@
+"""All settings of a progressive training in one tree. Other fields' meaning stands beside their consumer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from gan.data.images import DataSettings
+from gan.evaluation.scores import ScoreSettings
+from gan.progressive.growth import GrowthSettings
+from gan.progressive.networks import ProgressiveNetworkSettings
+from gan.standard.losses import LossSettings
+from gan.updates import TrainingSettings
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressiveSettings:
+    """One training by progressive growing (Karras et al. 2018, arXiv:1710.10196).
+
+    Raises:
+        ValueError: a setting is out of its range, or not one that this family has.
+    """
+
+    family: ClassVar[str] = "gan.progressive.parts"  # what it is made of (`gan.parts`)
+    seed: int = 0
+    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
+    data: DataSettings = field(default_factory=DataSettings)
+    network: ProgressiveNetworkSettings = field(default_factory=ProgressiveNetworkSettings)
+    growth: GrowthSettings = field(default_factory=GrowthSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    scores: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "")
+        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
+            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
+            raise ValueError(
+                "a growing GAN has no gradient penalty here: use another loss.kind, and penalty r1 or r1r2"
+            )
+        if self.data.stack > 1:
+            raise ValueError(f"data.stack is {self.data.stack}: growing is for single images, use 1")

@@ -1,0 +1,154 @@
+"""The training loop that grows its networks. Legend: B images a batch."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan.data.images import EpochSampler, Images, to_float
+from gan.progressive.growth import level_at, real_at
+from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
+from gan.progressive.settings import ProgressiveSettings
+from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
+from gan.standard.networks import stages_of
+from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from training.device import autocast, moved
+
+
+class ProgressiveTrainer:
+    """Both networks, their optimisers, the generator's moving average at every stage and every source of chance."""
+
+    def __init__(self, settings: ProgressiveSettings, data: Images) -> None:
+        if settings.network.conditional and not data.classes:
+            raise ValueError(
+                f"network.conditional needs classes, and {data.name} has none: give labels, or leave it out"
+            )
+        self.top, stages = stages_of(*data.shape[1:]), settings.growth.stages
+        if stages > self.top + 1:
+            raise ValueError(
+                f"growth.stages is {stages}, images of {data.name} have {self.top + 1} sizes: use that or less"
+            )
+        self.settings, self.data = settings, data
+        self.device = settings.training.resolve_device()
+        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
+            torch.manual_seed(settings.seed)
+            self.generator = placed(GrowingGenerator(settings.network, data.shape, data.classes), self.device)
+            self.discriminator = placed(GrowingDiscriminator(settings.network, data.shape, data.classes), self.device)
+        self.generator.level.fill_(self.level_at(0))
+        self.average = Stages(copy.deepcopy(self.generator), stages - 1).requires_grad_(False).eval()
+        self.optimizers = {
+            "generator": adam(self.generator.parameters(), settings.training),
+            "discriminator": adam(self.discriminator.parameters(), settings.training),
+        }
+        self.pixels = torch.from_numpy(data.train.images).to(self.device)
+        labels = data.train.labels
+        self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
+        self.order = EpochSampler(len(data.train), settings.seed)
+        self.rng = torch.Generator().manual_seed(settings.seed + 1)
+        self.images = self.steps = 0  # real images the discriminator has seen, generator updates
+
+    def level_at(self, images: int) -> float:
+        """The level after so many images."""
+        return level_at(images, self.settings.growth, self.top)
+
+    def step(self) -> dict[str, Tensor]:
+        """One update of the generator after its share of discriminator updates; their last losses, on the device."""
+        set_rates(self.optimizers, self.settings.training, self.images)
+        level = self.level_at(self.images)
+        self.grow(level)
+        for _ in range(self.settings.training.critic_steps):
+            losses = self.train_discriminator(level)
+        losses |= self.train_generator(level)
+        self.steps += 1
+        move_average(self.average.newest, self.generator, self.settings.training, self.images)
+        return losses
+
+    def grow(self, level: float) -> None:
+        """Go to a level; where that is the first step to another size, the average of the last one is kept."""
+        before, start = math.ceil(float(self.generator.level)), math.ceil(self.level_at(0))
+        if math.ceil(level) > before:
+            self.average.finish(before - start)
+        self.generator.level.fill_(level)
+
+    def train_discriminator(self, level: float) -> dict[str, Tensor]:
+        """One update on a batch of real images and one of fakes, both at the level."""
+        s = self.settings.loss
+        real, label = self.real_batch(level)
+        with torch.no_grad(), self.precision():
+            fake = self.generator.grown(self.latents(len(real)), label, level)
+        penalised = s.penalty != "none" and s.weight > 0 and self.images // len(real) % s.every == 0
+        both = torch.cat([real, fake]).requires_grad_(penalised)
+        with self.precision():
+            logit = self.discriminator(both, None if label is None else label.repeat(2), level)
+        real_logit, fake_logit = logit.chunk(2)
+        loss = discriminator_loss(s.kind, real_logit, fake_logit)
+        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
+        if penalised:
+            squared = squared_slope(logit, both)
+            penalty = zero_centred(squared if s.penalty == "r1r2" else squared.chunk(2)[0], len(real))
+            loss = loss + s.every * s.weight * penalty
+            found["penalty"] = penalty.detach()
+        descend(self.optimizers["discriminator"], loss)
+        self.images += len(real)
+        return found
+
+    def train_generator(self, level: float) -> dict[str, Tensor]:
+        """One update; the error comes back through the discriminator, which stays as it is."""
+        self.discriminator.requires_grad_(False)
+        kind = self.settings.loss.kind
+        real, label = self.real_batch(level)
+        with self.precision():
+            fake_logit = self.discriminator(self.generator.grown(self.latents(len(real)), label, level), label, level)
+            with torch.no_grad():  # only the relativistic loss compares with real images here
+                real_logit = self.discriminator(real, label, level) if kind == "relativistic" else fake_logit
+        loss = generator_loss(kind, real_logit, fake_logit)
+        descend(self.optimizers["generator"], loss)
+        self.discriminator.requires_grad_(True)
+        return {"generator_loss": loss.detach()}
+
+    def real_batch(self, level: float) -> tuple[Tensor, Tensor | None]:
+        """The next training images [B, C, h, w] at a level and, for conditional networks, their classes [B]."""
+        index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
+        label = self.labels[index] if self.settings.network.conditional and self.labels is not None else None
+        return real_at(to_float(self.pixels[index]), level, self.top), label
+
+    def latents(self, amount: int) -> Tensor:
+        """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
+        return moved(torch.randn(amount, self.settings.network.latent, generator=self.rng), self.device)
+
+    def precision(self) -> torch.autocast:
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.training.precision)
+
+    def train(self, steps: int) -> dict[str, float]:
+        """`steps` steps -> the last one's losses.
+
+        Raises:
+            FloatingPointError: training has diverged.
+        """
+        losses: dict[str, Tensor] = {}
+        for _ in range(steps):
+            losses |= self.step()
+        return finite(losses, self.generator, self.images)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        kept = saved(self._networks(), self.optimizers, self.rng)
+        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
+
+        Raises:
+            ValueError: the networks or the data are others.
+        """
+        self.order.load_state(state["order"])
+        load_saved(state, self._networks(), self.optimizers, self.rng)
+        self.images, self.steps = int(state["images"]), int(state["steps"])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}

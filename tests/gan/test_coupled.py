@@ -1,0 +1,247 @@
+"""Coupled GANs against slow code: domains, shared layers, both games at once, agreement; and that pairs are learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
+
+from gan.coupled.domains import agreement, domains_of, edges, in_second, negatives, pairs
+from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator, CoupledNetworkSettings
+from gan.coupled.parts import COLUMNS, said
+from gan.coupled.scores import PairJudge
+from gan.coupled.settings import CoupledSettings
+from gan.coupled.trainer import CoupledTrainer
+from gan.data.images import Images
+from gan.evaluation.features import Classifier, Extractor
+from gan.evaluation.scores import Judge
+from gan.export import export_generator, load_generator
+from gan.samples.sampling import sample
+from tests.gan.small import TINY
+from tests.gan.test_learning import corner_of
+from training.settings import changed
+
+IMAGES = arrays(np.uint8, st.tuples(st.integers(1, 4), st.just(1), st.integers(1, 6), st.integers(1, 6)))
+
+
+def tiny(**values: Any) -> CoupledSettings:
+    """Settings for 8x8 pictures; sections are parted from names by two underscores."""
+    fixed = {**TINY, "training.precision": "fp32"}
+    return changed(CoupledSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
+
+
+def networks(coupling: str) -> tuple[CoupledGenerator, CoupledDiscriminator]:
+    """Both pairs of players for 16x16 pictures: three layers each."""
+    torch.manual_seed(0)
+    settings = CoupledNetworkSettings(coupling=coupling, latent=5, generator_width=4, discriminator_width=4)  # type: ignore[arg-type]
+    return CoupledGenerator(settings, (1, 16, 16)), CoupledDiscriminator(settings, (1, 16, 16))
+
+
+@given(images=IMAGES)
+def test_an_edge_is_the_brightest_neighbour_less_the_pixel(images: Any) -> None:
+    wanted = np.empty_like(images)
+    for n, c, row, column in np.ndindex(images.shape):
+        around = images[n, c, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        wanted[n, c, row, column] = around.max() - images[n, c, row, column]
+    np.testing.assert_array_equal(edges(images), wanted)
+
+
+@given(images=IMAGES, second=st.sampled_from(["edges", "negatives"]), seed=st.integers(0, 99))
+def test_agreement_counts_pixels_that_are_on_the_same_side(images: Any, second: Any, seed: int) -> None:
+    right = np.random.default_rng(seed).integers(0, 256, images.shape, np.uint8)
+    for shift in (0, 1):
+        same = total = 0
+        for n, c, row, column in np.ndindex(images.shape):
+            wanted = in_second(images, second)[n, c, row, column] > 127
+            same += int(wanted == (right[n - shift, c, row, column] > 127))
+            total += 1
+        assert agreement(np.concatenate([images, right], 3), second, shift) == pytest.approx(same / total)
+    assert agreement(pairs(images, second), second) == 1.0
+
+
+@pytest.mark.parametrize("second", ["edges", "negatives"])
+def test_no_image_is_in_both_domains(corners: Images, second: Any) -> None:
+    """Nobody is ever shown a pair: the trainer's two stocks come from disjoint halves of the training images."""
+    trainer = CoupledTrainer(tiny(second=second), corners)
+    first, other = (stock.numpy() for stock in trainer.pixels)
+    carried = {image.tobytes() for image in in_second(first, second)}
+    assert len(carried) == len(first), "all differ, or the test would prove nothing"
+    assert not carried & {image.tobytes() for image in other}
+    given = {image.tobytes() for image in in_second(corners.train.images, second)}
+    assert carried | {image.tobytes() for image in other} == given
+    assert abs(len(first) - len(other)) <= 1
+    halves = domains_of(corners, second)
+    np.testing.assert_array_equal(halves.second.report.images, in_second(corners.report.images, second))
+
+
+def slow_image(generator: CoupledGenerator, latent: Tensor, coupling: str, domain: int) -> Tensor:
+    """One domain's image of one latent [Z] -> [1, 16, 16], layer by layer."""
+    layers: list[Any] = [*generator.shared, *list(generator.own[domain])[:-1]]  # type: ignore[arg-type]
+    if coupling == "bit":
+        latent = torch.cat([latent, torch.tensor([-1.0 if domain == 0 else 1.0])])
+    linear = layers[0][0]
+    x = (linear.weight @ latent + linear.bias).reshape(4, 4, 16).permute(2, 0, 1)[None]
+    for norm, _, convolution in layers[1:]:
+        mean, var = norm.running_mean.view(1, -1, 1, 1), norm.running_var.view(1, -1, 1, 1)
+        x = (x - mean) / (var + norm.eps).sqrt() * norm.weight.view(1, -1, 1, 1) + norm.bias.view(1, -1, 1, 1)
+        convolve = F.conv_transpose2d if convolution.kernel_size == (4, 4) else F.conv2d
+        x = convolve(x.clamp(min=0), convolution.weight, convolution.bias, convolution.stride, convolution.padding)
+    return x[0].tanh()
+
+
+@pytest.mark.parametrize(("coupling", "own"), [("layers", (1, 1)), ("none", (5, 3)), ("bit", (0, 0))])
+def test_networks_share_what_they_should(coupling: str, own: tuple[int, int]) -> None:
+    """Of five layers of the generators and three of the discriminators; images by slow code."""
+    generator, discriminator = networks(coupling)
+    generator.eval()
+    latent = torch.randn(3, 5)
+    found = generator(latent)
+    for row in range(3):
+        for domain in range(2):
+            wanted = slow_image(generator, latent[row], coupling, domain)
+            torch.testing.assert_close(found[row, :, :, 16 * domain : 16 * domain + 16], wanted, rtol=1e-4, atol=1e-5)
+    assert [len(each) - 1 for each in generator.own] == [own[0]] * 2  # type: ignore[arg-type]
+    assert [len(each) for each in discriminator.own] == [own[1]] * 2  # type: ignore[arg-type]
+    assert (len(generator.shared), len(discriminator.shared)) == (5 - own[0], 3 - own[1])
+    before = found[:, :, :, 16:]
+    for parameter in generator.own[0].parameters():
+        parameter.data += 1.0
+    assert torch.equal(generator(latent)[:, :, :, 16:], before), (
+        "what one domain has for itself is no matter of the other"
+    )
+
+
+@pytest.mark.parametrize("coupling", ["layers", "none", "bit"])
+def test_a_discriminator_sees_its_own_domain_alone(coupling: str) -> None:
+    _, discriminator = networks(coupling)
+    images = torch.randn(3, 1, 16, 32, requires_grad=True)
+    logit = discriminator(images)
+    assert logit.shape == (3, 2)
+    for column in range(2):
+        (slope,) = torch.autograd.grad(logit[:, column].sum(), images, retain_graph=True)
+        seen, other = slope.chunk(2, 3) if column == 0 else slope.chunk(2, 3)[::-1]
+        assert (other == 0).all()
+        assert (seen.flatten(1).abs().sum(1) > 0).all()
+    swapped = discriminator(torch.cat(images.chunk(2, 3)[::-1], 3)).flip(1)
+    assert not torch.equal(swapped, logit), "each domain has something of its own"
+
+
+@pytest.mark.parametrize("penalty", ["r1r2", "r1"])
+def test_both_games_and_their_penalties_count_alike(corners: Images, penalty: str) -> None:
+    """One update's loss and penalty, image by image."""
+    trainer = CoupledTrainer(tiny(loss__penalty=penalty), corners)
+    twin = CoupledTrainer(trainer.settings, corners)
+    found = trainer.train_discriminator()
+    real = twin.real_batch()
+    with torch.no_grad():
+        fake = twin.generator(twin.latents(4))
+    games: list[Tensor] = []
+    slopes: list[Tensor] = []
+    for row in range(4):
+        for domain in range(2):
+            logits = []
+            for source, pair in (("real", real[row]), ("fake", fake[row])):
+                image = pair.clone().requires_grad_()
+                logit = twin.discriminator(image[None])[0, domain]
+                (slope,) = torch.autograd.grad(logit, image, retain_graph=True)
+                if source == "real" or penalty == "r1r2":
+                    slopes.append(slope.square().sum())
+                logits.append(logit)
+            games.append(F.softplus(logits[1] - logits[0]))
+    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / 8, rtol=1e-4, atol=1e-5)
+    assert trainer.images == 8
+
+
+def test_pairs_that_were_never_shown_are_learnt(corners: Images) -> None:
+    """A bright corner and its negative: shared layers bring them together, two GANs' own do not."""
+    recipe = {
+        "second": "negatives",
+        "network__discriminator_width": 16,
+        "training__batch_size": 64,
+        "training__generator_rate": 5e-4,
+        "training__discriminator_rate": 4e-3,
+        "training__average_images": 2_000,
+        "loss__weight": 1.0,
+    }
+    found = {}
+    for coupling in ("layers", "none"):
+        trainer = CoupledTrainer(tiny(network__coupling=coupling, **recipe), corners)
+        trainer.train(250)
+        images = sample(trainer.average, 200, seed=9)
+        found[coupling] = agreement(images, "negatives"), agreement(images, "negatives", shift=1)
+    assert found["layers"][0] > 0.9
+    assert found["layers"][1] < 0.75, "all four corners are drawn: one alone would agree with itself"
+    assert found["none"][0] < 0.8
+    corner = corner_of(images[:, :, :, :8])
+    assert np.bincount(corner[corner >= 0], minlength=4).min() > 0
+
+
+def test_a_pair_is_judged_by_halves(corners: Images) -> None:
+    settings, torch_seed = tiny(second="negatives"), torch.random.get_rng_state()
+    torch.manual_seed(0)
+    extractors = [Extractor(Classifier(1, 4), 0.5) for _ in range(2)]  # what they have learnt is no matter here
+    torch.random.set_rng_state(torch_seed)
+    first, second = (
+        Judge(domain, extractor, settings.scores, "select")
+        for domain, extractor in zip(domains_of(corners, "negatives"), extractors, strict=True)
+    )
+    judge = PairJudge((first, second), "negatives")
+    true = pairs(corners.train.images[: judge.count], "negatives")
+    scores = judge.score(true)
+    assert set(COLUMNS) <= scores.keys()
+    assert scores["agreement"] == 1.0
+    assert scores["agreement_unpaired"] < 0.9  # type: ignore[operator]
+    for name in ("fd_clf", "fd_floor"):
+        assert scores[name] == pytest.approx((scores[f"first_{name}"] + scores[f"second_{name}"]) / 2)  # type: ignore[operator]
+    halved = true.copy()
+    halved[:, :, :, 8:] = halved[:1, :, :, 8:]  # one and the same second image
+    other = judge.score(halved)
+    assert other["first_fd_clf"] == scores["first_fd_clf"]
+    assert float(other["second_recall"]) < float(scores["second_recall"])
+    assert said(scores).startswith("agreement 1.000 (unpaired ")
+    assert len(judge.reporting().score(pairs(corners.train.images[: judge.reporting().count], "negatives"))) == len(
+        scores
+    )
+
+
+def test_an_exported_pair_is_loaded_by_its_family(corners: Images, tmp_path: Path) -> None:
+    trainer = CoupledTrainer(tiny(network__coupling="bit"), corners)
+    trainer.train(2)
+    export_generator(trainer, tmp_path, {})
+    loaded = load_generator(tmp_path)
+    assert loaded.settings == trainer.settings
+    np.testing.assert_array_equal(loaded.sample(5, seed=3), sample(trainer.average, 5, seed=3))
+    card = tmp_path / "generator.json"
+    card.write_text(card.read_text().replace("gan.coupled.parts", "os.path"))
+    with pytest.raises(ValueError, match=r"'os\.path' is no family of ours"):
+        load_generator(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ({"second": "colours"}, "use one of edges, negatives"),
+        ({"network__coupling": "half"}, "use one of layers, none, bit"),
+        ({"network__latent": 0}, "must be 1 or more"),
+        ({"training__batch_size": 7}, "use an even one"),
+        ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
+        ({"data__stack": 3}, "use 1"),
+        ({"seed": -1}, "seed is a number from 0"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        tiny(**values)
+
+
+def test_negatives_are_their_own_inverse(corners: Images) -> None:
+    np.testing.assert_array_equal(negatives(negatives(corners.train.images)), corners.train.images)
