@@ -91,7 +91,7 @@ PQN = Workload(
 )
 RECURRENT = Workload(
     name="recurrent",
-    presets=("tmaze", "stateless-cartpole"),
+    presets=("tmaze", "stateless-cartpole", "repeat-previous", "flickering-pong"),
     settings="agents.recurrent.settings:RecurrentSettings",
     table="agents.recurrent.presets:PRESETS",
     check="agents.dqn.check:check",
