@@ -50,7 +50,7 @@ PQN = Workload(
 )
 RECURRENT = DQN._replace(
     name="recurrent",
-    presets=("tmaze", "stateless-cartpole"),
+    presets=("tmaze", "stateless-cartpole", "repeat-previous", "flickering-pong"),
     settings="agents.recurrent.settings:RecurrentSettings",
     table="agents.recurrent.presets:PRESETS",
     make_run="agents.recurrent.run:make_run",

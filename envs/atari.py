@@ -63,6 +63,7 @@ class AtariEnv:
         self.spec = EnvSpec((_side(settings),) * 2, np.dtype(np.uint8), Discrete(len(self._ale.ale.get_action_set())))
         self.protocol: Mapping[str, str | int | float | bool] = _protocol(game, settings, self.spec.num_actions)
         self._last: TimeStep | None = None
+        self._flickers: list[np.random.Generator] = []  # decide which frames are black
         self._lives = np.zeros(num_envs, np.int32)
         self._clock = np.zeros(num_envs, np.int64)  # the emulator's own frame count of the running game
         self._played = np.zeros(num_envs, np.int64)  # frames since the first one of the episode
@@ -71,6 +72,7 @@ class AtariEnv:
         """Begin an episode in every env, env e seeded with `seed + e`; see `BatchedEnv.reset`."""
         screen: NDArray[np.uint8]
         screen, info = self._ale.reset(seed=checked_seed(seed, self.num_envs))
+        self._flickers = [np.random.default_rng([seed + e, 1]) for e in range(self.num_envs)]
         nothing = np.zeros(self.num_envs, np.int32)
         return self._observe(screen, nothing, nothing.astype(bool), info, np.ones(self.num_envs, np.bool_))
 
@@ -104,8 +106,12 @@ class AtariEnv:
         truncated = (self._played >= self._settings.frame_cap) & ~terminated
         life_lost = (info["lives"] < self._lives) & ~terminated & ~first & self._settings.life_signal
         self._clock, self._lives = clock, info["lives"]
+        frame = screen[:, 0]
+        if self._settings.flicker:
+            black = np.array([rng.random() < self._settings.flicker for rng in self._flickers])
+            frame = np.where(black[:, None, None], np.uint8(0), frame)
         self._last = TimeStep(
-            frame=screen[:, 0],
+            frame=frame,
             reward=np.where(first, 0, reward).astype(np.float32),
             first=first,
             terminated=terminated,
@@ -171,6 +177,7 @@ def _side(settings: EnvSettings) -> int:
 
 def _protocol(game: str, settings: EnvSettings, num_actions: int) -> dict[str, str | int | float | bool]:
     side = _side(settings)
+    flicker = {"flicker": settings.flicker} if settings.flicker else {}
     return {
         "suite": "atari",
         "game": game,
@@ -185,4 +192,5 @@ def _protocol(game: str, settings: EnvSettings, num_actions: int) -> dict[str, s
         "frame_cap": settings.frame_cap,
         "frame": f"grayscale {side}x{side}, maximum of the last two",
         "game_ends": "game over, never a lost life",
+        **flicker,
     }

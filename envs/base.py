@@ -123,6 +123,8 @@ class EnvSettings:
     """Emulator frames an action lasts."""
     frame_cap: int = 108_000
     """Emulator frames after which an episode is truncated (60 a second), without the no-ops before it."""
+    flicker: float = 0.0
+    """Probability that a frame is shown black, drawn from the seed for every frame (Hausknecht and Stone 2015)."""
     image_size: int = 0
     """Side of the squares that images are scaled to; 0 is 84 in Atari games, and leaves others as they are."""
     grayscale: bool = False
@@ -134,6 +136,8 @@ class EnvSettings:
             raise ValueError('env is empty: name a game, for example "ALE/Pong-v5"')
         if not 0.0 <= self.sticky < 1.0:
             raise ValueError(f"sticky is {self.sticky}: give a probability in [0, 1), usually 0 or 0.25")
+        if not 0.0 <= self.flicker < 1.0:
+            raise ValueError(f"flicker is {self.flicker}: give a probability in [0, 1), usually 0 or 0.5")
         if self.noop_max < 0:
             raise ValueError(f"noop_max is {self.noop_max}: give 0 for none, or the largest number of no-ops")
         if self.image_size < 0:

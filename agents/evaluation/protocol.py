@@ -36,7 +36,7 @@ def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
         return dataclasses.replace(env, life_signal=False)
     # A policy keeps the actions and frames it was trained with: for Machado et al.'s 18, train with full_actions.
     rules = {"classic": classic, "machado": machado}[protocol](env.id)
-    kept = {name: getattr(env, name) for name in ("full_actions", "frame_skip", "image_size")}
+    kept = {name: getattr(env, name) for name in ("full_actions", "frame_skip", "flicker", "image_size")}
     return dataclasses.replace(rules, **kept)
 
 

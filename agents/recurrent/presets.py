@@ -18,10 +18,10 @@ def tmaze() -> RecurrentSettings:
     """A corridor of 50 steps whose cue is shown in its first cell: memory, and nothing else."""
     return RecurrentSettings(
         env=EnvSettings(id="toy/tmaze-50"),
-        stop=StopSettings(steps=200_000, minutes=30.0, score=0.99),
+        stop=StopSettings(steps=200_000, minutes=30.0, score=0.95),
         network=MemoryNetworkSettings(kind="mlp", hidden=32, memory="lstm", span=100, window=64),
-        exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=20_000),
-        replay=ReplaySettings(capacity=50_000, n_step=3, samples_per_insert=0.05, learning_starts=5_000),
+        exploration=ExplorationSettings(final=0.05, ladder=2.0, anneal_steps=20_000),
+        replay=ReplaySettings(capacity=50_000, n_step=3, samples_per_insert=2.0, learning_starts=5_000),
         sequence=SequenceSettings(burn_in=0, unroll=80),
         learner=LearnerSettings(
             batch_size=16,
@@ -60,4 +60,45 @@ def stateless_cartpole() -> RecurrentSettings:
     )
 
 
-PRESETS: dict[str, Callable[[], RecurrentSettings]] = {"tmaze": tmaze, "stateless-cartpole": stateless_cartpole}
+def repeat_previous() -> RecurrentSettings:
+    """POPGym's RepeatPrevious, easy: name the suit of the card three cards ago, a deck long."""
+    return RecurrentSettings(
+        env=EnvSettings(id="toy/repeat-previous"),
+        stop=StopSettings(steps=400_000, minutes=15.0, score=0.98),
+        network=MemoryNetworkSettings(kind="mlp", hidden=64, memory="lstm"),
+        exploration=ExplorationSettings(final=0.1, ladder=4.0, anneal_steps=40_000),
+        replay=ReplaySettings(capacity=50_000, n_step=1, samples_per_insert=0.5, learning_starts=2_000),
+        sequence=SequenceSettings(burn_in=8, unroll=24),
+        learner=LearnerSettings(
+            batch_size=32,
+            learning_rate=1e-3,
+            gamma=0.9,  # cards come as they come: what is answered decides nothing later
+            double=True,
+            target_period=200,
+            reward_clip=0.0,
+            precision="fp32",
+            device="cpu",
+        ),
+        fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=12),
+        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+    )
+
+
+def flickering_pong() -> RecurrentSettings:
+    """Pong whose frames are black with probability 0.5 (Hausknecht and Stone 2015), one frame at a time."""
+    return RecurrentSettings(
+        env=EnvSettings(id="ALE/Pong-v5", flicker=0.5),
+        stop=StopSettings(steps=10_000_000),
+        network=MemoryNetworkSettings(kind="dqn2013", layer_norm=True, memory="lstm"),
+        exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=40_000),
+        replay=ReplaySettings(capacity=200_000, n_step=5, samples_per_insert=0.1, learning_starts=10_000),
+        sequence=SequenceSettings(burn_in=10, unroll=20),
+        learner=LearnerSettings(batch_size=16, learning_rate=2.5e-4, double=True, target_period=400, average_rate=0.02),
+        fleet=FleetSettings(runners=1, envs_per_runner=32, chunk_steps=20),
+    )
+
+
+PRESETS: dict[str, Callable[[], RecurrentSettings]] = {
+    **{"tmaze": tmaze, "stateless-cartpole": stateless_cartpole},
+    **{"repeat-previous": repeat_previous, "flickering-pong": flickering_pong},
+}

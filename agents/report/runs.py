@@ -12,23 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.dqn.settings import Settings
 from agents.evaluation.protocol import RULES, protocol_name
-from agents.imitation.settings import CloningSettings, OfflineSettings
-from agents.pqn.settings import PqnSettings
-from agents.tabular.settings import TabularSettings
+from agents.saved_policy import SettingsOf
 from envs.atari import game_name
-from training.settings import flat, from_dict
+from training.settings import flat
 from training.storage.run_dir import RunDir
 
-KINDS_OF_SETTINGS: dict[str, type[Any]] = {
-    "dqn": Settings,
-    "pqn": PqnSettings,
-    "table": TabularSettings,
-    "cloning": CloningSettings,
-    "offline": OfflineSettings,
-}
-PLAY_NOTHING = ("cloning", "offline")  # while they learn: their curves are of losses
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
@@ -64,22 +53,21 @@ class RunResult:
     notes: tuple[str, ...]
 
 
-def read_run(path: Path) -> RunResult:
-    """Read a run directory of `quarterdeck train`, finished or not.
+def read_run(path: Path, settings_of: SettingsOf) -> RunResult:
+    """Read a run directory of `quarterdeck train`, finished or not; `settings_of` reads its record.
 
     Raises:
         ValueError: it holds no run, another command's run, or a damaged one; or the run has not begun.
     """
     directory = RunDir(path)
     record = directory.record()
-    if record["workload"] not in KINDS_OF_SETTINGS:
+    settings = flat(settings_of(record))  # what is new since then has its default
+    if not {"env", "env.id"} & settings.keys():
         raise ValueError(
             f"{path} trained {record['preset']}, which plays no games: `quarterdeck report` compares scores"
         )
-    kind = KINDS_OF_SETTINGS[record["workload"]]
-    settings = flat(from_dict(kind, record["settings"]))  # what is new since then has its default
     env = str(settings.get("env.id", settings.get("env")))
-    curves = {} if record["workload"] in PLAY_NOTHING else _curves(directory.curve_csv)
+    curves = _curves(directory.curve_csv)
     notes: list[str] = []
     summary = _json(directory.summary) if directory.summary.exists() else None
     if summary is None:
@@ -159,7 +147,10 @@ def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
     if not table.exists():
         return {}
     with table.open() as source:
-        rows = list(csv.DictReader(source))
+        reader = csv.DictReader(source)
+        rows = list(reader)
+    if not set(KINDS) & set(reader.fieldnames or KINDS):
+        return {}  # of somebody who plays nothing while learning
     try:
         rows = _one_branch(rows)
         points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}

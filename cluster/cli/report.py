@@ -10,6 +10,7 @@ from agents.report.runs import RunResult, distinct, read_run
 from agents.report.scores import Row, rows_of
 from agents.report.tables import markdown, score_table, write_csv
 from cluster.cli.options import Report
+from cluster.workloads import settings_of_run
 from training.storage.files import write_text
 
 TITLE = "# Report of quarterdeck runs"
@@ -44,7 +45,7 @@ def _read(paths: tuple[Path, ...]) -> tuple[list[RunResult], list[str]]:
     runs, notes = [], []
     for path in paths:
         try:
-            run = read_run(path)
+            run = read_run(path, settings_of_run)
         except ValueError as error:
             notes.append(f"left out: {error}")
         else:

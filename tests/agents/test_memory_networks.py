@@ -159,5 +159,5 @@ def test_impossible_networks_are_refused() -> None:
         ({"hidden": 0}, "network.hidden is 0"),
     ):
         with pytest.raises(ValueError, match=remedy):
-            MemoryNetworkSettings(kind="mlp", **wrong)  # type: ignore[arg-type]
+            MemoryNetworkSettings(kind="mlp", **wrong)
     assert math.isclose(sum(p.numel() for p in network_of("none").parameters()), 8 * 3 + 8 + 64 + 8 + 18)

@@ -15,6 +15,7 @@ import pytest
 from agents.dqn.serial import SerialLoop
 from agents.report.runs import read_run
 from cluster.cli.main import main
+from cluster.workloads import settings_of_run
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TINY_CATCH, read_json
 from tests.cluster.records import checked_summary, scalars
@@ -84,7 +85,7 @@ def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> Non
     """Tables of older versions have both branches; the one that was kept is what the run learned."""
     back = [(100, 1.0), (200, 2.0), (300, 3.0), (150, 10.0), (250, 20.0), (350, 30.0)]
     run = write_run(tmp_path / "run", curve=[(frames, score, None, None) for frames, score in back])
-    curve = read_run(run).curves["all_lanes"]
+    curve = read_run(run, settings_of_run).curves["all_lanes"]
     assert curve.tolist() == [[100, 1], [150, 10], [250, 20], [350, 30]]
     assert np.interp(275, curve[:, 0], curve[:, 1]) == pytest.approx(22.5)
 

@@ -15,6 +15,7 @@ from agents.report import figures
 from agents.report.runs import read_run
 from agents.report.scores import at_equal_frames, band, rows_of
 from cluster.cli.main import main
+from cluster.workloads import settings_of_run
 from tests.cluster.written_runs import rows, three_seeds, write_evaluation, write_run
 
 
@@ -111,7 +112,10 @@ def test_several_games_and_presets_are_put_together(capsys: pytest.CaptureFixtur
 def test_training_games_stand_beside_published_ones_at_equal_frames() -> None:
     """At the frames that all seeds have reached, by interpolation on both sides."""
     short = ((1_000_000, -20.0, -20.0, None), (1_500_000, -10.0, -10.0, None))
-    runs = [read_run(write_run(Path("a"))), read_run(write_run(Path("b"), seed=1, curve=short))]
+    runs = [
+        read_run(write_run(Path("a")), settings_of_run),
+        read_run(write_run(Path("b"), seed=1, curve=short), settings_of_run),
+    ]
     (found,) = at_equal_frames(runs)
     assert (found.frames, found.seeds) == (1_500_000, 2)
     assert float(found.interval.estimate) == (-12.0 + -10.0) / 2
@@ -130,7 +134,7 @@ def test_c22_kinds_of_scores_have_panels_of_their_own(monkeypatch: pytest.Monkey
     paths = [Path(run) for run in three_seeds()]
     write_evaluation(Path("s0"), [10.0], "machado")
     paths.append(write_run(Path("other"), game="boxing", changes={"replay.n_step": 1}))
-    runs = [read_run(path) for path in paths]
+    runs = [read_run(path, settings_of_run) for path in paths]
     figures.draw_curves("pong", runs, rows_of(runs), Path("a.png"))
     panels = {axes.get_title(): axes for axes in saved[0].axes}
     assert [*panels] == [

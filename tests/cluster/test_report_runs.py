@@ -9,6 +9,7 @@ import pytest
 
 from agents.report.runs import RunResult, labels, read_run
 from cluster.cli.main import main
+from cluster.workloads import settings_of_run
 from tests.cluster.helpers import tree
 from tests.cluster.records import refused
 from tests.cluster.written_runs import CURVE, rows, three_seeds, write_evaluation, write_run
@@ -24,9 +25,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_of_the_same_games_the_larger_evaluation_counts() -> None:
     run = write_run(Path("run"), (18.0, 20.0))
     file = write_evaluation(run, (10.0,), "classic")
-    assert read_run(run).judged[file.stem.removeprefix("evaluation-")].mean == 19.0
+    assert read_run(run, settings_of_run).judged[file.stem.removeprefix("evaluation-")].mean == 19.0
     write_evaluation(run, (10.0, 11.0, 12.0), "classic")
-    assert [judged.mean for judged in read_run(run).judged.values()] == [11.0]
+    assert [judged.mean for judged in read_run(run, settings_of_run).judged.values()] == [11.0]
 
 
 def test_an_evaluation_of_an_older_checkpoint_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +152,9 @@ def test_real_runs_of_both_kinds(catch_run: Path, capsys: pytest.CaptureFixture[
 
 
 def test_read_run_tells_what_the_games_were() -> None:
-    run: RunResult = read_run(write_run(Path("run"), game="ALE/MsPacman-v5", changes={"env.sticky": 0.25}))
+    run: RunResult = read_run(
+        write_run(Path("run"), game="ALE/MsPacman-v5", changes={"env.sticky": 0.25}), settings_of_run
+    )
     assert run.game == "ms_pacman"
     assert run.trained_under == {
         **{"sticky": 0.25, "life_signal": False, "noop_max": 30, "fire_reset": True},

@@ -17,7 +17,8 @@ LENGTH = 5
 
 def walk(env: TMaze, turn: NDArray[np.int64], games: int) -> list[float]:
     """Scores of players who go straight on, and at the junction to the arm `turn` [E]."""
-    step, scores = env.reset(0), []
+    scores: list[float] = []
+    step = env.reset(0)
     total = np.zeros(env.num_envs)
     while len(scores) < games:
         step = env.step(np.where(step.frame[:, 3] == 1, turn, FORWARD))
