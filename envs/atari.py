@@ -14,7 +14,8 @@ from gymnasium.spaces import Discrete
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from envs.base import MAX_FRAME_CAP, EnvSettings, EnvSpec, TimeStep, checked_action, checked_seed
+from envs.base import MAX_FRAME_CAP, EnvSettings, EnvSpec, TimeStep
+from envs.checks import checked_action, checked_seed
 
 _SIDE = 84  # pixels, both ways, as in the papers
 _RENDERED = 336  # pixels of a rendered picture, about

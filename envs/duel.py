@@ -13,7 +13,8 @@ import numpy as np
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
-from envs.base import EnvSpec, checked_seed
+from envs.base import EnvSpec
+from envs.checks import checked_seed
 from envs.two_players import TwoPlayerStep, checked_actions
 
 ROUNDS = 2  # the last choices of both are then all that has happened

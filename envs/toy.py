@@ -10,7 +10,8 @@ import numpy as np
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
-from envs.base import EnvSpec, TimeStep, checked_action, checked_seed
+from envs.base import EnvSpec, TimeStep
+from envs.checks import checked_action, checked_seed
 
 _SIDE = 84
 _CELLS = 12  # the field of the ball is 12 by 12 cells

@@ -17,7 +17,8 @@ from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
 from envs.area import Area
-from envs.base import EnvSettings, EnvSpec, checked_seed
+from envs.base import EnvSettings, EnvSpec
+from envs.checks import checked_seed
 from envs.two_players import TwoPlayerStep, checked_actions
 
 ONLY_FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # ale-py cannot load them: its process would end

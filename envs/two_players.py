@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import EnvSpec, TimeStep, checked_action, checked_seed
+from envs.base import EnvSpec, TimeStep
+from envs.checks import checked_action, checked_seed
 
 
 class TwoPlayerStep(NamedTuple):

@@ -11,7 +11,8 @@ from gymnasium.spaces import Box, Discrete, Space
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from envs.base import MAX_ACTIONS, EnvSpec, TimeStep, checked_action, checked_seed, checked_torques
+from envs.base import MAX_ACTIONS, EnvSpec, TimeStep
+from envs.checks import checked_action, checked_seed, checked_torques
 from envs.gait import is_mujoco, quiet_mujoco, side_view
 from envs.images import ImageFrames, is_image
 from envs.text import time_limit

@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.base import TimeStep, checked_action, checked_seed
+from envs.base import TimeStep
+from envs.checks import checked_action, checked_seed
 from tests.specs import spec_of
 
 Ending = Literal["terminated", "truncated"]

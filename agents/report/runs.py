@@ -18,6 +18,7 @@ from envs.atari import game_name
 from training.settings import flat
 from training.storage.run_dir import RunDir
 
+EXPLORES = ("exploration.", "epsilon")  # settings of who plays while it learns
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
@@ -67,7 +68,8 @@ def read_run(path: Path, settings_of: SettingsOf) -> RunResult:
             f"{path} trained {record['preset']}, which plays no games: `quarterdeck report` compares scores"
         )
     env = str(settings.get("env.id", settings.get("env")))
-    curves = _curves(directory.curve_csv)
+    plays = any(name.startswith(EXPLORES) for name in settings)  # else its curve is one of losses
+    curves = _curves(directory.curve_csv) if plays else {}
     notes: list[str] = []
     summary = _json(directory.summary) if directory.summary.exists() else None
     if summary is None:
@@ -147,10 +149,7 @@ def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
     if not table.exists():
         return {}
     with table.open() as source:
-        reader = csv.DictReader(source)
-        rows = list(reader)
-    if not set(KINDS) & set(reader.fieldnames or KINDS):
-        return {}  # of somebody who plays nothing while learning
+        rows = list(csv.DictReader(source))
     try:
         rows = _one_branch(rows)
         points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
