@@ -11,7 +11,6 @@ from tests.test_architecture import FORBIDDEN, ROOT, files_of, name_of
 PRODUCT = files_of(*FORBIDDEN)
 # Files over 200 lines, with what keeps them in one piece. A new one is split before it is full.
 FULL = {
-    "cluster/fleet/algorithm.py": "the distributed main loop, and RLlib's face of it",
     "cluster/fleet/checkpoint.py": "what RLlib asks of a checkpoint, each in a few lines",
     "gan/data/images.py": "images from a name to three parts",
     "gan/standard/trainer.py": "the one training step of a GAN",
@@ -46,6 +45,7 @@ def test_one_loop_plays() -> None:
 def test_the_fleet_names_no_algorithm() -> None:
     """It asks the settings for their parts; their class, what updates leave behind and the run stand in signatures."""
     words = r"from agents\.dqn\.(?!settings|stats|updates|run|presets)|from agents\.(networks|tabular)\b"
+    words += r"|from agents\.pqn\.(?!settings|experience|run)"
     assert [name for name in holders(words) if name.startswith("cluster/fleet/")] == []
 
 

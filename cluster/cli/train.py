@@ -38,7 +38,7 @@ class Train(Generic[S]):
     run_dir: Path | None = None
     """Where everything of this run goes; default runs/PRESET-ENV-sSEED."""
     serial: tyro.conf.FlagCreatePairsOff[bool] = False
-    """One process, no Ray: slower, reproducible bit for bit. PQN, tables and GANs always are."""
+    """One process, no Ray: slower, reproducible bit for bit. Tables and GANs always are."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the run in --run-dir; only its ends may change: minutes, steps, score or images."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
