@@ -51,6 +51,7 @@ def test_one_loop_plays() -> None:
 def test_the_fleet_names_no_algorithm() -> None:
     """It asks the settings for their parts; their class, what updates leave behind and the run stand in signatures."""
     words = r"from agents\.dqn\.(?!settings|stats|updates|run|presets)|from agents\.(networks|tabular)\b"
+    words += r"|from agents\.pqn\.(?!settings|experience|run)"
     assert [name for name in holders(words) if name.startswith("cluster/fleet/")] == []
 
 

@@ -38,7 +38,7 @@ class Train(Generic[S]):
     run_dir: Path | None = None
     """Where everything of this run goes; default runs/PRESET-ENV-sSEED."""
     serial: tyro.conf.FlagCreatePairsOff[bool] = False
-    """One process, no Ray: slower, reproducible bit for bit. Only deep Q-learning that plays can do without."""
+    """One process, no Ray: slower, reproducible bit for bit. What learns from data, tables and GANs always are."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with the run in --run-dir; only its ends may change: minutes, steps, score, images or samples."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
