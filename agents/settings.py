@@ -93,7 +93,8 @@ class StopSettings:
 
     steps: int = 50_000_000  # agent steps
     minutes: float = 1e9  # of wall clock, counted from the command's start, over all resumed parts
-    score: float | None = None  # mean score of the last 30 games of the lanes at low epsilon (0.02 or less)
+    score: float | None = None
+    """Mean score of the last 30 games of the lanes at low epsilon (0.02 or less), or of an evaluation in between."""
 
     def __post_init__(self) -> None:
         check_kinds(self)

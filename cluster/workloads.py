@@ -57,7 +57,7 @@ class Workload(NamedTuple):
 
 DQN = Workload(
     name="dqn",
-    presets=("pong", "atari", "cartpole", "catch", "dqn2013", "dqn2015", "rainbow", "apex"),
+    presets=("pong", "quarterdeck", "atari", "cartpole", "catch", "dqn2013", "dqn2015", "rainbow", "apex"),
     settings="agents.dqn.settings:Settings",
     table="agents.dqn.presets:PRESETS",
     check="agents.dqn.check:check",

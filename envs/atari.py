@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from envs.base import MAX_FRAME_CAP, EnvSettings, EnvSpec, TimeStep, checked_action, checked_seed
 
-_SIDE = 84  # pixels, both ways
-_RENDER_SCALE = 4
+_SIDE = 84  # pixels, both ways, as in the papers
+_RENDERED = 336  # pixels of a rendered picture, about
 
 
 def atari_games() -> list[str]:
@@ -36,7 +36,7 @@ def game_name(env: str) -> str | None:
 
 
 class AtariEnv:
-    """E copies of one Atari game: grayscale 84x84 frames, raw scores, whole games.
+    """E copies of one Atari game: grayscale frames of 84x84 or `image_size` squared, raw scores, whole games.
 
     A frame is the maximum of the last two of the `frame_skip` screens that an action lasts (Mnih et al. 2015,
     Methods). On the step that ends a game ale-py may show older screens: no value is ever read from those.
@@ -60,7 +60,7 @@ class AtariEnv:
         self._settings = settings
         self._game = game
         self._ale = emulators(game, settings, num_envs, num_threads)
-        self.spec = EnvSpec((_SIDE, _SIDE), np.dtype(np.uint8), Discrete(len(self._ale.ale.get_action_set())))
+        self.spec = EnvSpec((_side(settings),) * 2, np.dtype(np.uint8), Discrete(len(self._ale.ale.get_action_set())))
         self.protocol: Mapping[str, str | int | float | bool] = _protocol(game, settings, self.spec.num_actions)
         self._last: TimeStep | None = None
         self._lives = np.zeros(num_envs, np.int32)
@@ -116,10 +116,11 @@ class AtariEnv:
         return self._last
 
     def render(self) -> NDArray[np.uint8]:
-        """What the learner sees of env 0, enlarged: uint8 [336, 336, 3]; `envs.colour` shows games in colour."""
+        """What the learner sees of env 0, enlarged to about 336x336: uint8 [H, W, 3]; in colour by `envs.colour`."""
         if self._last is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before render()")
-        enlarged = self._last.frame[0].repeat(_RENDER_SCALE, axis=0).repeat(_RENDER_SCALE, axis=1)
+        scale = max(_RENDERED // self._last.frame.shape[1], 1)
+        enlarged = self._last.frame[0].repeat(scale, axis=0).repeat(scale, axis=1)
         return np.stack([enlarged] * 3, axis=-1)
 
     def close(self) -> None:
@@ -133,10 +134,11 @@ def emulators(
     num_envs: int,
     num_threads: int,
     *,
-    screen: tuple[int, int] = (_SIDE, _SIDE),
+    screen: tuple[int, int] | None = None,
     grayscale: bool = True,
 ) -> AtariVectorEnv:
     """ale-py's vector environment under the settings' rules; `screen` is (height, width) of what it shows."""
+    height, width = screen or (_side(settings),) * 2
     return AtariVectorEnv(
         game,
         num_envs,
@@ -148,8 +150,8 @@ def emulators(
         full_action_space=settings.full_actions,
         continuous=False,
         autoreset_mode=AutoresetMode.NEXT_STEP,
-        img_height=screen[0],
-        img_width=screen[1],
+        img_height=height,
+        img_width=width,
         grayscale=grayscale,
         stack_num=1,
         frameskip=settings.frame_skip,
@@ -163,7 +165,12 @@ def emulators(
     )
 
 
+def _side(settings: EnvSettings) -> int:
+    return settings.image_size or _SIDE
+
+
 def _protocol(game: str, settings: EnvSettings, num_actions: int) -> dict[str, str | int | float | bool]:
+    side = _side(settings)
     return {
         "suite": "atari",
         "game": game,
@@ -176,6 +183,6 @@ def _protocol(game: str, settings: EnvSettings, num_actions: int) -> dict[str, s
         "num_actions": num_actions,
         "frame_skip": settings.frame_skip,
         "frame_cap": settings.frame_cap,
-        "frame": f"grayscale {_SIDE}x{_SIDE}, maximum of the last two",
+        "frame": f"grayscale {side}x{side}, maximum of the last two",
         "game_ends": "game over, never a lost life",
     }

@@ -124,7 +124,7 @@ class EnvSettings:
     frame_cap: int = 108_000
     """Emulator frames after which an episode is truncated (60 a second), without the no-ops before it."""
     image_size: int = 0
-    """Of other environments that show images: scale them to squares of this side; 0 takes them as they are."""
+    """Side of the squares that images are scaled to; 0 is 84 in Atari games, and leaves others as they are."""
     grayscale: bool = False
     """Of other environments that show images: weigh their colours together."""
 

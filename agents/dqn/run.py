@@ -84,7 +84,7 @@ class DqnRun:
         self.loop.step()
 
     def goal_reached(self) -> bool:
-        """Whether recent games are as good as `stop.score` asks for."""
+        """Whether recent games, or those of an evaluation beside training, are as good as `stop.score` asks for."""
         return self.loop.stats.reached(self.settings.stop.score)
 
     def records(self) -> list[Record]:

@@ -34,6 +34,7 @@ class RunStats:
     means: dict[str, list[float]] = field(default_factory=dict)
     spread: dict[str, deque[NDArray[Any]]] = field(default_factory=dict)
     evaluations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (agent steps, summary), not yet read
+    judged: float | None = None  # mean score of the newest of them
 
     def collected(self, chunk_stats: ChunkStats, greedy_epsilon: float) -> None:
         """Count a chunk. Games of all lanes whose epsilon was at most `greedy_epsilon` by then also count as greedy."""
@@ -62,6 +63,11 @@ class RunStats:
         for name, values in learned.distributions.items():
             self._keep(name, values)
 
+    def evaluated(self, agent_steps: int, summary: dict[str, Any]) -> None:
+        """An evaluation beside training is done: `agent_steps` is what its weights had seen."""
+        self.evaluations.append((agent_steps, summary))
+        self.judged = float(summary["mean"])
+
     def note(self, name: str, value: float) -> None:
         """Remember a scalar until the next `read`."""
         self.means.setdefault(name, []).append(value)
@@ -80,9 +86,8 @@ class RunStats:
         return fmean(game.score for game in self.greedy) if len(self.greedy) == WINDOW else None
 
     def reached(self, goal: float | None) -> bool:
-        """Whether recent games are as good as a goal, if there is one."""
-        score = self.score()
-        return goal is not None and score is not None and score >= goal
+        """Whether recent games, or those of the newest evaluation, are as good as a goal, if there is one."""
+        return goal is not None and any(score is not None and score >= goal for score in (self.score(), self.judged))
 
     def row(self, scalars: dict[str, float]) -> dict[str, Any]:
         """What `curve.csv` keeps of what `read` gave."""
@@ -113,6 +118,7 @@ class RunStats:
         """Take over the counters of `state`."""
         for name in COUNTERS:
             setattr(self, name, state[name])
+        self.judged = None
         self.recent.clear()
         self.greedy.clear()
 

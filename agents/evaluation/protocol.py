@@ -34,9 +34,10 @@ def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
     """`env` under a named protocol: `classic`, `machado` or `training`."""
     if protocol == "training":
         return dataclasses.replace(env, life_signal=False)
-    # A policy keeps the action set it was trained with: for Machado et al.'s 18, train with full_actions.
+    # A policy keeps the actions and frames it was trained with: for Machado et al.'s 18, train with full_actions.
     rules = {"classic": classic, "machado": machado}[protocol](env.id)
-    return dataclasses.replace(rules, full_actions=env.full_actions, frame_skip=env.frame_skip)
+    kept = {name: getattr(env, name) for name in ("full_actions", "frame_skip", "image_size")}
+    return dataclasses.replace(rules, **kept)
 
 
 def evaluation_seed(seed: int) -> int:

@@ -64,7 +64,7 @@ class FleetLoop:
         self._look_around()
         done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps)
         if done is not None:
-            self.stats.evaluations.append(done)
+            self.stats.evaluated(*done)
 
     def _surviving(self, call: Callable[[], T]) -> T:
         """The result of `call`; a learner that is lost over it is replaced, and `call` is made anew.

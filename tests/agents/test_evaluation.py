@@ -143,10 +143,10 @@ def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -
     assert ((scores.frames > 2_000) & (scores.frames < 108_000)).all()
 
 
-def test_protocols_are_the_named_ones_and_keep_the_policys_actions() -> None:
-    trained = EnvSettings(id="ALE/Breakout-v5", life_signal=True, sticky=0.1, frame_skip=3)
-    assert protocol_rules(trained, "classic") == dataclasses.replace(classic(trained.id), frame_skip=3)
-    wanted = dataclasses.replace(machado(trained.id), frame_skip=3, full_actions=False)
+def test_protocols_are_the_named_ones_and_keep_the_policys_actions_and_frames() -> None:
+    trained = EnvSettings(id="ALE/Breakout-v5", life_signal=True, sticky=0.1, frame_skip=3, image_size=44)
+    assert protocol_rules(trained, "classic") == dataclasses.replace(classic(trained.id), frame_skip=3, image_size=44)
+    wanted = dataclasses.replace(machado(trained.id), frame_skip=3, full_actions=False, image_size=44)
     assert protocol_rules(trained, "machado") == wanted
     assert protocol_rules(trained, "training") == dataclasses.replace(trained, life_signal=False)
 

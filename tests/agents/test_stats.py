@@ -33,6 +33,24 @@ def test_c22_exploring_lanes_never_count_for_the_score() -> None:
     assert stats.score() == pytest.approx(4.0, abs=0.1), "old games leave the window"
 
 
+def test_a_goal_is_reached_by_training_games_or_by_an_evaluation() -> None:
+    """By the newest evaluation: an older one that was better counts no more, and none outlives a checkpoint."""
+    stats = RunStats()
+    assert not stats.reached(10.0)
+    stats.collected(chunk_stats(games(WINDOW, 9.0, 0.01)), greedy_epsilon=0.02)
+    assert not stats.reached(10.0)
+    assert stats.reached(9.0)
+    stats.evaluated(400, {"mean": 11.0})
+    assert stats.reached(10.0)
+    assert not stats.reached(None)
+    stats.evaluated(800, {"mean": 9.5})
+    assert not stats.reached(10.0)
+    assert [steps for steps, _ in stats.evaluations] == [400, 800]
+    stats.evaluated(1_200, {"mean": 12.0})
+    stats.load_state(stats.state())
+    assert not stats.reached(10.0)
+
+
 def test_c22_the_two_training_scores_have_two_names() -> None:
     """C21, C22: both say that they are from training, and neither is called the score."""
     stats = RunStats()

@@ -115,6 +115,7 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
         {"full_actions": True},
         {"frame_skip": 3},
         {"frame_cap": 18_000},
+        {"image_size": 44},
     ]
     records = [dict(AtariEnv(dataclasses.replace(STILL, **change), 1).protocol) for change in changes]
     assert all(record not in records[:index] for index, record in enumerate(records))
@@ -126,6 +127,15 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
     } < set(records[0])
     assert records[0]["game"] == "pong"
     assert str(records[0]["emulator"]).startswith("ale-py 0.")
+
+
+def test_frames_of_another_size_show_the_same_game() -> None:
+    """Half the side: every pixel is about the mean of four."""
+    large, small = AtariEnv(STILL, 1), AtariEnv(dataclasses.replace(STILL, image_size=42), 1)
+    frames = [env.reset(3).frame[0].astype(np.float64) for env in (large, small)]
+    assert small.spec.frame_shape == (42, 42)
+    assert small.render().shape == (336, 336, 3)
+    assert np.abs(frames[0].reshape(42, 2, 42, 2).mean(axis=(1, 3)) - frames[1]).max() < 1.0
 
 
 def test_render_shows_env_0_in_grey() -> None:
