@@ -92,8 +92,9 @@ def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any], acti
         column = getattr(chunk, name)
         if column is not None and column.shape != rows:
             raise ValueError(f"the chunk's {name} has another shape than its action: give {list(rows)}")
-    if not np.can_cast(chunk.action.dtype, action.base) or chunk.action.shape[2:] != action.shape:
-        raise ValueError(f"the chunk's action is {chunk.action.dtype} {list(chunk.action.shape)}: give {action}")
+    given = np.dtype((chunk.action.dtype, chunk.action.shape[2:]))
+    if not np.can_cast(given.base, action.base) or given.shape != action.shape:
+        raise ValueError(f"the chunk's action is {given}: give {action}")
     for name, column in (("reward", chunk.reward), ("frames", chunk.frames), ("action", chunk.action)):
         if column.dtype.kind == "f" and not np.isfinite(column).all():
             raise ValueError(
