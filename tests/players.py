@@ -32,7 +32,7 @@ class CatchPlayer:
         paddle = (cells[:, -1] == 160).argmax(1) + 1
         action = np.sign(ball - paddle) + 1
         if explore is not None:
-            forced = explore(3)
+            forced = explore.forced(3)
             action = np.where(forced < 0, action, forced)
         return Acted(action, None, frame, np.eye(3, dtype=np.float32)[action])
 

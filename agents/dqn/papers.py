@@ -53,7 +53,7 @@ def rainbow() -> Settings:
         env=EnvSettings(id=GAME, life_signal=True),
         stop=FRAMES_200M,
         network=NetworkSettings(kind="dqn2015", dueling=True, head="categorical", atoms=51, noisy=True),
-        exploration=ExplorationSettings(start=0.0, final=0.0),  # noise explores
+        exploration=ExplorationSettings(final=0.0, anneal_steps=1),  # noise explores
         replay=ReplaySettings(
             capacity=1_000_000,
             prioritized=True,

@@ -154,7 +154,7 @@ def test_impossible_networks_are_refused() -> None:
     for wrong, remedy in (
         ({"memory": "tape"}, "use one of lstm"),
         ({"stack": 4}, "sees 1 frame"),
-        ({"head": "quantile"}, "use scalar"),
+        ({"head": "quantile"}, "use network.head scalar"),
         ({"window": 1}, "2 or more"),
         ({"hidden": 0}, "network.hidden is 0"),
     ):

@@ -32,7 +32,7 @@ def run(catch_run: Path, tmp_path: Path) -> Path:
     ("arguments", "remedy"),
     [
         ("fly", "use one of train, evaluate, watch"),
-        ("train", "use one of pong, atari, cartpole, catch, dqn2013"),
+        ("train", "use one of pong, quarterdeck, atari, cartpole, catch, dqn2013"),
         ("train chess", "unknown preset 'chess': use one of pong"),
         ("train pong --env ALE/Pongg-v5", "did you mean ALE/Pong-v5"),
         ("train atari --env nowhere", "no environment is called 'nowhere'"),

@@ -25,7 +25,7 @@ from cluster.workloads import settings_of_run
 from envs import make_env
 from envs.toy import chain_q_star
 from tests.cluster.helpers import PATIENCE, TIMEOUT, process_of, read_json, same_tree
-from tests.cluster.test_workloads import TINY_PQN
+from tests.cluster.tiny import TINY_PQN
 from training.settings import changed
 from training.storage import checkpoint
 

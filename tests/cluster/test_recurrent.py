@@ -19,7 +19,7 @@ from agents.replay.sequences import SequenceBatch
 from cluster.cli.main import main
 from cluster.fleet.replay import ShardActor, ShardedReplay
 from tests.cluster.records import refused
-from tests.cluster.test_workloads import TINY_RECURRENT
+from tests.cluster.tiny import TINY_RECURRENT
 from training.settings import changed
 
 

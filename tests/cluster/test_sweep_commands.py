@@ -17,7 +17,7 @@ from training.settings import changed
 def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And nothing is written."""
     run = f"--run-dir={tmp_path / 'run'}"
-    assert "use one of pong, atari" in refused(capsys, "sweep")
+    assert "use one of pong, quarterdeck, atari" in refused(capsys, "sweep")
     assert "unknown preset 'taxy'" in refused(capsys, "sweep", "taxy", run)
     assert "none of learning" in refused(capsys, "sweep", "catch", "--space=nowhere.toml", run)
     assert "leave --minutes, --score out" in refused(capsys, "sweep", "catch", "--minutes=5", run)
