@@ -1,0 +1,49 @@
+"""The page on the lecture: every file that it names is there, every command parses, every preset stands in it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.cli.arguments import parse
+from cluster.cli.train import Train, named_settings
+from cluster.workloads import WORKLOADS, workload_of
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "lecture.md"
+LINES = [line for line in PAGE.read_text().splitlines() if line.startswith("| ") and not line.startswith("| concept")]
+ROWS = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in LINES]
+COMMANDS = re.findall(r"`(quarterdeck train [^`]+)`", PAGE.read_text())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_a_row_names_what_is_there(row: list[str]) -> None:
+    """Its file, its figure or page, and a test that runs it small; a row without is one that says so."""
+    assert len(row) == 5
+    files = re.findall(r"\]\(([^)#]+)", " ".join(row))
+    for file in files:
+        assert (PAGE.parent / file).exists(), file
+    if "not built yet" not in row:
+        assert all(row)
+        assert "../tests/" in row[4]
+    for module in re.findall(r"`python -m ([\w.]+)", row[2]):
+        assert find_spec(module)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_parses(command: str) -> None:
+    _, _, preset, *options = shlex.split(command)
+    work = workload_of(preset)
+    kind: Any = Train[named_settings(work)]  # type: ignore[misc]
+    assert isinstance(parse(kind, options, preset, Train(settings=work.default(preset))).settings, named_settings(work))
+
+
+def test_every_kind_of_training_has_a_row() -> None:
+    """Of each kind at least one preset; kinds that learn in another kind's row stand in its page."""
+    shown = {workload_of(command.split()[2]).name for command in COMMANDS}
+    assert WORKLOADS.keys() - shown <= {"decoupled", "offline", "pqn"}
