@@ -42,6 +42,11 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "pqn": ("pqn", TINY_PQN),
     "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
+    "coupled": ("coupled", {**TINY_GAN, "training.images": 480}),
+    "progressive": (
+        "progressive",
+        {**TINY_GAN, "training.images": 480, "growth.stages": 2, "growth.stable_images": 64, "growth.fade_images": 200},
+    ),
 }
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
@@ -71,7 +76,7 @@ class Kind:
     def __init__(self, work: Workload, corners: Path, folder: Path) -> None:
         self.work, self.folder = work, folder
         self.preset, values = TINY[work.name]
-        own = {"data.source": copy_corners(corners, folder)} if work.name == "gan" else {}
+        own = {"data.source": copy_corners(corners, folder)} if work.clock == "images" else {}
         self.settings = adapted(work, self.preset, changed(work.default(self.preset), {**values, **own}))
 
     def make(self, folder: str = "run") -> Run:
@@ -165,7 +170,7 @@ def test_a_session_drives_it(kind: Kind, capsys: pytest.CaptureFixture[str]) -> 
         f"--{name.removeprefix('stop.').removesuffix('.id').replace('_', '-')}={value}"
         for name, value in TINY[kind.work.name][1].items()
     ]
-    source = [f"--data={kind.settings.data.source}"] if kind.work.name == "gan" else []
+    source = [f"--data={kind.settings.data.source}"] if kind.work.clock == "images" else []
     assert main(["train", kind.preset, *words, *source, "--serial", f"--run-dir={run}"]) == 0
     record, summary = read_json(run / "run.json"), read_json(run / "summary.json")
     assert (record["made_by"], record["workload"], record["preset"]) == ("train", kind.work.name, kind.preset)
