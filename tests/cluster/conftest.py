@@ -79,13 +79,16 @@ def catch_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of pictures; the runs of GANs beside it find a hastily trained classifier."""
+    from gan.coupled.domains import whole_second
     from gan.data.images import DataSettings, load
     from gan.evaluation.features import extractor_for
 
     file = write_corners(tmp_path_factory.mktemp("gan") / "corners.npz")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gan.evaluation.features.EPOCHS", 1)
-        extractor_for(load(DataSettings(source=str(file))), file.parent / ".gan-cache")
+        data = load(DataSettings(source=str(file)))
+        for each in (data, whole_second(data, "edges")):
+            extractor_for(each, file.parent / ".gan-cache")
     return file
 
 

@@ -76,6 +76,11 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "cloning": ("cloning", TINY_CLONING),
     "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
+    "coupled": ("coupled", {**TINY_GAN, "training.images": 480}),
+    "progressive": (
+        "progressive",
+        {**TINY_GAN, "training.images": 480, "growth.stages": 2, "growth.stable_images": 64, "growth.fade_images": 200},
+    ),
 }
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},

@@ -39,6 +39,14 @@ def test_an_exported_generator_draws_the_same_images(trainer: Trainer, tmp_path:
     ]
 
 
+def test_a_card_from_before_there_were_families_is_read(trainer: Trainer, tmp_path: Path) -> None:
+    export_generator(trainer, tmp_path, {})
+    card = json.loads((tmp_path / "generator.json").read_text())
+    assert card.pop("family") == "gan.standard.parts"
+    (tmp_path / "generator.json").write_text(json.dumps(card))
+    np.testing.assert_array_equal(load_generator(tmp_path).sample(4), sample(trainer.average, 4, seed=0))
+
+
 @pytest.mark.parametrize("damage", ["absent", "card", "weights", "other"])
 def test_a_damaged_export_is_one_clear_line(trainer: Trainer, tmp_path: Path, damage: str) -> None:
     if damage != "absent":

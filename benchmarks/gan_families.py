@@ -1,0 +1,142 @@
+"""Families of GANs against their controls; a Markdown table for each.
+
+    python -m benchmarks.gan_families coupled --seeds 0 1 2        shared layers, one GAN told the domain, two GANs
+    python -m benchmarks.gan_families progressive --seeds 0 1 2    grown against direct at equal CPU seconds
+
+One training at a time, on one thread in float32. Whatever was interrupted goes on where it stopped, and what is
+finished is not trained again; runs lie under --runs. CPU seconds are this process's, of training alone: neither judging
+nor waiting for a core counts, though a core that others keep busy is slower by its caches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import torch
+
+from cluster.gan_images import make_run
+from gan.progressive.presets import progressive
+from gan.progressive.settings import ProgressiveSettings
+from training.settings import changed
+from training.storage import checkpoint
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+TASKS = ("edges", "negatives")
+COUPLINGS = ("layers", "bit", "none")
+SHOWN = ("agreement", "agreement_unpaired", *(f"{h}_{n}" for h in ("first", "second") for n in ("precision", "recall")))
+EVERY = 20_000  # images between two judgements of the race
+TIMED = 20  # steps that tell what an image costs
+ENDLESS = ["--minutes=1e9", "--training.precision=fp32"]
+
+
+def trained(preset: str, arguments: list[str], run: Path) -> dict[str, Any]:
+    """The summary of one command's run, which is begun, gone on with, or read."""
+    if not (run / "summary.json").exists() or json.loads((run / "summary.json").read_text())["eval"] is None:
+        given = ["--resume"] if (run / "run.json").exists() else arguments
+        call = [sys.executable, "-m", "cluster", "train", preset, f"--run-dir={run}", *given]
+        subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
+    summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    return summary
+
+
+def coupled(seeds: list[int], images: int | None, runs: Path) -> None:
+    """Each task with each coupling."""
+    print(f"| second domain | coupling | seed | {' | '.join(SHOWN)} | images |")
+    print("|---|---|---|" + "---|" * (len(SHOWN) + 1))
+    for second in TASKS:
+        for coupling in COUPLINGS:
+            for seed in seeds:
+                given = [f"--second={second}", f"--network.coupling={coupling}", f"--seed={seed}", *ENDLESS]
+                given += [] if images is None else [f"--images={images}"]
+                summary = trained("coupled", given, runs / f"coupled-{second}-{coupling}-{images or 'preset'}-{seed}")
+                scores = " | ".join(f"{summary['eval'][name]:.3f}" for name in SHOWN)
+                print(f"| {second} | {coupling} | {seed} | {scores} | {summary['images']:,} |", flush=True)
+
+
+def raced(settings: ProgressiveSettings, folder: Path) -> list[dict[str, float]]:
+    """Train to the end -> what was seen at every judgement, with the CPU seconds of training until then."""
+    run, table = make_run(settings, "progressive", folder / "run"), folder / "rows.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, float]] = []
+    if saved := checkpoint.complete(folder / "checkpoints"):
+        run.load(saved[-1])
+        rows = [row for row in json.loads(table.read_text()) if row["images"] <= run.images]
+    while run.clock.now < run.clock.end:
+        start = time.process_time()
+        run.train(min(run.clock.end, (run.images // EVERY + 1) * EVERY))
+        run.seconds += time.process_time() - start
+        scores = run.judge().beside
+        kept = {name: scores[name] for name in ("fd_clf", "fd_floor", "precision", "recall")}
+        rows.append({"images": run.images, "cpu_seconds": run.seconds, **kept})
+        table.write_text(json.dumps(rows))  # before the checkpoint: rows that it does not know are dropped
+        run.save(folder / "checkpoints")
+    return rows
+
+
+def images_for(settings: ProgressiveSettings, seconds: float, folder: Path) -> int:
+    """How many images the settings train in so many CPU seconds; measured once."""
+    file = folder / "images.json"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        trainer = make_run(settings, "progressive", folder / "run").trainer
+        trainer.train(TIMED)
+        before, start = trainer.images, time.process_time()
+        trainer.train(TIMED)
+        file.write_text(json.dumps(round(seconds * (trainer.images - before) / (time.process_time() - start))))
+    return int(json.loads(file.read_text()))
+
+
+def race(seeds: list[int], images: int | None, runs: Path) -> None:
+    """Grown and direct, each to the same CPU seconds; a table, and the curves as a picture."""
+    print("| seed | training | images | CPU seconds | to twice the floor | fd_clf over floor | precision | recall |")
+    print("|---|---|---|---|---|---|---|---|")
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for seed in seeds:
+        values = {"seed": seed, "training.precision": "fp32", "minutes": 1e9}
+        settings = changed(progressive(), values | ({} if images is None else {"training.images": images}))
+        folders = [runs / f"progressive-{name}-{images or 'preset'}-{seed}" for name in ("grown", "direct")]
+        grown = raced(settings, folders[0])
+        direct = changed(settings, {"growth.stages": 1})
+        count = images_for(direct, grown[-1]["cpu_seconds"], folders[1])
+        found = {"grown": grown, "direct": raced(changed(direct, {"training.images": count}), folders[1])}
+        for index, (name, rows) in enumerate(found.items()):
+            ratio = [row["fd_clf"] / row["fd_floor"] for row in rows]
+            seconds = [row["cpu_seconds"] for row in rows]
+            axes.plot(seconds, ratio, color=f"C{index}", label=name if seed == seeds[0] else None)
+            twice = next((f"{s:.0f}" for s, r in zip(seconds, ratio, strict=True) if r <= 2), "not reached")
+            last = rows[-1]
+            shown = f"{ratio[-1]:.2f} | {last['precision']:.3f} | {last['recall']:.3f}"
+            print(
+                f"| {seed} | {name} | {last['images']:,} | {last['cpu_seconds']:.0f} | {twice} | {shown} |", flush=True
+            )
+    axes.axhline(2, color="0.6", linestyle=":")
+    axes.set(xlabel="CPU seconds of training, one thread", ylabel="fd_clf over floor, select part", yscale="log")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(runs / "progressive.png", dpi=110)
+
+
+def main() -> None:
+    """Train what is asked for, and print its table."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("family", choices=("coupled", "progressive"))
+    options.add_argument("--seeds", type=int, nargs="+", default=[0])
+    options.add_argument("--images", type=int, help="of each training; default: the preset's")
+    options.add_argument("--runs", type=Path, default=Path("runs/benchmark-gan-families"))
+    asked = options.parse_args()
+    torch.set_num_threads(1)
+    (coupled if asked.family == "coupled" else race)(asked.seeds, asked.images, asked.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Progressive growing against slow code: its layers, its levels, one step at any level; and that it learns."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from gan.data.images import Images, Split
+from gan.export import export_generator, load_generator
+from gan.progressive.growth import GrowthSettings, level_at, real_at
+from gan.progressive.layers import PixelNorm, Pointwise, doubled, equalised, halved
+from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, ProgressiveNetworkSettings
+from gan.progressive.parts import grid
+from gan.progressive.settings import ProgressiveSettings
+from gan.progressive.trainer import ProgressiveTrainer
+from gan.samples.sampling import sample
+from gan.standard.layers import SmoothConv2d
+from tests.gan.small import TINY, leaves
+from tests.gan.test_learning import corner_of
+from training.settings import changed
+
+GROWN = {"training.precision": "fp32", "growth.stages": 2, "growth.stable_images": 40, "growth.fade_images": 40}
+
+
+def tiny(**values: Any) -> ProgressiveSettings:
+    """Settings for 8x8 pictures, 4x4 at first; sections are parted from names by two underscores."""
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    return changed(ProgressiveSettings(), {**TINY, **GROWN, **named})
+
+
+def players(level: float = 0.0) -> tuple[GrowingGenerator, GrowingDiscriminator]:
+    """Both for 16x16 pictures of 4, 8 and 16 pixels, told of 3 classes."""
+    torch.manual_seed(0)
+    settings = ProgressiveNetworkSettings(latent=5, generator_width=2, discriminator_width=2, conditional=True)
+    generator = GrowingGenerator(settings, (1, 16, 16), 3)
+    generator.level.fill_(level)
+    return generator, GrowingDiscriminator(settings, (1, 16, 16), 3)
+
+
+def test_pixel_norm_is_over_features() -> None:
+    x = torch.randn(2, 3, 2, 2)
+    found = PixelNorm()(x)
+    for n, row, column in np.ndindex(2, 2, 2):
+        features = x[n, :, row, column]
+        wanted = features / math.sqrt(sum(float(f) ** 2 for f in features) / 3)
+        torch.testing.assert_close(found[n, :, row, column], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_pointwise_layer_is_a_convolution_of_kernel_one() -> None:
+    layer, x = Pointwise(3, 2), torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight[:, :, None, None], layer.bias))
+
+
+@pytest.mark.parametrize("kind", ["linear", "down", "up"])
+def test_equalised_layers_keep_the_size_of_what_they_are_given(kind: str) -> None:
+    """Weights are of unit size as Adam sees them; unit inputs give outputs of variance 2 (for the ReLU behind)."""
+    torch.manual_seed(0)
+    made: dict[str, tuple[Any, Tensor]] = {
+        "linear": (nn.Linear(200, 300), torch.randn(100, 200)),
+        "down": (SmoothConv2d(30, 40, 4, 2, 1), torch.randn(20, 30, 16, 16)),
+        "up": (nn.ConvTranspose2d(30, 40, 4, 2, 1), torch.randn(20, 30, 8, 8)),
+    }
+    layer, x = made[kind]
+    found = equalised(layer)(x).detach()
+    inner = found if kind == "linear" else found[:, :, 2:-2, 2:-2]
+    assert float(inner.var()) == pytest.approx(2.0, rel=0.15)
+    (raw,) = (p for name, p in layer.named_parameters() if "weight" in name)
+    assert float(raw.detach().std()) == pytest.approx(1.0, rel=0.05)
+    inputs = {"linear": 200, "down": 30 * 16, "up": 30 * 4}[kind]
+    torch.testing.assert_close(layer.weight, raw * math.sqrt(2 / inputs))
+
+
+@given(times=st.integers(0, 2), seed=st.integers(0, 99))
+def test_sizes_are_halved_by_means_and_doubled_by_repeating(times: int, seed: int) -> None:
+    images = np.random.default_rng(seed).normal(size=(2, 1, 8, 8)).astype(np.float32)
+    small = images.copy()
+    for _ in range(times):
+        small = (small[:, :, ::2, ::2] + small[:, :, 1::2, ::2] + small[:, :, ::2, 1::2] + small[:, :, 1::2, 1::2]) / 4
+    np.testing.assert_allclose(halved(torch.from_numpy(images), times), small, atol=1e-6)
+    large = images.repeat(2**times, 2).repeat(2**times, 3)
+    np.testing.assert_array_equal(doubled(torch.from_numpy(images), times), large)
+
+
+@given(
+    stages=st.integers(1, 3),
+    stable=st.integers(0, 5),
+    fade=st.integers(0, 5),
+    images=st.integers(0, 40),
+    top=st.just(2),
+)
+def test_levels_follow_the_plan_image_by_image(stages: int, stable: int, fade: int, images: int, top: int) -> None:
+    level, plan = float(top - stages + 1), []
+    while level < top:
+        plan += [level] * stable
+        plan += [level + step / fade for step in range(fade)]
+        level += 1
+    wanted = [*plan, *[float(top)] * 50][images]
+    growth = GrowthSettings(stages=stages, stable_images=stable, fade_images=fade)
+    assert level_at(images, growth, top) == pytest.approx(wanted)
+
+
+def test_a_new_size_begins_where_the_old_one_ended() -> None:
+    """A hair above a level, images are the old ones enlarged, and the discriminator says what it said."""
+    generator, discriminator = players()
+    latent, label = torch.randn(4, 5), torch.tensor([0, 1, 2, 0])
+    with torch.no_grad():
+        for level in (0.0, 1.0):
+            old, new = (generator.grown(latent, label, level + more) for more in (0.0, 1e-6))
+            torch.testing.assert_close(new, doubled(old), rtol=1e-4, atol=1e-4)
+            said = discriminator(old, label, level)
+            torch.testing.assert_close(discriminator(doubled(old), label, level + 1e-6), said, rtol=1e-4, atol=1e-4)
+            real = torch.randn(4, 1, 16, 16)
+            wanted = doubled(real_at(real, level, 2))
+            torch.testing.assert_close(real_at(real, level + 1e-6, 2), wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_half_faded_networks_are_the_mean_of_both_paths() -> None:
+    """At level 1.5, layer by layer."""
+    generator, discriminator = players(1.5)
+    latent, label = torch.randn(3, 5), torch.tensor([0, 1, 2])
+    assert generator.embedding is not None
+    assert discriminator.projection is not None
+    with torch.no_grad():
+        x = generator.first(torch.cat([latent, generator.embedding.weight[label]], 1))
+        middle = generator.blocks[0](x)
+        last = generator.blocks[1](middle)
+        wanted = (doubled(generator.to_image[1](middle)) + generator.to_image[2](last)) / 2
+        torch.testing.assert_close(generator.grown(latent, label, 1.5), wanted)
+        torch.testing.assert_close(generator(latent, label), wanted)
+        images = torch.randn(3, 1, 16, 16)
+        x = discriminator.blocks[1](discriminator.from_image[2](images))
+        x = (x + discriminator.from_image[1](halved(images))) / 2
+        features = discriminator.last(discriminator.blocks[0](x))
+        word = discriminator.out(features)[:, 0] + (features * discriminator.projection.weight[label]).sum(1)
+        torch.testing.assert_close(discriminator(images, label, 1.5), word)
+
+
+def test_small_sizes_are_shown_enlarged() -> None:
+    generator, _ = players(0.0)
+    latent, label = torch.randn(2, 5), torch.tensor([0, 1])
+    torch.testing.assert_close(generator(latent, label), doubled(generator.grown(latent, label, 0.0), 2))
+
+
+def test_one_update_while_a_size_is_faded_in(corners: Images) -> None:
+    """Loss and penalty of half-faded networks, image by image."""
+    trainer = ProgressiveTrainer(tiny(seed=1), corners)  # seed 0 has a unit within rounding of its ReLU's kink
+    twin = ProgressiveTrainer(trainer.settings, corners)
+    found = trainer.train_discriminator(0.5)
+    real, _ = twin.real_batch(0.5)
+    assert real.shape == (8, 1, 8, 8)
+    with torch.no_grad():
+        fake = twin.generator.grown(twin.latents(8), None, 0.5)
+    games: list[Tensor] = []
+    slopes: list[Tensor] = []
+    for row in range(8):
+        logits = []
+        for source in (real[row], fake[row]):
+            image = source.clone().requires_grad_()
+            logit = twin.discriminator(image[None], None, 0.5)[0]
+            (slope,) = torch.autograd.grad(logit, image, retain_graph=True)
+            slopes.append(slope.square().sum())
+            logits.append(logit)
+        games.append(F.softplus(logits[1] - logits[0]))
+    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / 8, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_to_come_stay_as_they_are_and_each_stage_is_kept(corners: Images) -> None:
+    """Four pixels for 40 images, faded to eight by 80."""
+    trainer = ProgressiveTrainer(tiny(), corners)
+    fresh = {name: p.clone() for name, p in trainer.generator.named_parameters()}
+    trainer.train(5)
+    assert (trainer.images, float(trainer.generator.level)) == (40, 0.0)
+    for name, p in trainer.generator.named_parameters():
+        assert torch.equal(p, fresh[name]) == name.startswith(("blocks.", "to_image.1"))
+    trainer.train(1)  # level 0 exactly: fading begins
+    kept = copy.deepcopy(trainer.average.newest.state_dict())
+    trainer.train(1)
+    finished = trainer.average.finished[0].state_dict()
+    assert float(trainer.generator.level) == pytest.approx(0.2)
+    assert all(torch.equal(kept[name], finished[name]) for name in kept)
+    trainer.train(6)
+    assert float(trainer.generator.level) == 1.0
+    assert all(torch.equal(kept[name], finished[name]) for name in kept)
+    assert any(not torch.equal(p, fresh[name]) for name, p in trainer.generator.named_parameters() if "blocks" in name)
+
+
+def test_a_grid_has_a_place_for_each_stage(corners: Images) -> None:
+    trainer = ProgressiveTrainer(tiny(), corners)
+    trainer.train(2)
+    before = grid(trainer.average)
+    trainer.train(12)
+    after = grid(trainer.average)
+    upper, lower = np.split(after, 2)
+    assert before.shape == after.shape
+    assert (np.split(before, 2)[1] == 0).all(), "nothing of the second size yet"
+    assert lower.std() > 0
+    first = upper[:8, :8, 0]
+    np.testing.assert_array_equal(first, first[::2, ::2].repeat(2, 0).repeat(2, 1))  # four pixels, enlarged
+
+
+def test_direct_training_has_the_last_size_from_the_beginning(corners: Images) -> None:
+    """The control: the same networks, nothing faded in."""
+    direct, grown = (ProgressiveTrainer(tiny(growth__stages=stages), corners) for stages in (1, 2))
+    assert (direct.level_at(0), grown.level_at(0)) == (1.0, 0.0)
+    ours, theirs = (leaves(trainer.state()["networks"]["discriminator"]) for trainer in (direct, grown))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours | theirs)
+    direct.train(1)
+    assert not direct.average.finished
+
+
+def test_grown_networks_learn_four_kinds_of_pictures(corners: Images) -> None:
+    trainer = ProgressiveTrainer(
+        tiny(
+            network__conditional=True,
+            network__generator_width=8,
+            training__batch_size=32,
+            training__generator_rate=5e-3,
+            training__discriminator_rate=5e-3,
+            training__average_images=1_000,
+            growth__stable_images=3_000,
+            growth__fade_images=3_000,
+            loss__weight=0.1,
+        ),
+        corners,
+    )
+    trainer.train(300)
+    found = corner_of(sample(trainer.average, 200, seed=9))
+    assert (found == np.arange(200) % 4).mean() > 0.9
+
+
+def test_an_exported_generator_keeps_its_stages(corners: Images, tmp_path: Path) -> None:
+    trainer = ProgressiveTrainer(tiny(network__conditional=True), corners)
+    trainer.train(8)
+    export_generator(trainer, tmp_path, {})
+    loaded = load_generator(tmp_path)
+    np.testing.assert_array_equal(loaded.sample(6, seed=3), sample(trainer.average, 6, seed=3))
+    np.testing.assert_array_equal(grid(loaded.network, 1), grid(trainer.average, 1))
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ({"growth__stages": 0}, "growth.stages must be 1 or more"),
+        ({"growth__fade_images": -1}, "fade_images 0 or more"),
+        ({"network__latent": 0}, "must be 1 or more"),
+        ({"loss__kind": "wasserstein"}, "penalty r1 or r1r2"),
+        ({"data__stack": 3}, "use 1"),
+        ({"minutes": 0.0}, "minutes are above 0"),
+        ({"growth__stages": 3}, "images of corners have 2 sizes: use that or less"),
+        ({"network__conditional": True}, "give labels, or leave it out"),
+    ],
+)
+def test_impossible_settings_are_refused(corners: Images, values: dict[str, Any], remedy: str) -> None:
+    bare = Split(corners.train.images, None)
+    with pytest.raises(ValueError, match=remedy):
+        ProgressiveTrainer(tiny(**values), Images("corners", bare, bare, bare))
