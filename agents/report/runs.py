@@ -15,12 +15,18 @@ from numpy.typing import NDArray
 from agents.dqn.settings import Settings
 from agents.evaluation.protocol import RULES, protocol_name
 from agents.pqn.settings import PqnSettings
+from agents.selfplay.settings import SelfPlaySettings
 from agents.tabular.settings import TabularSettings
 from envs.atari import game_name
 from training.settings import flat, from_dict
 from training.storage.run_dir import RunDir
 
-KINDS_OF_SETTINGS: dict[str, type[Any]] = {"dqn": Settings, "pqn": PqnSettings, "table": TabularSettings}
+KINDS_OF_SETTINGS: dict[str, type[Any]] = {
+    "dqn": Settings,
+    "pqn": PqnSettings,
+    "selfplay": SelfPlaySettings,
+    "table": TabularSettings,
+}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = ("seed", "env", "steps", "report_every", "checkpoint_minutes", "env.id", "learner.device", "learner.env_threads")
