@@ -10,7 +10,7 @@ from torch import nn
 
 from agents.acting.policy import LearningPolicy
 from agents.settings import AgentSettings
-from envs.base import EnvSpec
+from envs.base import BatchedEnv, EnvSpec
 
 
 class Parts(Protocol):
@@ -20,6 +20,10 @@ class Parts(Protocol):
 
     def make_network(self, settings: Any, spec: EnvSpec) -> nn.Module:
         """What acts, without a learner."""
+        ...
+
+    def make_env(self, settings: Any, num_envs: int, num_threads: int) -> BatchedEnv:
+        """E copies of what a runner plays."""
         ...
 
     def make_policy(self, settings: Any, spec: EnvSpec) -> LearningPolicy:

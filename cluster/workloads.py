@@ -85,8 +85,8 @@ SELFPLAY = DQN._replace(
     table="agents.selfplay.presets:PRESETS",
     check="agents.selfplay.check:check",
     make_run="agents.selfplay.run:make_run",
+    fleet="cluster.self_play",
     evaluate="agents.selfplay.run:evaluate_run",
-    fleet="",
     adapt="agents.selfplay.check:for_its_env",
 )
 TABLE = Workload(

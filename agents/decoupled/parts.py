@@ -10,6 +10,7 @@ from agents.decoupled.policy import BangOffBangPolicy
 from agents.decoupled.presets import PRESETS as PRESETS
 from agents.decoupled.settings import DecoupledSettings
 from agents.dqn.learner import Learner
+from agents.dqn.parts import make_env as make_env
 from agents.dqn.parts import make_replay as make_replay
 from agents.networks.q_network import QNetwork
 from agents.saved_policy import network_with, spec_of

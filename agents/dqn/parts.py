@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import envs
 from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
 from agents.dqn.presets import PRESETS as PRESETS
@@ -11,12 +12,17 @@ from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
 from agents.replay.shard import ReplayShard
 from agents.saved_policy import q_policy_of
-from envs import EnvSpec
+from envs import BatchedEnv, EnvSpec
 
 
 def make_network(settings: Settings, spec: EnvSpec) -> QNetwork:
     """The Q-network."""
     return QNetwork(settings.network, spec.frame_shape, spec.num_actions)
+
+
+def make_env(settings: Settings, num_envs: int, num_threads: int) -> BatchedEnv:
+    """The games that are learned from."""
+    return envs.make_env(settings.env, num_envs, num_threads)
 
 
 def make_policy(settings: Settings, spec: EnvSpec) -> QPolicy:

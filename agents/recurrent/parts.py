@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agents.dqn.parts import make_env as make_env
 from agents.networks.recurrent import MemoryQNetwork
 from agents.recurrent.learner import SequenceLearner
 from agents.recurrent.policy import RecurrentPolicy

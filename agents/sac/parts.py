@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agents.dqn.parts import make_env as make_env
 from agents.dqn.parts import make_replay as make_replay
 from agents.sac.learner import SacLearner
 from agents.sac.networks import Actor

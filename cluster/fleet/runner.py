@@ -20,7 +20,6 @@ from cluster.errors import portable
 from cluster.fleet.compression import pack
 from cluster.rllib.spaces import spaces_of
 from cluster.rllib.user_envs import announce
-from envs import make_env
 from training.process import prepare_process
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
@@ -49,7 +48,8 @@ class Runner(EnvRunner, Checkpointable):
         prepare_process()
         announce(self.config, self.worker_index)
         fleet = self.settings.fleet
-        self.env = make_env(self.settings.env, fleet.envs_per_runner if self.plays else 1, fleet.env_threads)
+        lanes = fleet.envs_per_runner if self.plays else 1
+        self.env = parts_of(self.settings).make_env(self.settings, lanes, fleet.env_threads)
 
     def make_module(self) -> None:
         """Build the policy; its weights come from the weight store."""

@@ -16,7 +16,7 @@ from agents.dqn.learner import Learner
 from agents.dqn.settings import Settings
 from envs.base import EnvSpec
 
-make_network, make_replay = parts.make_network, parts.make_replay
+make_env, make_network, make_replay = parts.make_env, parts.make_network, parts.make_replay
 
 
 @dataclass(frozen=True, kw_only=True)

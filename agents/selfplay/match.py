@@ -1,0 +1,48 @@
+"""Games between two frozen policies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.policy import QPolicy
+from agents.dqn.parts import make_policy
+from agents.evaluation.evaluate import envs_for, evaluate
+from agents.selfplay.opponents import write_alone
+from agents.selfplay.parts import against
+from agents.selfplay.settings import SelfPlaySettings
+from envs.registry import make_two_player_env
+from training.arrays import Arrays
+
+MOST_ENVS = 16
+
+
+def policy_with(settings: SelfPlaySettings, weights: Arrays) -> QPolicy:
+    """A policy of a run, with these weights."""
+    env = make_two_player_env(settings.env, 1)
+    env.close()
+    policy = make_policy(settings, env.spec)
+    policy.load(weights)
+    return policy
+
+
+def match(
+    settings: SelfPlaySettings, one: QPolicy, other: Arrays, folder: Path, *, games: int, epsilon: float, seed: int
+) -> NDArray[np.float64]:
+    """Scores [games] of `one` against the weights of `other`, sides drawn anew for every game.
+
+    Args:
+        folder: may be written to.
+        epsilon: with which both act at random, so that no two games are alike.
+    """
+    settings = replace(settings, league=replace(settings.league, epsilon=epsilon))
+    write_alone(folder, "other", other)
+    env = against(settings, folder, envs_for(games, MOST_ENVS), report=False)
+    try:
+        judged = replace(settings.evaluation, epsilon=epsilon)
+        return evaluate(one, env, judged, episodes=games, seed=seed).scores
+    finally:
+        env.close()

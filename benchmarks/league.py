@@ -1,0 +1,205 @@
+"""What a league is worth: naive self-play and a league side by side, for the same agent steps of the learner.
+
+    python -m benchmarks.league --out runs/league --steps 150000 --respond 60000 --seeds 0
+    python -m benchmarks.league --out /tmp/toy --preset toy-duel --steps 4000 --respond 2000 --players 6
+
+For every seed and kind (naive: always against the newest weights; snapshots: half of the games against frozen ones;
+league: with exploiters, whose own steps come on top) there is one training in one process, judged in the end as its
+preset says: for Pong that is against the opponent in the game. Then, within a seed,
+
+    rating       Elo in a round robin of snapshots of all kinds, with 95 % bootstrap intervals, and the share of
+                 triples that go round
+    exploited    points a game that a fresh learner wins of the final policy after --respond steps against it
+
+What is done is not done again: give the same command once more. A table, OUT/results.json and OUT/elo.png come of it.
+What stands behind `--` goes to every training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+from agents.selfplay.exploiter import Exploiter
+from agents.selfplay.match import match, policy_with
+from agents.selfplay.opponents import read_weights
+from agents.selfplay.ratings import intransitive, ratings
+from agents.selfplay.settings import SelfPlaySettings
+from training.settings import changed, from_dict
+from training.storage.files import write_json
+from training.storage.provenance import hardware
+
+EPSILON = 0.01  # of both players
+ENDLESS = 10**9
+NAIVE = ["--league.snapshots=0", "--league.exploiters=0", "--league.exploit-every=0"]
+KINDS = {
+    "naive": NAIVE,
+    "snapshots": ["--league.snapshots=0.5", *NAIVE[1:]],
+    "league": ["--league.snapshots=0.4", "--league.exploiters=0.1"],
+}
+
+
+class Player(NamedTuple):
+    """A snapshot of a training; the last one is its final policy."""
+
+    kind: str
+    agent_steps: int
+    name: str
+    folder: Path
+
+
+def once(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What lies in `file`; made and written where there is nothing."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, make())
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def trained(options: argparse.Namespace, kind: str, seed: int) -> Path:
+    """The directory of one finished training.
+
+    Raises:
+        SystemExit: it has failed; what it says stands above.
+    """
+    folder: Path = options.out / f"{kind}-s{seed}"
+    if not (folder / "summary.json").exists() or "eval" not in json.loads((folder / "summary.json").read_text()):
+        every = max(options.steps // (2 * options.players), 1)
+        words = [f"--steps={options.steps}", f"--minutes={ENDLESS}"]
+        if (folder / "run.json").exists():
+            words += ["--resume"]
+        else:
+            words += [f"--seed={seed}", f"--league.snapshot-every={every}", *KINDS[kind], *options.rest]
+        command = [sys.executable, "-m", "cluster", "train", options.preset, "--serial", f"--run-dir={folder}", *words]
+        if subprocess.run(command, check=False).returncode != 0:
+            raise SystemExit(f"{folder} has failed: see above, then start again")
+    return folder
+
+
+def players_of(options: argparse.Namespace, kind: str, folder: Path) -> list[Player]:
+    """`--players` snapshots of a training, evenly spread, and its final policy."""
+    record = json.loads((folder / "league" / "ratings.json").read_text())
+    kept = [m for m in record["members"] if m["kind"] == "snapshot" and m["agent_steps"] < record["agent_steps"]]
+    chosen = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, options.players).round().astype(int))]
+    found = [Player(kind, member["agent_steps"], member["name"], folder) for member in chosen]
+    return [*found, Player(kind, record["agent_steps"], "latest", folder)]
+
+
+def settings_of(folder: Path) -> SelfPlaySettings:
+    """Of a training."""
+    return from_dict(SelfPlaySettings, json.loads((folder / "run.json").read_text())["settings"])
+
+
+def round_robin(options: argparse.Namespace, players: list[Player], seed: int) -> dict[str, Any]:
+    """Ratings of the players of one seed, first of all kinds; every pair is kept in a file of its own."""
+    results, points = {}, np.zeros((len(players), len(players)))
+    for i, j in combinations(range(len(players)), 2):
+        one, other = players[i], players[j]
+
+        def play(one: Player = one, other: Player = other) -> dict[str, Any]:
+            settings = settings_of(one.folder)
+            policy = policy_with(settings, read_weights(one.folder / "league", one.name))
+            weights, place = read_weights(other.folder / "league", other.name), options.out / "other"
+            scores = match(settings, policy, weights, place, games=options.games, epsilon=EPSILON, seed=seed)
+            return {"scores": scores.tolist()}
+
+        names = f"{one.kind}-{one.agent_steps}-{other.kind}-{other.agent_steps}"
+        scores = np.array(once(options.out / "matches" / f"s{seed}-{names}.json", play)["scores"])
+        results[i, j] = 0.5 + 0.5 * np.sign(scores)
+        points[i, j], points[j, i] = results[i, j].sum(), len(scores) - results[i, j].sum()
+        print(f"seed {seed}: {names} {scores.mean():+.1f}", file=sys.stderr, flush=True)
+    found = ratings(results, len(players), resamples=1_000, seed=0)
+    rows = [
+        {"seed": seed, "kind": p.kind, "agent_steps": p.agent_steps, "final": p.name == "latest"}
+        | {name: round(float(value[n]), 1) for name, value in found._asdict().items()}
+        for n, p in enumerate(players)
+    ]
+    return {"players": rows, "intransitive": round(intransitive(points), 3)}
+
+
+def exploited(options: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any]:
+    """A fresh learner's games against the final policy of a training, once it has had its steps."""
+    settings = changed(settings_of(folder), {"league.exploit_every": 0, "league.exploit_steps": options.respond})
+    victim = read_weights(folder / "league", "latest")
+    exploiter = Exploiter(changed(settings, {"league.epsilon": EPSILON}), options.out / "respond", 0, victim)
+    try:
+        while not exploiter.train(exploiter.loop.stats.agent_steps + 1):
+            pass
+        policy, place = exploiter.loop.policy(), options.out / "other"
+        scores = match(settings, policy, victim, place, games=options.judge, epsilon=EPSILON, seed=seed)
+    finally:
+        exploiter.close()
+    return {"mean": float(scores.mean()), "scores": scores.tolist(), "agent_steps": options.respond}
+
+
+def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """A row of the table for every kind, and the round robin, of one seed."""
+    folders = {kind: trained(options, kind, seed) for kind in options.kinds}
+    rated = round_robin(options, [p for kind in folders for p in players_of(options, kind, folders[kind])], seed)
+    rows = []
+    for kind, folder in folders.items():
+        response = once(options.out / f"exploited-{kind}-s{seed}.json", partial(exploited, options, folder, seed))
+        last = next(row for row in rated["players"] if row["kind"] == kind and row["final"])
+        judged = json.loads((folder / "summary.json").read_text())["eval"]["mean"]
+        rows.append({**last, "exploited": response["mean"], "judged": judged})
+    return rows, rated
+
+
+def draw(found: list[dict[str, Any]], picture: Path) -> None:
+    """Ratings over agent steps, a line for every kind and seed."""
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for seed, kind in product(range(len(found)), KINDS):
+        rows = [row for row in found[seed]["players"] if row["kind"] == kind]
+        if rows:
+            steps, middle = [row["agent_steps"] for row in rows], np.array([row["elo"] for row in rows])
+            spread = np.abs(np.array([[row["low"], row["high"]] for row in rows]).T - middle)
+            style = {"color": f"C{list(KINDS).index(kind)}", "marker": "o", "capsize": 2}
+            axes.errorbar(steps, middle, spread, label=kind if seed == 0 else None, **style)
+    axes.set(xlabel="agent steps of the learner", ylabel="Elo, 0 for the first snapshot")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(picture, dpi=110)
+
+
+def main() -> None:
+    """Train, play and respond what is missing, then the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--preset", default="pong-duel")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["naive", "snapshots"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--steps", type=int, default=150_000, help="agent steps of every learner")
+    parser.add_argument("--respond", type=int, default=60_000, help="agent steps of every fresh learner")
+    parser.add_argument("--players", type=int, default=3, help="snapshots of a training in the round robin")
+    parser.add_argument("--games", type=int, default=8, help="of every pair")
+    parser.add_argument("--judge", type=int, default=16, help="games of a fresh learner in the end")
+    words = [*sys.argv[1:], "--"]
+    cut = words.index("--")
+    options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
+    done = [measured(options, seed) for seed in options.seeds]
+    rows, found = [row for some, _ in done for row in some], [rated for _, rated in done]
+    print("| kind | seed | judged | exploited | Elo of the final policy |\n|---|---|---|---|---|")
+    for row in sorted(rows, key=lambda row: row["kind"]):
+        elo = f"{row['elo']:.0f} ({row['low']:.0f} to {row['high']:.0f})"
+        print(f"| {row['kind']} | {row['seed']} | {row['judged']:.2f} | {row['exploited']:+.2f} | {elo} |")
+    print(f"triples that go round: {', '.join(str(one['intransitive']) for one in found)}")
+    write_json(options.out / "results.json", {"rows": rows, "round_robin": found, **hardware()})
+    draw(found, options.out / "elo.png")
+
+
+if __name__ == "__main__":
+    main()
