@@ -9,27 +9,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
-from gan.coupled.domains import agreement, domains_of, edges, in_second, negatives, pairs
+from gan.coupled.domains import agreement
 from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator, CoupledNetworkSettings
-from gan.coupled.parts import COLUMNS, said
-from gan.coupled.scores import PairJudge
 from gan.coupled.settings import CoupledSettings
 from gan.coupled.trainer import CoupledTrainer
 from gan.data.images import Images
-from gan.evaluation.features import Classifier, Extractor
-from gan.evaluation.scores import Judge
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
 from tests.gan.small import TINY
 from tests.gan.test_learning import corner_of
 from training.settings import changed
-
-IMAGES = arrays(np.uint8, st.tuples(st.integers(1, 4), st.just(1), st.integers(1, 6), st.integers(1, 6)))
 
 
 def tiny(**values: Any) -> CoupledSettings:
@@ -43,43 +34,6 @@ def networks(coupling: str) -> tuple[CoupledGenerator, CoupledDiscriminator]:
     torch.manual_seed(0)
     settings = CoupledNetworkSettings(coupling=coupling, latent=5, generator_width=4, discriminator_width=4)  # type: ignore[arg-type]
     return CoupledGenerator(settings, (1, 16, 16)), CoupledDiscriminator(settings, (1, 16, 16))
-
-
-@given(images=IMAGES)
-def test_an_edge_is_the_brightest_neighbour_less_the_pixel(images: Any) -> None:
-    wanted = np.empty_like(images)
-    for n, c, row, column in np.ndindex(images.shape):
-        around = images[n, c, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-        wanted[n, c, row, column] = around.max() - images[n, c, row, column]
-    np.testing.assert_array_equal(edges(images), wanted)
-
-
-@given(images=IMAGES, second=st.sampled_from(["edges", "negatives"]), seed=st.integers(0, 99))
-def test_agreement_counts_pixels_that_are_on_the_same_side(images: Any, second: Any, seed: int) -> None:
-    right = np.random.default_rng(seed).integers(0, 256, images.shape, np.uint8)
-    for shift in (0, 1):
-        same = total = 0
-        for n, c, row, column in np.ndindex(images.shape):
-            wanted = in_second(images, second)[n, c, row, column] > 127
-            same += int(wanted == (right[n - shift, c, row, column] > 127))
-            total += 1
-        assert agreement(np.concatenate([images, right], 3), second, shift) == pytest.approx(same / total)
-    assert agreement(pairs(images, second), second) == 1.0
-
-
-@pytest.mark.parametrize("second", ["edges", "negatives"])
-def test_no_image_is_in_both_domains(corners: Images, second: Any) -> None:
-    """Nobody is ever shown a pair: the trainer's two stocks come from disjoint halves of the training images."""
-    trainer = CoupledTrainer(tiny(second=second), corners)
-    first, other = (stock.numpy() for stock in trainer.pixels)
-    carried = {image.tobytes() for image in in_second(first, second)}
-    assert len(carried) == len(first), "all differ, or the test would prove nothing"
-    assert not carried & {image.tobytes() for image in other}
-    given = {image.tobytes() for image in in_second(corners.train.images, second)}
-    assert carried | {image.tobytes() for image in other} == given
-    assert abs(len(first) - len(other)) <= 1
-    halves = domains_of(corners, second)
-    np.testing.assert_array_equal(halves.second.report.images, in_second(corners.report.images, second))
 
 
 def slow_image(generator: CoupledGenerator, latent: Tensor, coupling: str, domain: int) -> Tensor:
@@ -185,34 +139,6 @@ def test_pairs_that_were_never_shown_are_learnt(corners: Images) -> None:
     assert np.bincount(corner[corner >= 0], minlength=4).min() > 0
 
 
-def test_a_pair_is_judged_by_halves(corners: Images) -> None:
-    settings, torch_seed = tiny(second="negatives"), torch.random.get_rng_state()
-    torch.manual_seed(0)
-    extractors = [Extractor(Classifier(1, 4), 0.5) for _ in range(2)]  # what they have learnt is no matter here
-    torch.random.set_rng_state(torch_seed)
-    first, second = (
-        Judge(domain, extractor, settings.scores, "select")
-        for domain, extractor in zip(domains_of(corners, "negatives"), extractors, strict=True)
-    )
-    judge = PairJudge((first, second), "negatives")
-    true = pairs(corners.train.images[: judge.count], "negatives")
-    scores = judge.score(true)
-    assert set(COLUMNS) <= scores.keys()
-    assert scores["agreement"] == 1.0
-    assert scores["agreement_unpaired"] < 0.9  # type: ignore[operator]
-    for name in ("fd_clf", "fd_floor"):
-        assert scores[name] == pytest.approx((scores[f"first_{name}"] + scores[f"second_{name}"]) / 2)  # type: ignore[operator]
-    halved = true.copy()
-    halved[:, :, :, 8:] = halved[:1, :, :, 8:]  # one and the same second image
-    other = judge.score(halved)
-    assert other["first_fd_clf"] == scores["first_fd_clf"]
-    assert float(other["second_recall"]) < float(scores["second_recall"])
-    assert said(scores).startswith("agreement 1.000 (unpaired ")
-    assert len(judge.reporting().score(pairs(corners.train.images[: judge.reporting().count], "negatives"))) == len(
-        scores
-    )
-
-
 def test_an_exported_pair_is_loaded_by_its_family(corners: Images, tmp_path: Path) -> None:
     trainer = CoupledTrainer(tiny(network__coupling="bit"), corners)
     trainer.train(2)
@@ -241,7 +167,3 @@ def test_an_exported_pair_is_loaded_by_its_family(corners: Images, tmp_path: Pat
 def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         tiny(**values)
-
-
-def test_negatives_are_their_own_inverse(corners: Images) -> None:
-    np.testing.assert_array_equal(negatives(negatives(corners.train.images)), corners.train.images)
