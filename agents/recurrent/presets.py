@@ -1,4 +1,8 @@
-"""Presets: functions that return settings, each deviation from Kapturowski et al. (2019) in a numbered line."""
+"""Presets: functions that return settings, as in Kapturowski et al. (2019) but for sizes and for numbered lines.
+
+The tasks are for one core. Common to all: small networks, a few games at once, small batches in many updates (the paper
+trains on 64 sequences at once, and on each step 0.8 times), uniform replay.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +17,31 @@ from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
 from envs.base import EnvSettings
 
+JUDGED = EvaluationSettings(protocol="training", every_steps=0)
+
 
 def tmaze() -> RecurrentSettings:
     """A corridor of 50 steps whose cue is shown in its first cell: memory, and nothing else."""
     return RecurrentSettings(
         env=EnvSettings(id="toy/tmaze-50"),
         stop=StopSettings(steps=200_000, minutes=30.0, score=0.95),
-        network=MemoryNetworkSettings(kind="mlp", hidden=32, memory="lstm", span=100, window=64),
+        network=MemoryNetworkSettings(
+            kind="mlp",
+            hidden=32,
+            memory="lstm",
+            span=100,  # 1. gates that hold on for up to 100 steps at first (Tallec and Ollivier 2018)
+            window=64,  # 2. of attention: a corridor and some detours
+        ),
         exploration=ExplorationSettings(final=0.05, ladder=2.0, anneal_steps=20_000),
         replay=ReplaySettings(capacity=50_000, n_step=3, samples_per_insert=2.0, learning_starts=5_000),
-        sequence=SequenceSettings(burn_in=0, unroll=80),
+        sequence=SequenceSettings(
+            burn_in=0,  # 3. all of the 80 rows are learned from, so that the cue is among them
+            unroll=80,
+        ),
         learner=LearnerSettings(
             batch_size=16,
             learning_rate=1e-3,
+            adam_epsilon=1e-8,  # 4. not 1e-3: most rows have errors near 0
             double=True,
             target_period=100,
             reward_clip=0.0,
@@ -33,19 +49,24 @@ def tmaze() -> RecurrentSettings:
             device="cpu",
         ),
         fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=16),
-        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+        evaluation=JUDGED,
     )
 
 
 def stateless_cartpole() -> RecurrentSettings:
-    """CartPole that shows no speeds."""
+    """CartPole-v1 without its speeds, which are to be told from what was seen before."""
     return RecurrentSettings(
         env=EnvSettings(id="toy/stateless-cartpole"),
         stop=StopSettings(steps=200_000, minutes=10.0, score=490.0),
         network=MemoryNetworkSettings(kind="mlp", hidden=64, memory="lstm"),
         exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=10_000),
-        replay=ReplaySettings(capacity=50_000, n_step=3, samples_per_insert=2.0, learning_starts=1_000),
-        sequence=SequenceSettings(burn_in=10, unroll=20),
+        replay=ReplaySettings(
+            capacity=50_000,
+            n_step=3,
+            samples_per_insert=2.0,  # 1. a step is learned from 40 times
+            learning_starts=1_000,
+        ),
+        sequence=SequenceSettings(burn_in=10, unroll=20),  # 2. a few steps tell the speeds
         learner=LearnerSettings(
             batch_size=32,
             learning_rate=1e-3,
@@ -56,7 +77,7 @@ def stateless_cartpole() -> RecurrentSettings:
             device="cpu",
         ),
         fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=10),
-        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+        evaluation=JUDGED,
     )
 
 
@@ -72,7 +93,8 @@ def repeat_previous() -> RecurrentSettings:
         learner=LearnerSettings(
             batch_size=32,
             learning_rate=1e-3,
-            gamma=0.9,  # cards come as they come: what is answered decides nothing later
+            adam_epsilon=1e-8,  # 1. rewards are of 1/48
+            gamma=0.5,  # 2. what is answered decides nothing later
             double=True,
             target_period=200,
             reward_clip=0.0,
@@ -80,19 +102,19 @@ def repeat_previous() -> RecurrentSettings:
             device="cpu",
         ),
         fleet=FleetSettings(runners=1, envs_per_runner=8, chunk_steps=12),
-        evaluation=EvaluationSettings(protocol="training", every_steps=0),
+        evaluation=JUDGED,
     )
 
 
 def flickering_pong() -> RecurrentSettings:
-    """Pong whose frames are black with probability 0.5 (Hausknecht and Stone 2015), one frame at a time."""
+    """Pong whose frames are black with probability 0.5 (Hausknecht and Stone 2015), seen one at a time. Not yet run."""
     return RecurrentSettings(
         env=EnvSettings(id="ALE/Pong-v5", flicker=0.5),
         stop=StopSettings(steps=10_000_000),
-        network=MemoryNetworkSettings(kind="dqn2013", layer_norm=True, memory="lstm"),
+        network=MemoryNetworkSettings(kind="dqn2013", layer_norm=True, memory="lstm"),  # 1. the body of `pong`
         exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=40_000),
         replay=ReplaySettings(capacity=200_000, n_step=5, samples_per_insert=0.1, learning_starts=10_000),
-        sequence=SequenceSettings(burn_in=10, unroll=20),
+        sequence=SequenceSettings(burn_in=10, unroll=20),  # 2. shorter: three black frames in a row are one in eight
         learner=LearnerSettings(batch_size=16, learning_rate=2.5e-4, double=True, target_period=400, average_rate=0.02),
         fleet=FleetSettings(runners=1, envs_per_runner=32, chunk_steps=20),
     )

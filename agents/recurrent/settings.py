@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from agents.dqn.settings import Settings
-from agents.networks.recurrent import MemoryNetworkSettings
+from agents.networks.recurrent import MemoryNetworkSettings, MemoryQNetwork
 from agents.replay.sequences import SequenceSettings
+from envs.base import EnvSpec
+
+STATE_BYTES = 4  # of a number of a state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,3 +52,8 @@ class RecurrentSettings(Settings):
                 "raise it, or use fewer envs or shorter sequences"
             )
         return rows
+
+    def replay_bytes(self, spec: EnvSpec) -> int:
+        """Memory that a full replay takes, over all shards: rows, and the states at the chunks' beginnings."""
+        size = int(MemoryQNetwork(self.network, spec.frame_shape, spec.num_actions).memory.size)
+        return super().replay_bytes(spec) + self.replay.capacity // self.fleet.chunk_steps * size * STATE_BYTES

@@ -18,6 +18,7 @@ from agents.recurrent.presets import PRESETS
 from agents.recurrent.settings import RecurrentSettings
 from agents.recurrent.targets import rescale, restore
 from agents.replay.sequences import SequenceBatch
+from agents.replay.shard import COLUMNS
 from tests.trees import assert_same
 from training.settings import changed
 
@@ -216,3 +217,13 @@ def test_impossible_settings_are_refused() -> None:
             small(**wrong)
     with pytest.raises(ValueError, match="use fewer envs or shorter sequences"):
         small(replay_capacity=1_000, sequence_burn_in=300).rows_per_lane()
+
+
+@pytest.mark.parametrize("kind", ["lstm", "attention"])
+def test_memory_is_known_beforehand(kind: str) -> None:
+    """What a full replay takes, within the padding of its tree and ring."""
+    run = SerialLoop(small(network_memory=kind, replay_capacity=24_000))
+    shard, spec = run.replay, run.env.spec
+    columns = sum(getattr(shard, name).nbytes for name in (*COLUMNS, "memory", "frames"))
+    assert run.settings.replay_bytes(spec) == pytest.approx(columns, rel=0.02)
+    run.close()
