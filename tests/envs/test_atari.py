@@ -116,6 +116,7 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
         {"frame_skip": 3},
         {"frame_cap": 18_000},
         {"image_size": 44},
+        {"flicker": 0.5},
     ]
     records = [dict(AtariEnv(dataclasses.replace(STILL, **change), 1).protocol) for change in changes]
     assert all(record not in records[:index] for index, record in enumerate(records))
@@ -124,6 +125,7 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
         "full_actions",
         "image_size",
         "grayscale",
+        "flicker",  # told where there is any
     } < set(records[0])
     assert records[0]["game"] == "pong"
     assert str(records[0]["emulator"]).startswith("ale-py 0.")

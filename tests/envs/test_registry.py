@@ -47,7 +47,7 @@ def test_a_near_name_is_answered_with_the_right_one(wrong: str, right: str) -> N
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["qqqqqq", "combat", "no/such/environment"])
+@pytest.mark.parametrize("name", ["qqqqqq", "no/such/environment"])
 def test_an_unknown_name_is_answered_with_where_to_look(name: str) -> None:
     with pytest.raises(
         ValueError, match=r"^no environment is called .*atari_games\(\) and gymnasium.registry"
