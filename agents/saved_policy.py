@@ -51,7 +51,7 @@ def network_settings(record: dict[str, Any], settings_of: SettingsOf, otherwise:
         ValueError: the run trained something else; the message begins with `otherwise`.
     """
     settings = settings_of(record)
-    if not (hasattr(settings, "parts") and hasattr(settings, "env")):
+    if not hasattr(settings, "parts"):
         raise ValueError(f"{otherwise}: name a run of a deep Q-network, this is one of {record['preset']}")
     found: NetworkedSettings = settings
     return found
