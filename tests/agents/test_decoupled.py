@@ -84,7 +84,7 @@ def test_it_learns_to_aim() -> None:
     """The best of -1, 0 and 1 is the one nearest to the point, for each coordinate by itself."""
     settings = changed(tiny(AIM), {"learner.gamma": 0.5, "replay.n_step": 1, "replay.samples_per_insert": 16.0})
     run = SerialLoop(settings)
-    while run.learner.updates < 800:
+    while run.learner.updates < 500:
         run.step()
     points = np.random.default_rng(7).uniform(-0.7, 0.7, (300, 2)).astype(np.float32)
     points = points[(np.abs(np.abs(points) - 0.5) > 0.12).all(1)]  # where it is clear which one that is
