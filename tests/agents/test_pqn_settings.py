@@ -27,6 +27,7 @@ from training.settings import changed, from_dict, to_dict
         ({"learner.precision": "fp16"}, "use auto, bf16 or fp32"),
         ({"learner.device": "tpu"}, "use auto, cpu or cuda"),
         ({"network.head": "categorical"}, "use scalar"),
+        ({"network.noisy": True}, r"PQN explores by exploration\.\*, use false"),
         ({"evaluation.every_steps": 5}, "use 0"),
         ({"seed": -1}, "use 0 to"),
         ({"checkpoint_minutes": 0.0}, "above 0"),
