@@ -197,7 +197,7 @@ def test_noise_alone_explores() -> None:
     """With epsilon 0, as Rainbow plays: a fresh noisy network takes several actions where one is best by its means."""
     settings = rainbow()
     assert settings.network.noisy
-    assert (settings.exploration.start, settings.exploration.final) == (0.0, 0.0)
+    assert (settings.exploration.final, settings.exploration.anneal_steps) == (0.0, 1)
     taken = {}
     for chancy in (True, False):
         env = make_env(EnvSettings(id="toy/chain"), 4)

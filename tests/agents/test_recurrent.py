@@ -18,7 +18,6 @@ from agents.recurrent.presets import PRESETS
 from agents.recurrent.settings import RecurrentSettings
 from agents.recurrent.targets import rescale, restore
 from agents.replay.sequences import SequenceBatch
-from agents.replay.shard import COLUMNS
 from tests.trees import assert_same
 from training.settings import changed
 
@@ -203,27 +202,3 @@ FAST: dict[str, Any] = {
     "fleet_chunk_steps": 8,
     "network_span": 10,
 }
-
-
-def test_impossible_settings_are_refused() -> None:
-    for wrong, remedy in (
-        ({"fleet_chunk_steps": 9}, "raise sequence.unroll"),
-        ({"learner_munchausen": 0.9, "learner_double": False}, "leave them at 0"),
-        ({"sequence_eta": 1.5}, "sequence.eta"),
-        ({"sequence_unroll": 0}, "1 or more"),
-        ({"network_memory": "tape"}, "network.memory"),
-    ):
-        with pytest.raises(ValueError, match=remedy):
-            small(**wrong)
-    with pytest.raises(ValueError, match="use fewer envs or shorter sequences"):
-        small(replay_capacity=1_000, sequence_burn_in=300).rows_per_lane()
-
-
-@pytest.mark.parametrize("kind", ["lstm", "attention"])
-def test_memory_is_known_beforehand(kind: str) -> None:
-    """What a full replay takes, within the padding of its tree and ring."""
-    run = SerialLoop(small(network_memory=kind, replay_capacity=24_000))
-    shard, spec = run.replay, run.env.spec
-    columns = sum(getattr(shard, name).nbytes for name in (*COLUMNS, "memory", "frames"))
-    assert run.settings.replay_bytes(spec) == pytest.approx(columns, rel=0.02)
-    run.close()

@@ -1,0 +1,87 @@
+"""The layers of progressive growing and its plan, against slow code."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from gan.progressive.growth import GrowthSettings, level_at
+from gan.progressive.layers import PixelNorm, Pointwise, doubled, equalised, halved
+from gan.standard.layers import SmoothConv2d
+from tests.gan.test_progressive import players
+
+
+def test_pixel_norm_is_over_features() -> None:
+    x = torch.randn(2, 3, 2, 2)
+    found = PixelNorm()(x)
+    for n, row, column in np.ndindex(2, 2, 2):
+        features = x[n, :, row, column]
+        wanted = features / math.sqrt(sum(float(f) ** 2 for f in features) / 3)
+        torch.testing.assert_close(found[n, :, row, column], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_pointwise_layer_is_a_convolution_of_kernel_one() -> None:
+    layer, x = Pointwise(3, 2), torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(layer(x), F.conv2d(x, layer.weight[:, :, None, None], layer.bias))
+
+
+@pytest.mark.parametrize("kind", ["linear", "down", "up"])
+def test_equalised_layers_keep_the_size_of_what_they_are_given(kind: str) -> None:
+    """Weights are of unit size as Adam sees them; unit inputs give outputs of variance 2 (for the ReLU behind)."""
+    torch.manual_seed(0)
+    made: dict[str, tuple[Any, Tensor]] = {
+        "linear": (nn.Linear(200, 300), torch.randn(100, 200)),
+        "down": (SmoothConv2d(30, 40, 4, 2, 1), torch.randn(20, 30, 16, 16)),
+        "up": (nn.ConvTranspose2d(30, 40, 4, 2, 1), torch.randn(20, 30, 8, 8)),
+    }
+    layer, x = made[kind]
+    found = equalised(layer)(x).detach()
+    inner = found if kind == "linear" else found[:, :, 2:-2, 2:-2]
+    assert float(inner.var()) == pytest.approx(2.0, rel=0.15)
+    (raw,) = (p for name, p in layer.named_parameters() if "weight" in name)
+    assert float(raw.detach().std()) == pytest.approx(1.0, rel=0.05)
+    inputs = {"linear": 200, "down": 30 * 16, "up": 30 * 4}[kind]
+    torch.testing.assert_close(layer.weight, raw * math.sqrt(2 / inputs))
+
+
+@given(times=st.integers(0, 2), seed=st.integers(0, 99))
+def test_sizes_are_halved_by_means_and_doubled_by_repeating(times: int, seed: int) -> None:
+    images = np.random.default_rng(seed).normal(size=(2, 1, 8, 8)).astype(np.float32)
+    small = images.copy()
+    for _ in range(times):
+        small = (small[:, :, ::2, ::2] + small[:, :, 1::2, ::2] + small[:, :, ::2, 1::2] + small[:, :, 1::2, 1::2]) / 4
+    np.testing.assert_allclose(halved(torch.from_numpy(images), times), small, atol=1e-6)
+    large = images.repeat(2**times, 2).repeat(2**times, 3)
+    np.testing.assert_array_equal(doubled(torch.from_numpy(images), times), large)
+
+
+@given(
+    stages=st.integers(1, 3),
+    stable=st.integers(0, 5),
+    fade=st.integers(0, 5),
+    images=st.integers(0, 40),
+    top=st.just(2),
+)
+def test_levels_follow_the_plan_image_by_image(stages: int, stable: int, fade: int, images: int, top: int) -> None:
+    level, plan = float(top - stages + 1), []
+    while level < top:
+        plan += [level] * stable
+        plan += [level + step / fade for step in range(fade)]
+        level += 1
+    wanted = [*plan, *[float(top)] * 50][images]
+    growth = GrowthSettings(stages=stages, stable_images=stable, fade_images=fade)
+    assert level_at(images, growth, top) == pytest.approx(wanted)
+
+
+def test_small_sizes_are_shown_enlarged() -> None:
+    generator, _ = players(0.0)
+    latent, label = torch.randn(2, 5), torch.tensor([0, 1])
+    torch.testing.assert_close(generator(latent, label), doubled(generator.grown(latent, label, 0.0), 2))
