@@ -83,7 +83,7 @@ def draw(picture: Path, teacher: dict[str, Any], students: dict[int, list[dict[s
     axes.axhline(teacher["mean"], color="C3", linestyle="--", label="their teacher")
     game = teacher["protocol"].get("game", teacher["protocol"].get("env"))
     axes.set(xscale="log", xlabel="labels", ylabel=f"raw score, {teacher['episodes']} games", title=game)
-    axes.legend()
+    axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
     save_figure(figure, picture, dpi=110)
 

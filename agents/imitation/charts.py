@@ -38,7 +38,7 @@ def draw_curve(table: Path, picture: Path, title: str) -> None:
     with table.open() as source:
         rows = list(csv.DictReader(source))
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
-    for panel, measure in zip(axes, ("loss", "accuracy"), strict=True):
+    for panel, measure, corner in zip(axes, ("loss", "accuracy"), ("upper right", "lower right"), strict=True):
         for column, label, colour in ((measure, "training", "0.6"), (f"held_out_{measure}", "held out", "C0")):
             points = [(int(row["samples"]), float(row[column])) for row in rows if row[column]]
             if points:
@@ -46,6 +46,6 @@ def draw_curve(table: Path, picture: Path, title: str) -> None:
         panel.set(xlabel="samples", ylabel=measure)
         panel.grid(alpha=0.3)
         if panel.get_legend_handles_labels()[0]:
-            panel.legend()
+            panel.legend(loc=corner)
     figure.suptitle(title)
     save_figure(figure, picture, dpi=120)
