@@ -22,8 +22,8 @@ class SerialLoop:
     """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group."""
 
     def __init__(self, settings: Settings, shard: type[ReplayShard] = ReplayShard) -> None:
-        s, self.parts = settings, parts_of(settings)
-        self.settings = settings
+        s = self.settings = settings
+        self.parts = parts_of(s)
         self.env = make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
         self.learner = self.parts.make_learner(s, self.env.spec)
         self.acting = self.parts.act_by(self.learner.online, s, self.learner.device)
