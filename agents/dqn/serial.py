@@ -32,8 +32,8 @@ class SerialLoop:
         make_replay: Callable[..., Any] | None = None,
         env: BatchedEnv | None = None,
     ) -> None:
-        s, self.parts = settings, parts_of(settings)
-        self.settings = s
+        s = self.settings = settings
+        self.parts = parts_of(s)
         self.env = env if env is not None else make_env(s.env, s.fleet.lanes, s.fleet.env_threads)
         self.learner = self.parts.make_learner(s, self.env.spec)
         self.acting = self.parts.policy_with(self.learner.online, s, self.learner.device)
