@@ -52,7 +52,13 @@ def rainbow() -> Settings:
     return Settings(
         env=EnvSettings(id=GAME, life_signal=True),
         stop=FRAMES_200M,
-        network=NetworkSettings(kind="dqn2015", dueling=True, head="categorical", atoms=51, noisy=True),
+        network=NetworkSettings(
+            kind="dqn2015",
+            dueling=True,  # 1. both streams behind one hidden layer, where each has its own
+            head="categorical",
+            atoms=51,
+            noisy=True,
+        ),
         exploration=ExplorationSettings(final=0.0, anneal_steps=1),  # noise explores
         replay=ReplaySettings(
             capacity=1_000_000,
@@ -79,7 +85,7 @@ def apex() -> Settings:
     return Settings(
         env=EnvSettings(id=GAME, life_signal=True),
         stop=FRAMES_200M,
-        network=NetworkSettings(kind="dqn2015", dueling=True),
+        network=NetworkSettings(kind="dqn2015", dueling=True),  # 1. both streams behind one hidden layer
         exploration=ExplorationSettings(start=0.4, final=0.4, ladder=7.0, anneal_steps=1),
         replay=ReplaySettings(
             capacity=2_000_000,
@@ -87,10 +93,10 @@ def apex() -> Settings:
             initial_priority="actor",
             beta_updates=1_000_000_000,  # stays at 0.4
             n_step=3,
-            samples_per_insert=1.0,  # 1. held, where theirs follows from the speed of the machines: about 0.8
+            samples_per_insert=1.0,  # 2. held, where theirs follows from the speed of the machines: about 0.8
             learning_starts=50_000,
         ),
         learner=LearnerSettings(batch_size=512, learning_rate=6.25e-5, double=True, max_grad_norm=40.0),
-        fleet=FleetSettings(runners=8, envs_per_runner=45, shards=2),  # 2. 360 lanes in 8 processes, not in 360
+        fleet=FleetSettings(runners=8, envs_per_runner=45, shards=2),  # 3. 360 lanes in 8 processes, not in 360
         evaluation=EvaluationSettings(epsilon=0.001),
     )

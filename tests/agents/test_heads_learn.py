@@ -1,38 +1,91 @@
-"""Every head learns known values in seconds: the chain's, from the whole loop."""
+"""Every head learns in seconds, from the whole loop: the chain's known values, and to catch a ball from pixels."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from agents.dqn.serial import SerialLoop
+from agents.dqn.settings import Settings
+from agents.evaluation.evaluate import evaluate
 from agents.networks.q_network import HEADS
+from envs import make_env
 from envs.toy import chain_q_star
 from tests.small_run import small_settings
 
 GAMMA = 0.9
 
 
+def chain(exploration: dict[str, Any], munchausen: float = 0.0, *, double: bool = False, **network: Any) -> Settings:
+    """A run on the chain of five states."""
+    options = {"gamma": GAMMA, "learning_rate": 2e-3, "target_period": 20, "munchausen": munchausen, "double": double}
+    return small_settings(
+        "toy/chain",
+        network={"kind": "mlp", "stack": 1, "hidden": 32, "atoms": 41, "value_min": -1, "value_max": 2, **network},
+        exploration=exploration,
+        replay={"capacity": 4_000, "n_step": 1, "samples_per_insert": 16.0, "learning_starts": 200},
+        learner=options,
+        fleet={"envs_per_runner": 8, "chunk_steps": 8},
+    )
+
+
+def learned(settings: Settings, updates: int) -> SerialLoop:
+    """The run after so many updates."""
+    run = SerialLoop(settings)
+    while run.learner.updates < updates:
+        run.step()
+    run.close()
+    return run
+
+
+def values_of(run: SerialLoop) -> np.ndarray[Any, Any]:
+    """What is held of both actions in the chain's first four states."""
+    values = run.policy().values(np.eye(5, dtype=np.float32)[:4, None, None])
+    assert torch.isfinite(torch.from_numpy(values)).all()
+    return values
+
+
 @pytest.mark.parametrize("munchausen", [0.0, 0.9])
 @pytest.mark.parametrize("head", HEADS)
 def test_the_chain_is_learned(head: str, munchausen: float) -> None:
     """Values as far as they are those of the best policy, and the best action in every state, under every target."""
-    settings = small_settings(
-        "toy/chain",
-        network={"kind": "mlp", "stack": 1, "hidden": 32, "head": head, "atoms": 41, "value_min": -1, "value_max": 2},
-        exploration={"start": 1.0, "final": 1.0},
-        replay={"capacity": 4_000, "n_step": 1, "samples_per_insert": 16.0, "learning_starts": 200},
-        learner={"gamma": GAMMA, "learning_rate": 2e-3, "target_period": 20, "munchausen": munchausen, "double": False},
-        fleet={"envs_per_runner": 8, "chunk_steps": 8},
-    )
-    run = SerialLoop(settings)
-    while run.learner.updates < 1_500:
-        run.step()
-    states = np.eye(5, dtype=np.float32)[:4, None, None]
-    values = run.policy().values(states)
-    run.close()
+    run = learned(chain({"start": 1.0, "final": 1.0}, munchausen, head=head), 1_500)
+    values = values_of(run)
     assert (values.argmax(1) == 1).all(), "right is right"
     if munchausen == 0.0:
         np.testing.assert_allclose(values, chain_q_star(GAMMA)[:4], atol=0.12)
-    assert torch.isfinite(torch.from_numpy(values)).all()
+
+
+def test_a_noisy_network_learns_the_chain_without_epsilon() -> None:
+    """And its mean weights hold the values, of the worse action too: noise tries it often enough."""
+    run = learned(chain({"start": 0.0, "final": 0.0}, noisy=True, dueling=True, double=True), 1_500)
+    np.testing.assert_allclose(values_of(run), chain_q_star(GAMMA)[:4], atol=0.12)
+
+
+@pytest.mark.parametrize(
+    ("head", "options"),
+    [
+        ("quantile", {"atoms": 16}),
+        ("histogram", {"atoms": 21}),
+        ("implicit", {"tau_samples": 8, "tau_samples_target": 8, "tau_samples_acting": 8}),
+    ],
+)
+def test_a_ball_is_caught_from_pixels(head: str, options: dict[str, Any]) -> None:
+    """Moving at random scores about -0.3, never missing 1; `test_serial` has the other heads, through convolutions."""
+    name = "tests.agents.small_catch"
+    network = {"kind": f"{name}:Torso", "stack": 1, "head": head, "value_min": -2.0, "value_max": 2.0, **options}
+    settings = small_settings(
+        f"{name}:SmallCatch-v0",
+        network=network,
+        exploration={"final": 0.05, "ladder": 0.0, "anneal_steps": 2_000},
+        replay={"capacity": 6_000, "n_step": 4, "samples_per_insert": 16.0, "learning_starts": 200},
+        learner={"batch_size": 64, "learning_rate": 4e-3, "target_period": 30, "double": False},
+        fleet={"envs_per_runner": 8, "chunk_steps": 12},
+    )
+    run, env = learned(settings, 700), make_env(settings.env, 25)
+    judged = evaluate(run.policy(), env, settings.evaluation, episodes=100, seed=0)
+    env.close()
+    assert judged.scores.mean() >= 0.8

@@ -86,6 +86,9 @@ def test_the_mlp_and_the_options_have_the_parameters_they_should() -> None:
     assert count(make(dueling=True)) == count(make()) + 257
     norms = 2 * (16 * 20 * 20 + 32 * 9 * 9 + 256)
     assert count(make(layer_norm=True)) == count(make()) + norms
+    assert count(make(layer_norm=True, layer_norm_convs=False)) == count(make()) + 2 * 256
+    assert count(make(layer_norm_convs=True)) == count(make())
+    assert count(make(noisy=True)) == count(make()) + 256 * (9 * 9 * 32 + 1) + A * 257
     assert count(make(stack=1)) == count(make()) - 3 * 16 * 64
 
 
@@ -144,12 +147,15 @@ class Plain(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("kind", "dueling", "layer_norm"),
-    list(itertools.product(["dqn2013", "dqn2015", "stem"], [False, True], [False, True])),
+    ("kind", "dueling", "layer_norm", "convs"),
+    [
+        *((*case, True) for case in itertools.product(["dqn2013", "dqn2015", "stem"], [False, True], [False, True])),
+        ("dqn2013", False, True, False),
+    ],
 )
-def test_whole_networks_equal_their_textbook_forms(kind: str, dueling: bool, layer_norm: bool) -> None:
+def test_whole_networks_equal_their_textbook_forms(kind: str, dueling: bool, layer_norm: bool, convs: bool) -> None:
     """Values and gradients; dueling is Wang et al.'s equation 9, layer norm torch.nn.LayerNorm over [C, H, W]."""
-    network = make(kind, dueling=dueling, layer_norm=layer_norm)
+    network = make(kind, dueling=dueling, layer_norm=layer_norm, layer_norm_convs=convs)
     with torch.no_grad():
         for name, p in network.named_parameters():
             if "norm" in name:
