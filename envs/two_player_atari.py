@@ -20,6 +20,7 @@ from envs.area import Area
 from envs.base import EnvSettings, EnvSpec
 from envs.checks import checked_seed
 from envs.two_players import TwoPlayerStep, checked_actions
+from envs.views import both_views
 
 ONLY_FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # ale-py cannot load them: its process would end
 GAMES = tuple(
@@ -29,8 +30,6 @@ GAMES = tuple(
         | set(ONLY_FOR_TWO)
     )
 )
-MIRRORED = ("pong",)  # a screen that is the same game for the other player once left and right change places
-MARK = 4  # pixels, both ways: in all other games this corner is white for player B, black for player A
 FIRE = 1
 SIDE = 84
 RENDERED = 336
@@ -120,24 +119,20 @@ class TwoPlayerAtari:
             ale.act([0, 0])
         if self._settings.fire_reset and FIRE in self._actions:
             ale.act([FIRE, FIRE])
-        return self._screen(ale)
+        return _screen(ale)
 
     def _play(self, env: int, pair: NDArray[np.intc]) -> tuple[NDArray[np.uint8], NDArray[Any], int]:
         """The maximum of the last two screens, what both have won, and the frames that it took."""
         (ale, _), skip = self._emulators[env], self._settings.frame_skip
         won, frames = np.zeros(2), 0
-        before: NDArray[np.uint8] = np.zeros((), np.uint8)
+        before = np.zeros((self._height, self._width), np.uint8)
         while frames < skip and not ale.game_over():
             won += ale.act(pair)
             frames += 1
             if frames == skip - 1:
-                before = self._screen(ale)
-        shown: NDArray[np.uint8] = np.maximum(self._screen(ale), before)
+                before = _screen(ale)
+        shown: NDArray[np.uint8] = np.maximum(_screen(ale), before)
         return shown, won, frames
-
-    def _screen(self, ale: Any) -> NDArray[np.uint8]:
-        screen: NDArray[np.uint8] = ale.getScreenGrayscale()[..., 0]
-        return screen
 
     def render(self) -> NDArray[np.uint8]:
         """What player A sees of env 0, enlarged: uint8 [H, W, 3]."""
@@ -152,30 +147,18 @@ class TwoPlayerAtari:
         self._emulators = []
 
 
-def both_views(game: str, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Frames [E, S, S] as both players see them, [E, 2, S, S].
-
-    Pong's is mirrored for player B: its paddle, too, is then on the right, and up is up. Both paddles are almost
-    equally bright (147 and 148 of 255). In other games a corner says who one is.
-    """
-    if game in MIRRORED:
-        return np.stack([frames, frames[:, :, ::-1]], axis=1)
-    both = np.stack([frames, frames], axis=1)
-    both[:, 0, :MARK, :MARK], both[:, 1, :MARK, :MARK] = 0, 255
-    return both
+def _screen(ale: Any) -> NDArray[np.uint8]:
+    screen: NDArray[np.uint8] = ale.getScreenGrayscale()[..., 0]
+    return screen
 
 
 def _emulator(game: str, settings: EnvSettings, seed: int) -> tuple[Any, int]:
-    """An emulator with the game loaded, and its mode.
-
-    Raises:
-        ValueError: there is no emulator for two.
-    """
+    """An emulator with the game loaded, and its mode."""
     try:
         from multi_agent_ale_py import ALEInterface
     except ImportError:
-        remedy = "pip install 'quarterdeck[selfplay]'"
-        raise ValueError(f"{game} for two needs the package multi-agent-ale-py: {remedy}") from None
+        what = f"{game} for two needs the package multi-agent-ale-py"
+        raise ValueError(f"{what}: pip install 'quarterdeck[selfplay]'") from None
     ALEInterface.setLoggerMode("error")
     ale = ALEInterface()
     ale.setInt("random_seed", seed)

@@ -68,7 +68,7 @@ class Opponents(Protocol):
         """Games begin in all envs."""
         ...
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def answer(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Actions [E] on what they see, [E, *frame_shape]; where `first` [E], a game and an opponent begin."""
         ...
 
@@ -89,8 +89,8 @@ class RandomOpponents:
         """Draw the same actions for the same seed."""
         self.rng = np.random.default_rng(seed)
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """See `Opponents.act`."""
+    def answer(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """See `Opponents.answer`."""
         return self.rng.integers(self.num_actions, size=len(first))
 
     def over(self, env: int, points: float) -> None:
@@ -123,7 +123,7 @@ class OpponentEnv:
         other = 1 - self.side
         actions = np.empty((self.num_envs, 2), np.int64)
         actions[self.lanes, self.side] = mine
-        actions[self.lanes, other] = self.opponents.act(self.last.frame[self.lanes, other], self.last.first)
+        actions[self.lanes, other] = self.opponents.answer(self.last.frame[self.lanes, other], self.last.first)
         return self._seen(self.env.step(actions))
 
     def _seen(self, step: TwoPlayerStep) -> TimeStep:

@@ -13,7 +13,6 @@ PRODUCT = files_of(*FORBIDDEN)
 FULL = {
     "agents/replay/shard.py": "every frame once: how rows enter, are drawn, weighed and saved",
     "cluster/fleet/checkpoint.py": "what RLlib asks of a checkpoint, each in a few lines",
-    "envs/two_player_atari.py": "an emulator of its own, with the rules of the other",
     "gan/data/images.py": "images from a name to three parts",
     "training/storage/checkpoint.py": "a directory that is whole or absent",
 }
@@ -39,13 +38,10 @@ def test_files_are_made_whole_in_one_place() -> None:
 
 
 def test_one_loop_plays() -> None:
-    """Rollouts, evaluations, videos and data sets act through the two files of `agents/acting` that call a policy.
-
-    Beside them the tables, and games for two: the other side's policy is a part of the env.
-    """
-    for_two = "envs/two_players.py", "envs/two_player_atari.py"
-    acting = "agents/acting/episodes.py", "agents/acting/rollout.py", "agents/tabular/run.py", *for_two
-    assert holders(r"\.act\(", *acting) == []
+    """Rollouts, evaluations, videos and data sets act through the two files of `agents/acting` that call a policy."""
+    emulator = "envs/two_player_atari.py"  # which has a method of that name
+    loops = ("agents/acting/episodes.py", "agents/acting/rollout.py", "agents/tabular/run.py")
+    assert holders(r"\.act\(", *loops, emulator) == []
 
 
 def test_the_fleet_names_no_algorithm() -> None:

@@ -75,8 +75,8 @@ class LeagueOpponents:
         self.ended: list[tuple[str, float]] = []
         self.read = ""  # the ratings as they were read last
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """See `envs.two_players.Opponents.act`: greedy, but for `league.epsilon`."""
+    def answer(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """See `envs.two_players.Opponents.answer`: greedy, but for `league.epsilon`."""
         obs = self.stack.push(to_blocks(frame, colours_of(self.spec.frame_shape)), first)
         if self.ended:
             self._report()

@@ -125,18 +125,18 @@ def test_opponents_are_drawn_as_the_league_says_and_their_results_come_back(tmp_
     opponents, envs = LeagueOpponents(tmp_path, settings, SPEC), 400
     opponents.start(0, envs)
     frame, first = np.zeros((envs, *SPEC.frame_shape), np.float32), np.ones(envs, np.bool_)
-    action = opponents.act(frame, first)
+    action = opponents.answer(frame, first)
     share = Counter(action.tolist())
     assert set(share) == {0, 2}
     assert share[2] / envs == pytest.approx(0.4, abs=0.08)
-    assert (opponents.act(frame, ~first) == action).all(), "an opponent stays for the game"
+    assert (opponents.answer(frame, ~first) == action).all(), "an opponent stays for the game"
     opponents.over(int(np.flatnonzero(action == 2)[0]), -3.0)
-    opponents.act(frame, ~first)
+    opponents.answer(frame, ~first)
     assert league.count() == 1
     assert (league.members["b"].points, league.members["b"].games) == (0.0, 1.0)
     league.renew(6, fixed["b"])
     league.freeze("c", SNAPSHOT, 7, fixed["b"])
-    again = opponents.act(frame, first)
+    again = opponents.answer(frame, first)
     assert (again == 2).mean() > 0.6, "newer weights and members are taken over"
 
 
@@ -144,7 +144,7 @@ def test_before_there_is_a_policy_opponents_play_at_random(tmp_path: Path) -> No
     League(LeagueSettings(), tmp_path)
     opponents = LeagueOpponents(tmp_path, toy_duel(), SPEC)
     opponents.start(0, 60)
-    action = opponents.act(np.zeros((60, *SPEC.frame_shape), np.float32), np.ones(60, np.bool_))
+    action = opponents.answer(np.zeros((60, *SPEC.frame_shape), np.float32), np.ones(60, np.bool_))
     assert set(action.tolist()) == {0, 1, 2}
 
 

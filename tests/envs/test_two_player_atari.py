@@ -18,7 +18,8 @@ from envs import AtariEnv, EnvSettings, make_env
 from envs.area import Area
 from envs.atari import atari_games
 from envs.registry import make_two_player_env
-from envs.two_player_atari import GAMES, MARK, ONLY_FOR_TWO, TwoPlayerAtari, both_views, two_player_game
+from envs.two_player_atari import GAMES, ONLY_FOR_TWO, TwoPlayerAtari, two_player_game
+from envs.views import MARK, both_views
 from tests.games_for_two import needs_two
 
 PLAIN = EnvSettings(id="pong", noop_max=0, fire_reset=False)

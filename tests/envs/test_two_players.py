@@ -59,7 +59,7 @@ class Noted:
         self.seen: list[tuple[NDArray[Any], NDArray[np.bool_]]] = []
         self.ended: list[tuple[int, float]] = []
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def answer(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
         self.seen.append((frame, first))
         return np.arange(len(first)) % 6
 
