@@ -40,7 +40,7 @@ def tmaze() -> RecurrentSettings:
         ),
         learner=LearnerSettings(
             batch_size=16,
-            learning_rate=1e-3,
+            learning_rate=3e-3,
             adam_epsilon=1e-8,  # 4. not 1e-3: most rows have errors near 0
             double=True,
             target_period=100,
