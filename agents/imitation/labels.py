@@ -88,7 +88,7 @@ def require_room(rows: int, spec: EnvSpec, device: str) -> None:
         ValueError: it is too large.
     """
     needed = rows * int(np.prod(blocks_shape(spec.frame_shape))) * spec.frame_dtype.itemsize
-    require_memory(needed, "the data set", "use fewer --labels", device)
+    require_memory(needed, "the data set", "use fewer labels", device)
 
 
 class Labels(Lanes):
