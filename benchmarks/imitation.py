@@ -56,7 +56,11 @@ def teachers(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def student(options: argparse.Namespace, dataset: Path, labels: int, seed: int) -> dict[str, Any]:
-    """The summary of one training."""
+    """The summary of one training.
+
+    Raises:
+        SystemExit: a person has interrupted it.
+    """
     folder = options.out / f"student-{labels}-s{seed}"
     if not (folder / "summary.json").exists() or json.loads((folder / "summary.json").read_text())["eval"] is None:
         words = ["train", "cloning", f"--run-dir={folder}"]
@@ -68,6 +72,8 @@ def student(options: argparse.Namespace, dataset: Path, labels: int, seed: int) 
             words += [f"--evaluation.episodes={options.episodes}", *options.rest]
         subprocess.run([*QUARTERDECK, *words], check=True)
     found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    if found["eval"] is None:
+        raise SystemExit(f"{folder} was interrupted: give the same command once more")
     return found
 
 

@@ -30,7 +30,7 @@ class CoupledNetworkSettings:
     none: two GANs that share the noise alone. bit: one GAN that is told the domain."""
     latent: int = 64  # numbers of z
     generator_width: int = 8  # channels of the last features, twice as many at each halving of the side
-    discriminator_width: int = 32  # channels of the first layer
+    discriminator_width: int = 16  # channels of the first layer
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")

@@ -38,7 +38,8 @@ class ProgressiveTrainer:
             torch.manual_seed(settings.seed)
             self.generator = placed(GrowingGenerator(settings.network, data.shape, data.classes), self.device)
             self.discriminator = placed(GrowingDiscriminator(settings.network, data.shape, data.classes), self.device)
-        self.generator.level.fill_(self.level_at(0))
+        self.level = self.level_at(0)
+        self.generator.level.fill_(self.level)
         self.average = Stages(copy.deepcopy(self.generator), stages - 1).requires_grad_(False).eval()
         self.optimizers = {
             "generator": adam(self.generator.parameters(), settings.training),
@@ -58,26 +59,26 @@ class ProgressiveTrainer:
     def step(self) -> dict[str, Tensor]:
         """One update of the generator after its share of discriminator updates; their last losses, on the device."""
         set_rates(self.optimizers, self.settings.training, self.images)
-        level = self.level_at(self.images)
-        self.grow(level)
+        self.grow()
         for _ in range(self.settings.training.critic_steps):
-            losses = self.train_discriminator(level)
-        losses |= self.train_generator(level)
+            losses = self.train_discriminator()
+        losses |= self.train_generator()
         self.steps += 1
         move_average(self.average.newest, self.generator, self.settings.training, self.images)
         return losses
 
-    def grow(self, level: float) -> None:
-        """Go to a level; where that is the first step to another size, the average of the last one is kept."""
-        before, start = math.ceil(float(self.generator.level)), math.ceil(self.level_at(0))
+    def grow(self) -> None:
+        """Go to the level that is due; where a new size begins with it, the average of the last one is kept."""
+        level, before = self.level_at(self.images), math.ceil(self.level)
         if math.ceil(level) > before:
-            self.average.finish(before - start)
+            self.average.finish(before - math.ceil(self.level_at(0)))
+        self.level = level
         self.generator.level.fill_(level)
 
-    def train_discriminator(self, level: float) -> dict[str, Tensor]:
+    def train_discriminator(self) -> dict[str, Tensor]:
         """One update on a batch of real images and one of fakes, both at the level."""
-        s = self.settings.loss
-        real, label = self.real_batch(level)
+        s, level = self.settings.loss, self.level
+        real, label = self.real_batch()
         with torch.no_grad(), self.precision():
             fake = self.generator.grown(self.latents(len(real)), label, level)
         penalised = s.penalty != "none" and s.weight > 0 and self.images // len(real) % s.every == 0
@@ -96,11 +97,11 @@ class ProgressiveTrainer:
         self.images += len(real)
         return found
 
-    def train_generator(self, level: float) -> dict[str, Tensor]:
+    def train_generator(self) -> dict[str, Tensor]:
         """One update; the error comes back through the discriminator, which stays as it is."""
         self.discriminator.requires_grad_(False)
-        kind = self.settings.loss.kind
-        real, label = self.real_batch(level)
+        kind, level = self.settings.loss.kind, self.level
+        real, label = self.real_batch()
         with self.precision():
             fake_logit = self.discriminator(self.generator.grown(self.latents(len(real)), label, level), label, level)
             with torch.no_grad():  # only the relativistic loss compares with real images here
@@ -110,11 +111,11 @@ class ProgressiveTrainer:
         self.discriminator.requires_grad_(True)
         return {"generator_loss": loss.detach()}
 
-    def real_batch(self, level: float) -> tuple[Tensor, Tensor | None]:
-        """The next training images [B, C, h, w] at a level and, for conditional networks, their classes [B]."""
+    def real_batch(self) -> tuple[Tensor, Tensor | None]:
+        """The next training images [B, C, h, w] at the level and, for conditional networks, their classes [B]."""
         index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
         label = self.labels[index] if self.settings.network.conditional and self.labels is not None else None
-        return real_at(to_float(self.pixels[index]), level, self.top), label
+        return real_at(to_float(self.pixels[index]), self.level, self.top), label
 
     def latents(self, amount: int) -> Tensor:
         """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
@@ -138,7 +139,8 @@ class ProgressiveTrainer:
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
         kept = saved(self._networks(), self.optimizers, self.rng)
-        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
+        counters = {"images": self.images, "steps": self.steps, "level": self.level}
+        return {**kept, "order": self.order.state(), **counters}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -149,6 +151,7 @@ class ProgressiveTrainer:
         self.order.load_state(state["order"])
         load_saved(state, self._networks(), self.optimizers, self.rng)
         self.images, self.steps = int(state["images"]), int(state["steps"])
+        self.level = float(state["level"])
 
     def _networks(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}

@@ -83,8 +83,9 @@ def test_one_update_while_a_size_is_faded_in(corners: Images) -> None:
     """Loss and penalty of half-faded networks, image by image."""
     trainer = ProgressiveTrainer(tiny(seed=1), corners)  # seed 0 has a unit within rounding of its ReLU's kink
     twin = ProgressiveTrainer(trainer.settings, corners)
-    found = trainer.train_discriminator(0.5)
-    real, _ = twin.real_batch(0.5)
+    trainer.level = twin.level = 0.5
+    found = trainer.train_discriminator()
+    real, _ = twin.real_batch()
     assert real.shape == (8, 1, 8, 8)
     with torch.no_grad():
         fake = twin.generator.grown(twin.latents(8), None, 0.5)
