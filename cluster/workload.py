@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from training.entry import named
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+ENDLESS = 1e9  # minutes
 
 
 class Workload(NamedTuple):

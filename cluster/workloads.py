@@ -1,17 +1,17 @@
 """What can be trained: one row for every kind of training, as data. Nothing heavy is imported here.
 
-An entry "module:name" is loaded when it is asked for. A new algorithm or family is one more row.
+An entry "module:name" is loaded when it is asked for. A new algorithm is one more row, a new
+family of GANs one in `cluster/gans.py`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from cluster.gans import GANS
+from cluster.workload import ENDLESS
 from cluster.workload import Workload as Workload
 from training.entry import imported
-
-ENDLESS = 1e9  # minutes
-
 
 DQN = Workload(
     name="dqn",
@@ -126,38 +126,8 @@ OFFLINE = CLONING._replace(
     make_run="agents.imitation.offline:make_offline",
     evaluate="agents.imitation.offline:evaluate_offline",
 )
-GAN = Workload(
-    name="gan",
-    presets=("digits", "fashion", "stacked", "original", "dcgan", "frames", "own"),
-    settings="gan.standard.settings:GanSettings",
-    table="gan.standard.presets:PRESETS",
-    check="cluster.gan_images:check",
-    make_run="cluster.gan_images:make_run",
-    evaluate="cluster.gan_images:evaluate_run",
-    search="gan.space:SEARCH",
-    end="training.images",
-    ends=("minutes", "training.images"),
-    endless={"minutes": ENDLESS},
-    in_trials={"scores.every_images": 0},
-    share="cluster.gan_images:shared",
-    learner="training",
-)
-COUPLED = GAN._replace(
-    name="coupled",
-    presets=("coupled",),
-    settings="gan.coupled.settings:CoupledSettings",
-    table="gan.coupled.presets:PRESETS",
-    search="gan.coupled.parts:SEARCH",
-)
-PROGRESSIVE = GAN._replace(
-    name="progressive",
-    presets=("progressive",),
-    settings="gan.progressive.settings:ProgressiveSettings",
-    table="gan.progressive.presets:PRESETS",
-    search="gan.progressive.parts:SEARCH",
-)
 AGENTS = (DQN, PQN, RECURRENT, SAC, DECOUPLED, SELFPLAY, TABLE, CLONING, OFFLINE)
-WORKLOADS = {row.name: row for row in (*AGENTS, GAN, COUPLED, PROGRESSIVE)}
+WORKLOADS = {row.name: row for row in (*AGENTS, *GANS)}
 PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 

@@ -14,12 +14,12 @@ import ray
 from ray import tune
 
 from cluster.gan_images import shared
+from cluster.gans import GAN
 from cluster.tuning.plan import spec_of
 from cluster.tuning.space import Range, range_of
 from cluster.tuning.sweep import Sweep, search
 from cluster.tuning.tuner import TuneInterrupt
 from cluster.tuning.write import write_results
-from cluster.workloads import GAN
 from gan.export import load_generator
 from gan.space import LOSS, spaces
 from gan.standard.presets import PRESETS

@@ -17,7 +17,8 @@ from cluster.cli.main import main
 from cluster.tuning.plan import spec_of
 from cluster.tuning.space import read_space
 from cluster.tuning.sweep import Sweep, search
-from cluster.workloads import DQN, ENDLESS
+from cluster.workload import ENDLESS
+from cluster.workloads import DQN
 from tests.cluster.helpers import TIMEOUT, read_json, run_command, wait_until
 from tests.cluster.sweeps import started, trial_that_trains
 from training.settings import changed, flat, from_dict

@@ -9,7 +9,8 @@ import pytest
 from agents.dqn.presets import catch
 from cluster.tuning.plan import least_cores, require_comparable
 from cluster.tuning.sweep import Sweep
-from cluster.workloads import DQN, ENDLESS
+from cluster.workload import ENDLESS
+from cluster.workloads import DQN
 from tests.cluster.records import refused
 from training.settings import changed
 

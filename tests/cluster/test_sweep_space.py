@@ -19,7 +19,8 @@ from agents.dqn.settings import Settings
 from cluster.tuning.plan import require_comparable
 from cluster.tuning.space import Range, Space, range_of, read_space, require_cloneable
 from cluster.tuning.sweep import Sweep, scheduler_of
-from cluster.workloads import DQN, ENDLESS, WORKLOADS, workload_of
+from cluster.workload import ENDLESS
+from cluster.workloads import DQN, WORKLOADS, workload_of
 from training.settings import changed, flat
 from training.settings_file import OWN, kind_of, read_settings, write_settings
 
