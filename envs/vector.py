@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -132,6 +133,8 @@ class GymnasiumEnv:
             raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
         if is_mujoco(self._env_name):
             return side_view(self._envs.envs[0].unwrapped)
+        for device in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):  # pygame draws into memory, and complains of what it lacks
+            os.environ.setdefault(device, "dummy")
         try:
             picture: Any = self._envs.envs[0].render()
         except gymnasium.error.DependencyNotInstalled as error:

@@ -71,5 +71,7 @@ class AsyncEvaluation:
 
     def stop(self) -> None:
         """End the actor, finished or not."""
+        if self.pending is not None:
+            ray.cancel(self.pending)  # what is killed is not tried again then, and Ray says nothing of it
         if self.actor is not None:
             ray.kill(self.actor)
