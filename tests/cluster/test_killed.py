@@ -50,7 +50,7 @@ def curve_steps(run: Path) -> list[int]:
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
-def test_a_killed_fleet_is_resumed(tmp_path: Path) -> None:
+def test_a_killed_fleet_is_resumed(tmp_path: Path, gone_in_the_end: list[psutil.Process]) -> None:
     """SIGKILL between checkpoints: what came after the last one is lost, and only that; the curves know no overlap."""
     run, log = tmp_path / "run", tmp_path / "log"
     with log.open("wb") as out:
@@ -85,8 +85,7 @@ def test_a_killed_fleet_is_resumed(tmp_path: Path) -> None:
     for points in scalars(run).values():
         steps = [step for step, _ in points]
         assert steps == sorted(steps)
-    _, alive = psutil.wait_procs(started, timeout=PATIENCE)  # Ray's agents look for their head for a minute
-    assert alive == []
+    gone_in_the_end.extend(started)  # Ray's agents look for their head for a minute
 
 
 @pytest.fixture
