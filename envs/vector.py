@@ -133,7 +133,10 @@ class GymnasiumEnv:
             raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
         if is_mujoco(self._env_name):
             return side_view(self._envs.envs[0].unwrapped)
-        for device in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):  # pygame draws into memory, and complains of what it lacks
+        for device in (
+            "SDL_VIDEODRIVER",
+            "SDL_AUDIODRIVER",
+        ):  # pygame draws into memory, and tells what it lacks
             os.environ.setdefault(device, "dummy")
         try:
             picture: Any = self._envs.envs[0].render()

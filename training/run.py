@@ -36,6 +36,7 @@ class About(NamedTuple):
     usual: dict[str, Any]  # the preset's values of these: those that differ are shown first
     results: tuple[str, ...]  # tags that TensorBoard may compare runs by; the first is the closing evaluation's
     charts: dict[str, dict[str, list[str]]]  # of TensorBoard's first tab: category, title, tags
+    checkpoint_every: int = 0  # on the clock, and not in minutes: for a run whose training each checkpoint changes
 
 
 class Record(NamedTuple):

@@ -47,6 +47,7 @@ class Session:
         directory.rewind(self.now)
         self.tensorboard = TensorBoard(directory, run.about, self.now)
         self.reported = self.saved = time.monotonic()
+        self.saved_at = self.now
         self.checkpoint: Path | None = None
 
     def seconds(self) -> float:
@@ -85,7 +86,7 @@ class Session:
             while not self._finished() and not self.interrupt.raised:
                 self.run.step(self.run.clock.end)
                 self._look_at_clock()
-                save = time.monotonic() - self.saved >= 60 * self.run.about.checkpoint_minutes
+                save = self._save_is_due()
                 if save or time.monotonic() - self.reported >= REPORT_SECONDS:
                     self._report(line)
                 if save:
@@ -94,6 +95,12 @@ class Session:
             if not self.interrupt.raised:
                 self.run.finish()
             self._report(line, last=True)
+
+    def _save_is_due(self) -> bool:
+        about = self.run.about
+        if about.checkpoint_every:  # then it must not matter how fast the computer is
+            return self.run.clock.now // about.checkpoint_every > self.saved_at // about.checkpoint_every
+        return time.monotonic() - self.saved >= 60 * about.checkpoint_minutes
 
     def _look_at_clock(self) -> None:
         """After a lost learner the run goes on from a checkpoint: drop what was reported beyond it."""
@@ -115,7 +122,7 @@ class Session:
         self._look_at_clock()
         if self.directory.curve_csv.exists():  # a run that cannot go on may be saved before its first report
             self.run.draw_curve(self.directory.curve_csv, self.directory.curve_png)
-        self.saved = time.monotonic()
+        self.saved, self.saved_at = time.monotonic(), self.run.clock.now
 
     def _report(self, line: LiveLine, *, last: bool = False) -> None:
         """Scalars and distributions into TensorBoard, rows of the curve, pictures, the live line."""

@@ -44,6 +44,9 @@ class ChunkStats:
     policy_seconds: float  # in the network
 
 
+LANE_STEPS = 5_000  # of each lane between two checkpoints that end its episode: most games are over before
+
+
 class Rollout:
     """Plays E lanes without end. Lane numbers are global: `lane` is the first of this runner's among `num_lanes`.
 

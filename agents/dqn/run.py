@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agents.acting.exploration import epsilons
 from agents.acting.policy import LearningPolicy
+from agents.acting.rollout import LANE_STEPS
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.charts import LAYOUT, RESULTS, compared
 from agents.dqn.serial import SerialLoop
@@ -66,6 +67,7 @@ class DqnRun:
             usual=compared(presets[preset]() if preset in presets else settings),
             results=RESULTS,
             charts=LAYOUT,
+            checkpoint_every=LANE_STEPS * settings.fleet.lanes if serial else 0,
         )
 
     @property

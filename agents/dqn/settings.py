@@ -30,7 +30,7 @@ class Settings:
     )  # --steps, --minutes ...
     parts: ClassVar[str] = "agents.dqn.parts"  # what makes its policy, learner and replay (`agents.parts`)
     seed: int = 0
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: float = 5.0  # of a fleet; one process saves every 5,000 time steps, however long they take
     network: NetworkSettings = field(default_factory=NetworkSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     replay: ReplaySettings = field(default_factory=ReplaySettings)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agents.acting.exploration import epsilons
 from agents.acting.policy import QPolicy
+from agents.acting.rollout import LANE_STEPS
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.stats import RunStats
 from agents.evaluation.judged import closing, evaluate_saved, judgement
@@ -44,7 +45,7 @@ class Loop(Protocol):
 class PqnRun:
     """A loop, and what is to be said and shown of it."""
 
-    def __init__(self, loop: Loop, settings: PqnSettings, preset: str) -> None:
+    def __init__(self, loop: Loop, settings: PqnSettings, preset: str, *, serial: bool) -> None:
         s = self.settings = settings
         self.loop, self.stats = loop, loop.stats
         self.unshown = False  # whether nobody has looked at the newest checkpoint's policy yet
@@ -59,6 +60,7 @@ class PqnRun:
             usual=compared(PRESETS[preset]() if preset in PRESETS else s),
             results=RESULTS,
             charts=LAYOUT,
+            checkpoint_every=LANE_STEPS * s.learner.num_envs if serial else 0,
         )
 
     @property
@@ -148,7 +150,7 @@ class PqnRun:
 
 def make_run(settings: PqnSettings, preset: str, folder: Path) -> PqnRun:
     """PQN in this process."""
-    return PqnRun(SerialLoop(settings), settings, preset)
+    return PqnRun(SerialLoop(settings), settings, preset, serial=True)
 
 
 def evaluate_run(

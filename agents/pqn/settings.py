@@ -46,7 +46,7 @@ class PqnSettings:
     stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(default_factory=StopSettings)  # --steps ...
     parts: ClassVar[str] = "agents.pqn.parts"  # what makes its policy and its learner (`agents.parts`)
     seed: int = 0
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: float = 5.0  # of a fleet; one process saves every 5,000 time steps, however long they take
     network: NetworkSettings = field(default_factory=NetworkSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     learner: PqnLearnerSettings = field(default_factory=PqnLearnerSettings)

@@ -135,7 +135,7 @@ def start_runners(settings: PqnSettings) -> list[Any]:
 
 def make_run(settings: PqnSettings, preset: str, folder: Path) -> PqnRun:
     """PQN by a fleet, on the cluster that is connected or one of its own."""
-    return PqnRun(OnPolicyLoop(settings), settings, preset)
+    return PqnRun(OnPolicyLoop(settings), settings, preset, serial=False)
 
 
 def bundles(settings: PqnSettings) -> list[dict[str, float]]:

@@ -6,7 +6,10 @@ import csv
 import os
 import shutil
 import signal
+from functools import partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from tests.cluster.helpers import TINY_CATCH, read_json
 from tests.cluster.records import checked_summary, scalars
 from tests.cluster.written_runs import write_run
 from training.session import Session
+from training.storage import checkpoint
 
 
 class LosesItsLearner(SerialLoop):
@@ -79,6 +83,21 @@ def test_what_was_reported_of_a_lost_branch_is_dropped(
     (session,) = sessions
     trained = summary["agent_steps"] + lossy[0] - lossy[1]
     assert session.run.clock.now - session.first == trained, "the rate counts what was lost, too"
+
+
+def test_a_slow_computer_trains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints end episodes: in one process they come by agent steps, not by minutes, so that runs are repeated."""
+    monkeypatch.setattr("agents.dqn.run.LANE_STEPS", 40)
+    saved = []
+    for hours in (0.0, 1.0):
+        now = count(step=60.0 * 60.0 * hours)
+        monkeypatch.setattr("training.session.time", SimpleNamespace(monotonic=partial(next, now)))
+        run = tmp_path / f"{hours}"
+        words = ["--serial", "--learner.precision=fp32", "--steps", "700", "--minutes", "1e9", "--run-dir", str(run)]
+        assert main(["train", "atari", *TINY_CATCH, *words]) == 0
+        saved.append(checkpoint.load(checkpoint.latest(run / "checkpoints"), only="learner")["learner"]["online"])
+    assert saved[0].keys() == saved[1].keys()
+    assert all(np.array_equal(saved[0][name], saved[1][name]) for name in saved[0])
 
 
 def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> None:

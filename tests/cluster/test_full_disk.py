@@ -130,6 +130,7 @@ def test_a_disk_that_fills_up(
     words = ["train", "atari", *TINY_CATCH, *fleet, "--learner.device=cpu", "--steps", "9000000", "--minutes", "60000"]
     with monkeypatch.context() as patch:
         patch.setattr(loop, "save", fill_and_save)
+        patch.setattr("agents.dqn.run.LANE_STEPS", 100)
         assert main([*words, "--run-dir", str(run), "--checkpoint-minutes", "0.02"]) == 2
     said, kept = capfd.readouterr().err, checkpoint.latest(run / "checkpoints")
     assert [line for line in said.splitlines() if "is full" in line] == [

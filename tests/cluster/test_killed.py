@@ -15,7 +15,6 @@ import pytest
 from cluster.cli.main import main
 from tests.cluster.helpers import (
     ENDLESS_CARTPOLE,
-    PATIENCE,
     TIMEOUT,
     command,
     environment,

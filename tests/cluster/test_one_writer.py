@@ -67,7 +67,8 @@ def holders(file: Path, processes: list[psutil.Process]) -> list[int]:
 @pytest.mark.timeout(TIMEOUT)
 def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    endless = ("atari", *TINY_CATCH, "--serial", "--steps", "9000000", "--minutes", "60")
+    one_lane = "--fleet.envs-per-runner=1"  # saves soon
+    endless = ("atari", *TINY_CATCH, one_lane, "--serial", "--steps", "9000000", "--minutes", "60")
     with training(run, *endless) as process:
         second = run_command("train", "atari", "--run-dir", str(run), "--resume")
         assert second.returncode == 2
