@@ -9,7 +9,6 @@ from typing import Any
 from gan.data.images import Images
 from gan.evaluation.scores import Scores
 from gan.parts import Scorer, Trainer, parts_of
-from gan.samples.sampling import sample
 from training.arrays import Arrays, load_arrays
 from training.settings import from_dict
 
@@ -36,4 +35,4 @@ def trainer_of(best: Best, settings: Any, data: Images) -> Trainer:
 
 def report(trainer: Trainer, judge: Scorer) -> Scores:
     """Scores of the averaged generator by the judge of the report part, by noise that nothing was chosen by."""
-    return judge.score(sample(trainer.average, judge.count, NOISE["report"]))
+    return judge.score(parts_of(trainer.settings).fakes(trainer.average, judge, NOISE["report"]))

@@ -21,7 +21,7 @@ Part = Literal["select", "report"]
 class Generator(Protocol):
     """What images are drawn with: an `nn.Module`; latents [B, Z] and classes [B], if it is told any, in."""
 
-    latent: int  # Z
+    latent: int  # Z; 0 for one that is given images instead of noise
     embedding: nn.Embedding | None  # of classes; None for one that is not told any
     training: bool
 
@@ -76,8 +76,11 @@ class Parts(Protocol):
     def make_judge(self, settings: Any, data: Images, cache: Path, part: Part) -> Scorer:
         """What judges generators; `cache` keeps classifiers."""
 
+    def fakes(self, generator: Generator, judge: Scorer, seed: int) -> Pixels:
+        """What the judge scores [N, C, H, W]: samples on noise of this seed, or what becomes of images of its own."""
+
     def stock(self, settings: Any, data: Images) -> Pixels:
-        """Training images [N, C, H, W] that samples are shown beside."""
+        """Training images [N, C, H, W] that samples are shown beside; only asked of families that draw from noise."""
 
     def grid(self, generator: Generator, seed: int = 0) -> NDArray[np.uint8]:
         """A picture [H, W, 3] of samples on noise that depends on the seed alone."""

@@ -37,6 +37,7 @@ SEARCH = Searchable(
     cloned=(*RATES, "loss.", "training.beta"),
 )
 make_trainer = CoupledTrainer
+fakes = standard.fakes
 grid = fixed_grid
 
 

@@ -1,0 +1,63 @@
+"""Photographs that come with scikit-image and scikit-learn, as tiles. Whole photographs are held out, never tiles alone.
+
+Neither package is imported: their wheels are asked for the picture files that lie in them.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gan.data.files import DataError
+
+SIDE = 96  # pixels of a tile, both ways
+MOST = 64  # tiles of one photograph, those in its middle: the largest one would outweigh all others
+FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
+TRAIN = (
+    "astronaut.png", "brick.png", "camera.png", "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg",
+    "ihc.png", "moon.png", "motorcycle_left.png", "motorcycle_right.png", "retina.jpg",
+)  # fmt: skip
+SELECT = ("rocket.jpg", "flower.jpg")
+REPORT = ("chelsea.png", "coffee.png", "china.jpg")
+SKLEARN = ("flower.jpg", "china.jpg")  # the others are scikit-image's
+
+
+def photo(name: str) -> NDArray[np.uint8]:
+    """One photograph by its file's name, uint8 [3, H, W]; gray ones have three equal colours.
+
+    Raises:
+        DataError: its package is not installed.
+    """
+    package = "sklearn" if name in SKLEARN else "skimage"
+    try:
+        content = files(package).joinpath(FOLDERS[package], name).read_bytes()
+    except (ModuleNotFoundError, FileNotFoundError):
+        wanted = {"skimage": "scikit-image", "sklearn": "scikit-learn"}[package]
+        raise DataError(f"no {name} on this machine: install {wanted} as pyproject.toml pins it") from None
+    with Image.open(BytesIO(content)) as image:
+        return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
+
+
+def tiles(picture: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
+    """The middle of a picture [C, H, W] in squares [N, C, side, side] that share no pixel, at most 64 of them."""
+    colours, height, width = picture.shape
+    rows, columns = height // side, width // side
+    top, left = (height - rows * side) // 2, (width - columns * side) // 2
+    middle = picture[:, top : top + rows * side, left : left + columns * side]
+    found = middle.reshape(colours, rows, side, columns, side).transpose(1, 3, 0, 2, 4)
+    high, wide = min(rows, int(MOST**0.5)), min(columns, int(MOST**0.5))
+    up, along = (rows - high) // 2, (columns - wide) // 2
+    return found[up : up + high, along : along + wide].reshape(-1, colours, side, side)
+
+
+def photo_tiles() -> list[NDArray[np.uint8]]:
+    """Tiles [N, 3, 96, 96] of the photographs to train on, to select by, to report.
+
+    Raises:
+        DataError: scikit-image is not installed.
+    """
+    return [np.concatenate([tiles(photo(name)) for name in names]) for names in (TRAIN, SELECT, REPORT)]
