@@ -36,7 +36,7 @@ PROGRESSIVE = GAN._replace(
 )
 UPSCALE = GAN._replace(
     name="upscale",
-    presets=("upscale-photos",),
+    presets=("upscale-photos", "upscale-frames"),
     settings="gan.upscale.settings:UpscaleSettings",
     table="gan.upscale.presets:PRESETS",
     search="gan.upscale.parts:SEARCH",

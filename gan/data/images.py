@@ -34,8 +34,9 @@ class DataSettings:
     """Which images."""
 
     source: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "digits"
-    """digits, fashion, photos, game:NAME (random play), game:RUN_DIR (that run's policy plays), or the path of an npz
-    file, a folder of images or one of IDX files."""
+    """digits, fashion, photos, game:NAME (random play), game:RUN_DIR (that run's policy plays), clips:NAME or
+    clips:RUN_DIR (eight frames in colour, one under another), or the path of an npz file, a folder of images or one of
+    IDX files."""
     size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
 

@@ -1,4 +1,4 @@
-"""Photographs that come with scikit-image and scikit-learn, as tiles. Whole photographs are held out, never tiles alone.
+"""Photographs that come with scikit-image and scikit-learn, as tiles. Whole photographs are held out, never tiles.
 
 Neither package is imported: their wheels are asked for the picture files that lie in them.
 """

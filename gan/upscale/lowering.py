@@ -38,18 +38,32 @@ def lower(images: Tensor, frames: int) -> Tensor:
     if frames == 1:
         return to_uint8(resized(to_float(images), 1 / SCALE))[:, None]
     times = clips(images, frames).unbind(1)
-    return torch.stack(
-        [frame[..., y::SCALE, x::SCALE] for frame, (y, x) in zip(times, jitters(frames), strict=True)], 1
-    )
+    return torch.stack([sampled(frame, time) for time, frame in enumerate(times)], 1)
 
 
-def jitters(frames: int) -> list[tuple[int, int]]:
-    """Where each frame of a clip is sampled."""
-    return [JITTER[time % len(JITTER)] for time in range(frames)]
+def sampled(frame: Tensor, time: int) -> Tensor:
+    """One pixel of every square of four of a frame [..., H, W], the one whose turn it is -> [..., H / 2, W / 2]."""
+    row, column = JITTER[time % len(JITTER)]
+    return frame[..., row::SCALE, column::SCALE]
+
+
+def woven(small: Tensor, seen: int) -> Tensor:
+    """The newest sample of each of a square's four places: small frames [B, T, C, h, w] -> [B, T, 4 C, h, w].
+
+    In the order of a pixel shuffle, which makes the frame itself of them wherever nothing has moved. Places that were
+    not sampled yet have the oldest sample; with `seen` 1 all have the newest.
+    """
+    places = [small[:, 0]] * SCALE**2
+    found = []
+    for time, new in enumerate(small.unbind(1)):
+        row, column = JITTER[time % len(JITTER)]
+        places[row * SCALE + column] = new
+        found.append(torch.stack([new] * SCALE**2 if seen == 1 else places, 2).flatten(1, 2))
+    return torch.stack(found, 1)
 
 
 def resized(images: Tensor, scale: float) -> Tensor:
-    """Float [B, C, H, W] by the cubic kernel with a = -0.5 (Keys 1981), which is pillow's, to [B, C, scale H, scale W]."""
+    """Float [B, C, H, W] -> [B, C, scale H, scale W] by the cubic kernel with a = -0.5 (Keys 1981), pillow's."""
     return F.interpolate(images, scale_factor=scale, mode="bicubic", align_corners=False, antialias=True)
 
 

@@ -1,4 +1,4 @@
-"""How near an enlarged image is to the true one, and how sharp it is. Legend: N images, H and W pixels of their luma."""
+"""How near an enlarged image is to the true one, and how sharp it is. Legend: N images, H and W pixels of luma."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def psnr(a: Luma, b: Luma) -> NDArray[np.float64]:
 
 
 def ssim(a: Luma, b: Luma) -> NDArray[np.float64]:
-    """Structural similarity of each image [N] (Wang et al. 2004, equation 13): the mean over all places where a Gaussian
-    window of 11x11 pixels and deviation 1.5 lies within the image. In images that are smaller, so is the window."""
+    """Structural similarity of each image [N] (Wang et al. 2004, equation 13), the mean over all places.
+
+    Each is a Gaussian window of 11x11 pixels and deviation 1.5 within the image; in smaller images so is the window.
+    """
     size = min(WINDOW, *a.shape[1:])
     line = np.exp(-((np.arange(size) - (size - 1) / 2) ** 2) / (2 * SIGMA**2))
     line /= line.sum()
@@ -52,13 +54,11 @@ def ssim(a: Luma, b: Luma) -> NDArray[np.float64]:
 
 
 def slope(a: Luma) -> float:
-    """Mean length of the gradient over all images, by differences of neighbours: the more, the sharper or the noisier."""
+    """Mean length of the gradient over all images, by differences of neighbours: it grows with sharpness and noise."""
     down, across = np.diff(a, axis=1)[:, :, :-1], np.diff(a, axis=2)[:, :-1]
     return float(np.hypot(down, across).mean())
 
 
 def flicker(found: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
-    """Mean absolute difference of how clips [N, T, ...] change from frame to frame and how true ones do; 0 for T = 1."""
-    if found.shape[1] == 1:
-        return 0.0
+    """Mean absolute difference of how clips [N, T, ...] change from frame to frame and how true ones do."""
     return float(np.abs(np.diff(found, axis=1) - np.diff(truth, axis=1)).mean())

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gan.data.images import to_float
 from gan.standard.networks import Shape
-from gan.upscale.lowering import JITTER, SCALE, resized
+from gan.upscale.lowering import JITTER, SCALE, resized, woven
 from training.settings import check_kinds
 
 EXAMPLES = 4  # true images that a generator carries along, for grids of what it makes of them
@@ -83,21 +83,26 @@ class Upscaler(nn.Module):
             low = to_float(small[:, 0])
             return self.added(low, resized(low, SCALE))[:, None]
         found: list[Tensor] = []
-        slots = to_float(small[:, :1]).repeat(1, AREA, 1, 1, 1)  # newest sample of each place, at first the only one
-        for time in range(small.shape[1]):
-            place = JITTER[time % len(JITTER)]
-            new, index = to_float(small[:, time]), place[0] * SCALE + place[1]
-            if self.settings.seen == 1:
-                slots = new[:, None].expand_as(slots)
-            else:
-                slots = torch.cat([slots[:, :index], new[:, None], slots[:, index + 1 :]], 1)
-            woven = slots.transpose(1, 2).flatten(1, 2)  # pixel shuffle's order: colours outside, places inside
-            base = F.pixel_shuffle(woven, SCALE)
-            which = torch.zeros(len(new), len(JITTER), *new.shape[2:], device=new.device)
-            which[:, time % len(JITTER)] = 1
-            last = [F.pixel_unshuffle(found[-1].detach() if found else base, SCALE)] if self.settings.previous else []
-            found.append(self.added(torch.cat([woven, which, *last], 1), base))
+        for time, last in enumerate(woven(small, self.settings.seen).unbind(1)):
+            found.append(self.frame(last, time, found[-1].detach() if found else None))
         return torch.stack(found, 1)
+
+    def frame(self, last: Tensor, time: int, previous: Tensor | None) -> Tensor:
+        """The next frame of a clip [B, C, 2h, 2w].
+
+        Args:
+            last: uint8 [B, 4 C, h, w], the last samples of this time (`gan.upscale.lowering.woven`).
+            time: frames before this one; which place is the newest follows from it.
+            previous: the output before, [B, C, 2h, 2w]; None at first.
+        """
+        given = to_float(last)
+        base = F.pixel_shuffle(given, SCALE)
+        which = torch.zeros(len(given), len(JITTER), *given.shape[2:], device=given.device)
+        which[:, time % len(JITTER)] = 1
+        shown = [given, which]
+        if self.settings.previous:
+            shown.append(F.pixel_unshuffle(base if previous is None else previous, SCALE))
+        return self.added(torch.cat(shown, 1), base)
 
     def added(self, given: Tensor, base: Tensor) -> Tensor:
         """What it sees [B, ., h, w] and a plain enlargement [B, C, 2h, 2w] -> the output [B, C, 2h, 2w]."""
