@@ -5,8 +5,8 @@ Neither package is imported: their wheels are asked for the picture files that l
 
 from __future__ import annotations
 
-from importlib.resources import files
-from io import BytesIO
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,13 @@ def photo(name: str) -> NDArray[np.uint8]:
         DataError: its package is not installed.
     """
     package = "sklearn" if name in SKLEARN else "skimage"
-    try:
-        content = files(package).joinpath(FOLDERS[package], name).read_bytes()
-    except (ModuleNotFoundError, FileNotFoundError):
+    found = find_spec(package)
+    places = found.submodule_search_locations if found else None
+    file = Path(places[0] if places else "", FOLDERS[package], name)
+    if not file.is_file():
         wanted = {"skimage": "scikit-image", "sklearn": "scikit-learn"}[package]
-        raise DataError(f"no {name} on this machine: install {wanted} as pyproject.toml pins it") from None
-    with Image.open(BytesIO(content)) as image:
+        raise DataError(f"no {name} on this machine: install {wanted} as pyproject.toml pins it")
+    with Image.open(file) as image:
         return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
 
 

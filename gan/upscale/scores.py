@@ -48,7 +48,7 @@ class UpscaleJudge:
 
     def fidelity(self, found: Pixels) -> Scores:
         """Of images [N, C, T H, W] made from the small ones of the judge's own; a clip is one image to `psnr`."""
-        a, b = (luma(self.frames(images), min(SCALE, images.shape[3] // 4)) for images in (found, self.truth))
+        a, b = (luma(self.frames(images), SCALE) for images in (found, self.truth))
         scores: Scores = {
             "psnr": float(psnr(a.reshape(self.count, -1, a.shape[2]), b.reshape(self.count, -1, b.shape[2])).mean()),
             "ssim": float(ssim(a, b).mean()),
