@@ -16,6 +16,7 @@ import tyro
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gan.data import photos
 from gan.data.files import DataError, RawImages, read, read_npz
 from gan.data.photos import photo_tiles
 from training.settings import check_kinds
@@ -109,8 +110,8 @@ def load(settings: DataSettings) -> Images:
     if settings.source == "digits":
         images = split("digits", digits())
     elif settings.source == "photos":
-        train, select, report = (Split(part, None) for part in photo_tiles())
-        images = Images("photos", train, select, report)
+        select, report = (Split(photo_tiles(names)[0], None) for names in (photos.SELECT, photos.REPORT))
+        images = Images("photos", Split(*photo_tiles(photos.TRAIN)), select, report)
     elif settings.source == "fashion":
         if not FASHION.is_dir():
             raise DataError("no Fashion-MNIST on this machine: apt install dataset-fashion-mnist, or use digits")

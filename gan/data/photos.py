@@ -55,10 +55,11 @@ def tiles(picture: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
     return found[up : up + high, along : along + wide].reshape(-1, colours, side, side)
 
 
-def photo_tiles() -> list[NDArray[np.uint8]]:
-    """Tiles [N, 3, 96, 96] of the photographs to train on, to select by, to report.
+def photo_tiles(names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Tiles [N, 3, 96, 96] of photographs, and of which each is [N].
 
     Raises:
         DataError: scikit-image is not installed.
     """
-    return [np.concatenate([tiles(photo(name)) for name in names]) for names in (TRAIN, SELECT, REPORT)]
+    found = [tiles(photo(name)) for name in names]
+    return np.concatenate(found), np.repeat(np.arange(len(names)), [len(each) for each in found])

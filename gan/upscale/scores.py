@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -87,10 +86,20 @@ def patches(images: Pixels) -> Pixels:
 
 
 def extractor_of(settings: UpscaleSettings, data: Images, cache: Path) -> Extractor:
-    """The classifier of the data's patches; of clips, of those of their first frames."""
-    parts = []
-    for part in (data.train, data.select, data.report):
-        found = patches(clips(torch.from_numpy(part.images), settings.frames)[:, 0].contiguous().numpy())
-        labels = None if part.labels is None else part.labels.repeat(len(found) // len(part))
-        parts.append(Split(found, labels))
-    return extractor_for(replace(data, train=parts[0], select=parts[1], report=parts[2]), cache)
+    """The classifier of the data's patches, of clips those of their first frames.
+
+    Where held-out images have no classes, patches are told apart by their training image's class, such as the
+    photograph they are of, or else by their place in the image; a tenth of them is held out for its accuracy.
+    """
+    parts = [_first_patches(part, settings.frames) for part in (data.train, data.select, data.report)]
+    if data.select.labels is None:
+        held_out = np.arange(len(parts[0])) % 10 == 0
+        parts = [parts[0].take(np.flatnonzero(chosen)) for chosen in (~held_out, held_out, held_out)]
+    return extractor_for(Images(data.name, *parts), cache)
+
+
+def _first_patches(part: Split, frames: int) -> Split:
+    found = patches(clips(torch.from_numpy(part.images), frames)[:, 0].contiguous().numpy())
+    each = len(found) // len(part)
+    places = np.tile(np.arange(each), len(part)) if each > 1 else None  # one patch an image: by how it is flipped
+    return Split(found, places if part.labels is None else part.labels.repeat(each))
