@@ -36,8 +36,7 @@ PLACES = {"chelsea.png": (90, 190), "coffee.png": (150, 330), "china.jpg": (170,
 KNOWN = {"error alone": ["--loss.adversarial=0"], "GAN": []}
 SEEN = {
     "network, 1 frame": ["--network.seen=1", "--no-network.previous"],
-    "network, 4 frames": ["--no-network.previous"],
-    "network, 4 frames and its last output": [],
+    "network, 4 frames": [],  # and its last output
 }
 
 
@@ -83,13 +82,12 @@ def frames(seeds: list[int], given: list[str], runs: Path) -> None:
         settings: UpscaleSettings = networks[name].settings
         data = images_of(settings.data, cache_of(run))
         judge = make_judge(settings, data, cache_of(run), "report")
-        small = lower(torch.from_numpy(judge.truth), settings.frames)
         if seed == seeds[0]:
-            found = {name: enlarged(small, name).numpy() for name in ("nearest", "bicubic")}
+            found = {name: enlarged(judge.small, name).numpy() for name in ("nearest", "bicubic")}
             for seen in (1, 4):
                 book = Dictionary(data.train.images, settings.frames, seen)
-                found[f"dictionary, {seen} frame{'s' * (seen > 1)}"] = book.upscaled(small.numpy())
-        found |= {name: upscaled(each.network, small.numpy()) for name, each in networks.items()}
+                found[f"dictionary, {seen} frame{'s' * (seen > 1)}"] = book.upscaled(judge.small.numpy())
+        found |= {name: judge.answers(each.network) for name, each in networks.items()}
         for name, large in found.items():
             scores = {kind: float(value) for kind, value in judge.fidelity(large).items()}
             more = scores["psnr"] - float(judge.baseline["psnr"])

@@ -61,6 +61,13 @@ class Scorer(Protocol):
         """The scorer of the report part."""
 
 
+class ImageScorer(Scorer, Protocol):
+    """A scorer of generators that are given images instead of noise."""
+
+    def answers(self, generator: Any) -> Pixels:
+        """What the generator makes of the scorer's own images, for `score`."""
+
+
 class Parts(Protocol):
     """A module of functions, as `gan.standard.parts`. `settings` are those of the family."""
 
@@ -75,9 +82,6 @@ class Parts(Protocol):
 
     def make_judge(self, settings: Any, data: Images, cache: Path, part: Part) -> Scorer:
         """What judges generators; `cache` keeps classifiers."""
-
-    def fakes(self, generator: Generator, judge: Scorer, seed: int) -> Pixels:
-        """What the judge scores [N, C, H, W]: samples on noise of this seed, or what becomes of images of its own."""
 
     def stock(self, settings: Any, data: Images) -> Pixels:
         """Training images [N, C, H, W] that samples are shown beside; only asked of families that draw from noise."""

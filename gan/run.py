@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gan.best import NOISE, Best, report, trainer_of
+from gan.best import NOISE, Best, drawn, report, trainer_of
 from gan.evaluation.curve import draw_curve
 from gan.evaluation.scores import Scores
 from gan.export import export_generator
@@ -107,7 +107,7 @@ class GanRun:
 
     def score(self) -> Scores:
         """Scores of the averaged generator on the select part; the best one is kept."""
-        scores = self.scorer.score(self.parts.fakes(self.trainer.average, self.scorer, NOISE["select"]))
+        scores = self.scorer.score(drawn(self.trainer.average, self.scorer, NOISE["select"]))
         if float(scores["fd_clf"]) < self.best.fd_clf:
             settings, weights = to_dict(self.trainer.settings), arrays_of(self.trainer.average)
             self.best = Best(float(scores["fd_clf"]), self.images, settings, weights)

@@ -37,7 +37,6 @@ SEARCH = Searchable(
     cloned=(*RATES, "loss.", "training.beta"),
 )
 make_trainer = CoupledTrainer
-fakes = standard.fakes
 grid = fixed_grid
 
 

@@ -14,11 +14,9 @@ from gan.samples.pictures import fixed_grid
 from gan.space import RATES, around
 from gan.space import SEARCH as STANDARD
 from gan.standard.networks import Shape
-from gan.standard.parts import CHARTS, COLUMNS, fakes, make_judge, said, stock
+from gan.standard.parts import CHARTS, COLUMNS, make_judge, said, stock
 
-__all__ = [
-    "CHARTS", "COLUMNS", "SEARCH", "SETTINGS", "fakes", "make_generator", "make_judge", "make_trainer", "said", "stock",
-]  # fmt: skip
+__all__ = ["CHARTS", "COLUMNS", "SEARCH", "SETTINGS", "make_generator", "make_judge", "make_trainer", "said", "stock"]
 
 SETTINGS = ProgressiveSettings
 SEARCH = STANDARD._replace(

@@ -9,7 +9,6 @@ from gan.data.images import Images, Pixels
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import fixed_grid
-from gan.samples.sampling import sample
 from gan.standard.networks import Generator, Shape
 from gan.standard.settings import GanSettings
 from gan.standard.trainer import Trainer
@@ -37,11 +36,6 @@ def make_generator(settings: GanSettings, shape: Shape, classes: int) -> Generat
 def make_judge(settings: GanSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> Judge:
     """One judge with the data's own classifier."""
     return Judge(data, extractor_for(data, cache), settings.scores, part)
-
-
-def fakes(generator: Generator, judge: Judge, seed: int) -> Pixels:
-    """Samples, as many as the judge wants."""
-    return sample(generator, judge.count, seed)
 
 
 def stock(settings: GanSettings, data: Images) -> Pixels:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import torch
-
-from gan.data.images import Images, Pixels
+from gan.data.images import Images
 from gan.evaluation.scores import Scores
 from gan.space import RATES, around
 from gan.standard.networks import Shape
-from gan.upscale.lowering import lower
 from gan.upscale.networks import Upscaler
-from gan.upscale.pictures import compared, upscaled
+from gan.upscale.pictures import compared
 from gan.upscale.scores import UpscaleJudge, extractor_of
 from gan.upscale.settings import UpscaleSettings
 from gan.upscale.trainer import UpscaleTrainer
@@ -50,11 +47,6 @@ def make_generator(settings: UpscaleSettings, shape: Shape, classes: int) -> Ups
 def make_judge(settings: UpscaleSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> UpscaleJudge:
     """One judge, with the classifier of the data's patches."""
     return UpscaleJudge(settings, data, extractor_of(settings, data, cache), part)
-
-
-def fakes(generator: Upscaler, judge: UpscaleJudge, seed: int) -> Pixels:
-    """What the generator makes of the judge's small images; there is no noise."""
-    return upscaled(generator, lower(torch.from_numpy(judge.truth), generator.frames).numpy())
 
 
 def said(scores: Scores) -> str:

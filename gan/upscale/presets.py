@@ -50,7 +50,7 @@ def upscale_frames() -> UpscaleSettings:
     return UpscaleSettings(
         minutes=20.0,
         frames=8,
-        crop=64,
+        crop=48,
         data=DataSettings(source="clips:pong"),
         network=UpscaleNetworkSettings(width=16, blocks=3, seen=4, previous=True),
         loss=UpscaleLossSettings(adversarial=0.0, weight=0.1),

@@ -14,6 +14,8 @@ from gan.evaluation.metrics import frechet_distance
 from gan.evaluation.scores import Scores
 from gan.upscale.lowering import JITTER, SCALE, clips, enlarged, lower
 from gan.upscale.metrics import flicker, luma, psnr, slope, ssim
+from gan.upscale.networks import Upscaler
+from gan.upscale.pictures import upscaled
 from gan.upscale.settings import UpscaleSettings
 
 PATCH = 32  # side of the squares whose features are compared
@@ -28,7 +30,8 @@ class UpscaleJudge:
         held_out: Split = data.select if part == "select" else data.report
         self.truth = held_out.images[: settings.scores.samples]
         self.features = extractor.features(patches(self.frames(self.truth)))[0]
-        self.baseline = self.fidelity(enlarged(lower(torch.from_numpy(self.truth), settings.frames), "bicubic").numpy())
+        self.small = lower(torch.from_numpy(self.truth), settings.frames)
+        self.baseline = self.fidelity(enlarged(self.small, "bicubic").numpy())
 
     @property
     def count(self) -> int:
@@ -57,6 +60,10 @@ class UpscaleJudge:
         if self.settings.frames > 1:
             scores["flicker"] = flicker(*(y.reshape(self.count, -1, *y.shape[1:]) for y in (a, b)))
         return scores
+
+    def answers(self, generator: Upscaler) -> Pixels:
+        """What the generator makes of the small images."""
+        return upscaled(generator, self.small.numpy())
 
     def score(self, fake: Pixels) -> Scores:
         """Enlarged images [N, C, T H, W], N being `count`; the floor of a distance between pairs is 0.

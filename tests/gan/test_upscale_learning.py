@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from gan.data.images import Images, Pixels, RawImages, split
-from gan.upscale.lowering import enlarged, lower, stacked
-from gan.upscale.parts import fakes
+from gan.upscale.lowering import enlarged, stacked
 from gan.upscale.scores import UpscaleJudge
 from gan.upscale.trainer import UpscaleTrainer
 from tests.gan.test_upscale import edges, tiny
@@ -43,7 +42,7 @@ def test_edges_are_sharpened_and_all_of_it_is_judged(lines: Images) -> None:
     trainer = UpscaleTrainer(settings, lines)
     trainer.train(400)
     judge = UpscaleJudge(settings, lines, FlatExtractor(), "report")  # type: ignore[arg-type]
-    scores = judge.score(fakes(trainer.average, judge, 0))
+    scores = judge.score(judge.answers(trainer.average))
     assert float(scores["psnr"]) > float(scores["psnr_bicubic"]) + 4
     assert float(scores["ssim"]) > float(scores["ssim_bicubic"])
     assert abs(1 - float(scores["sharpness"])) < abs(1 - float(scores["sharpness_bicubic"]))
@@ -51,7 +50,7 @@ def test_edges_are_sharpened_and_all_of_it_is_judged(lines: Images) -> None:
     assert (best["psnr"], best["sharpness"]) == (100, 1)
     assert best["ssim"] == pytest.approx(1)
     assert best["fd_clf"] == pytest.approx(0, abs=1e-6)
-    plain = judge.score(enlarged(lower(torch.from_numpy(judge.truth), 1), "bicubic").numpy())
+    plain = judge.score(enlarged(judge.small, "bicubic").numpy())
     assert [plain[name] for name in ("psnr", "ssim", "sharpness", "fd_clf")] == [
         plain[f"{name}_bicubic"] for name in ("psnr", "ssim", "sharpness", "fd")
     ]
@@ -81,6 +80,6 @@ def test_four_frames_and_the_last_output_tell_more_than_one() -> None:
         trainer = UpscaleTrainer(settings, data)
         trainer.train(100)
         judge = UpscaleJudge(settings, data, FlatExtractor(), "report")  # type: ignore[arg-type]
-        found[seen] = judge.score(fakes(trainer.average, judge, 0))
+        found[seen] = judge.score(judge.answers(trainer.average))
     assert float(found[4]["psnr"]) > float(found[1]["psnr"]) + 3
     assert float(found[4]["flicker"]) < float(found[1]["flicker"]) < float(found[1]["flicker_bicubic"])
