@@ -98,11 +98,12 @@ def extractor_of(settings: UpscaleSettings, data: Images, cache: Path) -> Extrac
     Where held-out images have no classes, patches are told apart by their training image's class, such as the
     photograph they are of, or else by their place in the image; a tenth of them is held out for its accuracy.
     """
-    parts = [_first_patches(part, settings.frames) for part in (data.train, data.select, data.report)]
+    train, select, report = (_first_patches(part, settings.frames) for part in (data.train, data.select, data.report))
     if data.select.labels is None:
-        held_out = np.arange(len(parts[0])) % 10 == 0
-        parts = [parts[0].take(np.flatnonzero(chosen)) for chosen in (~held_out, held_out, held_out)]
-    return extractor_for(Images(data.name, *parts), cache)
+        tenth = np.arange(len(train)) % 10 == 0
+        select = report = train.take(np.flatnonzero(tenth))
+        train = train.take(np.flatnonzero(~tenth))
+    return extractor_for(Images(data.name, train, select, report), cache)
 
 
 def _first_patches(part: Split, frames: int) -> Split:
