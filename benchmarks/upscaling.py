@@ -35,7 +35,7 @@ CROP = 64  # side of what the picture shows, enlarged
 PLACES = {"chelsea.png": (90, 190), "coffee.png": (150, 330), "china.jpg": (170, 290)}  # top and left of it
 KNOWN = {"error alone": ["--loss.adversarial=0"], "GAN": []}
 SEEN = {
-    "network, 1 frame": ["--network.seen=1", "--no-network.previous"],
+    "network, 1 frame": ["--network.seen=1", "--network.no-previous"],
     "network, 4 frames": [],  # and its last output
 }
 
