@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.evaluation.protocol import JudgeOptions
+from agents.playback.clips_dataset import clips_file
 from agents.playback.frames_dataset import frames_file
 from cluster.workloads import settings_of_run, workload_of
 from gan.best import Best, report, trainer_of
@@ -18,7 +19,8 @@ from training.storage import checkpoint
 from training.storage.resume import read_newest
 from training.storage.run_dir import RunDir
 
-SOURCE = "game:"  # of data.source: an env's name, or the directory of a run whose policy plays
+# Of data.source, before the name of an env or the directory of a run whose policy plays.
+RENDERED = {"game": frames_file, "clips": clips_file}
 
 
 def images_of(settings: DataSettings, cache: Path) -> Images:
@@ -27,10 +29,10 @@ def images_of(settings: DataSettings, cache: Path) -> Images:
     Raises:
         ValueError: they are not there or unusable; the message names the remedy.
     """
-    if not settings.source.startswith(SOURCE):
+    kind, _, name = settings.source.partition(":")
+    if kind not in RENDERED or not name:
         return load(settings)
-    name = settings.source.removeprefix(SOURCE)
-    return replace(load(replace(settings, source=str(frames_file(name, cache, settings_of_run)))), name=name)
+    return replace(load(replace(settings, source=str(RENDERED[kind](name, cache, settings_of_run)))), name=name)
 
 
 def cache_of(folder: Path) -> Path:

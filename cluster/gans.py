@@ -34,4 +34,11 @@ PROGRESSIVE = GAN._replace(
     table="gan.progressive.presets:PRESETS",
     search="gan.progressive.parts:SEARCH",
 )
-GANS = (GAN, COUPLED, PROGRESSIVE)
+UPSCALE = GAN._replace(
+    name="upscale",
+    presets=("upscale-photos", "upscale-frames"),
+    settings="gan.upscale.settings:UpscaleSettings",
+    table="gan.upscale.presets:PRESETS",
+    search="gan.upscale.parts:SEARCH",
+)
+GANS = (GAN, COUPLED, PROGRESSIVE, UPSCALE)

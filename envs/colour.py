@@ -45,11 +45,16 @@ class ColourAtari(AtariEnv):
         self._screen = screens[0, 0]
         return step
 
-    def render(self) -> NDArray[np.uint8]:
-        """The screen as a television shows it: uint8 [210, 320, 3], RGB."""
+    @property
+    def screen(self) -> NDArray[np.uint8]:
+        """The console's own pixels: uint8 [210, 160, 3], RGB."""
         if self._screen is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before render()")
-        return self._screen.repeat(_WIDER, axis=1)
+        return self._screen
+
+    def render(self) -> NDArray[np.uint8]:
+        """The screen as a television shows it: uint8 [210, 320, 3], RGB."""
+        return self.screen.repeat(_WIDER, axis=1)
 
     def close(self) -> None:
         """Free both emulators."""

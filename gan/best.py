@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from gan.data.images import Images
+from gan.data.images import Images, Pixels
 from gan.evaluation.scores import Scores
-from gan.parts import Scorer, Trainer, parts_of
+from gan.parts import Generator, ImageScorer, Scorer, Trainer, parts_of
 from gan.samples.sampling import sample
 from training.arrays import Arrays, load_arrays
 from training.settings import from_dict
@@ -36,4 +36,9 @@ def trainer_of(best: Best, settings: Any, data: Images) -> Trainer:
 
 def report(trainer: Trainer, judge: Scorer) -> Scores:
     """Scores of the averaged generator by the judge of the report part, by noise that nothing was chosen by."""
-    return judge.score(sample(trainer.average, judge.count, NOISE["report"]))
+    return judge.score(drawn(trainer.average, judge, NOISE["report"]))
+
+
+def drawn(generator: Generator, judge: Scorer, seed: int) -> Pixels:
+    """What a judge scores: samples on noise of this seed; without noise, what becomes of the judge's own images."""
+    return sample(generator, judge.count, seed) if generator.latent else cast(ImageScorer, judge).answers(generator)

@@ -21,7 +21,7 @@ Part = Literal["select", "report"]
 class Generator(Protocol):
     """What images are drawn with: an `nn.Module`; latents [B, Z] and classes [B], if it is told any, in."""
 
-    latent: int  # Z
+    latent: int  # Z; 0 for one that is given images instead of noise
     embedding: nn.Embedding | None  # of classes; None for one that is not told any
     training: bool
 
@@ -61,6 +61,13 @@ class Scorer(Protocol):
         """The scorer of the report part."""
 
 
+class ImageScorer(Scorer, Protocol):
+    """A scorer of generators that are given images instead of noise."""
+
+    def answers(self, generator: Any) -> Pixels:
+        """What the generator makes of the scorer's own images, for `score`."""
+
+
 class Parts(Protocol):
     """A module of functions, as `gan.standard.parts`. `settings` are those of the family."""
 
@@ -77,7 +84,7 @@ class Parts(Protocol):
         """What judges generators; `cache` keeps classifiers."""
 
     def stock(self, settings: Any, data: Images) -> Pixels:
-        """Training images [N, C, H, W] that samples are shown beside."""
+        """Training images [N, C, H, W] that samples are shown beside; only asked of families that draw from noise."""
 
     def grid(self, generator: Generator, seed: int = 0) -> NDArray[np.uint8]:
         """A picture [H, W, 3] of samples on noise that depends on the seed alone."""

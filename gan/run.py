@@ -12,13 +12,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gan.best import NOISE, Best, report, trainer_of
+from gan.best import NOISE, Best, drawn, report, trainer_of
 from gan.evaluation.curve import draw_curve
 from gan.evaluation.scores import Scores
 from gan.export import export_generator
 from gan.parts import Scorer, Trainer, parts_of
 from gan.samples.closing import closing_pictures
-from gan.samples.sampling import sample
 from training.arrays import arrays_of
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement
@@ -108,7 +107,7 @@ class GanRun:
 
     def score(self) -> Scores:
         """Scores of the averaged generator on the select part; the best one is kept."""
-        scores = self.scorer.score(sample(self.trainer.average, self.scorer.count, NOISE["select"]))
+        scores = self.scorer.score(drawn(self.trainer.average, self.scorer, NOISE["select"]))
         if float(scores["fd_clf"]) < self.best.fd_clf:
             settings, weights = to_dict(self.trainer.settings), arrays_of(self.trainer.average)
             self.best = Best(float(scores["fd_clf"]), self.images, settings, weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -57,10 +58,14 @@ def frames_file(name: str, cache: Path, settings_of: SettingsOf) -> Path:
         ValueError: there is no such env or checkpoint, or its frames are no pictures.
     """
     player = player_of(name, settings_of)
-    file = cache / f"{Path(name).name}-{player.key()}.npz"
+    return kept(cache / f"{Path(name).name}-{player.key()}.npz", lambda: render(player))
+
+
+def kept(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int64]]]) -> Path:
+    """The file with images and the episode of each, rendered where it is not there."""
     if not file.exists():
-        x, group = render(player)
-        cache.mkdir(parents=True, exist_ok=True)
+        x, group = rendered()
+        file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")  # two processes may render it at once
         np.savez_compressed(part, x=x, group=group)
         part.replace(file)
@@ -93,7 +98,7 @@ def render(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
     env = make_env(player.rules, LANES)
     try:
         rng = np.random.default_rng(seed)
-        frames, episodes = _play(env, _policy(player, env.spec, rng), rng, seed)
+        frames, episodes = _play(env, policy_of(player, env.spec, rng), rng, seed)
     finally:
         env.close()
     chosen = np.random.default_rng(seed).permutation(len(frames))[:FRAMES]
@@ -116,7 +121,8 @@ class RandomPolicy:
         return Acted(action, None, frame, np.zeros((len(frame), self.num_actions), np.float32))
 
 
-def _policy(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:
+def policy_of(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:
+    """The run's policy, or random play."""
     if player.policy is None or player.checkpoint is None:
         return RandomPolicy(spec.num_actions, rng)
     return parts_of(player.policy).policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)

@@ -16,7 +16,9 @@ import tyro
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gan.data import photos
 from gan.data.files import DataError, RawImages, read, read_npz
+from gan.data.photos import photo_tiles
 from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
@@ -33,8 +35,9 @@ class DataSettings:
     """Which images."""
 
     source: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "digits"
-    """digits, fashion, game:NAME (random play), game:RUN_DIR (that run's policy plays), or the path of an npz file, a
-    folder of images or one of IDX files."""
+    """digits, fashion, photos, game:NAME (random play), game:RUN_DIR (that run's policy plays), clips:NAME or
+    clips:RUN_DIR (eight frames in colour, one under another), or the path of an npz file, a folder of images or one of
+    IDX files."""
     size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
 
@@ -106,6 +109,9 @@ def load(settings: DataSettings) -> Images:
     """
     if settings.source == "digits":
         images = split("digits", digits())
+    elif settings.source == "photos":
+        select, report = (Split(photo_tiles(names)[0], None) for names in (photos.SELECT, photos.REPORT))
+        images = Images("photos", Split(*photo_tiles(photos.TRAIN)), select, report)
     elif settings.source == "fashion":
         if not FASHION.is_dir():
             raise DataError("no Fashion-MNIST on this machine: apt install dataset-fashion-mnist, or use digits")

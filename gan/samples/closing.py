@@ -19,15 +19,11 @@ LONGEST = 80  # pictures of an animation
 
 def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
     """Samples, a walk, the real images nearest to some, and training as an animation of the `grids` in a folder."""
-    parts, generator, at, stack = parts_of(trainer.settings), trainer.average, trainer.images, trainer.data.stack
-    fakes = sample(generator, NEAREST, seed=0)
-    singles = fakes.reshape(NEAREST * stack, -1, *fakes.shape[2:])[:NEAREST]
-    nearest = png(beside_nearest(singles, parts.stock(trainer.settings, trainer.data)))
-    found = [
-        Picture("best", png(parts.grid(generator)), at, "Samples of the best generator.", "samples.png"),
-        Picture("walk", gif(walk(generator)), at, "A closed walk through latent space.", "walk.gif"),
-        Picture("nearest", nearest, at, "Samples above the training images nearest to them.", "nearest.png"),
-    ]
+    generator, at = trainer.average, trainer.images
+    picture = png(parts_of(trainer.settings).grid(generator))
+    found = [Picture("best", picture, at, "Samples of the best generator.", "samples.png")]
+    if generator.latent:
+        found += from_noise(trainer)
     files = sorted(grids.glob("*.png"))
     if files:
         shown = [files[index] for index in np.unique(np.linspace(0, len(files) - 1, LONGEST).astype(int))]
@@ -35,3 +31,15 @@ def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
         about = "Samples on the same noise while training went on."
         found.append(Picture("training", gif(frames, scale=1), at, about, "training.gif"))
     return tuple(found)
+
+
+def from_noise(trainer: Trainer) -> list[Picture]:
+    """A walk, and the real images nearest to some samples."""
+    parts, generator, at, stack = parts_of(trainer.settings), trainer.average, trainer.images, trainer.data.stack
+    fakes = sample(generator, NEAREST, seed=0)
+    singles = fakes.reshape(NEAREST * stack, -1, *fakes.shape[2:])[:NEAREST]
+    nearest = png(beside_nearest(singles, parts.stock(trainer.settings, trainer.data)))
+    return [
+        Picture("walk", gif(walk(generator)), at, "A closed walk through latent space.", "walk.gif"),
+        Picture("nearest", nearest, at, "Samples above the training images nearest to them.", "nearest.png"),
+    ]

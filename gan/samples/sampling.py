@@ -13,7 +13,13 @@ CHUNK = 500  # images a forward pass
 
 
 def latents(generator: Generator, count: int, seed: int) -> Tensor:
-    """Standard normal [count, Z], drawn on the CPU."""
+    """Standard normal [count, Z], drawn on the CPU.
+
+    Raises:
+        ValueError: the generator is given images instead of noise.
+    """
+    if generator.latent == 0:
+        raise ValueError("this generator draws from images, not from noise: give its network some, and ask for no walk")
     return torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(seed))
 
 

@@ -64,6 +64,14 @@ TINY_SELFPLAY: dict[str, Any] = {
     "league.exploit_every": 50,
     "league.exploit_steps": 50,
 }
+TINY_UPSCALE: dict[str, Any] = {
+    **{name: value for name, value in TINY_GAN.items() if not name.startswith("network.")},
+    "crop": 8,
+    "network.width": 4,
+    "network.blocks": 1,
+    "network.discriminator_width": 4,
+    "training.images": 480,
+}
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
     # Minutes are counted from the start of the process, and that is the tests'.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
@@ -81,6 +89,7 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
         "progressive",
         {**TINY_GAN, "training.images": 480, "growth.stages": 2, "growth.stable_images": 64, "growth.fade_images": 200},
     ),
+    "upscale": ("upscale-photos", TINY_UPSCALE),
 }
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},

@@ -1,0 +1,60 @@
+"""Clips of Atari games as a data set: a few frames in a row, in colour and whole, one under another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.acting.episodes import play
+from agents.acting.exploration import epsilon_greedy
+from agents.playback.frames_dataset import EPSILON, Frames, Player, kept, player_of, policy_of
+from agents.saved_policy import SettingsOf
+from envs.atari import game_name
+from envs.colour import ColourAtari
+
+LENGTH = 8  # frames of a clip
+EVERY = 100  # agent steps from the beginning of a clip to that of the next
+EPISODES = 10
+LONGEST = 2_000  # agent steps of an episode, for policies that never lose
+
+
+def clips_file(name: str, cache: Path, settings_of: SettingsOf) -> Path:
+    """An npz file of clips of the game or run called `name`, rendered once and kept in `cache`.
+
+    Raises:
+        ValueError: there is no such game or checkpoint, or it is no Atari game.
+    """
+    player = player_of(name, settings_of)
+    if game_name(player.rules.id) is None:
+        raise ValueError(f"{player.rules.id} shows no screen in colour: use an Atari game, such as pong")
+    file = cache / f"{Path(name).name}-clips-{player.key()}.npz"
+    return kept(file, lambda: render_clips(player))
+
+
+def render_clips(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
+    """Ten episodes -> clips [N, 8 x 210, 160, 3] and the episode of each [N]; none goes from one to the next."""
+    clips, episodes = [], []
+    rng = np.random.default_rng(seed)
+    for episode in range(EPISODES):
+        env = ColourAtari(player.rules)
+        try:
+            policy = policy_of(player, env.spec, rng)
+            frames: list[Frames] = []
+            start = int(rng.integers(EVERY))  # clips of all episodes together are of every moment
+            for time, (step, _) in enumerate(
+                play(env, policy, epsilon_greedy(np.full(1, EPSILON), rng), seed + episode)
+            ):
+                if (step.terminated | step.truncated).any() or time == LONGEST:
+                    break
+                if time < start or (time - start) % EVERY >= LENGTH:
+                    continue
+                frames.append(env.screen)
+                if len(frames) == LENGTH:
+                    clips.append(np.concatenate(frames))
+                    episodes.append(episode)
+                    frames = []
+        finally:
+            env.close()
+    return np.stack(clips), np.array(episodes)

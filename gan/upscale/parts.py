@@ -1,0 +1,55 @@
+"""What an upscaler is made of: see `gan.parts`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from gan.data.images import Images
+from gan.evaluation.scores import Scores
+from gan.space import RATES, around
+from gan.standard.networks import Shape
+from gan.upscale.networks import Upscaler
+from gan.upscale.pictures import compared
+from gan.upscale.scores import UpscaleJudge, extractor_of
+from gan.upscale.settings import UpscaleSettings
+from gan.upscale.trainer import UpscaleTrainer
+from training.search import Metric, Searchable
+
+SETTINGS = UpscaleSettings
+KINDS = ("psnr", "ssim", "sharpness")
+COLUMNS = ("fd_clf", "fd_floor", "fd_bicubic", *(f"{kind}{of}" for kind in KINDS for of in ("", "_bicubic")), "flicker")
+CHARTS = {
+    "The story": {
+        "Distance from real images (fd_clf), select part": ["select/fd_clf", "select/fd_bicubic"],
+        "Signal to noise, dB": ["select/psnr", "select/psnr_bicubic"],
+        "Structural similarity": ["select/ssim", "select/ssim_bicubic"],
+        "Sharpness, true images 1": ["select/sharpness", "select/sharpness_bicubic"],
+        "Losses": ["training/pixel_loss", "training/discriminator_loss", "training/generator_loss"],
+        "Images/s": ["run/images_per_second", "throughput/run"],
+    }
+}
+SEARCH = Searchable(
+    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", "fd_bicubic", *KINDS), True),
+    spaces=lambda settings: {"learning": around(settings, penalised=settings.loss.adversarial > 0)},
+    fixed=("data.", "scores.", "frames"),
+    cloned=(*RATES, "loss.", "training.beta"),
+)
+make_trainer = UpscaleTrainer
+grid = compared
+
+
+def make_generator(settings: UpscaleSettings, shape: Shape, classes: int) -> Upscaler:
+    """An untrained one; it knows no classes."""
+    return Upscaler(settings.network, shape, settings.frames)
+
+
+def make_judge(settings: UpscaleSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> UpscaleJudge:
+    """One judge, with the classifier of the data's patches."""
+    return UpscaleJudge(settings, data, extractor_of(settings, data, cache), part)
+
+
+def said(scores: Scores) -> str:
+    """Error, structure, sharpness and distance, each with the cubic kernel's."""
+    known = [(kind, f"{kind}_bicubic") for kind in KINDS] + [("fd_clf", "fd_bicubic")]
+    return ", ".join(f"{name} {scores[name]:.3f} (bicubic {scores[other]:.3f})" for name, other in known)

@@ -1,0 +1,35 @@
+"""What a generator makes of small images, as images and as a picture to look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gan.data.images import Pixels, to_uint8
+from gan.samples.pictures import grid
+from gan.upscale.lowering import clips, enlarged, lower, stacked
+from gan.upscale.networks import Upscaler
+
+CHUNK = 16  # images a forward pass
+
+
+@torch.no_grad()
+def upscaled(generator: Upscaler, small: Pixels) -> Pixels:
+    """Small images uint8 [B, T, C, h, w] -> large ones uint8 [B, C, T 2h, 2w]; the generator is left as it was."""
+    device, training = next(generator.parameters()).device, generator.training
+    generator.eval()
+    parts = torch.split(torch.from_numpy(small), CHUNK)
+    found = [stacked(to_uint8(generator(part.to(device)))).cpu().numpy() for part in parts]
+    generator.train(training)
+    return np.concatenate(found)
+
+
+def compared(generator: Upscaler, seed: int = 0) -> NDArray[np.uint8]:
+    """Its examples in rows: small, bicubic, upscaled, true; of a clip the last frame -> [H', W', 3]; no chance."""
+    truth, frames = generator.examples.cpu(), generator.frames
+    small = lower(truth, frames)
+    columns = [enlarged(small, "nearest"), enlarged(small, "bicubic"), upscaled(generator, small.numpy()), truth]
+    last = [clips(torch.as_tensor(images), frames)[:, -1] for images in columns]
+    images = torch.stack(last, 1).flatten(0, 1).contiguous().numpy()
+    return grid(images, len(columns))

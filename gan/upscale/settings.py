@@ -1,0 +1,63 @@
+"""All settings of an upscaler's training in one tree. Other fields' meaning stands beside their consumer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from gan.data.images import DataSettings
+from gan.evaluation.scores import ScoreSettings
+from gan.standard.losses import LossSettings
+from gan.updates import TrainingSettings
+from gan.upscale.networks import UpscaleNetworkSettings
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleLossSettings(LossSettings):
+    """What the generator is trained by: the mean absolute error of its pixels, and the game on top of it."""
+
+    adversarial: float = 0.01
+    """Of the game against the error; 0 trains by the error alone and no discriminator."""
+    alone: float = 0.5
+    """Share of training by the error alone, before the game begins."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.adversarial < float("inf") or not 0 <= self.alone <= 1:
+            raise ValueError("loss.adversarial must be 0 or more, loss.alone a share in 0..1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleSettings:
+    """One training of an upscaler to twice the height and width (Ledig et al. 2017, arXiv:1609.04802).
+
+    Raises:
+        ValueError: a setting is out of its range, or not one that this family has.
+    """
+
+    family: ClassVar[str] = "gan.upscale.parts"  # what it is made of (`gan.parts`)
+    seed: int = 0
+    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
+    frames: int = 1  # T: of a clip, which lie one under another in each image; 1 for photographs
+    crop: int = 48  # side of the squares that are cut at random from training images; 0 takes them whole
+    data: DataSettings = field(default_factory=lambda: DataSettings(source="photos"))
+    network: UpscaleNetworkSettings = field(default_factory=UpscaleNetworkSettings)
+    loss: UpscaleLossSettings = field(default_factory=UpscaleLossSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    scores: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "")
+        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
+            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        if self.frames < 1 or self.crop < 0 or self.crop % 2:
+            raise ValueError(f"frames is {self.frames}, crop {self.crop}: give 1 or more, and an even side or 0")
+        if self.frames == 1 and (self.network.seen > 1 or self.network.previous):
+            raise ValueError("network.seen and previous are of clips: leave them, or give frames above 1")
+        if self.training.critic_steps != 1:
+            raise ValueError(f"training.critic_steps is {self.training.critic_steps}: both networks take turns, use 1")
+        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
+            raise ValueError("an upscaler has no gradient penalty: use another loss.kind, and loss.penalty r1 or r1r2")
+        if self.data.stack > 1:
+            raise ValueError(f"data.stack is {self.data.stack}: stacks are no pictures to enlarge, use 1")

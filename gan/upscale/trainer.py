@@ -1,0 +1,149 @@
+"""The training loop of an upscaler. Legend: B images a batch, T frames of a clip, S side of a crop."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan.data.images import EpochSampler, Images, to_float
+from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
+from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from gan.upscale.lowering import clips, lower
+from gan.upscale.networks import EXAMPLES, Upscaler, discriminator
+from gan.upscale.settings import UpscaleSettings
+from training.device import autocast, moved
+
+
+class UpscaleTrainer:
+    """Both networks, their optimisers, the generator's moving average and every source of chance."""
+
+    def __init__(self, settings: UpscaleSettings, data: Images) -> None:
+        self.settings, self.data = settings, data
+        self.device = settings.training.resolve_device()
+        self.colours, height, self.width = data.shape
+        self.height = height // settings.frames
+        self.crop = settings.crop or min(self.height, self.width)
+        if height % (2 * settings.frames) or self.width % 2 or self.crop > min(self.height, self.width):
+            raise ValueError(
+                f"images of {height}x{self.width} pixels with {settings.frames} frames: sides of a frame must be even "
+                f"and no shorter than crop, which is {self.crop}"
+            )
+        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
+            torch.manual_seed(settings.seed)
+            self.generator = Upscaler(settings.network, data.shape, settings.frames)
+            self.generator.examples.copy_(torch.from_numpy(data.select.images[:EXAMPLES]))
+            self.generator = placed(self.generator, self.device)
+            self.discriminator = placed(discriminator(settings.network, self.colours, self.crop), self.device)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.optimizers = {
+            "generator": adam(self.generator.parameters(), settings.training),
+            "discriminator": adam(self.discriminator.parameters(), settings.training),
+        }
+        self.pixels = torch.from_numpy(data.train.images).to(self.device)
+        self.order = EpochSampler(len(self.pixels), settings.seed)
+        self.rng = torch.Generator().manual_seed(settings.seed + 1)
+        self.images = self.steps = 0  # real images that were learned from, generator updates
+
+    def step(self) -> dict[str, Tensor]:
+        """One update of the generator, after one of the discriminator where the game is on; losses, on the device."""
+        s = self.settings
+        set_rates(self.optimizers, s.training, self.images)
+        truth = self.real_batch()
+        with self.precision():
+            fake = self.generator(lower(truth, s.frames))
+        real, fake = to_float(clips(truth, s.frames)).flatten(0, 1), fake.flatten(0, 1)  # [B T, C, S, S]
+        loss = error = (fake - real).abs().mean()
+        losses = {"pixel_loss": error.detach()}
+        if s.loss.adversarial > 0 and self.images >= s.loss.alone * s.training.images:
+            losses |= self.train_discriminator(real, fake.detach())
+            game = self.game(real, fake)
+            losses["generator_loss"] = game.detach()
+            loss = error + s.loss.adversarial * game
+        descend(self.optimizers["generator"], loss)
+        self.steps += 1
+        self.images += s.training.batch_size
+        move_average(self.average, self.generator, s.training, self.images)
+        return losses
+
+    def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+        """One update, to tell each true image from what was made of its small one."""
+        s = self.settings.loss
+        penalised = s.penalty != "none" and s.weight > 0 and self.steps % s.every == 0
+        both = torch.cat([real, fake]).requires_grad_(penalised)
+        with self.precision():
+            logit = self.discriminator(both)
+        real_logit, fake_logit = logit.chunk(2)
+        loss = discriminator_loss(s.kind, real_logit, fake_logit)
+        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
+        if penalised:
+            squared = squared_slope(logit, both)
+            penalty = zero_centred(squared if s.penalty == "r1r2" else squared.chunk(2)[0], len(real))
+            loss = loss + s.every * s.weight * penalty
+            found["penalty"] = penalty.detach()
+        descend(self.optimizers["discriminator"], loss)
+        return found
+
+    def game(self, real: Tensor, fake: Tensor) -> Tensor:
+        """The generator's loss; its error comes back through the discriminator, which stays as it is."""
+        self.discriminator.requires_grad_(False)
+        with self.precision():
+            fake_logit = self.discriminator(fake)
+            with torch.no_grad():  # only the relativistic loss compares with real images here
+                real_logit = self.discriminator(real)
+        self.discriminator.requires_grad_(True)
+        return generator_loss(self.settings.loss.kind, real_logit, fake_logit)
+
+    def real_batch(self) -> Tensor:
+        """Crops of the next training images: uint8 [B, C, T S, S], all frames of a clip at one place.
+
+        Photographs are mirrored and turned at random; places are even, so that a pixel is sampled when it would be.
+        """
+        count, frames, side = self.settings.training.batch_size, self.settings.frames, self.crop
+        index = moved(torch.from_numpy(self.order.next(count)), self.device)
+        down = 2 * torch.randint((self.height - side) // 2 + 1, (count,), generator=self.rng)
+        across = 2 * torch.randint((self.width - side) // 2 + 1, (count,), generator=self.rng)
+        turns = torch.randint(8 if frames == 1 else 1, (count,), generator=self.rng)
+        found = []
+        chosen = clips(self.pixels[index], frames)
+        for clip, y, x, turn in zip(chosen, down.tolist(), across.tolist(), turns.tolist(), strict=True):
+            part = clip[:, :, y : y + side, x : x + side]
+            part = part.rot90(turn % 4, (2, 3))
+            found.append(part.flip(3) if turn >= 4 else part)
+        batch = torch.stack(found).transpose(1, 2)
+        return batch.reshape(count, self.colours, frames * side, side)
+
+    def precision(self) -> torch.autocast:
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.training.precision)
+
+    def train(self, steps: int) -> dict[str, float]:
+        """`steps` steps -> the last one's losses.
+
+        Raises:
+            FloatingPointError: training has diverged.
+        """
+        losses: dict[str, Tensor] = {}
+        for _ in range(steps):
+            losses |= self.step()
+        return finite(losses, self.generator, self.images)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        kept = saved(self._networks(), self.optimizers, self.rng)
+        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
+
+        Raises:
+            ValueError: the networks or the data are others.
+        """
+        self.order.load_state(state["order"])
+        load_saved(state, self._networks(), self.optimizers, self.rng)
+        self.images, self.steps = int(state["images"]), int(state["steps"])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}

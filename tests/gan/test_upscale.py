@@ -1,0 +1,189 @@
+"""Upscaling against slow code: both ways of lowering, metrics, one update of each loss; and that it is learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan.data.images import Images, Pixels, RawImages, Split, split, to_float
+from gan.export import export_generator, load_generator
+from gan.samples.sampling import sample
+from gan.upscale.lowering import clips, enlarged, lower, stacked, woven
+from gan.upscale.networks import EXAMPLES, Upscaler
+from gan.upscale.parts import grid
+from gan.upscale.pictures import upscaled
+from gan.upscale.settings import UpscaleSettings
+from gan.upscale.trainer import UpscaleTrainer
+from tests.gan.small import same
+from training.settings import changed
+
+TINY: dict[str, Any] = {
+    "crop": 8,
+    "network.width": 4,
+    "network.blocks": 1,
+    "network.discriminator_width": 4,
+    "training.batch_size": 4,
+    "training.images": 80,
+    "training.average_images": 0,
+    "training.precision": "fp32",
+    "loss.alone": 0.0,
+}
+RNG = np.random.default_rng(0)
+
+
+def tiny(**values: Any) -> UpscaleSettings:
+    """Small settings; sections are parted from names by two underscores."""
+    return changed(UpscaleSettings(), {**TINY, **{name.replace("__", "."): value for name, value in values.items()}})
+
+
+def edges(count: int, side: int, seed: int = 0) -> Pixels:
+    """Two flat halves that a straight line parts, of any direction: a cubic kernel blurs them, and needs not."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side] - side / 2
+    turn, shift = rng.uniform(0, 2 * np.pi, (count, 1, 1)), rng.uniform(-side / 4, side / 4, (count, 1, 1))
+    inside = np.cos(turn) * x + np.sin(turn) * y > shift
+    dark, light = rng.integers(0, 80, (count, 1, 1)), rng.integers(150, 256, (count, 1, 1))
+    return np.where(inside, light, dark).astype(np.uint8)[:, None]
+
+
+@pytest.fixture(scope="module")
+def lines() -> Images:
+    """Edges of 16 pixels."""
+    return split("edges", RawImages(edges(240, 16)))
+
+
+def test_what_stands_still_is_whole_after_four_frames() -> None:
+    """By an untrained generator, which adds nothing; a photograph is the cubic kernel's."""
+    still = torch.from_numpy(RNG.integers(0, 256, (2, 3, 8, 10), dtype=np.uint8))
+    images = stacked(still[:, None].expand(-1, 6, -1, -1, -1))
+    assert torch.equal(F.pixel_shuffle(woven(lower(images, 6), 4)[:, 3], 2), still)
+    settings = changed(UpscaleSettings(frames=6, crop=8), {"network.seen": 4, "network.previous": True})
+    found = clips(torch.from_numpy(upscaled(Upscaler(settings.network, (3, 48, 10), 6), lower(images, 6).numpy())), 6)
+    assert torch.equal(found[:, 3:], still[:, None].expand(-1, 3, -1, -1, -1))
+    assert not torch.equal(found[:, 0], still)
+    small = lower(still, 1)
+    plain = upscaled(Upscaler(UpscaleSettings().network, (3, 8, 10), 1), small.numpy())
+    np.testing.assert_array_equal(plain, enlarged(small, "bicubic").numpy())
+
+
+@pytest.mark.parametrize("frames", [1, 5])
+def test_a_frame_knows_the_past_alone(frames: int) -> None:
+    torch.manual_seed(0)
+    settings = tiny(frames=frames, **({"network__seen": 4, "network__previous": True} if frames > 1 else {}))
+    network = Upscaler(settings.network, (3, frames * 8, 8), frames)
+    torch.nn.init.normal_(network.tail.weight)
+    small = torch.from_numpy(RNG.integers(0, 256, (1, frames, 3, 4, 4), dtype=np.uint8))
+    before = network(small)
+    assert before.shape == (1, frames, 3, 8, 8)
+    other = small.clone()
+    other[:, -1] = 255 - other[:, -1]
+    after = network(other)
+    assert torch.equal(before[:, :-1], after[:, :-1])
+    assert not torch.equal(before[:, -1], after[:, -1])
+
+
+@pytest.mark.parametrize("penalty", ["r1r2", "r1"])
+def test_one_update_is_the_error_and_the_game_image_by_image(lines: Images, penalty: str) -> None:
+    trainer = UpscaleTrainer(tiny(loss__penalty=penalty, loss__adversarial=0.5), lines)
+    torch.nn.init.normal_(trainer.generator.tail.weight, std=0.1)
+    twin = UpscaleTrainer(trainer.settings, lines)
+    twin.generator.load_state_dict(trainer.generator.state_dict())
+    found = trainer.step()
+    truth = twin.real_batch()
+    real, small = to_float(truth), lower(truth, 1)
+    fake = torch.cat([twin.generator(small[row : row + 1])[:, 0] for row in range(4)])
+    games: list[Tensor] = []
+    slopes: list[Tensor] = []
+    for row in range(4):
+        logits = []
+        for image in (real[row], fake[row].detach()):
+            x = image[None].clone().requires_grad_()
+            logit = twin.discriminator(x)[0, 0]
+            slopes.append(torch.autograd.grad(logit, x, retain_graph=True)[0].square().sum())
+            logits.append(logit)
+        games.append(F.softplus(logits[1] - logits[0]))
+    wanted = slopes if penalty == "r1r2" else slopes[::2]
+    torch.testing.assert_close(found["pixel_loss"], (fake - real).abs().mean(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found["penalty"], torch.stack(wanted).sum() / 2 / 4, rtol=1e-4, atol=1e-6)
+    with torch.no_grad():  # by the discriminator after its update
+        game = torch.stack(
+            [
+                F.softplus(trainer.discriminator(real[row : row + 1]) - trainer.discriminator(fake[row : row + 1]))
+                for row in range(4)
+            ]
+        )
+    torch.testing.assert_close(found["generator_loss"], game.mean(), rtol=1e-4, atol=1e-6)
+    assert (trainer.images, trainer.steps) == (4, 1)
+
+
+def test_the_game_begins_when_it_should(lines: Images) -> None:
+    """Before, and without a weight, the discriminator stays as it was, and the slope is that of the error alone."""
+    early, late = UpscaleTrainer(tiny(loss__alone=0.5), lines), UpscaleTrainer(tiny(loss__adversarial=0.0), lines)
+    first = late.discriminator.state_dict()["0.weight"].clone()
+    assert early.train(10).keys() == late.train(10).keys() == {"pixel_loss"}
+    assert same(early.state()["networks"], late.state()["networks"])
+    assert torch.equal(early.discriminator.state_dict()["0.weight"], first)
+    assert "discriminator_loss" in early.train(1)
+    assert not torch.equal(early.discriminator.state_dict()["0.weight"], first)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_crops_are_true_ones_at_even_places(frames: int) -> None:
+    data = split("clips", RawImages(RNG.integers(0, 256, (100, 3, frames * 12, 14), dtype=np.uint8)))
+    trainer = UpscaleTrainer(tiny(frames=frames, crop=8), data)
+    whole = clips(trainer.pixels, frames)
+    for crop in clips(trainer.real_batch(), frames):
+        turned = [crop, crop.flip(3)]
+        ways = [each.rot90(turn, (2, 3)) for each in turned for turn in range(4)] if frames == 1 else [crop]
+        places = [whole[:, :, :, y : y + 8, x : x + 8] for y in (0, 2, 4) for x in (0, 2, 4, 6)]
+        assert any((way == place).flatten(1).all(1).any() for way in ways for place in places)
+
+
+def test_an_exported_upscaler_is_loaded_and_has_no_noise(lines: Images, tmp_path: Path) -> None:
+    trainer = UpscaleTrainer(tiny(), lines)
+    trainer.train(3)
+    export_generator(trainer, tmp_path, {})
+    loaded = load_generator(tmp_path)
+    assert loaded.settings == trainer.settings
+    small = lower(torch.from_numpy(lines.report.images), 1).numpy()
+    np.testing.assert_array_equal(upscaled(loaded.network, small), upscaled(trainer.average, small))
+    np.testing.assert_array_equal(grid(loaded.network), grid(trainer.average))
+    assert grid(loaded.network).shape == (EXAMPLES * 17 - 1, 4 * 17 - 1, 3)
+    np.testing.assert_array_equal(loaded.network.examples.numpy(), lines.select.images[:EXAMPLES])
+    for asked in (lambda: loaded.sample(3), lambda: sample(trainer.average, 3, 0)):
+        with pytest.raises(ValueError, match="draws from images, not from noise"):
+            asked()
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ({"network__width": 0}, "must be 1 or more"),
+        ({"network__seen": 2}, "use 1, or 4"),
+        ({"network__seen": 4}, "give frames above 1"),
+        ({"crop": 7}, "an even side or 0"),
+        ({"frames": 0}, "give 1 or more"),
+        ({"loss__adversarial": -1.0}, "must be 0 or more"),
+        ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
+        ({"training__critic_steps": 2}, "use 1"),
+        ({"data__stack": 3}, "use 1"),
+        ({"seed": -1}, "seed is a number from 0"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        tiny(**values)
+
+
+@pytest.mark.parametrize(("side", "frames", "crop"), [(7, 1, 4), (8, 1, 16), (8, 3, 4)])
+def test_images_of_a_wrong_size_are_refused(side: int, frames: int, crop: int) -> None:
+    part = Split(np.zeros((8, 1, side, side), np.uint8), None)
+    with pytest.raises(ValueError, match="sides of a frame must be even"):
+        UpscaleTrainer(tiny(frames=frames, crop=crop), Images("flat", part, part, part))
