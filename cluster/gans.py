@@ -34,4 +34,11 @@ PROGRESSIVE = GAN._replace(
     table="gan.progressive.presets:PRESETS",
     search="gan.progressive.parts:SEARCH",
 )
-GANS = (GAN, COUPLED, PROGRESSIVE)
+STYLE = GAN._replace(
+    name="style",
+    presets=("style",),
+    settings="gan.style.settings:StyleSettings",
+    table="gan.style.presets:PRESETS",
+    search="gan.style.parts:SEARCH",
+)
+GANS = (GAN, COUPLED, PROGRESSIVE, STYLE)

@@ -36,4 +36,5 @@ def trainer_of(best: Best, settings: Any, data: Images) -> Trainer:
 
 def report(trainer: Trainer, judge: Scorer) -> Scores:
     """Scores of the averaged generator by the judge of the report part, by noise that nothing was chosen by."""
-    return judge.score(sample(trainer.average, judge.count, NOISE["report"]))
+    scores = judge.score(sample(trainer.average, judge.count, NOISE["report"]))
+    return {**scores, **parts_of(trainer.settings).beside(trainer.average, judge)}

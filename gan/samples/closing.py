@@ -28,6 +28,8 @@ def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
         Picture("walk", gif(walk(generator)), at, "A closed walk through latent space.", "walk.gif"),
         Picture("nearest", nearest, at, "Samples above the training images nearest to them.", "nearest.png"),
     ]
+    for name, (picture, about) in parts.pictures(generator).items():
+        found.append(Picture(name, png(picture), at, about, f"{name}.png"))
     files = sorted(grids.glob("*.png"))
     if files:
         shown = [files[index] for index in np.unique(np.linspace(0, len(files) - 1, LONGEST).astype(int))]
