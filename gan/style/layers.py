@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Place = Literal["same", "double", "point"]  # a convolution of kernel 3; of kernel 4 to twice the side; of kernel 1
-KERNEL: dict[Place, int] = {"same": 3, "double": 4, "point": 1}
+Place = Literal["same", "double"]  # a convolution of kernel 3; one of kernel 4 that doubles the side
 
 
 class Dense(nn.Module):
@@ -38,27 +37,25 @@ class Modulated(nn.Module):
     doubles the side is shared by four places, so an output is made of a quarter of its taps.
     """
 
-    def __init__(self, inner: int, outer: int, style: int, place: Place = "same", demodulated: bool = True) -> None:
+    def __init__(self, inner: int, outer: int, style: int, place: Place) -> None:
         super().__init__()
-        self.place, self.demodulated, kernel = place, demodulated, KERNEL[place]
+        kernel, self.doubles = (4, True) if place == "double" else (3, False)
         self.style = Dense(style, inner, gain=1.0, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outer, inner, kernel, kernel))
-        self.share = 0.25 if place == "double" else 1.0
+        self.share = 0.25 if self.doubles else 1.0
         self.scale = (self.share * inner * kernel**2) ** -0.5
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Features [B, inner, H, W] and styles [B, S] -> [B, outer, H, W], or twice the side."""
         scales, weight = self.style(style), self.weight * self.scale
         x = x * scales.to(x.dtype)[:, :, None, None]
-        if self.place == "double":
+        if self.doubles:
             x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2, padding=1)
         else:
-            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-        if self.demodulated:
-            squares = self.share * weight.square().sum((2, 3))  # [outer, inner]
-            deviation = (F.linear(scales.square(), squares) + 1e-8).rsqrt()
-            x = x * deviation.to(x.dtype)[:, :, None, None]
-        return x
+            x = F.conv2d(x, weight, padding=1)
+        squares = self.share * weight.square().sum((2, 3))  # [outer, inner]
+        deviation = (F.linear(scales.square(), squares) + 1e-8).rsqrt()
+        return x * deviation.to(x.dtype)[:, :, None, None]
 
 
 class StyledLayer(nn.Module):

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gan.progressive.layers import PixelNorm
+from gan.progressive.layers import PixelNorm, Pointwise, equalised
 from gan.standard.networks import NetworkSettings, Shape, stages_of
-from gan.style.layers import Dense, Modulated, Place, StyledLayer
+from gan.style.layers import Dense, Place, StyledLayer
 from training.settings import check_kinds
 
 NO_CLASSES: nn.Embedding | None = None
@@ -64,23 +64,22 @@ class StyleGenerator(nn.Module):
             layers.append(StyledLayer(channels, outer, settings.style, place))
             channels = outer
         self.layers = nn.ModuleList(layers)
-        self.to_image = Modulated(channels, colours, settings.style, "point", demodulated=False)
-        self.colour = nn.Parameter(torch.zeros(colours))
+        self.to_image = equalised(Pointwise(channels, colours), gain=1.0)
         for index, noise in enumerate(self.noise(1, torch.Generator().manual_seed(0))):
             self.register_buffer(f"noise{index}", noise)
 
     @property
     def depth(self) -> int:
-        """L: all layers that are told a style; the one that draws the image is the last."""
-        return len(self.layers) + 1
+        """L."""
+        return len(self.layers)
 
     @property
     def middle(self) -> int:
         """The first of the fine layers: those of the image's own size."""
-        return self.depth - 3
+        return self.depth - 2
 
     def noise(self, amount: int, rng: torch.Generator) -> list[Tensor]:
-        """Standard normal [amount, 1, H, W] for each layer but the last, drawn on the CPU."""
+        """Standard normal [amount, 1, H, W] for each layer, drawn on the CPU."""
         return [torch.randn(amount, 1, *side, generator=rng) for side in self.sides]
 
     def synthesis(self, styles: Tensor, noise: list[Tensor] | None = None) -> Tensor:
@@ -88,12 +87,12 @@ class StyleGenerator(nn.Module):
         if styles.dim() == 2:
             styles = styles[:, None].expand(-1, self.depth, -1)
         if noise is None:
-            noise = [getattr(self, f"noise{index}") for index in range(len(self.layers))]
+            noise = [getattr(self, f"noise{index}") for index in range(self.depth)]
         x = self.constant.expand(len(styles), -1, -1, -1)
-        for layer, style, each in zip(self.layers, styles.unbind(1), noise, strict=False):
+        for layer, style, each in zip(self.layers, styles.unbind(1), noise, strict=True):
             x = layer(x, style, each)
-        image: Tensor = self.to_image(x, styles[:, -1])
-        return (image + self.colour.view(-1, 1, 1)).float().tanh()
+        image: Tensor = self.to_image(x)
+        return image.float().tanh()
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """Images; `label` is not looked at."""

@@ -81,10 +81,10 @@ class Bars(nn.Module):
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """Grey at the edges."""
-        width, lean, side = (latent[:, index, None, None] for index in range(3))
+        width, lean, side = (latent[:, index, None, None, None] for index in range(3))
         at = torch.arange(28.0) - 13.5
-        across = (at[None, None, :] - side - 0.15 * lean * -at[None, :, None]).abs()
-        ink = (1.5 + 0.2 * width - across + 0.5).clamp(0, 1) * (at[None, :, None].abs() < 9)
+        across = (at - side + 0.15 * lean * at[:, None]).abs()
+        ink = (1.5 + 0.2 * width - across + 0.5).clamp(0, 1) * (at[:, None].abs() < 9)
         return ink * 2 - 1
 
 

@@ -18,20 +18,18 @@ def slow_modulated(layer: Modulated, x: Tensor, style: Tensor) -> Tensor:
     dense = layer.style
     scales = [float((dense.weight[i] * dense.scale) @ style + dense.bias[i]) for i in range(len(x))]
     weight = torch.stack([layer.weight[:, i] * layer.scale * scale for i, scale in enumerate(scales)], 1)
-    if layer.demodulated:
-        taps = 4 if layer.place == "double" else 1  # places of the output that share a kernel
-        for j in range(len(weight)):
-            weight[j] = weight[j] / ((weight[j] ** 2).sum() / taps + 1e-8).sqrt()
-    if layer.place == "double":
+    taps = 4 if layer.doubles else 1  # places of the output that share a kernel
+    for j in range(len(weight)):
+        weight[j] = weight[j] / ((weight[j] ** 2).sum() / taps + 1e-8).sqrt()
+    if layer.doubles:
         return F.conv_transpose2d(x[None], weight.transpose(0, 1), stride=2, padding=1)[0]
-    return F.conv2d(x[None], weight, padding=weight.shape[2] // 2)[0]
+    return F.conv2d(x[None], weight, padding=1)[0]
 
 
-@pytest.mark.parametrize("demodulated", [True, False])
-@pytest.mark.parametrize("place", ["same", "double", "point"])
-def test_a_modulated_convolution_is_one_with_weights_for_each_sample(place: Place, demodulated: bool) -> None:
+@pytest.mark.parametrize("place", ["same", "double"])
+def test_a_modulated_convolution_is_one_with_weights_for_each_sample(place: Place) -> None:
     torch.manual_seed(0)
-    layer = Modulated(4, 3, 6, place, demodulated)
+    layer = Modulated(4, 3, 6, place)
     x, style = torch.randn(5, 4, 6, 7), torch.randn(5, 6)
     with torch.no_grad():
         wanted = torch.stack([slow_modulated(layer, *each) for each in zip(x, style, strict=True)])
@@ -67,7 +65,7 @@ def test_a_dense_layer_learns_at_its_rate() -> None:
 
 
 def generator() -> StyleGenerator:
-    """One for 16x16 pictures, of six layers, that uses its noise."""
+    """One for 16x16 pictures, of five layers, that uses its noise."""
     torch.manual_seed(0)
     made = StyleGenerator(NETWORK, (1, 16, 16))
     for layer in made.layers:
@@ -80,8 +78,8 @@ def generator() -> StyleGenerator:
 def test_images_are_drawn_layer_by_layer() -> None:
     """Each with its own style and noise, by slow code."""
     made = generator()
-    assert made.depth == 6
-    styles, noise = torch.randn(3, 6, 6), made.noise(3, torch.Generator().manual_seed(1))
+    assert made.depth == 5
+    styles, noise = torch.randn(3, 5, 6), made.noise(3, torch.Generator().manual_seed(1))
     found = made.synthesis(styles, noise)
     for row in range(3):
         x = made.constant[0]
@@ -89,8 +87,8 @@ def test_images_are_drawn_layer_by_layer() -> None:
             x = slow_modulated(layer.convolution, x, styles[row, index])  # type: ignore[arg-type]
             x = x + layer.strength * noise[index][row] + layer.bias[:, None, None]  # type: ignore[operator,index]
             x = torch.where(x > 0, x, 0.2 * x) * 2**0.5
-        image = slow_modulated(made.to_image, x, styles[row, 5]) + made.colour[0]
-        torch.testing.assert_close(found[row], image.tanh(), rtol=1e-4, atol=1e-5)
+        image = (made.to_image.weight[0, :, None, None] * x).sum(0) + made.to_image.bias
+        torch.testing.assert_close(found[row, 0], image.tanh(), rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -101,7 +99,7 @@ def test_latents_are_scaled_then_mapped() -> None:
         x = x @ (layer.weight * layer.scale).T + layer.bias * layer.rate  # type: ignore[operator]
         x = torch.where(x > 0, x, 0.2 * x)
     torch.testing.assert_close(made.mapping(latent), x, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(made(latent), made.synthesis(x[:, None].repeat(1, 6, 1)))
+    torch.testing.assert_close(made(latent), made.synthesis(x[:, None].repeat(1, 5, 1)))
     torch.testing.assert_close(made(7 * latent), made(latent), rtol=1e-4, atol=1e-4)
 
 
@@ -109,16 +107,17 @@ def test_latents_are_scaled_then_mapped() -> None:
 def test_a_crossing_changes_the_layers_behind_it() -> None:
     """Row by row; and features before the crossing are those of the first source."""
     made, first, second = generator(), torch.randn(7, 6), torch.randn(7, 6)
-    found = crossed(first, second, torch.arange(7), 6)
+    found = crossed(first, second, torch.arange(7), 5)
     for row in range(7):
-        for layer in range(6):
+        for layer in range(5):
             wanted = first if layer < row else second
             assert torch.equal(found[row, layer], wanted[row])
     kept: list[Tensor] = []
     made.layers[2].register_forward_hook(lambda _, __, out: kept.append(out))
-    made.synthesis(crossed(first, second, torch.full((7,), 3), 6))
+    made.synthesis(crossed(first, second, torch.full((7,), 3), 5))
     made.synthesis(first)
-    assert torch.equal(*kept)
+    torch.testing.assert_close(*kept)
+    assert float((made.synthesis(first) - made.synthesis(second)).abs().max()) > 0.1
 
 
 def test_noise_is_fixed_in_evaluation_and_new_in_training() -> None:
