@@ -54,8 +54,8 @@ class StyleGenerator(nn.Module):
         channels, side = settings.generator_width << stages, (height >> stages, width >> stages)
         self.mapping = nn.Sequential(PixelNorm(), *_mapping(settings))
         self.constant = nn.Parameter(torch.randn(1, channels, *side))
-        layers, self.sides = list[nn.Module](), [side]
-        places: list[tuple[Place, int]] = [("same", channels)]
+        layers, self.sides = list[nn.Module](), [side, side]
+        places: list[tuple[Place, int]] = [("same", channels)] * 2
         for stage in range(1, stages + 1):
             outer, side = channels >> stage, (side[0] * 2, side[1] * 2)
             places += [("double", outer), ("same", outer)]

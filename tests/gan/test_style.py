@@ -41,11 +41,11 @@ def test_images_change_their_style_once_at_any_layer(corners: Images) -> None:
     for mixing, share in ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)):
         trainer = StyleTrainer(tiny(mixing=mixing), corners)
         depth, styles = trainer.generator.depth, trainer.styles(2_000)
-        assert styles.shape == (2_000, 3, 8)
+        assert styles.shape == (2_000, 4, 8)
         changes = (styles[:, 1:] != styles[:, :-1]).any(2)
         assert int(changes.sum(1).max()) <= 1
         assert float(changes.any(1).float().mean()) == pytest.approx(share, abs=0.05)
-        torch.testing.assert_close(changes.float().mean(0), torch.full((depth - 1,), share / 2), atol=0.05, rtol=0)
+        torch.testing.assert_close(changes.float().mean(0), torch.full((depth - 1,), share / 3), atol=0.05, rtol=0)
     twin = StyleTrainer(trainer.settings, corners)
     latent = torch.randn(2, 2_000, 8, generator=twin.rng)
     torch.testing.assert_close(styles[:, 0], twin.generator.mapping(latent[0]))
@@ -100,7 +100,7 @@ def test_styles_learn_four_kinds_of_pictures(corners: Images) -> None:
     assert (corner >= 0).mean() > 0.8
     assert np.bincount(corner[corner >= 0], minlength=4).min() > 10
     first, second = sources(generator, 400, seed=1).chunk(2)
-    mixed, coarse = (corner_of(drawn(generator, *each, 1)) for each in ((first, second), (first, first)))
+    mixed, coarse = (corner_of(drawn(generator, *each, 2)) for each in ((first, second), (first, first)))
     assert (mixed == coarse).mean() > 0.8
 
 
@@ -108,10 +108,10 @@ def test_mixed_images_are_judged_beside_both_sources(corners: Images) -> None:
     """Pair by pair; and the picture has the sources at its edges."""
     trainer = StyleTrainer(tiny(), corners)
     generator, extractor = trainer.average, Extractor(Classifier(1, 4), 0.5)
-    found = mixing_scores(generator, extractor, 1, 30, seed=5)
+    found = mixing_scores(generator, extractor, 2, 30, seed=5)
     w = generator.mapping(torch.randn(60, 8, generator=torch.Generator().manual_seed(5)))
-    one, other = w[:30, None].repeat(1, 3, 1), w[30:, None].repeat(1, 3, 1)
-    both = torch.cat([one[:, :1], other[:, 1:]], 1)
+    one, other = w[:30, None].repeat(1, 4, 1), w[30:, None].repeat(1, 3, 1)
+    both = torch.cat([one[:, :2], other[:, 2:]], 1)
     images = [((generator.synthesis(each) + 1) * 127.5).round().byte().numpy() for each in (both, one, other)]
     mixed, coarse, fine = (classes_of(extractor.features(each)[1]) for each in images)
     widths = [stroke_width(each) for each in images]

@@ -65,7 +65,7 @@ def test_a_dense_layer_learns_at_its_rate() -> None:
 
 
 def generator() -> StyleGenerator:
-    """One for 16x16 pictures, of five layers, that uses its noise."""
+    """One for 16x16 pictures, of six layers, that uses its noise."""
     torch.manual_seed(0)
     made = StyleGenerator(NETWORK, (1, 16, 16))
     for layer in made.layers:
@@ -78,8 +78,8 @@ def generator() -> StyleGenerator:
 def test_images_are_drawn_layer_by_layer() -> None:
     """Each with its own style and noise, by slow code."""
     made = generator()
-    assert made.depth == 5
-    styles, noise = torch.randn(3, 5, 6), made.noise(3, torch.Generator().manual_seed(1))
+    assert made.depth == 6
+    styles, noise = torch.randn(3, 6, 6), made.noise(3, torch.Generator().manual_seed(1))
     found = made.synthesis(styles, noise)
     for row in range(3):
         x = made.constant[0]
@@ -99,7 +99,7 @@ def test_latents_are_scaled_then_mapped() -> None:
         x = x @ (layer.weight * layer.scale).T + layer.bias * layer.rate  # type: ignore[operator]
         x = torch.where(x > 0, x, 0.2 * x)
     torch.testing.assert_close(made.mapping(latent), x, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(made(latent), made.synthesis(x[:, None].repeat(1, 5, 1)))
+    torch.testing.assert_close(made(latent), made.synthesis(x[:, None].repeat(1, 6, 1)))
     torch.testing.assert_close(made(7 * latent), made(latent), rtol=1e-4, atol=1e-4)
 
 
@@ -107,14 +107,14 @@ def test_latents_are_scaled_then_mapped() -> None:
 def test_a_crossing_changes_the_layers_behind_it() -> None:
     """Row by row; and features before the crossing are those of the first source."""
     made, first, second = generator(), torch.randn(7, 6), torch.randn(7, 6)
-    found = crossed(first, second, torch.arange(7), 5)
+    found = crossed(first, second, torch.arange(7), 6)
     for row in range(7):
-        for layer in range(5):
+        for layer in range(6):
             wanted = first if layer < row else second
             assert torch.equal(found[row, layer], wanted[row])
     kept: list[Tensor] = []
     made.layers[2].register_forward_hook(lambda _, __, out: kept.append(out))
-    made.synthesis(crossed(first, second, torch.full((7,), 3), 5))
+    made.synthesis(crossed(first, second, torch.full((7,), 3), 6))
     made.synthesis(first)
     torch.testing.assert_close(*kept)
     assert float((made.synthesis(first) - made.synthesis(second)).abs().max()) > 0.1
