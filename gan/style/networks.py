@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan.progressive.layers import PixelNorm, Pointwise, equalised
@@ -64,7 +65,8 @@ class StyleGenerator(nn.Module):
             layers.append(StyledLayer(channels, outer, settings.style, place))
             channels = outer
         self.layers = nn.ModuleList(layers)
-        self.to_image = equalised(Pointwise(channels, colours), gain=1.0)
+        widths = [settings.generator_width << stage for stage in range(stages, -1, -1)]
+        self.to_image = nn.ModuleList(equalised(Pointwise(each, colours), gain=1.0) for each in widths)
         for index, noise in enumerate(self.noise(1, torch.Generator().manual_seed(0))):
             self.register_buffer(f"noise{index}", noise)
 
@@ -88,15 +90,22 @@ class StyleGenerator(nn.Module):
             styles = styles[:, None].expand(-1, self.depth, -1)
         if noise is None:
             noise = [getattr(self, f"noise{index}") for index in range(self.depth)]
-        x = self.constant.expand(len(styles), -1, -1, -1)
-        for layer, style, each in zip(self.layers, styles.unbind(1), noise, strict=True):
+        x, image = self.constant.expand(len(styles), -1, -1, -1), torch.zeros(())
+        for index, (layer, style, each) in enumerate(zip(self.layers, styles.unbind(1), noise, strict=True)):
             x = layer(x, style, each)
-        image: Tensor = self.to_image(x)
+            if index % 2:  # the second layer of a size: what it draws is added to the smaller size's image, enlarged
+                drawn = self.to_image[index // 2](x)
+                image = drawn if index == 1 else drawn + enlarged(image)
         return image.float().tanh()
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """Images; `label` is not looked at."""
         return self.synthesis(self.mapping(latent))
+
+
+def enlarged(images: Tensor) -> Tensor:
+    """[B, C, H, W] at twice the side, bilinear."""
+    return F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def _mapping(settings: StyleNetworkSettings) -> list[nn.Module]:
