@@ -26,7 +26,7 @@ class StyleNetworkSettings:
     latent: int = 64  # numbers of z
     style: int = 64  # numbers of w
     mapping_layers: int = 4  # between z and w
-    mapping_rate: float = 0.01  # of the mapping network's learning, as a share of the generator's
+    mapping_rate: float = 0.1  # of the mapping network's learning, as a share of the generator's
     generator_width: int = 16  # channels of the last features, twice as many at each halving of the side
     discriminator_width: int = 32  # channels of the first layer
 
