@@ -19,7 +19,7 @@ def style() -> StyleSettings:
             latent=64,  # 1. the papers: 512 for z and w, eight layers between them
             style=64,
             mapping_layers=4,
-            mapping_rate=0.1,  # 2. the papers: 0.01, over a hundred times as many images
+            mapping_rate=0.1,  # 2. the papers: 0.01, over forty times as many images
             generator_width=16,  # 3. 64 channels at 7x7 to 16 at 28x28; kernels of 4 double the side, tanh at the end
             discriminator_width=32,  # 4. that of `digits`, without residual blocks or a deviation of the batch
         ),

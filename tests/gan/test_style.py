@@ -110,7 +110,7 @@ def test_mixed_images_are_judged_beside_both_sources(corners: Images) -> None:
     generator, extractor = trainer.average, Extractor(Classifier(1, 4), 0.5)
     found = mixing_scores(generator, extractor, 2, 30, seed=5)
     w = generator.mapping(torch.randn(60, 8, generator=torch.Generator().manual_seed(5)))
-    one, other = w[:30, None].repeat(1, 4, 1), w[30:, None].repeat(1, 3, 1)
+    one, other = w[:30, None].repeat(1, 4, 1), w[30:, None].repeat(1, 4, 1)
     both = torch.cat([one[:, :2], other[:, 2:]], 1)
     images = [((generator.synthesis(each) + 1) * 127.5).round().byte().numpy() for each in (both, one, other)]
     mixed, coarse, fine = (classes_of(extractor.features(each)[1]) for each in images)
