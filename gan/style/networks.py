@@ -16,8 +16,6 @@ from gan.standard.networks import NetworkSettings, Shape, stages_of
 from gan.style.layers import Dense, Place, StyledLayer
 from training.settings import check_kinds
 
-NO_CLASSES: nn.Embedding | None = None
-
 
 @dataclass(frozen=True, kw_only=True)
 class StyleNetworkSettings:
@@ -51,7 +49,8 @@ class StyleGenerator(nn.Module):
     def __init__(self, settings: StyleNetworkSettings, shape: Shape) -> None:
         super().__init__()
         colours, height, width = shape
-        self.latent, self.embedding, stages = settings.latent, NO_CLASSES, stages_of(height, width)
+        self.latent, stages = settings.latent, stages_of(height, width)
+        self.embedding: nn.Embedding | None = None  # classes are not known
         channels, side = settings.generator_width << stages, (height >> stages, width >> stages)
         self.mapping = nn.Sequential(PixelNorm(), *_mapping(settings))
         self.constant = nn.Parameter(torch.randn(1, channels, *side))
@@ -72,7 +71,7 @@ class StyleGenerator(nn.Module):
 
     @property
     def depth(self) -> int:
-        """L."""
+        """L: two layers for each size."""
         return len(self.layers)
 
     @property
@@ -90,7 +89,7 @@ class StyleGenerator(nn.Module):
             styles = styles[:, None].expand(-1, self.depth, -1)
         if noise is None:
             noise = [getattr(self, f"noise{index}") for index in range(self.depth)]
-        x, image = self.constant.expand(len(styles), -1, -1, -1), torch.zeros(())
+        x, image = self.constant.expand(len(styles), -1, -1, -1), torch.zeros((), device=styles.device)
         for index, (layer, style, each) in enumerate(zip(self.layers, styles.unbind(1), noise, strict=True)):
             x = layer(x, style, each)
             if index % 2:  # the second layer of a size: what it draws is added to the smaller size's image, enlarged
