@@ -41,4 +41,11 @@ UPSCALE = GAN._replace(
     table="gan.upscale.presets:PRESETS",
     search="gan.upscale.parts:SEARCH",
 )
-GANS = (GAN, COUPLED, PROGRESSIVE, UPSCALE)
+STYLE = GAN._replace(
+    name="style",
+    presets=("style",),
+    settings="gan.style.settings:StyleSettings",
+    table="gan.style.presets:PRESETS",
+    search="gan.style.parts:SEARCH",
+)
+GANS = (GAN, COUPLED, PROGRESSIVE, STYLE, UPSCALE)

@@ -36,7 +36,8 @@ def trainer_of(best: Best, settings: Any, data: Images) -> Trainer:
 
 def report(trainer: Trainer, judge: Scorer) -> Scores:
     """Scores of the averaged generator by the judge of the report part, by noise that nothing was chosen by."""
-    return judge.score(drawn(trainer.average, judge, NOISE["report"]))
+    scores = judge.score(drawn(trainer.average, judge, NOISE["report"]))
+    return {**scores, **parts_of(trainer.settings).beside(trainer.average, judge)}
 
 
 def drawn(generator: Generator, judge: Scorer, seed: int) -> Pixels:

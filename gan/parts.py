@@ -89,6 +89,12 @@ class Parts(Protocol):
     def grid(self, generator: Generator, seed: int = 0) -> NDArray[np.uint8]:
         """A picture [H, W, 3] of samples on noise that depends on the seed alone."""
 
+    def beside(self, generator: Generator, judge: Scorer) -> Scores:
+        """Scores for the report that need the generator itself, not only its images; {} for most families."""
+
+    def pictures(self, generator: Generator) -> dict[str, tuple[NDArray[np.uint8], str]]:
+        """Closing pictures [H, W, 3] of the family's own with what they show, by the name of the file; often {}."""
+
     def said(self, scores: Scores) -> str:
         """The scores that matter most, in a line."""
 

@@ -111,6 +111,9 @@ class Sample:
     """Grid of samples, .png."""
     walk: Path | None = None
     """A closed walk through latent space, .gif."""
+    directions: Path | None = None
+    """Walks along which the stroke's width, its slant or the class changes and the rest stays, .png; beside it a .json
+    with the correlations. Classes where images have labels and the generator is not told of them."""
     seed: int = 0
     """The same seed draws the same images."""
 

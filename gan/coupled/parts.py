@@ -17,7 +17,10 @@ from gan.samples.pictures import fixed_grid
 from gan.space import RATES, around
 from gan.standard import parts as standard
 from gan.standard.networks import Shape
+from gan.standard.parts import beside, pictures
 from training.search import Metric, Searchable
+
+__all__ = ["SETTINGS", "beside", "grid", "make_trainer", "pictures"]
 
 SETTINGS = CoupledSettings
 KINDS = ("fd_clf", "precision", "recall")

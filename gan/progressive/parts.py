@@ -14,9 +14,20 @@ from gan.samples.pictures import fixed_grid
 from gan.space import RATES, around
 from gan.space import SEARCH as STANDARD
 from gan.standard.networks import Shape
-from gan.standard.parts import CHARTS, COLUMNS, make_judge, said, stock
+from gan.standard.parts import CHARTS, COLUMNS, beside, make_judge, pictures, said, stock
 
-__all__ = ["CHARTS", "COLUMNS", "SEARCH", "SETTINGS", "make_generator", "make_judge", "make_trainer", "said", "stock"]
+__all__ = [
+    "CHARTS",
+    "COLUMNS",
+    "SEARCH",
+    "SETTINGS",
+    "beside",
+    "make_generator",
+    "make_judge",
+    "make_trainer",
+    "pictures",
+]
+__all__ += ["said", "stock"]
 
 SETTINGS = ProgressiveSettings
 SEARCH = STANDARD._replace(

@@ -19,11 +19,12 @@ LONGEST = 80  # pictures of an animation
 
 def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
     """Samples, a walk, the real images nearest to some, and training as an animation of the `grids` in a folder."""
-    generator, at = trainer.average, trainer.images
-    picture = png(parts_of(trainer.settings).grid(generator))
-    found = [Picture("best", picture, at, "Samples of the best generator.", "samples.png")]
+    parts, generator, at = parts_of(trainer.settings), trainer.average, trainer.images
+    found = [Picture("best", png(parts.grid(generator)), at, "Samples of the best generator.", "samples.png")]
     if generator.latent:
         found += from_noise(trainer)
+    for name, (picture, about) in parts.pictures(generator).items():
+        found.append(Picture(name, png(picture), at, about, f"{name}.png"))
     files = sorted(grids.glob("*.png"))
     if files:
         shown = [files[index] for index in np.unique(np.linspace(0, len(files) - 1, LONGEST).astype(int))]

@@ -50,11 +50,11 @@ def walk(generator: Generator, seed: int = 0, stops: int = 6, between: int = 10,
     return frames
 
 
-def great_circle(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """Spherical interpolation of latents [N, Z], `share` of the way (Shoemake 1985)."""
+def great_circle(start: Tensor, end: Tensor, share: Tensor | float) -> Tensor:
+    """Spherical interpolation of latents [N, Z], `share` of the way ([N, 1] or the same for all; Shoemake 1985)."""
     cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1 + 1e-6, 1 - 1e-6)
     angle = cosine.acos()[:, None]
-    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / torch.sin(angle)
+    return (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()
 
 
 def beside_nearest(fakes: Pixels, train: Pixels) -> NDArray[np.uint8]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gan.data.images import Images, Pixels
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
+from gan.parts import Scorer
 from gan.samples.pictures import fixed_grid
 from gan.standard.networks import Generator, Shape
 from gan.standard.settings import GanSettings
@@ -41,6 +45,16 @@ def make_judge(settings: GanSettings, data: Images, cache: Path, part: Literal["
 def stock(settings: GanSettings, data: Images) -> Pixels:
     """Single training images, of stacks too."""
     return data.train.images
+
+
+def beside(generator: Any, judge: Scorer) -> Scores:
+    """Nothing: a generator's images say all that is scored."""
+    return {}
+
+
+def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
+    """None of its own."""
+    return {}
 
 
 def said(scores: Scores) -> str:

@@ -9,6 +9,8 @@ from gan.data.images import Images
 from gan.evaluation.scores import Scores
 from gan.space import RATES, around
 from gan.standard.networks import Shape
+from gan.standard.parts import beside as beside
+from gan.standard.parts import pictures as pictures
 from gan.upscale.networks import Upscaler
 from gan.upscale.pictures import compared
 from gan.upscale.scores import UpscaleJudge, extractor_of

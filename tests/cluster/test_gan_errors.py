@@ -54,6 +54,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("sample nothing --out a.jpg", "name a FILE.png in a folder that exists"),
         ("sample nothing --out no/a.png", "name a FILE.png in a folder that exists"),
         ("sample nothing --out a.png --walk a.mp4", "name a FILE.gif"),
+        ("sample nothing --out a.png --directions a.gif", "name a FILE.png"),
         ("sample nothing --out a.png --seed -1", "use 0 to 2147483647"),
     ],
 )

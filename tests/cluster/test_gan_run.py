@@ -173,6 +173,23 @@ def test_samples_and_walk(finished: Path, tmp_path: Path, capsys: pytest.Capture
     assert tree(tmp_path).keys() == {"one.png", "other.png", "walk.gif"}
 
 
+def test_directions_are_drawn_and_told(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The generator is told classes, so the latent vector has none; the same seed finds the same."""
+    grid, picture, found = (tmp_path / name for name in ("grid.png", "walks.png", "walks.json"))
+    command = ["sample", str(finished), "--out", str(grid), "--directions", str(picture)]
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"{grid} and {picture} and {found}\n"
+    first = read_json(found)
+    assert first["space"] == "z"
+    assert first["attributes"].keys() == {"stroke width", "slant"}
+    for name, each in first["attributes"].items():
+        assert each["correlation"].keys() == first["attributes"].keys(), name
+        assert all(abs(value) <= 1 for value in each["correlation"].values())
+    assert main(command) == 0
+    assert read_json(found) == first
+    assert tree(tmp_path).keys() == {"grid.png", "walks.png", "walks.json"}
+
+
 def test_dry_run_tells_and_starts_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,7 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
     "coupled": ("coupled", {**TINY_GAN, "training.images": 480}),
+    "style": ("style", {**TINY_GAN, "training.images": 480, "network.style": 6, "network.mapping_layers": 2}),
     "progressive": (
         "progressive",
         {**TINY_GAN, "training.images": 480, "growth.stages": 2, "growth.stable_images": 64, "growth.fade_images": 200},

@@ -1,0 +1,66 @@
+"""How evenly images change as one goes through a generator's latent space. Legend: N paths, F features."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gan.evaluation.features import Classifier
+from gan.samples.pictures import great_circle
+
+STEP = 1e-4  # epsilon: share of a path between the two images that are compared
+CHUNK = 250  # paths at once
+M = TypeVar("M", bound=nn.Module)
+Between = Callable[[Tensor, Tensor, Tensor], Tensor]  # starts [N, Z], ends [N, Z] and shares [N, 1] -> points [N, Z]
+
+
+def straight(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Linear interpolation."""
+    return torch.lerp(start, end, share)
+
+
+def doubled(network: M) -> M:
+    """A copy that computes in float64: a step of 1e-4 is near the rounding of float32."""
+    return copy.deepcopy(network).cpu().double().eval()
+
+
+@torch.no_grad()
+def path_length(seen: Callable[[Tensor], Tensor], start: Tensor, end: Tensor, share: Tensor, between: Between) -> float:
+    """Mean of ||f(x(t)) - f(x(t + epsilon))||^2 / epsilon^2 over paths from `start` to `end` at `share` t.
+
+    Perceptual path length (Karras et al. 2019, section 4.1, the full one), with the squared distance of our
+    classifier's features where the paper has that of VGG's. `seen` takes points float64 [N, Z] to features [N, F];
+    start and end are [N, Z], share is [N, 1] in 0..1.
+    """
+    lengths = []
+    for rows in torch.split(torch.arange(len(start)), CHUNK):
+        first, last, at = start[rows], end[rows], share[rows]
+        moved = seen(between(first, last, at + STEP)) - seen(between(first, last, at))
+        lengths.append((moved / STEP).square().sum(1))
+    return float(torch.cat(lengths).mean())
+
+
+def paths_of(generator: Any, classifier: Classifier, paths: int, seed: int) -> dict[str, float]:
+    """`path_z` of a generator that is told no class, and `path_w` where it maps its latents first.
+
+    Both lengths are of the same pairs of latents and
+    the same shares: along great circles in Z, along straight lines in W.
+    """
+    network, judge = doubled(generator), doubled(classifier)
+    rng = torch.Generator().manual_seed(seed)
+    start, end = (torch.randn(paths, generator.latent, generator=rng, dtype=torch.float64) for _ in range(2))
+    share = torch.rand(paths, 1, generator=rng, dtype=torch.float64)
+
+    def of(images: Tensor) -> Tensor:
+        return judge.features(images.double().clamp(-1, 1))
+
+    found = {"path_z": path_length(lambda z: of(network(z, None)), start, end, share, great_circle)}
+    if hasattr(network, "mapping"):
+        with torch.no_grad():
+            ends = network.mapping(start), network.mapping(end)
+        found["path_w"] = path_length(lambda w: of(network.synthesis(w)), *ends, share, straight)
+    return found

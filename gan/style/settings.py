@@ -1,0 +1,45 @@
+"""All settings of a style-based training in one tree. Other fields' meaning stands beside their consumer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from gan.data.images import DataSettings
+from gan.evaluation.scores import ScoreSettings
+from gan.standard.losses import LossSettings
+from gan.style.networks import StyleNetworkSettings
+from gan.updates import TrainingSettings
+from training.settings import check_kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleSettings:
+    """One training of a style-based generator (Karras et al. 2019, arXiv:1812.04948; 2020, arXiv:1912.04958).
+
+    Raises:
+        ValueError: a setting is out of its range, or not one that this family has.
+    """
+
+    family: ClassVar[str] = "gan.style.parts"  # what it is made of (`gan.parts`)
+    seed: int = 0
+    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
+    mixing: float = 0.9  # probability that an image in training has the styles of two latents
+    data: DataSettings = field(default_factory=DataSettings)
+    network: StyleNetworkSettings = field(default_factory=StyleNetworkSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    scores: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def __post_init__(self) -> None:
+        check_kinds(self, "")
+        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
+            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        if not 0 <= self.mixing <= 1:
+            raise ValueError(f"mixing is {self.mixing}: a probability lies in 0..1")
+        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
+            raise ValueError(
+                "a style-based GAN has no gradient penalty here: use another loss.kind, and loss.penalty r1 or r1r2"
+            )
+        if self.data.stack > 1:
+            raise ValueError(f"data.stack is {self.data.stack}: styles are for single images, use 1")

@@ -1,0 +1,138 @@
+"""The training loop of a style-based generator. Legend: B images a batch, L layers, S numbers of a style."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan.data.images import EpochSampler, Images, to_float
+from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
+from gan.standard.networks import Discriminator
+from gan.style.networks import StyleGenerator, crossed
+from gan.style.settings import StyleSettings
+from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from training.device import autocast, moved
+
+
+class StyleTrainer:
+    """Both networks, their optimisers, the generator's moving average and every source of chance."""
+
+    def __init__(self, settings: StyleSettings, data: Images) -> None:
+        self.settings, self.data = settings, data
+        self.device = settings.training.resolve_device()
+        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
+            torch.manual_seed(settings.seed)
+            self.generator = placed(StyleGenerator(settings.network, data.shape), self.device)
+            self.discriminator = placed(Discriminator(settings.network.opponent(), data.shape, 0), self.device)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
+        self.optimizers = {
+            "generator": adam(self.generator.parameters(), settings.training),
+            "discriminator": adam(self.discriminator.parameters(), settings.training),
+        }
+        self.pixels = torch.from_numpy(data.train.images).to(self.device)
+        self.order = EpochSampler(len(data.train), settings.seed)
+        self.rng = torch.Generator().manual_seed(settings.seed + 1)
+        self.images = self.steps = 0  # real images the discriminator has seen, generator updates
+
+    def step(self) -> dict[str, Tensor]:
+        """One update of the generator after its share of discriminator updates; their last losses, on the device."""
+        set_rates(self.optimizers, self.settings.training, self.images)
+        for _ in range(self.settings.training.critic_steps):
+            losses = self.train_discriminator()
+        losses |= self.train_generator()
+        self.steps += 1
+        move_average(self.average, self.generator, self.settings.training, self.images)
+        return losses
+
+    def train_discriminator(self) -> dict[str, Tensor]:
+        """One update on a batch of real images and one of fakes."""
+        s = self.settings.loss
+        real = self.real_batch()
+        with torch.no_grad(), self.precision():
+            fake = self.fake_batch(len(real))
+        penalised = s.penalty != "none" and s.weight > 0 and self.images // len(real) % s.every == 0
+        both = torch.cat([real, fake]).requires_grad_(penalised)
+        with self.precision():
+            logit = self.discriminator(both)
+        real_logit, fake_logit = logit.chunk(2)
+        loss = discriminator_loss(s.kind, real_logit, fake_logit)
+        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
+        if penalised:
+            squared = squared_slope(logit, both)
+            penalty = zero_centred(squared if s.penalty == "r1r2" else squared.chunk(2)[0], len(real))
+            loss = loss + s.every * s.weight * penalty
+            found["penalty"] = penalty.detach()
+        descend(self.optimizers["discriminator"], loss)
+        self.images += len(real)
+        return found
+
+    def train_generator(self) -> dict[str, Tensor]:
+        """One update; the error comes back through the discriminator, which stays as it is."""
+        self.discriminator.requires_grad_(False)
+        kind, real = self.settings.loss.kind, self.real_batch()
+        with self.precision():
+            fake_logit = self.discriminator(self.fake_batch(len(real)))
+            with torch.no_grad():  # only the relativistic loss compares with real images here
+                real_logit = self.discriminator(real) if kind == "relativistic" else fake_logit
+        loss = generator_loss(kind, real_logit, fake_logit)
+        descend(self.optimizers["generator"], loss)
+        self.discriminator.requires_grad_(True)
+        return {"generator_loss": loss.detach()}
+
+    def real_batch(self) -> Tensor:
+        """The next training images [B, C, H, W] in -1..1."""
+        index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
+        return to_float(self.pixels[index])
+
+    def fake_batch(self, amount: int) -> Tensor:
+        """Images of new styles and new noise."""
+        noise = [moved(each, self.device) for each in self.generator.noise(amount, self.rng)]
+        return self.generator.synthesis(self.styles(amount), noise)
+
+    def styles(self, amount: int) -> Tensor:
+        """Styles [B, L, S]; with probability `mixing` an image changes to another latent's at some layer (section 3.1).
+
+        The layer is any but the first, each as likely. Chance is drawn on the CPU: a seed means the same everywhere.
+        """
+        latent = torch.randn(2, amount, self.settings.network.latent, generator=self.rng)
+        depth = self.generator.depth
+        layer = torch.randint(1, depth, (amount,), generator=self.rng)
+        mixed = torch.rand(amount, generator=self.rng) < self.settings.mixing
+        first, second = self.generator.mapping(moved(latent, self.device).flatten(0, 1)).chunk(2)
+        return crossed(first, second, moved(layer.where(mixed, depth), self.device), depth)
+
+    def precision(self) -> torch.autocast:
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.training.precision)
+
+    def train(self, steps: int) -> dict[str, float]:
+        """`steps` steps -> the last one's losses.
+
+        Raises:
+            FloatingPointError: training has diverged.
+        """
+        losses: dict[str, Tensor] = {}
+        for _ in range(steps):
+            losses |= self.step()
+        return finite(losses, self.generator, self.images)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        kept = saved(self._networks(), self.optimizers, self.rng)
+        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
+
+        Raises:
+            ValueError: the networks or the data are others.
+        """
+        self.order.load_state(state["order"])
+        load_saved(state, self._networks(), self.optimizers, self.rng)
+        self.images, self.steps = int(state["images"]), int(state["steps"])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}

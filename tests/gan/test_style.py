@@ -1,0 +1,159 @@
+"""Style-based training against slow code: mixed styles, one update, what is reported; and that it learns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan.data.images import Images
+from gan.evaluation.attributes import stroke_width
+from gan.evaluation.features import Classifier, Extractor
+from gan.evaluation.metrics import classes_of
+from gan.evaluation.scores import Judge
+from gan.export import export_generator, load_generator
+from gan.samples.sampling import sample
+from gan.style.mixing import COLUMNS, ROWS, drawn, mixing_grid, mixing_scores, sources
+from gan.style.parts import beside, pictures
+from gan.style.settings import StyleSettings
+from gan.style.trainer import StyleTrainer
+from tests.gan.small import TINY
+from tests.gan.test_learning import corner_of
+from training.settings import changed
+
+SMALL = {"training.precision": "fp32", "network.style": 8, "network.mapping_layers": 2}
+
+
+def tiny(**values: Any) -> StyleSettings:
+    """Settings for 8x8 pictures; sections are parted from names by two underscores."""
+    named = {name.replace("__", "."): value for name, value in values.items()}
+    return changed(StyleSettings(), {**TINY, **SMALL, **named})
+
+
+@torch.no_grad()
+def test_images_change_their_style_once_at_any_layer(corners: Images) -> None:
+    """As often as `mixing` says, at each layer but the first alike; both styles are those of latents."""
+    for mixing, share in ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)):
+        trainer = StyleTrainer(tiny(mixing=mixing), corners)
+        depth, styles = trainer.generator.depth, trainer.styles(2_000)
+        assert styles.shape == (2_000, 4, 8)
+        changes = (styles[:, 1:] != styles[:, :-1]).any(2)
+        assert int(changes.sum(1).max()) <= 1
+        assert float(changes.any(1).float().mean()) == pytest.approx(share, abs=0.05)
+        torch.testing.assert_close(changes.float().mean(0), torch.full((depth - 1,), share / 3), atol=0.05, rtol=0)
+    twin = StyleTrainer(trainer.settings, corners)
+    latent = torch.randn(2, 2_000, 8, generator=twin.rng)
+    torch.testing.assert_close(styles[:, 0], twin.generator.mapping(latent[0]))
+    torch.testing.assert_close(styles[:, -1], twin.generator.mapping(latent[1]))
+
+
+@pytest.mark.parametrize("penalty", ["r1r2", "r1"])
+def test_one_update(corners: Images, penalty: str) -> None:
+    """Loss and penalty, image by image."""
+    trainer = StyleTrainer(tiny(loss__penalty=penalty), corners)
+    twin = StyleTrainer(trainer.settings, corners)
+    found = trainer.train_discriminator()
+    real = twin.real_batch()
+    with torch.no_grad():
+        fake = twin.fake_batch(8)
+    games: list[Tensor] = []
+    slopes: list[Tensor] = []
+    for row in range(8):
+        logits = []
+        for image in (real[row].clone().requires_grad_(), fake[row].clone().requires_grad_()):
+            logit = twin.discriminator(image[None])[0]
+            slopes += torch.autograd.grad(logit, image, retain_graph=True)
+            logits.append(logit)
+        games.append(F.softplus(logits[1] - logits[0]))
+    squares = torch.stack([slope.square().sum() for slope in slopes[:: 1 if penalty == "r1r2" else 2]])
+    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["penalty"], squares.sum() / 2 / 8, rtol=1e-4, atol=1e-5)
+
+
+def learnt(corners: Images) -> StyleTrainer:
+    """A generator of the four corners."""
+    trainer = StyleTrainer(
+        tiny(
+            network__discriminator_width=16,
+            network__mapping_rate=0.1,
+            training__batch_size=32,
+            training__generator_rate=2e-2,
+            training__discriminator_rate=4e-3,
+            training__average_images=1_000,
+            loss__weight=0.1,
+        ),
+        corners,
+    )
+    trainer.train(250)
+    return trainer
+
+
+def test_styles_learn_four_kinds_of_pictures(corners: Images) -> None:
+    """All of them, and a picture's corner is a coarse thing."""
+    generator = learnt(corners).average
+    corner = corner_of(sample(generator, 200, seed=9))
+    assert (corner >= 0).mean() > 0.8
+    assert np.bincount(corner[corner >= 0], minlength=4).min() > 10
+    first, second = sources(generator, 400, seed=1).chunk(2)
+    mixed, coarse = (corner_of(drawn(generator, *each, 2)) for each in ((first, second), (first, first)))
+    assert (mixed == coarse).mean() > 0.8
+
+
+def test_mixed_images_are_judged_beside_both_sources(corners: Images) -> None:
+    """Pair by pair; and the picture has the sources at its edges."""
+    trainer = StyleTrainer(tiny(), corners)
+    generator, extractor = trainer.average, Extractor(Classifier(1, 4), 0.5)
+    found = mixing_scores(generator, extractor, 2, 30, seed=5)
+    w = generator.mapping(torch.randn(60, 8, generator=torch.Generator().manual_seed(5)))
+    one, other = w[:30, None].repeat(1, 4, 1), w[30:, None].repeat(1, 4, 1)
+    both = torch.cat([one[:, :2], other[:, 2:]], 1)
+    images = [((generator.synthesis(each) + 1) * 127.5).round().byte().numpy() for each in (both, one, other)]
+    mixed, coarse, fine = (classes_of(extractor.features(each)[1]) for each in images)
+    widths = [stroke_width(each) for each in images]
+    assert found["mixing_class"] == pytest.approx(np.mean([a == b for a, b in zip(mixed, coarse, strict=True)]))
+    assert found["mixing_class_fine"] == pytest.approx(np.mean([a == b for a, b in zip(mixed, fine, strict=True)]))
+    assert found["mixing_width"] == pytest.approx(np.corrcoef(widths[0], widths[2])[0, 1])
+    assert found["mixing_width_coarse"] == pytest.approx(np.corrcoef(widths[0], widths[1])[0, 1])
+    picture = mixing_grid(generator, 2, seed=7)
+    assert picture.shape == (9 * (ROWS + 1) - 1, 9 * (COLUMNS + 1) - 1, 3)
+    tops = sample(generator, ROWS + COLUMNS, seed=7)
+    np.testing.assert_array_equal(picture[:8, 9:17, 0], tops[ROWS, 0])
+    np.testing.assert_array_equal(picture[9:17, :8, 0], tops[0, 0])
+
+
+def test_the_report_says_what_images_alone_do_not(corners: Images) -> None:
+    trainer = StyleTrainer(tiny(), corners)
+    judge = Judge(corners, Extractor(Classifier(1, 4), 0.5), trainer.settings.scores, "select")
+    scores = beside(trainer.average, judge)
+    assert {"path_z", "path_w", "mixing_class", "mixing_width"} <= scores.keys()
+    assert pictures(trainer.average).keys() == {"mixing"}
+
+
+def test_an_exported_generator_draws_the_same(corners: Images, tmp_path: Path) -> None:
+    trainer = StyleTrainer(tiny(), corners)
+    trainer.train(2)
+    export_generator(trainer, tmp_path, {})
+    loaded = load_generator(tmp_path)
+    assert loaded.settings == trainer.settings
+    np.testing.assert_array_equal(loaded.sample(5, seed=3), sample(trainer.average, 5, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ({"mixing": 1.5}, "a probability lies in 0..1"),
+        ({"network__mapping_layers": 0}, "must be 1 or more"),
+        ({"network__mapping_rate": 0.0}, "use more than 0"),
+        ({"loss__kind": "wasserstein"}, "loss.penalty r1 or r1r2"),
+        ({"data__stack": 3}, "use 1"),
+        ({"minutes": 0.0}, "minutes are above 0"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        tiny(**values)
