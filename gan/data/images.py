@@ -16,6 +16,7 @@ import tyro
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gan.data.beside import of_one_class, padded, side_by_side
 from gan.data.files import DataError, RawImages, read, read_npz
 from training.settings import check_kinds
 
@@ -37,11 +38,12 @@ class DataSettings:
     folder of images or one of IDX files."""
     size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
+    beside: int = 1  # different images of one class side by side as one, whose class nobody is told
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        if self.size < 0 or self.stack < 1:
-            raise ValueError("data.size must be 0 or more, data.stack 1 or more")
+        if self.size < 0 or min(self.stack, self.beside) != 1:
+            raise ValueError("data.size must be 0 or more, data.stack and data.beside 1 or more, one of the two 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +79,8 @@ class Images:
     select: Split
     report: Split
     stack: int = 1
+    beside: int = 1
+    singles: Images | None = None  # of images side by side, those that they are made of, with classes
 
     @property
     def classes(self) -> int:
@@ -112,11 +116,30 @@ def load(settings: DataSettings) -> Images:
         images = split("fashion", read(FASHION, 0))
     else:
         images = split(Path(settings.source).name, read(Path(settings.source), settings.size))
+    if settings.beside > 1:
+        return beside(images, settings.beside)
     if settings.stack == 1:
         return images
     if images.shape[0] != 1 or not 0 <= images.classes <= 10:
         raise DataError("data.stack needs images of one colour and at most 10 classes: use digits or fashion")
     return replace(images, stack=settings.stack)
+
+
+def beside(images: Images, count: int) -> Images:
+    """Canvases without classes, of `count` images of one class each; no image is in the canvases of two parts.
+
+    Raises:
+        DataError: images have no classes, or a class has too few.
+    """
+    if not images.classes:
+        raise DataError(f"data.beside puts images of one class together, and {images.name} has none: give labels")
+    parts = [Split(padded(part.images), part.labels) for part in (images.train, images.select, images.report)]
+    canvases = []
+    for part in parts:
+        assert part.labels is not None
+        stacks = part.take(of_one_class(part.labels, count, SPLIT_SEED)).images
+        canvases.append(Split(side_by_side(stacks, count), None))
+    return Images(images.name, *canvases, beside=count, singles=Images(images.name, *parts))
 
 
 def digits() -> RawImages:
