@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gan.parts import Trainer, parts_of
+from gan.samples.attention import attention_picture
 from gan.samples.pictures import beside_nearest, walk
 from gan.samples.sampling import sample
 from training.run import Picture
@@ -28,6 +29,10 @@ def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
         Picture("walk", gif(walk(generator)), at, "A closed walk through latent space.", "walk.gif"),
         Picture("nearest", nearest, at, "Samples above the training images nearest to them.", "nearest.png"),
     ]
+    looked = attention_picture(generator)
+    if looked is not None:
+        about = "Samples; for bright places of each, in red, where they look while it is drawn."
+        found.append(Picture("attention", png(looked), at, about, "attention.png"))
     files = sorted(grids.glob("*.png"))
     if files:
         shown = [files[index] for index in np.unique(np.linspace(0, len(files) - 1, LONGEST).astype(int))]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan.standard.layers import SelfAttention, SmoothConv2d, slope_at_images
+from gan.standard.layers import ResidualBlock, SelfAttention, SmoothConv2d, slope_at_images
 from gan.standard.networks import Discriminator, Generator, NetworkSettings, stages_of
 
 SMALL = {"latent": 6, "generator_width": 8, "discriminator_width": 8}
@@ -169,6 +169,36 @@ def test_attention_begins_as_identity_and_equals_the_sum_over_places() -> None:
     torch.testing.assert_close(block(x), x + 0.7 * block.out(wanted.view(2, 4, 2, 3)))
 
 
+@pytest.mark.parametrize("channels", [16, 32, 64, 128])
+def test_the_control_of_attention_has_as_many_weights_and_begins_as_identity(channels: int) -> None:
+    blocks = SelfAttention(channels), ResidualBlock(channels)
+    counts = [sum(weight.numel() for weight in block.parameters()) for block in blocks]
+    assert counts[1] == pytest.approx(counts[0], rel=0.05)
+    x = torch.randn(1, channels, 5, 7, requires_grad=True)
+    assert torch.equal(blocks[1](x), x)
+    for block, reach in zip(blocks, (35, 9), strict=True):
+        with torch.no_grad():
+            block.share.fill_(0.7)
+        (slope,) = torch.autograd.grad(block(x)[0, :, 2, 3].sum(), x)
+        assert int((slope.abs().sum((0, 1)) > 0).sum()) == reach, "all places, or the neighbours alone"
+
+
+@pytest.mark.parametrize("halvings", [1, 2, 3])
+@pytest.mark.parametrize("norm", ["none", "spectral"])
+def test_attention_stands_where_it_is_asked_for(halvings: int, norm: str) -> None:
+    """At 16, 8 or 4 rows of places of 32; held by spectral norm where the discriminator's layers are."""
+    generator, discriminator = networks((1, 32, 64), attention=True, block_halvings=halvings, discriminator_norm=norm)
+    rows: list[int] = []
+    for network in (generator, discriminator):
+        (layer,) = (module for module in network.modules() if isinstance(module, SelfAttention))
+        layer.register_forward_pre_hook(lambda _, given: rows.append(given[0].shape[2]))
+    discriminator(generator(torch.randn(2, 6)))
+    assert rows == [32 >> halvings] * 2
+    (inside,) = (module for module in discriminator.modules() if isinstance(module, SelfAttention))
+    bound = {name.split(".")[0] for name, _ in inside.named_parameters() if "parametrizations" in name}
+    assert bound == (set() if norm == "none" else {"query", "key", "value", "out"})
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -179,6 +209,9 @@ def test_attention_begins_as_identity_and_equals_the_sum_over_places() -> None:
         {"latent": 0},
         {"attention": True, "kind": "mlp"},
         {"attention": True, "generator_width": 4},
+        {"attention": True, "residual": True},
+        {"residual": True, "kind": "mlp"},
+        {"block_halvings": 0},
         {"conditional": True, "pack": 2},
     ],
 )
