@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan.data.beside import of_one_class, padded, side_by_side
-from gan.data.files import DataError, RawImages, read, read_npz
+from gan.data.files import DataError, RawImages, read, read_npz, scaled
 from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
@@ -36,7 +36,7 @@ class DataSettings:
     source: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "digits"
     """digits, fashion, game:NAME (random play), game:RUN_DIR (that run's policy plays), or the path of an npz file, a
     folder of images or one of IDX files."""
-    size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
+    size: int = 0  # scale to this side, a folder's images cut to squares before; 0 takes them as they are
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
     beside: int = 1  # different images of one class side by side as one, whose class nobody is told
 
@@ -109,11 +109,11 @@ def load(settings: DataSettings) -> Images:
         DataError: they are not there, damaged, too few or of several sizes; the message names the remedy.
     """
     if settings.source == "digits":
-        images = split("digits", digits())
+        images = split("digits", scaled(digits(), settings.size))
     elif settings.source == "fashion":
         if not FASHION.is_dir():
             raise DataError("no Fashion-MNIST on this machine: apt install dataset-fashion-mnist, or use digits")
-        images = split("fashion", read(FASHION, 0))
+        images = split("fashion", scaled(read(FASHION, 0), settings.size))
     else:
         images = split(Path(settings.source).name, read(Path(settings.source), settings.size))
     if settings.beside > 1:

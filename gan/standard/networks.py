@@ -171,6 +171,8 @@ class Discriminator(nn.Module):
             layers += [*(_norm2d(self.norm, out) if stage else []), nn.LeakyReLU(0.2)]  # DCGAN: not at the input
             if stage + 1 == settings.block_halvings:
                 layers += settings.block(out, self._bounded)
+                if stage + 1 == stages and settings.attention | settings.residual:
+                    layers.append(nn.LeakyReLU(0.2))  # or nothing but a sum would come of it
             channels, height, width = out, height // 2, width // 2
         return [*layers, FlattenNHWC()], channels * height * width
 

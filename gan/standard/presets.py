@@ -57,13 +57,12 @@ def attention() -> GanSettings:
     return replace(
         digits(),
         minutes=20.0,
-        data=DataSettings(source="digits", beside=2),
+        data=DataSettings(source="digits", size=14, beside=2),  # canvases of 16x32 pixels
         network=NetworkSettings(
-            generator_width=16,  # 1. DCGAN's layers, where the paper has residual blocks of 64 channels and more
-            discriminator_width=16,
+            # 1. DCGAN's layers, where the paper has residual blocks of 64 channels and more
             generator_norm="batch",  # 2. no spectral norm: the penalties bound slopes; the paper has it in both
             attention=True,
-            block_halvings=2,  # 3. at 8x16 places, a layer that is not linear behind it; the paper: 32x32 of 128x128
+            block_halvings=2,  # 3. at 4x8 places, each of which has seen most of a digit; the paper: 32x32 of 128x128
         ),  # 4. nobody is told classes; 5. loss and rates as in digits, where the paper has hinge, 1e-4 and 4e-4
         training=replace(digits().training, images=400_000),
     )
