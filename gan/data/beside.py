@@ -14,6 +14,20 @@ ROUNDS = 4  # canvases that an image stands on at each place
 SIDE = 8  # sides grow to a multiple of this by ground, 28 to 32, so that they can be halved down to 4
 
 
+def canvases_of(
+    images: NDArray[np.uint8], labels: NDArray[np.int64] | None, count: int, seed: int
+) -> NDArray[np.uint8]:
+    """Images [N, C, H, W] of classes [N] -> canvases [4 N, C, H, count W], each of `count` images of one class.
+
+    Raises:
+        DataError: images have no classes, or a class has fewer than a canvas.
+    """
+    if labels is None:
+        raise DataError("data.beside puts images of one class together, and these have none: give labels")
+    index = of_one_class(labels, count, seed)
+    return side_by_side(images[index].reshape(len(index), -1, *images.shape[2:]), count)
+
+
 def of_one_class(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
     """Classes [N] -> canvases [4 N, count], each of `count` different images of one class, in random order.
 

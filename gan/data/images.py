@@ -16,7 +16,7 @@ import tyro
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan.data.beside import of_one_class, padded, side_by_side
+from gan.data.beside import canvases_of, padded
 from gan.data.files import DataError, RawImages, read, read_npz, scaled
 from training.settings import check_kinds
 
@@ -131,15 +131,9 @@ def beside(images: Images, count: int) -> Images:
     Raises:
         DataError: images have no classes, or a class has too few.
     """
-    if not images.classes:
-        raise DataError(f"data.beside puts images of one class together, and {images.name} has none: give labels")
     parts = [Split(padded(part.images), part.labels) for part in (images.train, images.select, images.report)]
-    canvases = []
-    for part in parts:
-        assert part.labels is not None
-        stacks = part.take(of_one_class(part.labels, count, SPLIT_SEED)).images
-        canvases.append(Split(side_by_side(stacks, count), None))
-    return Images(images.name, *canvases, beside=count, singles=Images(images.name, *parts))
+    train, select, report = (Split(canvases_of(part.images, part.labels, count, SPLIT_SEED), None) for part in parts)
+    return Images(images.name, train, select, report, 1, count, Images(images.name, *parts))
 
 
 def digits() -> RawImages:

@@ -176,9 +176,11 @@ def test_the_control_of_attention_has_as_many_weights_and_begins_as_identity(cha
     assert counts[1] == pytest.approx(counts[0], rel=0.05)
     x = torch.randn(1, channels, 5, 7, requires_grad=True)
     assert torch.equal(blocks[1](x), x)
-    for block, reach in zip(blocks, (35, 9), strict=True):
-        with torch.no_grad():
+    with torch.no_grad():
+        blocks[1].near.bias.fill_(9.0)  # no rectifier is shut
+        for block in blocks:
             block.share.fill_(0.7)
+    for block, reach in zip(blocks, (35, 9), strict=True):
         (slope,) = torch.autograd.grad(block(x)[0, :, 2, 3].sum(), x)
         assert int((slope.abs().sum((0, 1)) > 0).sum()) == reach, "all places, or the neighbours alone"
 
