@@ -1,10 +1,11 @@
 """Does self-attention make two digits at both ends of a canvas one class? A Markdown table and a figure.
 
-    python -m benchmarks.pairs --seeds 0 1 2        attention, a residual block of as many weights, neither
+    python -m benchmarks.pairs --seeds 0 1 2                    attention, a residual block of as many weights, neither
+    python -m benchmarks.pairs --seeds 0 1 2 --equal-seconds    and both controls for attention's CPU seconds
 
-The two controls have the same place, rates and images as attention, and then once more as many CPU seconds: theirs is
-the cheaper step. One training at a time, on one thread in float32. Whatever was interrupted goes on where it stopped,
-what is finished is not trained again; runs lie under --runs. CPU seconds are this process's, of training alone.
+Networks have the same widths, rates and images; the controls' steps are cheaper, hence the second line. One training
+at a time, on one thread in float32. Whatever was interrupted goes on where it stopped, what is finished is not trained
+again; runs lie under --runs. CPU seconds are this process's, of training alone.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 SHOWN = ("consistency", "consistency_chance", "consistency_floor", "classes", "class_kl", "confidence")
 KEPT = (*SHOWN, "fd_clf", "fd_floor", "fd_floor_std", "precision", "recall")
-JUDGEMENTS = 12  # of a training
+EVERY = 25_000  # images between two judgements
 TIMED = 20  # steps that tell what an image costs
 
 
@@ -53,7 +54,7 @@ def trained(settings: GanSettings, folder: Path) -> list[dict[str, float]]:
     rows = [row for row in rows if row["images"] <= run.images]
     while run.images < end:
         start = time.process_time()
-        run.train(min(end, (run.images * JUDGEMENTS // end + 1) * end // JUDGEMENTS))
+        run.train(min(end, (run.images // EVERY + 1) * EVERY))
         run.seconds += time.process_time() - start
         scores = run.judge().beside
         rows.append({"images": run.images, "cpu_seconds": run.seconds, **{name: scores[name] for name in KEPT}})
@@ -78,8 +79,8 @@ def images_for(settings: GanSettings, seconds: float, folder: Path) -> int:
     return int(json.loads(file.read_text()))
 
 
-def compare(seeds: list[int], images: int, runs: Path) -> None:
-    """The three networks at equal images, and both controls at attention's CPU seconds."""
+def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> None:
+    """The three networks at equal images, and if asked for both controls at attention's CPU seconds."""
     print(f"| seed | network | images | CPU seconds | {' | '.join(SHOWN)} | fd_clf over floor | recall |")
     print("|---|---|---|---|" + "---|" * (len(SHOWN) + 2))
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
@@ -91,7 +92,7 @@ def compare(seeds: list[int], images: int, runs: Path) -> None:
         for at, (name, values) in enumerate(NETWORKS.items()):
             network = changed(settings, values)
             counts = [images]
-            if seconds:
+            if seconds and equal_seconds:
                 counts.append(images_for(network, seconds, runs / f"{name}-timed-{images}-{seed}"))
             for count in counts:
                 rows = trained(changed(network, {"training.images": count}), runs / f"{name}-{count}-{seed}")
@@ -125,9 +126,10 @@ def main() -> None:
     options.add_argument("--seeds", type=int, nargs="+", default=[0])
     options.add_argument("--images", type=int, default=attention().training.images, help="of each training")
     options.add_argument("--runs", type=Path, default=Path("runs/benchmark-pairs"))
+    options.add_argument("--equal-seconds", action="store_true")
     asked = options.parse_args()
     torch.set_num_threads(1)
-    compare(asked.seeds, asked.images, asked.runs)
+    compare(asked.seeds, asked.images, asked.runs, asked.equal_seconds)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def beside(images: Images, count: int) -> Images:
     """
     parts = [Split(padded(part.images), part.labels) for part in (images.train, images.select, images.report)]
     train, select, report = (Split(canvases_of(part.images, part.labels, count, SPLIT_SEED), None) for part in parts)
-    return Images(images.name, train, select, report, 1, count, Images(images.name, *parts))
+    return Images(images.name, train, select, report, 1, count, Images(images.name, parts[0], parts[1], parts[2]))
 
 
 def digits() -> RawImages:
