@@ -42,7 +42,7 @@ def make_judge(settings: GanSettings, data: Images, cache: Path, part: Literal["
 
 
 def stock(settings: GanSettings, data: Images) -> Pixels:
-    """Single training images, of stacks too."""
+    """Training images: of stacks the single ones, canvases whole."""
     return data.train.images
 
 
