@@ -6,7 +6,7 @@ from cluster.workload import ENDLESS, Workload
 
 GAN = Workload(
     name="gan",
-    presets=("digits", "fashion", "stacked", "original", "dcgan", "frames", "own"),
+    presets=("digits", "fashion", "stacked", "attention", "original", "dcgan", "frames", "own"),
     settings="gan.standard.settings:GanSettings",
     table="gan.standard.presets:PRESETS",
     check="cluster.gan_images:check",

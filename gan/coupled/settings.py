@@ -46,5 +46,6 @@ class CoupledSettings:
             raise ValueError(
                 "a coupled GAN has no gradient penalty: use another loss.kind, and loss.penalty r1 or r1r2"
             )
-        if self.data.stack > 1:
-            raise ValueError(f"data.stack is {self.data.stack}: domains of stacks are not known, use 1")
+        if max(self.data.stack, self.data.beside) > 1:
+            stack, beside = self.data.stack, self.data.beside
+            raise ValueError(f"data.stack is {stack}, data.beside {beside}: domains are of single images, use 1")

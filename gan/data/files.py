@@ -6,7 +6,7 @@ import gzip
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,17 @@ def read(path: Path, size: int) -> RawImages:
         return read_pictures(path, size)
     except OSError as error:
         raise DataError(f"cannot read {error.filename or path} ({error.strerror or error}): check the file") from None
+
+
+def scaled(found: RawImages, size: int) -> RawImages:
+    """Square images at another side, each pixel the mean of what it covers; side 0 takes them as they are."""
+    if size == 0 or found.images.shape[2:] == (size, size):
+        return found
+    pictures = (Image.fromarray(image) for image in found.images.reshape(-1, *found.images.shape[2:]))
+    smaller = [np.asarray(picture.resize((size, size), Image.Resampling.BOX)) for picture in pictures]
+    images = np.stack(smaller).reshape(*found.images.shape[:2], size, size)
+    test = None if found.test is None else scaled(found.test, size)
+    return replace(found, images=images, test=test)
 
 
 def read_npz(path: Path) -> RawImages:

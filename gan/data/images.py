@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gan.data import photos
-from gan.data.files import DataError, RawImages, read, read_npz
+from gan.data.beside import canvases_of, padded
+from gan.data.files import DataError, RawImages, read, read_npz, scaled
 from gan.data.photos import photo_tiles
 from training.settings import check_kinds
 
@@ -38,13 +39,14 @@ class DataSettings:
     """digits, fashion, photos, game:NAME (random play), game:RUN_DIR (that run's policy plays), clips:NAME or
     clips:RUN_DIR (eight frames in colour, one under another), or the path of an npz file, a folder of images or one of
     IDX files."""
-    size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
+    size: int = 0  # scale to this side, a folder's images cut to squares before; 0 takes them as they are
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
+    beside: int = 1  # different images of one class side by side as one, whose class nobody is told
 
     def __post_init__(self) -> None:
         check_kinds(self)
-        if self.size < 0 or self.stack < 1:
-            raise ValueError("data.size must be 0 or more, data.stack 1 or more")
+        if self.size < 0 or min(self.stack, self.beside) != 1:
+            raise ValueError("data.size must be 0 or more, data.stack and data.beside 1 or more, one of the two 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +82,8 @@ class Images:
     select: Split
     report: Split
     stack: int = 1
+    beside: int = 1
+    singles: Images | None = None  # of images side by side, those that they are made of, with classes
 
     @property
     def classes(self) -> int:
@@ -108,21 +112,34 @@ def load(settings: DataSettings) -> Images:
         DataError: they are not there, damaged, too few or of several sizes; the message names the remedy.
     """
     if settings.source == "digits":
-        images = split("digits", digits())
+        images = split("digits", scaled(digits(), settings.size))
     elif settings.source == "photos":
         select, report = (Split(photo_tiles(names)[0], None) for names in (photos.SELECT, photos.REPORT))
         images = Images("photos", Split(*photo_tiles(photos.TRAIN)), select, report)
     elif settings.source == "fashion":
         if not FASHION.is_dir():
             raise DataError("no Fashion-MNIST on this machine: apt install dataset-fashion-mnist, or use digits")
-        images = split("fashion", read(FASHION, 0))
+        images = split("fashion", scaled(read(FASHION, 0), settings.size))
     else:
         images = split(Path(settings.source).name, read(Path(settings.source), settings.size))
+    if settings.beside > 1:
+        return beside(images, settings.beside)
     if settings.stack == 1:
         return images
     if images.shape[0] != 1 or not 0 <= images.classes <= 10:
         raise DataError("data.stack needs images of one colour and at most 10 classes: use digits or fashion")
     return replace(images, stack=settings.stack)
+
+
+def beside(images: Images, count: int) -> Images:
+    """Canvases without classes, of `count` images of one class each; no image is in the canvases of two parts.
+
+    Raises:
+        DataError: images have no classes, or a class has too few.
+    """
+    parts = [Split(padded(part.images), part.labels) for part in (images.train, images.select, images.report)]
+    train, select, report = (Split(canvases_of(part.images, part.labels, count, SPLIT_SEED), None) for part in parts)
+    return Images(images.name, train, select, report, 1, count, Images(images.name, parts[0], parts[1], parts[2]))
 
 
 def digits() -> RawImages:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from training.storage.curve import save_figure
 
+Floor = tuple[float, float]  # mean and standard deviation over draws
 
-def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: float | None, title: str) -> None:
-    """`fd_clf` over images, a line for each training, with what real images would get beneath them."""
+
+def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: Floor | None, title: str) -> None:
+    """`fd_clf` over images, a line for each training, and beneath them what real images get and how far that varies."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
@@ -17,7 +19,9 @@ def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: 
         if points:
             axes.plot(*zip(*points, strict=True), marker=".", label=name)
     if floor is not None:
-        axes.axhline(floor, color="0.5", linestyle=":", label="floor: real images")
+        mean, spread = floor
+        axes.axhline(mean, color="0.5", linestyle=":", label="floor: real images, a standard deviation either side")
+        axes.axhspan(mean - spread, mean + spread, color="0.5", alpha=0.2, linewidth=0)
     axes.set(xlabel="images", ylabel="fd_clf on the select part", title=title, yscale="log")
     if axes.get_legend_handles_labels()[0] and len(lines) <= 12:
         axes.legend(loc="upper right", fontsize="small")
@@ -30,4 +34,6 @@ def draw_curve(table: Path, picture: Path, title: str) -> None:
     with table.open() as source:
         rows = list(csv.DictReader(source))
     points = [(int(row["images"]), float(row["fd_clf"])) for row in rows]
-    draw_lines(picture, {"averaged generator": points}, float(rows[-1]["fd_floor"]) if rows else None, title)
+    last = rows[-1] if rows else None  # tables of older runs and of some families do not say how far draws lie apart
+    floor = None if last is None else (float(last["fd_floor"]), float(last.get("fd_floor_std") or 0))
+    draw_lines(picture, {"averaged generator": points}, floor, title)

@@ -101,6 +101,16 @@ def confidence(chances: NDArray[Any]) -> float:
     return float(chances.max(-1).mean())
 
 
+def consistency(chances: NDArray[Any]) -> tuple[float, float]:
+    """Share of canvases whose images all have one class, from probabilities [N, s, K]; and what chance gives.
+
+    Chance is the share if each place kept its classes and drew them by itself: 1 where all images are of one class.
+    """
+    classes = chances.argmax(-1)
+    by_place = np.stack([np.bincount(place, minlength=chances.shape[-1]) for place in classes.T]) / len(classes)
+    return float((classes == classes[:, :1]).all(1).mean()), float(by_place.prod(0).sum())
+
+
 def classes_of(chances: NDArray[Any]) -> NDArray[np.int64]:
     """Probabilities [N, s, K] -> classes [N], those of a stack as decimal digits: 0 .. 10^s - 1, or 0 .. K - 1."""
     single = chances.argmax(-1)

@@ -8,12 +8,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gan.data.beside import over_each_other
 from gan.data.images import EpochSampler, Images, Pixels, Split
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import (
     class_divergence,
     classes_of,
     confidence,
+    consistency,
     density_coverage,
     frechet_distance,
     kernel_distance,
@@ -48,13 +50,19 @@ class Judge:
     ) -> None:
         self.data, self.extractor, self.settings = data, extractor, settings
         self.stack, self.stock = data.stack, data.train
+        self.singles = data.singles or data  # what is compared one by one, and never a canvas
         part: Split = data.select if held_out == "select" else data.report
         self.count = settings.samples if data.stack > 1 else min(settings.samples, len(part), len(data.train))
-        self.real, chances = extractor.features(_some(part, self.count, data.stack), data.stack)
+        self.real, chances = self._features(_some(part, self.count, data.stack), data.stack)
         self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
         # What the classifier says of real images, not what they are: its errors then count on both sides.
-        self.classes = classes_of(chances)
-        self.stock_features, self.stock_chances = extractor.features(data.train.images)
+        self.classes = self._classes(chances)
+        self.stock_features, self.stock_chances = self._features(data.train.images, 1)
+        if data.beside > 1:
+            self.single_features = extractor.features(self.singles.train.images)[0]
+            part = self.singles.select if held_out == "select" else self.singles.report
+        else:
+            self.single_features = self.stock_features
         self.held_out_nearest = self._nearest(part.images, extractor.features(part.images)[0])
         self.floors = self._floors()
 
@@ -75,8 +83,8 @@ class Judge:
     def _floor(self, draw: int) -> Scores:
         index = EpochSampler(len(self.stock), seed=draw).next(self.count * self.stack).reshape(self.count, self.stack)
         features = self.stock_features[index].reshape(self.count, -1)
-        chances = self.stock_chances[index].reshape(self.count, self.stack, -1)
-        return {**self._distances(features), **(self._modes(chances) if self.stack > 1 else {})}
+        chances = self.stock_chances[index].reshape(self.count, self.stack * self.data.beside, -1)
+        return {**self._distances(features), **self._together(chances)}
 
     def score(self, fake: Pixels) -> Scores:
         """All scores of generated images uint8 [N, C, H, W], N being `count`, with floors, N and the extractor's hash.
@@ -86,13 +94,14 @@ class Judge:
         """
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} images given, the judge compares {self.count} with as many")
-        features, chances = self.extractor.features(fake, self.stack)
-        kl, covered = class_divergence(classes_of(chances), self.classes, self.class_count)
-        singles = fake.reshape(len(fake) * self.stack, -1, *fake.shape[2:])  # copies would be of single images
+        features, chances = self._features(fake, self.stack)
+        kl, covered = class_divergence(self._classes(chances), self.classes, self.class_count)
+        stacks = over_each_other(fake, self.data.beside)  # copies would be of single images
+        singles = stacks.reshape(-1, *self.singles.train.images.shape[1:])
         near, near_pixels = self._nearest(singles, features.reshape(len(singles), -1))
         scores: Scores = {
             **self._distances(features),
-            **(self._modes(chances) if self.stack > 1 else {}),
+            **self._together(chances),
             "class_kl": kl,
             "classes": covered,
             "confidence": confidence(chances),
@@ -105,8 +114,8 @@ class Judge:
     def _nearest(self, images: Pixels, features: NDArray[Any]) -> tuple[float, float]:
         """Median distance of single images to their nearest training image, by features and by pixels."""
         few = slice(NEIGHBOURS)
-        by_features = nearest(features[few], self.stock_features)[0]
-        by_pixels = nearest(_flat(images[few]), _flat(self.stock.images))[0]
+        by_features = nearest(features[few], self.single_features)[0]
+        by_pixels = nearest(_flat(images[few]), _flat(self.singles.train.images))[0]
         return float(np.median(by_features)), float(np.median(by_pixels))
 
     def _distances(self, features: NDArray[Any]) -> Scores:
@@ -122,8 +131,24 @@ class Judge:
             "coverage": coverage,
         }
 
-    def _modes(self, chances: NDArray[Any]) -> Scores:
-        """Modes among all stacks and the KL to equally likely ones, as the published tables count them."""
+    def _features(self, images: Pixels, stack: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The classifier's word on all single images that one is made of: features [N, s 64], chances [N, s, K]."""
+        return self.extractor.features(over_each_other(images, self.data.beside), stack * self.data.beside)
+
+    def _classes(self, chances: NDArray[Any]) -> NDArray[np.int64]:
+        """Classes of images or stacks; of canvases, those of all their images."""
+        return classes_of(chances.reshape(-1, self.stack, chances.shape[-1]))
+
+    def _together(self, chances: NDArray[Any]) -> Scores:
+        """How the single images of stacks and canvases go together: chances [N, s, K].
+
+        Of stacks, modes among all and the KL to equally likely ones, as the published tables count them.
+        """
+        if self.data.beside > 1:
+            equal, by_chance = consistency(chances)
+            return {"consistency": equal, "consistency_chance": by_chance}
+        if self.stack == 1:
+            return {}
         kl, modes = class_divergence(classes_of(chances), np.arange(self.class_count), self.class_count)
         return {"modes": modes, "mode_kl": kl}
 

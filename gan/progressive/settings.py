@@ -40,5 +40,6 @@ class ProgressiveSettings:
             raise ValueError(
                 "a growing GAN has no gradient penalty here: use another loss.kind, and penalty r1 or r1r2"
             )
-        if self.data.stack > 1:
-            raise ValueError(f"data.stack is {self.data.stack}: growing is for single images, use 1")
+        if max(self.data.stack, self.data.beside) > 1:
+            stack, beside = self.data.stack, self.data.beside
+            raise ValueError(f"data.stack is {stack}, data.beside {beside}: growing is for single images, use 1")

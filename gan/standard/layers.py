@@ -5,13 +5,20 @@ Legend: B batch, F features, H and W pixels. Convolutions keep their memory chan
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Bound = Callable[[nn.Module], nn.Module]  # what a layer is held by: itself, or with its spectral norm
+
+
+def unbounded(layer: nn.Module) -> nn.Module:
+    """The layer as it is."""
+    return layer
 
 
 class SelfAttention(nn.Module):
@@ -20,18 +27,41 @@ class SelfAttention(nn.Module):
     Differentiable twice, which fused attention kernels are not.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, bound: Bound = unbounded) -> None:
         super().__init__()
-        self.query, self.key = (nn.Conv2d(channels, channels // 8, 1) for _ in range(2))
-        self.value, self.out = nn.Conv2d(channels, channels // 2, 1), nn.Conv2d(channels // 2, channels, 1)
+        self.query, self.key = (bound(nn.Conv2d(channels, channels // 8, 1)) for _ in range(2))
+        self.value = bound(nn.Conv2d(channels, channels // 2, 1))
+        self.out = bound(nn.Conv2d(channels // 2, channels, 1))
+        self.share = nn.Parameter(torch.zeros(()))
+
+    def weights(self, x: Tensor) -> Tensor:
+        """How much each place looks at each: [B, F, H, W] -> [B, places, places seen], rows sum to 1."""
+        query, key = self.query(x).flatten(2), self.key(x).flatten(2)
+        found: Tensor = (query.transpose(1, 2) @ key).softmax(-1)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F, H, W] -> the same shape."""
+        seen = (self.value(x).flatten(2) @ self.weights(x).transpose(1, 2)).unflatten(2, x.shape[2:])
+        mixed: Tensor = x + self.share * self.out(seen)
+        return mixed
+
+
+class ResidualBlock(nn.Module):
+    """The control of attention: as many weights (to 2 %) in its place, and no place sees further than its neighbours.
+
+    Zhang et al. (2019), table 2; the share starts at 0 here, too.
+    """
+
+    def __init__(self, channels: int, bound: Bound = unbounded) -> None:
+        super().__init__()
+        self.near = bound(nn.Conv2d(channels, channels // 8, 3, 1, 1))
+        self.out = bound(nn.Conv2d(channels // 8, channels, 1))
         self.share = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, F, H, W] -> the same shape."""
-        query, key, value = (layer(x).flatten(2) for layer in (self.query, self.key, self.value))
-        weight = (query.transpose(1, 2) @ key).softmax(-1)  # [B, places, places seen]
-        seen = (value @ weight.transpose(1, 2)).unflatten(2, x.shape[2:])
-        mixed: Tensor = x + self.share * self.out(seen)
+        mixed: Tensor = x + self.share * self.out(F.relu(self.near(x)))
         return mixed
 
 

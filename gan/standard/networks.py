@@ -13,7 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan.standard.layers import FlattenNHWC, SelfAttention, SmoothConv2d, UnflattenNHWC
+from gan.standard.layers import (
+    Bound,
+    FlattenNHWC,
+    ResidualBlock,
+    SelfAttention,
+    SmoothConv2d,
+    UnflattenNHWC,
+    unbounded,
+)
 from training.settings import check_kinds
 
 Kind = Literal["dcgan", "mlp"]
@@ -34,7 +42,9 @@ class NetworkSettings:
     discriminator_norm: DiscriminatorNorm = "none"
     conditional: bool = False  # both are told the class: embedding in, projection out (Miyato and Koyama 2018)
     pack: int = 1  # images the discriminator sees together (Lin et al. 2018)
-    attention: bool = False  # a self-attention block in both at half the resolution (Zhang et al. 2019)
+    attention: bool = False  # a self-attention block in both (Zhang et al. 2019)
+    residual: bool = False  # its control: a residual block of as many weights in the same place
+    block_halvings: int = 1  # how often the image's side is halved where either stands
 
     def __post_init__(self) -> None:
         check_kinds(self)
@@ -45,10 +55,21 @@ class NetworkSettings:
             raise ValueError(f"network.discriminator_norm is {self.discriminator_norm!r}: use none, batch or spectral")
         if min(self.latent, self.generator_width, self.discriminator_width, self.pack) < 1:
             raise ValueError("network.latent, generator_width, discriminator_width and pack must be 1 or more")
-        if self.attention and (self.kind == "mlp" or min(self.generator_width, self.discriminator_width) < 8):
-            raise ValueError("network.attention needs kind dcgan and widths of 8 or more: change them or leave it out")
+        block = self.attention or self.residual
+        if block and (self.kind == "mlp" or min(self.generator_width, self.discriminator_width) < 8):
+            raise ValueError(
+                "network.attention and residual need kind dcgan and widths of 8 or more: change them or leave both out"
+            )
+        if (self.attention and self.residual) or self.block_halvings < 1:
+            raise ValueError("network.attention and residual stand in one place: use one, block_halvings being above 0")
         if self.conditional and self.pack > 1:
             raise ValueError("network.conditional and packing do not go together: packed images have several classes")
+
+    def block(self, channels: int, bound: Bound = unbounded) -> list[nn.Module]:
+        """What stands where features have so many channels: attention, its control, or nothing."""
+        if self.attention:
+            return [SelfAttention(channels, bound)]
+        return [ResidualBlock(channels, bound)] if self.residual else []
 
 
 def stages_of(height: int, width: int) -> int:
@@ -94,8 +115,8 @@ class Generator(nn.Module):
         for stage in range(stages):
             channels = first >> stage
             layers += [*_norm2d(settings.generator_norm, channels), nn.ReLU()]
-            if settings.attention and stage == stages - 1:
-                layers.append(SelfAttention(channels))
+            if stages - stage == settings.block_halvings:
+                layers += settings.block(channels)
             out = colours if stage == stages - 1 else channels // 2
             layers.append(nn.ConvTranspose2d(channels, out, 4, 2, 1))
         return layers
@@ -148,8 +169,10 @@ class Discriminator(nn.Module):
             out = settings.discriminator_width << stage
             layers.append(self._bounded(SmoothConv2d(channels, out, 4, 2, 1)))
             layers += [*(_norm2d(self.norm, out) if stage else []), nn.LeakyReLU(0.2)]  # DCGAN: not at the input
-            if settings.attention and stage == 0:
-                layers.append(SelfAttention(out))
+            if stage + 1 == settings.block_halvings:
+                layers += settings.block(out, self._bounded)
+                if stage + 1 == stages and settings.attention | settings.residual:
+                    layers.append(nn.LeakyReLU(0.2))  # or nothing but a sum would come of it
             channels, height, width = out, height // 2, width // 2
         return [*layers, FlattenNHWC()], channels * height * width
 

@@ -12,13 +12,17 @@ from gan.data.images import Images, Pixels
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
 from gan.parts import Scorer
+from gan.samples.attention import attention_picture
 from gan.samples.pictures import fixed_grid
 from gan.standard.networks import Generator, Shape
 from gan.standard.settings import GanSettings
 from gan.standard.trainer import Trainer
 
 SETTINGS = GanSettings
-COLUMNS = ("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio", "fd_floor")
+COLUMNS = (
+    *("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio"),
+    *("fd_floor", "fd_floor_std", "consistency"),  # the last one of canvases alone
+)
 CHARTS = {
     "The story": {
         "Distance from real images (fd_clf), select part": ["select/fd_clf", "select/fd_floor"],
@@ -38,12 +42,12 @@ def make_generator(settings: GanSettings, shape: Shape, classes: int) -> Generat
 
 
 def make_judge(settings: GanSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> Judge:
-    """One judge with the data's own classifier."""
-    return Judge(data, extractor_for(data, cache), settings.scores, part)
+    """One judge with the data's own classifier, of single images where several lie side by side."""
+    return Judge(data, extractor_for(data.singles or data, cache), settings.scores, part)
 
 
 def stock(settings: GanSettings, data: Images) -> Pixels:
-    """Single training images, of stacks too."""
+    """Training images: of stacks the single ones, canvases whole."""
     return data.train.images
 
 
@@ -53,11 +57,19 @@ def beside(generator: Any, judge: Scorer) -> Scores:
 
 
 def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
-    """None of its own."""
-    return {}
+    """Where attention looks, if there is any."""
+    looked = attention_picture(generator)
+    about = "Samples; for bright places of each, in red, where they look while it is drawn."
+    return {} if looked is None else {"attention": (looked, about)}
 
 
 def said(scores: Scores) -> str:
     """Distance with its floor, precision and recall."""
     distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f} +- {scores['fd_floor_std']:.2f})"
-    return f"{distance}, precision {scores['precision']:.2f}, recall {scores['recall']:.2f}"
+    equal = "" if "consistency" not in scores else _consistency(scores)
+    return f"{distance}, precision {scores['precision']:.2f}, recall {scores['recall']:.2f}{equal}"
+
+
+def _consistency(scores: Scores) -> str:
+    names = ("consistency", "consistency_chance", "consistency_floor")
+    return ", consistency {:.2f} (chance {:.2f}, real images {:.2f})".format(*(scores[name] for name in names))

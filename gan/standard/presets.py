@@ -52,6 +52,22 @@ def stacked() -> GanSettings:
     )
 
 
+def attention() -> GanSettings:
+    """Self-attention (Zhang et al. 2019) where far places must agree: two different digits of one class a canvas."""
+    return replace(
+        digits(),
+        minutes=20.0,
+        data=DataSettings(source="digits", size=14, beside=2),  # canvases of 16x32 pixels
+        network=NetworkSettings(
+            # 1. DCGAN's layers, where the paper has residual blocks of 64 channels and more
+            generator_norm="batch",  # 2. no spectral norm: the penalties bound slopes; the paper has it in both
+            attention=True,
+            block_halvings=2,  # 3. at 4x8 places, each of which has seen most of a digit; the paper: 32x32 of 128x128
+        ),  # 4. nobody is told classes; 5. loss and rates as in digits, where the paper has hinge, 1e-4 and 4e-4
+        training=replace(digits().training, images=400_000),
+    )
+
+
 def original() -> GanSettings:
     """The GAN of Goodfellow et al. (2014): two MLPs, the discriminator's error through both."""
     return GanSettings(
@@ -93,6 +109,7 @@ PRESETS: dict[str, Callable[[], GanSettings]] = {
     "digits": digits,
     "fashion": fashion,
     "stacked": stacked,
+    "attention": attention,
     "original": original,
     "dcgan": dcgan,
     "frames": frames,

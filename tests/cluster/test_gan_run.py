@@ -59,6 +59,7 @@ def test_a_run_leaves_what_it_should(finished: Path) -> None:
     with (finished / "curve.csv").open() as table:
         rows = list(csv.DictReader(table))
     assert [int(row["images"]) for row in rows] == [160, 320, 480, 640], "a row for each judgement"
+    assert all(float(row["fd_floor_std"]) > 0 for row in rows), "how far the floor's draws lie apart"
     assert min(float(row["fd_clf"]) for row in rows) == pytest.approx(summary["select_fd_clf"])
     assert not list(finished.rglob("*.part*"))
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan.standard.layers import SelfAttention, SmoothConv2d, slope_at_images
+from gan.standard.layers import SmoothConv2d, slope_at_images
 from gan.standard.networks import Discriminator, Generator, NetworkSettings, stages_of
 
 SMALL = {"latent": 6, "generator_width": 8, "discriminator_width": 8}
@@ -154,21 +154,6 @@ def test_slopes_by_weights_are_skipped_only_where_nobody_asks() -> None:
     assert torch.autograd.grad(inside.square().sum() + layer(x).sum(), layer.weight)[0].abs().sum() > 0
 
 
-def test_attention_begins_as_identity_and_equals_the_sum_over_places() -> None:
-    torch.manual_seed(0)
-    block, x = SelfAttention(8), torch.randn(2, 8, 2, 3)
-    assert torch.equal(block(x), x)
-    with torch.no_grad():
-        block.share.fill_(0.7)
-    query, key, value = (layer(x).flatten(2) for layer in (block.query, block.key, block.value))
-    wanted = torch.zeros(2, 4, 6)
-    for b in range(2):
-        for j in range(6):  # the place that looks
-            scores = torch.stack([query[b, :, j] @ key[b, :, i] for i in range(6)])
-            wanted[b, :, j] = sum(weight * value[b, :, i] for i, weight in enumerate(scores.softmax(0)))
-    torch.testing.assert_close(block(x), x + 0.7 * block.out(wanted.view(2, 4, 2, 3)))
-
-
 @pytest.mark.parametrize(
     "values",
     [
@@ -179,6 +164,9 @@ def test_attention_begins_as_identity_and_equals_the_sum_over_places() -> None:
         {"latent": 0},
         {"attention": True, "kind": "mlp"},
         {"attention": True, "generator_width": 4},
+        {"attention": True, "residual": True},
+        {"residual": True, "kind": "mlp"},
+        {"block_halvings": 0},
         {"conditional": True, "pack": 2},
     ],
 )

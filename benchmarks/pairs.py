@@ -1,0 +1,136 @@
+"""Does self-attention make two digits at both ends of a canvas one class? A Markdown table and a figure.
+
+    python -m benchmarks.pairs --seeds 0 1 2                    attention, a residual block of as many weights, neither
+    python -m benchmarks.pairs --seeds 0 1 2 --equal-seconds    and both controls for attention's CPU seconds
+
+Networks have the same widths, rates and images; the controls' steps are cheaper, hence the second line. One training
+at a time, on one thread in float32. Whatever was interrupted goes on where it stopped, what is finished is not trained
+again; runs lie under --runs. CPU seconds are this process's, of training alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import torch
+
+from cluster.gan_images import make_run
+from gan.samples.attention import attention_picture
+from gan.standard.presets import attention
+from gan.standard.settings import GanSettings
+from training.settings import changed
+from training.storage import checkpoint
+from training.storage.files import png
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+NETWORKS: dict[str, dict[str, Any]] = {
+    "attention": {},
+    "residual": {"network.attention": False, "network.residual": True},
+    "neither": {"network.attention": False},
+}
+SHOWN = ("consistency", "consistency_chance", "consistency_floor", "classes", "class_kl", "confidence")
+KEPT = (*SHOWN, "fd_clf", "fd_floor", "fd_floor_std", "precision", "recall")
+EVERY = 25_000  # images between two judgements
+TIMED = 20  # steps that tell what an image costs
+
+
+def trained(settings: GanSettings, folder: Path) -> list[dict[str, float]]:
+    """Train to the end -> what was seen at every judgement, with the CPU seconds of training until then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table, end = folder / "rows.json", settings.training.images
+    rows: list[dict[str, float]] = json.loads(table.read_text()) if table.exists() else []
+    if rows and rows[-1]["images"] >= end:
+        return rows
+    run = make_run(settings, "attention", folder)
+    if saved := checkpoint.complete(folder / "checkpoints"):
+        run.load(saved[-1])
+    rows = [row for row in rows if row["images"] <= run.images]
+    while run.images < end:
+        start = time.process_time()
+        run.train(min(end, (run.images // EVERY + 1) * EVERY))
+        run.seconds += time.process_time() - start
+        scores = run.judge().beside
+        rows.append({"images": run.images, "cpu_seconds": run.seconds, **{name: scores[name] for name in KEPT}})
+        table.write_text(json.dumps(rows))  # before the checkpoint: rows that it does not know are dropped
+        run.save(folder / "checkpoints")
+    (folder / "samples.png").write_bytes(png(run.parts.grid(run.trainer.average)))
+    if (looked := attention_picture(run.trainer.average)) is not None:
+        (folder / "attention.png").write_bytes(png(looked))
+    return rows
+
+
+def images_for(settings: GanSettings, seconds: float, folder: Path) -> int:
+    """How many images the settings train in so many CPU seconds; measured once."""
+    file = folder / "images.json"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        trainer = make_run(settings, "attention", folder).trainer
+        trainer.train(TIMED)
+        before, start = trainer.images, time.process_time()
+        trainer.train(TIMED)
+        file.write_text(json.dumps(round(seconds * (trainer.images - before) / (time.process_time() - start))))
+    return int(json.loads(file.read_text()))
+
+
+def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> None:
+    """The three networks at equal images, and if asked for both controls at attention's CPU seconds."""
+    print(f"| seed | network | images | CPU seconds | {' | '.join(SHOWN)} | fd_clf over floor | recall |")
+    print("|---|---|---|---|" + "---|" * (len(SHOWN) + 2))
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for seed in seeds:
+        settings = changed(
+            attention(), {"seed": seed, "training.precision": "fp32", "minutes": 1e9, "training.images": images}
+        )
+        seconds = 0.0
+        for at, (name, values) in enumerate(NETWORKS.items()):
+            network = changed(settings, values)
+            counts = [images]
+            if seconds and equal_seconds:
+                counts.append(images_for(network, seconds, runs / f"{name}-timed-{images}-{seed}"))
+            for count in counts:
+                rows = trained(changed(network, {"training.images": count}), runs / f"{name}-{count}-{seed}")
+                seconds = seconds or rows[-1]["cpu_seconds"]
+                print(f"| {seed} | {name} | {line(rows[-1])} |", flush=True)
+                label = name if seed == seeds[0] and count == images else None
+                axes.plot(*curve(rows), color=f"C{at}", label=label, alpha=1.0 if count == images else 0.4)
+        axes.axhline(rows[-1]["consistency_floor"], color="0.5", linestyle=":")
+    axes.axhline(0.1, color="0.5", linestyle="--", label="chance, ten classes alike")
+    axes.set(xlabel="CPU seconds of training, one thread", ylabel="share of canvases of one class, select part")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(runs / "pairs.png", dpi=110)
+
+
+def line(row: dict[str, float]) -> str:
+    """One row of the table."""
+    scores = " | ".join(f"{row[name]:.3f}" for name in SHOWN)
+    distance = row["fd_clf"] / row["fd_floor"]
+    return f"{row['images']:,} | {row['cpu_seconds']:.0f} | {scores} | {distance:.1f} | {row['recall']:.3f}"
+
+
+def curve(rows: list[dict[str, float]]) -> tuple[list[float], list[float]]:
+    """CPU seconds and consistency."""
+    return [row["cpu_seconds"] for row in rows], [row["consistency"] for row in rows]
+
+
+def main() -> None:
+    """Train what is asked for, and print its table."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seeds", type=int, nargs="+", default=[0])
+    options.add_argument("--images", type=int, default=attention().training.images, help="of each training")
+    options.add_argument("--runs", type=Path, default=Path("runs/benchmark-pairs"))
+    options.add_argument("--equal-seconds", action="store_true")
+    asked = options.parse_args()
+    torch.set_num_threads(1)
+    compare(asked.seeds, asked.images, asked.runs, asked.equal_seconds)
+
+
+if __name__ == "__main__":
+    main()

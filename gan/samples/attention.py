@@ -1,0 +1,69 @@
+"""Where a generator with self-attention looks while it draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gan.data.images import Pixels
+from gan.parts import Generator
+from gan.samples import sampling
+from gan.samples.pictures import grid
+from gan.standard.layers import SelfAttention
+
+IMAGES, QUERIES = 8, 3  # rows of the picture; places of each image that are asked, the brightest first
+MARK = (255, 40, 40)
+
+
+def attention_of(generator: Generator, latent: Tensor) -> tuple[Pixels, NDArray[np.float32]] | None:
+    """Images uint8 [N, C, H, W] of latents [N, Z] and each place's weights [N, h, w, h, w]: who looks, what is seen.
+
+    None for a generator without self-attention.
+    """
+    assert isinstance(generator, nn.Module)
+    layer = next((module for module in generator.modules() if isinstance(module, SelfAttention)), None)
+    if layer is None:
+        return None
+    inputs: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    try:
+        images = sampling.draw(generator, latent, sampling.classes(generator, len(latent)))
+    finally:
+        hook.remove()
+    with torch.no_grad():
+        x = torch.cat(inputs)
+        weights: NDArray[np.float32] = layer.weights(x).float().cpu().numpy()
+    return images, weights.reshape(len(images), *x.shape[2:], *x.shape[2:])
+
+
+def attention_picture(generator: Generator, seed: int = 0) -> NDArray[np.uint8] | None:
+    """Rows of samples: the image, then for its brightest places in the left half, marked red, what each looks at.
+
+    White is the place that it looks at most.
+    """
+    found = attention_of(generator, sampling.latents(generator, IMAGES, seed))
+    if found is None:
+        return None
+    images, weights = found
+    height, width = weights.shape[1:3]
+    cell = images.shape[2] // height
+    cells = images.mean(1).reshape(IMAGES, height, cell, width, cell).mean((2, 4))
+    shown = []
+    for image, bright, weight in zip(images, cells, weights, strict=True):
+        shown.append(image.repeat(3 // len(image), 0))
+        for place in spread(bright[:, : width // 2], QUERIES):
+            seen = 255 * weight[place] / weight[place].max()
+            picture = seen.repeat(cell, 0).repeat(cell, 1).astype(np.uint8)[None].repeat(3, 0)
+            rows, columns = (slice(cell * at, cell * (at + 1)) for at in place)
+            picture[:, rows, columns] = np.array(MARK, np.uint8)[:, None, None]
+            shown.append(picture)
+    return grid(np.stack(shown), 1 + QUERIES)
+
+
+def spread(bright: NDArray[np.float64], count: int) -> list[tuple[int, int]]:
+    """The brightest place [h, w] of each of `count` bands of rows, so that they are not neighbours."""
+    bands = np.array_split(np.arange(len(bright)), count)
+    found = [(band, bright[band].argmax()) for band in bands if len(band)]
+    return [(int(band[at // bright.shape[1]]), int(at % bright.shape[1])) for band, at in found]
