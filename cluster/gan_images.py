@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.evaluation.protocol import JudgeOptions
-from agents.playback.frames_dataset import frames_file
+from agents.playback.frames_dataset import SIDE, frames_file
 from cluster.workloads import settings_of_run, workload_of
 from gan.best import Best, report, trainer_of
 from gan.data.images import DataSettings, Images, load
@@ -30,7 +30,8 @@ def images_of(settings: DataSettings, cache: Path) -> Images:
     if not settings.source.startswith(SOURCE):
         return load(settings)
     name = settings.source.removeprefix(SOURCE)
-    return replace(load(replace(settings, source=str(frames_file(name, cache, settings_of_run)))), name=name)
+    file = frames_file(name, cache, settings_of_run, settings.size or SIDE)
+    return replace(load(replace(settings, source=str(file))), name=name)
 
 
 def cache_of(folder: Path) -> Path:

@@ -34,4 +34,11 @@ PROGRESSIVE = GAN._replace(
     table="gan.progressive.presets:PRESETS",
     search="gan.progressive.parts:SEARCH",
 )
-GANS = (GAN, COUPLED, PROGRESSIVE)
+CYCLE = GAN._replace(
+    name="cycle",
+    presets=("cycle-digits", "cycle-frames"),
+    settings="gan.cycle.settings:CycleSettings",
+    table="gan.cycle.presets:PRESETS",
+    search="gan.cycle.parts:SEARCH",
+)
+GANS = (GAN, COUPLED, PROGRESSIVE, CYCLE)

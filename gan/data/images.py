@@ -36,6 +36,7 @@ class DataSettings:
     """digits, fashion, game:NAME (random play), game:RUN_DIR (that run's policy plays), or the path of an npz file, a
     folder of images or one of IDX files."""
     size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
+    # (a game's frames are 64 pixels wide, or as many as `size` says)
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
 
     def __post_init__(self) -> None:
@@ -50,6 +51,7 @@ class Split:
 
     images: Pixels  # [N, C, H, W]
     labels: Labels | None  # [N], 0 .. classes - 1
+    groups: Labels | None = None  # [N] the episode of each, say, where that is known
 
     def __len__(self) -> int:
         return len(self.images)
@@ -65,7 +67,7 @@ class Split:
             images = images.reshape(len(index), -1, *self.images.shape[2:])
             if labels is not None:
                 labels = labels @ 10 ** np.arange(index.shape[1])[::-1]
-        return Split(images, labels)
+        return Split(images, labels, None if self.groups is None or index.ndim == 2 else self.groups[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +140,7 @@ def split(name: str, found: RawImages) -> Images:
         kinds = np.unique(labels)
         if (kinds != np.arange(len(kinds))).any():
             raise DataError(f"the labels of {name} are not 0 .. {len(kinds) - 1}: number the classes from 0")
-    whole = Split(found.images, labels)
+    whole = Split(found.images, labels, groups)
     strata = [np.arange(len(whole))] if labels is None else [np.flatnonzero(labels == c) for c in kinds]
     if groups is not None:
         members = rng.permutation(np.unique(groups))

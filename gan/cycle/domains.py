@@ -1,0 +1,110 @@
+"""Two domains without pairs: which images each has, and how well a translation does what it should.
+
+Legend: N images, C colours, H and W pixels; pixels are uint8.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from gan.data.images import DataError, Images, Pixels, RawImages, Split, split
+
+Second = Literal["small_digits", "recoloured", "mirrored"]
+STRIPE = 6  # pixels that a diagonal stripe of a recoloured image is wide, counted along its rows
+LIGHT = 64  # by which stripes are lighter
+INK = 24  # levels in which a pixel differs from the domain's usual one: something moves there
+RIGHT = 24  # levels by which a pixel that is right may be off
+
+
+class Domains(NamedTuple):
+    """The training images of either domain have nothing to do with those of the other."""
+
+    first: Images
+    second: Images
+
+
+def domains_of(data: Images, second: Second) -> Domains:
+    """The images as they are, and the second domain. A recoloured image is never one that the first domain trains on.
+
+    Images with groups, such as frames with their episodes, are dealt out by group, others alternately (they lie in
+    random order). Held-out images are the same in both domains.
+    """
+    if second == "small_digits":
+        return Domains(data, small_digits(data.shape))
+    halves = [data.train.take(rows) for rows in _dealt(data.train)]
+    other = whole_second(data, second)
+    return Domains(replace(data, train=halves[0]), replace(other, train=_moved(halves[1], second)))
+
+
+def _dealt(part: Split) -> list[NDArray[np.int64]]:
+    """Rows of two halves that share no group."""
+    of = np.arange(len(part)) if part.groups is None else np.unique(part.groups, return_inverse=True)[1]
+    return [np.flatnonzero(of % 2 == half) for half in (0, 1)]
+
+
+def whole_second(data: Images, second: Second) -> Images:
+    """All images of the second domain: what its classifier learns from, and no GAN."""
+    if second == "small_digits":
+        return small_digits(data.shape)
+    train, select, report = (_moved(part, second) for part in (data.train, data.select, data.report))
+    return Images(f"{data.name}, {second}", train, select, report)
+
+
+def _moved(part: Split, second: Second) -> Split:
+    return replace(part, images=moved(part.images, second))
+
+
+def small_digits(shape: tuple[int, int, int]) -> Images:
+    """scikit-learn's 1,797 digits of 8x8 pixels and 17 levels, enlarged by straight lines: [N, 1, H, W] with labels.
+
+    Raises:
+        DataError: the first domain's images have colours.
+    """
+    colours, height, width = shape
+    if colours != 1:
+        raise DataError(f"second small_digits is gray, and these images have {colours} colours: use digits")
+    found = load_digits()
+    pixels = np.rint(found.images * 255 / 16).astype(np.uint8)
+    enlarged = [np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR)) for each in pixels]
+    return split("small digits", RawImages(np.stack(enlarged)[:, None], found.target.astype(np.int64)))
+
+
+def moved(images: Pixels, second: Second) -> Pixels:
+    """Images [..., H, W] as they look in the second domain: dark for bright, over diagonal stripes; mirrored or not."""
+    shown = images[..., ::-1] if second == "mirrored" else images
+    return ((255 - shown.astype(np.int64)) * 3 // 4 + _stripes(images)).astype(np.uint8)
+
+
+def moved_back(images: Pixels, second: Second) -> Pixels:
+    """The rule's inverse, [..., H, W]: off by one level at most."""
+    plain = 255 - (images.astype(np.int64) - _stripes(images)) * 4 / 3
+    shown: Pixels = np.rint(plain).clip(0, 255).astype(np.uint8)
+    return shown[..., ::-1] if second == "mirrored" else shown
+
+
+def _stripes(images: Pixels) -> NDArray[np.int64]:
+    """[H, W] of 0 and 64."""
+    rows, columns = np.indices(images.shape[-2:])
+    found: NDArray[np.int64] = (rows + columns) // STRIPE % 2 * LIGHT
+    return found
+
+
+def drawn_right(found: Pixels, truth: Pixels, usual: Pixels) -> float:
+    """Share of right pixels where something is: where `truth` [N, C, H, W] differs from the `usual` image [C, H, W].
+
+    Those pixels are few (a ball, two paddles); all the others are right in a picture that stays the same for ever.
+    """
+    there = np.abs(truth.astype(np.int64) - usual) >= INK
+    right = np.abs(found.astype(np.int64) - truth) <= RIGHT
+    return float(right[there].mean()) if there.any() else 1.0
+
+
+def usual_of(part: Split) -> Pixels:
+    """The median image [C, H, W] of a part: what does not move."""
+    return np.median(part.images, axis=0).astype(np.uint8)
