@@ -16,12 +16,12 @@ def cycle_digits() -> CycleSettings:
     """MNIST's digits and scikit-learn's, as Zhu et al. (2017), section 4 and appendix."""
     return CycleSettings(
         minutes=20.0,
-        network=CycleNetworkSettings(side=2),
+        network=CycleNetworkSettings(blocks=2),
         loss=LossSettings(kind="relativistic", penalty="r1r2", weight=0.1),
         held=ReturnSettings(cycle=10.0, identity=5.0, pool=50),
         training=TrainingSettings(
             images=200_000,
-            batch_size=64,
+            batch_size=16,
             generator_rate=5e-4,
             discriminator_rate=5e-4,
             decay_from=0.5,
@@ -36,11 +36,11 @@ def cycle_frames() -> CycleSettings:
         minutes=20.0,
         second="recoloured",
         data=DataSettings(source="game:pong", size=84),
-        network=CycleNetworkSettings(change=False),
+        network=CycleNetworkSettings(generator_width=32, blocks=2, change=False),
         loss=LossSettings(kind="relativistic", penalty="r1r2", weight=0.1),
         training=TrainingSettings(
             images=50_000,
-            batch_size=32,
+            batch_size=16,
             generator_rate=5e-4,
             discriminator_rate=5e-4,
             decay_from=0.5,

@@ -82,6 +82,8 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
         {**TINY_GAN, "training.images": 480, "growth.stages": 2, "growth.stable_images": 64, "growth.fade_images": 200},
     ),
 }
+WITHOUT_NOISE = {name: value for name, value in TINY_GAN.items() if name != "network.latent"}
+TINY |= {"cycle": ("cycle-digits", {**WITHOUT_NOISE, "training.images": 480, "second": "mirrored"})}
 DIVERGES = {
     "dqn": {"learner.learning_rate": 1e30},
     "pqn": {"learner.learning_rate": 1e30},
