@@ -63,6 +63,8 @@ def _moved(part: Split, second: Second) -> Split:
 def small_digits(shape: tuple[int, int, int]) -> Images:
     """scikit-learn's 1,797 digits of 8x8 pixels and 17 levels, enlarged by straight lines: [N, 1, H, W] with labels.
 
+    They fill as much of the image as MNIST's do, five sevenths of each side.
+
     Raises:
         DataError: the first domain's images have colours.
     """
@@ -71,8 +73,12 @@ def small_digits(shape: tuple[int, int, int]) -> Images:
         raise DataError(f"second small_digits is gray, and these images have {colours} colours: use digits")
     found = load_digits()
     pixels = np.rint(found.images * 255 / 16).astype(np.uint8)
-    enlarged = [np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR)) for each in pixels]
-    return split("small digits", RawImages(np.stack(enlarged)[:, None], found.target.astype(np.int64)))
+    top, left = height // 7, width // 7
+    images = np.zeros((len(pixels), 1, height, width), np.uint8)
+    for image, small in zip(images, pixels, strict=True):
+        enlarged = Image.fromarray(small).resize((width - 2 * left, height - 2 * top), Image.Resampling.BILINEAR)
+        image[0, top : height - top, left : width - left] = enlarged
+    return split("small digits", RawImages(images, found.target.astype(np.int64)))
 
 
 def moved(images: Pixels, second: Second) -> Pixels:

@@ -1,4 +1,4 @@
-"""Cycle-consistent GANs against slow code: translators, both games, the pool, what is kept; and that rules are learnt."""
+"""Cycle-consistent GANs against slow code: translators, games, the pool, one step; and that rules are learnt."""
 
 from __future__ import annotations
 
