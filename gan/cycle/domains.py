@@ -5,6 +5,7 @@ Legend: N images, C colours, H and W pixels; pixels are uint8.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -37,27 +38,24 @@ def domains_of(data: Images, second: Second) -> Domains:
     """
     if second == "small_digits":
         return Domains(data, small_digits(data.shape))
-    halves = [data.train.take(rows) for rows in _dealt(data.train)]
-    other = whole_second(data, second)
-    return Domains(replace(data, train=halves[0]), replace(other, train=_moved(halves[1], second)))
+    halves = [replace(data, train=data.train.take(rows)) for rows in _dealt(data.train)]
+    return Domains(halves[0], _all(halves[1], f"{data.name}, {second}", lambda images: moved(images, second)))
+
+
+def undone(data: Images, second: Second) -> Images:
+    """Second-domain images as they look in the first."""
+    return _all(data, f"{data.name}, undone", lambda images: moved_back(images, second))
+
+
+def _all(data: Images, name: str, change: Callable[[Pixels], Pixels]) -> Images:
+    parts = (replace(part, images=change(part.images)) for part in (data.train, data.select, data.report))
+    return Images(name, *parts)
 
 
 def _dealt(part: Split) -> list[NDArray[np.int64]]:
     """Rows of two halves that share no group."""
     of = np.arange(len(part)) if part.groups is None else np.unique(part.groups, return_inverse=True)[1]
     return [np.flatnonzero(of % 2 == half) for half in (0, 1)]
-
-
-def whole_second(data: Images, second: Second) -> Images:
-    """All images of the second domain: what its classifier learns from, and no GAN."""
-    if second == "small_digits":
-        return small_digits(data.shape)
-    train, select, report = (_moved(part, second) for part in (data.train, data.select, data.report))
-    return Images(f"{data.name}, {second}", train, select, report)
-
-
-def _moved(part: Split, second: Second) -> Split:
-    return replace(part, images=moved(part.images, second))
 
 
 def small_digits(shape: tuple[int, int, int]) -> Images:

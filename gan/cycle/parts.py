@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan.cycle.domains import domains_of, whole_second
+from gan.cycle.domains import domains_of, undone
 from gan.cycle.networks import Pair, Shown
 from gan.cycle.scores import NAMES, TranslationJudge
 from gan.cycle.settings import CycleSettings
@@ -54,14 +54,18 @@ def make_generator(settings: CycleSettings, shape: Shape, classes: int) -> Shown
 def make_judge(
     settings: CycleSettings, data: Images, cache: Path, part: Literal["select", "report"]
 ) -> TranslationJudge:
-    """Each domain's judge, by a classifier of all training images in that domain."""
+    """Each domain's judge, by a classifier of all training images in that domain.
+
+    Where the rule between the domains is known, the second's images are carried back by it and judged by the first's.
+    """
     domains = domains_of(data, settings.second)
-    whole = data, whole_second(data, settings.second)
-    first, second = (
-        Judge(domain, extractor_for(every, cache), settings.scores, part)
-        for domain, every in zip(domains, whole, strict=True)
-    )
-    return TranslationJudge(domains, (first, second), part, paired=settings.second != "small_digits")
+    extractor = extractor_for(data, cache)
+    first = Judge(domains.first, extractor, settings.scores, part)
+    if settings.second != "small_digits":
+        second = Judge(undone(domains.second, settings.second), extractor, settings.scores, part)
+        return TranslationJudge(domains, (first, second), part, settings.second)
+    second = Judge(domains.second, extractor_for(domains.second, cache), settings.scores, part)
+    return TranslationJudge(domains, (first, second), part, None)
 
 
 def stock(settings: CycleSettings, data: Images) -> Pixels:

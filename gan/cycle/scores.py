@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gan.cycle.domains import Domains, drawn_right, usual_of
+from gan.cycle.domains import Domains, Second, drawn_right, moved_back, usual_of
 from gan.cycle.networks import Shown
 from gan.data.images import Images, Pixels, Split
 from gan.evaluation.metrics import classes_of
@@ -26,9 +26,9 @@ class TranslationJudge:
     """
 
     domains: Domains
-    judges: tuple[Judge, Judge]  # of both domains, by the same part
+    judges: tuple[Judge, Judge]  # by the same part; the second's is of what its images were where there is a rule
     part: Literal["select", "report"]
-    paired: bool  # the held-out images of both domains are the same, one by one
+    rule: Second | None  # between the domains, whose held-out images are then the same, one by one
 
     @property
     def count(self) -> int:
@@ -46,8 +46,9 @@ class TranslationJudge:
         parts = [self._part(domain) for domain in self.domains]
         rows = [_known(part, images) for part, images in zip(parts, (x, y), strict=True)]
         translated = back[rows[1][1]], forth[rows[0][1]]  # into the first domain, into the second
+        judged = translated[0], moved_back(translated[1], self.rule) if self.rule else translated[1]
         found: Scores = {}
-        for name, judge, images in zip(NAMES, self.judges, translated, strict=True):
+        for name, judge, images in zip(NAMES, self.judges, judged, strict=True):
             scores = judge.score(images[np.arange(judge.count) % len(images)])
             found |= {f"{name}_{score}": value for score, value in scores.items()}
         ways = (("", 0, translated[1]), ("_back", 1, translated[0]))
@@ -64,7 +65,7 @@ class TranslationJudge:
 
     def _kept(self, parts: list[Split], of: int, index: NDArray[np.int64], images: Pixels) -> float:
         """How much is kept of the images `index` of domain `of` in `images`, which should be of the other one."""
-        if self.paired:
+        if self.rule:
             return drawn_right(images, parts[1 - of].images[index], usual_of(self.domains[1 - of].train))
         labels = parts[of].labels
         assert labels is not None, "domains whose rule is not known have labels"
@@ -74,7 +75,7 @@ class TranslationJudge:
     def reporting(self) -> TranslationJudge:
         """The judge of the report part, by the same classifiers."""
         first, second = self.judges
-        return TranslationJudge(self.domains, (first.reporting(), second.reporting()), "report", self.paired)
+        return TranslationJudge(self.domains, (first.reporting(), second.reporting()), "report", self.rule)
 
 
 def _known(part: Split, drawn: Pixels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -35,8 +35,9 @@ class DataSettings:
     source: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "digits"
     """digits, fashion, game:NAME (random play), game:RUN_DIR (that run's policy plays), or the path of an npz file, a
     folder of images or one of IDX files."""
-    size: int = 0  # crop a folder's images to squares and scale them to this side; 0 takes them as they are
-    # (a game's frames are 64 pixels wide, or as many as `size` says)
+    size: int = 0
+    """Crop a folder's images to squares and scale them to this side; 0 takes them as they are. Of a game's frames the
+    side, 64 by default."""
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
 
     def __post_init__(self) -> None:
