@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan.standard.networks import Discriminator, NetworkSettings, Shape
+from gan.standard.layers import SmoothConv2d
+from gan.standard.networks import Shape, stages_of
 from training.settings import check_kinds
 
 
@@ -101,13 +103,39 @@ class Pair(nn.Module):
         self.forth, self.back = Translator(settings, shape), Translator(settings, shape)
 
 
-class Discriminators(nn.Module):
-    """One for each domain, that of `gan.standard`: images [B, C, H, W] -> logits [B]."""
+class PatchDiscriminator(nn.Module):
+    """Images [B, C, H, W] -> logits [B, P] float32, one for each of P overlapping patches (Zhu et al. 2017, section 4).
+
+    A ball is judged by the same weights wherever it is; each place has numbers of its own beside, so that a background
+    is judged by where it is.
+    """
 
     def __init__(self, settings: CycleNetworkSettings, shape: Shape) -> None:
         super().__init__()
-        told = NetworkSettings(discriminator_width=settings.discriminator_width)
-        self.first, self.second = Discriminator(told, shape, 0), Discriminator(told, shape, 0)
+        channels, height, width = shape
+        layers: list[nn.Module] = []
+        for stage in range(min(stages_of(height, width), 2)):
+            out = settings.discriminator_width << stage
+            layers += [SmoothConv2d(channels, out, 4, 2, 1), nn.LeakyReLU(0.2)]
+            channels, height, width = out, height // 2, width // 2
+        self.body = nn.Sequential(*layers)
+        self.last = nn.Conv2d(channels, 2 * channels, 3, 1, 1)
+        self.places = nn.Parameter(torch.zeros(2 * channels, height, width))
+        self.out = nn.Conv2d(2 * channels, 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits."""
+        features = F.leaky_relu(self.last(self.body(images)) + self.places, 0.2)
+        logits: Tensor = self.out(features).flatten(1)
+        return logits.float()
+
+
+class Discriminators(nn.Module):
+    """One for each domain."""
+
+    def __init__(self, settings: CycleNetworkSettings, shape: Shape) -> None:
+        super().__init__()
+        self.first, self.second = PatchDiscriminator(settings, shape), PatchDiscriminator(settings, shape)
 
 
 class Shown(nn.Module):

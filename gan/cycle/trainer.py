@@ -104,7 +104,7 @@ class CycleTrainer:
             if penalised:
                 squared = squared_slope(logit, both)
                 squared = squared if s.penalty == "r1r2" else squared.chunk(2)[0]
-                penalties.append(zero_centred(squared, len(real)))
+                penalties.append(zero_centred(squared, real_logit.numel()))
         loss = torch.stack(losses).mean()
         found = {"discriminator_loss": loss.detach(), "margin": torch.stack(margins).mean()}
         if penalised:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan.cycle.networks import CycleNetworkSettings, Shown, Translator
+from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, Shown, Translator
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
@@ -66,6 +66,23 @@ def test_a_translator_is_its_layers(change: bool, rows: bool, colours: int) -> N
     found = network(images)
     for image, translation in zip(images, found, strict=True):
         torch.testing.assert_close(translation, slow_translation(network, image, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_a_patch_is_judged_by_its_surroundings_and_its_place() -> None:
+    """What is far away changes no logit; before places learn anything, the same surroundings have the same one."""
+    torch.manual_seed(0)
+    network = PatchDiscriminator(CycleNetworkSettings(discriminator_width=4), (1, 48, 48))
+    image = torch.randn(1, 1, 48, 48)
+    other = image.clone()
+    other[..., :8, :8] += 1.0
+    changed_logits = (network(image) != network(other)).view(12, 12)
+    assert changed_logits[:3, :3].any()
+    assert not changed_logits[5:].any()
+    assert not changed_logits[:, 5:].any()
+    inner = network(image.roll((8, 8), (2, 3))).view(12, 12)[5:10, 5:10]
+    torch.testing.assert_close(inner, network(image).view(12, 12)[3:8, 3:8])
+    torch.nn.init.normal_(network.places)
+    assert (network(image.roll((8, 8), (2, 3))).view(12, 12)[5:10, 5:10] != network(image).view(12, 12)[3:8, 3:8]).any()
 
 
 def test_a_row_can_be_mirrored() -> None:
@@ -139,7 +156,8 @@ def test_one_step_is_the_papers(corners: Images, kind: str) -> None:
         wanted.append(slow_loss(kind, discriminator(real), discriminator(fake))[1])
     found = trainer.train_discriminators(x, fake_x, y, fake_y)
     torch.testing.assert_close(found["discriminator_loss"], torch.stack(wanted).mean())
-    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / 8, rtol=1e-4, atol=1e-6)
+    patches = trainer.discriminator.first(x).numel()
+    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / (2 * patches), rtol=1e-4, atol=1e-6)
     assert trainer.images == 8
 
 
