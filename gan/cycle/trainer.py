@@ -66,7 +66,7 @@ class CycleTrainer:
         self.discriminator.requires_grad_(False)
         with self.precision():
             fake_y, fake_x = forth(x), back(y)
-            cycle = F.l1_loss(back(fake_y), x) + F.l1_loss(forth(fake_x), y)
+            cycle = F.l1_loss(back(self.noisy(fake_y)), x) + F.l1_loss(forth(self.noisy(fake_x)), y)
             game = self.adversarial(kind, self.discriminator.first, x, fake_x)
             game = game + self.adversarial(kind, self.discriminator.second, y, fake_y)
             loss = game + held.cycle * cycle
@@ -76,6 +76,11 @@ class CycleTrainer:
         self.discriminator.requires_grad_(True)
         found = {"generator_loss": game.detach(), "cycle": cycle.detach() / 2}
         return found, fake_x.detach(), fake_y.detach()
+
+    def noisy(self, fake: Tensor) -> Tensor:
+        """A translation as it is sent back. Noise is drawn on the CPU: a seed means the same on every device."""
+        noise = self.settings.held.noise
+        return fake + noise * moved(torch.randn(fake.shape, generator=self.rng), self.device) if noise else fake
 
     @staticmethod
     def adversarial(kind: Any, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
