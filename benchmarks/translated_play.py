@@ -163,7 +163,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--policy", type=Path, required=True, help="run directory of a policy that plays the game")
     options.add_argument("--translator", type=Path, help="run directory; default: one that is trained under --out")
-    options.add_argument("--second", choices=("recoloured", "mirrored"), default="recoloured")
+    options.add_argument("--second", choices=("striped", "inverted", "mirrored"), default="striped")
     options.add_argument("--images", type=int, help="of the translator's training; default: the preset's")
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--games", type=int, default=2, help="of each case")

@@ -16,8 +16,8 @@ from sklearn.datasets import load_digits
 
 from gan.data.images import DataError, Images, Pixels, RawImages, Split, split
 
-Second = Literal["small_digits", "recoloured", "mirrored"]
-STRIPE = 6  # pixels that a diagonal stripe of a recoloured image is wide, counted along its rows
+Second = Literal["small_digits", "striped", "inverted", "mirrored"]
+STRIPE = 6  # pixels that a diagonal stripe is wide, counted along its rows
 LIGHT = 64  # by which stripes are lighter
 INK = 24  # levels in which a pixel differs from the domain's usual one: something moves there
 RIGHT = 24  # levels by which a pixel that is right may be off
@@ -31,7 +31,7 @@ class Domains(NamedTuple):
 
 
 def domains_of(data: Images, second: Second) -> Domains:
-    """The images as they are, and the second domain. A recoloured image is never one that the first domain trains on.
+    """The images as they are, and the second domain, which is never made from what the first trains on.
 
     Images with groups, such as frames with their episodes, are dealt out by group, others alternately (they lie in
     random order). Held-out images are the same in both domains.
@@ -80,16 +80,20 @@ def small_digits(shape: tuple[int, int, int]) -> Images:
 
 
 def moved(images: Pixels, second: Second) -> Pixels:
-    """Images [..., H, W] as they look in the second domain: dark for bright, over diagonal stripes; mirrored or not."""
-    shown = images[..., ::-1] if second == "mirrored" else images
-    return ((255 - shown.astype(np.int64)) * 3 // 4 + _stripes(images)).astype(np.uint8)
+    """Images [..., H, W] as they look in the second domain: fainter, over diagonal stripes.
+
+    inverted: dark for bright as well. mirrored: left for right as well.
+    """
+    shown = (255 - images if second == "inverted" else images).astype(np.int64)
+    shown = shown[..., ::-1] if second == "mirrored" else shown
+    return (shown * 3 // 4 + _stripes(images)).astype(np.uint8)
 
 
 def moved_back(images: Pixels, second: Second) -> Pixels:
     """The rule's inverse, [..., H, W]: off by one level at most."""
-    plain = 255 - (images.astype(np.int64) - _stripes(images)) * 4 / 3
-    shown: Pixels = np.rint(plain).clip(0, 255).astype(np.uint8)
-    return shown[..., ::-1] if second == "mirrored" else shown
+    plain = np.rint((images.astype(np.int64) - _stripes(images)) * 4 / 3).clip(0, 255).astype(np.uint8)
+    shown: Pixels = 255 - plain if second == "inverted" else plain
+    return np.ascontiguousarray(shown[..., ::-1]) if second == "mirrored" else shown
 
 
 def _stripes(images: Pixels) -> NDArray[np.int64]:

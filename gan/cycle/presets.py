@@ -31,12 +31,12 @@ def cycle_digits() -> CycleSettings:
 
 
 def cycle_frames() -> CycleSettings:
-    """Frames of Pong and the same game recoloured, of different episodes of random play."""
+    """Frames of Pong and the same game over stripes, of different episodes of random play."""
     return CycleSettings(
         minutes=20.0,
-        second="recoloured",
+        second="striped",
         data=DataSettings(source="game:pong", size=84),
-        network=CycleNetworkSettings(generator_width=32, blocks=2, change=False),
+        network=CycleNetworkSettings(generator_width=32, blocks=2),
         loss=LossSettings(kind="relativistic", penalty="r1r2", weight=0.1),
         training=TrainingSettings(
             images=50_000,

@@ -21,7 +21,7 @@ class ReturnSettings:
     cycle: float = 10.0  # weight of |back(forth(x)) - x| and of its counterpart, means over pixels
     identity: float = 0.0  # weight of |forth(y) - y|: what is in the domain already stays as it is
     noise: float = 0.0
-    """Standard deviation of the noise on a translation before it goes back, of pixels in -1..1. Faint patterns, in which
+    """Standard deviation of noise on a translation before it goes back, of pixels in -1..1. Faint patterns, in which
     translators hide what they need for the way back, are lost in it (Bashkirova et al. 2019)."""
     pool: int = 50  # earlier fakes of each domain that the discriminators are shown in turn; 0 for the newest alone
 

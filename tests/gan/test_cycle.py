@@ -192,7 +192,7 @@ def test_it_goes_on_bit_for_bit(corners: Images) -> None:
 
 def test_a_rule_is_learnt_without_a_pair(corners: Images) -> None:
     """A bright square in a dark field, and dark ones over stripes: translations are right, images as they are wrong."""
-    recipe = {"second": "recoloured", "network__change": False, "network__generator_width": 16, "network__blocks": 1}
+    recipe = {"second": "inverted", "network__change": False, "network__generator_width": 16, "network__blocks": 1}
     rates = {"training__generator_rate": 2e-3, "training__discriminator_rate": 2e-3, "training__average_images": 500}
     trainer = CycleTrainer(tiny(**recipe, **rates, training__batch_size=32, loss__weight=0.1), corners)
     trainer.train(250)
@@ -216,7 +216,7 @@ def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_p
 @pytest.mark.parametrize(
     ("values", "remedy"),
     [
-        ({"second": "colours"}, "use one of small_digits, recoloured, mirrored"),
+        ({"second": "colours"}, "use one of small_digits, striped, inverted, mirrored"),
         ({"network__side": 0}, "must be 1 or more"),
         ({"network__blocks": -1}, "network.blocks 0 or more"),
         ({"held__cycle": -1.0}, "held.cycle is -1.0"),

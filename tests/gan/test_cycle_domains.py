@@ -11,25 +11,26 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan.cycle.domains import domains_of, drawn_right, moved, moved_back, small_digits, undone
+from gan.cycle.domains import Second, domains_of, drawn_right, moved, moved_back, small_digits, undone
 from gan.cycle.scores import TranslationJudge
 from gan.data.images import DataError, Images, split
 from gan.evaluation.features import Classifier, Extractor
 from gan.evaluation.scores import Judge, ScoreSettings
 from tests.gan.conftest import corner_images
 
+RULES: tuple[Second, ...] = ("striped", "inverted", "mirrored")
+
 
 @given(height=st.integers(1, 20), width=st.integers(1, 20), seed=st.integers(0, 99))
-def test_the_rule_by_pixels_and_its_inverse(height: int, width: int, seed: int) -> None:
+def test_the_rules_by_pixels_and_their_inverse(height: int, width: int, seed: int) -> None:
     images = np.random.default_rng(seed).integers(0, 256, (2, 1, height, width)).astype(np.uint8)
-    plain, mirrored = moved(images, "recoloured"), moved(images, "mirrored")
-    for image, row, column in np.ndindex(2, height, width):
-        for found, seen in ((plain, column), (mirrored, width - 1 - column)):
-            dark = (255 - int(images[image, 0, row, seen])) * 3 // 4
-            assert found[image, 0, row, column] == dark + (64 if (row + column) // 6 % 2 else 0)
-    for second in ("recoloured", "mirrored"):
-        back = moved_back(moved(images, second), second)  # type: ignore[arg-type]
-        assert np.abs(back.astype(int) - images).max() <= 1
+    for second in RULES:
+        found = moved(images, second)
+        for image, row, column in np.ndindex(2, height, width):
+            seen = int(images[image, 0, row, width - 1 - column if second == "mirrored" else column])
+            faint = (255 - seen if second == "inverted" else seen) * 3 // 4
+            assert found[image, 0, row, column] == faint + (64 if (row + column) // 6 % 2 else 0)
+        assert np.abs(moved_back(found, second).astype(int) - images).max() <= 1
 
 
 def test_no_episode_trains_both_domains() -> None:
@@ -46,8 +47,8 @@ def test_no_episode_trains_both_domains() -> None:
 
 
 def test_images_without_groups_are_dealt_out(corners: Images) -> None:
-    first, second = domains_of(corners, "recoloured")
-    seen = {image.tobytes() for image in moved(first.train.images, "recoloured")}
+    first, second = domains_of(corners, "striped")
+    seen = {image.tobytes() for image in moved(first.train.images, "striped")}
     assert seen.isdisjoint({image.tobytes() for image in second.train.images})
 
 
@@ -106,24 +107,24 @@ def test_a_perfect_translation_keeps_everything(corners: Images) -> None:
 
 
 class Quadrants(torch.nn.Module):
-    """Tells the corner of a square by the quarters' means, of dark squares in mirrored images by the negated ones."""
+    """Tells the corner of a square by the quarters' means, in mirrored images by the other side's."""
 
-    def __init__(self, dark: bool) -> None:
+    def __init__(self, mirrored: bool) -> None:
         super().__init__()
-        self.dark, self.out = dark, torch.nn.Identity()
+        self.mirrored, self.out = mirrored, torch.nn.Identity()
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """[B, 1, 8, 8] -> [B, 4]."""
         means = F.avg_pool2d(images, 4)[:, 0]
-        return 9 * (-means.flip(2) if self.dark else means).flatten(1)
+        return 9 * (means.flip(2) if self.mirrored else means).flatten(1)
 
 
 def test_labels_are_those_of_the_target_domains_classifier(corners: Images) -> None:
     """Right translations keep them, those of other images do not, whatever the source's classifier says."""
     domains, settings = domains_of(corners, "mirrored"), ScoreSettings(samples=40)
     first, second = (
-        Judge(domain, Extractor(Quadrants(dark), 1.0), settings, "report")  # type: ignore[arg-type]
-        for domain, dark in zip(domains, (False, True), strict=True)
+        Judge(domain, Extractor(Quadrants(mirrored), 1.0), settings, "report")  # type: ignore[arg-type]
+        for domain, mirrored in zip(domains, (False, True), strict=True)
     )
     judge = TranslationJudge(domains, (first, second), "report", None)
     x, y, labels = corners.report.images, domains.second.report.images, corners.report.labels
