@@ -23,13 +23,13 @@ def cycle_digits() -> CycleSettings:
         loss=LossSettings(
             kind="relativistic",  # 2. Huang et al. (2024), where the paper has least squares and no penalty
             penalty="r1r2",
-            weight=0.1,
+            weight=0.02,
             every=4,
         ),
         held=ReturnSettings(
             cycle=10.0,
-            identity=5.0,
-            noise=0.2,  # 3. Bashkirova et al. (2019): nothing can be hidden in faint patterns
+            identity=10.0,
+            noise=0.1,  # 3. Bashkirova et al. (2019): nothing can be hidden in faint patterns
         ),
         training=TrainingSettings(
             images=40_000,  # 4. 20,000 of each domain; the paper has 200 rounds through its data
@@ -50,14 +50,15 @@ def cycle_frames() -> CycleSettings:
         second="striped",
         data=DataSettings(source="game:pong", size=84),  # as an agent sees them
         network=CycleNetworkSettings(generator_width=32, blocks=2),
-        held=ReturnSettings(cycle=10.0, noise=0.1),
+        loss=LossSettings(kind="relativistic", penalty="r1r2", weight=0.02, every=4),
+        held=ReturnSettings(cycle=20.0, identity=10.0, noise=0.05),
         training=TrainingSettings(
-            images=6_000,
+            images=4_000,
             batch_size=4,
             generator_rate=1e-3,
             discriminator_rate=1e-3,
             decay_from=0.5,
-            average_images=500,
+            average_images=300,
         ),
         scores=ScoreSettings(samples=100, every_images=2_000),
     )
