@@ -27,8 +27,8 @@ def cycle_digits() -> CycleSettings:
             every=4,
         ),
         held=ReturnSettings(
-            cycle=10.0,
-            identity=10.0,
+            cycle=5.0,  # the paper has 10, and half of it for identity
+            identity=2.0,
             noise=0.1,  # 3. Bashkirova et al. (2019): nothing can be hidden in faint patterns
         ),
         training=TrainingSettings(

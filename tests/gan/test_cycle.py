@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.cycle.domains import moved, moved_back
 from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, Shown, Translator
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
@@ -191,17 +192,17 @@ def test_it_goes_on_bit_for_bit(corners: Images) -> None:
 
 
 def test_a_rule_is_learnt_without_a_pair(corners: Images) -> None:
-    """A bright square in a dark field, and dark ones over stripes: translations are right, images as they are wrong."""
-    recipe = {"second": "inverted", "network__change": False, "network__generator_width": 16, "network__blocks": 1}
-    rates = {"training__generator_rate": 2e-3, "training__discriminator_rate": 2e-3, "training__average_images": 500}
-    trainer = CycleTrainer(tiny(**recipe, **rates, training__batch_size=32, loss__weight=0.1), corners)
-    trainer.train(250)
-    x, there, again, y, back, _ = np.split(sample(trainer.average, 200, 0).astype(int), Shown.PANELS, 3)
-    stripes = np.add.outer(np.arange(8), np.arange(8)) // 6 % 2 * 64
-    assert np.abs(there - ((255 - x) * 3 // 4 + stripes)).mean() < 20
-    assert np.abs(back - (255 - (y - stripes) * 4 / 3)).mean() < 20
-    assert np.abs(again - x).mean() < 15
-    assert np.abs(x - ((255 - x) * 3 // 4 + stripes)).mean() > 100
+    """Squares over stripes: translations are much nearer to the truth than images as they are, and they come back."""
+    recipe = {"second": "striped", "network__generator_width": 16, "network__blocks": 1, "held__cycle": 1.0}
+    rates = {"training__generator_rate": 2e-3, "training__discriminator_rate": 5e-3, "training__average_images": 300}
+    loss = {"loss__weight": 0.02, "loss__every": 2}
+    trainer = CycleTrainer(tiny(**recipe, **rates, **loss, training__batch_size=16), corners)
+    trainer.train(180)
+    x, there, again, y, back, _ = np.split(sample(trainer.average, 200, 0), Shown.PANELS, 3)
+    for found, image, truth in ((there, x, moved(x, "striped")), (back, y, moved_back(y, "striped"))):
+        assert np.abs(found.astype(int) - truth).mean() < 17
+        assert np.abs(image.astype(int) - truth).mean() > 30
+    assert np.abs(again.astype(int) - x).mean() < 10
 
 
 def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_path: Path) -> None:

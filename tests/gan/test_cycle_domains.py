@@ -77,7 +77,7 @@ def test_only_what_moves_counts_as_drawn() -> None:
 def panels(first: np.ndarray, second: np.ndarray, by: str) -> np.ndarray:
     """What translators would have drawn: by the rule, or images as they are."""
     there, back = (second, first) if by == "rule" else (first, second)
-    return np.concatenate([first, there, first, second, back, second + 2], 3)
+    return np.concatenate([first, there, first, second, back, second ^ 2], 3)
 
 
 def judge_of(data: Images) -> TranslationJudge:
