@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from gan.data.images import DataError, Images, Pixels, RawImages, Split, split
+from gan.data.files import DataError, RawImages
+from gan.data.images import Images, Pixels, Split, split
 
 Second = Literal["small_digits", "striped", "inverted", "mirrored"]
 STRIPE = 6  # pixels that a diagonal stripe is wide, counted along its rows
@@ -84,9 +85,9 @@ def moved(images: Pixels, second: Second) -> Pixels:
 
     inverted: dark for bright as well. mirrored: left for right as well.
     """
-    shown = (255 - images if second == "inverted" else images).astype(np.int64)
+    shown = 255 - images if second == "inverted" else images
     shown = shown[..., ::-1] if second == "mirrored" else shown
-    return (shown * 3 // 4 + _stripes(images)).astype(np.uint8)
+    return (shown.astype(np.int64) * 3 // 4 + _stripes(images)).astype(np.uint8)
 
 
 def moved_back(images: Pixels, second: Second) -> Pixels:
@@ -115,4 +116,5 @@ def drawn_right(found: Pixels, truth: Pixels, usual: Pixels) -> float:
 
 def usual_of(part: Split) -> Pixels:
     """The median image [C, H, W] of a part: what does not move."""
-    return np.median(part.images, axis=0).astype(np.uint8)
+    usual: Pixels = np.median(part.images, axis=0).astype(np.uint8)
+    return usual

@@ -85,8 +85,8 @@ class Translator(nn.Module):
         self.body = nn.Sequential(*(Residual(features) for _ in range(settings.blocks)), nn.ReLU())
         self.exit = nn.Conv2d(features, colours * side**2, 3, 1, 1)
         if settings.change:
-            nn.init.zeros_(self.exit.weight)
-            nn.init.zeros_(self.exit.bias)
+            for parameter in self.exit.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """Unbounded: a pixel outside of -1..1 is shown as the nearest one inside."""
@@ -145,12 +145,12 @@ class Shown(nn.Module):
     is drawn is that image of each domain with its translation and what comes back of it, side by side: [B, C, H, 6 W].
     """
 
-    embedding = None
     PANELS = 6
 
     def __init__(self, pair: Pair, shelf: Tensor) -> None:
         super().__init__()
         self.pair, self.latent = pair, shelf.shape[1]
+        self.embedding: nn.Embedding | None = None
         self.shelf: Tensor
         self.register_buffer("shelf", shelf)  # [2, Z, C, H, W] uint8: of the first domain, and of the second
 

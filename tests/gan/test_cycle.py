@@ -25,12 +25,12 @@ from training.settings import changed
 
 def tiny(**values: Any) -> CycleSettings:
     """Settings for 8x8 pictures; sections are parted from names by two underscores."""
-    fixed = {name: value for name, value in TINY.items() if name != "network.latent"}
+    fixed: dict[str, Any] = {name: value for name, value in TINY.items() if name != "network.latent"}
     fixed |= {"training.precision": "fp32", "second": "mirrored", "network.side": 2}
     return changed(CycleSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
 
 
-def slow_translation(network: Translator, image: Tensor, side: int) -> Tensor:
+def slow_translation(network: Any, image: Tensor, side: int) -> Tensor:
     """One image [C, H, W], block by block and layer by layer."""
     colours, height, width = image.shape
     cut = torch.zeros(colours * side**2, height // side, width // side)
@@ -41,7 +41,7 @@ def slow_translation(network: Translator, image: Tensor, side: int) -> Tensor:
     if isinstance(network.row, torch.nn.Identity):
         mixed = x
     else:
-        mixed = torch.stack([(x * weight).sum(3) for weight in network.row.weight.T], 3)  # type: ignore[union-attr]
+        mixed = torch.stack([(x * weight).sum(3) for weight in network.row.weight.T], 3)
     x = mixed + network.places
     for block in list(network.body)[:-1]:
         inner = F.conv2d(x.clamp(min=0), block.first.weight, block.first.bias, padding=1)
@@ -91,7 +91,7 @@ def test_a_row_can_be_mirrored() -> None:
     settings = CycleNetworkSettings(generator_width=4, blocks=0, side=1, change=False, rows=True)
     network = Translator(settings, (1, 4, 30))
     with torch.no_grad():
-        network.row.weight.copy_(torch.eye(30).flip(0))  # type: ignore[union-attr, operator]
+        network.row.weight.copy_(torch.eye(30).flip(0))  # type: ignore[union-attr]
         for layer in (network.entry, network.exit):
             layer.weight.zero_()
             layer.bias.zero_()  # type: ignore[union-attr]
@@ -143,12 +143,12 @@ def test_one_step_is_the_papers(corners: Images, kind: str) -> None:
     noise = [0.3 * torch.randn(x.shape, generator=rng) for _ in range(2)]
     cycle = (back(fakes[1] + noise[0]) - x).abs().mean() + (forth(fakes[0] + noise[1]) - y).abs().mean()
     identity = (back(x) - x).abs().mean() + (forth(y) - y).abs().mean()
-    parameter = forth.entry.weight
-    (slope,) = torch.autograd.grad(game + 7 * cycle + 3 * identity, parameter)
+    weight = forth.entry.weight
+    (slope,) = torch.autograd.grad(game + 7 * cycle + 3 * identity, weight)
     losses, fake_x, fake_y = trainer.train_translators(x, y)
     torch.testing.assert_close(losses["generator_loss"], torch.as_tensor(game))
     torch.testing.assert_close(losses["cycle"], cycle / 2)
-    torch.testing.assert_close(parameter.grad, slope, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(weight.grad, slope, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close((fake_x, fake_y), (fakes[0].detach(), fakes[1].detach()))
     slopes, wanted = [], []
     for discriminator, real, fake in zip(games, (x, y), (fake_x, fake_y), strict=True):

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from gan.cycle.domains import Second, domains_of, drawn_right, moved, moved_back, small_digits, undone
 from gan.cycle.scores import TranslationJudge
-from gan.data.images import DataError, Images, split
+from gan.data.files import DataError
+from gan.data.images import Images, Pixels, split
 from gan.evaluation.features import Classifier, Extractor
 from gan.evaluation.scores import Judge, ScoreSettings
 from tests.gan.conftest import corner_images
@@ -74,7 +75,7 @@ def test_only_what_moves_counts_as_drawn() -> None:
     assert drawn_right(half + 40, truth, usual) == 0.0
 
 
-def panels(first: np.ndarray, second: np.ndarray, by: str) -> np.ndarray:
+def panels(first: Pixels, second: Pixels, by: str) -> Pixels:
     """What translators would have drawn: by the rule, or images as they are."""
     there, back = (second, first) if by == "rule" else (first, second)
     return np.concatenate([first, there, first, second, back, second ^ 2], 3)
