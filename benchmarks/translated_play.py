@@ -89,7 +89,7 @@ def changes(network: Shown, second: Second) -> dict[str, Change]:
     return {
         "true frames": lambda frames: frames,
         "translated": lambda frames: translated(network, moved(frames, second)),
-        "the rule's inverse": lambda frames: moved_back(moved(frames, second), second),
+        "exact inverse": lambda frames: moved_back(moved(frames, second), second),
         "as they are": lambda frames: np.ascontiguousarray(moved(frames, second)),
     }
 

@@ -38,7 +38,7 @@ def test_the_cases_differ_in_what_the_policy_sees() -> None:
     assert (seen["true frames"] == frames).all()
     assert (seen["as they are"] == moved(frames, "striped")).all()
     assert (seen["translated"] == seen["as they are"]).all(), "these translators have learnt nothing"
-    assert np.abs(seen["the rule's inverse"].astype(int) - frames).max() <= 1
+    assert np.abs(seen["exact inverse"].astype(int) - frames).max() <= 1
 
 
 def test_a_copy_is_off_by_the_noise_alone() -> None:
