@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.evaluation.protocol import JudgeOptions
 from agents.playback.clips_dataset import clips_file
-from agents.playback.frames_dataset import frames_file
+from agents.playback.frames_dataset import SIDE, frames_file
 from cluster.workloads import settings_of_run, workload_of
 from gan.best import Best, report, trainer_of
 from gan.data.images import DataSettings, Images, load
@@ -19,8 +19,7 @@ from training.storage import checkpoint
 from training.storage.resume import read_newest
 from training.storage.run_dir import RunDir
 
-# Of data.source, before the name of an env or the directory of a run whose policy plays.
-RENDERED = {"game": frames_file, "clips": clips_file}
+RENDERED = ("game", "clips")  # of data.source, before the name of an env or the directory of a run whose policy plays
 
 
 def images_of(settings: DataSettings, cache: Path) -> Images:
@@ -32,7 +31,11 @@ def images_of(settings: DataSettings, cache: Path) -> Images:
     kind, _, name = settings.source.partition(":")
     if kind not in RENDERED or not name:
         return load(settings)
-    return replace(load(replace(settings, source=str(RENDERED[kind](name, cache, settings_of_run)))), name=name)
+    if kind == "clips":
+        file = clips_file(name, cache, settings_of_run)
+    else:
+        file = frames_file(name, cache, settings_of_run, settings.size or SIDE)
+    return replace(load(replace(settings, source=str(file))), name=name)
 
 
 def cache_of(folder: Path) -> Path:

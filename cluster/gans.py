@@ -48,4 +48,11 @@ STYLE = GAN._replace(
     table="gan.style.presets:PRESETS",
     search="gan.style.parts:SEARCH",
 )
-GANS = (GAN, COUPLED, PROGRESSIVE, STYLE, UPSCALE)
+CYCLE = GAN._replace(
+    name="cycle",
+    presets=("cycle-digits", "cycle-frames"),
+    settings="gan.cycle.settings:CycleSettings",
+    table="gan.cycle.presets:PRESETS",
+    search="gan.cycle.parts:SEARCH",
+)
+GANS = (GAN, COUPLED, PROGRESSIVE, STYLE, CYCLE, UPSCALE)

@@ -46,19 +46,22 @@ class Player:
     policy: AgentSettings | None = None  # random play without
     checkpoint: Path | None = None
 
-    def key(self) -> str:
+    def key(self, side: int = SIDE) -> str:
         """What the frames follow from."""
-        return hashlib.sha256(f"{self.rules} {self.checkpoint} {RECIPE}".encode()).hexdigest()[:12]
+        other = "" if side == SIDE else f" {side}"
+        return hashlib.sha256(f"{self.rules} {self.checkpoint} {RECIPE}{other}".encode()).hexdigest()[:12]
 
 
-def frames_file(name: str, cache: Path, settings_of: SettingsOf) -> Path:
+def frames_file(name: str, cache: Path, settings_of: SettingsOf, side: int = SIDE) -> Path:
     """An npz file of the frames of the env or run called `name`, rendered once and kept in `cache`.
+
+    They are squares of `side` pixels.
 
     Raises:
         ValueError: there is no such env or checkpoint, or its frames are no pictures.
     """
     player = player_of(name, settings_of)
-    return kept(cache / f"{Path(name).name}-{player.key()}.npz", lambda: render(player))
+    return kept(cache / f"{Path(name).name}-{player.key(side)}.npz", lambda: render(player, side))
 
 
 def kept(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int64]]]) -> Path:
@@ -93,8 +96,8 @@ def player_of(name: str, settings_of: SettingsOf) -> Player:
     return player
 
 
-def render(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
-    """Play until there are enough frames -> at most 6,000 of them [N, 64, 64] and the episode of each [N]."""
+def render(player: Player, side: int = SIDE, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
+    """Play until there are enough frames -> at most 6,000 of them [N, side, side] and the episode of each [N]."""
     env = make_env(player.rules, LANES)
     try:
         rng = np.random.default_rng(seed)
@@ -103,7 +106,7 @@ def render(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
         env.close()
     chosen = np.random.default_rng(seed).permutation(len(frames))[:FRAMES]
     top, bottom = SCORELESS.get(game_name(player.rules.id) or "", (0, frames.shape[1]))
-    return shrink(frames[chosen, top:bottom], SIDE), episodes[chosen]
+    return shrink(frames[chosen, top:bottom], side), episodes[chosen]
 
 
 class RandomPolicy:

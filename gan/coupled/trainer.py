@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from gan.coupled.domains import domains_of
 from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator
 from gan.coupled.settings import CoupledSettings
-from gan.data.images import EpochSampler, Images, to_float
+from gan.data.images import Images, to_float
+from gan.data.order import EpochSampler
 from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
 from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
 from training.device import autocast, moved

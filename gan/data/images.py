@@ -39,7 +39,9 @@ class DataSettings:
     """digits, fashion, photos, game:NAME (random play), game:RUN_DIR (that run's policy plays), clips:NAME or
     clips:RUN_DIR (eight frames in colour, one under another), or the path of an npz file, a folder of images or one of
     IDX files."""
-    size: int = 0  # scale to this side, a folder's images cut to squares before; 0 takes them as they are
+    size: int = 0
+    """Scale to this side, a folder's images cut to squares before; 0 takes them as they are. Of a game's frames the
+    side, 64 by default."""
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
     beside: int = 1  # different images of one class side by side as one, whose class nobody is told
 
@@ -55,6 +57,7 @@ class Split:
 
     images: Pixels  # [N, C, H, W]
     labels: Labels | None  # [N], 0 .. classes - 1
+    groups: Labels | None = None  # [N] the episode of each, say, where that is known
 
     def __len__(self) -> int:
         return len(self.images)
@@ -70,7 +73,7 @@ class Split:
             images = images.reshape(len(index), -1, *self.images.shape[2:])
             if labels is not None:
                 labels = labels @ 10 ** np.arange(index.shape[1])[::-1]
-        return Split(images, labels)
+        return Split(images, labels, None if self.groups is None or index.ndim == 2 else self.groups[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +164,7 @@ def split(name: str, found: RawImages) -> Images:
         kinds = np.unique(labels)
         if (kinds != np.arange(len(kinds))).any():
             raise DataError(f"the labels of {name} are not 0 .. {len(kinds) - 1}: number the classes from 0")
-    whole = Split(found.images, labels)
+    whole = Split(found.images, labels, groups)
     strata = [np.arange(len(whole))] if labels is None else [np.flatnonzero(labels == c) for c in kinds]
     if groups is not None:
         members = rng.permutation(np.unique(groups))
@@ -183,36 +186,6 @@ def split(name: str, found: RawImages) -> Images:
 def _cut(order: NDArray[Any], own_test: bool) -> list[NDArray[Any]]:
     select, report = round(SELECT * len(order)), 0 if own_test else round(REPORT * len(order))
     return [order[select + report :], order[:select], order[select : select + report]]
-
-
-class EpochSampler:
-    """An endless walk through N images: every one once, in a new order each time. Its state is three plain values."""
-
-    def __init__(self, count: int, seed: int) -> None:
-        self.count, self.rng = count, np.random.default_rng(seed)
-        self.queue = np.empty(0, np.int64)
-
-    def next(self, amount: int) -> NDArray[np.int64]:
-        """The next `amount` indices; more than N cross into the following round."""
-        while len(self.queue) < amount:
-            self.queue = np.concatenate([self.queue, self.rng.permutation(self.count)])
-        taken, self.queue = self.queue[:amount], self.queue[amount:]
-        return taken
-
-    def state(self) -> dict[str, Any]:
-        """What `load_state` needs."""
-        return {"rng": self.rng.bit_generator.state, "queue": self.queue.copy(), "count": self.count}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where another order stopped.
-
-        Raises:
-            ValueError: it walked through another number of images.
-        """
-        if int(state["count"]) != self.count:
-            raise ValueError(f"saved with {state['count']} training images, here are {self.count}: use the same data")
-        self.rng.bit_generator.state = state["rng"]
-        self.queue = np.asarray(state["queue"], np.int64).copy()
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan.data.beside import over_each_other
-from gan.data.images import EpochSampler, Images, Pixels, Split
+from gan.data.images import Images, Pixels, Split
+from gan.data.order import EpochSampler
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import (
     class_divergence,

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan.data.images import EpochSampler, Images, to_float
+from gan.data.images import Images, to_float
+from gan.data.order import EpochSampler
 from gan.progressive.growth import level_at, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings

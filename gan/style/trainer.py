@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan.data.images import EpochSampler, Images, to_float
+from gan.data.images import Images, to_float
+from gan.data.order import EpochSampler
 from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
 from gan.standard.networks import Discriminator
 from gan.style.networks import StyleGenerator, crossed

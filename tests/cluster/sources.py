@@ -22,7 +22,7 @@ TINY_CLONING: dict[str, Any] = {
 
 def source_of(workload: str, corners: Path, folder: Path) -> dict[str, str]:
     """Pictures for a GAN, games of toy/catch for what learns from play: the setting that names them, and where."""
-    if workload in ("gan", "coupled", "progressive", "style", "upscale"):
+    if workload in ("gan", "coupled", "progressive", "style", "cycle", "upscale"):
         return {"data.source": str(copy_corners(corners, folder))}
     if workload in ("cloning", "offline"):
         return {"dataset": str(catch_dataset(folder / "games", games=4))}

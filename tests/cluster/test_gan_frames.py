@@ -35,6 +35,17 @@ def test_a_game_is_rendered_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert images_of(settings, tmp_path).digest() == images.digest()
 
 
+def test_a_frame_may_have_another_side(tmp_path: Path) -> None:
+    """Kept apart from the usual ones, and its episode goes with it."""
+    usual = images_of(DataSettings(source="game:toy/catch"), tmp_path)
+    larger = images_of(DataSettings(source="game:toy/catch", size=84), tmp_path)
+    assert (usual.shape, larger.shape) == ((1, 64, 64), (1, 84, 84))
+    assert len(list(tmp_path.iterdir())) == 2
+    groups = [part.groups for part in (larger.train, larger.select, larger.report)]
+    assert all(group is not None for group in groups)
+    assert not set(groups[0]) & set(groups[2])  # type: ignore[arg-type]
+
+
 def test_no_episode_is_in_two_parts() -> None:
     """An episode's group has the frames between two resets; there are enough groups to split by."""
     frames, group = render(player_of("toy/catch", settings_of_run))

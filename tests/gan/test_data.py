@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan.data.files import DataError, RawImages
-from gan.data.images import DataSettings, EpochSampler, Images, Split, digits, load, split, to_float, to_uint8
+from gan.data.images import DataSettings, Images, Split, digits, load, split, to_float, to_uint8
+from gan.data.order import EpochSampler
 from tests.gan.conftest import corner_images
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan.data.images import EpochSampler, Images, split
+from gan.data.images import Images, split
+from gan.data.order import EpochSampler
 from gan.evaluation import features
 from gan.evaluation.features import Extractor, extractor_for
 from gan.evaluation.metrics import frechet_distance

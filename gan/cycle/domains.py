@@ -1,0 +1,121 @@
+"""Two domains without pairs: which images each has, and how well a translation does what it should.
+
+Legend: N images, C colours, H and W pixels; pixels are uint8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+
+from gan.data.files import DataError, RawImages
+from gan.data.images import Images, Pixels, Split, split
+
+Second = Literal["small_digits", "striped", "inverted", "mirrored"]
+STRIPE = 6  # pixels that a diagonal stripe is wide, counted along its rows
+LIGHT = 64  # by which stripes are lighter
+INK = 24  # levels in which a pixel differs from the domain's usual one: something moves there
+RIGHT = 24  # levels by which a pixel that is right may be off
+
+
+class Domains(NamedTuple):
+    """The training images of either domain have nothing to do with those of the other."""
+
+    first: Images
+    second: Images
+
+
+def domains_of(data: Images, second: Second) -> Domains:
+    """The images as they are, and the second domain, which is never made from what the first trains on.
+
+    Images with groups, such as frames with their episodes, are dealt out by group, others alternately (they lie in
+    random order). Held-out images are the same in both domains.
+    """
+    if second == "small_digits":
+        return Domains(data, small_digits(data.shape))
+    halves = [replace(data, train=data.train.take(rows)) for rows in _dealt(data.train)]
+    return Domains(halves[0], _all(halves[1], f"{data.name}, {second}", lambda images: moved(images, second)))
+
+
+def undone(data: Images, second: Second) -> Images:
+    """Second-domain images as they look in the first."""
+    return _all(data, f"{data.name}, undone", lambda images: moved_back(images, second))
+
+
+def _all(data: Images, name: str, change: Callable[[Pixels], Pixels]) -> Images:
+    train, select, report = (
+        replace(part, images=change(part.images)) for part in (data.train, data.select, data.report)
+    )
+    return Images(name, train, select, report)
+
+
+def _dealt(part: Split) -> list[NDArray[np.int64]]:
+    """Rows of two halves that share no group."""
+    of = np.arange(len(part)) if part.groups is None else np.unique(part.groups, return_inverse=True)[1]
+    return [np.flatnonzero(of % 2 == half) for half in (0, 1)]
+
+
+def small_digits(shape: tuple[int, int, int]) -> Images:
+    """scikit-learn's 1,797 digits of 8x8 pixels and 17 levels, enlarged by straight lines: [N, 1, H, W] with labels.
+
+    They fill as much of the image as MNIST's do, five sevenths of each side.
+
+    Raises:
+        DataError: the first domain's images have colours.
+    """
+    colours, height, width = shape
+    if colours != 1:
+        raise DataError(f"second small_digits is gray, and these images have {colours} colours: use digits")
+    found = load_digits()
+    pixels = np.rint(found.images * 255 / 16).astype(np.uint8)
+    top, left = height // 7, width // 7
+    images = np.zeros((len(pixels), 1, height, width), np.uint8)
+    for image, small in zip(images, pixels, strict=True):
+        enlarged = Image.fromarray(small).resize((width - 2 * left, height - 2 * top), Image.Resampling.BILINEAR)
+        image[0, top : height - top, left : width - left] = np.asarray(enlarged)
+    return split("small digits", RawImages(images, found.target.astype(np.int64)))
+
+
+def moved(images: Pixels, second: Second) -> Pixels:
+    """Images [..., H, W] as they look in the second domain: fainter, over diagonal stripes.
+
+    inverted: dark for bright as well. mirrored: left for right as well.
+    """
+    shown = 255 - images if second == "inverted" else images
+    shown = shown[..., ::-1] if second == "mirrored" else shown
+    return (shown.astype(np.int64) * 3 // 4 + _stripes(images)).astype(np.uint8)
+
+
+def moved_back(images: Pixels, second: Second) -> Pixels:
+    """The rule's inverse, [..., H, W]: off by one level at most."""
+    plain = np.rint((images.astype(np.int64) - _stripes(images)) * 4 / 3).clip(0, 255).astype(np.uint8)
+    shown: Pixels = 255 - plain if second == "inverted" else plain
+    return np.ascontiguousarray(shown[..., ::-1]) if second == "mirrored" else shown
+
+
+def _stripes(images: Pixels) -> NDArray[np.int64]:
+    """[H, W] of 0 and 64."""
+    rows, columns = np.indices(images.shape[-2:])
+    return np.asarray((rows + columns) // STRIPE % 2 * LIGHT, np.int64)
+
+
+def drawn_right(found: Pixels, truth: Pixels, usual: Pixels) -> float:
+    """Share of right pixels where something is: where `truth` [N, C, H, W] differs from the `usual` image [C, H, W].
+
+    Those pixels are few (a ball, two paddles); all the others are right in a picture that stays the same for ever.
+    """
+    there = np.abs(truth.astype(np.int64) - usual) >= INK
+    right = np.abs(found.astype(np.int64) - truth) <= RIGHT
+    return float(right[there].mean()) if there.any() else 1.0
+
+
+def usual_of(part: Split) -> Pixels:
+    """The median image [C, H, W] of a part: what does not move."""
+    usual: Pixels = np.median(part.images, axis=0).astype(np.uint8)
+    return usual

@@ -1,0 +1,88 @@
+"""What a cycle-consistent GAN is made of: see `gan.parts`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gan.cycle.domains import domains_of, undone
+from gan.cycle.networks import Pair, Shown
+from gan.cycle.scores import NAMES, TranslationJudge
+from gan.cycle.settings import CycleSettings
+from gan.cycle.trainer import CycleTrainer
+from gan.data.images import Images, Pixels
+from gan.evaluation.features import extractor_for
+from gan.evaluation.scores import Judge, Scores
+from gan.samples.pictures import grid as tiled
+from gan.samples.sampling import sample
+from gan.space import RATES, around
+from gan.standard import parts as standard
+from gan.standard.networks import Shape
+from gan.standard.parts import beside as beside
+from gan.standard.parts import pictures as pictures
+from training.search import Metric, Searchable
+
+SETTINGS = CycleSettings
+KEPT = ("kept", "kept_back", "as_is", "as_is_back")
+QUALITY = tuple(f"{name}_{score}" for name in NAMES for score in ("fd_clf", "precision", "recall"))
+COLUMNS = ("fd_clf", "fd_floor", *KEPT, "cycle_error", *QUALITY)
+CHARTS = {
+    "The story": {
+        **standard.CHARTS["The story"],
+        "Precision and recall": [f"select/{name}" for name in QUALITY if "fd" not in name],
+        "What a translation keeps": [f"select/{name}" for name in KEPT],
+        "Cycle error": ["select/cycle_error", "training/cycle"],
+    }
+}
+SEARCH = Searchable(
+    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", *KEPT, "cycle_error", *QUALITY), True),
+    spaces=lambda settings: {"learning": {**around(settings), "held.cycle": {"log": [1.0, 100.0]}}},
+    fixed=("data.", "scores.", "second"),
+    cloned=(*RATES, "loss.", "training.beta", "held.cycle"),
+)
+ROWS = 12  # of a grid
+make_trainer = CycleTrainer
+
+
+def make_generator(settings: CycleSettings, shape: Shape, classes: int) -> Shown:
+    """An untrained one whose images to show are black; it knows no classes."""
+    return Shown(Pair(settings.network, shape), torch.zeros(2, 2 * settings.scores.samples, *shape, dtype=torch.uint8))
+
+
+def make_judge(
+    settings: CycleSettings, data: Images, cache: Path, part: Literal["select", "report"]
+) -> TranslationJudge:
+    """Each domain's judge, by a classifier of all training images in that domain.
+
+    Where the rule between the domains is known, the second's images are carried back by it and judged by the first's.
+    """
+    domains = domains_of(data, settings.second)
+    extractor = extractor_for(data, cache)
+    first = Judge(domains.first, extractor, settings.scores, part)
+    if settings.second != "small_digits":
+        second = Judge(undone(domains.second, settings.second), extractor, settings.scores, part)
+        return TranslationJudge(domains, (first, second), part, settings.second)
+    second = Judge(domains.second, extractor_for(domains.second, cache), settings.scores, part)
+    return TranslationJudge(domains, (first, second), part, None)
+
+
+def stock(settings: CycleSettings, data: Images) -> Pixels:
+    """Training images of the first domain, each six times over: as wide as what is drawn."""
+    return np.tile(domains_of(data, settings.second).first.train.images, (1, 1, 1, Shown.PANELS))
+
+
+def grid(generator: Shown, seed: int = 0) -> NDArray[np.uint8]:
+    """Images with their translation and what comes back, a row each; two rows of them beside each other."""
+    return tiled(sample(generator, ROWS, seed), 1 if generator.shelf.shape[-1] > 32 else 2)
+
+
+def said(scores: Scores) -> str:
+    """What is kept each way, and how near the translations come to their domain."""
+    kept = f"kept {scores['kept']:.3f} and back {scores['kept_back']:.3f}"
+    as_is = f"as they are {scores['as_is']:.3f} and {scores['as_is_back']:.3f}"
+    distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f})"
+    return f"{kept} ({as_is}), cycle error {scores['cycle_error']:.3f}, {distance}"

@@ -1,0 +1,178 @@
+"""The training loop of a cycle-consistent GAN. Legend: B images a batch, half of each domain; x and y are images of the
+first and of the second domain.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gan.cycle.domains import domains_of
+from gan.cycle.networks import Discriminators, Pair, Shown
+from gan.cycle.pool import Pool
+from gan.cycle.settings import CycleSettings
+from gan.data.images import Images, Pixels, Split, to_float
+from gan.data.order import EpochSampler
+from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
+from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from training.device import autocast, moved
+
+
+class CycleTrainer:
+    """Both pairs of networks, their optimisers, the translators' moving average and every source of chance."""
+
+    def __init__(self, settings: CycleSettings, data: Images) -> None:
+        self.settings, self.data = settings, data
+        self.device = settings.training.resolve_device()
+        domains = domains_of(data, settings.second)
+        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
+            torch.manual_seed(settings.seed)
+            self.generator = placed(Pair(settings.network, data.shape), self.device)
+            self.discriminator = placed(Discriminators(settings.network, data.shape), self.device)
+        pair = copy.deepcopy(self.generator).requires_grad_(False)
+        self.average = Shown(pair, shelf_of(settings, domains).to(self.device)).eval()
+        self.optimizers = {
+            "generator": adam(self.generator.parameters(), settings.training),
+            "discriminator": adam(self.discriminator.parameters(), settings.training),
+        }
+        self.pixels = [torch.from_numpy(domain.train.images).to(self.device) for domain in domains]
+        self.orders = [EpochSampler(len(pixels), settings.seed + index) for index, pixels in enumerate(self.pixels)]
+        self.pools = [Pool(settings.held.pool) for _ in domains]
+        self.rng = torch.Generator().manual_seed(settings.seed + 1)
+        self.images = self.steps = 0  # real images the discriminators have seen, generator updates
+
+    def step(self) -> dict[str, Tensor]:
+        """One update of both translators, then one of both discriminators by the same images (section 4)."""
+        set_rates(self.optimizers, self.settings.training, self.images)
+        x, y = self.real_batch()
+        losses, fake_x, fake_y = self.train_translators(x, y)
+        shown_x, shown_y = (p.exchange(fake, self.rng) for p, fake in zip(self.pools, (fake_x, fake_y), strict=True))
+        losses |= self.train_discriminators(x, shown_x, y, shown_y)
+        self.steps += 1
+        move_average(self.average.pair, self.generator, self.settings.training, self.images)
+        return losses
+
+    def train_translators(self, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """One update (equation 3) by images [B / 2, C, H, W] -> losses, and the fakes of both domains.
+
+        The adversarial error comes back through the discriminators, which stay as they are.
+        """
+        held, kind = self.settings.held, self.settings.loss.kind
+        forth, back = self.generator.forth, self.generator.back
+        self.discriminator.requires_grad_(False)
+        with self.precision():
+            fake_y, fake_x = forth(x), back(y)
+            cycle = F.l1_loss(back(self.noisy(fake_y)), x) + F.l1_loss(forth(self.noisy(fake_x)), y)
+            game = self.adversarial(kind, self.discriminator.first, x, fake_x)
+            game = game + self.adversarial(kind, self.discriminator.second, y, fake_y)
+            loss = game + held.cycle * cycle
+            if held.identity:
+                loss = loss + held.identity * (F.l1_loss(back(x), x) + F.l1_loss(forth(y), y))
+        descend(self.optimizers["generator"], loss)
+        self.discriminator.requires_grad_(True)
+        found = {"generator_loss": game.detach(), "cycle": cycle.detach() / 2}
+        return found, fake_x.detach(), fake_y.detach()
+
+    def noisy(self, fake: Tensor) -> Tensor:
+        """A translation as it is sent back. Noise is drawn on the CPU: a seed means the same on every device."""
+        noise = self.settings.held.noise
+        return fake + noise * moved(torch.randn(fake.shape, generator=self.rng), self.device) if noise else fake
+
+    @staticmethod
+    def adversarial(kind: Any, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        """What a translator plays for in one domain."""
+        logit = discriminator(fake)
+        with torch.no_grad():  # only the relativistic loss compares with real images here
+            real_logit = discriminator(real) if kind == "relativistic" else logit
+        return generator_loss(kind, real_logit, logit)
+
+    def train_discriminators(self, x: Tensor, fake_x: Tensor, y: Tensor, fake_y: Tensor) -> dict[str, Tensor]:
+        """One update of both; each domain's game counts alike."""
+        s = self.settings.loss
+        updates = self.images // self.settings.training.batch_size
+        penalised = s.penalty != "none" and s.weight > 0 and updates % s.every == 0
+        losses, margins, penalties = [], [], []
+        for discriminator, real, fake in (
+            (self.discriminator.first, x, fake_x),
+            (self.discriminator.second, y, fake_y),
+        ):
+            both = torch.cat([real, fake]).requires_grad_(penalised)
+            with self.precision():
+                logit = discriminator(both)
+            real_logit, fake_logit = logit.chunk(2)
+            losses.append(discriminator_loss(s.kind, real_logit, fake_logit))
+            margins.append((real_logit - fake_logit).detach().mean())
+            if penalised:
+                squared = squared_slope(logit, both)
+                squared = squared if s.penalty == "r1r2" else squared.chunk(2)[0]
+                penalties.append(zero_centred(squared, real_logit.numel()))
+        loss = torch.stack(losses).mean()
+        found = {"discriminator_loss": loss.detach(), "margin": torch.stack(margins).mean()}
+        if penalised:
+            penalty = torch.stack(penalties).mean()
+            loss = loss + s.every * s.weight * penalty
+            found["penalty"] = penalty.detach()
+        descend(self.optimizers["discriminator"], loss)
+        self.images += self.settings.training.batch_size
+        return found
+
+    def real_batch(self) -> tuple[Tensor, Tensor]:
+        """The next training images of each domain, which have nothing to do with each other: [B / 2, C, H, W]."""
+        amount = self.settings.training.batch_size // 2
+        index = [moved(torch.from_numpy(order.next(amount)), self.device) for order in self.orders]
+        x, y = (to_float(pixels[rows]) for pixels, rows in zip(self.pixels, index, strict=True))
+        return x, y
+
+    def precision(self) -> torch.autocast:
+        """The context in which networks compute; parameters and losses stay float32."""
+        return autocast(self.device, self.settings.training.precision)
+
+    def train(self, steps: int) -> dict[str, float]:
+        """`steps` steps -> the last one's losses.
+
+        Raises:
+            FloatingPointError: training has diverged.
+        """
+        losses: dict[str, Tensor] = {}
+        for _ in range(steps):
+            losses |= self.step()
+        return finite(losses, self.generator, self.images)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        orders = {str(index): order.state() for index, order in enumerate(self.orders)}
+        pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
+        kept = saved(self._networks(), self.optimizers, self.rng)
+        return {**kept, "orders": orders, "pools": pools, "images": self.images, "steps": self.steps}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
+
+        Raises:
+            ValueError: the networks or the data are others.
+        """
+        for index, (order, pool) in enumerate(zip(self.orders, self.pools, strict=True)):
+            order.load_state(state["orders"][str(index)])
+            pool.load_state(state["pools"][str(index)], self.device)
+        load_saved(state, self._networks(), self.optimizers, self.rng)
+        self.images, self.steps = int(state["images"]), int(state["steps"])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+
+
+def shelf_of(settings: CycleSettings, domains: tuple[Images, Images]) -> Tensor:
+    """Held-out images to show: `scores.samples` of the select part, as many of the report part: [2, Z, C, H, W] uint8.
+
+    A part that has fewer is gone through again.
+    """
+
+    def some(part: Split) -> Pixels:
+        return part.images[np.resize(np.arange(len(part)), settings.scores.samples)]
+
+    return torch.from_numpy(np.stack([np.concatenate([some(each.select), some(each.report)]) for each in domains]))

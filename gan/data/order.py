@@ -1,0 +1,38 @@
+"""The order in which a training goes through its images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class EpochSampler:
+    """An endless walk through N images: every one once, in a new order each time. Its state is three plain values."""
+
+    def __init__(self, count: int, seed: int) -> None:
+        self.count, self.rng = count, np.random.default_rng(seed)
+        self.queue = np.empty(0, np.int64)
+
+    def next(self, amount: int) -> NDArray[np.int64]:
+        """The next `amount` indices; more than N cross into the following round."""
+        while len(self.queue) < amount:
+            self.queue = np.concatenate([self.queue, self.rng.permutation(self.count)])
+        taken, self.queue = self.queue[:amount], self.queue[amount:]
+        return taken
+
+    def state(self) -> dict[str, Any]:
+        """What `load_state` needs."""
+        return {"rng": self.rng.bit_generator.state, "queue": self.queue.copy(), "count": self.count}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where another order stopped.
+
+        Raises:
+            ValueError: it walked through another number of images.
+        """
+        if int(state["count"]) != self.count:
+            raise ValueError(f"saved with {state['count']} training images, here are {self.count}: use the same data")
+        self.rng.bit_generator.state = state["rng"]
+        self.queue = np.asarray(state["queue"], np.int64).copy()

@@ -1,0 +1,239 @@
+"""Cycle-consistent GANs against slow code: translators, games, the pool, one step; and that rules are learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan.cycle.domains import moved, moved_back
+from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, Shown, Translator
+from gan.cycle.pool import Pool
+from gan.cycle.settings import CycleSettings
+from gan.cycle.trainer import CycleTrainer
+from gan.data.images import Images
+from gan.export import export_generator, load_generator
+from gan.samples.sampling import sample
+from tests.gan.small import TINY, same
+from training.settings import changed
+
+
+def tiny(**values: Any) -> CycleSettings:
+    """Settings for 8x8 pictures; sections are parted from names by two underscores."""
+    fixed: dict[str, Any] = {name: value for name, value in TINY.items() if name != "network.latent"}
+    fixed |= {"training.precision": "fp32", "second": "mirrored", "network.side": 2}
+    return changed(CycleSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
+
+
+def slow_translation(network: Any, image: Tensor, side: int) -> Tensor:
+    """One image [C, H, W], block by block and layer by layer."""
+    colours, height, width = image.shape
+    cut = torch.zeros(colours * side**2, height // side, width // side)
+    for colour, row, column in np.ndindex(colours, height, width):
+        channel = colour * side**2 + row % side * side + column % side
+        cut[channel, row // side, column // side] = image[colour, row, column]
+    x = F.conv2d(cut[None], network.entry.weight, network.entry.bias, padding=1)
+    if isinstance(network.row, torch.nn.Identity):
+        mixed = x
+    else:
+        mixed = torch.stack([(x * weight).sum(3) for weight in network.row.weight.T], 3)
+    x = mixed + network.places
+    for block in list(network.body)[:-1]:
+        inner = F.conv2d(x.clamp(min=0), block.first.weight, block.first.bias, padding=1)
+        x = x + F.conv2d(inner.clamp(min=0), block.second.weight, block.second.bias, padding=1)
+    out = F.conv2d(x.clamp(min=0), network.exit.weight, network.exit.bias, padding=1)[0]
+    drawn = torch.zeros_like(image)
+    for colour, row, column in np.ndindex(colours, height, width):
+        channel = colour * side**2 + row % side * side + column % side
+        drawn[colour, row, column] = out[channel, row // side, column // side]
+    return image + drawn if network.change else drawn
+
+
+@pytest.mark.parametrize(("change", "rows", "colours"), [(True, False, 1), (False, True, 3)])
+def test_a_translator_is_its_layers(change: bool, rows: bool, colours: int) -> None:
+    torch.manual_seed(0)
+    settings = CycleNetworkSettings(generator_width=5, blocks=2, side=2, change=change, rows=rows)
+    network = Translator(settings, (colours, 8, 6))
+    images = torch.randn(2, colours, 8, 6)
+    if change:
+        assert torch.equal(network(images), images), "a new one leaves images as they are"
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    found = network(images)
+    for image, translation in zip(images, found, strict=True):
+        torch.testing.assert_close(translation, slow_translation(network, image, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_a_patch_is_judged_by_its_surroundings_and_its_place() -> None:
+    """What is far away changes no logit; before places learn anything, the same surroundings have the same one."""
+    torch.manual_seed(0)
+    network = PatchDiscriminator(CycleNetworkSettings(discriminator_width=4), (1, 48, 48))
+    image = torch.randn(1, 1, 48, 48)
+    other = image.clone()
+    other[..., :8, :8] += 1.0
+    changed_logits = (network(image) != network(other)).view(12, 12)
+    assert changed_logits[:3, :3].any()
+    assert not changed_logits[5:].any()
+    assert not changed_logits[:, 5:].any()
+    inner = network(image.roll((8, 8), (2, 3))).view(12, 12)[5:10, 5:10]
+    torch.testing.assert_close(inner, network(image).view(12, 12)[3:8, 3:8])
+    torch.nn.init.normal_(network.places)
+    assert (network(image.roll((8, 8), (2, 3))).view(12, 12)[5:10, 5:10] != network(image).view(12, 12)[3:8, 3:8]).any()
+
+
+def test_a_row_can_be_mirrored() -> None:
+    """Each place sees all of its row: convolutions of two blocks would not reach from one end to the other."""
+    settings = CycleNetworkSettings(generator_width=4, blocks=0, side=1, change=False, rows=True)
+    network = Translator(settings, (1, 4, 30))
+    with torch.no_grad():
+        network.row.weight.copy_(torch.eye(30).flip(0))  # type: ignore[union-attr]
+        for layer in (network.entry, network.exit):
+            layer.weight.zero_()
+            layer.bias.zero_()  # type: ignore[union-attr]
+            layer.weight[0, 0, 1, 1] = 1.0
+    images = torch.rand(3, 1, 4, 30)
+    assert torch.equal(network(images), images.flip(3))
+
+
+def test_the_pool_shows_new_and_earlier_fakes() -> None:
+    """Filled first; then half of what is shown are earlier ones, each replaced by the new one."""
+    pool, rng = Pool(50), torch.Generator().manual_seed(0)
+    fakes = torch.arange(650.0).view(-1, 1, 1, 1)
+    assert torch.equal(pool.exchange(fakes[:50], rng), fakes[:50])
+    kept, earlier = set(range(50)), 0
+    for start in range(50, 650, 10):
+        for new, shown in zip(range(start, start + 10), pool.exchange(fakes[start : start + 10], rng), strict=True):
+            if int(shown) != new:
+                kept = kept - {int(shown)} | {new}
+                earlier += 1
+    assert {int(image) for image in pool.images} == kept, "what was shown has left, its new fake is in its place"
+    assert abs(earlier - 300) < 60
+    assert torch.equal(Pool(0).exchange(fakes, rng), fakes)
+    other = Pool(50)
+    other.load_state(pool.state(), "cpu")
+    assert torch.equal(torch.stack(other.images), torch.stack(pool.images))
+    assert len(Pool(3).state()) == 0
+
+
+def slow_loss(kind: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """What the generator and the discriminator of one domain minimise, of logits."""
+    if kind == "least_squares":
+        return (fake - 1).square().mean() / 2, ((real - 1).square().mean() + fake.square().mean()) / 2
+    return F.softplus(real - fake).mean(), F.softplus(fake - real).mean()
+
+
+@pytest.mark.parametrize("kind", ["least_squares", "relativistic"])
+def test_one_step_is_the_papers(corners: Images, kind: str) -> None:
+    """Equation 3 with the identity loss, then both discriminators' games with their penalties, image by image."""
+    trainer = CycleTrainer(tiny(loss__kind=kind, held__cycle=7.0, held__identity=3.0, held__noise=0.3), corners)
+    for network in (trainer.generator, trainer.discriminator):
+        for parameter in network.parameters():
+            parameter.data += 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+    x, y = trainer.real_batch()
+    forth, back = trainer.generator.forth, trainer.generator.back
+    games = [trainer.discriminator.first, trainer.discriminator.second]
+    fakes = [back(y), forth(x)]
+    game = sum(slow_loss(kind, d(real), d(fake))[0] for d, real, fake in zip(games, (x, y), fakes, strict=True))
+    rng = torch.Generator().manual_seed(trainer.settings.seed + 1)
+    noise = [0.3 * torch.randn(x.shape, generator=rng) for _ in range(2)]
+    cycle = (back(fakes[1] + noise[0]) - x).abs().mean() + (forth(fakes[0] + noise[1]) - y).abs().mean()
+    identity = (back(x) - x).abs().mean() + (forth(y) - y).abs().mean()
+    weight = forth.entry.weight
+    (slope,) = torch.autograd.grad(game + 7 * cycle + 3 * identity, weight)
+    losses, fake_x, fake_y = trainer.train_translators(x, y)
+    torch.testing.assert_close(losses["generator_loss"], torch.as_tensor(game))
+    torch.testing.assert_close(losses["cycle"], cycle / 2)
+    torch.testing.assert_close(weight.grad, slope, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close((fake_x, fake_y), (fakes[0].detach(), fakes[1].detach()))
+    slopes, wanted = [], []
+    for discriminator, real, fake in zip(games, (x, y), (fake_x, fake_y), strict=True):
+        for image in [*real, *fake]:
+            image = image.clone().requires_grad_()
+            (by_image,) = torch.autograd.grad(discriminator(image[None]).sum(), image)
+            slopes.append(by_image.square().sum())
+        wanted.append(slow_loss(kind, discriminator(real), discriminator(fake))[1])
+    found = trainer.train_discriminators(x, fake_x, y, fake_y)
+    torch.testing.assert_close(found["discriminator_loss"], torch.stack(wanted).mean())
+    patches = trainer.discriminator.first(x).numel()
+    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / (2 * patches), rtol=1e-4, atol=1e-6)
+    assert trainer.images == 8
+
+
+def test_what_is_shown_are_images_and_their_way_there_and_back(corners: Images) -> None:
+    trainer = CycleTrainer(tiny(), corners)
+    for parameter in trainer.average.parameters():
+        parameter.data += 0.1
+    latent = torch.zeros(2, trainer.average.latent)
+    latent[0, 3] = latent[1, 41] = 1.0
+    panels = trainer.average(latent).split(8, 3)
+    count, pair = trainer.settings.scores.samples, trainer.average.pair
+    for row, part, place in ((0, corners.select, 3), (1, corners.report, 41 - count)):
+        x = torch.from_numpy(part.images[place % len(part)]).float()[None] / 127.5 - 1
+        y = trainer.average.shelf[1, 3 if row == 0 else 41].float()[None] / 127.5 - 1
+        wanted = [x, pair.forth(x), pair.back(pair.forth(x)), y, pair.back(y), pair.forth(pair.back(y))]
+        for found, panel in zip(panels, wanted, strict=True):
+            torch.testing.assert_close(found[row : row + 1], panel)
+
+
+def test_it_goes_on_bit_for_bit(corners: Images) -> None:
+    """With a pool that is full, whose images are part of what comes next."""
+    first = CycleTrainer(tiny(held__pool=5), corners)
+    first.train(4)
+    second = CycleTrainer(first.settings, corners)
+    second.load_state(first.state())
+    first.train(3)
+    second.train(3)
+    assert same(first.state(), second.state())
+
+
+def test_a_rule_is_learnt_without_a_pair(corners: Images) -> None:
+    """Squares over stripes: translations are much nearer to the truth than images as they are, and they come back."""
+    recipe = {"second": "striped", "network__generator_width": 16, "network__blocks": 1, "held__cycle": 1.0}
+    rates = {"training__generator_rate": 2e-3, "training__discriminator_rate": 5e-3, "training__average_images": 300}
+    loss = {"loss__weight": 0.02, "loss__every": 2}
+    trainer = CycleTrainer(tiny(**recipe, **rates, **loss, training__batch_size=16), corners)
+    trainer.train(180)
+    x, there, again, y, back, _ = np.split(sample(trainer.average, 200, 0), Shown.PANELS, 3)
+    for found, image, truth in ((there, x, moved(x, "striped")), (back, y, moved_back(y, "striped"))):
+        assert np.abs(found.astype(int) - truth).mean() < 17
+        assert np.abs(image.astype(int) - truth).mean() > 30
+    assert np.abs(again.astype(int) - x).mean() < 10
+
+
+def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_path: Path) -> None:
+    trainer = CycleTrainer(tiny(network__rows=True), corners)
+    trainer.train(2)
+    export_generator(trainer, tmp_path, {})
+    loaded = load_generator(tmp_path)
+    assert loaded.settings == trainer.settings
+    np.testing.assert_array_equal(loaded.sample(5, seed=3), sample(trainer.average, 5, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ({"second": "colours"}, "use one of small_digits, striped, inverted, mirrored"),
+        ({"network__side": 0}, "must be 1 or more"),
+        ({"network__blocks": -1}, "network.blocks 0 or more"),
+        ({"held__cycle": -1.0}, "held.cycle is -1.0"),
+        ({"held__pool": -1}, "held.pool is -1"),
+        ({"training__batch_size": 7}, "use an even one"),
+        ({"training__critic_steps": 2}, "use 1"),
+        ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
+        ({"data__stack": 3}, "use 1"),
+        ({"seed": -1}, "seed is a number from 0"),
+    ],
+)
+def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        tiny(**values)
+
+
+def test_blocks_fill_the_image() -> None:
+    with pytest.raises(ValueError, match="need a divisor of both"):
+        Translator(CycleNetworkSettings(side=3), (1, 8, 8))
