@@ -13,7 +13,6 @@ PRODUCT = files_of(*FORBIDDEN)
 FULL = {
     "agents/replay/shard.py": "every frame once: how rows enter, are drawn, weighed and saved",
     "cluster/fleet/checkpoint.py": "what RLlib asks of a checkpoint, each in a few lines",
-    "gan/data/images.py": "images from a name to three parts",
     "training/storage/checkpoint.py": "a directory that is whole or absent",
 }
 LONG = 200
