@@ -22,7 +22,7 @@ from gan.samples.pictures import grid
 from training.storage.curve import save_figure
 
 LATENTS, HELD_OUT, STARTS = 3_000, 1_000, 100  # to fit by, to judge the fit by, to walk from
-STEPS = np.linspace(-3, 3, 7)  # in standard deviations of the latents
+STEPS = np.linspace(-2, 2, 9)  # in standard deviations of the latents
 KEPT = 1e-4  # of the largest variance: axes with less of it are noise
 CLASS = "class "
 SEED = 10  # of the first latents; others follow
@@ -163,7 +163,7 @@ def draw_walks(images: Pixels, names: tuple[str, ...], found: Array, space: str,
     height, width = whole.shape[0] / len(names), whole.shape[1] / len(STEPS)
     figure, axes = pyplot.subplots(figsize=(1.0 * len(STEPS) + 4, 1.0 * len(names) + 1), layout="constrained")
     axes.imshow(whole, interpolation="nearest")
-    axes.set_xticks([(index + 0.5) * width for index in range(len(STEPS))], [f"{step:+.0f}" for step in STEPS])
+    axes.set_xticks([(index + 0.5) * width for index in range(len(STEPS))], [f"{step:+.1f}" for step in STEPS])
     axes.set_yticks([(index + 0.5) * height for index in range(len(names))], names)
     axes.set(xlabel=f"step in {space}, standard deviations", title=f"directions in {space}: correlation with the step")
     for row, name in enumerate(names):
