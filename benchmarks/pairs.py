@@ -100,7 +100,7 @@ def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> N
                 print(f"| {seed} | {name} | {line(rows[-1])} |", flush=True)
                 label = name if seed == seeds[0] and count == images else None
                 axes.plot(*curve(rows), color=f"C{at}", label=label, alpha=1.0 if count == images else 0.4)
-        axes.axhline(rows[-1]["consistency_floor"], color="0.5", linestyle=":")
+    axes.axhline(rows[-1]["consistency_floor"], color="0.5", linestyle=":", label="real canvases")
     axes.axhline(0.1, color="0.5", linestyle="--", label="chance, ten classes alike")
     axes.set(xlabel="CPU seconds of training, one thread", ylabel="share of canvases of one class, select part")
     axes.legend()
