@@ -55,7 +55,7 @@ def upscale_frames() -> UpscaleSettings:
         network=UpscaleNetworkSettings(width=16, blocks=3, seen=4, previous=True),
         loss=UpscaleLossSettings(adversarial=0.0, weight=0.1),
         training=TrainingSettings(
-            images=3_200, batch_size=8, generator_rate=2e-3, beta1=0.9, decay_from=0.5, average_images=200
+            images=4_800, batch_size=8, generator_rate=2e-3, beta1=0.9, decay_from=0.5, average_images=200
         ),
         scores=ScoreSettings(every_images=1_600),
     )
