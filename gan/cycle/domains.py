@@ -49,8 +49,10 @@ def undone(data: Images, second: Second) -> Images:
 
 
 def _all(data: Images, name: str, change: Callable[[Pixels], Pixels]) -> Images:
-    parts = (replace(part, images=change(part.images)) for part in (data.train, data.select, data.report))
-    return Images(name, *parts)
+    train, select, report = (
+        replace(part, images=change(part.images)) for part in (data.train, data.select, data.report)
+    )
+    return Images(name, train, select, report)
 
 
 def _dealt(part: Split) -> list[NDArray[np.int64]]:
@@ -76,7 +78,7 @@ def small_digits(shape: tuple[int, int, int]) -> Images:
     images = np.zeros((len(pixels), 1, height, width), np.uint8)
     for image, small in zip(images, pixels, strict=True):
         enlarged = Image.fromarray(small).resize((width - 2 * left, height - 2 * top), Image.Resampling.BILINEAR)
-        image[0, top : height - top, left : width - left] = enlarged
+        image[0, top : height - top, left : width - left] = np.asarray(enlarged)
     return split("small digits", RawImages(images, found.target.astype(np.int64)))
 
 
@@ -87,7 +89,8 @@ def moved(images: Pixels, second: Second) -> Pixels:
     """
     shown = 255 - images if second == "inverted" else images
     shown = shown[..., ::-1] if second == "mirrored" else shown
-    return (shown.astype(np.int64) * 3 // 4 + _stripes(images)).astype(np.uint8)
+    faint = shown.astype(np.int64) * 3 // 4 + _stripes(images)
+    return faint.astype(np.uint8)
 
 
 def moved_back(images: Pixels, second: Second) -> Pixels:
@@ -100,8 +103,7 @@ def moved_back(images: Pixels, second: Second) -> Pixels:
 def _stripes(images: Pixels) -> NDArray[np.int64]:
     """[H, W] of 0 and 64."""
     rows, columns = np.indices(images.shape[-2:])
-    found: NDArray[np.int64] = (rows + columns) // STRIPE % 2 * LIGHT
-    return found
+    return np.asarray((rows + columns) // STRIPE % 2 * LIGHT, np.int64)
 
 
 def drawn_right(found: Pixels, truth: Pixels, usual: Pixels) -> float:
