@@ -89,7 +89,8 @@ def moved(images: Pixels, second: Second) -> Pixels:
     """
     shown = 255 - images if second == "inverted" else images
     shown = shown[..., ::-1] if second == "mirrored" else shown
-    return (shown.astype(np.int64) * 3 // 4 + _stripes(images)).astype(np.uint8)
+    faint = shown.astype(np.int64) * 3 // 4 + _stripes(images)
+    return faint.astype(np.uint8)
 
 
 def moved_back(images: Pixels, second: Second) -> Pixels:

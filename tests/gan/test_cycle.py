@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan.cycle.domains import moved, moved_back
-from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, Shown, Translator
+from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, Row, Shown, Translator
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
@@ -91,7 +91,9 @@ def test_a_row_can_be_mirrored() -> None:
     settings = CycleNetworkSettings(generator_width=4, blocks=0, side=1, change=False, rows=True)
     network = Translator(settings, (1, 4, 30))
     with torch.no_grad():
-        network.row.weight.copy_(torch.eye(30).flip(0))  # type: ignore[union-attr]
+        row = network.row
+        assert isinstance(row, Row)
+        row.weight.copy_(torch.eye(30).flip(0))
         for layer in (network.entry, network.exit):
             layer.weight.zero_()
             layer.bias.zero_()  # type: ignore[union-attr]
