@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
@@ -12,11 +12,15 @@ from gan.updates import TrainingSettings
 from gan.upscale.networks import UpscaleNetworkSettings
 from training.settings import check_kinds
 
+ErrorKind = Literal["absolute", "squared"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleLossSettings(LossSettings):
-    """What the generator is trained by: the mean absolute error of its pixels, and the game on top of it."""
+    """What the generator is trained by: the mean error of its pixels, and the game on top of it."""
 
+    error: ErrorKind = "absolute"
+    """Of pixels, on average. Where nearly all are right from the start, the absolute one holds on to that: squared."""
     adversarial: float = 0.01
     """Of the game against the error; 0 trains by the error alone and no discriminator."""
     alone: float = 0.5
@@ -24,6 +28,8 @@ class UpscaleLossSettings(LossSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.error not in get_args(ErrorKind):
+            raise ValueError(f"loss.error is {self.error!r}: use one of {', '.join(get_args(ErrorKind))}")
         if not 0 <= self.adversarial < float("inf") or not 0 <= self.alone <= 1:
             raise ValueError("loss.adversarial must be 0 or more, loss.alone a share in 0..1")
 

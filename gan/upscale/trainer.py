@@ -17,6 +17,8 @@ from gan.upscale.networks import EXAMPLES, Upscaler, discriminator
 from gan.upscale.settings import UpscaleSettings
 from training.device import autocast, moved
 
+PLACES = 8  # that are tried for a crop of a clip
+
 
 class UpscaleTrainer:
     """Both networks, their optimisers, the generator's moving average and every source of chance."""
@@ -56,7 +58,7 @@ class UpscaleTrainer:
         with self.precision():
             fake = self.generator(lower(truth, s.frames))
         real, fake = to_float(clips(truth, s.frames)).flatten(0, 1), fake.flatten(0, 1)  # [B T, C, S, S]
-        loss = error = (fake - real).abs().mean()
+        loss = error = ((fake - real).abs() if s.loss.error == "absolute" else (fake - real).square()).mean()
         losses = {"pixel_loss": error.detach()}
         if s.loss.adversarial > 0 and self.images >= s.loss.alone * s.training.images:
             losses |= self.train_discriminator(real, fake.detach())
@@ -100,18 +102,20 @@ class UpscaleTrainer:
     def real_batch(self) -> Tensor:
         """Crops of the next training images: uint8 [B, C, T S, S], all frames of a clip at one place.
 
-        Photographs are mirrored and turned at random; places are even, so that a pixel is sampled when it would be.
+        Photographs are mirrored and turned at random. Of a clip, whose frames are mostly still, the crop is that of
+        eight random places at which most pixels change. All are even, so that a pixel is sampled when it would be.
         """
         count, frames, side = self.settings.training.batch_size, self.settings.frames, self.crop
         index = moved(torch.from_numpy(self.order.next(count)), self.device)
-        down = 2 * torch.randint((self.height - side) // 2 + 1, (count,), generator=self.rng)
-        across = 2 * torch.randint((self.width - side) // 2 + 1, (count,), generator=self.rng)
+        tries = PLACES if frames > 1 else 1
+        down = 2 * torch.randint((self.height - side) // 2 + 1, (count, tries), generator=self.rng)
+        across = 2 * torch.randint((self.width - side) // 2 + 1, (count, tries), generator=self.rng)
         turns = torch.randint(8 if frames == 1 else 1, (count,), generator=self.rng)
         found = []
         chosen = clips(self.pixels[index], frames)
-        for clip, y, x, turn in zip(chosen, down.tolist(), across.tolist(), turns.tolist(), strict=True):
-            part = clip[:, :, y : y + side, x : x + side]
-            part = part.rot90(turn % 4, (2, 3))
+        for clip, ys, xs, turn in zip(chosen, down.tolist(), across.tolist(), turns.tolist(), strict=True):
+            parts = [clip[:, :, y : y + side, x : x + side] for y, x in zip(ys, xs, strict=True)]
+            part = max(parts, key=lambda part: int((part[1:] != part[:-1]).sum())).rot90(turn % 4, (2, 3))
             found.append(part.flip(3) if turn >= 4 else part)
         batch = torch.stack(found).transpose(1, 2)
         return batch.reshape(count, self.colours, frames * side, side)
