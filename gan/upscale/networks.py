@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan.data.images import to_float
+from gan.data.images import Pixels, to_float
 from gan.standard.networks import Shape
 from gan.upscale.lowering import JITTER, SCALE, resized, woven
 from training.settings import check_kinds
@@ -50,6 +51,11 @@ class Block(nn.Module):
         """[B, width, h, w] -> the same shape."""
         found: Tensor = x + self.body(x)
         return found
+
+
+def varied(images: Pixels, count: int) -> Pixels:
+    """The `count` images [N, C, H, W] with the largest deviation of pixels: there is something to see in them."""
+    return images[np.sort(np.argsort(images.std((1, 2, 3)))[::-1][:count])]
 
 
 class Upscaler(nn.Module):

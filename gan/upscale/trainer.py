@@ -13,7 +13,7 @@ from gan.data.order import EpochSampler
 from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
 from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
 from gan.upscale.lowering import clips, lower
-from gan.upscale.networks import EXAMPLES, Upscaler, discriminator
+from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
 from training.device import autocast, moved
 
@@ -37,7 +37,7 @@ class UpscaleTrainer:
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(settings.seed)
             self.generator = Upscaler(settings.network, data.shape, settings.frames)
-            self.generator.examples.copy_(torch.from_numpy(data.select.images[:EXAMPLES]))
+            self.generator.examples.copy_(torch.from_numpy(varied(data.select.images, EXAMPLES)))
             self.generator = placed(self.generator, self.device)
             self.discriminator = placed(discriminator(settings.network, self.colours, self.crop), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()

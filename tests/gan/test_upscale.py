@@ -15,7 +15,7 @@ from gan.data.images import Images, Pixels, RawImages, Split, split, to_float
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
 from gan.upscale.lowering import clips, enlarged, lower, stacked, woven
-from gan.upscale.networks import EXAMPLES, Upscaler
+from gan.upscale.networks import EXAMPLES, Upscaler, varied
 from gan.upscale.parts import grid
 from gan.upscale.pictures import upscaled
 from gan.upscale.settings import UpscaleSettings
@@ -156,7 +156,7 @@ def test_an_exported_upscaler_is_loaded_and_has_no_noise(lines: Images, tmp_path
     np.testing.assert_array_equal(upscaled(loaded.network, small), upscaled(trainer.average, small))
     np.testing.assert_array_equal(grid(loaded.network), grid(trainer.average))
     assert grid(loaded.network).shape == (EXAMPLES * 17 - 1, 4 * 17 - 1, 3)
-    np.testing.assert_array_equal(loaded.network.examples.numpy(), lines.select.images[:EXAMPLES])
+    np.testing.assert_array_equal(loaded.network.examples.numpy(), varied(lines.select.images, EXAMPLES))
     for asked in (lambda: loaded.sample(3), lambda: sample(trainer.average, 3, 0)):
         with pytest.raises(ValueError, match="draws from images, not from noise"):
             asked()
