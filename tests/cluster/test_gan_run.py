@@ -175,14 +175,14 @@ def test_samples_and_walk(finished: Path, tmp_path: Path, capsys: pytest.Capture
 
 
 def test_directions_are_drawn_and_told(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The generator is told classes, so the latent vector has none; the same seed finds the same."""
+    """The generator is told no class, so the latent vector holds them; the same seed finds the same."""
     grid, picture, found = (tmp_path / name for name in ("grid.png", "walks.png", "walks.json"))
     command = ["sample", str(finished), "--out", str(grid), "--directions", str(picture)]
     assert main(command) == 0
     assert capsys.readouterr().out == f"{grid} and {picture} and {found}\n"
     first = read_json(found)
     assert first["space"] == "z"
-    assert first["attributes"].keys() == {"stroke width", "slant"}
+    assert first["attributes"].keys() == {"stroke width", "slant", *(f"class {index}" for index in range(4))}
     for name, each in first["attributes"].items():
         assert each["correlation"].keys() == first["attributes"].keys(), name
         assert all(abs(value) <= 1 for value in each["correlation"].values())
