@@ -1,4 +1,4 @@
-"""Cycle-consistent GANs against slow code: translators, games, the pool, one step; and that rules are learnt."""
+"""Cycle-consistent GANs against slow code: the pool, one step, what is shown; and that rules are learnt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gan.cycle.domains import moved, moved_back
-from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, Row, Shown, Translator
+from gan.cycle.networks import Shown
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
@@ -28,78 +28,6 @@ def tiny(**values: Any) -> CycleSettings:
     fixed: dict[str, Any] = {name: value for name, value in TINY.items() if name != "network.latent"}
     fixed |= {"training.precision": "fp32", "second": "mirrored", "network.side": 2}
     return changed(CycleSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
-
-
-def slow_translation(network: Any, image: Tensor, side: int) -> Tensor:
-    """One image [C, H, W], block by block and layer by layer."""
-    colours, height, width = image.shape
-    cut = torch.zeros(colours * side**2, height // side, width // side)
-    for colour, row, column in np.ndindex(colours, height, width):
-        channel = colour * side**2 + row % side * side + column % side
-        cut[channel, row // side, column // side] = image[colour, row, column]
-    x = F.conv2d(cut[None], network.entry.weight, network.entry.bias, padding=1)
-    if isinstance(network.row, torch.nn.Identity):
-        mixed = x
-    else:
-        mixed = torch.stack([(x * weight).sum(3) for weight in network.row.weight.T], 3)
-    x = mixed + network.places
-    for block in list(network.body)[:-1]:
-        inner = F.conv2d(x.clamp(min=0), block.first.weight, block.first.bias, padding=1)
-        x = x + F.conv2d(inner.clamp(min=0), block.second.weight, block.second.bias, padding=1)
-    out = F.conv2d(x.clamp(min=0), network.exit.weight, network.exit.bias, padding=1)[0]
-    drawn = torch.zeros_like(image)
-    for colour, row, column in np.ndindex(colours, height, width):
-        channel = colour * side**2 + row % side * side + column % side
-        drawn[colour, row, column] = out[channel, row // side, column // side]
-    return image + drawn if network.change else drawn
-
-
-@pytest.mark.parametrize(("change", "rows", "colours"), [(True, False, 1), (False, True, 3)])
-def test_a_translator_is_its_layers(change: bool, rows: bool, colours: int) -> None:
-    torch.manual_seed(0)
-    settings = CycleNetworkSettings(generator_width=5, blocks=2, side=2, change=change, rows=rows)
-    network = Translator(settings, (colours, 8, 6))
-    images = torch.randn(2, colours, 8, 6)
-    if change:
-        assert torch.equal(network(images), images), "a new one leaves images as they are"
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, std=0.2)
-    found = network(images)
-    for image, translation in zip(images, found, strict=True):
-        torch.testing.assert_close(translation, slow_translation(network, image, 2), rtol=1e-4, atol=1e-5)
-
-
-def test_a_patch_is_judged_by_its_surroundings_and_its_place() -> None:
-    """What is far away changes no logit; before places learn anything, the same surroundings have the same one."""
-    torch.manual_seed(0)
-    network = PatchDiscriminator(CycleNetworkSettings(discriminator_width=4), (1, 48, 48))
-    image = torch.randn(1, 1, 48, 48)
-    other = image.clone()
-    other[..., :8, :8] += 1.0
-    changed_logits = (network(image) != network(other)).view(12, 12)
-    assert changed_logits[:3, :3].any()
-    assert not changed_logits[5:].any()
-    assert not changed_logits[:, 5:].any()
-    inner = network(image.roll((8, 8), (2, 3))).view(12, 12)[5:10, 5:10]
-    torch.testing.assert_close(inner, network(image).view(12, 12)[3:8, 3:8])
-    torch.nn.init.normal_(network.places)
-    assert (network(image.roll((8, 8), (2, 3))).view(12, 12)[5:10, 5:10] != network(image).view(12, 12)[3:8, 3:8]).any()
-
-
-def test_a_row_can_be_mirrored() -> None:
-    """Each place sees all of its row: convolutions of two blocks would not reach from one end to the other."""
-    settings = CycleNetworkSettings(generator_width=4, blocks=0, side=1, change=False, rows=True)
-    network = Translator(settings, (1, 4, 30))
-    with torch.no_grad():
-        row = network.row
-        assert isinstance(row, Row)
-        row.weight.copy_(torch.eye(30).flip(0))
-        for layer in (network.entry, network.exit):
-            layer.weight.zero_()
-            layer.bias.zero_()  # type: ignore[union-attr]
-            layer.weight[0, 0, 1, 1] = 1.0
-    images = torch.rand(3, 1, 4, 30)
-    assert torch.equal(network(images), images.flip(3))
 
 
 def test_the_pool_shows_new_and_earlier_fakes() -> None:
@@ -234,8 +162,3 @@ def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_p
 def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):
         tiny(**values)
-
-
-def test_blocks_fill_the_image() -> None:
-    with pytest.raises(ValueError, match="need a divisor of both"):
-        Translator(CycleNetworkSettings(side=3), (1, 8, 8))
