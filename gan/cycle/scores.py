@@ -27,7 +27,7 @@ class TranslationJudge:
 
     domains: Domains
     judges: tuple[Judge, Judge]  # by the same part; the second's is of what its images were where there is a rule
-    of: Literal["select", "report"]  # the part
+    held_out: Literal["select", "report"]
     rule: Second | None  # between the domains, whose held-out images are then the same, one by one
 
     @property
@@ -61,7 +61,7 @@ class TranslationJudge:
         return {**means, **kept, **as_is, "cycle_error": sum(errors) / 2, **found}
 
     def _part(self, domain: Images) -> Split:
-        return domain.select if self.of == "select" else domain.report
+        return domain.select if self.held_out == "select" else domain.report
 
     def _kept(self, parts: list[Split], of: int, index: NDArray[np.int64], images: Pixels) -> float:
         """How much is kept of the images `index` of domain `of` in `images`, which should be of the other one."""

@@ -1,4 +1,4 @@
-"""Cycle-consistent GANs against slow code: the game, the pool, one step; and that rules are learnt."""
+"""Cycle-consistent GANs against slow code: the pool, one step, what is shown; and that rules are learnt."""
 
 from __future__ import annotations
 

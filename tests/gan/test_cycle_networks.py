@@ -1,4 +1,4 @@
-"""The networks of cycle-consistent GANs against slow code."""
+"""What translates and what judges patches, against slow code."""
 
 from __future__ import annotations
 
