@@ -48,7 +48,7 @@ class SelfAttention(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """The control of attention: as many weights (within 5 %) in its place, and no place sees further than its neighbours.
+    """The control of attention: as many weights (within 5 %) in its place; no place sees further than its neighbours.
 
     Zhang et al. (2019), table 2; the share starts at 0 here, too.
     """
