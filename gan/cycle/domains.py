@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from gan.data.files import DataError, RawImages
 from gan.data.images import Images, Pixels, Split, split
@@ -72,6 +71,8 @@ def small_digits(shape: tuple[int, int, int]) -> Images:
     colours, height, width = shape
     if colours != 1:
         raise DataError(f"second small_digits is gray, and these images have {colours} colours: use digits")
+    from sklearn.datasets import load_digits  # a second, which other domains do without
+
     found = load_digits()
     pixels = np.rint(found.images * 255 / 16).astype(np.uint8)
     top, left = height // 7, width // 7
