@@ -17,13 +17,18 @@ IMAGES, QUERIES = 8, 3  # rows of the picture; places of each image that are ask
 MARK = (255, 40, 40)
 
 
+def layer_of(generator: Generator) -> SelfAttention | None:
+    """The generator's layer of self-attention, if it has one."""
+    assert isinstance(generator, nn.Module)
+    return next((module for module in generator.modules() if isinstance(module, SelfAttention)), None)
+
+
 def attention_of(generator: Generator, latent: Tensor) -> tuple[Pixels, NDArray[np.float32]] | None:
     """Images uint8 [N, C, H, W] of latents [N, Z] and each place's weights [N, h, w, h, w]: who looks, what is seen.
 
     None for a generator without self-attention.
     """
-    assert isinstance(generator, nn.Module)
-    layer = next((module for module in generator.modules() if isinstance(module, SelfAttention)), None)
+    layer = layer_of(generator)
     if layer is None:
         return None
     inputs: list[Tensor] = []
@@ -43,9 +48,10 @@ def attention_picture(generator: Generator, seed: int = 0) -> NDArray[np.uint8] 
 
     White is the place that it looks at most.
     """
-    found = attention_of(generator, sampling.latents(generator, IMAGES, seed))
-    if found is None:
+    if layer_of(generator) is None:  # it may not even draw from noise
         return None
+    found = attention_of(generator, sampling.latents(generator, IMAGES, seed))
+    assert found is not None
     images, weights = found
     height, width = weights.shape[1:3]
     cell = images.shape[2] // height
