@@ -84,11 +84,13 @@ class QNetwork(nn.Module):
 
     def judged(self, features: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Any:
         """What the dense end makes of features; see `out`."""
-        out: Tensor = self.advantage(features, noise).float()
+        features = features.float()
+        with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse to tell actions apart
+            out: Tensor = self.advantage(features, noise)
+            value: Tensor | None = None if self.value is None else self.value(features, noise)
         if self.head.outputs > 1:
             out = out.view(-1, self.num_actions, self.head.outputs)
-        if self.value is not None:
-            value: Tensor = self.value(features, noise).float()
+        if value is not None:
             out = (value[:, None] if self.head.outputs > 1 else value) + out - out.mean(1, keepdim=True)
         if tau is None:
             return out

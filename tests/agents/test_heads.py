@@ -158,3 +158,19 @@ def test_a_learner_learns_the_return_of_a_terminal_batch(head: str) -> None:
         update = learner.update(batch)
     returns = batch.reward[:, 0] + 0.9 * batch.reward[:, 1]
     torch.testing.assert_close(update.distributions["q_of_actions_taken"], returns, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("dueling", [False, True])
+def test_actions_are_told_apart_under_autocast(dueling: bool) -> None:
+    """Values near 1 that differ by a thousandth, as Pong's do: rounded to bfloat16 they would be ties."""
+    torch.manual_seed(0)
+    net = QNetwork(NetworkSettings(kind="dqn2013", dueling=dueling), (84, 84), 6)
+    blocks = torch.randint(256, (3, 441, 4, 16), dtype=torch.uint8)
+    with torch.no_grad():
+        net.advantage.weight.mul_(1e-3)
+        net.advantage.bias.copy_(1 + 1e-3 * torch.arange(6) / 6)
+        with torch.autocast("cpu", torch.bfloat16):
+            q = net(blocks)
+        exact = net(blocks)
+    assert (q.argmax(1) == exact.argmax(1)).all()
+    torch.testing.assert_close(q - q.mean(1, keepdim=True), exact - exact.mean(1, keepdim=True), atol=2e-5, rtol=0)
