@@ -69,7 +69,7 @@ def stateless_cartpole() -> RecurrentSettings:
         sequence=SequenceSettings(burn_in=10, unroll=20),  # 2. a few steps tell the speeds
         learner=LearnerSettings(
             batch_size=32,
-            learning_rate=1e-3,
+            learning_rate=5e-4,
             double=True,
             target_period=200,
             reward_clip=0.0,
