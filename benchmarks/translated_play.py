@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +29,7 @@ from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.parts import parts_of
 from agents.saved_policy import network_settings, read_policy
 from agents.settings import AgentSettings
+from benchmarks.gan_families import ENDLESS, trained
 from cluster.workloads import settings_of_run
 from envs import BatchedEnv, EnvSpec, make_env
 from envs.base import TimeStep
@@ -147,14 +145,10 @@ def film(policy: Policy, settings: AgentSettings, network: Shown, second: Second
     env.close()
 
 
-def trained(second: str, images: int | None, seed: int, run: Path) -> Path:
+def translator_of(second: str, images: int | None, seed: int, run: Path) -> Path:
     """A run of `cycle-frames`, which is begun, gone on with, or there already."""
-    if not (run / "summary.json").exists() or json.loads((run / "summary.json").read_text())["eval"] is None:
-        given = [f"--second={second}", f"--seed={seed}", "--minutes=1e9", "--training.precision=fp32"]
-        given += [] if images is None else [f"--images={images}"]
-        call = [sys.executable, "-m", "cluster", "train", "cycle-frames", f"--run-dir={run}"]
-        call += ["--resume"] if (run / "run.json").exists() else given
-        subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
+    given = [] if images is None else [f"--images={images}"]
+    trained("cycle-frames", [f"--second={second}", f"--seed={seed}", *ENDLESS, *given], run)
     return run
 
 
@@ -171,7 +165,7 @@ def main() -> None:
     asked = options.parse_args()
     torch.set_num_threads(1)
     name = f"{asked.second}-{asked.images or 'preset'}-{asked.seed}"
-    run = asked.translator or trained(asked.second, asked.images, asked.seed, asked.out / name)
+    run = asked.translator or translator_of(asked.second, asked.images, asked.seed, asked.out / name)
     exported = load_generator(run / "generator")
     network, second = exported.network, exported.settings.second
     directory = RunDir(asked.policy)

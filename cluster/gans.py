@@ -20,39 +20,25 @@ GAN = Workload(
     share="cluster.gan_images:shared",
     learner="training",
 )
-COUPLED = GAN._replace(
-    name="coupled",
-    presets=("coupled",),
-    settings="gan.coupled.settings:CoupledSettings",
-    table="gan.coupled.presets:PRESETS",
-    search="gan.coupled.parts:SEARCH",
+
+
+def family(name: str, settings: str, *presets: str) -> Workload:
+    """The row of a family whose folder is called as it is, as all but the standard one are."""
+    folder = f"gan.{name}"
+    return GAN._replace(
+        name=name,
+        presets=presets,
+        settings=f"{folder}.settings:{settings}",
+        table=f"{folder}.presets:PRESETS",
+        search=f"{folder}.parts:SEARCH",
+    )
+
+
+GANS = (
+    GAN,
+    family("coupled", "CoupledSettings", "coupled"),
+    family("progressive", "ProgressiveSettings", "progressive"),
+    family("style", "StyleSettings", "style"),
+    family("cycle", "CycleSettings", "cycle-digits", "cycle-frames"),
+    family("upscale", "UpscaleSettings", "upscale-photos", "upscale-frames"),
 )
-PROGRESSIVE = GAN._replace(
-    name="progressive",
-    presets=("progressive",),
-    settings="gan.progressive.settings:ProgressiveSettings",
-    table="gan.progressive.presets:PRESETS",
-    search="gan.progressive.parts:SEARCH",
-)
-UPSCALE = GAN._replace(
-    name="upscale",
-    presets=("upscale-photos", "upscale-frames"),
-    settings="gan.upscale.settings:UpscaleSettings",
-    table="gan.upscale.presets:PRESETS",
-    search="gan.upscale.parts:SEARCH",
-)
-STYLE = GAN._replace(
-    name="style",
-    presets=("style",),
-    settings="gan.style.settings:StyleSettings",
-    table="gan.style.presets:PRESETS",
-    search="gan.style.parts:SEARCH",
-)
-CYCLE = GAN._replace(
-    name="cycle",
-    presets=("cycle-digits", "cycle-frames"),
-    settings="gan.cycle.settings:CycleSettings",
-    table="gan.cycle.presets:PRESETS",
-    search="gan.cycle.parts:SEARCH",
-)
-GANS = (GAN, COUPLED, PROGRESSIVE, STYLE, CYCLE, UPSCALE)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +17,21 @@ from training.settings import check_kinds
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
 M = TypeVar("M", bound=nn.Module)
 Optimizers = dict[str, torch.optim.Adam]  # of "generator" and "discriminator"
+
+
+class Players(Protocol):
+    """What every trainer has: both networks, the generator's average, and what they are trained with."""
+
+    generator: Any
+    discriminator: Any
+    average: Any
+    optimizers: Optimizers
+    rng: torch.Generator
+    images: int  # real images that were learned from
+    steps: int  # generator updates
+
+    def step(self) -> dict[str, Tensor]:
+        """One turn of the family's own loop; the last losses, on the device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +80,20 @@ def placed(network: M, device: str) -> M:
     return network
 
 
-def adam(parameters: Iterator[nn.Parameter], training: TrainingSettings) -> torch.optim.Adam:
-    """The optimiser of one network; its rate is set at every step."""
-    return torch.optim.Adam(parameters, betas=(training.beta1, training.beta2), fused=True)
+def optimizers_of(generator: nn.Module, discriminator: nn.Module, training: TrainingSettings) -> Optimizers:
+    """The optimisers of both networks; their rates are set at every step."""
+    networks, betas = {"generator": generator, "discriminator": discriminator}, (training.beta1, training.beta2)
+    return {name: torch.optim.Adam(network.parameters(), betas=betas, fused=True) for name, network in networks.items()}
+
+
+def check_run(seed: int, minutes: float) -> None:
+    """Refuse what no training can have.
+
+    Raises:
+        ValueError: the seed or the minutes are out of their range.
+    """
+    if not 0 <= seed < 2**31 or minutes <= 0:
+        raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
 
 
 def set_rates(optimizers: Optimizers, training: TrainingSettings, images: int) -> None:
@@ -97,6 +122,18 @@ def move_average(average: nn.Module, generator: nn.Module, training: TrainingSet
         mine.copy_(theirs)
 
 
+def trained(players: Players, steps: int) -> dict[str, float]:
+    """`steps` steps -> the last losses.
+
+    Raises:
+        FloatingPointError: training has diverged.
+    """
+    losses: dict[str, Tensor] = {}
+    for _ in range(steps):
+        losses |= players.step()
+    return finite(losses, players.generator, players.images)
+
+
 def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict[str, float]:
     """The losses as numbers. One look after many steps is enough: what is no number stays none.
 
@@ -113,25 +150,30 @@ def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict
     return found
 
 
-def saved(networks: dict[str, nn.Module], optimizers: Optimizers, rng: torch.Generator) -> dict[str, Any]:
-    """Networks, moments and random numbers as plain arrays."""
+def saved(players: Players) -> dict[str, Any]:
+    """Networks, moments, random numbers and clocks as plain values and arrays."""
     return {
-        "networks": {name: arrays_of(network) for name, network in networks.items()},
-        "moments": {name: moments_of(optimizer) for name, optimizer in optimizers.items()},
-        "chance": rng.get_state().numpy().copy(),
+        "networks": {name: arrays_of(network) for name, network in _networks(players).items()},
+        "moments": {name: moments_of(optimizer) for name, optimizer in players.optimizers.items()},
+        "chance": players.rng.get_state().numpy().copy(),
+        "images": players.images,
+        "steps": players.steps,
     }
 
 
-def load_saved(
-    state: dict[str, Any], networks: dict[str, nn.Module], optimizers: Optimizers, rng: torch.Generator
-) -> None:
+def load_saved(players: Players, state: dict[str, Any]) -> None:
     """Inverse of `saved`; learning rates stay those of the settings.
 
     Raises:
         ValueError: the networks are others.
     """
-    for name, network in networks.items():
+    for name, network in _networks(players).items():
         load_arrays(network, state["networks"][name])
-    for name, optimizer in optimizers.items():
+    for name, optimizer in players.optimizers.items():
         load_moments(optimizer, state["moments"][name])
-    rng.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
+    players.rng.set_state(torch.from_numpy(np.array(state["chance"], np.uint8)))
+    players.images, players.steps = int(state["images"]), int(state["steps"])
+
+
+def _networks(players: Players) -> dict[str, nn.Module]:
+    return {"generator": players.generator, "discriminator": players.discriminator, "average": players.average}

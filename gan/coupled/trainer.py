@@ -6,15 +6,15 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan.coupled.domains import domains_of
 from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator
 from gan.coupled.settings import CoupledSettings
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
-from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
-from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from training.device import autocast, moved
 
 
@@ -29,10 +29,7 @@ class CoupledTrainer:
             self.generator = placed(CoupledGenerator(settings.network, data.shape), self.device)
             self.discriminator = placed(CoupledDiscriminator(settings.network, data.shape), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        self.optimizers = {
-            "generator": adam(self.generator.parameters(), settings.training),
-            "discriminator": adam(self.discriminator.parameters(), settings.training),
-        }
+        self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         domains = [domain.train.images for domain in domains_of(data, settings.second)]
         self.pixels = [torch.from_numpy(images).to(self.device) for images in domains]
         self.orders = [EpochSampler(len(images), settings.seed + index) for index, images in enumerate(domains)]
@@ -56,7 +53,7 @@ class CoupledTrainer:
         with torch.no_grad(), self.precision():
             fake = self.generator(self.latents(len(real)))
         updates = self.images // self.settings.training.batch_size
-        penalised = s.penalty != "none" and s.weight > 0 and updates % s.every == 0
+        penalised = s.penalised(updates)
         both = torch.cat([real, fake]).requires_grad_(penalised)
         with self.precision():
             logit = self.discriminator(both)
@@ -64,8 +61,7 @@ class CoupledTrainer:
         loss = discriminator_loss(s.kind, real_logit, fake_logit)
         found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
         if penalised:
-            squared = squared_slope(logit, both)
-            penalty = zero_centred(squared if s.penalty == "r1r2" else squared.chunk(2)[0], real_logit.numel())
+            penalty = slope_penalty(s.penalty, logit, both, real_logit.numel())
             loss = loss + s.every * s.weight * penalty
             found["penalty"] = penalty.detach()
         descend(self.optimizers["discriminator"], loss)
@@ -105,16 +101,12 @@ class CoupledTrainer:
         Raises:
             FloatingPointError: training has diverged.
         """
-        losses: dict[str, Tensor] = {}
-        for _ in range(steps):
-            losses |= self.step()
-        return finite(losses, self.generator, self.images)
+        return trained(self, steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
         orders = {str(index): order.state() for index, order in enumerate(self.orders)}
-        kept = saved(self._networks(), self.optimizers, self.rng)
-        return {**kept, "orders": orders, "images": self.images, "steps": self.steps}
+        return {**saved(self), "orders": orders}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -124,8 +116,4 @@ class CoupledTrainer:
         """
         for index, order in enumerate(self.orders):
             order.load_state(state["orders"][str(index)])
-        load_saved(state, self._networks(), self.optimizers, self.rng)
-        self.images, self.steps = int(state["images"]), int(state["steps"])
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        load_saved(self, state)

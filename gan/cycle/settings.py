@@ -10,7 +10,7 @@ from gan.cycle.networks import CycleNetworkSettings
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings
+from gan.updates import TrainingSettings, check_run
 from training.settings import check_kinds
 
 
@@ -53,8 +53,7 @@ class CycleSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
-            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        check_run(self.seed, self.minutes)
         if self.second not in get_args(Second):
             raise ValueError(f"second is {self.second!r}: use one of {', '.join(get_args(Second))}")
         if self.training.batch_size % 2:

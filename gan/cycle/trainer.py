@@ -18,8 +18,8 @@ from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.data.images import Images, Pixels, Split, to_float
 from gan.data.order import EpochSampler
-from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
-from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from training.device import autocast, moved
 
 
@@ -36,10 +36,7 @@ class CycleTrainer:
             self.discriminator = placed(Discriminators(settings.network, data.shape), self.device)
         pair = copy.deepcopy(self.generator).requires_grad_(False)
         self.average = Shown(pair, shelf_of(settings, domains).to(self.device)).eval()
-        self.optimizers = {
-            "generator": adam(self.generator.parameters(), settings.training),
-            "discriminator": adam(self.discriminator.parameters(), settings.training),
-        }
+        self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = [torch.from_numpy(domain.train.images).to(self.device) for domain in domains]
         self.orders = [EpochSampler(len(pixels), settings.seed + index) for index, pixels in enumerate(self.pixels)]
         self.pools = [Pool(settings.held.pool) for _ in domains]
@@ -95,7 +92,7 @@ class CycleTrainer:
         """One update of both; each domain's game counts alike."""
         s = self.settings.loss
         updates = self.images // self.settings.training.batch_size
-        penalised = s.penalty != "none" and s.weight > 0 and updates % s.every == 0
+        penalised = s.penalised(updates)
         losses, margins, penalties = [], [], []
         for discriminator, real, fake in (
             (self.discriminator.first, x, fake_x),
@@ -108,9 +105,7 @@ class CycleTrainer:
             losses.append(discriminator_loss(s.kind, real_logit, fake_logit))
             margins.append((real_logit - fake_logit).detach().mean())
             if penalised:
-                squared = squared_slope(logit, both)
-                squared = squared if s.penalty == "r1r2" else squared.chunk(2)[0]
-                penalties.append(zero_centred(squared, real_logit.numel()))
+                penalties.append(slope_penalty(s.penalty, logit, both, real_logit.numel()))
         loss = torch.stack(losses).mean()
         found = {"discriminator_loss": loss.detach(), "margin": torch.stack(margins).mean()}
         if penalised:
@@ -138,17 +133,13 @@ class CycleTrainer:
         Raises:
             FloatingPointError: training has diverged.
         """
-        losses: dict[str, Tensor] = {}
-        for _ in range(steps):
-            losses |= self.step()
-        return finite(losses, self.generator, self.images)
+        return trained(self, steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
         orders = {str(index): order.state() for index, order in enumerate(self.orders)}
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
-        kept = saved(self._networks(), self.optimizers, self.rng)
-        return {**kept, "orders": orders, "pools": pools, "images": self.images, "steps": self.steps}
+        return {**saved(self), "orders": orders, "pools": pools}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -159,11 +150,7 @@ class CycleTrainer:
         for index, (order, pool) in enumerate(zip(self.orders, self.pools, strict=True)):
             order.load_state(state["orders"][str(index)])
             pool.load_state(state["pools"][str(index)], self.device)
-        load_saved(state, self._networks(), self.optimizers, self.rng)
-        self.images, self.steps = int(state["images"]), int(state["steps"])
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        load_saved(self, state)
 
 
 def shelf_of(settings: CycleSettings, domains: tuple[Images, Images]) -> Tensor:

@@ -19,7 +19,6 @@ from torch import Tensor
 from gan.data import photos
 from gan.data.beside import canvases_of, padded
 from gan.data.files import DataError, RawImages, read, read_npz, scaled
-from gan.data.photos import photo_tiles
 from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
@@ -117,8 +116,8 @@ def load(settings: DataSettings) -> Images:
     if settings.source == "digits":
         images = split("digits", scaled(digits(), settings.size))
     elif settings.source == "photos":
-        select, report = (Split(photo_tiles(names)[0], None) for names in (photos.SELECT, photos.REPORT))
-        images = Images("photos", Split(*photo_tiles(photos.TRAIN)), select, report)
+        select, report = (Split(photos.photo_tiles(names)[0], None) for names in (photos.SELECT, photos.REPORT))
+        images = Images("photos", Split(*photos.photo_tiles(photos.TRAIN)), select, report)
     elif settings.source == "fashion":
         if not FASHION.is_dir():
             raise DataError("no Fashion-MNIST on this machine: apt install dataset-fashion-mnist, or use digits")

@@ -10,7 +10,7 @@ from gan.evaluation.scores import ScoreSettings
 from gan.progressive.growth import GrowthSettings
 from gan.progressive.networks import ProgressiveNetworkSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings
+from gan.updates import TrainingSettings, check_run
 from training.settings import check_kinds
 
 
@@ -34,8 +34,7 @@ class ProgressiveSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
-            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        check_run(self.seed, self.minutes)
         if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
             raise ValueError(
                 "a growing GAN has no gradient penalty here: use another loss.kind, and penalty r1 or r1r2"

@@ -7,16 +7,16 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
 from gan.progressive.growth import level_at, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings
-from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
+from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.standard.networks import stages_of
-from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from training.device import autocast, moved
 
 
@@ -42,10 +42,7 @@ class ProgressiveTrainer:
         self.level = self.level_at(0)
         self.generator.level.fill_(self.level)
         self.average = Stages(copy.deepcopy(self.generator), stages - 1).requires_grad_(False).eval()
-        self.optimizers = {
-            "generator": adam(self.generator.parameters(), settings.training),
-            "discriminator": adam(self.discriminator.parameters(), settings.training),
-        }
+        self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
         labels = data.train.labels
         self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
@@ -82,7 +79,7 @@ class ProgressiveTrainer:
         real, label = self.real_batch()
         with torch.no_grad(), self.precision():
             fake = self.generator.grown(self.latents(len(real)), label, level)
-        penalised = s.penalty != "none" and s.weight > 0 and self.images // len(real) % s.every == 0
+        penalised = s.penalised(self.images // len(real))
         both = torch.cat([real, fake]).requires_grad_(penalised)
         with self.precision():
             logit = self.discriminator(both, None if label is None else label.repeat(2), level)
@@ -90,8 +87,7 @@ class ProgressiveTrainer:
         loss = discriminator_loss(s.kind, real_logit, fake_logit)
         found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
         if penalised:
-            squared = squared_slope(logit, both)
-            penalty = zero_centred(squared if s.penalty == "r1r2" else squared.chunk(2)[0], len(real))
+            penalty = slope_penalty(s.penalty, logit, both, len(real))
             loss = loss + s.every * s.weight * penalty
             found["penalty"] = penalty.detach()
         descend(self.optimizers["discriminator"], loss)
@@ -132,16 +128,11 @@ class ProgressiveTrainer:
         Raises:
             FloatingPointError: training has diverged.
         """
-        losses: dict[str, Tensor] = {}
-        for _ in range(steps):
-            losses |= self.step()
-        return finite(losses, self.generator, self.images)
+        return trained(self, steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        kept = saved(self._networks(), self.optimizers, self.rng)
-        counters = {"images": self.images, "steps": self.steps, "level": self.level}
-        return {**kept, "order": self.order.state(), **counters}
+        return {**saved(self), "order": self.order.state(), "level": self.level}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -150,9 +141,5 @@ class ProgressiveTrainer:
             ValueError: the networks or the data are others.
         """
         self.order.load_state(state["order"])
-        load_saved(state, self._networks(), self.optimizers, self.rng)
-        self.images, self.steps = int(state["images"]), int(state["steps"])
+        load_saved(self, state)
         self.level = float(state["level"])
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}

@@ -23,14 +23,11 @@ def layer_of(generator: Generator) -> SelfAttention | None:
     return next((module for module in generator.modules() if isinstance(module, SelfAttention)), None)
 
 
-def attention_of(generator: Generator, latent: Tensor) -> tuple[Pixels, NDArray[np.float32]] | None:
+def attention_of(generator: Generator, layer: SelfAttention, latent: Tensor) -> tuple[Pixels, NDArray[np.float32]]:
     """Images uint8 [N, C, H, W] of latents [N, Z] and each place's weights [N, h, w, h, w]: who looks, what is seen.
 
-    None for a generator without self-attention.
+    `layer` is the generator's.
     """
-    layer = layer_of(generator)
-    if layer is None:
-        return None
     inputs: list[Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
     try:
@@ -48,11 +45,10 @@ def attention_picture(generator: Generator, seed: int = 0) -> NDArray[np.uint8] 
 
     White is the place that it looks at most.
     """
-    if layer_of(generator) is None:  # it may not even draw from noise
+    layer = layer_of(generator)
+    if layer is None:  # it may not even draw from noise
         return None
-    found = attention_of(generator, sampling.latents(generator, IMAGES, seed))
-    assert found is not None
-    images, weights = found
+    images, weights = attention_of(generator, layer, sampling.latents(generator, IMAGES, seed))
     height, width = weights.shape[1:3]
     cell = images.shape[2] // height
     cells = images.mean(1).reshape(IMAGES, height, cell, width, cell).mean((2, 4))

@@ -37,6 +37,10 @@ class LossSettings:
         if not 0 <= self.weight < float("inf") or self.every < 1:
             raise ValueError("loss.weight must be 0 or more, and loss.every 1 or more")
 
+    def penalised(self, update: int) -> bool:
+        """Whether the discriminator's update with this number, from 0, has the penalty."""
+        return self.penalty != "none" and self.weight > 0 and update % self.every == 0
+
 
 def discriminator_loss(kind: LossKind, real: Tensor, fake: Tensor) -> Tensor:
     """What the discriminator minimises, from its logits real [B] and fake [B] -> [].
@@ -92,6 +96,12 @@ def zero_centred(squared: Tensor, count: int) -> Tensor:
     `count` is the number of logits: with packing, a logit's slope has the pixels of several images in it.
     """
     return 0.5 * squared.sum() / count
+
+
+def slope_penalty(penalty: PenaltyKind, logit: Tensor, both: Tensor, count: int) -> Tensor:
+    """r1 or r1r2, unweighted: logits [2B'] of real images and fakes `both` [2B, ...], `count` logits a half -> []."""
+    squared = squared_slope(logit, both)
+    return zero_centred(squared if penalty == "r1r2" else squared.chunk(2)[0], count)
 
 
 def one_centred(squared: Tensor, pack: int = 1) -> Tensor:

@@ -9,7 +9,7 @@ from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
-from gan.updates import TrainingSettings
+from gan.updates import TrainingSettings, check_run
 from training.settings import check_kinds
 
 
@@ -28,8 +28,7 @@ class GanSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
-            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        check_run(self.seed, self.minutes)
         norm, penalty = self.network.discriminator_norm, self.loss.penalty
         if norm == "batch" and penalty != "none":
             raise ValueError(

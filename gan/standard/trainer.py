@@ -6,14 +6,14 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
-from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, squared_slope, zero_centred
+from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, slope_penalty, squared_slope
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
-from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from training.device import autocast, moved
 
 
@@ -36,10 +36,7 @@ class Trainer:
         for network in (self.generator, self.discriminator):
             placed(network, self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        self.optimizers = {
-            "generator": adam(self.generator.parameters(), settings.training),
-            "discriminator": adam(self.discriminator.parameters(), settings.training),
-        }
+        self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
         labels = data.train.labels
         self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
@@ -63,7 +60,7 @@ class Trainer:
         real, label = self.real_batch()
         with torch.no_grad(), self.precision():
             fake = self.generator(self.latents(len(real)), label)
-        penalised = s.penalty != "none" and s.weight > 0 and self.images // len(real) % s.every == 0
+        penalised = s.penalised(self.images // len(real))
         both = torch.cat([real, fake]).requires_grad_(penalised and s.penalty != "gradient")
         logit = self.logits(both, label)
         real_logit, fake_logit = logit.chunk(2)
@@ -85,8 +82,7 @@ class Trainer:
             with self.precision():
                 slope = squared_slope(self.discriminator(middle, label), middle)
             return one_centred(slope, self.settings.network.pack)
-        squared, count = squared_slope(logit, both), len(logit) // 2
-        return zero_centred(squared if self.settings.loss.penalty == "r1r2" else squared.chunk(2)[0], count)
+        return slope_penalty(self.settings.loss.penalty, logit, both, len(logit) // 2)
 
     def train_generator(self) -> dict[str, Tensor]:
         """One update; the error comes back through the discriminator, which stays as it is."""
@@ -131,10 +127,7 @@ class Trainer:
         Raises:
             FloatingPointError: training has diverged.
         """
-        losses: dict[str, Tensor] = {}
-        for _ in range(steps):
-            losses |= self.step()
-        return finite(losses, self.generator, self.images)
+        return trained(self, steps)
 
     def reconfigure(self, settings: GanSettings) -> None:
         """Go on with other rates, betas, loss or penalty; takes hold at the next step.
@@ -148,8 +141,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        kept = saved(self._networks(), self.optimizers, self.rng)
-        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
+        return {**saved(self), "order": self.order.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -158,8 +150,4 @@ class Trainer:
             ValueError: the networks or the data are others.
         """
         self.order.load_state(state["order"])
-        load_saved(state, self._networks(), self.optimizers, self.rng)
-        self.images, self.steps = int(state["images"]), int(state["steps"])
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        load_saved(self, state)

@@ -9,7 +9,7 @@ from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
 from gan.style.networks import StyleNetworkSettings
-from gan.updates import TrainingSettings
+from gan.updates import TrainingSettings, check_run
 from training.settings import check_kinds
 
 
@@ -33,8 +33,7 @@ class StyleSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
-            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        check_run(self.seed, self.minutes)
         if not 0 <= self.mixing <= 1:
             raise ValueError(f"mixing is {self.mixing}: a probability lies in 0..1")
         if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":

@@ -6,15 +6,15 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
-from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
+from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.standard.networks import Discriminator
 from gan.style.networks import StyleGenerator, crossed
 from gan.style.settings import StyleSettings
-from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from training.device import autocast, moved
 
 
@@ -29,10 +29,7 @@ class StyleTrainer:
             self.generator = placed(StyleGenerator(settings.network, data.shape), self.device)
             self.discriminator = placed(Discriminator(settings.network.opponent(), data.shape, 0), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        self.optimizers = {
-            "generator": adam(self.generator.parameters(), settings.training),
-            "discriminator": adam(self.discriminator.parameters(), settings.training),
-        }
+        self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
@@ -54,7 +51,7 @@ class StyleTrainer:
         real = self.real_batch()
         with torch.no_grad(), self.precision():
             fake = self.fake_batch(len(real))
-        penalised = s.penalty != "none" and s.weight > 0 and self.images // len(real) % s.every == 0
+        penalised = s.penalised(self.images // len(real))
         both = torch.cat([real, fake]).requires_grad_(penalised)
         with self.precision():
             logit = self.discriminator(both)
@@ -62,8 +59,7 @@ class StyleTrainer:
         loss = discriminator_loss(s.kind, real_logit, fake_logit)
         found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
         if penalised:
-            squared = squared_slope(logit, both)
-            penalty = zero_centred(squared if s.penalty == "r1r2" else squared.chunk(2)[0], len(real))
+            penalty = slope_penalty(s.penalty, logit, both, len(real))
             loss = loss + s.every * s.weight * penalty
             found["penalty"] = penalty.detach()
         descend(self.optimizers["discriminator"], loss)
@@ -115,15 +111,11 @@ class StyleTrainer:
         Raises:
             FloatingPointError: training has diverged.
         """
-        losses: dict[str, Tensor] = {}
-        for _ in range(steps):
-            losses |= self.step()
-        return finite(losses, self.generator, self.images)
+        return trained(self, steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        kept = saved(self._networks(), self.optimizers, self.rng)
-        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
+        return {**saved(self), "order": self.order.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -132,8 +124,4 @@ class StyleTrainer:
             ValueError: the networks or the data are others.
         """
         self.order.load_state(state["order"])
-        load_saved(state, self._networks(), self.optimizers, self.rng)
-        self.images, self.steps = int(state["images"]), int(state["steps"])
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        load_saved(self, state)

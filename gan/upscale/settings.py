@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, get_args
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings
+from gan.updates import TrainingSettings, check_run
 from gan.upscale.networks import UpscaleNetworkSettings
 from training.settings import check_kinds
 
@@ -55,8 +55,7 @@ class UpscaleSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31 or self.minutes <= 0:
-            raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+        check_run(self.seed, self.minutes)
         if self.frames < 1 or self.crop < 0 or self.crop % 2:
             raise ValueError(f"frames is {self.frames}, crop {self.crop}: give 1 or more, and an even side or 0")
         if self.frames == 1 and (self.network.seen > 1 or self.network.previous):

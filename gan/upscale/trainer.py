@@ -6,12 +6,12 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
-from gan.standard.losses import discriminator_loss, generator_loss, squared_slope, zero_centred
-from gan.updates import adam, descend, finite, load_saved, move_average, placed, saved, set_rates
+from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from gan.upscale.lowering import clips, lower
 from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
@@ -41,10 +41,7 @@ class UpscaleTrainer:
             self.generator = placed(self.generator, self.device)
             self.discriminator = placed(discriminator(settings.network, self.colours, self.crop), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
-        self.optimizers = {
-            "generator": adam(self.generator.parameters(), settings.training),
-            "discriminator": adam(self.discriminator.parameters(), settings.training),
-        }
+        self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
         self.order = EpochSampler(len(self.pixels), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
@@ -74,7 +71,7 @@ class UpscaleTrainer:
     def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """One update, to tell each true image from what was made of its small one."""
         s = self.settings.loss
-        penalised = s.penalty != "none" and s.weight > 0 and self.steps % s.every == 0
+        penalised = s.penalised(self.steps)
         both = torch.cat([real, fake]).requires_grad_(penalised)
         with self.precision():
             logit = self.discriminator(both)
@@ -82,8 +79,7 @@ class UpscaleTrainer:
         loss = discriminator_loss(s.kind, real_logit, fake_logit)
         found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
         if penalised:
-            squared = squared_slope(logit, both)
-            penalty = zero_centred(squared if s.penalty == "r1r2" else squared.chunk(2)[0], len(real))
+            penalty = slope_penalty(s.penalty, logit, both, len(real))
             loss = loss + s.every * s.weight * penalty
             found["penalty"] = penalty.detach()
         descend(self.optimizers["discriminator"], loss)
@@ -130,15 +126,11 @@ class UpscaleTrainer:
         Raises:
             FloatingPointError: training has diverged.
         """
-        losses: dict[str, Tensor] = {}
-        for _ in range(steps):
-            losses |= self.step()
-        return finite(losses, self.generator, self.images)
+        return trained(self, steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        kept = saved(self._networks(), self.optimizers, self.rng)
-        return {**kept, "order": self.order.state(), "images": self.images, "steps": self.steps}
+        return {**saved(self), "order": self.order.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -147,8 +139,4 @@ class UpscaleTrainer:
             ValueError: the networks or the data are others.
         """
         self.order.load_state(state["order"])
-        load_saved(state, self._networks(), self.optimizers, self.rng)
-        self.images, self.steps = int(state["images"]), int(state["steps"])
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
+        load_saved(self, state)

@@ -18,7 +18,7 @@ from gan.data.images import DataSettings, Images, Split, digits, load
 from gan.evaluation import features
 from gan.evaluation.metrics import consistency
 from gan.evaluation.scores import Judge, ScoreSettings
-from gan.samples.attention import IMAGES, MARK, QUERIES, attention_of, attention_picture
+from gan.samples.attention import IMAGES, MARK, QUERIES, attention_of, attention_picture, layer_of
 from gan.samples.closing import closing_pictures
 from gan.samples.sampling import draw, latents
 from gan.standard.networks import Generator, NetworkSettings
@@ -140,8 +140,9 @@ def attending() -> Generator:
 def test_attention_is_read_from_the_layer_that_draws() -> None:
     """Against the layer's own equations, on what reaches it."""
     generator, latent = attending().eval(), latents(attending(), 3, seed=1)
-    found = attention_of(generator, latent)
-    assert found is not None
+    looked_by = layer_of(generator)
+    assert looked_by is not None
+    found = attention_of(generator, looked_by, latent)
     np.testing.assert_array_equal(found[0], draw(generator, latent, None))
     place = next(i for i, module in enumerate(generator.body) if hasattr(module, "share"))
     x, layer = generator.body[:place](latent), generator.body[place]

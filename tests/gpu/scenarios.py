@@ -136,7 +136,9 @@ def gan(penalty: str, norm: str, conditional: bool) -> Found:
     Watch.current.taken()
     assert devices(trainer.step().values()) == {"cuda"}
     found = {"step": Watch.current.taken()}
-    assert devices(p for network in trainer._networks().values() for p in network.parameters()) == {"cuda"}
+    assert devices(
+        p for network in (trainer.generator, trainer.discriminator, trainer.average) for p in network.parameters()
+    ) == {"cuda"}
     return found
 
 
