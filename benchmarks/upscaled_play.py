@@ -19,9 +19,10 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from agents.acting.episodes import play
-from agents.evaluation.protocol import evaluation_seed, protocol_rules
+from agents.evaluation.evaluate import evaluate
+from agents.evaluation.protocol import protocol_rules
 from agents.playback.frames_dataset import player_of, policy_of
+from agents.settings import EvaluationSettings
 from cluster.workloads import settings_of_run
 from envs.atari import AtariEnv, emulators
 from envs.base import EnvSettings, TimeStep
@@ -113,14 +114,10 @@ def scores_of(run: str, eye: Eye | None, games: int) -> list[float]:
     rules = protocol_rules(player.rules, "classic")
     env = AtariEnv(rules, games) if eye is None else SeenThrough(rules, games, eye)
     policy = policy_of(player, env.spec, np.random.default_rng(0))
-    totals, over = np.zeros(games), np.zeros(games, np.bool_)
-    for step, _ in play(env, policy, None, evaluation_seed(0)):
-        totals += np.where(over, 0, step.reward)
-        over |= step.terminated | step.truncated
-        if over.all():
-            break
+    found = evaluate(policy, env, EvaluationSettings(), episodes=games, seed=0)  # greedy
     env.close()
-    return [float(total) for total in totals]
+    scores: list[float] = found.scores.tolist()
+    return scores
 
 
 def main() -> None:

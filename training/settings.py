@@ -49,6 +49,16 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def check_seed(seed: int) -> None:
+    """For `__post_init__`.
+
+    Raises:
+        ValueError: the seed is none that every generator of random numbers takes.
+    """
+    if not 0 <= seed < 2**31:
+        raise ValueError(f"seed is {seed}: use 0 to {2**31 - 1}")
+
+
 def check_kinds(settings: Any, section: str | None = None) -> None:
     """For `__post_init__`: every field is of its kind, and numbers are Python's own, as JSON wants them.
 

@@ -15,7 +15,7 @@ from agents.replay.frames import blocks_shape
 from agents.replay.transitions import ReplaySettings, stored_action
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
 from envs.base import EnvSettings, EnvSpec
-from training.settings import check_kinds
+from training.settings import check_kinds, check_seed
 
 ROW_BYTES = 10  # of a replay row beside its frame and its action: reward (4), two flags, version (4)
 
@@ -40,8 +40,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
+        check_seed(self.seed)
         if self.checkpoint_minutes <= 0:
             raise ValueError("checkpoint_minutes must be above 0")
         if self.fleet.learners and self.learner.device not in ("auto", "cpu", "cuda", "cuda:0"):

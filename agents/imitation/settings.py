@@ -12,7 +12,7 @@ from agents.imitation.learner import CloningLearnerSettings
 from agents.networks.q_network import NetworkSettings
 from agents.settings import EvaluationSettings
 from envs.base import EnvSettings
-from training.settings import check_kinds
+from training.settings import check_kinds, check_seed
 
 
 def judged_in_the_end() -> EvaluationSettings:
@@ -40,8 +40,7 @@ class DatasetSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
+        check_seed(self.seed)
         if self.samples < 1 or self.minutes <= 0 or self.checkpoint_minutes <= 0:
             raise ValueError("samples must be 1 or more, minutes and checkpoint_minutes above 0")
         if self.evaluation.every_steps:

@@ -12,7 +12,7 @@ from agents.networks.q_network import NetworkSettings
 from agents.pqn.learner import PqnLearnerSettings
 from agents.settings import EvaluationSettings, StopSettings
 from envs.base import EnvSettings
-from training.settings import check_kinds
+from training.settings import check_kinds, check_seed
 
 
 def _judged_in_the_end() -> EvaluationSettings:
@@ -55,8 +55,7 @@ class PqnSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
-        if not 0 <= self.seed < 2**31:
-            raise ValueError(f"seed is {self.seed}: use 0 to {2**31 - 1}")
+        check_seed(self.seed)
         if self.checkpoint_minutes <= 0:
             raise ValueError("checkpoint_minutes must be above 0")
         if self.network.head != "scalar":

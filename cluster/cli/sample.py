@@ -12,6 +12,7 @@ from gan.export import Exported, load_generator
 from gan.parts import parts_of
 from gan.samples.directions import explore
 from gan.samples.pictures import walk
+from training.settings import check_seed
 from training.storage.files import gif, png, write_bytes, write_json
 from training.storage.run_dir import RunDir
 
@@ -21,8 +22,7 @@ def sample(options: Sample) -> int:
     for file, suffix in ((options.out, ".png"), (options.walk, ".gif"), (options.directions, ".png")):
         if file is not None and (file.suffix != suffix or file.is_dir() or not file.parent.is_dir()):
             raise ValueError(f"{file} cannot be written: name a FILE{suffix} in a folder that exists")
-    if not 0 <= options.seed < 2**31:
-        raise ValueError(f"seed is {options.seed}: use 0 to {2**31 - 1}")
+    check_seed(options.seed)
     found = load_generator(RunDir(options.run_dir).generator)
     write_bytes(options.out, png(parts_of(found.settings).grid(found.network, options.seed)))
     if options.walk is not None:
