@@ -46,17 +46,15 @@ class Recorded(Runner):
         """An env for questions about spaces, and a chunk of its games."""
         self.env = make_env(self.settings.env, 1)
         self.rate, self.far = float(os.environ[RATE]), os.environ[FAR] == "1"
-        if not self.plays:
-            return
-        frames = [to_blocks(self.env.reset(self.worker_index).frame)]
+        frames = [to_blocks(self.env.reset(self.number).frame)]
         frames += [to_blocks(self.env.step(np.array([t % 6])).frame).copy() for t in range(TIME - 1)]
         flags = np.zeros((TIME, ENVS), np.bool_)
         row = flags.astype(np.float32)
-        lane, picture = (self.worker_index - 1) * ENVS, np.repeat(np.stack(frames), ENVS, axis=1)
+        lane, picture = (self.number - 1) * ENVS, np.repeat(np.stack(frames), ENVS, axis=1)
         self.chunk, self.sent = Chunk(picture, flags.astype(np.uint8), row, flags, flags, lane, 0, 0), 0
         self.due = time.perf_counter()
 
-    def make_module(self) -> None:
+    def make_policy(self) -> None:
         """Nobody acts."""
 
     def sample(self, *, homes: list[str], **_: Any) -> dict[str, Any]:
@@ -66,7 +64,7 @@ class Recorded(Runner):
         message, sent = pack(self.chunk._replace(row=self.sent), far=self.far)
         self.sent += TIME
         chunk_stats = ChunkStats(TIME * ENVS, 4 * TIME * ENVS, [], 0.0, 0.0, 0.0)
-        runner = self.worker_index - 1
+        runner = self.number - 1
         return {"chunk": ray.put(message), "sent": sent, "chunk_stats": chunk_stats, "runner": runner, "version": 0}
 
 
@@ -87,7 +85,8 @@ def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float
     settings = settings_for(processes, shards, prioritized=prioritized)
     os.environ |= {RATE: str(rate * runners / processes), FAR: str(int(far))}  # Ray's processes inherit them
     start_ray(processes + shards + 1)
-    config = QuarterdeckConfig().from_settings(settings).env_runners(env_runner_cls=Recorded)
+    config = QuarterdeckConfig().from_settings(settings)
+    config.runner_cls = Recorded
     algo: Quarterdeck = config.build_algo()
     algo.limiter.learning_starts = 2**60
     try:

@@ -20,7 +20,7 @@ from cluster.fleet.config import QuarterdeckConfig as QuarterdeckConfig
 from cluster.fleet.face import Face
 from cluster.fleet.inserts import Inserts, refused
 from cluster.fleet.replay import fetch, start_shards
-from cluster.fleet.runners import Runners
+from cluster.fleet.runners import Runners, start_runners
 from cluster.fleet.silence import watch_over
 from cluster.fleet.waiting import waiting_for_nodes
 from cluster.fleet.weights import start_weight_store
@@ -48,14 +48,14 @@ class Quarterdeck(Face):
             self._start(config)
 
     def _start(self, config: Any) -> None:
-        self.weight_store = start_weight_store()  # first, so that its process comes up beside the runners'
-        try:
-            super().setup(config)
-        except IndexError:  # RLlib asks a runner for its spaces, and has dropped why there is no answer
-            self._runners().check()
-            raise
-        s = self.settings = self.config.to_settings()
-        self.runners = self._runners()
+        self.weight_store = start_weight_store()
+        runners = start_runners(config)  # their processes come up while RLlib sets the learners up
+        self.runners = Runners(runners, config.max_requests_in_flight_per_env_runner)
+        self.config = config.for_driver()
+        super().setup(self.config)
+        self.config = config
+        self.env_runner_group._worker_manager = self.runners.manager  # for callers of RLlib's own ways
+        s = self.settings = config.to_settings()
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.results = Results(s, self.stats, self.limiter)
@@ -71,11 +71,8 @@ class Quarterdeck(Face):
         else:
             self.homes = self._each_learner(lambda learner: learner.node_id())
         ray.get(self._publish())
+        ray.wait([runner.ping.remote() for runner in runners] or [ray.put(None)])  # one is enough to begin with
         self.watch = watch_over(self.shards, self.weight_store)
-
-    def _runners(self) -> Runners:
-        # The group's own methods would log losses without saying which runner it was, and drop what they say.
-        return Runners(self.env_runner_group._worker_manager)
 
     def training_step(self) -> None:
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""

@@ -14,6 +14,7 @@ from agents.dqn.settings import Settings
 from agents.dqn.stats import WINDOW
 from cluster.fleet import placement
 from cluster.fleet.learner import QModule, QuarterdeckLearner
+from cluster.fleet.local_runner import LocalRunner
 from cluster.fleet.runner import Runner
 from cluster.rllib import user_envs
 from cluster.rllib.searched import check_changes, check_range, is_search, merged, searched
@@ -30,10 +31,10 @@ class QuarterdeckConfig(AlgorithmConfig):
     """
 
     ALGORITHM: ClassVar[type]  # `cluster.fleet.algorithm` says which, and is where to import this class from
+    runner_cls: type[Runner] = Runner
 
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class or self.ALGORITHM)
-        self.env_runner_cls = Runner
         self.env_spec: Any = None  # of a Gymnasium id that only this process may know
         self.min_time_s_per_iteration = 1
         self.metrics_num_episodes_for_smoothing = WINDOW
@@ -41,10 +42,7 @@ class QuarterdeckConfig(AlgorithmConfig):
         self.max_requests_in_flight_per_env_runner = 2
         # A dead runner is replaced at once, and one that cannot be placed holds nobody up.
         self.restart_failed_env_runners = True
-        self.delay_between_env_runner_restarts_s = 1.0
         self.env_runner_health_probe_timeout_s = 0.5
-        # Runners may come up later than the run, or never: the local one answers for them.
-        self.validate_env_runners_after_construction = False
         self.create_env_on_local_worker = True
         # Runners pull weights; nothing of theirs is merged or broadcast.
         self._dont_auto_sync_env_runner_states = True
@@ -94,7 +92,7 @@ class QuarterdeckConfig(AlgorithmConfig):
             section, _, key = dotted.rpartition(".")
             branch = tree[section] if section else tree
             if isinstance(branch, dict) and not is_search(branch):
-                branch[key] = getattr(self, name)
+                branch.setdefault(key, getattr(self, name))  # it is there in what `for_driver` makes
         tree["env"] |= {"id": user_envs.name_of(self.env)}
         tree["seed"] = self.seed or 0
         if tree["fleet"].get("runners") == 0:  # the driver plays
@@ -112,6 +110,15 @@ class QuarterdeckConfig(AlgorithmConfig):
             raise ValueError(f"{names[0]} is a search of Tune's: hand the config to tune.Tuner, or give it a value")
         settings: Settings = from_dict(self.settings_class, tree)
         return settings
+
+    def for_driver(self) -> QuarterdeckConfig:
+        """The same settings in a config by which RLlib starts no runner of its own: ours load no RLlib."""
+        alone: QuarterdeckConfig = self.copy(copy_frozen=False)
+        alone.settings = copy.deepcopy(self.settings)
+        alone.settings["fleet"]["runners"] = self.to_settings().fleet.runners
+        alone.num_env_runners, alone.env_runner_cls = 0, LocalRunner
+        alone.freeze()
+        return alone
 
     def update_from_dict(self, config_dict: dict[str, Any]) -> QuarterdeckConfig:
         """RLlib's, where `settings` may also be given: a tree of which it changes what is named.

@@ -13,7 +13,6 @@ from typing import Any
 
 import ray
 import torch
-from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from agents.acting.exploration import greedy_epsilon
 from agents.acting.policy import QPolicy
@@ -50,8 +49,7 @@ class OnPolicyLoop:
         actors = start_runners(s)
         with waiting_for_nodes(s):
             ray.wait([actor.node_id.remote() for actor in actors])  # one is enough to begin with
-        manager = FaultTolerantActorManager(actors, max_remote_requests_in_flight_per_actor=1, init_id=1)
-        self.runners = Runners(manager)
+        self.runners = Runners(actors, in_flight=1)
         self.watch = SilenceWatch({f"runner {number}": actor for number, actor in enumerate(actors, 1)})
         self.turn = 0
         self.rollouts: list[dict[str, Any]] = []  # of this turn, as far as they have come

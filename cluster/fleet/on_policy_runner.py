@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -15,14 +14,15 @@ from agents.pqn.experience import Experience, play_on, single_frames
 from agents.pqn.settings import PqnSettings
 from cluster.errors import portable
 from cluster.fleet.compression import pack
+from cluster.fleet.managed import Managed
 from envs import make_env
 from training.process import keep_freed_memory
 
 WEIGHTS_TIMEOUT = 10.0  # seconds a runner waits for its weights to arrive
 
 
-class OnPolicyRunner:
-    """Runner `number` (from 1) plays its share of the games. RLlib's actor manager calls `ping` and `apply`."""
+class OnPolicyRunner(Managed):
+    """Runner `number` (from 1) plays its share of the games."""
 
     def __init__(self, settings: PqnSettings, number: int) -> None:
         keep_freed_memory()
@@ -73,18 +73,6 @@ class OnPolicyRunner:
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
             )
         return play_on(self.rollout, s.network.stack, s.learner.steps, agent_steps)
-
-    def node_id(self) -> str:
-        """The node this runner lives on."""
-        return str(ray.get_runtime_context().get_node_id())
-
-    def ping(self) -> str:
-        """Any answer says that it lives."""
-        return "pong"
-
-    def apply(self, func: Callable[..., Any], **kwargs: Any) -> Any:
-        """`func` with this runner as its first argument."""
-        return func(self, **kwargs)
 
     def stop(self) -> None:
         """Close the env."""

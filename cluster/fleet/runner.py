@@ -1,15 +1,13 @@
-"""A runner: the actor shell around `agents.acting.rollout`, with the face that RLlib's runner groups want."""
+"""A runner: the actor shell around `agents.acting.rollout`."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import ray
 import torch
-from ray.rllib.core import DEFAULT_MODULE_ID
-from ray.rllib.env import INPUT_ENV_SINGLE_SPACES, INPUT_ENV_SPACES
-from ray.rllib.env.env_runner import EnvRunner
-from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import ChunkStats, Rollout
@@ -18,49 +16,43 @@ from agents.parts import parts_of
 from agents.replay.transitions import Chunk
 from cluster.errors import portable
 from cluster.fleet.compression import pack
-from cluster.rllib.spaces import spaces_of
-from cluster.rllib.user_envs import announce
-from training.process import prepare_process
+from cluster.fleet.managed import Managed
+from training.process import keep_freed_memory
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
 
 
-class Runner(EnvRunner, Checkpointable):
+class Runner(Managed):
     """Plays `fleet.envs_per_runner` lanes and hands over chunks by reference.
 
-    Runner `worker_index` (from 1) owns the lanes that follow those of the runners before it. The local runner of a
-    fleet with remote ones (index 0) only answers questions about spaces, so that nobody need wait for a remote one.
+    Runner `number` (from 1; 0 in the driver, where there is no other) owns the lanes that follow those of the runners
+    before it.
+
+    Args:
+        announce: called first, with the number: it makes an env known that otherwise only the driver knows.
     """
 
-    def __init__(self, *, config: Any, **kwargs: Any) -> None:
-        super().__init__(config=config, **kwargs)
-        self.settings: Settings = config.to_settings()
+    def __init__(self, settings: Settings, number: int, announce: Callable[[int], None] | None = None) -> None:
+        self.settings, self.number = settings, number
         self.version = -1
         self.rollout: Rollout | None = None
         self.failure: Exception | None = None  # of the env, which is in no known state since
-        self.plays = self.worker_index > 0 or config.num_env_runners == 0
+        if announce is not None:
+            announce(number)
         self.make_env()
-        if self.plays:
-            self.make_module()
+        self.make_policy()
 
     def make_env(self) -> None:
         """Build the env of this runner's lanes."""
-        prepare_process()
-        announce(self.config, self.worker_index)
+        keep_freed_memory()
         fleet = self.settings.fleet
-        lanes = fleet.envs_per_runner if self.plays else 1
-        self.env = parts_of(self.settings).make_env(self.settings, lanes, fleet.env_threads)
+        self.env = parts_of(self.settings).make_env(self.settings, fleet.envs_per_runner, fleet.env_threads)
 
-    def make_module(self) -> None:
+    def make_policy(self) -> None:
         """Build the policy; its weights come from the weight store."""
-        if self.worker_index:
+        if self.number:
             torch.set_num_threads(1)
         self.policy = parts_of(self.settings).make_policy(self.settings, self.env.spec)
-
-    def get_spaces(self) -> dict[str, Any]:
-        """Single-env spaces under the keys that RLlib asks for."""
-        pair = spaces_of(self.env.spec)
-        return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
 
     def sample(self, *, weight_store: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
         """Play one chunk with the newest weights.
@@ -76,16 +68,18 @@ class Runner(EnvRunner, Checkpointable):
             Without `chunk`: `error`, what the env raised; or nothing, where there are no weights to play with yet.
         """
         if self.failure is not None:
-            raise self.failure  # RLlib then ends this process and Ray starts another: a new env
+            if self.number:
+                sys.exit(1)  # Ray starts another process: a new env
+            raise self.failure
         if not self._pull(weight_store):
             return {}
-        version, runner = max(self.version, 0), max(self.worker_index - 1, 0)
+        version, runner = max(self.version, 0), max(self.number - 1, 0)
         try:
             chunk, chunk_stats = self._play(agent_steps, version)
         except Exception as error:
             self.failure = error
             return {"error": portable(error)}
-        message, sent = pack(chunk, far=homes[runner % len(homes)] != ray.get_runtime_context().get_node_id())
+        message, sent = pack(chunk, far=homes[runner % len(homes)] != self.node_id())
         return {
             "chunk": ray.put(message),
             "sent": sent,
@@ -102,7 +96,7 @@ class Runner(EnvRunner, Checkpointable):
                 self.policy,
                 s.exploration,
                 seed=s.seed,
-                lane=max(self.worker_index - 1, 0) * s.fleet.envs_per_runner,
+                lane=max(self.number - 1, 0) * s.fleet.envs_per_runner,
                 num_lanes=s.fleet.lanes,
                 era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
                 priorities=actor_priorities(s, s.fleet.envs_per_runner),
@@ -121,36 +115,9 @@ class Runner(EnvRunner, Checkpointable):
             self.version = newer.version
         return self.version >= 0
 
-    @property
-    def module(self) -> Any:
-        """Not served.
-
-        Raises:
-            AttributeError: always; the line says what is.
-        """
-        raise AttributeError("a runner has no RLModule: ask algo.get_module()")
-
     def forget_weights(self) -> None:
         """Pull at the next chunk, whatever the version."""
         self.version = -1
-
-    def assert_healthy(self) -> None:
-        """RLlib's probe."""
-
-    def get_metrics(self) -> dict[str, Any]:
-        """Nothing of its own: every chunk brings its stats along."""
-        return {}
-
-    def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """A runner has no state worth keeping: weights are pulled, episodes cannot be saved."""
-        return {}
-
-    def set_state(self, state: Any) -> None:
-        """See `get_state`."""
-
-    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """For RLlib's Checkpointable."""
-        return (), {"config": self.config}
 
     def stop(self) -> None:
         """Close the env."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import ray
 from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from cluster.errors import FleetError
+from cluster.rllib import user_envs
 from training.messages import one_line, say
 
 POLL = 0.005  # seconds between two looks for chunks when no update is due
@@ -17,11 +19,26 @@ PROBE_WAIT = 0.5  # seconds
 END_SECONDS = 5.0  # in which a runner may close its env at the end; afterwards it is killed
 
 
+def start_runners(config: Any) -> list[Any]:
+    """The runners of a `QuarterdeckConfig` as actors, which Ray starts again when they are lost."""
+    restarts = config.max_num_env_runner_restarts if config.restart_failed_env_runners else 0
+    place = {"num_cpus": config.num_cpus_per_env_runner, "resources": config.custom_resources_per_env_runner}
+    actor = ray.remote(max_restarts=restarts, **place)(config.runner_cls)
+    settings, announce = config.to_settings(), user_envs.announcement(config)
+    # In a trial of Tune's, the bundles after the first are the runners', in their order.
+    bundled = ray.util.get_current_placement_group() is not None
+    return [
+        actor.options(placement_group_bundle_index=number if bundled else -1).remote(settings, number, announce)
+        for number in range(1, config.num_env_runners + 1)
+    ]
+
+
 class Runners:
     """RLlib's manager of the runners' actors, with its errors told. Nothing waits for a runner that does not answer."""
 
-    def __init__(self, manager: FaultTolerantActorManager) -> None:
-        self.manager = manager
+    def __init__(self, actors: list[Any], in_flight: int) -> None:
+        """`in_flight`: chunks that a runner may owe at a time."""
+        self.manager = FaultTolerantActorManager(actors, max_remote_requests_in_flight_per_actor=in_flight, init_id=1)
         self.failures: dict[int, int] = {}  # by runner from 1: environments that failed since its last chunk
         self.away: set[int] = set()  # runners whose loss has been told
         self.unarmed = False  # whether a runner found no weights to play with
@@ -107,12 +124,6 @@ class Runners:
         if number not in self.away:
             self.away.add(number)
             say(f"runner {number} was lost; the others go on, and Ray starts it again")
-
-    def check(self) -> None:
-        """Raise the `FleetError` of a runner that could not start."""
-        for result in self.manager.foreach_actor("ping", healthy_only=False, timeout_seconds=END_SECONDS):
-            if not result.ok:
-                self._lost(result.actor_id, result.get())
 
     def end(self) -> None:
         """Let every runner close its env, and kill those that are frozen, busy for long or still without a place."""

@@ -30,21 +30,21 @@ LINKS = {
 # Fields that RLlib itself acts on around our parts.
 SERVED = frozenset(
     (
-        *("env_config", "env_runner_cls"),
+        "env_config",
         *("min_time_s_per_iteration", "min_sample_timesteps_per_iteration", "min_train_timesteps_per_iteration"),
         *("num_cpus_for_main_process", "custom_resources_for_main_process", "placement_strategy"),
         *("num_cpus_per_env_runner", "custom_resources_per_env_runner", "max_requests_in_flight_per_env_runner"),
         *("num_cpus_per_learner", "num_gpus_per_learner", "custom_resources_per_learner"),
         *("restart_failed_env_runners", "ignore_env_runner_failures", "max_num_env_runner_restarts"),
-        *("delay_between_env_runner_restarts_s", "env_runner_health_probe_timeout_s"),
+        "env_runner_health_probe_timeout_s",
         *("evaluation_interval", "log_level", "logger_creator", "logger_config", "log_sys_usage"),
     )
 )
 # Fields that RLlib writes itself, and ours.
 INTERNAL = frozenset(
     (
-        *("settings", "settings_class", "env_spec", "algo_class", "class", "in_evaluation"),
-        *("worker_index", "_is_atari", "_is_frozen"),
+        *("settings", "settings_class", "env_spec", "runner_cls", "env_runner_cls", "algo_class", "class"),
+        *("in_evaluation", "worker_index", "_is_atari", "_is_frozen"),
         *("simple_optimizer", "_per_module_overrides", "_prior_exploration_config", "tf_session_args"),
     )
 )
@@ -80,6 +80,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
         *("clip_actions", "normalize_actions", "observation_space", "action_space", "render_env"),
     ),
     "learner.reward_clip bounds rewards": ("clip_rewards",),
+    "a runner whose environment fails starts again at once": ("delay_between_env_runner_restarts_s",),
     "nobody waits for a runner; a silent one is replaced": (
         *("sample_timeout_s", "env_runner_restore_timeout_s", "num_consecutive_env_runner_failures_tolerance"),
     ),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -27,6 +29,16 @@ def spec_of(env: Any) -> Any:
     if spec is None or str(spec.entry_point).startswith(("gymnasium.", "ale_py")):
         return None
     return spec
+
+
+def announcement(config: Any) -> Callable[[int], None] | None:
+    """What a runner's process calls to know the environment of a `QuarterdeckConfig`; None where it knows it anyway.
+
+    It brings RLlib along, whose import takes a second.
+    """
+    registered = _global_registry.contains(ENV_CREATOR, name_of(config.env))
+    needed = isinstance(config.env, type) or registered or config.env_spec is not None
+    return functools.partial(announce, config) if needed else None
 
 
 def announce(config: Any, worker_index: int = 0) -> None:

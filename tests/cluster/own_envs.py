@@ -57,8 +57,7 @@ class BreakingRunner(Runner):
 
     def make_env(self) -> None:
         super().make_env()
-        if self.plays:
-            self.env = self.wrapper(self.env)
+        self.env = self.wrapper(self.env)
 
 
 class BreakingLaterRunner(BreakingRunner):
@@ -74,9 +73,7 @@ class SleepingRunner(BreakingRunner):
 
 
 class UnbornRunner(Runner):
-    """Has no env to begin with, unless it lives in the driver."""
+    """Has no env to begin with."""
 
     def make_env(self) -> None:
-        if self.worker_index:
-            raise BridgeOut("no road leads here")
-        super().make_env()
+        raise BridgeOut("no road leads here")

@@ -164,7 +164,7 @@ def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
     updates = algo.stats.updates
     algo.restore_from_path(str(saved))
     assert algo.stats.updates < updates
-    runner = algo.env_runner_group.local_env_runner
+    runner = algo.env_runner_group.local_env_runner.runner
     runner._pull(algo.weight_store)
     assert runner.version == algo.stats.updates
     (online,) = algo._each_learner(lambda learner: learner.core.weights())

@@ -55,7 +55,7 @@ def test_a_frozen_runner() -> None:
 
 def test_a_runner_asleep_in_its_env() -> None:
     config = two_runners()
-    config.env_runner_cls = SleepingRunner
+    config.runner_cls = SleepingRunner
     algo = config.build_algo()
     runners = processes(algo)
     train_until(algo, lambda: algo.runners.waiting() == 4)

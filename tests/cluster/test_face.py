@@ -124,7 +124,7 @@ def test_weights_go_out_and_in_again(algo: Quarterdeck) -> None:
     weights = algo.get_weights()
     changed = {"default_policy": {name: np.asarray(value) * 2 for name, value in weights["default_policy"].items()}}
     algo.set_weights(changed)
-    runner = algo.env_runner_group.local_env_runner
+    runner = algo.env_runner_group.local_env_runner.runner
     runner._pull(algo.weight_store)
     (core,) = algo._each_learner(lambda learner: learner.core)
     for name, value in changed["default_policy"].items():

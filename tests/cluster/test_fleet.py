@@ -43,7 +43,7 @@ def fleet(ray_cluster: None) -> Iterator[Quarterdeck]:
 def pids(algo: Quarterdeck) -> dict[int, int]:
     """Process of every healthy runner, by its number from 1."""
     runners = algo.env_runner_group.foreach_env_runner(
-        lambda runner: (runner.worker_index, os.getpid()), local_env_runner=False
+        lambda runner: (runner.number, os.getpid()), local_env_runner=False
     )
     return dict(runners)
 

@@ -28,7 +28,7 @@ def build() -> Iterator[Any]:
 
     def fleet(runner: type[Runner] = Runner, **sizes: int) -> Quarterdeck:
         config = QuarterdeckConfig().from_settings(catch_settings(runners=1, **sizes))
-        config.env_runner_cls = runner
+        config.runner_cls = runner
         built.append(config.reporting(min_time_s_per_iteration=0.1).build_algo())
         return built[-1]
 
@@ -126,7 +126,7 @@ def test_a_runner_that_cannot_start(build: Any) -> None:
 
 def test_an_env_in_the_driver_that_breaks() -> None:
     config = QuarterdeckConfig().from_settings(catch_settings(runners=1)).env_runners(num_env_runners=0)
-    config.env_runner_cls = BreakingRunner
+    config.runner_cls = BreakingRunner
     algo = config.build_algo()
     try:
         with pytest.raises(FleetError, match="the environment failed: BridgeOut") as caught:
@@ -139,7 +139,7 @@ def test_an_env_in_the_driver_that_breaks() -> None:
 def test_the_command_says_it_in_one_line_and_saves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cluster.fleet.config.Runner", BreakingRunner)
+    monkeypatch.setattr(QuarterdeckConfig, "runner_cls", BreakingRunner)
     monkeypatch.setattr("cluster.fleet.runners.LIVES", 1)
     run = tmp_path / "run"
     assert main(["train", "atari", *TINY_CATCH, "--run-dir", str(run)]) == 2
