@@ -43,17 +43,6 @@ def require_memory(needed: int, purpose: str, remedy: str, device: str = "cpu") 
         raise ValueError(f"{said}: {remedy}")
 
 
-def prepare_process() -> None:
-    """Undo what slows a process of RLlib's down: call it after RLlib has seeded, before anything large is made.
-
-    With a seed, RLlib makes torch deterministic, and torch then fills every new tensor before it is written, and cuDNN
-    takes the slower of its kernels. Our operations are deterministic on a CPU without that.
-    """
-    torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.deterministic = False
-    keep_freed_memory()
-
-
 def give_way() -> None:
     """Let runners go before this process wherever both want a core.
 

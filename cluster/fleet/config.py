@@ -94,7 +94,7 @@ class QuarterdeckConfig(AlgorithmConfig):
             if isinstance(branch, dict) and not is_search(branch):
                 branch.setdefault(key, getattr(self, name))  # it is there in what `for_driver` makes
         tree["env"] |= {"id": user_envs.name_of(self.env)}
-        tree["seed"] = self.seed or 0
+        tree["seed"] = tree["seed"] or 0
         if tree["fleet"].get("runners") == 0:  # the driver plays
             tree["fleet"]["runners"] = 1
         return tree
@@ -112,11 +112,16 @@ class QuarterdeckConfig(AlgorithmConfig):
         return settings
 
     def for_driver(self) -> QuarterdeckConfig:
-        """The same settings in a config by which RLlib starts no runner of its own: ours load no RLlib."""
+        """The same settings in a config by which RLlib starts no runners and seeds nothing: both are done by us.
+
+        With a seed it makes torch deterministic, which loads torch's compiler for seconds and slows kernels down; ours
+        are deterministic on a CPU without that.
+        """
+        settings = self.to_settings()
         alone: QuarterdeckConfig = self.copy(copy_frozen=False)
-        alone.settings = copy.deepcopy(self.settings)
-        alone.settings["fleet"]["runners"] = self.to_settings().fleet.runners
-        alone.num_env_runners, alone.env_runner_cls = 0, LocalRunner
+        alone.settings = copy.deepcopy(self.settings) | {"seed": settings.seed}
+        alone.settings["fleet"]["runners"] = settings.fleet.runners
+        alone.num_env_runners, alone.env_runner_cls, alone.seed = 0, LocalRunner, None
         alone.freeze()
         return alone
 

@@ -23,7 +23,7 @@ from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
 from cluster.rllib.spaces import spec_of
 from training.arrays import Arrays
-from training.process import give_way, prepare_process
+from training.process import give_way, keep_freed_memory
 from training.storage import checkpoint
 from training.system_metrics import GpuMeter
 
@@ -50,7 +50,7 @@ class QuarterdeckLearner(TorchLearner):
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Build the core learner around the module that RLlib made."""
-        prepare_process()
+        keep_freed_memory()
         s = self.settings = self.config.to_settings()
         if s.learner.resolve_device() == "cpu":  # be there a GPU or not
             torch.set_num_threads(s.fleet.learner_threads)

@@ -13,7 +13,7 @@ from agents.dqn.settings import Settings
 from agents.parts import parts_of
 from cluster.fleet.runner import Runner
 from cluster.rllib.spaces import spaces_of
-from training.process import prepare_process
+from training.process import keep_freed_memory
 
 
 class LocalRunner(EnvRunner, Checkpointable):
@@ -27,7 +27,7 @@ class LocalRunner(EnvRunner, Checkpointable):
 
     def make_env(self) -> None:
         """Look at the env, as `user_envs.check` has announced it."""
-        prepare_process()
+        keep_freed_memory()
         env = parts_of(self.settings).make_env(self.settings, 1, 1)
         env.close()
         self.spec = env.spec

@@ -10,7 +10,7 @@ import torch
 
 from agents.dqn.check import check
 from tests.small_run import small_settings
-from training.process import keep_freed_memory, prepare_process, require_memory
+from training.process import keep_freed_memory, require_memory
 from training.settings import changed
 
 FAULTS = """
@@ -51,15 +51,6 @@ def test_frames_on_a_gpu_must_fit_there(monkeypatch: pytest.MonkeyPatch) -> None
     for changes in ({"learner.device": "cpu"}, {"fleet.shards": 1}, {"fleet.learners": 1}):
         assert check(changed(settings, changes)) > 1 << 20
     assert asked == ["cuda"]
-
-
-def test_what_rllib_makes_slow_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It makes torch and cuDNN deterministic wherever a seed is given."""
-    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
-    torch.use_deterministic_algorithms(True)
-    prepare_process()
-    assert not torch.are_deterministic_algorithms_enabled()
-    assert not torch.backends.cudnn.deterministic
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an allocator of glibc's")
