@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from agents.dqn.check import check
 from tests.small_run import small_settings
