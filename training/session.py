@@ -40,6 +40,7 @@ class Session:
 
     def __init__(self, run: Run, directory: RunDir, interrupt: Interrupt, started: float) -> None:
         self.run, self.directory, self.interrupt = run, directory, interrupt
+        self.began, self.startup = started, 0.0  # seconds until there was something to report
         self.started = started - run.seconds  # as if the earlier parts of a resumed run had just happened
         self.now = run.clock.now  # when it was last looked at
         self.first, self.first_time = self.now, time.monotonic()
@@ -97,10 +98,9 @@ class Session:
             self._report(line, last=True)
 
     def _save_is_due(self) -> bool:
-        about = self.run.about
-        if about.checkpoint_every:  # then it must not matter how fast the computer is
-            return self.run.clock.now // about.checkpoint_every > self.saved_at // about.checkpoint_every
-        return time.monotonic() - self.saved >= 60 * about.checkpoint_minutes
+        if every := self.run.about.checkpoint_every:  # then it must not matter how fast the computer is
+            return self.run.clock.now // every > self.saved_at // every
+        return time.monotonic() - self.saved >= 60 * self.run.about.checkpoint_minutes
 
     def _look_at_clock(self) -> None:
         """After a lost learner the run goes on from a checkpoint: drop what was reported beyond it."""
@@ -110,6 +110,8 @@ class Session:
             self.tensorboard.rewind(now)
             self.first -= self.now - now  # the rate counts all that was trained, kept or not
             self.before = now, time.monotonic()
+        if now > self.first and not self.startup:
+            self.startup = time.monotonic() - self.began
         self.now = now
 
     def _finished(self) -> bool:
@@ -177,6 +179,7 @@ class Session:
             **self.run.summary(),
             "seconds": seconds,
             "seconds_with_evaluation": self.seconds(),
+            "startup_seconds": self.startup,
             f"{self.run.clock.unit}_per_second": rate,
             "eval": closing.result if closing else None,
             "checkpoint": str(self.checkpoint),

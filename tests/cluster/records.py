@@ -21,6 +21,7 @@ FIELDS = {
     "frames",
     "updates",
     "seconds",
+    "startup_seconds",
     "steps_per_second",
     "samples_per_insert",
     "eval",
@@ -48,7 +49,7 @@ def checked_summary(run: Path, episodes: int) -> dict[str, Any]:
     assert summary["eval"]["protocol"]["name"] == "training"
     assert summary["hardware"]["cores"] >= 1
     assert len(summary["commit"]) >= 7
-    assert summary["seconds"] > 0
+    assert summary["seconds"] > summary["startup_seconds"] > 0
     assert summary["steps_per_second"] > 0
     assert Path(summary["checkpoint"]).parent == run / "checkpoints"
     assert Path(summary["checkpoint"]).is_dir()
