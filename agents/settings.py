@@ -64,7 +64,7 @@ class FleetSettings:
 
     runners: int = 1  # actors that play
     envs_per_runner: int = 32  # lanes an actor steps together
-    env_threads: int = 1  # emulator threads of an actor
+    env_threads: int = 2  # emulator threads of an actor: new games begin in half the time, and one process plays faster
     chunk_steps: int = 16  # rows per lane in one message
     shards: int = 0  # replay actors; 0 keeps replay in the learner
     learners: int = 0  # learner actors, one GPU each where learner.device is cuda; 0 trains in the main process

@@ -97,6 +97,6 @@ def apex() -> Settings:
             learning_starts=50_000,
         ),
         learner=LearnerSettings(batch_size=512, learning_rate=6.25e-5, double=True, max_grad_norm=40.0),
-        fleet=FleetSettings(runners=8, envs_per_runner=45, shards=2),  # 3. 360 lanes in 8 processes, not in 360
+        fleet=FleetSettings(runners=8, envs_per_runner=45, env_threads=1, shards=2),  # 3. 360 lanes in 8 processes
         evaluation=EvaluationSettings(epsilon=0.001),
     )

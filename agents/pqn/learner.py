@@ -27,7 +27,7 @@ class PqnLearnerSettings:
     """How much is played before it is learned from, and how."""
 
     num_envs: int = 128  # E, games played side by side: their variety stands in for a replay
-    env_threads: int = 1  # emulator threads of a process
+    env_threads: int = 2  # emulator threads of a process
     steps: int = 32  # T, time steps of a rollout in every env
     epochs: int = 2  # times that a rollout is learned from
     minibatches: int = 32  # updates of an epoch, each from its share of the transitions
