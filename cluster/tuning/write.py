@@ -11,6 +11,7 @@ from cluster.tuning.results import config_of, draw, importance, trials_of
 from cluster.tuning.space import Space, by_setting
 from cluster.tuning.sweep import Sweep
 from cluster.tuning.trial import TrialSpec
+from training.messages import one_line
 from training.run import Run
 from training.session import keep
 from training.settings import changed, flat
@@ -30,10 +31,13 @@ def write_results(
     """Tables, the picture, settings as files -> what summary.json is to hold.
 
     Raises:
-        ValueError: no trial has come to a score.
+        ValueError: no trial has come to a score, or to the end of a round.
     """
     work, metric = spec.work, spec.work.load("search").metric
     rounds = rounds_of(directory.path / "rounds.csv")
+    if not rounds:
+        first = next(iter(grid.errors))
+        raise ValueError(f"no trial has finished a round: {one_line(getattr(first, 'cause', None) or first)}")
     rows = trials_of(rounds, metric)
     columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside[1:], "diverged")
     write_table(directory.path / "trials.csv", (*columns, *space), rows)

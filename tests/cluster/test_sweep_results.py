@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from agents.dqn.presets import catch
 from agents.dqn.space import SEARCH
 from cluster.tuning.results import draw, importance, trials_of
 from cluster.tuning.space import Range
+from cluster.tuning.sweep import Sweep
+from cluster.tuning.trial import TrialSpec
+from cluster.tuning.write import write_results
 from training.storage.csv_table import Row, append_row, drop_half_row, rounds_of
+from training.storage.run_dir import RunDir
 
 METRIC = SEARCH.metric
 TRIALS = 8  # as `quarterdeck sweep` has without --trials
@@ -78,6 +84,16 @@ def test_the_winner_has_trained_to_the_end(tmp_path: Path) -> None:
         [("a", 1, 9.0, 1e-3), ("b", 1, 1.0, 1e-3), ("b", 2, 3.0, 1e-3), ("c", 1, 8.0, 1e-3), ("c", 2, 2.0, 1e-3)],
     )
     assert [row["trial"] for row in trials_of(rounds_of(table), METRIC)] == ["b", "c", "a"]
+
+
+def test_a_sweep_whose_trials_all_failed_says_why(tmp_path: Path) -> None:
+    """In one line, that of the first."""
+    options, directory = Sweep(settings=catch()), RunDir(tmp_path)
+    grid = Mock(errors=[ValueError("growth.stages is 3,\nimages have 2 sizes")])
+    spec = TrialSpec(preset="catch", settings=catch(), seeds=(0,), rounds=3, serial=True)
+    said = "no trial has finished a round: ValueError: growth.stages is 3, images have 2 sizes"
+    with pytest.raises(ValueError, match=said):
+        write_results(options, {}, spec, directory, grid, None)
 
 
 def test_a_half_written_row_is_forgotten(tmp_path: Path) -> None:
