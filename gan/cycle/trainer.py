@@ -16,7 +16,7 @@ from gan.cycle.domains import domains_of
 from gan.cycle.networks import Discriminators, Pair, Shown
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
-from gan.data.images import Images, Pixels, Split, to_float
+from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
@@ -35,7 +35,8 @@ class CycleTrainer:
             self.generator = placed(Pair(settings.network, data.shape), self.device)
             self.discriminator = placed(Discriminators(settings.network, data.shape), self.device)
         pair = copy.deepcopy(self.generator).requires_grad_(False)
-        self.average = Shown(pair, shelf_of(settings, domains).to(self.device)).eval()
+        held_out = [domains.to_show(part, settings.scores.samples) for part in ("select", "report")]
+        self.average = Shown(pair, torch.from_numpy(np.concatenate(held_out, 1)).to(self.device)).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = [torch.from_numpy(domain.train.images).to(self.device) for domain in domains]
         self.orders = [EpochSampler(len(pixels), settings.seed + index) for index, pixels in enumerate(self.pixels)]
@@ -151,15 +152,3 @@ class CycleTrainer:
             order.load_state(state["orders"][str(index)])
             pool.load_state(state["pools"][str(index)], self.device)
         load_saved(self, state)
-
-
-def shelf_of(settings: CycleSettings, domains: tuple[Images, Images]) -> Tensor:
-    """Held-out images to show: `scores.samples` of the select part, as many of the report part: [2, Z, C, H, W] uint8.
-
-    A part that has fewer is gone through again.
-    """
-
-    def some(part: Split) -> Pixels:
-        return part.images[np.resize(np.arange(len(part)), settings.scores.samples)]
-
-    return torch.from_numpy(np.stack([np.concatenate([some(each.select), some(each.report)]) for each in domains]))

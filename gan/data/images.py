@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Part = Literal["select", "report"]  # of those held out
 DIGITS = Path(__file__).with_name("digits.npz")
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist lies
 SELECT, REPORT = 0.1, 0.2  # shares held out
@@ -97,6 +98,10 @@ class Images:
         """(C, H, W) of what is generated."""
         _, colours, height, width = self.train.images.shape
         return colours * self.stack, height, width
+
+    def held_out(self, part: Part) -> Split:
+        """The images to select by, or to report."""
+        return self.select if part == "select" else self.report
 
     def digest(self) -> str:
         """SHA-256 over all pixels and labels."""
