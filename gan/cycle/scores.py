@@ -42,7 +42,12 @@ class TranslationJudge:
         They are shares of labels that the target domain's classifier finds in the translation or, where the rule
         between the domains is known, of moving pixels that are right. `fd_clf` and `fd_floor` are means over the
         domains; `cycle_error` is the mean difference of an image and what comes back, of 1.
+
+        Raises:
+            ValueError: another number of images.
         """
+        if len(fake) != self.count:
+            raise ValueError(f"{len(fake)} images given, the judge has {self.count} of each domain")
         parts = [domain.held_out(self.held_out) for domain in self.domains]
         first, second = (part.take(np.arange(min(self.count, len(part)))) for part in parts)
         _, forth, x_again, _, back, y_again = np.split(fake, Shown.PANELS, 3)
