@@ -131,9 +131,7 @@ def load(settings: DataSettings) -> Images:
         images = split(Path(settings.source).name, read(Path(settings.source), settings.size))
     if settings.beside > 1:
         return beside(images, settings.beside)
-    if settings.stack == 1:
-        return images
-    if images.shape[0] != 1 or not 0 <= images.classes <= 10:
+    if settings.stack > 1 and (images.shape[0] != 1 or images.classes > 10):
         raise DataError("data.stack needs images of one colour and at most 10 classes: use digits or fashion")
     return replace(images, stack=settings.stack)
 
