@@ -14,7 +14,10 @@ from envs.base import BatchedEnv, EnvSpec
 
 
 class Parts(Protocol):
-    """A module of functions, as `agents.dqn.parts`. `settings` are those of the algorithm."""
+    """A module of functions, as `agents.dqn.parts`. `settings` are those of the algorithm.
+
+    `make_policy` is usually the one below, `policy_of` that of `agents.saved_policy`.
+    """
 
     PRESETS: Mapping[str, Callable[[], Any]]  # its presets by name: functions that return settings
 
@@ -52,3 +55,9 @@ class Parts(Protocol):
 def parts_of(settings: AgentSettings) -> Parts:
     """The module that `settings.parts` names."""
     return cast(Parts, import_module(settings.parts))
+
+
+def make_policy(settings: AgentSettings, spec: EnvSpec) -> Any:
+    """What the settings' parts act by, on the CPU; it learns nothing itself."""
+    parts = parts_of(settings)
+    return parts.policy_with(parts.make_network(settings, spec).requires_grad_(False), settings, "cpu")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
-from torch import nn
 
-from agents.acting.policy import QPolicy
-from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.networks.q_network import NetworkSettings
+from agents.parts import make_policy
 from agents.settings import AgentSettings
-from envs import EnvSettings, EnvSpec, make_env
-from training.device import Precision
+from envs import make_env
 from training.storage import checkpoint
 from training.storage.older import settings_in_todays_words
 from training.storage.resume import read_newest
@@ -21,7 +19,6 @@ from training.storage.run_dir import MARKER, RunDir
 
 FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
 RLLIB = "rllib"  # stands for the preset's name
-N = TypeVar("N", bound=nn.Module)
 SettingsOf = Callable[[dict[str, Any]], Any]  # the settings in a run's record, of whatever it trains
 
 
@@ -57,34 +54,22 @@ def network_settings(record: dict[str, Any], settings_of: SettingsOf, otherwise:
     return found
 
 
-def q_policy_of(state: dict[str, Any], network: NetworkSettings, env: EnvSettings, precision: Precision) -> QPolicy:
-    """The policy in a checkpoint's `learner` branch, on the CPU, for an env like `env`.
+def policy_of(state: dict[str, Any], settings: AgentSettings) -> Any:
+    """The policy in a checkpoint's `learner` branch, on the CPU, for the env of the settings.
 
     Raises:
         ValueError: the weights are those of another network or game.
     """
-    spec = spec_of(env)
-    return QPolicy(network_with(QNetwork(network, spec.frame_shape, spec.num_actions), state), precision=precision)
-
-
-def spec_of(env: EnvSettings) -> EnvSpec:
-    """What an env like `env` shows and takes."""
-    shown = make_env(env, 1)
+    shown = make_env(settings.env, 1)
     shown.close()
-    return shown.spec
-
-
-def network_with(network: N, state: dict[str, Any]) -> N:
-    """The network with the policy's weights of a checkpoint's `learner` branch; it learns no more.
-
-    Raises:
-        ValueError: the weights are those of another network or game.
-    """
+    policy = make_policy(settings, shown.spec)
     try:
-        network.load_state_dict({name: torch.tensor(value) for name, value in state["learner"]["policy"].items()})
+        policy.network.load_state_dict(
+            {name: torch.tensor(value) for name, value in state["learner"]["policy"].items()}
+        )
     except RuntimeError:
         raise ValueError("the checkpoint's network does not fit its settings: train anew, or restore the run") from None
-    return network.requires_grad_(False)
+    return policy
 
 
 def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

@@ -6,26 +6,27 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gan.data.images import Images, Pixels
+from gan.data.images import Images, Part, Pixels
 from gan.evaluation.scores import Scores
-
-Part = Literal["select", "report"]
 
 
 class Generator(Protocol):
-    """What images are drawn with: an `nn.Module`; latents [B, Z] and classes [B], if it is told any, in."""
+    """What images are drawn with: an `nn.Module`; latents [B, Z] and classes [B], if it is told any, in.
 
-    latent: int  # Z; 0 for one that is given images instead of noise
+    Where Z is 0, images come in instead, and the scorer has them.
+    """
+
+    latent: int  # Z
     embedding: nn.Embedding | None  # of classes; None for one that is not told any
     training: bool
 
-    def __call__(self, latent: Tensor, label: Tensor | None, /) -> Any: ...
+    def __call__(self, given: Tensor, label: Any, /) -> Any: ...
     def parameters(self) -> Iterator[nn.Parameter]: ...
     def train(self, mode: bool = True) -> Any: ...
     def eval(self) -> Any: ...

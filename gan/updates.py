@@ -86,14 +86,32 @@ def optimizers_of(generator: nn.Module, discriminator: nn.Module, training: Trai
     return {name: torch.optim.Adam(network.parameters(), betas=betas, fused=True) for name, network in networks.items()}
 
 
-def check_run(seed: int, minutes: float) -> None:
-    """Refuse what no training can have.
+def check_run(settings: Any) -> None:
+    """Refuse what no training of any family can have.
 
     Raises:
-        ValueError: the seed or the minutes are out of their range.
+        ValueError: a value's type is wrong, or the seed or the minutes are out of their range.
     """
-    if not 0 <= seed < 2**31 or minutes <= 0:
+    check_kinds(settings, "")
+    if not 0 <= settings.seed < 2**31 or settings.minutes <= 0:
         raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+
+
+def check_single(settings: Any) -> None:
+    """Refuse what the standard family alone has: a penalty between real images and fakes, and several images as one.
+
+    Raises:
+        ValueError: the loss wants that penalty, or images are stacked or side by side.
+    """
+    loss, data = settings.loss, settings.data
+    if loss.kind == "wasserstein" or loss.penalty == "gradient":
+        raise ValueError(
+            "this family has no gradient penalty: use another loss.kind than wasserstein, and loss.penalty r1 or r1r2"
+        )
+    if max(data.stack, data.beside) > 1:
+        raise ValueError(
+            f"data.stack is {data.stack}, data.beside {data.beside}: this family is for single images, use 1"
+        )
 
 
 def set_rates(optimizers: Optimizers, training: TrainingSettings, images: int) -> None:

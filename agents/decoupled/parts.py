@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gymnasium.spaces import Discrete
 
 from agents.decoupled.policy import BangOffBangPolicy
@@ -13,18 +11,14 @@ from agents.dqn.learner import Learner
 from agents.dqn.parts import make_env as make_env
 from agents.dqn.parts import make_replay as make_replay
 from agents.networks.q_network import QNetwork
-from agents.saved_policy import network_with, spec_of
+from agents.parts import make_policy as make_policy
+from agents.saved_policy import policy_of as policy_of
 from envs import EnvSpec
 
 
 def make_network(settings: DecoupledSettings, spec: EnvSpec) -> QNetwork:
     """The Q-network: three values for each of J joints."""
     return QNetwork(settings.network, spec.frame_shape, spec.joints)
-
-
-def make_policy(settings: DecoupledSettings, spec: EnvSpec) -> BangOffBangPolicy:
-    """A policy on the CPU that learns nothing itself."""
-    return policy_with(make_network(settings, spec).requires_grad_(False), settings, "cpu")
 
 
 def policy_with(network: QNetwork, settings: DecoupledSettings, device: str) -> BangOffBangPolicy:
@@ -36,13 +30,3 @@ def make_learner(settings: DecoupledSettings, spec: EnvSpec) -> Learner:
     """The learner of deep Q-learning on the settings' device, whose network has joints where it looks for actions."""
     rows = spec._replace(actions=Discrete(spec.joints))
     return Learner(settings.learner, settings.network, rows, seed=settings.seed, beta=settings.replay.beta_at)
-
-
-def policy_of(state: dict[str, Any], settings: DecoupledSettings) -> BangOffBangPolicy:
-    """The policy in a checkpoint's `learner` branch, for the env of the settings.
-
-    Raises:
-        ValueError: the weights are those of another network or env.
-    """
-    network = make_network(settings, spec_of(settings.env))
-    return policy_with(network_with(network, state), settings, "cpu")

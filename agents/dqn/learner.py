@@ -54,8 +54,7 @@ class Learner:
         self.settings = dataclasses.replace(settings, precision=precision)
         self.seed, self.make_network = seed, partial(kind, network, spec.frame_shape, spec.num_actions)
         self.online = self.fresh_network(0).to(self.device)
-        self.target = self.fresh_network(0).requires_grad_(False).to(self.device)
-        self.sync_target()
+        self.target = copy.deepcopy(self.online).requires_grad_(False)
         # Single snapshots of a Q-network play very unevenly; their average is the policy that is judged and shown.
         self.policy = self.online if settings.average_rate == 1 else copy.deepcopy(self.target)
         self.optimizer = torch.optim.Adam(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import envs
 from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
 from agents.dqn.presets import PRESETS as PRESETS
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
+from agents.parts import make_policy as make_policy
 from agents.replay.shard import ReplayShard
-from agents.saved_policy import q_policy_of
+from agents.saved_policy import policy_of as policy_of
 from envs import BatchedEnv, EnvSpec
 
 
@@ -23,11 +22,6 @@ def make_network(settings: Settings, spec: EnvSpec) -> QNetwork:
 def make_env(settings: Settings, num_envs: int, num_threads: int) -> BatchedEnv:
     """The games that are learned from."""
     return envs.make_env(settings.env, num_envs, num_threads)
-
-
-def make_policy(settings: Settings, spec: EnvSpec) -> QPolicy:
-    """A policy on the CPU that learns nothing itself."""
-    return policy_with(make_network(settings, spec).requires_grad_(False), settings, "cpu")
 
 
 def policy_with(network: QNetwork, settings: Settings, device: str) -> QPolicy:
@@ -66,12 +60,3 @@ def make_replay(
         device=device,
         key_offset=key_offset,
     )
-
-
-def policy_of(state: dict[str, Any], settings: Settings) -> QPolicy:
-    """The policy in a checkpoint's `learner` branch, for the env of the settings.
-
-    Raises:
-        ValueError: the weights are those of another network or game.
-    """
-    return q_policy_of(state, settings.network, settings.env, settings.learner.precision)

@@ -17,16 +17,14 @@ from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.dqn.stats import RunStats
 from agents.dqn.throughput import throughput
-from agents.evaluation.judged import closing, evaluate_saved, judgement
-from agents.evaluation.protocol import JudgeOptions
+from agents.evaluation.judged import closing, judgement
 from agents.parts import parts_of
 from agents.playback.pictures import pictures_of
 from agents.replay.limiter import SamplesPerInsert
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement
-from training.settings import flat, from_dict
+from training.settings import flat
 from training.storage import checkpoint
-from training.storage.run_dir import RunDir
 
 
 class Loop(Protocol):
@@ -168,10 +166,3 @@ class DqnRun:
 def make_run(settings: Settings, preset: str, folder: Path) -> DqnRun:
     """Deep Q-learning in this process."""
     return DqnRun(SerialLoop(settings), settings, preset, serial=True)
-
-
-def evaluate_run(
-    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
-) -> tuple[dict[str, Any], str, str]:
-    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
-    return evaluate_saved(from_dict(Settings, record["settings"]), directory, record, options, on_step)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from agents.evaluation.judged import evaluate_saved
-from agents.evaluation.protocol import JudgeOptions
 from agents.imitation.dataset import open_dataset
 from agents.imitation.labels import Labels, split
 from agents.imitation.learner import CloningLearner
@@ -19,8 +16,6 @@ from agents.networks.q_network import QNetwork
 from envs import make_env
 from envs.base import EnvSettings
 from envs.registry import require_frames
-from training.settings import from_dict
-from training.storage.run_dir import RunDir
 
 S = TypeVar("S", bound=DatasetSettings)
 
@@ -72,10 +67,3 @@ def make_cloning(settings: CloningSettings, preset: str, folder: Path) -> Datase
     held_out = Labels(held, dataset, stack=stack, device=device) if settings.holdout else None
     learner = CloningLearner(settings.learner, settings.network, dataset.spec, labels, held_out, seed=settings.seed)
     return DatasetRun(settings, learner, len(labels), PRESETS[preset]() if preset in PRESETS else settings)
-
-
-def evaluate_cloning(
-    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
-) -> tuple[dict[str, Any], str, str]:
-    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
-    return evaluate_saved(from_dict(CloningSettings, record["settings"]), directory, record, options, on_step)

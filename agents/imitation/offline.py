@@ -5,14 +5,11 @@ The learner is that of `agents.dqn`. Where it is `conservative`, this is CQL (Ku
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from agents.dqn.learner import Learner
 from agents.dqn.updates import UpdateStats
-from agents.evaluation.judged import evaluate_saved
-from agents.evaluation.protocol import JudgeOptions
 from agents.imitation.dataset import Dataset, open_dataset
 from agents.imitation.labels import PIECE, Share, chunks_of, require_room, split
 from agents.imitation.presets import OFFLINE_PRESETS
@@ -20,8 +17,6 @@ from agents.imitation.run import DatasetRun
 from agents.imitation.settings import OfflineSettings
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import ReplaySettings
-from training.settings import from_dict
-from training.storage.run_dir import RunDir
 
 FEWEST = 2 * PIECE  # frames that a replay has room for, at least: a chunk is half a lane at most
 
@@ -80,10 +75,3 @@ def make_offline(settings: OfflineSettings, preset: str, folder: Path) -> Datase
     learner = OfflineLearner(settings, dataset, share)
     usual = OFFLINE_PRESETS[preset]() if preset in OFFLINE_PRESETS else settings
     return DatasetRun(settings, learner, dataset.labels, usual)
-
-
-def evaluate_offline(
-    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
-) -> tuple[dict[str, Any], str, str]:
-    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
-    return evaluate_saved(from_dict(OfflineSettings, record["settings"]), directory, record, options, on_step)

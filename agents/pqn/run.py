@@ -13,8 +13,7 @@ from agents.acting.policy import QPolicy
 from agents.acting.rollout import LANE_STEPS
 from agents.curve import COLUMNS, draw_curve
 from agents.dqn.stats import RunStats
-from agents.evaluation.judged import closing, evaluate_saved, judgement
-from agents.evaluation.protocol import JudgeOptions
+from agents.evaluation.judged import closing, judgement
 from agents.playback.pictures import pictures_of
 from agents.pqn.charts import LAYOUT, RESULTS, compared
 from agents.pqn.presets import PRESETS
@@ -22,8 +21,7 @@ from agents.pqn.serial import SerialLoop
 from agents.pqn.settings import PqnSettings
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement
-from training.settings import flat, from_dict
-from training.storage.run_dir import RunDir
+from training.settings import flat
 
 
 class Loop(Protocol):
@@ -151,10 +149,3 @@ class PqnRun:
 def make_run(settings: PqnSettings, preset: str, folder: Path) -> PqnRun:
     """PQN in this process."""
     return PqnRun(SerialLoop(settings), settings, preset, serial=True)
-
-
-def evaluate_run(
-    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
-) -> tuple[dict[str, Any], str, str]:
-    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
-    return evaluate_saved(from_dict(PqnSettings, record["settings"]), directory, record, options, on_step)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from agents.dqn.parts import make_env as make_env
 from agents.networks.recurrent import MemoryQNetwork
+from agents.parts import make_policy as make_policy
 from agents.recurrent.learner import SequenceLearner
 from agents.recurrent.policy import RecurrentPolicy
 from agents.recurrent.presets import PRESETS as PRESETS
 from agents.recurrent.settings import RecurrentSettings
 from agents.replay.sequences import SequenceShard
-from agents.saved_policy import network_with, spec_of
+from agents.saved_policy import policy_of as policy_of
 from envs import EnvSpec
 
 
@@ -23,11 +22,6 @@ def make_network(settings: RecurrentSettings, spec: EnvSpec) -> MemoryQNetwork:
 def policy_with(network: MemoryQNetwork, settings: RecurrentSettings, device: str) -> RecurrentPolicy:
     """The policy that acts by a learner's network, where that lies."""
     return RecurrentPolicy(network, precision=settings.learner.precision, device=device)
-
-
-def make_policy(settings: RecurrentSettings, spec: EnvSpec) -> RecurrentPolicy:
-    """A policy on the CPU that learns nothing itself."""
-    return policy_with(make_network(settings, spec).requires_grad_(False), settings, "cpu")
 
 
 def make_learner(settings: RecurrentSettings, spec: EnvSpec) -> SequenceLearner:
@@ -51,13 +45,3 @@ def make_replay(
         device=device,
         key_offset=key_offset,
     )
-
-
-def policy_of(state: dict[str, Any], settings: RecurrentSettings) -> RecurrentPolicy:
-    """The policy in a checkpoint's `learner` branch, for the env of the settings.
-
-    Raises:
-        ValueError: the weights are those of another network or game.
-    """
-    network = make_network(settings, spec_of(settings.env))
-    return policy_with(network_with(network, state), settings, "cpu")

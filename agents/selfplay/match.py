@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.policy import QPolicy
-from agents.dqn.parts import make_policy
 from agents.evaluation.evaluate import envs_for, evaluate
+from agents.parts import make_policy
 from agents.selfplay.opponents import write_alone
 from agents.selfplay.parts import against
 from agents.selfplay.settings import SelfPlaySettings
@@ -24,7 +24,7 @@ def policy_with(settings: SelfPlaySettings, weights: Arrays) -> QPolicy:
     """A policy of a run, with these weights."""
     env = make_two_player_env(settings.env, 1)
     env.close()
-    policy = make_policy(settings, env.spec)
+    policy: QPolicy = make_policy(settings, env.spec)
     policy.load(weights)
     return policy
 

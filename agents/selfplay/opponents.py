@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.policy import QPolicy
-from agents.dqn.parts import make_policy
+from agents.parts import make_policy
 from agents.replay.frames import FrameStack, colours_of, to_blocks
 from agents.selfplay.settings import SelfPlaySettings
 from envs.base import EnvSpec

@@ -10,17 +10,13 @@ from agents.acting.policy import LearningPolicy
 from agents.dqn.run import DqnRun, Loop
 from agents.dqn.serial import SerialLoop
 from agents.dqn.stats import RunStats
-from agents.evaluation.judged import evaluate_saved
-from agents.evaluation.protocol import JudgeOptions
 from agents.replay.limiter import SamplesPerInsert
 from agents.selfplay.exploiter import Exploiter
 from agents.selfplay.league import EXPLOITER, SNAPSHOT, League
 from agents.selfplay.parts import against
 from agents.selfplay.settings import SelfPlaySettings
 from training.arrays import arrays_of
-from training.settings import from_dict
 from training.storage import checkpoint
-from training.storage.run_dir import RunDir
 
 FOLDER = "league"  # in the run directory
 
@@ -109,10 +105,3 @@ def make_run(settings: SelfPlaySettings, preset: str, folder: Path) -> DqnRun:
         return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))
 
     return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, preset, serial=True)
-
-
-def evaluate_run(
-    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
-) -> tuple[dict[str, Any], str, str]:
-    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
-    return evaluate_saved(from_dict(SelfPlaySettings, record["settings"]), directory, record, options, on_step)

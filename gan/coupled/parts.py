@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from gan.coupled.domains import domains_of, pairs, whole_second
 from gan.coupled.networks import CoupledGenerator
 from gan.coupled.scores import NAMES, PairJudge
 from gan.coupled.settings import CoupledSettings
 from gan.coupled.trainer import CoupledTrainer
-from gan.data.images import Images, Pixels
+from gan.data.images import Images, Part, Pixels
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import fixed_grid
@@ -48,7 +47,7 @@ def make_generator(settings: CoupledSettings, shape: Shape, classes: int) -> Cou
     return CoupledGenerator(settings.network, shape)
 
 
-def make_judge(settings: CoupledSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> PairJudge:
+def make_judge(settings: CoupledSettings, data: Images, cache: Path, part: Part) -> PairJudge:
     """A judge for each domain, by a classifier of all training images in that domain: the first is that of `digits`."""
     first, second = domains_of(data, settings.second)
     by_first, by_second = extractor_for(data, cache), extractor_for(whole_second(data, settings.second), cache)

@@ -10,8 +10,7 @@ from gan.coupled.networks import CoupledNetworkSettings
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings, check_run
-from training.settings import check_kinds
+from gan.updates import TrainingSettings, check_run, check_single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +32,11 @@ class CoupledSettings:
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
-        check_kinds(self, "")
-        check_run(self.seed, self.minutes)
+        check_run(self)
+        check_single(self)
         if self.second not in get_args(Second):
             raise ValueError(f"second is {self.second!r}: use one of {', '.join(get_args(Second))}")
         if self.training.batch_size % 2:
             raise ValueError(
                 f"training.batch_size is {self.training.batch_size}: half is of each domain, use an even one"
             )
-        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
-            raise ValueError(
-                "a coupled GAN has no gradient penalty: use another loss.kind, and loss.penalty r1 or r1r2"
-            )
-        if max(self.data.stack, self.data.beside) > 1:
-            stack, beside = self.data.stack, self.data.beside
-            raise ValueError(f"data.stack is {stack}, data.beside {beside}: domains are of single images, use 1")

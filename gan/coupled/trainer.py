@@ -11,8 +11,8 @@ from torch import Tensor
 from gan.coupled.domains import domains_of
 from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator
 from gan.coupled.settings import CoupledSettings
-from gan.data.images import Images, to_float
-from gan.data.order import EpochSampler
+from gan.data.images import Images
+from gan.data.order import Unpaired
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from training.device import autocast, moved
@@ -30,9 +30,7 @@ class CoupledTrainer:
             self.discriminator = placed(CoupledDiscriminator(settings.network, data.shape), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
-        domains = [domain.train.images for domain in domains_of(data, settings.second)]
-        self.pixels = [torch.from_numpy(images).to(self.device) for images in domains]
-        self.orders = [EpochSampler(len(images), settings.seed + index) for index, images in enumerate(domains)]
+        self.real = Unpaired(domains_of(data, settings.second), settings.seed, self.device)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminators have seen, generator updates
 
@@ -83,9 +81,7 @@ class CoupledTrainer:
 
     def real_batch(self) -> Tensor:
         """The next training images of each domain, unrelated ones side by side: [B / 2, C, H, 2 W] in -1..1."""
-        amount = self.settings.training.batch_size // 2
-        index = [moved(torch.from_numpy(order.next(amount)), self.device) for order in self.orders]
-        return torch.cat([to_float(pixels[rows]) for pixels, rows in zip(self.pixels, index, strict=True)], 3)
+        return torch.cat(self.real.next(self.settings.training.batch_size // 2), 3)
 
     def latents(self, amount: int) -> Tensor:
         """Standard normal [amount, Z]; drawn on the CPU, so that a seed means the same on every device."""
@@ -105,8 +101,7 @@ class CoupledTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        orders = {str(index): order.state() for index, order in enumerate(self.orders)}
-        return {**saved(self), "orders": orders}
+        return {**saved(self), "orders": self.real.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -114,6 +109,5 @@ class CoupledTrainer:
         Raises:
             ValueError: the networks or the data are others.
         """
-        for index, order in enumerate(self.orders):
-            order.load_state(state["orders"][str(index)])
+        self.real.load_state(state["orders"])
         load_saved(self, state)

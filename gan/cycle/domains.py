@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan.data.files import DataError, RawImages
-from gan.data.images import Images, Pixels, Split, split
+from gan.data.images import Images, Part, Pixels, Split, split
 
 Second = Literal["small_digits", "striped", "inverted", "mirrored"]
 STRIPE = 6  # pixels that a diagonal stripe is wide, counted along its rows
@@ -28,6 +28,11 @@ class Domains(NamedTuple):
 
     first: Images
     second: Images
+
+    def to_show(self, part: Part, count: int) -> Pixels:
+        """`count` images of a part of each domain [2, count, C, H, W]; one that has fewer is gone through again."""
+        both = [domain.held_out(part).images for domain in self]
+        return np.stack([images[np.resize(np.arange(len(images)), count)] for images in both])
 
 
 def domains_of(data: Images, second: Second) -> Domains:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gan.data.images import to_float
 from gan.standard.layers import SmoothConv2d
 from gan.standard.networks import Shape, stages_of
 from training.settings import check_kinds
@@ -141,21 +142,22 @@ class Discriminators(nn.Module):
 class Shown(nn.Module):
     """Both averaged translators with held-out images to show what they do, as a `gan.parts.Generator`.
 
-    A translator invents nothing: of latents [B, Z], Z being the images on the shelf, the largest number names one. What
-    is drawn is that image of each domain with its translation and what comes back of it, side by side: [B, C, H, 6 W].
+    A translator invents nothing. What is drawn is an image of each domain with its translation and what comes back of
+    it, side by side: [B, C, H, 6 W].
     """
 
     PANELS = 6
+    latent = 0  # it is given images instead of noise
+    embedding: nn.Embedding | None = None
+    shelf: Tensor  # uint8 [2, N, C, H, W]: of the first domain, and of the second
 
     def __init__(self, pair: Pair, shelf: Tensor) -> None:
         super().__init__()
-        self.pair, self.latent = pair, shelf.shape[1]
-        self.embedding: nn.Embedding | None = None
-        self.shelf: Tensor
-        self.register_buffer("shelf", shelf)  # [2, Z, C, H, W] uint8: of the first domain, and of the second
+        self.pair = pair
+        self.register_buffer("shelf", shelf)
 
-    def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """x, forth(x), back(forth(x)), y, back(y), forth(back(y)) for latents [B, Z]; there are no classes."""
-        first, second = self.shelf[:, latent.argmax(1)].float() / 127.5 - 1
+    def forward(self, images: Tensor, label: None = None) -> Tensor:
+        """x, forth(x), back(forth(x)), y, back(y), forth(back(y)) of images x and y, uint8 [B, 2, C, H, W]."""
+        first, second = to_float(images).unbind(1)
         there, here = self.pair.forth(first), self.pair.back(second)
         return torch.cat([first, there, self.pair.back(there), second, here, self.pair.forth(here)], 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,11 +13,11 @@ from gan.cycle.networks import Pair, Shown
 from gan.cycle.scores import NAMES, TranslationJudge
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
-from gan.data.images import Images, Pixels
+from gan.data.images import Images, Part
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import grid as tiled
-from gan.samples.sampling import sample
+from gan.samples.sampling import draw
 from gan.space import RATES, around
 from gan.standard import parts as standard
 from gan.standard.networks import Shape
@@ -53,9 +52,7 @@ def make_generator(settings: CycleSettings, shape: Shape, classes: int) -> Shown
     return Shown(Pair(settings.network, shape), torch.zeros(2, 2 * settings.scores.samples, *shape, dtype=torch.uint8))
 
 
-def make_judge(
-    settings: CycleSettings, data: Images, cache: Path, part: Literal["select", "report"]
-) -> TranslationJudge:
+def make_judge(settings: CycleSettings, data: Images, cache: Path, part: Part) -> TranslationJudge:
     """Each domain's judge, by a classifier of all training images in that domain.
 
     Where the rule between the domains is known, the second's images are carried back by it and judged by the first's.
@@ -70,14 +67,11 @@ def make_judge(
     return TranslationJudge(domains, (first, second), part, None)
 
 
-def stock(settings: CycleSettings, data: Images) -> Pixels:
-    """Training images of the first domain, each six times over: as wide as what is drawn."""
-    return np.tile(domains_of(data, settings.second).first.train.images, (1, 1, 1, Shown.PANELS))
-
-
 def grid(generator: Shown, seed: int = 0) -> NDArray[np.uint8]:
-    """Images with their translation and what comes back, a row each; two rows of them beside each other."""
-    return tiled(sample(generator, ROWS, seed), 1 if generator.shelf.shape[-1] > 32 else 2)
+    """Images that the seed chooses, with their translation and what comes back; small ones two in a row."""
+    chosen = np.random.default_rng(seed).permutation(generator.shelf.shape[1])[:ROWS]
+    drawn = draw(generator, generator.shelf[:, chosen].transpose(0, 1), None)
+    return tiled(drawn, 1 if generator.shelf.shape[-1] > 32 else 2)
 
 
 def said(scores: Scores) -> str:

@@ -10,7 +10,7 @@ from gan.cycle.networks import CycleNetworkSettings
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings, check_run
+from gan.updates import TrainingSettings, check_run, check_single
 from training.settings import check_kinds
 
 
@@ -52,8 +52,8 @@ class CycleSettings:
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
-        check_kinds(self, "")
-        check_run(self.seed, self.minutes)
+        check_run(self)
+        check_single(self)
         if self.second not in get_args(Second):
             raise ValueError(f"second is {self.second!r}: use one of {', '.join(get_args(Second))}")
         if self.training.batch_size % 2:
@@ -62,7 +62,3 @@ class CycleSettings:
             )
         if self.training.critic_steps > 1:
             raise ValueError(f"training.critic_steps is {self.training.critic_steps}: both players move in turn, use 1")
-        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
-            raise ValueError("a translator has no gradient penalty: use another loss.kind, and loss.penalty r1 or r1r2")
-        if self.data.stack > 1:
-            raise ValueError(f"data.stack is {self.data.stack}: domains of stacks are not known, use 1")

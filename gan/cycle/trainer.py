@@ -16,8 +16,8 @@ from gan.cycle.domains import domains_of
 from gan.cycle.networks import Discriminators, Pair, Shown
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
-from gan.data.images import Images, Pixels, Split, to_float
-from gan.data.order import EpochSampler
+from gan.data.images import Images
+from gan.data.order import Unpaired
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
 from training.device import autocast, moved
@@ -35,10 +35,10 @@ class CycleTrainer:
             self.generator = placed(Pair(settings.network, data.shape), self.device)
             self.discriminator = placed(Discriminators(settings.network, data.shape), self.device)
         pair = copy.deepcopy(self.generator).requires_grad_(False)
-        self.average = Shown(pair, shelf_of(settings, domains).to(self.device)).eval()
+        held_out = [domains.to_show(part, settings.scores.samples) for part in ("select", "report")]
+        self.average = Shown(pair, torch.from_numpy(np.concatenate(held_out, 1)).to(self.device)).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
-        self.pixels = [torch.from_numpy(domain.train.images).to(self.device) for domain in domains]
-        self.orders = [EpochSampler(len(pixels), settings.seed + index) for index, pixels in enumerate(self.pixels)]
+        self.real = Unpaired(domains, settings.seed, self.device)
         self.pools = [Pool(settings.held.pool) for _ in domains]
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminators have seen, generator updates
@@ -46,7 +46,7 @@ class CycleTrainer:
     def step(self) -> dict[str, Tensor]:
         """One update of both translators, then one of both discriminators by the same images (section 4)."""
         set_rates(self.optimizers, self.settings.training, self.images)
-        x, y = self.real_batch()
+        x, y = self.real.next(self.settings.training.batch_size // 2)
         losses, fake_x, fake_y = self.train_translators(x, y)
         shown_x, shown_y = (p.exchange(fake, self.rng) for p, fake in zip(self.pools, (fake_x, fake_y), strict=True))
         losses |= self.train_discriminators(x, shown_x, y, shown_y)
@@ -116,13 +116,6 @@ class CycleTrainer:
         self.images += self.settings.training.batch_size
         return found
 
-    def real_batch(self) -> tuple[Tensor, Tensor]:
-        """The next training images of each domain, which have nothing to do with each other: [B / 2, C, H, W]."""
-        amount = self.settings.training.batch_size // 2
-        index = [moved(torch.from_numpy(order.next(amount)), self.device) for order in self.orders]
-        x, y = (to_float(pixels[rows]) for pixels, rows in zip(self.pixels, index, strict=True))
-        return x, y
-
     def precision(self) -> torch.autocast:
         """The context in which networks compute; parameters and losses stay float32."""
         return autocast(self.device, self.settings.training.precision)
@@ -137,9 +130,8 @@ class CycleTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        orders = {str(index): order.state() for index, order in enumerate(self.orders)}
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
-        return {**saved(self), "orders": orders, "pools": pools}
+        return {**saved(self), "orders": self.real.state(), "pools": pools}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -147,19 +139,7 @@ class CycleTrainer:
         Raises:
             ValueError: the networks or the data are others.
         """
-        for index, (order, pool) in enumerate(zip(self.orders, self.pools, strict=True)):
-            order.load_state(state["orders"][str(index)])
+        self.real.load_state(state["orders"])
+        for index, pool in enumerate(self.pools):
             pool.load_state(state["pools"][str(index)], self.device)
         load_saved(self, state)
-
-
-def shelf_of(settings: CycleSettings, domains: tuple[Images, Images]) -> Tensor:
-    """Held-out images to show: `scores.samples` of the select part, as many of the report part: [2, Z, C, H, W] uint8.
-
-    A part that has fewer is gone through again.
-    """
-
-    def some(part: Split) -> Pixels:
-        return part.images[np.resize(np.arange(len(part)), settings.scores.samples)]
-
-    return torch.from_numpy(np.stack([np.concatenate([some(each.select), some(each.report)]) for each in domains]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Part = Literal["select", "report"]  # of those held out
 DIGITS = Path(__file__).with_name("digits.npz")
 FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist lies
 SELECT, REPORT = 0.1, 0.2  # shares held out
@@ -98,6 +99,10 @@ class Images:
         _, colours, height, width = self.train.images.shape
         return colours * self.stack, height, width
 
+    def held_out(self, part: Part) -> Split:
+        """The images to select by, or to report."""
+        return self.select if part == "select" else self.report
+
     def digest(self) -> str:
         """SHA-256 over all pixels and labels."""
         digest = hashlib.sha256()
@@ -126,9 +131,7 @@ def load(settings: DataSettings) -> Images:
         images = split(Path(settings.source).name, read(Path(settings.source), settings.size))
     if settings.beside > 1:
         return beside(images, settings.beside)
-    if settings.stack == 1:
-        return images
-    if images.shape[0] != 1 or not 0 <= images.classes <= 10:
+    if settings.stack > 1 and (images.shape[0] != 1 or images.classes > 10):
         raise DataError("data.stack needs images of one colour and at most 10 classes: use digits or fashion")
     return replace(images, stack=settings.stack)
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
+from gan.data.images import Images, to_float
+from training.device import moved
 
 
 class EpochSampler:
@@ -36,3 +41,29 @@ class EpochSampler:
             raise ValueError(f"saved with {state['count']} training images, here are {self.count}: use the same data")
         self.rng.bit_generator.state = state["rng"]
         self.queue = np.asarray(state["queue"], np.int64).copy()
+
+
+class Unpaired:
+    """Training images of several domains in orders that have nothing to do with each other."""
+
+    def __init__(self, domains: tuple[Images, ...], seed: int, device: str) -> None:
+        self.pixels, self.device = [torch.from_numpy(each.train.images).to(device) for each in domains], device
+        self.orders = [EpochSampler(len(pixels), seed + index) for index, pixels in enumerate(self.pixels)]
+
+    def next(self, amount: int) -> list[Tensor]:
+        """The next images of each domain, [amount, C, H, W] in -1..1."""
+        index = [moved(torch.from_numpy(order.next(amount)), self.device) for order in self.orders]
+        return [to_float(pixels[rows]) for pixels, rows in zip(self.pixels, index, strict=True)]
+
+    def state(self) -> dict[str, Any]:
+        """What `load_state` needs."""
+        return {str(index): order.state() for index, order in enumerate(self.orders)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where others stopped.
+
+        Raises:
+            ValueError: they had another number of images.
+        """
+        for index, order in enumerate(self.orders):
+            order.load_state(state[str(index)])

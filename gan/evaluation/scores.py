@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gan.data.beside import over_each_other
-from gan.data.images import Images, Pixels, Split
+from gan.data.images import Images, Part, Pixels, Split
 from gan.data.order import EpochSampler
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import (
@@ -46,13 +46,11 @@ class ScoreSettings:
 class Judge:
     """Scores of generated images against one held-out part: select by "select", report with "report"."""
 
-    def __init__(
-        self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Literal["select", "report"]
-    ) -> None:
+    def __init__(self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Part) -> None:
         self.data, self.extractor, self.settings = data, extractor, settings
         self.stack, self.stock = data.stack, data.train
         self.singles = data.singles or data  # what is compared one by one, and never a canvas
-        part: Split = data.select if held_out == "select" else data.report
+        part = data.held_out(held_out)
         self.count = settings.samples if data.stack > 1 else min(settings.samples, len(part), len(data.train))
         self.real, chances = self._features(_some(part, self.count, data.stack), data.stack)
         self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
@@ -61,7 +59,7 @@ class Judge:
         self.stock_features, self.stock_chances = self._features(data.train.images, 1)
         if data.beside > 1:
             self.single_features = extractor.features(self.singles.train.images)[0]
-            part = self.singles.select if held_out == "select" else self.singles.report
+            part = self.singles.held_out(held_out)
         else:
             self.single_features = self.stock_features
         self.held_out_nearest = self._nearest(part.images, extractor.features(part.images)[0])

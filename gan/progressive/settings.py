@@ -10,8 +10,7 @@ from gan.evaluation.scores import ScoreSettings
 from gan.progressive.growth import GrowthSettings
 from gan.progressive.networks import ProgressiveNetworkSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings, check_run
-from training.settings import check_kinds
+from gan.updates import TrainingSettings, check_run, check_single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +32,5 @@ class ProgressiveSettings:
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
-        check_kinds(self, "")
-        check_run(self.seed, self.minutes)
-        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
-            raise ValueError(
-                "a growing GAN has no gradient penalty here: use another loss.kind, and penalty r1 or r1r2"
-            )
-        if max(self.data.stack, self.data.beside) > 1:
-            stack, beside = self.data.stack, self.data.beside
-            raise ValueError(f"data.stack is {stack}, data.beside {beside}: growing is for single images, use 1")
+        check_run(self)
+        check_single(self)

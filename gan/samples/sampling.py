@@ -19,7 +19,9 @@ def latents(generator: Generator, count: int, seed: int) -> Tensor:
         ValueError: the generator is given images instead of noise.
     """
     if generator.latent == 0:
-        raise ValueError("this generator draws from images, not from noise: give its network some, and ask for no walk")
+        raise ValueError(
+            "this generator draws from images, not from noise: give its network some, and ask for no walk or directions"
+        )
     return torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(seed))
 
 
@@ -31,15 +33,18 @@ def classes(generator: Generator, count: int) -> Tensor | None:
 
 
 @torch.no_grad()
-def draw(generator: Generator, latent: Tensor, label: Tensor | None) -> Pixels:
-    """Images uint8 [N, C, H, W] of latents [N, Z], in evaluation mode; the generator is left as it was."""
+def draw(generator: Generator, given: Tensor, label: Tensor | None, chunk: int = CHUNK) -> Pixels:
+    """Images uint8 [N, ...] of latents [N, Z] or of what else the generator is given, `chunk` at a time.
+
+    In evaluation mode; the generator is left as it was.
+    """
     device = next(generator.parameters()).device
     training = generator.training
     generator.eval()
     parts = []
-    for rows in torch.split(torch.arange(len(latent)), CHUNK):
+    for rows in torch.split(torch.arange(len(given)), chunk):
         known = None if label is None else label[rows].to(device)
-        parts.append(to_uint8(generator(latent[rows].to(device), known)).cpu().numpy())
+        parts.append(to_uint8(generator(given[rows].to(device), known)).cpu().numpy())
     generator.train(training)
     return np.concatenate(parts)
 

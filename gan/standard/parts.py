@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gan.data.images import Images, Pixels
+from gan.data.images import Images, Part, Pixels
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
 from gan.parts import Scorer
@@ -41,7 +41,7 @@ def make_generator(settings: GanSettings, shape: Shape, classes: int) -> Generat
     return Generator(settings.network, shape, classes)
 
 
-def make_judge(settings: GanSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> Judge:
+def make_judge(settings: GanSettings, data: Images, cache: Path, part: Part) -> Judge:
     """One judge with the data's own classifier, of single images where several lie side by side."""
     return Judge(data, extractor_for(data.singles or data, cache), settings.scores, part)
 

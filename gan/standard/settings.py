@@ -10,7 +10,6 @@ from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
 from gan.updates import TrainingSettings, check_run
-from training.settings import check_kinds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +26,7 @@ class GanSettings:
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
-        check_kinds(self, "")
-        check_run(self.seed, self.minutes)
+        check_run(self)
         norm, penalty = self.network.discriminator_norm, self.loss.penalty
         if norm == "batch" and penalty != "none":
             raise ValueError(

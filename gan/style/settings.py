@@ -9,8 +9,7 @@ from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
 from gan.style.networks import StyleNetworkSettings
-from gan.updates import TrainingSettings, check_run
-from training.settings import check_kinds
+from gan.updates import TrainingSettings, check_run, check_single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +31,7 @@ class StyleSettings:
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
-        check_kinds(self, "")
-        check_run(self.seed, self.minutes)
+        check_run(self)
+        check_single(self)
         if not 0 <= self.mixing <= 1:
             raise ValueError(f"mixing is {self.mixing}: a probability lies in 0..1")
-        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
-            raise ValueError(
-                "a style-based GAN has no gradient penalty here: use another loss.kind, and loss.penalty r1 or r1r2"
-            )
-        if self.data.stack > 1:
-            raise ValueError(f"data.stack is {self.data.stack}: styles are for single images, use 1")

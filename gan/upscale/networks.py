@@ -65,7 +65,7 @@ class Upscaler(nn.Module):
     """
 
     latent = 0  # it is given images instead of noise
-    embedding = None
+    embedding: nn.Embedding | None = None
     examples: Tensor  # uint8 [4, C, T H, W]
 
     def __init__(self, settings: UpscaleNetworkSettings, shape: Shape, frames: int) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from gan.data.images import Images
+from gan.data.images import Images, Part
 from gan.evaluation.scores import Scores
 from gan.space import RATES, around
 from gan.standard.networks import Shape
@@ -46,7 +45,7 @@ def make_generator(settings: UpscaleSettings, shape: Shape, classes: int) -> Ups
     return Upscaler(settings.network, shape, settings.frames)
 
 
-def make_judge(settings: UpscaleSettings, data: Images, cache: Path, part: Literal["select", "report"]) -> UpscaleJudge:
+def make_judge(settings: UpscaleSettings, data: Images, cache: Path, part: Part) -> UpscaleJudge:
     """One judge, with the classifier of the data's patches."""
     return UpscaleJudge(settings, data, extractor_of(settings, data, cache), part)
 

@@ -6,23 +6,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan.data.images import Pixels, to_uint8
+from gan.data.images import Pixels
 from gan.samples.pictures import grid
+from gan.samples.sampling import draw
 from gan.upscale.lowering import clips, enlarged, lower, stacked
 from gan.upscale.networks import Upscaler
 
 CHUNK = 16  # images a forward pass
 
 
-@torch.no_grad()
 def upscaled(generator: Upscaler, small: Pixels) -> Pixels:
     """Small images uint8 [B, T, C, h, w] -> large ones uint8 [B, C, T 2h, 2w]; the generator is left as it was."""
-    device, training = next(generator.parameters()).device, generator.training
-    generator.eval()
-    parts = torch.split(torch.from_numpy(small), CHUNK)
-    found = [stacked(to_uint8(generator(part.to(device)))).cpu().numpy() for part in parts]
-    generator.train(training)
-    return np.concatenate(found)
+    return stacked(torch.from_numpy(draw(generator, torch.from_numpy(small), None, CHUNK))).numpy()
 
 
 def compared(generator: Upscaler, seed: int = 0) -> NDArray[np.uint8]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
-from gan.data.images import Images, Pixels, Split
+from gan.data.images import Images, Part, Pixels, Split
 from gan.evaluation.features import Extractor, extractor_for
 from gan.evaluation.metrics import frechet_distance
 from gan.evaluation.scores import Scores
@@ -19,7 +18,6 @@ from gan.upscale.pictures import upscaled
 from gan.upscale.settings import UpscaleSettings
 
 PATCH = 32  # side of the squares whose features are compared
-Part = Literal["select", "report"]
 
 
 class UpscaleJudge:
@@ -27,8 +25,7 @@ class UpscaleJudge:
 
     def __init__(self, settings: UpscaleSettings, data: Images, extractor: Extractor, part: Part) -> None:
         self.settings, self.data, self.extractor = settings, data, extractor
-        held_out: Split = data.select if part == "select" else data.report
-        self.truth = held_out.images[: settings.scores.samples]
+        self.truth = data.held_out(part).images[: settings.scores.samples]
         self.features = extractor.features(patches(self.frames(self.truth)))[0]
         self.small = lower(torch.from_numpy(self.truth), settings.frames)
         self.baseline = self.fidelity(enlarged(self.small, "bicubic").numpy())

@@ -8,9 +8,8 @@ from typing import ClassVar, Literal, get_args
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings, check_run
+from gan.updates import TrainingSettings, check_run, check_single
 from gan.upscale.networks import UpscaleNetworkSettings
-from training.settings import check_kinds
 
 ErrorKind = Literal["absolute", "squared"]
 
@@ -54,15 +53,11 @@ class UpscaleSettings:
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:
-        check_kinds(self, "")
-        check_run(self.seed, self.minutes)
+        check_run(self)
+        check_single(self)
         if self.frames < 1 or self.crop < 0 or self.crop % 2:
             raise ValueError(f"frames is {self.frames}, crop {self.crop}: give 1 or more, and an even side or 0")
         if self.frames == 1 and (self.network.seen > 1 or self.network.previous):
             raise ValueError("network.seen and previous are of clips: leave them, or give frames above 1")
         if self.training.critic_steps != 1:
             raise ValueError(f"training.critic_steps is {self.training.critic_steps}: both networks take turns, use 1")
-        if self.loss.kind == "wasserstein" or self.loss.penalty == "gradient":
-            raise ValueError("an upscaler has no gradient penalty: use another loss.kind, and loss.penalty r1 or r1r2")
-        if self.data.stack > 1:
-            raise ValueError(f"data.stack is {self.data.stack}: stacks are no pictures to enlarge, use 1")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.dqn.parts import make_policy
+from agents.parts import make_policy
 from agents.selfplay.league import EXPLOITER, SNAPSHOT, League
 from agents.selfplay.opponents import LATEST, RATINGS, RESULTS, LeagueOpponents, write_alone
 from agents.selfplay.presets import toy_duel

@@ -14,9 +14,11 @@ from agents.acting.policy import Acted, QPolicy
 from agents.dqn import parts
 from agents.dqn.learner import Learner
 from agents.dqn.settings import Settings
+from agents.networks.q_network import QNetwork
 from envs.base import EnvSpec
 
-make_env, make_network, make_replay = parts.make_env, parts.make_network, parts.make_replay
+make_env, make_network, make_policy = parts.make_env, parts.make_network, parts.make_policy
+make_replay, policy_of = parts.make_replay, parts.policy_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +47,9 @@ class OtherLearner(Learner):
     another = True
 
 
-def make_policy(settings: OtherSettings, spec: EnvSpec) -> ByTurns:
-    return ByTurns(make_network(settings, spec).requires_grad_(False), precision=settings.learner.precision)
+def policy_with(network: QNetwork, settings: OtherSettings, device: str) -> ByTurns:
+    return ByTurns(network, precision=settings.learner.precision, device=device)
 
 
 def make_learner(settings: OtherSettings, spec: EnvSpec) -> OtherLearner:
     return OtherLearner(settings.learner, settings.network, spec, seed=settings.seed, beta=settings.replay.beta_at)
-
-
-def policy_of(state: dict[str, Any], settings: OtherSettings) -> ByTurns:
-    found = parts.policy_of(state, settings)
-    return ByTurns(found.network, precision=settings.learner.precision)

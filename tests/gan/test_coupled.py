@@ -161,6 +161,7 @@ def test_an_exported_pair_is_loaded_by_its_family(corners: Images, tmp_path: Pat
         ({"training__batch_size": 7}, "use an even one"),
         ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
+        ({"data__beside": 2}, "use 1"),
         ({"seed": -1}, "seed is a number from 0"),
     ],
 )

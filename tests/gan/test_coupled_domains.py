@@ -49,7 +49,7 @@ def test_agreement_counts_pixels_that_are_on_the_same_side(images: Any, second: 
 def test_no_image_is_in_both_domains(corners: Images, second: Any) -> None:
     """Nobody is ever shown a pair: the trainer's two stocks come from disjoint halves of the training images."""
     trainer = CoupledTrainer(tiny(second=second), corners)
-    first, other = (stock.numpy() for stock in trainer.pixels)
+    first, other = (stock.numpy() for stock in trainer.real.pixels)
     carried = {image.tobytes() for image in in_second(first, second)}
     assert len(carried) == len(first), "all differ, or the test would prove nothing"
     assert not carried & {image.tobytes() for image in other}

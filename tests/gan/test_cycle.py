@@ -13,12 +13,13 @@ from torch import Tensor
 
 from gan.cycle.domains import moved, moved_back
 from gan.cycle.networks import Shown
+from gan.cycle.parts import grid
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
 from gan.data.images import Images
 from gan.export import export_generator, load_generator
-from gan.samples.sampling import sample
+from gan.samples.sampling import draw
 from tests.gan.small import TINY, same
 from training.settings import changed
 
@@ -64,7 +65,7 @@ def test_one_step_is_the_papers(corners: Images, kind: str) -> None:
     for network in (trainer.generator, trainer.discriminator):
         for parameter in network.parameters():
             parameter.data += 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
-    x, y = trainer.real_batch()
+    x, y = trainer.real.next(trainer.settings.training.batch_size // 2)
     forth, back = trainer.generator.forth, trainer.generator.back
     games = [trainer.discriminator.first, trainer.discriminator.second]
     fakes = [back(y), forth(x)]
@@ -98,13 +99,11 @@ def test_what_is_shown_are_images_and_their_way_there_and_back(corners: Images) 
     trainer = CycleTrainer(tiny(), corners)
     for parameter in trainer.average.parameters():
         parameter.data += 0.1
-    latent = torch.zeros(2, trainer.average.latent)
-    latent[0, 3] = latent[1, 41] = 1.0
-    panels = trainer.average(latent).split(8, 3)
-    count, pair = trainer.settings.scores.samples, trainer.average.pair
+    shelf, count, pair = trainer.average.shelf, trainer.settings.scores.samples, trainer.average.pair
+    panels = trainer.average(shelf[:, [3, 41]].transpose(0, 1)).split(8, 3)
     for row, part, place in ((0, corners.select, 3), (1, corners.report, 41 - count)):
         x = torch.from_numpy(part.images[place % len(part)]).float()[None] / 127.5 - 1
-        y = trainer.average.shelf[1, 3 if row == 0 else 41].float()[None] / 127.5 - 1
+        y = torch.from_numpy(moved(part.images[place % len(part)], "mirrored")).float()[None] / 127.5 - 1
         wanted = [x, pair.forth(x), pair.back(pair.forth(x)), y, pair.back(y), pair.forth(pair.back(y))]
         for found, panel in zip(panels, wanted, strict=True):
             torch.testing.assert_close(found[row : row + 1], panel)
@@ -128,7 +127,8 @@ def test_a_rule_is_learnt_without_a_pair(corners: Images) -> None:
     loss = {"loss__weight": 0.02, "loss__every": 2}
     trainer = CycleTrainer(tiny(**recipe, **rates, **loss, training__batch_size=16), corners)
     trainer.train(180)
-    x, there, again, y, back, _ = np.split(sample(trainer.average, 200, 0), Shown.PANELS, 3)
+    shown = draw(trainer.average, trainer.average.shelf.transpose(0, 1), None)
+    x, there, again, y, back, _ = np.split(shown, Shown.PANELS, 3)
     for found, image, truth in ((there, x, moved(x, "striped")), (back, y, moved_back(y, "striped"))):
         assert np.abs(found.astype(int) - truth).mean() < 17
         assert np.abs(image.astype(int) - truth).mean() > 30
@@ -141,7 +141,11 @@ def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_p
     export_generator(trainer, tmp_path, {})
     loaded = load_generator(tmp_path)
     assert loaded.settings == trainer.settings
-    np.testing.assert_array_equal(loaded.sample(5, seed=3), sample(trainer.average, 5, seed=3))
+    np.testing.assert_array_equal(loaded.network.shelf.numpy(), trainer.average.shelf.numpy())
+    np.testing.assert_array_equal(grid(loaded.network, seed=3), grid(trainer.average, seed=3))
+    assert (grid(loaded.network, seed=3) != grid(loaded.network, seed=4)).any()
+    with pytest.raises(ValueError, match="draws from images, not from noise"):
+        loaded.sample(5)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +160,7 @@ def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_p
         ({"training__critic_steps": 2}, "use 1"),
         ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
+        ({"data__beside": 2}, "use 1"),
         ({"seed": -1}, "seed is a number from 0"),
     ],
 )

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gan.cycle.domains import Second, domains_of, drawn_right, moved, moved_back, small_digits, undone
+from gan.cycle.networks import CycleNetworkSettings, Pair, Shown
 from gan.cycle.scores import TranslationJudge
 from gan.data.files import DataError
 from gan.data.images import Images, Pixels, split
@@ -81,9 +82,9 @@ def panels(first: Pixels, second: Pixels, by: str) -> Pixels:
     return np.concatenate([first, there, first, second, back, second ^ 2], 3)
 
 
-def judge_of(data: Images) -> TranslationJudge:
+def judge_of(data: Images, samples: int = 40) -> TranslationJudge:
     """By an untrained classifier: what is kept does not depend on it where the rule is known."""
-    domains, settings = domains_of(data, "mirrored"), ScoreSettings(samples=40)
+    domains, settings = domains_of(data, "mirrored"), ScoreSettings(samples=samples)
     extractor = Extractor(Classifier(1, 4), 0.0)
     second = Judge(undone(domains.second, "mirrored"), extractor, settings, "report")
     return TranslationJudge(
@@ -91,20 +92,30 @@ def judge_of(data: Images) -> TranslationJudge:
     )
 
 
-def test_a_perfect_translation_keeps_everything(corners: Images) -> None:
-    """Of the judge's own part: images of the other one, translated wrongly, are not looked at."""
-    judge = judge_of(corners)
-    own, other = (panels(part.images, moved(part.images, "mirrored"), by) for part, by in
-                  ((corners.report, "rule"), (corners.select, "as they are")))  # fmt: skip
-    scores = judge.score(np.concatenate([own, other, own[:3]]))
+@pytest.mark.parametrize("samples", [40, 100])
+def test_a_perfect_translation_keeps_everything(corners: Images, samples: int) -> None:
+    """Of 80 images: a part of them, or all and some of them again."""
+    judge = judge_of(corners, samples)
+    first = corners.report.images[np.resize(np.arange(len(corners.report)), judge.count)]
+    scores = judge.score(panels(first, moved(first, "mirrored"), "rule"))
     assert (scores["kept"], scores["kept_back"]) == (1.0, 1.0)
     assert float(scores["as_is"]) < 0.2
     assert float(scores["as_is_back"]) < 0.2
     assert scores["cycle_error"] == pytest.approx(1 / 255), "0 and 2 levels"
-    as_they_are = judge.score(panels(corners.report.images, moved(corners.report.images, "mirrored"), "as they are"))
+    as_they_are = judge.score(panels(first, moved(first, "mirrored"), "as they are"))
     assert as_they_are["kept"] == as_they_are["as_is"]
     assert as_they_are["kept_back"] == as_they_are["as_is_back"]
     assert float(scores["fd_clf"]) < float(as_they_are["fd_clf"])
+    with pytest.raises(ValueError, match=f"{samples - 1} images given"):
+        judge.score(np.zeros((samples - 1, 1, 8, 48), np.uint8))
+
+
+def test_what_is_judged_are_translations_of_the_judges_own_images(corners: Images) -> None:
+    judge = judge_of(corners, 100)
+    pair = Pair(CycleNetworkSettings(generator_width=4, blocks=0), (1, 8, 8))  # it changes nothing yet
+    found = judge.answers(Shown(pair, torch.zeros(2, 3, 1, 8, 8, dtype=torch.uint8)))
+    first = corners.report.images[np.arange(100) % 80]
+    np.testing.assert_array_equal(found, np.concatenate([first] * 3 + [moved(first, "mirrored")] * 3, 3))
 
 
 class Quadrants(torch.nn.Module):
@@ -131,6 +142,6 @@ def test_labels_are_those_of_the_target_domains_classifier(corners: Images) -> N
     x, y, labels = corners.report.images, domains.second.report.images, corners.report.labels
     assert labels is not None
     other = x[[np.flatnonzero(labels == (label + 1) % 4)[0] for label in labels]]
-    scores = judge.score(np.concatenate([x, y, x, y, other, y], 3))
+    scores = judge.score(np.concatenate([x, y, x, y, other, y], 3)[: judge.count])
     assert (scores["kept"], scores["kept_back"]) == (1.0, 0.0)
     assert float(scores["as_is"]) < 0.5

@@ -102,5 +102,5 @@ def test_bars_are_widened_and_leaned_one_at_a_time(tmp_path: Path) -> None:
 def test_a_generator_without_noise_is_refused(tmp_path: Path) -> None:
     bars: Any = Bars()
     bars.latent = 0
-    with pytest.raises(ValueError, match="draws from no noise"):
+    with pytest.raises(ValueError, match="not from noise"):
         explore(bars, None, 0, tmp_path / "none.png")

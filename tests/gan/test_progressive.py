@@ -185,6 +185,7 @@ def test_an_exported_generator_keeps_its_stages(corners: Images, tmp_path: Path)
         ({"network__latent": 0}, "must be 1 or more"),
         ({"loss__kind": "wasserstein"}, "penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
+        ({"data__beside": 2}, "use 1"),
         ({"minutes": 0.0}, "minutes are above 0"),
         ({"growth__stages": 3}, "images of corners have 2 sizes: use that or less"),
         ({"network__conditional": True}, "give labels, or leave it out"),

@@ -151,6 +151,7 @@ def test_an_exported_generator_draws_the_same(corners: Images, tmp_path: Path) -
         ({"network__mapping_rate": 0.0}, "use more than 0"),
         ({"loss__kind": "wasserstein"}, "loss.penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
+        ({"data__beside": 2}, "use 1"),
         ({"minutes": 0.0}, "minutes are above 0"),
     ],
 )

@@ -174,6 +174,7 @@ def test_an_exported_upscaler_is_loaded_and_has_no_noise(lines: Images, tmp_path
         ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
         ({"training__critic_steps": 2}, "use 1"),
         ({"data__stack": 3}, "use 1"),
+        ({"data__beside": 2}, "use 1"),
         ({"seed": -1}, "seed is a number from 0"),
     ],
 )

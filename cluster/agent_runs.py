@@ -1,0 +1,30 @@
+"""The run of an agent that acts by a network, judged again by its newest checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from agents.dqn.stats import counters
+from agents.evaluation.evaluate import summary_line
+from agents.evaluation.judged import closing
+from agents.evaluation.protocol import JudgeOptions, protocol_name
+from agents.parts import parts_of
+from agents.saved_policy import read_policy
+from cluster.workloads import settings_of_run
+from training.storage.run_dir import RunDir
+
+
+def evaluate_run(
+    directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
+) -> tuple[dict[str, Any], str, str]:
+    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
+    settings = settings_of_run(record)
+    protocol = options.protocol or settings.evaluation.protocol
+    asked = replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
+    settings = replace(settings, evaluation=asked)
+    path, state = read_policy(directory, record)
+    result = closing(parts_of(settings).policy_of(state, settings), settings, on_step).result
+    result = {**result, **counters(path), "checkpoint": str(path)}
+    return result, protocol_name(result["protocol"]), summary_line(result)
