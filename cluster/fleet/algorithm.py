@@ -49,8 +49,8 @@ class Quarterdeck(Face):
 
     def _start(self, config: Any) -> None:
         self.weight_store = start_weight_store()
-        runners = start_runners(config)  # their processes come up while RLlib sets the learners up
-        self.runners = Runners(runners, config.max_requests_in_flight_per_env_runner)
+        # Their processes come up while RLlib sets the learners up.
+        self.runners = Runners(start_runners(config), config.max_requests_in_flight_per_env_runner)
         self.config = config.for_driver()
         super().setup(self.config)
         self.config = config
@@ -71,7 +71,7 @@ class Quarterdeck(Face):
         else:
             self.homes = self._each_learner(lambda learner: learner.node_id())
         ray.get(self._publish())
-        ray.wait([runner.ping.remote() for runner in runners] or [ray.put(None)])  # one is enough to begin with
+        self.runners.wait_for_one()
         self.watch = watch_over(self.shards, self.weight_store)
 
     def training_step(self) -> None:

@@ -13,7 +13,6 @@ from agents.dqn.settings import Settings
 from agents.parts import parts_of
 from cluster.fleet.runner import Runner
 from cluster.rllib.spaces import spaces_of
-from training.process import keep_freed_memory
 
 
 class LocalRunner(EnvRunner, Checkpointable):
@@ -23,12 +22,7 @@ class LocalRunner(EnvRunner, Checkpointable):
         super().__init__(config=config, **kwargs)
         self.settings: Settings = config.to_settings()
         self.runner: Runner | None = None
-        self.make_env()
-
-    def make_env(self) -> None:
-        """Look at the env, as `user_envs.check` has announced it."""
-        keep_freed_memory()
-        env = parts_of(self.settings).make_env(self.settings, 1, 1)
+        env = parts_of(self.settings).make_env(self.settings, 1, 1)  # `user_envs.check` has announced it
         env.close()
         self.spec = env.spec
 

@@ -47,9 +47,9 @@ class OnPolicyLoop:
         self.learner = parts_of(s).make_learner(s, shown.spec)
         self.stats = RunStats()
         actors = start_runners(s)
-        with waiting_for_nodes(s):
-            ray.wait([actor.node_id.remote() for actor in actors])  # one is enough to begin with
         self.runners = Runners(actors, in_flight=1)
+        with waiting_for_nodes(s):
+            self.runners.wait_for_one()
         self.watch = SilenceWatch({f"runner {number}": actor for number, actor in enumerate(actors, 1)})
         self.turn = 0
         self.rollouts: list[dict[str, Any]] = []  # of this turn, as far as they have come

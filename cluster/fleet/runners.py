@@ -44,6 +44,11 @@ class Runners:
         self.unarmed = False  # whether a runner found no weights to play with
         self.probed = 0.0  # when it was last looked for lost runners
 
+    def wait_for_one(self) -> None:
+        """Return once one of them is there, or cannot start; one is enough to begin with."""
+        if actors := self.manager.actors().values():
+            ray.wait([actor.ping.remote() for actor in actors])
+
     def waiting(self) -> int:
         """Chunks that runners owe."""
         return int(self.manager.num_outstanding_async_reqs("sample"))

@@ -36,9 +36,16 @@ def announcement(config: Any) -> Callable[[int], None] | None:
 
     It brings RLlib along, whose import takes a second.
     """
-    registered = _global_registry.contains(ENV_CREATOR, name_of(config.env))
-    needed = isinstance(config.env, type) or registered or config.env_spec is not None
-    return functools.partial(announce, config) if needed else None
+    known = creator_of(config.env) is None and config.env_spec is None
+    return None if known else functools.partial(announce, config)
+
+
+def creator_of(env: Any) -> Any:
+    """Who makes an env that RLlib's users brought: a class, or what `tune.register_env` was given; else None."""
+    if isinstance(env, type):
+        return env
+    name = name_of(env)
+    return _global_registry.get(ENV_CREATOR, name) if _global_registry.contains(ENV_CREATOR, name) else None
 
 
 def announce(config: Any, worker_index: int = 0) -> None:
@@ -47,10 +54,7 @@ def announce(config: Any, worker_index: int = 0) -> None:
     Raises:
         ValueError: the name is taken by an env of ours, or `env_config` has nobody to read it.
     """
-    name, spec = name_of(config.env), config.env_spec
-    creator: Any = config.env if isinstance(config.env, type) else None
-    if creator is None and _global_registry.contains(ENV_CREATOR, name):
-        creator = _global_registry.get(ENV_CREATOR, name)
+    name, spec, creator = name_of(config.env), config.env_spec, creator_of(config.env)
     if creator is None:
         if config.env_config:
             raise ValueError(f"env_config is for classes and tune.register_env: {name} takes none, see env.*")
