@@ -91,7 +91,12 @@ class RunStats:
 
     def reached(self, goal: float | None) -> bool:
         """Whether recent games, or those of the newest evaluation, are as good as a goal, if there is one."""
-        return goal is not None and any(score is not None and score >= goal for score in (self.score(), self.judged))
+        score = self.score()
+        return self.passed(goal) or (goal is not None and score is not None and score >= goal)
+
+    def passed(self, goal: float | None) -> bool:
+        """Whether the newest evaluation was as good as a goal, if there is one."""
+        return goal is not None and self.judged is not None and self.judged >= goal
 
     def row(self, scalars: dict[str, float]) -> dict[str, Any]:
         """What `curve.csv` keeps of what `read` gave."""

@@ -44,19 +44,32 @@ class AsyncEvaluation:
         self.next_at = settings.evaluation.every_steps
         self.actor: Any = None
         self.pending: Any = None
+        self.weights: dict[str, Any] = {}  # that the newest evaluation plays with
 
-    def poll(self, weights: Callable[[], dict[str, Any]], agent_steps: int) -> tuple[int, dict[str, Any]] | None:
-        """Never waits. Returns (agent steps, summary) of an evaluation that has finished since."""
-        done = self._finished() if self.pending is not None else None
-        if self.next_at and agent_steps >= self.next_at and self.pending is None:
+    def poll(
+        self, weights: Callable[[], dict[str, Any]], agent_steps: int, score: float | None
+    ) -> tuple[int, dict[str, Any]] | None:
+        """Never waits. Returns (agent steps, summary) of an evaluation that has finished since.
+
+        `score` is that of recent training games, if there is one.
+        """
+        if self.pending is not None:
+            return self._finished()  # and `weights` are still those that it played with
+        if self._due(agent_steps, score):
             if self.actor is None:  # started late, so that a short run does not pay for it
                 place = placement.unit(self.settings, placement.RUNNER, placement.EVALUATOR_PART)
                 options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": RETRIES, "resources": place}
                 actor = ray.remote(**options)(Evaluator)
                 self.actor = actor.remote(self.settings, self.spec)
-            self.pending = self.actor.evaluate.remote(weights(), agent_steps)
+            self.weights = weights()
+            self.pending = self.actor.evaluate.remote(self.weights, agent_steps)
             self.next_at = agent_steps + self.settings.evaluation.every_steps
-        return done
+        return None
+
+    def _due(self, agent_steps: int, score: float | None) -> bool:
+        least = self.settings.evaluation.from_score
+        good = least is None or (score is not None and score >= least)
+        return good and 0 < self.next_at <= agent_steps
 
     def _finished(self) -> tuple[int, dict[str, Any]] | None:
         ready, _ = ray.wait([self.pending], timeout=0)

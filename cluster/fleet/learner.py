@@ -22,7 +22,7 @@ from agents.replay.transitions import Chunk, Replay, ReplayEmpty
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
 from cluster.rllib.spaces import spec_of
-from training.arrays import Arrays
+from training.arrays import Arrays, load_arrays
 from training.process import give_way, keep_freed_memory
 from training.storage import checkpoint
 from training.system_metrics import GpuMeter
@@ -153,6 +153,10 @@ class QuarterdeckLearner(TorchLearner):
                 network.load_state_dict(tensors)
         except RuntimeError:
             raise ValueError("the weights are those of another network: give those of the same settings") from None
+
+    def judge(self, weights: Arrays) -> None:
+        """Take `weights` as those of the policy that is judged and saved."""
+        load_arrays(self.core.policy, weights)
 
     def published(self) -> Arrays | None:
         """The weights for runners, from the first learner alone: they are the same in all."""

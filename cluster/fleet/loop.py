@@ -49,9 +49,11 @@ class FleetLoop:
     def _train(self) -> None:
         self.algo.train()
         self._look_around()
-        done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps)
+        done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps, self.stats.score())
         if done is not None:
             self.stats.evaluated(*done)
+            if self.stats.passed(self.settings.stop.score):  # what has been learned since may play otherwise
+                self.algo.judge(self.beside.weights)
 
     def _surviving(self, call: Callable[[], T]) -> T:
         """The result of `call`; a learner that is lost over it is replaced, and `call` is made anew.
