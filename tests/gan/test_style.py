@@ -82,19 +82,19 @@ def learnt(corners: Images) -> StyleTrainer:
             network__discriminator_width=16,
             network__mapping_rate=0.1,
             training__batch_size=32,
-            training__generator_rate=2e-2,
+            training__generator_rate=1e-2,  # at twice the rate rounding decides what is learned
             training__discriminator_rate=4e-3,
             training__average_images=1_000,
             loss__weight=0.1,
         ),
         corners,
     )
-    trainer.train(250)
+    trainer.train(400)
     return trainer
 
 
 def test_styles_learn_four_kinds_of_pictures(corners: Images) -> None:
-    """All of them, and a picture's corner is a coarse thing."""
+    """All of them; and in this training, as in most, a picture's corner follows the coarse source."""
     generator = learnt(corners).average
     corner = corner_of(sample(generator, 200, seed=9))
     assert (corner >= 0).mean() > 0.8
