@@ -137,9 +137,9 @@ class Quarterdeck(Face):
         """Parameters of the policy to judge."""
         return dict(self._each_learner(lambda learner: arrays_of(learner.core.policy))[0])
 
-    def judge(self, weights: dict[str, Any]) -> None:
+    def set_policy(self, weights: dict[str, Any]) -> None:
         """Let the policy to judge be one of before, as `policy_weights` gave it; it follows the learner from there."""
-        self._each_learner(lambda learner: learner.judge(weights))
+        self._each_learner(lambda learner: learner.set_policy(weights))
 
     def _each_learner(self, call: Any) -> list[Any]:
         """Results of `call(learner)`, run in the learners' processes; a failure there is a failure here.

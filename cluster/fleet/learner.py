@@ -154,7 +154,7 @@ class QuarterdeckLearner(TorchLearner):
         except RuntimeError:
             raise ValueError("the weights are those of another network: give those of the same settings") from None
 
-    def judge(self, weights: Arrays) -> None:
+    def set_policy(self, weights: Arrays) -> None:
         """Take `weights` as those of the policy that is judged and saved."""
         load_arrays(self.core.policy, weights)
 

@@ -53,7 +53,7 @@ class FleetLoop:
         if done is not None:
             self.stats.evaluated(*done)
             if self.stats.passed(self.settings.stop.score):  # what has been learned since may play otherwise
-                self.algo.judge(self.beside.weights)
+                self.algo.set_policy(self.beside.weights)
 
     def _surviving(self, call: Callable[[], T]) -> T:
         """The result of `call`; a learner that is lost over it is replaced, and `call` is made anew.
