@@ -14,9 +14,7 @@ import ray
 
 from agents.acting.exploration import final_epsilons
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
-from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.inserts import SHARD_QUEUE
-from cluster.fleet.loop import FleetLoop
 from cluster.fleet.weights import WeightStore
 from tests.cluster.helpers import (
     PATIENCE,
@@ -28,7 +26,6 @@ from tests.cluster.helpers import (
     train_until,
     wait_until,
 )
-from training.settings import changed
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
@@ -111,60 +108,6 @@ def test_c18_a_killed_runner_comes_back_and_training_goes_on(fleet: Quarterdeck)
     assert [game.epsilon for game in fleet.stats.recent] == [ladder[game.lane] for game in fleet.stats.recent]
     assert len(set(ladder)) == 8
     assert fleet.limiter.sampled <= 2.0 * (fleet.limiter.inserted - 200)
-
-
-def test_evaluation_beside_training(fleet: Quarterdeck) -> None:
-    """It never blocks the loop, plays with the weights it was given, and survives the kill of its process."""
-    beside = AsyncEvaluation(fleet.settings, fleet.spec)
-    try:
-        assert beside.poll(fleet.policy_weights, 199, None) is None
-        assert beside.actor is None, "not due yet: nothing was started"
-        assert beside.poll(fleet.policy_weights, 200, None) is None
-        assert beside.pending is not None, "the loop has gone on before the games are over"
-        assert beside.poll(fleet.policy_weights, 5_000, None) is None, "one evaluation at a time"
-        steps, summary = wait_until(lambda: beside.poll(fleet.policy_weights, 201, None))
-        assert steps == 200
-        assert summary["episodes"] == 2
-        assert beside.next_at == 400
-
-        killed = process_of(beside.actor)
-        assert beside.poll(fleet.policy_weights, 400, None) is None
-        os.kill(killed, signal.SIGKILL)
-        steps, summary = wait_until(lambda: beside.poll(fleet.policy_weights, 401, None))
-        assert steps == 400
-        assert -1 <= summary["min"] <= summary["max"] <= 1
-    finally:
-        beside.stop()
-
-
-def test_no_evaluation_before_training_games_are_worth_it(fleet: Quarterdeck) -> None:
-    beside = AsyncEvaluation(changed(fleet.settings, {"evaluation.from_score": 0.5}), fleet.spec)
-    try:
-        for score in (None, 0.4):
-            assert beside.poll(fleet.policy_weights, 10_000, score) is None
-            assert beside.pending is None
-        assert beside.poll(fleet.policy_weights, 10_000, 0.5) is None
-        assert beside.pending is not None
-    finally:
-        beside.stop()
-
-
-def test_the_policy_that_passed_is_the_one_that_is_judged(ray_cluster: None) -> None:
-    """A run that an evaluation ends keeps the weights that were evaluated, whatever has been learned meanwhile."""
-    settings = changed(
-        catch_settings(), {"stop.score": -1.0, "evaluation.every_steps": 600, "learner.average_rate": 1.0}
-    )
-    loop = FleetLoop(settings)
-    try:
-        wait_until(lambda: loop.step() or loop.beside.pending)
-        passed, updates = loop.beside.weights, loop.stats.updates
-        wait_until(lambda: loop.step() or loop.stats.evaluations or None)
-        assert loop.stats.reached(-1.0)
-        assert loop.stats.updates > updates
-        for name, value in loop.algo.policy_weights().items():
-            np.testing.assert_array_equal(value, passed[name])
-    finally:
-        loop.close()
 
 
 def test_weights_are_pulled_by_version() -> None:
