@@ -109,6 +109,9 @@ class EvaluationSettings:
     epsilon: float = 0.0
     every_steps: int = 250_000  # agent steps between the evaluations beside training; 0 for none
     every_episodes: int = 8
+    every_frame_cap: int = (
+        108_000  # emulator frames after which a game of theirs ends, where the protocol's cap is later
+    )
     from_score: float | None = None  # mean score of training games from which evaluations beside training are worth it
 
     def __post_init__(self) -> None:
@@ -117,6 +120,8 @@ class EvaluationSettings:
             raise ValueError(f"evaluation.protocol is {self.protocol!r}: use classic, machado or training")
         if self.episodes < 1 or self.every_episodes < 1 or self.every_steps < 0:
             raise ValueError("evaluation.episodes and every_episodes must be 1 or more, every_steps 0 or more")
+        if self.every_frame_cap < 1:
+            raise ValueError(f"evaluation.every_frame_cap is {self.every_frame_cap}: give 1 or more frames")
         if not 0 <= self.epsilon <= 1:
             raise ValueError(f"evaluation.epsilon is {self.epsilon}: a probability lies in 0..1")
 

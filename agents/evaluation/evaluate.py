@@ -17,7 +17,7 @@ from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.settings import AgentSettings, EvaluationSettings
 from envs import make_env
 from envs.atari import game_name
-from envs.base import BatchedEnv
+from envs.base import BatchedEnv, EnvSettings
 from envs.scores import human_normalised, reference_scores
 
 GROUP = 25  # most envs of a group
@@ -102,15 +102,16 @@ def evaluate_policy(
     *,
     episodes: int,
     threads: int,
+    rules: EnvSettings | None = None,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Scores:
-    """`evaluate` in envs of its own, built for the settings' protocol and closed again.
+    """`evaluate` in envs of its own, built for `rules`, by default the settings' protocol, and closed again.
 
     Atari games are played in groups of at most 25 envs, `threads` of them at a time: while the emulators of one group
     work, another is in the network. How many threads there are changes no game. Other envs make one group: they are
     stepped in Python, where threads only wait for each other.
     """
-    rules, envs = protocol_env(settings), envs_for(episodes)
+    rules, envs = rules or protocol_env(settings), envs_for(episodes)
     games = Games(policy, settings.evaluation, envs, episodes=episodes, seed=settings.seed, on_step=on_step)
 
     def play(envs: NDArray[np.int64]) -> Scores:

@@ -30,6 +30,13 @@ def protocol_env(settings: AgentSettings) -> EnvSettings:
     return protocol_rules(settings.env, settings.evaluation.protocol)
 
 
+def beside_env(settings: AgentSettings) -> EnvSettings:
+    """The rules of an evaluation beside training: `protocol_env`'s, but that no game outlasts `every_frame_cap`."""
+    rules = protocol_env(settings)
+    cap = max(rules.frame_skip, min(rules.frame_cap, settings.evaluation.every_frame_cap))
+    return dataclasses.replace(rules, frame_cap=cap)
+
+
 def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
     """`env` under a named protocol: `classic`, `machado` or `training`."""
     if protocol == "training":

@@ -11,6 +11,7 @@ import torch
 
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
+from agents.evaluation.protocol import beside_env
 from agents.parts import parts_of
 from cluster.fleet import placement
 from envs.base import EnvSpec
@@ -30,9 +31,8 @@ class Evaluator:
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
         self.policy.load(weights)
-        scores = evaluate_policy(
-            self.policy, self.settings, episodes=self.settings.evaluation.every_episodes, threads=1
-        )
+        games, rules = self.settings.evaluation.every_episodes, beside_env(self.settings)
+        scores = evaluate_policy(self.policy, self.settings, episodes=games, threads=1, rules=rules)
         return agent_steps, scores.summary()
 
 
