@@ -73,6 +73,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (EvaluationSettings, {"episodes": 0}, r"evaluation\.episodes and every_episodes must be 1 or more"),
     (EvaluationSettings, {"every_episodes": 0}, r"evaluation\.episodes and every_episodes must be 1 or more"),
     (EvaluationSettings, {"every_steps": -1}, "every_steps 0 or more"),
+    (EvaluationSettings, {"every_frame_cap": 0}, r"evaluation\.every_frame_cap is 0: give 1 or more frames"),
     (EvaluationSettings, {"epsilon": 1.2}, r"evaluation\.epsilon is 1\.2: a probability lies in 0\.\.1"),
     (StopSettings, {"steps": 0}, "steps must be 1 or more, minutes above 0"),
     (StopSettings, {"minutes": 0.0}, "steps must be 1 or more, minutes above 0"),

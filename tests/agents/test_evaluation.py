@@ -16,7 +16,7 @@ from agents.dqn.learner import Learner, LearnerSettings
 from agents.dqn.parts import policy_of
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_policy
-from agents.evaluation.protocol import evaluation_seed, protocol_rules
+from agents.evaluation.protocol import beside_env, evaluation_seed, protocol_env, protocol_rules
 from agents.networks.q_network import NetworkSettings
 from agents.settings import EvaluationSettings
 from envs.base import EnvSettings, TimeStep, classic, machado
@@ -141,6 +141,15 @@ def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -
     assert scores.protocol.items() >= {**wanted, "fire_reset": False, "frame_cap": 108_000}.items()
     assert ((scores.scores >= -21) & (scores.scores <= 21)).all()
     assert ((scores.frames > 2_000) & (scores.frames < 108_000)).all()
+
+
+@pytest.mark.parametrize(("env_cap", "every_cap", "cap"), [(108_000, 500, 500), (400, 500, 400), (400, 1, 4)])
+def test_a_game_beside_training_ends_at_the_earlier_cap(env_cap: int, every_cap: int, cap: int) -> None:
+    """A rally would hold all other evaluations up; the closing one knows no such end."""
+    env = EnvSettings(id="ALE/Pong-v5", frame_cap=env_cap)
+    settings = Settings(env=env, evaluation=EvaluationSettings(protocol="training", every_frame_cap=every_cap))
+    assert protocol_env(settings).frame_cap == env_cap
+    assert beside_env(settings) == dataclasses.replace(protocol_env(settings), frame_cap=cap)
 
 
 def test_protocols_are_the_named_ones_and_keep_the_policys_actions_and_frames() -> None:

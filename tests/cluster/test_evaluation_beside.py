@@ -9,9 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from cluster.fleet.evaluator import AsyncEvaluation
+from agents.dqn.learner import Learner
+from agents.dqn.presets import pong
+from cluster.fleet.evaluator import AsyncEvaluation, Evaluator
 from cluster.fleet.loop import FleetLoop
 from tests.cluster.helpers import TIMEOUT, catch_settings, process_of, wait_until
+from tests.specs import spec_of
 from training.settings import changed
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
@@ -49,6 +52,18 @@ def test_evaluation_beside_training(loop: FleetLoop) -> None:
         assert -1 <= summary["min"] <= summary["max"] <= 1
     finally:
         beside.stop()
+
+
+def test_a_rally_without_end_holds_no_evaluation_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Games of Pong end at the cap; the longest one of nothing but chance takes 2,000 frames and more."""
+    monkeypatch.setattr(os, "nice", lambda increment: increment)
+    settings = changed(pong(), {"evaluation.every_frame_cap": 600, "evaluation.every_episodes": 2})
+    spec = spec_of(actions=6)
+    weights = Learner(settings.learner, settings.network, spec, seed=0).weights()
+    steps, summary = Evaluator(settings, spec).evaluate(weights, 7)
+    assert steps == 7
+    assert summary["protocol"]["frame_cap"] == 600
+    assert all(600 <= frames < 604 for frames in summary["episode_frames"])
 
 
 def test_none_before_training_games_are_worth_it(loop: FleetLoop) -> None:
