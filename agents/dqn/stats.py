@@ -91,12 +91,11 @@ class RunStats:
 
     def reached(self, goal: float | None) -> bool:
         """Whether recent games, or those of the newest evaluation, are as good as a goal, if there is one."""
-        score = self.score()
-        return self.passed(goal) or (goal is not None and score is not None and score >= goal)
+        return self.passed(goal) or _as_good(self.score(), goal)
 
     def passed(self, goal: float | None) -> bool:
         """Whether the newest evaluation was as good as a goal, if there is one."""
-        return goal is not None and self.judged is not None and self.judged >= goal
+        return _as_good(self.judged, goal)
 
     def row(self, scalars: dict[str, float]) -> dict[str, Any]:
         """What `curve.csv` keeps of what `read` gave."""
@@ -136,3 +135,8 @@ def counters(saved: Path) -> dict[str, int]:
     """How far the policy in a checkpoint had been trained, in agent steps and in emulator frames."""
     stats = checkpoint.load(saved, only="stats")["stats"]
     return {name: int(stats[name]) for name in ("agent_steps", "frames")}
+
+
+def _as_good(score: float | None, goal: float | None) -> bool:
+    """Whether there are a score and a goal, and it is met."""
+    return score is not None and goal is not None and score >= goal

@@ -41,6 +41,7 @@ class Runners:
         self.manager = FaultTolerantActorManager(actors, max_remote_requests_in_flight_per_actor=in_flight, init_id=1)
         self.failures: dict[int, int] = {}  # by runner from 1: environments that failed since its last chunk
         self.away: set[int] = set()  # runners whose loss has been told
+        self.heard: set[int] = set()  # runners that have answered: RLlib takes one without a place for healthy
         self.unarmed = False  # whether a runner found no weights to play with
         self.probed = 0.0  # when it was last looked for lost runners
 
@@ -71,8 +72,8 @@ class Runners:
 
     def health(self) -> dict[str, float]:
         """How the runners do, by TensorBoard's names."""
-        alive, restarts = self.manager.num_healthy_actors(), self.manager.total_num_restarts()
-        return {"fleet/runners_alive": alive, "fleet/runner_restarts": restarts}
+        alive = self.heard.intersection(self.manager.healthy_actor_ids())
+        return {"fleet/runners_alive": len(alive), "fleet/runner_restarts": self.manager.total_num_restarts()}
 
     def play(self, runner: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
         """The chunk of a fleet that has only `runner`, which is in this process."""
@@ -94,6 +95,7 @@ class Runners:
         )
         for result in ready:
             if result.ok:
+                self.heard.add(result.actor_id)
                 answers.append((result.actor_id, result.get()))
             else:
                 self._lost(result.actor_id, result.get())

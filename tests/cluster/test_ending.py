@@ -13,7 +13,7 @@ from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, train_until
 from tests.cluster.own_envs import SleepingRunner
-from tests.cluster.records import checked_summary
+from tests.cluster.records import checked_summary, scalars
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
@@ -38,6 +38,7 @@ def test_a_runner_that_never_found_a_place(tmp_path: Path, capfd: pytest.Capture
     assert checked_summary(run, episodes=6)["agent_steps"] >= 400
     said = capfd.readouterr().err
     assert "waiting for 2 rollout slots (the nodes offer 1)" in said
+    assert {value for _, value in scalars(run)["fleet/runners_alive"]} == {1.0}, "the one that has a place"
     assert "NoneType: None" not in said
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
 
 from cluster.cli.main import main
 from gan.run import GanRun
@@ -74,6 +75,10 @@ def test_tensorboard_shows_scores_and_pictures_over_images(finished: Path) -> No
     assert [event.step for event in events.Tensors("samples")] == [160, 320, 480, 640]
     assert events.Tensors("walk")[0].tensor_proto.string_val[2].startswith(b"GIF89a")
     assert any("hparams" in tag for tag in events.summary_metadata)
+    (event,) = events.Tensors("custom_scalars__config__")[-1:]
+    overview = layout_pb2.Layout.FromString(event.tensor_proto.string_val[0])
+    charted = {tag for category in overview.category for chart in category.chart for tag in chart.multiline.tag}
+    assert {"select/fd_clf", "training/generator_loss"} <= charted <= shown.keys()
 
 
 def test_the_best_by_the_select_part_is_reported_on_the_report_part(finished: Path) -> None:
