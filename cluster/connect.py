@@ -32,7 +32,7 @@ def start_ray(processes: int) -> bool:
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
-    os.environ.setdefault("RAY_worker_niceness", "0")  # runners go first: Ray's 15 lies below the learner's 10
+    os.environ.setdefault("RAY_worker_niceness", "5")  # the learner goes first; with Ray's 15 it starves its runners
     if "RAY_ADDRESS" in os.environ:
         ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
         return True

@@ -1,17 +1,14 @@
-"""What keeps a process fast: memory that it has, an allocator that keeps what it was given, who goes first."""
+"""What keeps a process fast: memory that it has, and an allocator that keeps what it was given."""
 
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
-from pathlib import Path
 
 import psutil
 import torch
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
-LEARNER_NICE = 10  # below the runners' 0 and above the evaluation's 19
 
 
 def keep_freed_memory() -> None:
@@ -41,16 +38,3 @@ def require_memory(needed: int, purpose: str, remedy: str, device: str = "cpu") 
         where = f" on {device}" if gpu else ""
         said = f"{purpose} needs {needed / 2**30:.1f} GiB{where}, and {free / 2**30:.1f} GiB are free"
         raise ValueError(f"{said}: {remedy}")
-
-
-def give_way() -> None:
-    """Let runners go before this process wherever both want a core.
-
-    A runner steps its envs by waking a thread and being woken by it, hundreds of times a second; next to a learner of
-    the same priority it waits for the scheduler each time. It cannot starve the learner: the limiter stops it. On two
-    cores the whole loop went from 1,120 to 1,620 agent steps a second by this alone.
-    """
-    for thread in Path("/proc/self/task").glob("*"):  # Linux keeps a priority for each thread
-        number = int(thread.name)
-        if os.getpriority(os.PRIO_PROCESS, number) < LEARNER_NICE:
-            os.setpriority(os.PRIO_PROCESS, number, LEARNER_NICE)

@@ -30,10 +30,10 @@ class Drawn(NamedTuple):
 
 
 class Feed:
-    """Batches for a learner on `device`; `prepare` is what can be done for one beside the update before it."""
+    """Batches for a learner on `device`; `bootstrap` is what its target network says of one."""
 
-    def __init__(self, device: str, prepare: Callable[[Batch], tuple[Batch, Any]]) -> None:
-        self.device, self.prepare = device, prepare
+    def __init__(self, device: str, bootstrap: Callable[[Batch], Any]) -> None:
+        self.device, self.bootstrap = device, bootstrap
         self.stream = torch.cuda.Stream(device) if device.startswith("cuda") else None  # type: ignore[no-untyped-call]
         self.pool = ThreadPoolExecutor(1, "sampler")
 
@@ -58,7 +58,7 @@ class Feed:
             fields: dict[str, Any] = batch._asdict()
             tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
             batch = batch._replace(**fields | {name: moved(value, self.device) for name, value in tensors.items()})
-            batch, out_next = self.prepare(batch)
+            out_next = self.bootstrap(batch)
             return Drawn(batch, out_next, self.stream.record_event() if self.stream is not None else None)
 
     def _tell(

@@ -62,7 +62,7 @@ class Learner:
         )
         self.updates = 0
         self.judged = 0  # batches that the target network has judged: between two calls of train, as many as updates
-        self.feed = Feed(self.device, self.prepare)
+        self.feed = Feed(self.device, self.bootstrap)
 
     def fresh_network(self, number: int) -> QNetwork:
         """A network with new weights, which follow from the seed and the number alone."""
@@ -77,16 +77,6 @@ class Learner:
     def chance(self, whose: int, count: int) -> torch.Generator | None:
         """What decides over a network's noise in a pass; it follows from the seed and the numbers alone."""
         return chance_of(self.device, self.seed, whose, count) if self.online.random else None
-
-    def prepare(self, batch: Any) -> tuple[Any, Any]:
-        """A batch whose pixels are of the type that networks compute in, and what the target network says of it."""
-        with self.precision():
-            batch = self.converted(batch)
-        return batch, self.bootstrap(batch)
-
-    def converted(self, batch: Any) -> Any:
-        """The batch with those observations converted that the online network is to see."""
-        return batch._replace(obs=self.online.converted(batch.obs))
 
     def bootstrap(self, batch: Batch) -> Any:
         """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""

@@ -96,10 +96,6 @@ class QNetwork(nn.Module):
             return out
         return Quantiles(out.view(-1, tau.shape[1], self.num_actions).transpose(1, 2), tau)
 
-    def converted(self, obs: Tensor) -> Tensor:
-        """Pixels of any shape in the type that our layers compute in: who has the time does it ahead of `forward`."""
-        return obs.to(computed_in(obs)) if self.pixels and not self.own else obs
-
     def _laid_out(self, obs: Tensor) -> Tensor:
         """Observations as our layers want them: pictures of blocks, or vectors."""
         if not self.pixels:

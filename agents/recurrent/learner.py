@@ -37,10 +37,6 @@ class SequenceLearner(Learner):
                 state = network.unroll(frames[:rows], first[:rows], state).state
         return network.unroll(frames[rows:], first[rows:], state).out.transpose(0, 1)
 
-    def converted(self, batch: Any) -> Any:
-        """The batch with its frames converted, which both networks see."""
-        return batch._replace(frames=self.online.converted(batch.frames))
-
     def bootstrap(self, batch: Any) -> Tensor:
         """What the target network holds of the same rows, from its own burn-in."""
         with torch.no_grad(), self.precision():

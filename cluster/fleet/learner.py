@@ -23,7 +23,7 @@ from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay
 from cluster.rllib.spaces import spec_of
 from training.arrays import Arrays, load_arrays
-from training.process import give_way, keep_freed_memory
+from training.process import keep_freed_memory
 from training.storage import checkpoint
 from training.system_metrics import GpuMeter
 
@@ -54,7 +54,6 @@ class QuarterdeckLearner(TorchLearner):
         s = self.settings = self.config.to_settings()
         if s.learner.resolve_device() == "cpu":  # be there a GPU or not
             torch.set_num_threads(s.fleet.learner_threads)
-            give_way()
         module = self.module[module_id]
         spec = spec_of(module.observation_space, module.action_space)
         self.core = parts_of(s).make_learner(s, spec)

@@ -26,14 +26,6 @@ os.environ |= {
 }
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _learners_keep_their_priority() -> Iterator[None]:
-    """A learner in this process would make all later tests give way: only root may take that back."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cluster.fleet.learner.give_way", lambda: None)
-        yield
-
-
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """A cluster of this process alone, gone with it."""

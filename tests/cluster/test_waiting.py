@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -26,14 +25,14 @@ waiting.EVERY = 0.5
 ray.init(num_cpus=4, resources={"rollout": 1}, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 sys.exit(main(sys.argv[1:]))
 """
-GIVES_WAY = """
-import json, os, torch
+BESIDE_A_GPU = """
+import torch
 torch.cuda.is_available = lambda: True  # and yet the settings say cpu
 from cluster.fleet.algorithm import QuarterdeckConfig
 from tests.cluster.helpers import catch_settings
 algo = QuarterdeckConfig().from_settings(catch_settings(runners=1, learner_threads=3)).env_runners(num_env_runners=0)
 algo = algo.build_algo()
-print(json.dumps({"threads": torch.get_num_threads(), "nice": os.getpriority(os.PRIO_PROCESS, 0)}))
+print(torch.get_num_threads())
 algo.stop()
 """
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT)]
@@ -113,10 +112,10 @@ def test_a_cluster_on_this_machine_is_left_alone(somebody_elses_ray: str, tmp_pa
     assert read_json(run / "summary.json")["agent_steps"] >= 200
 
 
-def test_a_learner_on_the_cores_gives_way_beside_an_idle_gpu() -> None:
+def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu() -> None:
     """The device counts on which it computes, not those of the machine."""
     done = subprocess.run(
-        [sys.executable, "-c", GIVES_WAY], env=own_ray(), capture_output=True, text=True, check=False, cwd=ROOT
+        [sys.executable, "-c", BESIDE_A_GPU], env=own_ray(), capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {"threads": 3, "nice": 10}
+    assert done.stdout.splitlines()[-1] == "3"
