@@ -1,0 +1,47 @@
+"""What `quarterdeck stop` says of a job's end, by what its log tells."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from ray.job_submission import JobStatus
+
+from cluster.cli.main import main
+
+SAVED = "1,024 steps\nsaved; go on with: quarterdeck train pong --run-dir /shared/pong --resume\n"
+ENTRYPOINT = "python -m cluster train pong --run-dir /shared/pong"
+
+
+class Server:
+    """A job server whose only job ends as soon as it is asked to."""
+
+    def __init__(self, log: str) -> None:
+        self.log, self.status = log, JobStatus.RUNNING
+
+    def get_address(self) -> str:
+        return "http://127.0.0.1:8265"
+
+    def get_job_info(self, job: str) -> SimpleNamespace:
+        return SimpleNamespace(status=self.status, entrypoint=ENTRYPOINT)
+
+    def stop_job(self, job: str) -> None:
+        self.status = JobStatus.STOPPED
+
+    def get_job_logs(self, job: str) -> str:
+        return self.log
+
+
+@pytest.mark.parametrize(
+    ("log", "end"),
+    [
+        (SAVED, "saved; go on with: quarterdeck submit -- train pong --run-dir /shared/pong --resume"),
+        ("1,024 steps\n", "not saved once more: what it had saved before is kept"),  # every few minutes it saves anyway
+    ],
+)
+def test_the_end_of_a_job_that_was_stopped(
+    log: str, end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cluster.cli.jobs.connect", lambda address, insecure: Server(log))
+    assert main(["stop", "job-1"]) == 0
+    assert capsys.readouterr().out == f"job job-1 STOPPED, {end}\n"
