@@ -23,7 +23,7 @@ class Evaluator:
     """Plays whole games with the weights it is given; yields the processor to whoever trains."""
 
     def __init__(self, settings: Settings, spec: EnvSpec) -> None:
-        os.nice(19)
+        os.nice(5)  # whoever trains goes first, but the last core is not enough to be done in time
         torch.set_num_threads(1)
         self.settings = settings
         self.policy = parts_of(settings).make_policy(settings, spec)
