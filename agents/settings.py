@@ -109,9 +109,7 @@ class EvaluationSettings:
     epsilon: float = 0.0
     every_steps: int = 250_000  # agent steps between the evaluations beside training; 0 for none
     every_episodes: int = 8
-    every_frame_cap: int = (
-        108_000  # emulator frames after which a game of theirs ends, where the protocol's cap is later
-    )
+    every_frame_cap: int = 108_000  # emulator frames after which their games end, where the protocol's cap is later
     from_score: float | None = None  # mean score of training games from which evaluations beside training are worth it
 
     def __post_init__(self) -> None:

@@ -47,8 +47,8 @@ class Runners:
 
     def wait_for_one(self) -> None:
         """Return once one of them is there, or cannot start; one is enough to begin with."""
-        if actors := self.manager.actors().values():
-            ray.wait([actor.ping.remote() for actor in actors])
+        if pings := {actor.ping.remote(): number for number, actor in self.manager.actors().items()}:
+            self.heard.update(pings[answer] for answer in ray.wait(list(pings))[0])
 
     def waiting(self) -> int:
         """Chunks that runners owe."""
