@@ -119,9 +119,10 @@ class Session:
         return self.run.clock.now >= self.run.clock.end or timed_out or self.run.goal_reached()
 
     def _save(self) -> None:
-        self.run.seconds = self.seconds()
+        self.run.seconds, began = self.seconds(), time.monotonic()
         self.checkpoint = self.run.save(self.directory.checkpoints)
         self._look_at_clock()
+        self.tensorboard.scalars(Record(self.now, {"run/checkpoint_seconds": time.monotonic() - began}))
         if self.directory.curve_csv.exists():  # a run that cannot go on may be saved before its first report
             self.run.draw_curve(self.directory.curve_csv, self.directory.curve_png)
         self.saved, self.saved_at = time.monotonic(), self.run.clock.now

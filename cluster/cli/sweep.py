@@ -11,8 +11,9 @@ from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
 from cluster.cli.train import adapted, named_settings, run_dir_of
 from cluster.tuning.plan import least_cores, planned, require_comparable
+from cluster.tuning.snapshots import kept_file
 from cluster.tuning.space import Space, range_of, read_space, require_cloneable
-from cluster.tuning.sweep import Sweep, search
+from cluster.tuning.sweep import TRIALS, Sweep, search
 from cluster.tuning.tuner import ray_for_tune
 from cluster.tuning.write import OWN, write_results
 from cluster.workloads import Workload, workload_of
@@ -20,6 +21,7 @@ from training.process import keep_freed_memory, require_memory
 from training.settings import changed, from_dict, to_dict
 from training.storage.csv_table import drop_half_row
 from training.storage.files import write_json
+from training.storage.ownership import require_own
 from training.storage.provenance import origin, process_seconds
 from training.storage.resume import writing
 from training.storage.run_dir import RunDir
@@ -47,6 +49,7 @@ def sweep(arguments: list[str]) -> int:
     go_on = f"quarterdeck sweep {preset} --run-dir {directory.path} --resume"
     with writing(directory, go_on, resume=options.resume):
         if options.resume:
+            require_own(directory.path / TRIALS, kept_file(directory.path / TRIALS))
             drop_half_row(directory.path / "rounds.csv")
         found = _search(work, preset, options, space, directory)
         if found is None:

@@ -21,6 +21,7 @@ from cluster.tuning.trial_log import TrialLog
 from cluster.tuning.tuner import RETRIES, folder_of, run_tuner
 from training.storage.run_dir import RunDir
 
+TRIALS = "trials"  # the folder of a run directory in which Tune keeps its state, as pickles
 S = TypeVar("S")
 
 
@@ -51,7 +52,8 @@ class Sweep(Generic[S]):
     run_dir: Path | None = None
     """Where everything of this sweep goes; default under runs/."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on with the sweep in --run-dir; nothing but --concurrent and --gpu may change."""
+    """Go on with the sweep in --run-dir; nothing but --concurrent and --gpu may change. Tune's state is pickles: only
+    with a run directory of your own."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print settings and space; start nothing."""
 
@@ -102,7 +104,7 @@ def search(
     """Run all trials, or what is left of them, `concurrent` at once on the cluster that is connected."""
     folder = directory.path.absolute()
     metric, seed = spec.work.load("search").metric, spec.seeds[0]
-    table, storage, budget = folder / "rounds.csv", folder / "trials", options.trials * options.rounds
+    table, storage, budget = folder / "rounds.csv", folder / TRIALS, options.trials * options.rounds
     log = TrialLog(folder, options.rounds, metric, spec.work.clock, tuple(space))
     trainable = tune.with_parameters(SweepTrial, spec=spec, shared=shared)
     trainable = tune.with_resources(trainable, tune.PlacementGroupFactory(spec.bundles()))

@@ -1,4 +1,4 @@
-"""A run whose clock goes back, and a person who does not wait for the closing evaluation."""
+"""A run whose clock goes back, what saving costs, and a person who does not wait for the closing evaluation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 import signal
+import time
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -169,3 +170,21 @@ def test_ctrl_c_in_the_closing_scores_of_a_gan_waits_for_them(
     run, data = tmp_path / "run", copy_corners(corners, tmp_path)
     assert main(["train", "own", f"--data={data}", *TINY_GAN, "--images", "160", "--run-dir", str(run)]) == 0
     assert read_json(run / "summary.json")["eval"]["fd_clf"] > 0
+
+
+def test_what_a_checkpoint_costs_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is written nobody learns: its seconds stand beside the rates."""
+    took, save = [], SerialLoop.save
+
+    def timed(self: SerialLoop, folder: Path, *arguments: Any) -> Path:
+        began = time.monotonic()
+        path = save(self, folder, *arguments)
+        took.append(time.monotonic() - began)
+        return path
+
+    monkeypatch.setattr(SerialLoop, "save", timed)
+    arguments = [*TINY_CATCH, "--serial", "--steps", "60", "--run-dir", str(tmp_path / "run")]
+    assert main(["train", "atari", *arguments]) == 0
+    ((at, seconds),) = scalars(tmp_path / "run")["run/checkpoint_seconds"]
+    assert at == read_json(tmp_path / "run" / "summary.json")["agent_steps"]
+    assert np.float32(seconds) >= np.float32(took[0]) > 0

@@ -94,7 +94,10 @@ def test_a_pods_object_store_fits_into_its_shared_memory(name: str) -> None:
 def test_a_rollout_pod_asks_for_a_core_a_runner() -> None:
     """So that it fits on a node of one core more, which keeps that for Kubernetes and for Ray."""
     [container] = GROUPS["rollout"]["template"]["spec"]["containers"]
-    assert container["resources"]["requests"]["cpu"] == GROUPS["rollout"]["resources"]["rollout"]
+    requests = container["resources"]["requests"]
+    assert requests["cpu"] == GROUPS["rollout"]["resources"]["rollout"]
+    assert int(requests["cpu"]) < 16, "docs/cluster.md says so many cores a node"
+    assert size(requests["memory"]) < 32 * UNITS["Gi"]
 
 
 def test_the_image_asks_for_gpus() -> None:

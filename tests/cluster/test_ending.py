@@ -11,9 +11,10 @@ import pytest
 
 from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
+from cluster.fleet.loop import FleetLoop
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, train_until
 from tests.cluster.own_envs import SleepingRunner
-from tests.cluster.records import checked_summary, scalars
+from tests.cluster.records import checked_summary, saved, scalars
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
@@ -40,6 +41,28 @@ def test_a_runner_that_never_found_a_place(tmp_path: Path, capfd: pytest.Capture
     assert "waiting for 2 rollout slots (the nodes offer 1)" in said
     assert {value for _, value in scalars(run)["fleet/runners_alive"]} == {1.0}, "the one that has a place"
     assert "NoneType: None" not in said
+
+
+def test_a_stop_with_a_runner_frozen_and_one_without_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As `quarterdeck stop` asks for it: everything is saved, and the command ends."""
+    run, step, stopped = tmp_path / "run", FleetLoop.step, list[psutil.Process]()
+
+    def freeze_and_stop(self: FleetLoop) -> None:
+        step(self)
+        if self.stats.updates > 5 and not stopped:
+            placed = next(iter(self.algo.runners.heard))
+            stopped.append(psutil.Process(process_of(self.algo.runners.manager.actors()[placed])))
+            stopped[0].send_signal(signal.SIGSTOP)
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(FleetLoop, "step", freeze_and_stop)
+    fleet = ["--fleet.roles", "--fleet.runners", "2", "--steps", "9000000", "--run-dir", str(run)]
+    assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
+    assert f"saved; go on with: quarterdeck train atari --run-dir {run} --resume" in capfd.readouterr().out
+    assert saved(run)["updates"] > 5
+    assert psutil.wait_procs(stopped, timeout=PATIENCE)[1] == []
 
 
 def test_a_frozen_runner() -> None:

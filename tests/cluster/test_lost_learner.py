@@ -99,6 +99,25 @@ def test_over_a_later_checkpoint(run: FleetLoop, tmp_path: Path, capfd: pytest.C
     train(run, run.stats.updates + 5)
 
 
+def test_silent_over_a_checkpoint(run: FleetLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A learner that does not answer in time counts as lost, too: it is ended, and another goes on."""
+    first, begin_again = run.save(tmp_path), run._begin_again
+
+    def patiently() -> None:
+        monkeypatch.setattr("cluster.fleet.algorithm.LEARNER_TIMEOUT", PATIENCE)
+        begin_again()
+
+    (pid,) = run.algo._each_learner(lambda _: os.getpid())
+    frozen = psutil.Process(pid)
+    frozen.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(run, "_begin_again", patiently)
+    monkeypatch.setattr("cluster.fleet.algorithm.LEARNER_TIMEOUT", 1.0)
+    assert run.save(tmp_path) == first
+    assert run.failures == 1
+    assert psutil.wait_procs([frozen], timeout=PATIENCE)[1] == []
+    train(run, run.stats.updates + 5)
+
+
 def test_over_the_closing_evaluation(run: FleetLoop, tmp_path: Path) -> None:
     """The policy is the one that was saved."""
     whole = run.save(tmp_path)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,10 @@ from cluster.tuning.sweep import Sweep
 from cluster.workload import ENDLESS
 from cluster.workloads import DQN
 from tests.cluster.records import refused
+from tests.cluster.test_one_writer import record_of
 from training.settings import changed
+from training.storage.files import write_json
+from training.storage.ownership import require_own
 
 
 def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +53,63 @@ def test_a_fleet_with_something_to_share_out_is_no_serial_loop() -> None:
     assert least_cores(Sweep(settings=settings), DQN, "catch") == 3
     with pytest.raises(ValueError, match="--serial True trains in one process"):
         require_comparable(Sweep(settings=settings, serial=True), DQN)
+
+
+class Trap:
+    """Leaves a trace where it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.trace),)
+
+
+@pytest.fixture
+def trapped(tmp_path: Path) -> Path:
+    """A sweep that was begun, with traps where Tune keeps its state."""
+    run = tmp_path / "run"
+    (run / "trials" / "first").mkdir(parents=True)
+    write_json(run / "run.json", record_of("sweep", "catch"))
+    trap = pickle.dumps(Trap(tmp_path / "trace"))
+    for name in ("trials/tuner.pkl", "trials/experiment_state-1.json", "trials/first/.tune_metadata"):
+        (run / name).write_bytes(trap)
+    (run / "trials-state.zip").write_bytes(b"")
+    return run
+
+
+STATE = [
+    "trials",
+    "trials/tuner.pkl",
+    "trials/experiment_state-1.json",
+    "trials/first/.tune_metadata",
+    "trials-state.zip",
+]
+
+
+@pytest.mark.parametrize("name", STATE)
+def test_pickles_that_others_can_write_are_not_executed(
+    trapped: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To resume a sweep is to let Tune unpickle its state; Ray is not even started."""
+    monkeypatch.delattr("cluster.cli.sweep.ray_for_tune")
+    (trapped / name).chmod(0o777)
+    said = refused(capsys, "sweep", "catch", f"--run-dir={trapped}", "--resume")
+    assert f"{trapped / name} can be written by other users" in said
+    assert "chmod o-w" in said
+    assert not (trapped.parent / "trace").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("name", STATE)
+def test_pickles_of_others_are_not_executed(trapped: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    os.chown(trapped / name, 12345, 12345)
+    assert f"{trapped / name} can be written" in refused(capsys, "sweep", "catch", f"--run-dir={trapped}", "--resume")
+    assert not (trapped.parent / "trace").exists()
+
+
+def test_what_a_sweep_has_kept_is_its_owners(trapped: Path) -> None:
+    """The control: as it lies there it is taken; so is a sweep that was ended before Tune had written anything."""
+    require_own(trapped / "trials", trapped / "trials-state.zip", trapped / "nothing")
+    pickle.loads((trapped / "trials" / "tuner.pkl").read_bytes())
+    assert (trapped.parent / "trace").exists()
