@@ -153,8 +153,7 @@ class Session:
     def _progress(self) -> tuple[float, str]:
         """The share that lies behind, towards whichever end comes first, and the line beside it."""
         (_, now, end), rate, seconds = self.run.clock, self.rate(), self.seconds()
-        most = 60 * self.run.about.minutes
-        left = min((end - now) / max(rate, 1e-9), most - seconds)
+        left = min((end - now) / max(rate, 1e-9), (most := 60 * self.run.about.minutes) - seconds)
         gone = f"{clock(seconds)} gone, {clock(max(left, 0))} left at most"
         line = f"{now:,} {self.run.clock.unit}  {rate:,.0f}/s  {self.run.line()}  {gone}"
         return min(max(now / end, seconds / most), 1.0), line
