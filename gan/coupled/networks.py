@@ -29,15 +29,16 @@ class CoupledNetworkSettings:
     """layers: the generators share all but their last layer, the discriminators all but their first.
     none: two GANs that share the noise alone. bit: one GAN that is told the domain."""
     latent: int = 64  # numbers of z
-    generator_width: int = 8  # channels of the last features, twice as many at each halving of the side
-    discriminator_width: int = 16  # channels of the first layer
+    generator_width: int = 16  # channels of the last features, twice as many at each halving of the side
+    discriminator_width: int = 32  # channels of the first layer
+    discriminator_hidden: int = 256  # units of a dense layer behind the convolutions
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
         if self.coupling not in get_args(Coupling):
             raise ValueError(f"network.coupling is {self.coupling!r}: use one of {', '.join(get_args(Coupling))}")
-        if min(self.latent, self.generator_width, self.discriminator_width) < 1:
-            raise ValueError("network.latent, generator_width and discriminator_width must be 1 or more")
+        if min(self.latent, self.generator_width, self.discriminator_width, self.discriminator_hidden) < 1:
+            raise ValueError("network.latent and the widths of generator and discriminator must be 1 or more")
 
     def shared(self, layers: int) -> int:
         """How many of so many layers both domains share."""
@@ -108,14 +109,16 @@ def _normed(channels: int, convolution: nn.Module) -> nn.Module:
 
 
 def discriminator_layers(settings: CoupledNetworkSettings, shape: Shape) -> list[nn.Module]:
-    """Images [B, C, H, W] -> logits [B, 1]: one layer for each halving of the side, then a linear one."""
+    """Images [B, C, H, W] -> logits [B, 1]: one layer for each halving of the side, then two dense ones."""
     channels, height, width = shape
     layers: list[nn.Module] = []
     for stage in range(stages_of(height, width)):
         out = settings.discriminator_width << stage
         layers.append(nn.Sequential(SmoothConv2d(channels, out, 4, 2, 1), nn.LeakyReLU(0.2)))
         channels, height, width = out, height // 2, width // 2
-    return [*layers, nn.Sequential(FlattenNHWC(), nn.Linear(channels * height * width, 1))]
+    units = settings.discriminator_hidden
+    layers.append(nn.Sequential(FlattenNHWC(), nn.Linear(channels * height * width, units), nn.LeakyReLU(0.2)))
+    return [*layers, nn.Linear(units, 1)]
 
 
 def _with_bit(x: Tensor, bit: float) -> Tensor:

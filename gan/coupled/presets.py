@@ -15,8 +15,9 @@ def coupled() -> CoupledSettings:
     return CoupledSettings(
         minutes=20.0,
         network=CoupledNetworkSettings(
-            generator_width=8,  # 1. five layers as in the paper, of 32 to 8 channels; the paper has 1,024 to 128
-            discriminator_width=16,  # 2. two convolutions and a linear layer; the paper has a variant of LeNet
+            generator_width=16,  # 1. five layers as in the paper, of 64 to 16 channels; the paper has 1,024 to 128
+            discriminator_width=32,  # 2. two convolutions of 32 and 64 channels and 256 units; the paper has a variant
+            discriminator_hidden=256,  # of LeNet with 20, 50 and 500
         ),
         loss=LossSettings(
             kind="relativistic",  # 3. Huang et al. (2024), where the paper has Goodfellow's non-saturating loss
@@ -24,7 +25,7 @@ def coupled() -> CoupledSettings:
             weight=0.1,
         ),
         training=TrainingSettings(
-            images=600_000,  # 4. 300,000 of each domain; the paper has 25,000 batches of 128
+            images=300_000,  # 4. 150,000 of each domain; the paper has 25,000 batches of 128
             batch_size=128,  # 5. 64 of each domain
             generator_rate=1e-3,  # 6. five times the paper's rate, falling to 0 over the second half; no momentum
             discriminator_rate=1e-3,

@@ -13,15 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan.standard.layers import (
-    Bound,
-    FlattenNHWC,
-    ResidualBlock,
-    SelfAttention,
-    SmoothConv2d,
-    UnflattenNHWC,
-    unbounded,
-)
+from gan.standard.layers import Bound, FlattenNHWC, ResidualBlock, SelfAttention, SmoothConv2d, UnflattenNHWC, unbounded
 from training.settings import check_kinds
 
 Kind = Literal["dcgan", "mlp"]
@@ -38,6 +30,7 @@ class NetworkSettings:
     latent: int = 64  # numbers of z
     generator_width: int = 32  # dcgan: channels before the last layer; mlp: units of both hidden layers
     discriminator_width: int = 32  # dcgan: channels of the first layer; mlp: units of both hidden layers
+    discriminator_hidden: int = 0  # units of a dense layer before the last one; 0 leaves it out
     generator_norm: GeneratorNorm = "batch"
     discriminator_norm: DiscriminatorNorm = "none"
     conditional: bool = False  # both are told the class: embedding in, projection out (Miyato and Koyama 2018)
@@ -53,8 +46,15 @@ class NetworkSettings:
                 raise ValueError(f"network.{name} is {getattr(self, name)!r}: use one of {', '.join(get_args(kinds))}")
         if self.discriminator_norm not in get_args(DiscriminatorNorm):
             raise ValueError(f"network.discriminator_norm is {self.discriminator_norm!r}: use none, batch or spectral")
-        if min(self.latent, self.generator_width, self.discriminator_width, self.pack) < 1:
-            raise ValueError("network.latent, generator_width, discriminator_width and pack must be 1 or more")
+        least = min(self.latent, self.generator_width, self.discriminator_width, self.pack)
+        if least < 1 or self.discriminator_hidden < 0:
+            raise ValueError(
+                "network.latent, widths and pack must be 1 or more, network.discriminator_hidden 0 or more"
+            )
+        if self.discriminator_hidden < 0 or (self.kind == "mlp" and self.discriminator_hidden):
+            raise ValueError(
+                "network.discriminator_hidden must be 0 or more, and kind mlp has no such layer: leave it out"
+            )
         block = self.attention or self.residual
         if block and (self.kind == "mlp" or min(self.generator_width, self.discriminator_width) < 8):
             raise ValueError(
@@ -136,9 +136,10 @@ class Discriminator(nn.Module):
     def __init__(self, settings: NetworkSettings, shape: Shape, classes: int) -> None:
         super().__init__()
         self.pack, self.norm = settings.pack, settings.discriminator_norm
-        packed = (shape[0] * settings.pack, *shape[1:])
         make = self._mlp if settings.kind == "mlp" else self._dcgan
-        layers, features = make(settings, packed)
+        layers, features = make(settings, (shape[0] * settings.pack, *shape[1:]))
+        if units := settings.discriminator_hidden:
+            layers, features = [*layers, self._bounded(nn.Linear(features, units)), nn.LeakyReLU(0.2)], units
         self.body = nn.Sequential(*layers)
         self.out = self._bounded(nn.Linear(features, 1))
         self.projection = self._bounded(self._scaled(nn.Embedding(classes, features))) if settings.conditional else None

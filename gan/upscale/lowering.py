@@ -62,6 +62,11 @@ def woven(small: Tensor, seen: int) -> Tensor:
     return torch.stack(found, 1)
 
 
+def skipped(frames: int) -> int:
+    """Frames at the beginning of a clip that do not count: some place was not sampled before them."""
+    return min(len(JITTER), frames) - 1
+
+
 def resized(images: Tensor, scale: float) -> Tensor:
     """Float [B, C, H, W] -> [B, C, scale H, scale W] by the cubic kernel with a = -0.5 (Keys 1981), pillow's."""
     return F.interpolate(images, scale_factor=scale, mode="bicubic", align_corners=False, antialias=True)

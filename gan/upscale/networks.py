@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from gan.data.images import Pixels, to_float
 from gan.standard.networks import Shape
-from gan.upscale.lowering import JITTER, SCALE, resized, woven
+from gan.upscale.lowering import JITTER, SCALE, resized, sampled, woven
 from training.settings import check_kinds
 
 EXAMPLES = 4  # true images that a generator carries along, for grids of what it makes of them
 AREA = SCALE**2
+AROUND = 3  # newest samples around a pixel that it may be: so many a side
+TRUST = 6.0  # logit by which an untrained network prefers what is interwoven
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +61,11 @@ def varied(images: Pixels, count: int) -> Pixels:
 
 
 class Upscaler(nn.Module):
-    """What is added to a plain enlargement: of a photograph the bicubic one, of frames the last samples interwoven.
+    """Photographs: what is added to the bicubic enlargement. Frames: which of the pixels that were seen is shown where.
 
-    Before it is trained it adds nothing.
+    A frame's pixel is a mean of those that it may be: what is interwoven there, the last output, and the newest samples
+    around it, weighted as the network says (Bako et al. 2017, section 4.2). Games have few colours, so where all of
+    these agree nothing can go wrong. Before it is trained the plain enlargement has nearly all of the weight.
     """
 
     latent = 0  # it is given images instead of noise
@@ -70,24 +74,27 @@ class Upscaler(nn.Module):
 
     def __init__(self, settings: UpscaleNetworkSettings, shape: Shape, frames: int) -> None:
         super().__init__()
-        self.settings, self.frames, self.colours = settings, frames, shape[0]
+        self.settings, self.frames, colours = settings, frames, shape[0]
         self.register_buffer("examples", torch.zeros(EXAMPLES, *shape, dtype=torch.uint8))
-        inputs = self.colours
+        inputs, outputs = colours, colours * AREA
         if frames > 1:
-            inputs = self.colours * AREA * (1 + settings.previous) + len(JITTER)
+            inputs = colours * (AREA * (1 + settings.previous) + 2) + len(JITTER)
+            outputs = AREA * (1 + settings.previous + AROUND**2)
         self.head = nn.Conv2d(inputs, settings.width, 3, 1, 1)
         self.body = nn.Sequential(
             *(Block(settings.width) for _ in range(settings.blocks)), nn.Conv2d(settings.width, settings.width, 3, 1, 1)
         )
-        self.tail = nn.Conv2d(settings.width, self.colours * AREA, 3, 1, 1)
+        self.tail = nn.Conv2d(settings.width, outputs, 3, 1, 1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
+        if frames > 1:
+            nn.init.constant_(self.tail.bias[:AREA], TRUST)  # type: ignore[index]
 
     def forward(self, small: Tensor, label: None = None) -> Tensor:
         """Low images uint8 [B, T, C, h, w] -> large ones [B, T, C, 2h, 2w], about -1..1; each frame after the last."""
         if self.frames == 1:
             low = to_float(small[:, 0])
-            return self.added(low, resized(low, SCALE))[:, None]
+            return (resized(low, SCALE) + F.pixel_shuffle(self.said(low), SCALE))[:, None]
         found: list[Tensor] = []
         for time, last in enumerate(woven(small, self.settings.seen).unbind(1)):
             found.append(self.frame(last, time, found[-1].detach() if found else None))
@@ -103,18 +110,37 @@ class Upscaler(nn.Module):
         """
         given = to_float(last)
         base = F.pixel_shuffle(given, SCALE)
+        before = base if previous is None or not self.settings.previous else previous
+        newest = sampled(base, time)
         which = torch.zeros(len(given), len(JITTER), *given.shape[2:], device=given.device)
         which[:, time % len(JITTER)] = 1
-        shown = [given, which]
-        if self.settings.previous:
-            shown.append(F.pixel_unshuffle(base if previous is None else previous, SCALE))
-        return self.added(torch.cat(shown, 1), base)
+        seen = [given, F.pixel_unshuffle(before, SCALE)][: 1 + self.settings.previous]
+        weights = self.said(torch.cat([*seen, newest, newest - sampled(before, time), which], 1))
+        return F.pixel_shuffle(mean_of(seen, newest, weights), SCALE)
 
-    def added(self, given: Tensor, base: Tensor) -> Tensor:
-        """What it sees [B, ., h, w] and a plain enlargement [B, C, 2h, 2w] -> the output [B, C, 2h, 2w]."""
+    def said(self, given: Tensor) -> Tensor:
+        """The network itself: what it sees [B, ., h, w] -> [B, ., h, w] float32."""
         x = F.relu(self.head(given))
-        residual: Tensor = self.tail(x + self.body(x))
-        return base + F.pixel_shuffle(residual.float(), SCALE)
+        found: Tensor = self.tail(x + self.body(x))
+        return found.float()
+
+
+def mean_of(seen: list[Tensor], newest: Tensor, weights: Tensor) -> Tensor:
+    """Weighted means of what each pixel may be, in the order of a pixel shuffle: [B, 4 C, h, w].
+
+    Args:
+        seen: K images [B, 4 C, h, w] of which each pixel may be its own.
+        newest: [B, C, h, w], of which it may be the nine around it.
+        weights: logits [B, 4 (K + 9), h, w], the candidates of all four pixels one after the other.
+    """
+    count, _, height, width = newest.shape
+    shares = weights.view(count, -1, 1, AREA, height, width).softmax(1)  # [B, K + 9, 1, 4, h, w]
+    side = F.pad(newest, [AROUND // 2] * 4, mode="replicate")
+    places = [(row, column) for row in range(AROUND) for column in range(AROUND)]
+    near = [side[:, :, None, row : row + height, column : column + width] for row, column in places]
+    candidates = [image.view(count, -1, AREA, height, width) for image in seen] + near  # each [B, C, 4 or 1, h, w]
+    mixed = [share * image for share, image in zip(shares.unbind(1), candidates, strict=True)]  # no product of
+    return torch.stack(mixed).sum(0).flatten(1, 2)  # matrices, which autocast would round to bfloat16
 
 
 def discriminator(settings: UpscaleNetworkSettings, colours: int, side: int) -> nn.Module:

@@ -55,9 +55,9 @@ def upscale_frames() -> UpscaleSettings:
         network=UpscaleNetworkSettings(width=16, blocks=3, seen=4, previous=True),
         loss=UpscaleLossSettings(error="squared", adversarial=0.0, weight=0.1),
         training=TrainingSettings(
-            images=4_800, batch_size=8, generator_rate=1e-3, beta1=0.9, decay_from=0.5, average_images=200
+            images=48_000, batch_size=8, generator_rate=1e-3, beta1=0.9, decay_from=0.5, average_images=200
         ),
-        scores=ScoreSettings(every_images=1_600),
+        scores=ScoreSettings(every_images=8_000),
     )
 
 

@@ -11,7 +11,7 @@ from gan.data.images import Images, Part, Pixels, Split
 from gan.evaluation.features import Extractor, extractor_for
 from gan.evaluation.metrics import frechet_distance
 from gan.evaluation.scores import Scores
-from gan.upscale.lowering import JITTER, SCALE, clips, enlarged, lower
+from gan.upscale.lowering import SCALE, clips, enlarged, lower, skipped
 from gan.upscale.metrics import flicker, luma, psnr, slope, ssim
 from gan.upscale.networks import Upscaler
 from gan.upscale.pictures import upscaled
@@ -37,13 +37,8 @@ class UpscaleJudge:
 
     def frames(self, images: Pixels) -> Pixels:
         """[N, C, T H, W] -> [N T', C, H, W]: of clips without the frames before which fewer than four were seen."""
-        wanted = clips(torch.from_numpy(images), self.settings.frames)[:, self.skipped :]
+        wanted = clips(torch.from_numpy(images), self.settings.frames)[:, skipped(self.settings.frames) :]
         return wanted.flatten(0, 1).numpy()
-
-    @property
-    def skipped(self) -> int:
-        """Frames at the beginning of a clip that do not count."""
-        return min(len(JITTER), self.settings.frames) - 1
 
     def fidelity(self, found: Pixels) -> Scores:
         """Of images [N, C, T H, W] made from the small ones of the judge's own; a clip is one image to `psnr`."""

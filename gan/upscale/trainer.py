@@ -12,7 +12,7 @@ from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from gan.upscale.lowering import clips, lower
+from gan.upscale.lowering import clips, lower, skipped
 from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
 from training.device import autocast, moved
@@ -54,7 +54,7 @@ class UpscaleTrainer:
         truth = self.real_batch()
         with self.precision():
             fake = self.generator(lower(truth, s.frames))
-        real, fake = to_float(clips(truth, s.frames)).flatten(0, 1), fake.flatten(0, 1)  # [B T, C, S, S]
+        real, fake = (x[:, skipped(s.frames) :].flatten(0, 1) for x in (to_float(clips(truth, s.frames)), fake))
         loss = error = ((fake - real).abs() if s.loss.error == "absolute" else (fake - real).square()).mean()
         losses = {"pixel_loss": error.detach()}
         if s.loss.adversarial > 0 and self.images >= s.loss.alone * s.training.images:
@@ -98,19 +98,19 @@ class UpscaleTrainer:
     def real_batch(self) -> Tensor:
         """Crops of the next training images: uint8 [B, C, T S, S], all frames of a clip at one place.
 
-        Photographs are mirrored and turned at random. Of a clip, whose frames are mostly still, the crop is that of
-        eight random places at which most pixels change. All are even, so that a pixel is sampled when it would be.
+        Photographs are mirrored and turned at random. Of clips, whose frames are mostly still, every second one is cut
+        where most pixels change, of eight random places. All are even, so that a pixel is sampled when it would be.
         """
         count, frames, side = self.settings.training.batch_size, self.settings.frames, self.crop
         index = moved(torch.from_numpy(self.order.next(count)), self.device)
-        tries = PLACES if frames > 1 else 1
-        down = 2 * torch.randint((self.height - side) // 2 + 1, (count, tries), generator=self.rng)
-        across = 2 * torch.randint((self.width - side) // 2 + 1, (count, tries), generator=self.rng)
+        tries = [PLACES if frames > 1 and row % 2 else 1 for row in range(count)]
+        down = 2 * torch.randint((self.height - side) // 2 + 1, (count, max(tries)), generator=self.rng)
+        across = 2 * torch.randint((self.width - side) // 2 + 1, (count, max(tries)), generator=self.rng)
         turns = torch.randint(8 if frames == 1 else 1, (count,), generator=self.rng)
         found = []
         chosen = clips(self.pixels[index], frames)
-        for clip, ys, xs, turn in zip(chosen, down.tolist(), across.tolist(), turns.tolist(), strict=True):
-            parts = [clip[:, :, y : y + side, x : x + side] for y, x in zip(ys, xs, strict=True)]
+        for clip, most, ys, xs, turn in zip(chosen, tries, down.tolist(), across.tolist(), turns.tolist(), strict=True):
+            parts = [clip[:, :, y : y + side, x : x + side] for y, x in zip(ys[:most], xs[:most], strict=True)]
             part = max(parts, key=lambda part: int((part[1:] != part[:-1]).sum())).rot90(turn % 4, (2, 3))
             found.append(part.flip(3) if turn >= 4 else part)
         batch = torch.stack(found).transpose(1, 2)

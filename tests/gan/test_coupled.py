@@ -51,9 +51,9 @@ def slow_image(generator: CoupledGenerator, latent: Tensor, coupling: str, domai
     return x[0].tanh()
 
 
-@pytest.mark.parametrize(("coupling", "own"), [("layers", (1, 1)), ("none", (5, 3)), ("bit", (0, 0))])
+@pytest.mark.parametrize(("coupling", "own"), [("layers", (1, 1)), ("none", (5, 4)), ("bit", (0, 0))])
 def test_networks_share_what_they_should(coupling: str, own: tuple[int, int]) -> None:
-    """Of five layers of the generators and three of the discriminators; images by slow code."""
+    """Of five layers of the generators and four of the discriminators; images by slow code."""
     generator, discriminator = networks(coupling)
     generator.eval()
     latent = torch.randn(3, 5)
@@ -64,7 +64,7 @@ def test_networks_share_what_they_should(coupling: str, own: tuple[int, int]) ->
             torch.testing.assert_close(found[row, :, :, 16 * domain : 16 * domain + 16], wanted, rtol=1e-4, atol=1e-5)
     assert [len(each) - 1 for each in generator.own] == [own[0]] * 2  # type: ignore[arg-type]
     assert [len(each) for each in discriminator.own] == [own[1]] * 2  # type: ignore[arg-type]
-    assert (len(generator.shared), len(discriminator.shared)) == (5 - own[0], 3 - own[1])
+    assert (len(generator.shared), len(discriminator.shared)) == (5 - own[0], 4 - own[1])
     before = found[:, :, :, 16:]
     for parameter in generator.own[0].parameters():
         parameter.data += 1.0

@@ -106,6 +106,35 @@ def test_classes_reach_both_networks(kind: str) -> None:
     torch.testing.assert_close(discriminator(same, torch.arange(4)), torch.stack(wanted))
 
 
+@pytest.mark.parametrize("values", [{}, {"conditional": True}, {"discriminator_norm": "spectral"}])
+def test_a_dense_layer_sees_all_places_at_once(values: dict[str, Any]) -> None:
+    """Logits by slow code; without it a logit is a sum over places, with it a change here weighs by what is there."""
+    _, discriminator = networks((1, 16, 16), discriminator_hidden=12, **values)
+    _, plain = networks((1, 16, 16), **values)
+    discriminator.eval()
+    plain.eval()
+    *convolutions, dense, _ = discriminator.body
+    images, label = torch.randn(3, 1, 16, 16), torch.arange(3)
+    seen = torch.nn.Sequential(*convolutions)(images)
+    assert isinstance(dense, torch.nn.Linear)
+    assert seen.shape == (3, dense.in_features) == (3, 4 * 4 * 16)
+    features = torch.stack([dense.weight @ row + dense.bias for row in seen])
+    features = torch.where(features > 0, features, 0.2 * features)
+    wanted = (features @ discriminator.out.weight[0]) + discriminator.out.bias
+    if discriminator.projection is not None:
+        wanted = wanted + (features * discriminator.projection.weight[label]).sum(1)  # type: ignore[index]
+    torch.testing.assert_close(discriminator(images, label), wanted)
+    corners = images.repeat(2, 1, 1, 1)[:4].clone()
+    corners[:] = images[0]
+    corners[1::2, :, :2, :2] += 5.0  # one corner, the other, both
+    corners[2:, :, -2:, -2:] += 5.0
+    for network, adds in ((plain, True), (discriminator, False)):
+        none, near, far, both = network(corners, torch.zeros(4, dtype=torch.int64))
+        assert torch.isclose(both - far, near - none, atol=1e-5) == adds
+    with pytest.raises(ValueError, match=r"network\.discriminator_hidden 0 or more"):
+        NetworkSettings(discriminator_hidden=-1)
+
+
 def test_classes_do_not_drown_the_images_at_the_start() -> None:
     """A unit normal for each of 3,136 features would move the first logits by tens from class to class."""
     _, discriminator = networks((1, 28, 28), discriminator_width=32, conditional=True)

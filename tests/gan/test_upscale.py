@@ -14,8 +14,8 @@ from torch import Tensor
 from gan.data.images import Images, Pixels, RawImages, Split, split, to_float
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
-from gan.upscale.lowering import clips, enlarged, lower, stacked, woven
-from gan.upscale.networks import EXAMPLES, Upscaler, varied
+from gan.upscale.lowering import clips, lower
+from gan.upscale.networks import EXAMPLES, varied
 from gan.upscale.parts import grid
 from gan.upscale.pictures import upscaled
 from gan.upscale.settings import UpscaleSettings
@@ -56,36 +56,6 @@ def edges(count: int, side: int, seed: int = 0) -> Pixels:
 def lines() -> Images:
     """Edges of 16 pixels."""
     return split("edges", RawImages(edges(240, 16)))
-
-
-def test_what_stands_still_is_whole_after_four_frames() -> None:
-    """By an untrained generator, which adds nothing; a photograph is the cubic kernel's."""
-    still = torch.from_numpy(RNG.integers(0, 256, (2, 3, 8, 10), dtype=np.uint8))
-    images = stacked(still[:, None].expand(-1, 6, -1, -1, -1))
-    assert torch.equal(F.pixel_shuffle(woven(lower(images, 6), 4)[:, 3], 2), still)
-    settings = changed(UpscaleSettings(frames=6, crop=8), {"network.seen": 4, "network.previous": True})
-    found = clips(torch.from_numpy(upscaled(Upscaler(settings.network, (3, 48, 10), 6), lower(images, 6).numpy())), 6)
-    assert torch.equal(found[:, 3:], still[:, None].expand(-1, 3, -1, -1, -1))
-    assert not torch.equal(found[:, 0], still)
-    small = lower(still, 1)
-    plain = upscaled(Upscaler(UpscaleSettings().network, (3, 8, 10), 1), small.numpy())
-    np.testing.assert_array_equal(plain, enlarged(small, "bicubic").numpy())
-
-
-@pytest.mark.parametrize("frames", [1, 5])
-def test_a_frame_knows_the_past_alone(frames: int) -> None:
-    torch.manual_seed(0)
-    settings = tiny(frames=frames, **({"network__seen": 4, "network__previous": True} if frames > 1 else {}))
-    network = Upscaler(settings.network, (3, frames * 8, 8), frames)
-    torch.nn.init.normal_(network.tail.weight)
-    small = torch.from_numpy(RNG.integers(0, 256, (1, frames, 3, 4, 4), dtype=np.uint8))
-    before = network(small)
-    assert before.shape == (1, frames, 3, 8, 8)
-    other = small.clone()
-    other[:, -1] = 255 - other[:, -1]
-    after = network(other)
-    assert torch.equal(before[:, :-1], after[:, :-1])
-    assert not torch.equal(before[:, -1], after[:, -1])
 
 
 @pytest.mark.parametrize("penalty", ["r1r2", "r1"])
