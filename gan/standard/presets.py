@@ -44,7 +44,7 @@ def stacked() -> GanSettings:
     """Three digits as one RGB image, 1,000 modes: does a generator find them all? (Metz et al. 2017, 26,000 samples)"""
     return replace(
         digits(),
-        minutes=35.0,
+        minutes=45.0,
         data=DataSettings(source="digits", stack=3),
         network=NetworkSettings(
             discriminator_hidden=256,  # a dense layer sees all three digits at once: more modes at equal images
