@@ -29,7 +29,7 @@ class CoupledNetworkSettings:
     """layers: the generators share all but their last layer, the discriminators all but their first.
     none: two GANs that share the noise alone. bit: one GAN that is told the domain."""
     latent: int = 64  # numbers of z
-    generator_width: int = 16  # channels of the last features, twice as many at each halving of the side
+    generator_width: int = 8  # channels of the last features, twice as many at each halving of the side
     discriminator_width: int = 32  # channels of the first layer
     discriminator_hidden: int = 256  # units of a dense layer behind the convolutions
 

@@ -15,7 +15,7 @@ def coupled() -> CoupledSettings:
     return CoupledSettings(
         minutes=20.0,
         network=CoupledNetworkSettings(
-            generator_width=16,  # 1. five layers as in the paper, of 64 to 16 channels; the paper has 1,024 to 128
+            generator_width=8,  # 1. five layers as in the paper, of 32 to 8 channels; the paper has 1,024 to 128
             discriminator_width=32,  # 2. two convolutions of 32 and 64 channels and 256 units; the paper has a variant
             discriminator_hidden=256,  # of LeNet with 20, 50 and 500
         ),
