@@ -51,10 +51,6 @@ class NetworkSettings:
             raise ValueError(
                 "network.latent, widths and pack must be 1 or more, network.discriminator_hidden 0 or more"
             )
-        if self.discriminator_hidden < 0 or (self.kind == "mlp" and self.discriminator_hidden):
-            raise ValueError(
-                "network.discriminator_hidden must be 0 or more, and kind mlp has no such layer: leave it out"
-            )
         block = self.attention or self.residual
         if block and (self.kind == "mlp" or min(self.generator_width, self.discriminator_width) < 8):
             raise ValueError(

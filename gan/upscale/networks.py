@@ -64,8 +64,8 @@ class Upscaler(nn.Module):
     """Photographs: what is added to the bicubic enlargement. Frames: which of the pixels that were seen is shown where.
 
     A frame's pixel is a mean of those that it may be: what is interwoven there, the last output, and the newest samples
-    around it, weighted as the network says (Bako et al. 2017, section 4.2). Games have few colours, so where all of
-    these agree nothing can go wrong. Before it is trained the plain enlargement has nearly all of the weight.
+    around it, weighted as the network says (kernel prediction, Bako et al. 2017). Games have few colours, so where all
+    of these agree nothing can go wrong. Before it is trained the plain enlargement has nearly all of the weight.
     """
 
     latent = 0  # it is given images instead of noise
@@ -139,8 +139,9 @@ def mean_of(seen: list[Tensor], newest: Tensor, weights: Tensor) -> Tensor:
     places = [(row, column) for row in range(AROUND) for column in range(AROUND)]
     near = [side[:, :, None, row : row + height, column : column + width] for row, column in places]
     candidates = [image.view(count, -1, AREA, height, width) for image in seen] + near  # each [B, C, 4 or 1, h, w]
-    mixed = [share * image for share, image in zip(shares.unbind(1), candidates, strict=True)]  # no product of
-    return torch.stack(mixed).sum(0).flatten(1, 2)  # matrices, which autocast would round to bfloat16
+    # One by one: autocast would round a product of matrices to bfloat16, and with it every pixel that is chosen.
+    mixed = [share * image for share, image in zip(shares.unbind(1), candidates, strict=True)]
+    return torch.stack(mixed).sum(0).flatten(1, 2)
 
 
 def discriminator(settings: UpscaleNetworkSettings, colours: int, side: int) -> nn.Module:
