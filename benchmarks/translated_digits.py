@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from cluster.gan_images import cache_of, images_of
-from gan.cycle.domains import Domains, domains_of
+from gan.cycle.domains import Domains, domains_of, enlarged
 from gan.data.images import Pixels, Split
 from gan.evaluation.attributes import slant
 from gan.evaluation.features import Extractor, extractor_for
@@ -44,12 +44,10 @@ def resized(image: Pixels, width: int, height: int, way: Image.Resampling) -> Pi
 
 def in_squares(image: Pixels, gain: float = 1.0) -> Pixels:
     """Means over 8x8 squares, brighter by `gain`, in 17 levels, enlarged by straight lines."""
-    edge, side = len(image) // 7, len(image) - 2 * (len(image) // 7)
+    edge = len(image) // 7
     small = resized(image[edge:-edge, edge:-edge], SQUARES, SQUARES, Image.Resampling.BOX) * gain / 255
     small = (np.rint(small.clip(0, 1) * LEVELS) * 255 / LEVELS).astype(np.uint8)
-    found = np.zeros_like(image)
-    found[edge:-edge, edge:-edge] = resized(small, side, side, Image.Resampling.BILINEAR)
-    return found
+    return enlarged(small[None], *image.shape)[0, 0]
 
 
 def upright(image: Pixels) -> Pixels:

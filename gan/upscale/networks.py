@@ -114,7 +114,9 @@ class Upscaler(nn.Module):
         newest = sampled(base, time)
         which = torch.zeros(len(given), len(JITTER), *given.shape[2:], device=given.device)
         which[:, time % len(JITTER)] = 1
-        seen = [given, F.pixel_unshuffle(before, SCALE)][: 1 + self.settings.previous]
+        seen = [given]
+        if self.settings.previous:
+            seen.append(F.pixel_unshuffle(before, SCALE))
         weights = self.said(torch.cat([*seen, newest, newest - sampled(before, time), which], 1))
         return F.pixel_shuffle(mean_of(seen, newest, weights), SCALE)
 
