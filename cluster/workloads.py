@@ -15,7 +15,7 @@ from training.entry import imported
 
 DQN = Workload(
     name="dqn",
-    presets=("pong", "quarterdeck", "atari", "cartpole", "catch", "dqn2013", "dqn2015", "rainbow", "apex"),
+    presets=("pong", "quarterdeck", "atari", "cartpole", "catch", "dqn2013", "dqn2015", "rainbow", "qrdqn", "apex"),
     settings="agents.dqn.settings:Settings",
     table="agents.dqn.presets:PRESETS",
     check="agents.dqn.check:check",

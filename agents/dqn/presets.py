@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agents.acting.exploration import ExplorationSettings
 from agents.dqn.learner import LearnerSettings
-from agents.dqn.papers import apex, dqn2013, dqn2015, rainbow
+from agents.dqn.papers import apex, dqn2013, dqn2015, qrdqn, rainbow
 from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings
 from agents.replay.transitions import ReplaySettings
@@ -110,5 +110,5 @@ def catch() -> Settings:
 
 PRESETS: dict[str, Callable[[], Settings]] = {
     **{"pong": pong, "quarterdeck": quarterdeck, "atari": atari, "cartpole": cartpole, "catch": catch},
-    **{"dqn2013": dqn2013, "dqn2015": dqn2015, "rainbow": rainbow, "apex": apex},
+    **{"dqn2013": dqn2013, "dqn2015": dqn2015, "rainbow": rainbow, "qrdqn": qrdqn, "apex": apex},
 }

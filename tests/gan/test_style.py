@@ -80,12 +80,13 @@ def learnt(corners: Images) -> StyleTrainer:
     trainer = StyleTrainer(
         tiny(
             network__discriminator_width=16,
+            network__discriminator_hidden=64,
             network__mapping_rate=0.1,
             training__batch_size=32,
             training__generator_rate=1e-2,  # at twice the rate rounding decides what is learned
             training__discriminator_rate=4e-3,
             training__average_images=1_000,
-            loss__weight=0.1,
+            loss__weight=0.3,
         ),
         corners,
     )
@@ -148,6 +149,7 @@ def test_an_exported_generator_draws_the_same(corners: Images, tmp_path: Path) -
     [
         ({"mixing": 1.5}, "a probability lies in 0..1"),
         ({"network__mapping_layers": 0}, "must be 1 or more"),
+        ({"network__discriminator_hidden": 0}, "discriminator_hidden must be 1 or more"),
         ({"network__mapping_rate": 0.0}, "use more than 0"),
         ({"loss__kind": "wasserstein"}, "loss.penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
