@@ -27,13 +27,15 @@ class StyleNetworkSettings:
     mapping_rate: float = 0.1  # of the mapping network's learning, as a share of the generator's
     generator_width: int = 16  # channels of the last features, twice as many at each halving of the side
     discriminator_width: int = 32  # channels of the first layer
-    discriminator_hidden: int = 256  # units of a dense layer behind its convolutions
+    discriminator_hidden: int = 0  # units of a dense layer before its last one; 0 leaves it out
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
-        sizes = (self.latent, self.style, self.mapping_layers, self.generator_width)
-        if min(*sizes, self.discriminator_width, self.discriminator_hidden) < 1:
-            raise ValueError("network.latent, style, mapping_layers, widths and discriminator_hidden must be 1 or more")
+        sizes = (self.latent, self.style, self.mapping_layers, self.generator_width, self.discriminator_width)
+        if min(sizes) < 1 or self.discriminator_hidden < 0:
+            raise ValueError(
+                "network.latent, style, mapping_layers and widths must be 1 or more, discriminator_hidden 0 or more"
+            )
         if not 0 < self.mapping_rate <= 1:
             raise ValueError(f"network.mapping_rate is {self.mapping_rate}: use more than 0, and 1 at most")
 

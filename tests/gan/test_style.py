@@ -149,7 +149,7 @@ def test_an_exported_generator_draws_the_same(corners: Images, tmp_path: Path) -
     [
         ({"mixing": 1.5}, "a probability lies in 0..1"),
         ({"network__mapping_layers": 0}, "must be 1 or more"),
-        ({"network__discriminator_hidden": 0}, "discriminator_hidden must be 1 or more"),
+        ({"network__discriminator_hidden": -1}, "discriminator_hidden 0 or more"),
         ({"network__mapping_rate": 0.0}, "use more than 0"),
         ({"loss__kind": "wasserstein"}, "loss.penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
