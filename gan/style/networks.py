@@ -79,8 +79,8 @@ class StyleGenerator(nn.Module):
 
     @property
     def middle(self) -> int:
-        """The first of the fine layers: those of the image's own size."""
-        return self.depth - 2
+        """The first of the fine layers: those above the smallest size."""
+        return 2
 
     def noise(self, amount: int, rng: torch.Generator) -> list[Tensor]:
         """Standard normal [amount, 1, H, W] for each layer, drawn on the CPU."""
