@@ -87,7 +87,7 @@ def qrdqn() -> Settings:
     of three steps, transitions by their error. No layer norm: with it values of Boxing are ten times too high.
     """
     return Settings(
-        env=EnvSettings(id=GAME, sticky=0.25, life_signal=True),  # 1. a lost life ends what is learned from, too
+        env=EnvSettings(id="ALE/Boxing-v5", sticky=0.25, life_signal=True),  # 1. a lost life ends an episode of learning
         stop=StopSettings(steps=625_000),  # 2. they go on to 200M frames
         network=NetworkSettings(kind="dqn2013", head="quantile", atoms=51),  # 3. the network of 2015, 200 quantiles
         exploration=ExplorationSettings(final=0.01, anneal_steps=40_000),  # 4. 250,000
