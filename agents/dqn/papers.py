@@ -84,10 +84,10 @@ def qrdqn() -> Settings:
     """Dabney et al. (2018), "Distributional Reinforcement Learning with Quantile Regression": QR-DQN in 2.5M frames.
 
     With what the published curves of it have beside it (Castro et al. 2018, arXiv:1812.06110): sticky actions, returns
-    of three steps, transitions by their error. No layer norm: with it values of Boxing are ten times too high.
+    of three steps, transitions by their error. No layer norm: with it values of Boxing grow far too high.
     """
     return Settings(
-        env=EnvSettings(id="ALE/Boxing-v5", sticky=0.25, life_signal=True),  # 1. a lost life ends an episode of learning
+        env=EnvSettings(id="ALE/Boxing-v5", sticky=0.25, life_signal=True),  # 1. a lost life ends an episode
         stop=StopSettings(steps=625_000),  # 2. they go on to 200M frames
         network=NetworkSettings(kind="dqn2013", head="quantile", atoms=51),  # 3. the network of 2015, 200 quantiles
         exploration=ExplorationSettings(final=0.01, anneal_steps=40_000),  # 4. 250,000
