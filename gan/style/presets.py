@@ -13,7 +13,7 @@ from gan.updates import TrainingSettings
 def style() -> StyleSettings:
     """Digits by styles as Karras et al. (2019) draw faces, with the layers of their second paper (2020), section 2."""
     return StyleSettings(
-        minutes=20.0,
+        minutes=30.0,
         mixing=0.5,  # 1. the papers: 0.9; nearer to the data at 60,000 images, and so is 0
         network=StyleNetworkSettings(
             latent=64,  # 2. the papers: 512 for z and w, eight layers between them
