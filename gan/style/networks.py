@@ -31,11 +31,9 @@ class StyleNetworkSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
-        sizes = (self.latent, self.style, self.mapping_layers, self.generator_width, self.discriminator_width)
-        if min(sizes) < 1 or self.discriminator_hidden < 0:
-            raise ValueError(
-                "network.latent, style, mapping_layers and widths must be 1 or more, discriminator_hidden 0 or more"
-            )
+        if min(self.latent, self.style, self.mapping_layers, self.generator_width) < 1:
+            raise ValueError("network.latent, style, mapping_layers and generator_width must be 1 or more")
+        self.opponent()  # has its own checks
         if not 0 < self.mapping_rate <= 1:
             raise ValueError(f"network.mapping_rate is {self.mapping_rate}: use more than 0, and 1 at most")
 
@@ -48,6 +46,8 @@ class StyleNetworkSettings:
 
 class StyleGenerator(nn.Module):
     """Latents [B, Z] float32 -> images [B, C, H, W] float32 in -1..1, through styles [B, L, S], one for each layer."""
+
+    middle = 2  # the first of the fine layers: those above the smallest size
 
     def __init__(self, settings: StyleNetworkSettings, shape: Shape) -> None:
         super().__init__()
@@ -76,11 +76,6 @@ class StyleGenerator(nn.Module):
     def depth(self) -> int:
         """L: two layers for each size."""
         return len(self.layers)
-
-    @property
-    def middle(self) -> int:
-        """The first of the fine layers: those above the smallest size."""
-        return 2
 
     def noise(self, amount: int, rng: torch.Generator) -> list[Tensor]:
         """Standard normal [amount, 1, H, W] for each layer, drawn on the CPU."""
