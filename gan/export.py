@@ -33,9 +33,10 @@ class Exported:
     settings: Any  # those of its family
     scores: dict[str, Any]
 
-    def sample(self, count: int, seed: int = 0) -> Pixels:
-        """`count` images uint8 [count, C, H, W]; the same seed gives the same ones."""
-        return sampling.sample(self.network, count, seed)
+    def sample(self, count: int, seed: int = 0, truncation: float = 1.0) -> Pixels:
+        """`count` images uint8 [count, C, H, W]; the same seed gives the same ones. Latents are multiplied by
+        `truncation`: below 1, images are more precise and less varied."""
+        return sampling.sample(self.network, count, seed, truncation)
 
 
 def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> None:

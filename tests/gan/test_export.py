@@ -13,7 +13,7 @@ from PIL import Image
 from gan.data.images import Images
 from gan.export import export_generator, load_generator
 from gan.samples.pictures import beside_nearest, fixed_grid, great_circle, grid, walk
-from gan.samples.sampling import sample
+from gan.samples.sampling import classes, draw, latents, sample
 from gan.standard.trainer import Trainer
 from tests.gan.small import tiny
 from training.storage.files import gif, png, write_bytes
@@ -61,6 +61,24 @@ def test_a_damaged_export_is_one_clear_line(trainer: Trainer, tmp_path: Path, da
     with pytest.raises(ValueError, match="name a folder that a run exported") as caught:
         load_generator(tmp_path)
     assert isinstance(caught.value, ValueError)
+
+
+def test_truncation_shrinks_the_latents(trainer: Trainer, tmp_path: Path) -> None:
+    """To a mean that every latent shares at 0, by the factor between; 1 changes nothing."""
+    export_generator(trainer, tmp_path / "generator", {})
+    found = load_generator(tmp_path / "generator")
+    whole = latents(found.network, 12, 3)
+    torch.testing.assert_close(latents(found.network, 12, 3, 0.25), whole / 4)
+    label = classes(found.network, 12)
+    np.testing.assert_array_equal(found.sample(12, 3, 0.25), draw(found.network, whole / 4, label))
+    np.testing.assert_array_equal(found.sample(12, 3, 1.0), found.sample(12, 3))
+    np.testing.assert_array_equal(found.sample(12, 3, 0.0), draw(found.network, torch.zeros_like(whole), label))
+
+
+@pytest.mark.parametrize("truncation", [-0.1, 1.1, float("nan")])
+def test_a_truncation_out_of_its_range_is_one_clear_line(trainer: Trainer, truncation: float) -> None:
+    with pytest.raises(ValueError, match=r"truncation is .*: from 0"):
+        sample(trainer.average, 4, 0, truncation)
 
 
 def test_grids_lay_images_in_rows() -> None:
