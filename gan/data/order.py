@@ -67,3 +67,16 @@ class Unpaired:
         """
         for index, order in enumerate(self.orders):
             order.load_state(state[str(index)])
+
+
+def told_classes(data: Images, conditional: bool, device: str) -> Tensor | None:
+    """Classes [N] int64 of the training images, or None where networks are not told any.
+
+    Raises:
+        ValueError: they are to be told, and the data has none.
+    """
+    if not conditional:
+        return None
+    if data.train.labels is None or not data.classes:
+        raise ValueError(f"network.conditional needs classes, and {data.name} has none: give labels, or leave it out")
+    return torch.from_numpy(data.train.labels).to(device)

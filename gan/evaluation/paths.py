@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gan.evaluation.features import Classifier
 from gan.samples.pictures import great_circle
+from gan.samples.sampling import classes
 
 STEP = 1e-4  # epsilon: share of a path between the two images that are compared
 CHUNK = 250  # paths at once
@@ -45,10 +46,10 @@ def path_length(seen: Callable[[Tensor], Tensor], start: Tensor, end: Tensor, sh
 
 
 def paths_of(generator: Any, classifier: Classifier, paths: int, seed: int) -> dict[str, float]:
-    """`path_z` of a generator that is told no class, and `path_w` where it maps its latents first.
+    """`path_z` of a generator, and `path_w` where it maps its latents first.
 
-    Both lengths are of the same pairs of latents and
-    the same shares: along great circles in Z, along straight lines in W.
+    Both lengths are of the same pairs of latents and the same shares: along great circles in Z, along straight lines in
+    W. Where classes are told, both ends of a path have the same one, each class in turn.
     """
     network, judge = doubled(generator), doubled(classifier)
     rng = torch.Generator().manual_seed(seed)
@@ -58,9 +59,12 @@ def paths_of(generator: Any, classifier: Classifier, paths: int, seed: int) -> d
     def of(images: Tensor) -> Tensor:
         return judge.features(images.double().clamp(-1, 1))
 
-    found = {"path_z": path_length(lambda z: of(network(z, None)), start, end, share, great_circle)}
+    def drawn(z: Tensor) -> Tensor:
+        return of(network(z, classes(network, len(z))))
+
+    found = {"path_z": path_length(drawn, start, end, share, great_circle)}
     if hasattr(network, "mapping"):
         with torch.no_grad():
-            ends = network.mapping(start), network.mapping(end)
-        found["path_w"] = path_length(lambda w: of(network.synthesis(w)), *ends, share, straight)
+            start, end = (network.mapped(each, classes(network, paths)) for each in (start, end))
+        found["path_w"] = path_length(lambda w: of(network.synthesis(w)), start, end, share, straight)
     return found

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gan.data.images import Images, to_float
-from gan.data.order import EpochSampler
+from gan.data.order import EpochSampler, told_classes
 from gan.progressive.growth import level_at, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings
@@ -24,10 +24,6 @@ class ProgressiveTrainer:
     """Both networks, their optimisers, the generator's moving average at every stage and every source of chance."""
 
     def __init__(self, settings: ProgressiveSettings, data: Images) -> None:
-        if settings.network.conditional and not data.classes:
-            raise ValueError(
-                f"network.conditional needs classes, and {data.name} has none: give labels, or leave it out"
-            )
         self.top, stages = stages_of(*data.shape[1:]), settings.growth.stages
         if stages > self.top + 1:
             raise ValueError(
@@ -44,8 +40,7 @@ class ProgressiveTrainer:
         self.average = Stages(copy.deepcopy(self.generator), stages - 1).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
-        labels = data.train.labels
-        self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
+        self.labels = told_classes(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
@@ -111,7 +106,7 @@ class ProgressiveTrainer:
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, h, w] at the level and, for conditional networks, their classes [B]."""
         index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
-        label = self.labels[index] if self.settings.network.conditional and self.labels is not None else None
+        label = None if self.labels is None else self.labels[index]
         return real_at(to_float(self.pixels[index]), self.level, self.top), label
 
     def latents(self, amount: int) -> Tensor:

@@ -98,11 +98,14 @@ def space_of(generator: Any) -> tuple[str, Callable[[int, int], Array], Draw]:
     """The name of the space, latents of a count and a seed, and images of latents; told classes come in turn."""
     device, mapped = next(generator.parameters()).device, hasattr(generator, "mapping")
 
+    @torch.no_grad()
     def latents(count: int, seed: int) -> Array:
-        z = sampling.latents(generator, count, seed)
-        with torch.no_grad():
-            found: Array = (generator.mapping(z.to(device)).cpu() if mapped else z).double().numpy()
-        return found
+        found = sampling.latents(generator, count, seed).to(device)
+        if mapped:
+            label = sampling.classes(generator, count)
+            found = generator.mapped(found, None if label is None else label.to(device))
+        points: Array = found.cpu().double().numpy()
+        return points
 
     @torch.no_grad()
     def draw(points: Array) -> Pixels:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan.data.images import Images, to_float
-from gan.data.order import EpochSampler
+from gan.data.order import EpochSampler, told_classes
 from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, slope_penalty, squared_slope
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
@@ -21,10 +21,6 @@ class Trainer:
     """Both networks, their optimisers, the generator's moving average and every source of chance."""
 
     def __init__(self, settings: GanSettings, data: Images) -> None:
-        if settings.network.conditional and not data.classes:
-            raise ValueError(
-                f"network.conditional needs classes, and {data.name} has none: give labels, or leave it out"
-            )
         if len(data.train) < settings.data.stack:
             raise ValueError(f"{data.name} has fewer training images than a stack")
         self.settings, self.data = settings, data
@@ -38,8 +34,7 @@ class Trainer:
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
-        labels = data.train.labels
-        self.labels = None if labels is None else torch.from_numpy(labels).to(self.device)
+        self.labels = told_classes(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
@@ -110,7 +105,7 @@ class Trainer:
         """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
         amount, stack = self.settings.training.batch_size, self.data.stack
         index = moved(torch.from_numpy(self.order.next(amount * stack)), self.device)
-        label = self.labels[index] if self.settings.network.conditional and self.labels is not None else None
+        label = None if self.labels is None else self.labels[index]
         return to_float(self.pixels[index.view(amount, stack)].flatten(1, 2)), label
 
     def latents(self, amount: int) -> Tensor:

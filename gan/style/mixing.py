@@ -28,9 +28,12 @@ def drawn(generator: StyleGenerator, coarse: Tensor, fine: Tensor, layer: int) -
 
 @torch.no_grad()
 def sources(generator: StyleGenerator, count: int, seed: int) -> Tensor:
-    """w [count, S] of latents that depend on the seed alone, on the generator's device."""
-    found: Tensor = generator.mapping(latents(generator, count, seed).to(generator.constant.device))
-    return found
+    """w [count, S] of latents, and of classes where it is told them, that depend on the seed alone; on its device."""
+    device, label = generator.constant.device, None
+    if generator.embedding is not None:
+        rng = torch.Generator().manual_seed(seed)
+        label = torch.randint(generator.embedding.num_embeddings, (count,), generator=rng).to(device)
+    return generator.mapped(latents(generator, count, seed).to(device), label)
 
 
 def mixing_grid(generator: StyleGenerator, layer: int, seed: int = 0) -> NDArray[np.uint8]:

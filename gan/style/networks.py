@@ -28,6 +28,9 @@ class StyleNetworkSettings:
     generator_width: int = 16  # channels of the last features, twice as many at each halving of the side
     discriminator_width: int = 32  # channels of the first layer
     discriminator_hidden: int = 0  # units of a dense layer before its last one; 0 leaves it out
+    conditional: bool = (
+        False  # both are told the class: embedding beside z, projection out; a mixed image's is the first's
+    )
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
@@ -38,9 +41,11 @@ class StyleNetworkSettings:
             raise ValueError(f"network.mapping_rate is {self.mapping_rate}: use more than 0, and 1 at most")
 
     def opponent(self) -> NetworkSettings:
-        """The standard discriminator; it is told no class."""
+        """The standard discriminator."""
         return NetworkSettings(
-            discriminator_width=self.discriminator_width, discriminator_hidden=self.discriminator_hidden
+            discriminator_width=self.discriminator_width,
+            discriminator_hidden=self.discriminator_hidden,
+            conditional=self.conditional,
         )
 
 
@@ -49,11 +54,11 @@ class StyleGenerator(nn.Module):
 
     middle = 2  # the first of the fine layers: those above the smallest size
 
-    def __init__(self, settings: StyleNetworkSettings, shape: Shape) -> None:
+    def __init__(self, settings: StyleNetworkSettings, shape: Shape, classes: int = 0) -> None:
         super().__init__()
         colours, height, width = shape
         self.latent, stages = settings.latent, stages_of(height, width)
-        self.embedding: nn.Embedding | None = None  # classes are not known
+        self.embedding = nn.Embedding(classes, settings.latent) if settings.conditional else None
         channels, side = settings.generator_width << stages, (height >> stages, width >> stages)
         self.mapping = nn.Sequential(PixelNorm(), *_mapping(settings))
         self.constant = nn.Parameter(torch.randn(1, channels, *side))
@@ -95,9 +100,17 @@ class StyleGenerator(nn.Module):
                 image = drawn if index == 1 else drawn + enlarged(image)
         return image.float().tanh()
 
+    def mapped(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
+        """Styles w [B, S] of latents [B, Z] and, when conditional, of classes [B]."""
+        if self.embedding is not None:
+            assert label is not None, "a conditional generator needs classes"
+            latent = torch.cat([latent, self.embedding(label)], 1)
+        styles: Tensor = self.mapping(latent)
+        return styles
+
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """Images; `label` is not looked at."""
-        return self.synthesis(self.mapping(latent))
+        """Images, each of one latent's styles in all layers."""
+        return self.synthesis(self.mapped(latent, label))
 
 
 def enlarged(images: Tensor) -> Tensor:
@@ -106,7 +119,7 @@ def enlarged(images: Tensor) -> Tensor:
 
 
 def _mapping(settings: StyleNetworkSettings) -> list[nn.Module]:
-    layers, inputs = list[nn.Module](), settings.latent
+    layers, inputs = list[nn.Module](), settings.latent * (2 if settings.conditional else 1)
     for _ in range(settings.mapping_layers):
         layers += [Dense(inputs, settings.style, rate=settings.mapping_rate), nn.LeakyReLU(0.2)]
         inputs = settings.style

@@ -34,8 +34,8 @@ grid = fixed_grid
 
 
 def make_generator(settings: StyleSettings, shape: Shape, classes: int) -> StyleGenerator:
-    """An untrained one; it knows no classes."""
-    return StyleGenerator(settings.network, shape)
+    """An untrained one."""
+    return StyleGenerator(settings.network, shape, classes)
 
 
 def beside(generator: StyleGenerator, judge: Judge) -> Scores:

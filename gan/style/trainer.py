@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gan.data.images import Images, to_float
-from gan.data.order import EpochSampler
+from gan.data.order import EpochSampler, told_classes
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.standard.networks import Discriminator
 from gan.style.networks import StyleGenerator, crossed
@@ -26,11 +26,13 @@ class StyleTrainer:
         self.device = settings.training.resolve_device()
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(settings.seed)
-            self.generator = placed(StyleGenerator(settings.network, data.shape), self.device)
-            self.discriminator = placed(Discriminator(settings.network.opponent(), data.shape, 0), self.device)
+            self.generator = placed(StyleGenerator(settings.network, data.shape, data.classes), self.device)
+            opponent = Discriminator(settings.network.opponent(), data.shape, data.classes)
+            self.discriminator = placed(opponent, self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
+        self.labels = told_classes(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
@@ -48,13 +50,13 @@ class StyleTrainer:
     def train_discriminator(self) -> dict[str, Tensor]:
         """One update on a batch of real images and one of fakes."""
         s = self.settings.loss
-        real = self.real_batch()
+        real, label = self.real_batch()
         with torch.no_grad(), self.precision():
-            fake = self.fake_batch(len(real))
+            fake = self.fake_batch(len(real), label)
         penalised = s.penalised(self.images // len(real))
         both = torch.cat([real, fake]).requires_grad_(penalised)
         with self.precision():
-            logit = self.discriminator(both)
+            logit = self.discriminator(both, None if label is None else label.repeat(2))
         real_logit, fake_logit = logit.chunk(2)
         loss = discriminator_loss(s.kind, real_logit, fake_logit)
         found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
@@ -69,36 +71,42 @@ class StyleTrainer:
     def train_generator(self) -> dict[str, Tensor]:
         """One update; the error comes back through the discriminator, which stays as it is."""
         self.discriminator.requires_grad_(False)
-        kind, real = self.settings.loss.kind, self.real_batch()
+        kind = self.settings.loss.kind
+        real, label = self.real_batch()
         with self.precision():
-            fake_logit = self.discriminator(self.fake_batch(len(real)))
+            fake_logit = self.discriminator(self.fake_batch(len(real), label), label)
             with torch.no_grad():  # only the relativistic loss compares with real images here
-                real_logit = self.discriminator(real) if kind == "relativistic" else fake_logit
+                real_logit = self.discriminator(real, label) if kind == "relativistic" else fake_logit
         loss = generator_loss(kind, real_logit, fake_logit)
         descend(self.optimizers["generator"], loss)
         self.discriminator.requires_grad_(True)
         return {"generator_loss": loss.detach()}
 
-    def real_batch(self) -> Tensor:
-        """The next training images [B, C, H, W] in -1..1."""
+    def real_batch(self) -> tuple[Tensor, Tensor | None]:
+        """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
         index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
-        return to_float(self.pixels[index])
+        return to_float(self.pixels[index]), None if self.labels is None else self.labels[index]
 
-    def fake_batch(self, amount: int) -> Tensor:
+    def fake_batch(self, amount: int, label: Tensor | None = None) -> Tensor:
         """Images of new styles and new noise."""
         noise = [moved(each, self.device) for each in self.generator.noise(amount, self.rng)]
-        return self.generator.synthesis(self.styles(amount), noise)
+        return self.generator.synthesis(self.styles(amount, label), noise)
 
-    def styles(self, amount: int) -> Tensor:
+    def styles(self, amount: int, label: Tensor | None = None) -> Tensor:
         """Styles [B, L, S]; with probability `mixing` an image changes to another latent's at some layer (section 3.1).
 
-        The layer is any but the first, each as likely. Chance is drawn on the CPU: a seed means the same everywhere.
+        The layer is any but the first, each as likely. Of classes the first latent has those that the discriminator is
+        told, the second any: what a class looks like is then for the first layers to say, and for the fine ones to
+        leave alone. Chance is drawn on the CPU: a seed means the same everywhere.
         """
         latent = torch.randn(2, amount, self.settings.network.latent, generator=self.rng)
         depth = self.generator.depth
         layer = torch.randint(1, depth, (amount,), generator=self.rng)
         mixed = torch.rand(amount, generator=self.rng) < self.settings.mixing
-        first, second = self.generator.mapping(moved(latent, self.device).flatten(0, 1)).chunk(2)
+        if label is not None:
+            any_label = torch.randint(self.data.classes, (amount,), generator=self.rng)
+            label = torch.cat([label, moved(any_label, self.device)])
+        first, second = self.generator.mapped(moved(latent, self.device).flatten(0, 1), label).chunk(2)
         return crossed(first, second, moved(layer.where(mixed, depth), self.device), depth)
 
     def precision(self) -> torch.autocast:

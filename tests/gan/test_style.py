@@ -52,13 +52,33 @@ def test_images_change_their_style_once_at_any_layer(corners: Images) -> None:
     torch.testing.assert_close(styles[:, -1], twin.generator.mapping(latent[1]))
 
 
+@torch.no_grad()
+def test_a_mixed_image_has_the_class_of_its_first_layers(corners: Images) -> None:
+    """The discriminator's word is on that one; what comes after may be of any class, each as likely."""
+    trainer = StyleTrainer(tiny(mixing=1.0, network__conditional=True), corners)
+    label = torch.arange(4).repeat(500)
+    styles = trainer.styles(2_000, label)
+    twin = StyleTrainer(trainer.settings, corners)
+    latent = torch.randn(2, 2_000, 8, generator=twin.rng)
+    torch.testing.assert_close(styles[:, 0], twin.generator.mapped(latent[0], label))
+    of_each = torch.stack([twin.generator.mapped(latent[1], torch.full((2_000,), each)) for each in range(4)])
+    fits = (styles[:, -1] - of_each).abs().amax(2) < 1e-5
+    assert (fits.sum(0) == 1).all()
+    torch.testing.assert_close(fits.float().mean(1), torch.full((4,), 0.25), atol=0.05, rtol=0)
+    real, told = trainer.real_batch()
+    assert told is not None
+    where = {image.tobytes(): int(kind) for image, kind in zip(corners.train.images, corners.train.labels, strict=True)}
+    pixels = ((real + 1) * 127.5).round().byte().numpy()
+    assert told.tolist() == [where[image.tobytes()] for image in pixels]
+
+
 @pytest.mark.parametrize("penalty", ["r1r2", "r1"])
 def test_one_update(corners: Images, penalty: str) -> None:
     """Loss and penalty, image by image."""
     trainer = StyleTrainer(tiny(loss__penalty=penalty), corners)
     twin = StyleTrainer(trainer.settings, corners)
     found = trainer.train_discriminator()
-    real = twin.real_batch()
+    real, _ = twin.real_batch()
     with torch.no_grad():
         fake = twin.fake_batch(8)
     games: list[Tensor] = []
@@ -127,16 +147,18 @@ def test_mixed_images_are_judged_beside_both_sources(corners: Images) -> None:
     np.testing.assert_array_equal(picture[9:17, :8, 0], tops[0, 0])
 
 
-def test_the_report_says_what_images_alone_do_not(corners: Images) -> None:
-    trainer = StyleTrainer(tiny(), corners)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_report_says_what_images_alone_do_not(corners: Images, conditional: bool) -> None:
+    trainer = StyleTrainer(tiny(network__conditional=conditional), corners)
     judge = Judge(corners, Extractor(Classifier(1, 4), 0.5), trainer.settings.scores, "select")
     scores = beside(trainer.average, judge)
     assert {"path_z", "path_w", "mixing_class", "mixing_width"} <= scores.keys()
     assert pictures(trainer.average).keys() == {"mixing"}
 
 
-def test_an_exported_generator_draws_the_same(corners: Images, tmp_path: Path) -> None:
-    trainer = StyleTrainer(tiny(), corners)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_an_exported_generator_draws_the_same(corners: Images, tmp_path: Path, conditional: bool) -> None:
+    trainer = StyleTrainer(tiny(network__conditional=conditional), corners)
     trainer.train(2)
     export_generator(trainer, tmp_path, {})
     loaded = load_generator(tmp_path)
