@@ -31,7 +31,7 @@ def sources(generator: StyleGenerator, count: int, seed: int) -> Tensor:
     """w [count, S] of latents, and of classes where it is told them, that depend on the seed alone; on its device."""
     device, label = generator.constant.device, None
     if generator.embedding is not None:
-        rng = torch.Generator().manual_seed(seed)
+        rng = torch.Generator().manual_seed(seed + 1)  # not the numbers that the latents are made of
         label = torch.randint(generator.embedding.num_embeddings, (count,), generator=rng).to(device)
     return generator.mapped(latents(generator, count, seed).to(device), label)
 

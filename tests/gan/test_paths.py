@@ -59,24 +59,30 @@ def slow_lengths(network: StyleGenerator | Generator, judge: Classifier, seed: i
     for row in range(4):
         at, a, b = float(share[row]), start[row].tolist(), end[row].tolist()
         points = [torch.tensor([on_circle(a, b, t)], dtype=torch.float64) for t in (at, at + STEP)]
-        first, second = (seen(network(point)) for point in points)
+        told = None if network.embedding is None else torch.tensor([row % 3])
+        first, second = (seen(network(point, told)) for point in points)
         found["path_z"].append(sum((x - y) ** 2 for x, y in zip(first.tolist(), second.tolist(), strict=True)))
         if isinstance(network, StyleGenerator):
-            w = [network.mapping(ends[row : row + 1]) for ends in (start, end)]
+            w = [network.mapped(ends[row : row + 1], told) for ends in (start, end)]
             first, second = (seen(network.synthesis((1 - t) * w[0] + t * w[1])) for t in (at, at + STEP))
             found["path_w"].append(sum((x - y) ** 2 for x, y in zip(first.tolist(), second.tolist(), strict=True)))
     return found
 
 
+@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("styled", [True, False])
-def test_paths_are_those_of_slow_code(styled: bool) -> None:
-    """Of a generator with a mapping in both spaces, of another in Z; in float64, and the networks stay as they are."""
+def test_paths_are_those_of_slow_code(styled: bool, told: bool) -> None:
+    """Of a generator with a mapping in both spaces, of another in Z; in float64, and the networks stay as they are.
+
+    Where classes are told, a path keeps its own, which come in turn.
+    """
     torch.manual_seed(0)
     network: StyleGenerator | Generator
     if styled:
-        network = StyleGenerator(StyleNetworkSettings(latent=5, style=6, generator_width=2), (1, 8, 8))
+        settings = StyleNetworkSettings(latent=5, style=6, generator_width=2, conditional=told)
+        network = StyleGenerator(settings, (1, 8, 8), 3)
     else:
-        network = Generator(NetworkSettings(latent=5, generator_width=4), (1, 8, 8), 0).eval()
+        network = Generator(NetworkSettings(latent=5, generator_width=4, conditional=told), (1, 8, 8), 3).eval()
     judge = Classifier(1, 3).eval()
     found = paths_of(network, judge, 4, seed=6)
     assert next(network.parameters()).dtype == torch.float32
