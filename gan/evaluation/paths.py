@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -56,15 +57,12 @@ def paths_of(generator: Any, classifier: Classifier, paths: int, seed: int) -> d
     start, end = (torch.randn(paths, generator.latent, generator=rng, dtype=torch.float64) for _ in range(2))
     share = torch.rand(paths, 1, generator=rng, dtype=torch.float64)
 
-    def of(images: Tensor) -> Tensor:
-        return judge.features(images.double().clamp(-1, 1))
+    def of(draw: Callable[[Tensor, Tensor | None], Tensor], points: Tensor) -> Tensor:
+        return judge.features(draw(points, classes(network, len(points))).double().clamp(-1, 1))
 
-    def drawn(z: Tensor) -> Tensor:
-        return of(network(z, classes(network, len(z))))
-
-    found = {"path_z": path_length(drawn, start, end, share, great_circle)}
+    found = {"path_z": path_length(partial(of, network), start, end, share, great_circle)}
     if hasattr(network, "mapping"):
         with torch.no_grad():
-            start, end = (network.mapped(each, classes(network, paths)) for each in (start, end))
-        found["path_w"] = path_length(lambda w: of(network.synthesis(w)), start, end, share, straight)
+            ends = network.mapping(start), network.mapping(end)
+        found["path_w"] = path_length(partial(of, network.synthesis), *ends, share, straight)
     return found

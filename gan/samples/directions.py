@@ -98,21 +98,22 @@ def space_of(generator: Any) -> tuple[str, Callable[[int, int], Array], Draw]:
     """The name of the space, latents of a count and a seed, and images of latents; told classes come in turn."""
     device, mapped = next(generator.parameters()).device, hasattr(generator, "mapping")
 
-    @torch.no_grad()
     def latents(count: int, seed: int) -> Array:
-        found = sampling.latents(generator, count, seed).to(device)
-        if mapped:
-            label = sampling.classes(generator, count)
-            found = generator.mapped(found, None if label is None else label.to(device))
-        points: Array = found.cpu().double().numpy()
-        return points
+        z = sampling.latents(generator, count, seed)
+        with torch.no_grad():
+            found: Array = (generator.mapping(z.to(device)).cpu() if mapped else z).double().numpy()
+        return found
 
     @torch.no_grad()
     def draw(points: Array) -> Pixels:
         rows = torch.from_numpy(points).float()
+        label = sampling.classes(generator, len(rows))
         if not mapped:
-            return sampling.draw(generator, rows, sampling.classes(generator, len(rows)))
-        parts = [to_uint8(generator.synthesis(part.to(device))) for part in torch.split(rows, sampling.CHUNK)]
+            return sampling.draw(generator, rows, label)
+        parts = []
+        for at in torch.split(torch.arange(len(rows)), sampling.CHUNK):
+            told = None if label is None else label[at].to(device)
+            parts.append(to_uint8(generator.synthesis(rows[at].to(device), told)))
         return torch.cat(parts).cpu().numpy()
 
     return ("w" if mapped else "z"), latents, draw

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,32 +21,49 @@ from gan.style.networks import StyleGenerator, crossed
 ROWS, COLUMNS = 6, 10
 
 
-@torch.no_grad()
-def drawn(generator: StyleGenerator, coarse: Tensor, fine: Tensor, layer: int) -> Pixels:
-    """Images uint8 [N, C, H, W] of w [N, S] `coarse` before a layer, of `fine` [N, S] from there on."""
-    where = torch.full((len(coarse),), layer, device=coarse.device)
-    return to_uint8(generator.synthesis(crossed(coarse, fine, where, generator.depth))).cpu().numpy()
+class Sources(NamedTuple):
+    """N latents' styles, and the classes that their own images are to have."""
+
+    w: Tensor  # [N, S]
+    label: Tensor | None  # [N] int64; None where no class is told
+
+    def rows(self, rows: slice) -> Sources:
+        """Some of them."""
+        return Sources(self.w[rows], None if self.label is None else self.label[rows])
+
+    def repeated(self, amount: int) -> Sources:
+        """The only one, so many times."""
+        return Sources(self.w.expand(amount, -1), None if self.label is None else self.label.expand(amount))
 
 
 @torch.no_grad()
-def sources(generator: StyleGenerator, count: int, seed: int) -> Tensor:
-    """w [count, S] of latents, and of classes where it is told them, that depend on the seed alone; on its device."""
+def drawn(generator: StyleGenerator, coarse: Sources, fine: Sources, layer: int) -> Pixels:
+    """Images uint8 [N, C, H, W] of the styles and classes `coarse` before a layer, of the styles `fine` from there on."""
+    where = torch.full((len(coarse.w),), layer, device=coarse.w.device)
+    styles = crossed(coarse.w, fine.w, where, generator.depth)
+    return to_uint8(generator.synthesis(styles, coarse.label)).cpu().numpy()
+
+
+@torch.no_grad()
+def sources(generator: StyleGenerator, count: int, seed: int) -> Sources:
+    """Styles and classes, any, that depend on the seed alone, on the generator's device."""
     device, label = generator.constant.device, None
     if generator.embedding is not None:
         rng = torch.Generator().manual_seed(seed + 1)  # not the numbers that the latents are made of
         label = torch.randint(generator.embedding.num_embeddings, (count,), generator=rng).to(device)
-    return generator.mapped(latents(generator, count, seed).to(device), label)
+    return Sources(generator.mapping(latents(generator, count, seed).to(device)), label)
 
 
 def mixing_grid(generator: StyleGenerator, layer: int, seed: int = 0) -> NDArray[np.uint8]:
     """A picture [H', W', 3]: its first column gives each row the coarse styles, its first row each column the fine."""
-    w = sources(generator, ROWS + COLUMNS, seed)
-    coarse, fine = w[:ROWS], w[ROWS:]
+    both = sources(generator, ROWS + COLUMNS, seed)
+    fine = both.rows(slice(ROWS, None))
     tops = drawn(generator, fine, fine, layer)
     rows = [np.concatenate([np.zeros_like(tops[:1]), tops])]
-    for each in torch.split(coarse, 1):
-        mixed = drawn(generator, each.expand(COLUMNS, -1), fine, layer)
-        rows.append(np.concatenate([drawn(generator, each, each, layer), mixed]))
+    for row in range(ROWS):
+        coarse = both.rows(slice(row, row + 1))
+        mixed = drawn(generator, coarse.repeated(COLUMNS), fine, layer)
+        rows.append(np.concatenate([drawn(generator, coarse, coarse, layer), mixed]))
     return grid(np.concatenate(rows), COLUMNS + 1)
 
 
@@ -54,7 +73,8 @@ def mixing_scores(generator: StyleGenerator, extractor: Extractor, layer: int, p
     mixing_class, mixing_class_fine: share of pairs with the class of the coarse styles' own image, of the fine styles'.
     mixing_width, mixing_width_coarse: correlation with the width in the fine styles' own image, in the coarse styles'.
     """
-    coarse, fine = sources(generator, 2 * pairs, seed).chunk(2)
+    both = sources(generator, 2 * pairs, seed)
+    coarse, fine = both.rows(slice(pairs)), both.rows(slice(pairs, None))
     images = [drawn(generator, *each, layer) for each in ((coarse, fine), (coarse, coarse), (fine, fine))]
     mixed, of_coarse, of_fine = (classes_of(extractor.features(each)[1]) for each in images)
     widths = np.corrcoef([stroke_width(each) for each in images])

@@ -58,7 +58,7 @@ class StyleGenerator(nn.Module):
         super().__init__()
         colours, height, width = shape
         self.latent, stages = settings.latent, stages_of(height, width)
-        self.embedding = nn.Embedding(classes, settings.latent) if settings.conditional else None
+        self.embedding = nn.Embedding(classes, settings.style) if settings.conditional else None
         channels, side = settings.generator_width << stages, (height >> stages, width >> stages)
         self.mapping = nn.Sequential(PixelNorm(), *_mapping(settings))
         self.constant = nn.Parameter(torch.randn(1, channels, *side))
@@ -86,10 +86,17 @@ class StyleGenerator(nn.Module):
         """Standard normal [amount, 1, H, W] for each layer, drawn on the CPU."""
         return [torch.randn(amount, 1, *side, generator=rng) for side in self.sides]
 
-    def synthesis(self, styles: Tensor, noise: list[Tensor] | None = None) -> Tensor:
-        """Images of styles [B, S] or [B, L, S]; without noise, with that which every image has in evaluation."""
+    def synthesis(self, styles: Tensor, label: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
+        """Images of styles [B, S] or [B, L, S], when conditional of classes [B].
+
+        A class is told to the first layer alone: what the styles of the others say, they say of any class. Without
+        noise, with that which every image has in evaluation.
+        """
         if styles.dim() == 2:
             styles = styles[:, None].expand(-1, self.depth, -1)
+        if self.embedding is not None:
+            assert label is not None, "a conditional generator needs classes"
+            styles = torch.cat([styles[:, :1] + self.embedding(label)[:, None], styles[:, 1:]], 1)
         if noise is None:
             noise = [getattr(self, f"noise{index}") for index in range(self.depth)]
         x, image = self.constant.expand(len(styles), -1, -1, -1), torch.zeros((), device=styles.device)
@@ -100,17 +107,9 @@ class StyleGenerator(nn.Module):
                 image = drawn if index == 1 else drawn + enlarged(image)
         return image.float().tanh()
 
-    def mapped(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """Styles w [B, S] of latents [B, Z] and, when conditional, of classes [B]."""
-        if self.embedding is not None:
-            assert label is not None, "a conditional generator needs classes"
-            latent = torch.cat([latent, self.embedding(label)], 1)
-        styles: Tensor = self.mapping(latent)
-        return styles
-
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """Images, each of one latent's styles in all layers."""
-        return self.synthesis(self.mapped(latent, label))
+        return self.synthesis(self.mapping(latent), label)
 
 
 def enlarged(images: Tensor) -> Tensor:
@@ -119,7 +118,7 @@ def enlarged(images: Tensor) -> Tensor:
 
 
 def _mapping(settings: StyleNetworkSettings) -> list[nn.Module]:
-    layers, inputs = list[nn.Module](), settings.latent * (2 if settings.conditional else 1)
+    layers, inputs = list[nn.Module](), settings.latent
     for _ in range(settings.mapping_layers):
         layers += [Dense(inputs, settings.style, rate=settings.mapping_rate), nn.LeakyReLU(0.2)]
         inputs = settings.style

@@ -90,23 +90,18 @@ class StyleTrainer:
     def fake_batch(self, amount: int, label: Tensor | None = None) -> Tensor:
         """Images of new styles and new noise."""
         noise = [moved(each, self.device) for each in self.generator.noise(amount, self.rng)]
-        return self.generator.synthesis(self.styles(amount, label), noise)
+        return self.generator.synthesis(self.styles(amount), label, noise)
 
-    def styles(self, amount: int, label: Tensor | None = None) -> Tensor:
+    def styles(self, amount: int) -> Tensor:
         """Styles [B, L, S]; with probability `mixing` an image changes to another latent's at some layer (section 3.1).
 
-        The layer is any but the first, each as likely. Of classes the first latent has those that the discriminator is
-        told, the second any: what a class looks like is then for the first layers to say, and for the fine ones to
-        leave alone. Chance is drawn on the CPU: a seed means the same everywhere.
+        The layer is any but the first, each as likely. Chance is drawn on the CPU: a seed means the same everywhere.
         """
         latent = torch.randn(2, amount, self.settings.network.latent, generator=self.rng)
         depth = self.generator.depth
         layer = torch.randint(1, depth, (amount,), generator=self.rng)
         mixed = torch.rand(amount, generator=self.rng) < self.settings.mixing
-        if label is not None:
-            any_label = torch.randint(self.data.classes, (amount,), generator=self.rng)
-            label = torch.cat([label, moved(any_label, self.device)])
-        first, second = self.generator.mapped(moved(latent, self.device).flatten(0, 1), label).chunk(2)
+        first, second = self.generator.mapping(moved(latent, self.device).flatten(0, 1)).chunk(2)
         return crossed(first, second, moved(layer.where(mixed, depth), self.device), depth)
 
     def precision(self) -> torch.autocast:
