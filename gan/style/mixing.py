@@ -38,7 +38,7 @@ class Sources(NamedTuple):
 
 @torch.no_grad()
 def drawn(generator: StyleGenerator, coarse: Sources, fine: Sources, layer: int) -> Pixels:
-    """Images uint8 [N, C, H, W] of the styles and classes `coarse` before a layer, of the styles `fine` from there on."""
+    """Images uint8 [N, C, H, W] of `coarse` styles and classes before a layer, of `fine` styles from there on."""
     where = torch.full((len(coarse.w),), layer, device=coarse.w.device)
     styles = crossed(coarse.w, fine.w, where, generator.depth)
     return to_uint8(generator.synthesis(styles, coarse.label)).cpu().numpy()

@@ -63,8 +63,8 @@ def slow_lengths(network: StyleGenerator | Generator, judge: Classifier, seed: i
         first, second = (seen(network(point, told)) for point in points)
         found["path_z"].append(sum((x - y) ** 2 for x, y in zip(first.tolist(), second.tolist(), strict=True)))
         if isinstance(network, StyleGenerator):
-            w = [network.mapped(ends[row : row + 1], told) for ends in (start, end)]
-            first, second = (seen(network.synthesis((1 - t) * w[0] + t * w[1])) for t in (at, at + STEP))
+            w = [network.mapping(ends[row : row + 1]) for ends in (start, end)]
+            first, second = (seen(network.synthesis((1 - t) * w[0] + t * w[1], told)) for t in (at, at + STEP))
             found["path_w"].append(sum((x - y) ** 2 for x, y in zip(first.tolist(), second.tolist(), strict=True)))
     return found
 

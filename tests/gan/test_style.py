@@ -52,41 +52,56 @@ def test_images_change_their_style_once_at_any_layer(corners: Images) -> None:
     torch.testing.assert_close(styles[:, -1], twin.generator.mapping(latent[1]))
 
 
-@torch.no_grad()
-def test_a_mixed_image_has_the_class_of_its_first_layers(corners: Images) -> None:
-    """The discriminator's word is on that one; what comes after may be of any class, each as likely."""
-    trainer = StyleTrainer(tiny(mixing=1.0, network__conditional=True), corners)
-    label = torch.arange(4).repeat(500)
-    styles = trainer.styles(2_000, label)
-    twin = StyleTrainer(trainer.settings, corners)
-    latent = torch.randn(2, 2_000, 8, generator=twin.rng)
-    torch.testing.assert_close(styles[:, 0], twin.generator.mapped(latent[0], label))
-    of_each = torch.stack([twin.generator.mapped(latent[1], torch.full((2_000,), each)) for each in range(4)])
-    fits = (styles[:, -1] - of_each).abs().amax(2) < 1e-5
-    assert (fits.sum(0) == 1).all()
-    torch.testing.assert_close(fits.float().mean(1), torch.full((4,), 0.25), atol=0.05, rtol=0)
-    real, told = trainer.real_batch()
-    assert told is not None
-    where = {image.tobytes(): int(kind) for image, kind in zip(corners.train.images, corners.train.labels, strict=True)}
-    pixels = ((real + 1) * 127.5).round().byte().numpy()
-    assert told.tolist() == [where[image.tobytes()] for image in pixels]
+def test_a_class_is_told_to_the_first_layer_alone(corners: Images) -> None:
+    """Added to its style; real images come with their own classes."""
+    trainer = StyleTrainer(tiny(network__conditional=True), corners)
+    generator = trainer.generator
+    assert generator.embedding is not None
+    styles, label = torch.randn(5, 4, 8), torch.tensor([3, 0, 1, 1, 2])
+    told = styles.clone()
+    told[:, 0] += generator.embedding.weight[label]
+    generator.embedding, embedding = None, generator.embedding
+    wanted = generator.synthesis(told)
+    generator.embedding = embedding
+    torch.testing.assert_close(generator.synthesis(styles, label), wanted)
+    with pytest.raises(AssertionError, match="needs classes"):
+        generator.synthesis(styles)
+    real, classes = trainer.real_batch()
+    assert classes is not None
+    assert corners.train.labels is not None
+    kinds = {image.tobytes(): int(kind) for image, kind in zip(corners.train.images, corners.train.labels, strict=True)}
+    assert classes.tolist() == [kinds[image.tobytes()] for image in ((real + 1) * 127.5).round().byte().numpy()]
 
 
-@pytest.mark.parametrize("penalty", ["r1r2", "r1"])
-def test_one_update(corners: Images, penalty: str) -> None:
-    """Loss and penalty, image by image."""
-    trainer = StyleTrainer(tiny(loss__penalty=penalty), corners)
+def test_a_mixed_image_has_the_class_of_its_row(corners: Images) -> None:
+    """Whatever class the fine source's own image has."""
+    trainer = StyleTrainer(tiny(network__conditional=True), corners)
+    both = sources(trainer.average, 40, seed=2)
+    one, other = both.rows(slice(20)), both.rows(slice(20, None))
+    assert one.label is not None
+    assert set(one.label.tolist()) == set(range(4))
+    again = other._replace(label=(other.label + 1) % 4 if other.label is not None else None)
+    np.testing.assert_array_equal(drawn(trainer.average, one, other, 1), drawn(trainer.average, one, again, 1))
+    moved = one._replace(label=(one.label + 1) % 4)
+    assert (drawn(trainer.average, one, other, 1) != drawn(trainer.average, moved, other, 1)).any()
+    assert both.rows(slice(3, 4)).repeated(2).label == pytest.approx(one.label[[3, 3]])
+
+
+@pytest.mark.parametrize(("penalty", "conditional"), [("r1r2", False), ("r1", False), ("r1r2", True)])
+def test_one_update(corners: Images, penalty: str, conditional: bool) -> None:
+    """Loss and penalty, image by image; a fake has the class of the real image in its place."""
+    trainer = StyleTrainer(tiny(loss__penalty=penalty, network__conditional=conditional), corners)
     twin = StyleTrainer(trainer.settings, corners)
     found = trainer.train_discriminator()
-    real, _ = twin.real_batch()
+    real, label = twin.real_batch()
     with torch.no_grad():
-        fake = twin.fake_batch(8)
+        fake = twin.fake_batch(8, label)
     games: list[Tensor] = []
     slopes: list[Tensor] = []
     for row in range(8):
         logits = []
         for image in (real[row].clone().requires_grad_(), fake[row].clone().requires_grad_()):
-            logit = twin.discriminator(image[None])[0]
+            logit = twin.discriminator(image[None], None if label is None else label[row : row + 1])[0]
             slopes += torch.autograd.grad(logit, image, retain_graph=True)
             logits.append(logit)
         games.append(F.softplus(logits[1] - logits[0]))
@@ -120,7 +135,8 @@ def test_styles_learn_four_kinds_of_pictures(corners: Images) -> None:
     corner = corner_of(sample(generator, 200, seed=9))
     assert (corner >= 0).mean() > 0.8
     assert np.bincount(corner[corner >= 0], minlength=4).min() > 10
-    first, second = sources(generator, 400, seed=1).chunk(2)
+    both = sources(generator, 400, seed=1)
+    first, second = both.rows(slice(200)), both.rows(slice(200, None))
     mixed, coarse = (corner_of(drawn(generator, *each, 2)) for each in ((first, second), (first, first)))
     assert (mixed == coarse).mean() > 0.8
 

@@ -82,7 +82,7 @@ def test_images_are_drawn_layer_by_layer() -> None:
     made = generator()
     assert made.depth == 6
     styles, noise = torch.randn(3, 6, 6), made.noise(3, torch.Generator().manual_seed(1))
-    found = made.synthesis(styles, noise)
+    found = made.synthesis(styles, noise=noise)
     for row in range(3):
         x, image = made.constant[0], torch.zeros(1, 2, 2)
         for index, layer in enumerate(made.layers):
@@ -130,5 +130,5 @@ def test_noise_is_fixed_in_evaluation_and_new_in_training() -> None:
     made, latent = generator(), torch.randn(1, 5)
     twice = made(latent.repeat(2, 1))
     torch.testing.assert_close(twice[0], twice[1])
-    new = made.synthesis(made.mapping(latent.repeat(2, 1)), made.noise(2, torch.Generator().manual_seed(1)))
+    new = made.synthesis(made.mapping(latent.repeat(2, 1)), noise=made.noise(2, torch.Generator().manual_seed(1)))
     assert float((new[0] - new[1]).abs().mean().detach()) > 0.01
