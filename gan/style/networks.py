@@ -52,8 +52,6 @@ class StyleNetworkSettings:
 class StyleGenerator(nn.Module):
     """Latents [B, Z] float32 -> images [B, C, H, W] float32 in -1..1, through styles [B, L, S], one for each layer."""
 
-    middle = 2  # the first of the fine layers: those above the smallest size
-
     def __init__(self, settings: StyleNetworkSettings, shape: Shape, classes: int = 0) -> None:
         super().__init__()
         colours, height, width = shape
@@ -76,6 +74,11 @@ class StyleGenerator(nn.Module):
         self.to_image = nn.ModuleList(equalised(Pointwise(each, colours), gain=1.0) for each in widths)
         for index, noise in enumerate(self.noise(1, torch.Generator().manual_seed(0))):
             self.register_buffer(f"noise{index}", noise)
+
+    @property
+    def middle(self) -> int:
+        """The first of the fine layers: those above the smallest size, or all but the one that is told the class."""
+        return 2 if self.embedding is None else 1
 
     @property
     def depth(self) -> int:
