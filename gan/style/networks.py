@@ -77,7 +77,7 @@ class StyleGenerator(nn.Module):
 
     @property
     def middle(self) -> int:
-        """The first of the fine layers: those above the smallest size, or all but the one that is told the class."""
+        """The first of the fine layers: those above the smallest size, or all but the one whose style is the class."""
         return 2 if self.embedding is None else 1
 
     @property
@@ -92,14 +92,14 @@ class StyleGenerator(nn.Module):
     def synthesis(self, styles: Tensor, label: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
         """Images of styles [B, S] or [B, L, S], when conditional of classes [B].
 
-        A class is told to the first layer alone: what the styles of the others say, they say of any class. Without
-        noise, with that which every image has in evaluation.
+        A class is the first layer's style, and is told to no other: what their styles say, they say of any class.
+        Without noise, with that which every image has in evaluation.
         """
         if styles.dim() == 2:
             styles = styles[:, None].expand(-1, self.depth, -1)
         if self.embedding is not None:
             assert label is not None, "a conditional generator needs classes"
-            styles = torch.cat([styles[:, :1] + self.embedding(label)[:, None], styles[:, 1:]], 1)
+            styles = torch.cat([self.embedding(label)[:, None], styles[:, 1:]], 1)
         if noise is None:
             noise = [getattr(self, f"noise{index}") for index in range(self.depth)]
         x, image = self.constant.expand(len(styles), -1, -1, -1), torch.zeros((), device=styles.device)

@@ -52,14 +52,14 @@ def test_images_change_their_style_once_at_any_layer(corners: Images) -> None:
     torch.testing.assert_close(styles[:, -1], twin.generator.mapping(latent[1]))
 
 
-def test_a_class_is_told_to_the_first_layer_alone(corners: Images) -> None:
-    """Added to its style; real images come with their own classes."""
+def test_a_class_is_the_first_layers_style(corners: Images) -> None:
+    """And no other layer's; real images come with their own classes."""
     trainer = StyleTrainer(tiny(network__conditional=True), corners)
     generator = trainer.generator
     assert generator.embedding is not None
     styles, label = torch.randn(5, 4, 8), torch.tensor([3, 0, 1, 1, 2])
     told = styles.clone()
-    told[:, 0] += generator.embedding.weight[label]
+    told[:, 0] = generator.embedding.weight[label].detach()
     generator.embedding, embedding = None, generator.embedding
     wanted = generator.synthesis(told)
     generator.embedding = embedding
