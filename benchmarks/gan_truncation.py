@@ -35,7 +35,7 @@ def truncated(run: Path, truncations: Sequence[float]) -> dict[float, dict[str, 
 
 def main() -> None:
     """A table, run by run."""
-    parser = argparse.ArgumentParser(description="Scores of runs of GANs over the truncation of their latents.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--truncation", type=float, nargs="+", default=[1.0, 0.8, 0.7, 0.6, 0.5])
     given = parser.parse_args()
