@@ -44,13 +44,13 @@ def stacked() -> GanSettings:
     """Three digits as one RGB image, 1,000 modes: does a generator find them all? (Metz et al. 2017, 26,000 samples)"""
     return replace(
         digits(),
-        minutes=45.0,
+        minutes=30.0,
         data=DataSettings(source="digits", stack=3),
         network=NetworkSettings(
             discriminator_hidden=256,  # a dense layer sees all three digits at once: more modes at equal images
         ),
         loss=replace(digits().loss, weight=0.3),  # with that layer 0.1 is too light: twice as far from the data
-        training=replace(digits().training, images=1_200_000),
+        training=replace(digits().training, images=800_000),
         scores=ScoreSettings(samples=26_000, every_images=200_000),
     )
 
