@@ -73,6 +73,12 @@ def test_a_class_is_the_first_layers_style(corners: Images) -> None:
     assert classes.tolist() == [kinds[image.tobytes()] for image in ((real + 1) * 127.5).round().byte().numpy()]
 
 
+def test_classes_that_are_not_there_cannot_be_told(corners: Images) -> None:
+    bare = type(corners.train)(corners.train.images, None)
+    with pytest.raises(ValueError, match=r"network\.conditional needs classes, and corners has none"):
+        StyleTrainer(tiny(network__conditional=True), Images("corners", bare, bare, bare))
+
+
 def test_a_mixed_image_has_the_class_of_its_row(corners: Images) -> None:
     """Whatever class the fine source's own image has."""
     trainer = StyleTrainer(tiny(network__conditional=True), corners)
