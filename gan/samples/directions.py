@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan.data.images import Pixels, to_uint8
+from gan.data.images import Pixels
 from gan.evaluation.attributes import MEASURES
 from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import Array
@@ -104,17 +104,12 @@ def space_of(generator: Any) -> tuple[str, Callable[[int, int], Array], Draw]:
             found: Array = (generator.mapping(z.to(device)).cpu() if mapped else z).double().numpy()
         return found
 
-    @torch.no_grad()
     def draw(points: Array) -> Pixels:
         rows = torch.from_numpy(points).float()
         label = sampling.classes(generator, len(rows))
-        if not mapped:
-            return sampling.draw(generator, rows, label)
-        parts = []
-        for at in torch.split(torch.arange(len(rows)), sampling.CHUNK):
-            told = None if label is None else label[at].to(device)
-            parts.append(to_uint8(generator.synthesis(rows[at].to(device), told)))
-        return torch.cat(parts).cpu().numpy()
+        if mapped:
+            return sampling.in_chunks(generator.synthesis, rows, label, device)
+        return sampling.draw(generator, rows, label)
 
     return ("w" if mapped else "z"), latents, draw
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from gan.data.images import Pixels, to_uint8
 from gan.parts import Generator
 
 CHUNK = 500  # images a forward pass
+Drawing = Callable[[Tensor, Tensor | None], Tensor]  # inputs [B, ...] and classes [B] -> images [B, C, H, W] in -1..1
 
 
 def latents(generator: Generator, count: int, seed: int, truncation: float = 1.0) -> Tensor:
@@ -38,20 +41,27 @@ def classes(generator: Generator, count: int) -> Tensor | None:
 
 
 @torch.no_grad()
+def in_chunks(
+    network: Drawing, given: Tensor, label: Tensor | None, device: torch.device, chunk: int = CHUNK
+) -> Pixels:
+    """Images uint8 [N, ...] that a network makes of N inputs, and of their classes, `chunk` at a time on its device."""
+    parts = []
+    for rows in torch.split(torch.arange(len(given)), chunk):
+        known = None if label is None else label[rows].to(device)
+        parts.append(to_uint8(network(given[rows].to(device), known)).cpu().numpy())
+    return np.concatenate(parts)
+
+
 def draw(generator: Generator, given: Tensor, label: Tensor | None, chunk: int = CHUNK) -> Pixels:
     """Images uint8 [N, ...] of latents [N, Z] or of what else the generator is given, `chunk` at a time.
 
     In evaluation mode; the generator is left as it was.
     """
-    device = next(generator.parameters()).device
     training = generator.training
     generator.eval()
-    parts = []
-    for rows in torch.split(torch.arange(len(given)), chunk):
-        known = None if label is None else label[rows].to(device)
-        parts.append(to_uint8(generator(given[rows].to(device), known)).cpu().numpy())
+    images = in_chunks(generator, given, label, next(generator.parameters()).device, chunk)
     generator.train(training)
-    return np.concatenate(parts)
+    return images
 
 
 def sample(generator: Generator, count: int, seed: int, truncation: float = 1.0) -> Pixels:

@@ -27,13 +27,9 @@ class Sources(NamedTuple):
     w: Tensor  # [N, S]
     label: Tensor | None  # [N] int64; None where no class is told
 
-    def rows(self, rows: slice) -> Sources:
+    def rows(self, rows: slice | list[int]) -> Sources:
         """Some of them."""
         return Sources(self.w[rows], None if self.label is None else self.label[rows])
-
-    def repeated(self, amount: int) -> Sources:
-        """The only one, so many times."""
-        return Sources(self.w.expand(amount, -1), None if self.label is None else self.label.expand(amount))
 
 
 @torch.no_grad()
@@ -61,8 +57,8 @@ def mixing_grid(generator: StyleGenerator, layer: int, seed: int = 0) -> NDArray
     tops = drawn(generator, fine, fine, layer)
     rows = [np.concatenate([np.zeros_like(tops[:1]), tops])]
     for row in range(ROWS):
-        coarse = both.rows(slice(row, row + 1))
-        mixed = drawn(generator, coarse.repeated(COLUMNS), fine, layer)
+        coarse = both.rows([row])
+        mixed = drawn(generator, both.rows([row] * COLUMNS), fine, layer)
         rows.append(np.concatenate([drawn(generator, coarse, coarse, layer), mixed]))
     return grid(np.concatenate(rows), COLUMNS + 1)
 

@@ -28,9 +28,7 @@ class StyleNetworkSettings:
     generator_width: int = 16  # channels of the last features, twice as many at each halving of the side
     discriminator_width: int = 32  # channels of the first layer
     discriminator_hidden: int = 0  # units of a dense layer before its last one; 0 leaves it out
-    conditional: bool = (
-        False  # both are told the class: embedding beside z, projection out; a mixed image's is the first's
-    )
+    conditional: bool = False  # both are told the class: it is the first layer's style, and projected on at the end
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
