@@ -6,6 +6,7 @@ import os
 import signal
 
 import hypothesis
+import pytest
 
 # Test processes share the cores: a second thread of each would wait, spinning, for a core that another test has.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,3 +17,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test may fail because the machine is busy.
 hypothesis.settings.register_profile("quarterdeck", deadline=None)
 hypothesis.settings.load_profile("quarterdeck")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread files that start Ray evenly among the others: they mostly wait, and together they would leave cores idle."""
+    files = dict.fromkeys(item.path for item in items)
+    with_ray = {item.path for item in items if item.get_closest_marker("ray")}
+    place = {
+        path: (index + 0.5) / len(group)
+        for group in ([path for path in files if (path in with_ray) is kind] for kind in (True, False))
+        for index, path in enumerate(group)
+    }
+    items.sort(key=lambda item: place[item.path])

@@ -53,14 +53,14 @@ def cycle_frames() -> CycleSettings:
         loss=LossSettings(kind="relativistic", penalty="r1r2", weight=0.02, every=4),
         held=ReturnSettings(cycle=20.0, identity=10.0, noise=0.05),
         training=TrainingSettings(
-            images=4_000,
+            images=24_000,
             batch_size=4,
             generator_rate=1e-3,
             discriminator_rate=1e-3,
             decay_from=0.5,
             average_images=300,
         ),
-        scores=ScoreSettings(samples=100, every_images=2_000),
+        scores=ScoreSettings(samples=100, every_images=6_000),
     )
 
 
