@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("quarterdeck")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread files that start Ray evenly among the others: they mostly wait, and together they would leave cores idle."""
+    """Spread files that start Ray among the others: they mostly wait, and side by side would leave cores idle."""
     files = dict.fromkeys(item.path for item in items)
     with_ray = {item.path for item in items if item.get_closest_marker("ray")}
     place = {

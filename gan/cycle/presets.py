@@ -30,14 +30,15 @@ def cycle_digits() -> CycleSettings:
             cycle=5.0,  # the paper has 10, and half of it for identity
             identity=2.0,
             noise=0.1,  # 3. Bashkirova et al. (2019): nothing can be hidden in faint patterns
+            meaning=1.0,  # 4. Hoffman et al. (2018): classes are told, by classifiers; the paper is told none
         ),
         training=TrainingSettings(
-            images=40_000,  # 4. 20,000 of each domain; the paper has 200 rounds through its data
-            batch_size=8,  # 5. 4 of each domain, where the paper has one
-            generator_rate=1e-3,  # 6. five times the paper's rate, falling to 0 over the second half
+            images=40_000,  # 5. 20,000 of each domain; the paper has 200 rounds through its data
+            batch_size=8,  # 6. 4 of each domain, where the paper has one
+            generator_rate=1e-3,  # 7. five times the paper's rate, falling to 0 over the second half
             discriminator_rate=1e-3,
             decay_from=0.5,
-            average_images=2_000,  # 7. a moving average of the translators
+            average_images=2_000,  # 8. a moving average of the translators
         ),
         scores=ScoreSettings(samples=350, every_images=10_000),
     )

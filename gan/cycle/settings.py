@@ -23,11 +23,14 @@ class ReturnSettings:
     noise: float = 0.0
     """Standard deviation of noise on a translation before it goes back, of pixels in -1..1. Faint patterns, in which
     translators hide what they need for the way back, are lost in it (Bashkirova et al. 2019)."""
+    meaning: float = 0.0
+    """Weight of the cross-entropy of what classifiers of both domains read in translations; needs classes
+    (`gan.cycle.meaning`)."""
     pool: int = 50  # earlier fakes of each domain that the discriminators are shown in turn; 0 for the newest alone
 
     def __post_init__(self) -> None:
         check_kinds(self, "held")
-        for name in ("cycle", "identity", "noise", "pool"):
+        for name in ("cycle", "identity", "noise", "meaning", "pool"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"held.{name} is {getattr(self, name)}: give 0 or more")
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan.cycle.domains import domains_of
+from gan.cycle.meaning import Meaning
 from gan.cycle.networks import Discriminators, Pair, Shown
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
@@ -39,6 +40,7 @@ class CycleTrainer:
         self.average = Shown(pair, torch.from_numpy(np.concatenate(held_out, 1)).to(self.device)).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.real = Unpaired(domains, settings.seed, self.device)
+        self.meaning = Meaning(domains, settings.seed + 1, self.device) if settings.held.meaning else None
         self.pools = [Pool(settings.held.pool) for _ in domains]
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminators have seen, generator updates
@@ -46,16 +48,17 @@ class CycleTrainer:
     def step(self) -> dict[str, Tensor]:
         """One update of both translators, then one of both discriminators by the same images (section 4)."""
         set_rates(self.optimizers, self.settings.training, self.images)
-        x, y = self.real.next(self.settings.training.batch_size // 2)
-        losses, fake_x, fake_y = self.train_translators(x, y)
+        rows = self.real.rows(self.settings.training.batch_size // 2)
+        x, y = self.real.images(rows)
+        losses, fake_x, fake_y = self.train_translators(x, y, rows)
         shown_x, shown_y = (p.exchange(fake, self.rng) for p, fake in zip(self.pools, (fake_x, fake_y), strict=True))
         losses |= self.train_discriminators(x, shown_x, y, shown_y)
         self.steps += 1
         move_average(self.average.pair, self.generator, self.settings.training, self.images)
         return losses
 
-    def train_translators(self, x: Tensor, y: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """One update (equation 3) by images [B / 2, C, H, W] -> losses, and the fakes of both domains.
+    def train_translators(self, x: Tensor, y: Tensor, rows: list[Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """One update (equation 3) by images [B / 2, C, H, W], which are these rows -> losses, and both domains' fakes.
 
         The adversarial error comes back through the discriminators, which stay as they are.
         """
@@ -70,6 +73,8 @@ class CycleTrainer:
             loss = game + held.cycle * cycle
             if held.identity:
                 loss = loss + held.identity * (F.l1_loss(back(x), x) + F.l1_loss(forth(y), y))
+            if self.meaning:
+                loss = loss + held.meaning * self.meaning.lost(rows, fake_x, fake_y)
         descend(self.optimizers["generator"], loss)
         self.discriminator.requires_grad_(True)
         found = {"generator_loss": game.detach(), "cycle": cycle.detach() / 2}

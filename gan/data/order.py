@@ -52,8 +52,15 @@ class Unpaired:
 
     def next(self, amount: int) -> list[Tensor]:
         """The next images of each domain, [amount, C, H, W] in -1..1."""
-        index = [moved(torch.from_numpy(order.next(amount)), self.device) for order in self.orders]
-        return [to_float(pixels[rows]) for pixels, rows in zip(self.pixels, index, strict=True)]
+        return self.images(self.rows(amount))
+
+    def rows(self, amount: int) -> list[Tensor]:
+        """Which images are the next ones, [amount] int64 of each domain."""
+        return [moved(torch.from_numpy(order.next(amount)), self.device) for order in self.orders]
+
+    def images(self, rows: list[Tensor]) -> list[Tensor]:
+        """These images of each domain, [B, C, H, W] in -1..1."""
+        return [to_float(pixels[index]) for pixels, index in zip(self.pixels, rows, strict=True)]
 
     def state(self) -> dict[str, Any]:
         """What `load_state` needs."""

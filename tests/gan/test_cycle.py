@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan.cycle.domains import moved, moved_back
+from gan.cycle.domains import domains_of, moved, moved_back
 from gan.cycle.networks import Shown
 from gan.cycle.parts import grid
 from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
 from gan.data.images import Images
+from gan.evaluation.features import Classifier
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import draw
 from tests.gan.small import TINY, same
@@ -29,6 +32,21 @@ def tiny(**values: Any) -> CycleSettings:
     fixed: dict[str, Any] = {name: value for name, value in TINY.items() if name != "network.latent"}
     fixed |= {"training.precision": "fp32", "second": "mirrored", "network.side": 2}
     return changed(CycleSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
+
+
+@pytest.fixture
+def untrained_readers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Classifiers take seconds to train; initial ones read as well for what is compared. The seeds they had."""
+    seeds: list[int] = []
+
+    def made(data: Images, seed: int) -> tuple[Classifier, float]:
+        seeds.append(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed + len(seeds) % 2)
+            return Classifier(1, data.classes), 0.0
+
+    monkeypatch.setattr("gan.cycle.meaning.train_classifier", made)
+    return seeds
 
 
 def test_the_pool_shows_new_and_earlier_fakes() -> None:
@@ -58,14 +76,28 @@ def slow_loss(kind: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     return F.softplus(real - fake).mean(), F.softplus(fake - real).mean()
 
 
+def misread(trainer: CycleTrainer, data: Images, rows: list[Tensor], translations: tuple[Tensor, Tensor]) -> Tensor:
+    """How surprised the target's classifier is by the class of each image, seeing its translation alone."""
+    assert trainer.meaning is not None
+    found, domains = [], domains_of(data, trainer.settings.second)
+    for domain, index, images, reader in zip(domains, rows, translations, trainer.meaning.readers[::-1], strict=True):
+        assert domain.train.labels is not None
+        labels = domain.train.labels[index.numpy()]
+        chances = [reader(image[None]).softmax(1)[0, label] for image, label in zip(images, labels, strict=True)]
+        found.append(-torch.stack(chances).log().mean())
+    return torch.stack(found).sum()
+
+
 @pytest.mark.parametrize("kind", ["least_squares", "relativistic"])
-def test_one_step_is_the_papers(corners: Images, kind: str) -> None:
-    """Equation 3 with the identity loss, then both discriminators' games with their penalties, image by image."""
-    trainer = CycleTrainer(tiny(loss__kind=kind, held__cycle=7.0, held__identity=3.0, held__noise=0.3), corners)
+def test_one_step_is_the_papers(corners: Images, untrained_readers: list[int], kind: str) -> None:
+    """Equation 3 with the identity loss and what is read, then both discriminators' games with their penalties."""
+    held = {"held__cycle": 7.0, "held__identity": 3.0, "held__noise": 0.3, "held__meaning": 2.0}
+    trainer = CycleTrainer(tiny(loss__kind=kind, **held), corners)
     for network in (trainer.generator, trainer.discriminator):
         for parameter in network.parameters():
             parameter.data += 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
-    x, y = trainer.real.next(trainer.settings.training.batch_size // 2)
+    rows = trainer.real.rows(trainer.settings.training.batch_size // 2)
+    x, y = trainer.real.images(rows)
     forth, back = trainer.generator.forth, trainer.generator.back
     games = [trainer.discriminator.first, trainer.discriminator.second]
     fakes = [back(y), forth(x)]
@@ -75,8 +107,9 @@ def test_one_step_is_the_papers(corners: Images, kind: str) -> None:
     cycle = (back(fakes[1] + noise[0]) - x).abs().mean() + (forth(fakes[0] + noise[1]) - y).abs().mean()
     identity = (back(x) - x).abs().mean() + (forth(y) - y).abs().mean()
     weight = forth.entry.weight
-    (slope,) = torch.autograd.grad(game + 7 * cycle + 3 * identity, weight)
-    losses, fake_x, fake_y = trainer.train_translators(x, y)
+    read = misread(trainer, corners, rows, (fakes[1], fakes[0]))
+    (slope,) = torch.autograd.grad(game + 7 * cycle + 3 * identity + 2 * read, weight)
+    losses, fake_x, fake_y = trainer.train_translators(x, y, rows)
     torch.testing.assert_close(losses["generator_loss"], torch.as_tensor(game))
     torch.testing.assert_close(losses["cycle"], cycle / 2)
     torch.testing.assert_close(weight.grad, slope, rtol=1e-4, atol=1e-6)
@@ -93,6 +126,7 @@ def test_one_step_is_the_papers(corners: Images, kind: str) -> None:
     patches = trainer.discriminator.first(x).numel()
     torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / (2 * patches), rtol=1e-4, atol=1e-6)
     assert trainer.images == 8
+    assert 0 not in untrained_readers, "the judge's classifiers have seed 0"
 
 
 def test_what_is_shown_are_images_and_their_way_there_and_back(corners: Images) -> None:
@@ -109,9 +143,25 @@ def test_what_is_shown_are_images_and_their_way_there_and_back(corners: Images) 
             torch.testing.assert_close(found[row : row + 1], panel)
 
 
-def test_it_goes_on_bit_for_bit(corners: Images) -> None:
+def test_each_domain_has_a_classifier_of_its_own(corners: Images) -> None:
+    """It reads its domain's images, and does not learn with the translators."""
+    trainer = CycleTrainer(tiny(held__meaning=1.0, second="inverted"), corners)
+    assert trainer.meaning is not None
+    before = [copy.deepcopy(reader.state_dict()) for reader in trainer.meaning.readers]
+    trainer.train(3)
+    for domain, reader, weights in zip(domains_of(corners, "inverted"), trainer.meaning.readers, before, strict=True):
+        shown = torch.from_numpy(domain.report.images).float() / 127.5 - 1
+        assert domain.report.labels is not None
+        assert (reader(shown).argmax(1).numpy() == domain.report.labels).mean() > 0.95
+        assert all(torch.equal(value, weights[name]) for name, value in reader.state_dict().items())
+    unnamed = replace(corners, train=replace(corners.train, labels=None))
+    with pytest.raises(ValueError, match=r"held\.meaning needs classes, and corners has none"):
+        CycleTrainer(trainer.settings, unnamed)
+
+
+def test_it_goes_on_bit_for_bit(corners: Images, untrained_readers: list[int]) -> None:
     """With a pool that is full, whose images are part of what comes next."""
-    first = CycleTrainer(tiny(held__pool=5), corners)
+    first = CycleTrainer(tiny(held__pool=5, held__meaning=1.0), corners)
     first.train(4)
     second = CycleTrainer(first.settings, corners)
     second.load_state(first.state())
@@ -155,6 +205,7 @@ def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_p
         ({"network__side": 0}, "must be 1 or more"),
         ({"network__blocks": -1}, "network.blocks 0 or more"),
         ({"held__cycle": -1.0}, "held.cycle is -1.0"),
+        ({"held__meaning": -1.0}, "held.meaning is -1.0"),
         ({"held__pool": -1}, "held.pool is -1"),
         ({"training__batch_size": 7}, "use an even one"),
         ({"training__critic_steps": 2}, "use 1"),
