@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, check_compute, resolve_device
-from training.settings import check_kinds
+from training.settings import check_kinds, check_seed
 
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
 M = TypeVar("M", bound=nn.Module)
@@ -93,8 +93,9 @@ def check_run(settings: Any) -> None:
         ValueError: a value's type is wrong, or the seed or the minutes are out of their range.
     """
     check_kinds(settings, "")
-    if not 0 <= settings.seed < 2**31 or settings.minutes <= 0:
-        raise ValueError(f"seed is a number from 0 to {2**31 - 1}, and minutes are above 0")
+    check_seed(settings.seed)
+    if settings.minutes <= 0:
+        raise ValueError(f"minutes is {settings.minutes}: minutes are above 0")
 
 
 def check_single(settings: Any) -> None:
