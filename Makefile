@@ -14,7 +14,7 @@ install: $(VENV)/.installed
 train: install
 	$(BIN)/quarterdeck train pong
 
-# Files in their own order: the default leaves those of few, long tests for the end, all at once.
+# Files in the order of tests/conftest.py: the default leaves those of few, long tests for the end, all at once.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not hosts"
 

@@ -23,9 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread files that start Ray among the others: they mostly wait, and side by side would leave cores idle."""
     files = dict.fromkeys(item.path for item in items)
     with_ray = {item.path for item in items if item.get_closest_marker("ray")}
-    place = {
-        path: (index + 0.5) / len(group)
-        for group in ([path for path in files if (path in with_ray) is kind] for kind in (True, False))
-        for index, path in enumerate(group)
-    }
+    groups = [path for path in files if path in with_ray], [path for path in files if path not in with_ray]
+    place = {path: (index + 0.5) / len(group) for group in groups for index, path in enumerate(group)}
     items.sort(key=lambda item: place[item.path])

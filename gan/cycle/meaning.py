@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gan.cycle.domains import Domains
+from gan.data.order import classes_for
 from gan.evaluation.features import train_classifier
 
 
@@ -20,11 +20,7 @@ class Meaning:
     """
 
     def __init__(self, domains: Domains, seed: int, device: str) -> None:
-        self.labels: list[Tensor] = []
-        for domain in domains:
-            if domain.train.labels is None:
-                raise ValueError(f"held.meaning needs classes, and {domain.name} has none: give labels, or use 0")
-            self.labels.append(torch.from_numpy(domain.train.labels).to(device))
+        self.labels = [classes_for("held.meaning", domain, device) for domain in domains]
         trained = [train_classifier(domain, seed)[0] for domain in domains]
         self.readers = [network.to(device).eval().requires_grad_(False) for network in trained]
 

@@ -32,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train digits --data game:CartPole-v1", "shows no pictures: use an Atari game"),
         ("train digits --images 0", "training.images"),
         ("train digits --minutes 0", "minutes are above 0"),
-        ("train digits --seed -1", "seed is -1"),
+        ("train digits --seed -1", "seed is -1: use 0 to 2147483647"),
         ("train digits --loss.kind cross", "cross"),
         ("train digits --network.discriminator-norm batch", "use norm none or spectral"),
         ("train digits --training.device cuda", "use cpu or auto"),

@@ -30,7 +30,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "device": ({"training.device": "tpu"}, "use auto, cpu or cuda"),
     "batch": ({"training.batch_size": 0}, "1 or more"),
     "average": ({"training.average_images": -1}, "average_images 0 or more"),
-    "seed": ({"seed": -1}, "seed is -1"),
+    "seed": ({"seed": -1}, "seed is -1: use 0 to 2147483647"),
     "minutes": ({"minutes": 0.0}, "minutes are above 0"),
     "samples": ({"scores.samples": 3}, "32 or more"),
     "unknown": ({"loss.gamma": 1.0}, r"unknown settings \['gamma'\]: this version knows"),

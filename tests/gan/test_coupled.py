@@ -162,7 +162,7 @@ def test_an_exported_pair_is_loaded_by_its_family(corners: Images, tmp_path: Pat
         ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
         ({"data__beside": 2}, "use 1"),
-        ({"seed": -1}, "seed is -1"),
+        ({"seed": -1}, "seed is -1: use 0 to 2147483647"),
     ],
 )
 def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:

@@ -212,7 +212,7 @@ def test_an_exported_translator_is_loaded_with_its_images(corners: Images, tmp_p
         ({"loss__penalty": "gradient"}, "loss.penalty r1 or r1r2"),
         ({"data__stack": 3}, "use 1"),
         ({"data__beside": 2}, "use 1"),
-        ({"seed": -1}, "seed is -1"),
+        ({"seed": -1}, "seed is -1: use 0 to 2147483647"),
     ],
 )
 def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:

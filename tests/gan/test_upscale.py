@@ -145,7 +145,7 @@ def test_an_exported_upscaler_is_loaded_and_has_no_noise(lines: Images, tmp_path
         ({"training__critic_steps": 2}, "use 1"),
         ({"data__stack": 3}, "use 1"),
         ({"data__beside": 2}, "use 1"),
-        ({"seed": -1}, "seed is -1"),
+        ({"seed": -1}, "seed is -1: use 0 to 2147483647"),
     ],
 )
 def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:
