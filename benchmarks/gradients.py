@@ -25,6 +25,7 @@ from matplotlib import pyplot
 from torch import Tensor, nn
 
 from agents.networks.memory import Attention, Recurrent
+from training.optimizers import Adam
 
 SYMBOLS, WIDTH, BATCH = 8, 32, 64
 LENGTHS = (10, 25, 50)
@@ -87,7 +88,7 @@ def start(memory: nn.Module, x: Tensor) -> Tensor:
 
 def trained(reader: Reader, length: int, updates: int) -> float:
     """Train it; the share of new sequences whose first symbol it names."""
-    optimizer = torch.optim.Adam(reader.parameters(), 3e-3)
+    optimizer = Adam(reader.parameters(), 3e-3)
     for _ in range(updates):
         symbols = torch.randint(SYMBOLS, (length, BATCH))
         loss = nn.functional.cross_entropy(reader(symbols), symbols[0])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, check_compute, resolve_device
+from training.optimizers import Adam
 from training.settings import check_kinds, check_seed
 
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
@@ -83,7 +84,7 @@ def placed(network: M, device: str) -> M:
 def optimizers_of(generator: nn.Module, discriminator: nn.Module, training: TrainingSettings) -> Optimizers:
     """The optimisers of both networks; their rates are set at every step."""
     networks, betas = {"generator": generator, "discriminator": discriminator}, (training.beta1, training.beta2)
-    return {name: torch.optim.Adam(network.parameters(), betas=betas, fused=True) for name, network in networks.items()}
+    return {name: Adam(network.parameters(), betas=betas, fused=True) for name, network in networks.items()}
 
 
 def check_run(settings: Any) -> None:

@@ -26,6 +26,7 @@ from agents.replay.transitions import Batch, Replay
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import autocast, resolve_precision
+from training.optimizers import Adam
 
 NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
 ONLINE, TARGET = 0, 1  # whose chance it is
@@ -57,9 +58,7 @@ class Learner:
         self.target = copy.deepcopy(self.online).requires_grad_(False)
         # Single snapshots of a Q-network play very unevenly; their average is the policy that is judged and shown.
         self.policy = self.online if settings.average_rate == 1 else copy.deepcopy(self.target)
-        self.optimizer = torch.optim.Adam(
-            self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True
-        )
+        self.optimizer = Adam(self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True)
         self.updates = 0
         self.judged = 0  # batches that the target network has judged: between two calls of train, as many as updates
         self.feed = Feed(self.device, self.bootstrap)

@@ -17,6 +17,7 @@ from agents.networks.q_network import NetworkSettings, QNetwork
 from envs.base import EnvSpec
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, check_compute, resolve_device, resolve_precision
+from training.optimizers import Adam
 from training.settings import check_kinds
 
 AT_ONCE = 256  # held-out labels that the network sees together
@@ -73,7 +74,7 @@ class CloningLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+        self.optimizer = Adam(self.network.parameters(), settings.learning_rate)
         self.rng = np.random.default_rng([seed, 3])
         self.updates = 0
 

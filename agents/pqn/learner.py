@@ -19,6 +19,7 @@ from agents.pqn.returns import lambda_returns
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, check_compute, resolve_device, resolve_precision
+from training.optimizers import RAdam
 from training.settings import check_kinds
 
 
@@ -72,7 +73,7 @@ class PqnLearner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
-        self.optimizer = torch.optim.RAdam(self.network.parameters(), settings.learning_rate)
+        self.optimizer = RAdam(self.network.parameters(), settings.learning_rate)
         self.rng = np.random.default_rng([seed, 1])  # [seed, 0] explores
         self.updates = 0
 

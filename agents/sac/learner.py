@@ -17,6 +17,7 @@ from agents.sac.networks import Actor, BatchRenorm, Critic, SacNetworkSettings
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import autocast, moved, resolve_precision
+from training.optimizers import Adam
 
 CRITICS = 2
 
@@ -40,7 +41,7 @@ class SacLearner:
             {"params": [self.log_temperature], "betas": (0.9, 0.999)},
         ]
         betas = (settings.adam_beta1, 0.999)
-        self.optimizer = torch.optim.Adam(trained, settings.learning_rate, betas=betas, fused=True)
+        self.optimizer = Adam(trained, settings.learning_rate, betas=betas, fused=True)
         self.noise = torch.Generator(self.device).manual_seed(seed)
         self.updates = 0
         self.entropy = torch.zeros((), device=self.device)  # of the policy at the last update of the actor

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from gan.data.images import Images, Split, to_float
 from training.device import autocast
+from training.optimizers import Adam
 
 FEATURES = 64
 RECIPE = "2"  # counts up when anything about the training below changes
@@ -118,7 +119,7 @@ def _new(data: Images) -> Classifier:
 def _train_classifier(data: Images, rng: np.random.Generator) -> tuple[Classifier, float]:
     network = Classifier(data.train.images.shape[1], data.classes or FLIPS)
     steps = EPOCHS * EPOCH_IMAGES // BATCH
-    optimizer = torch.optim.Adam(network.parameters(), 2e-3, fused=True)
+    optimizer = Adam(network.parameters(), 2e-3, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     for _ in range(steps):
         images, labels = _labelled(data.train.take(rng.integers(len(data.train), size=BATCH)), rng)

@@ -11,6 +11,7 @@ import pytest
 
 from cluster.cli.commands import COMMANDS
 from cluster.workloads import WORKLOADS
+from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TINY_CATCH, run_program
 from training.entry import named
 from training.settings import flat
@@ -28,7 +29,8 @@ print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})])
 ONE_AFTER_THE_OTHER = """
 import json, sys
 from cluster.cli.main import main
-print(json.dumps([[main(words), "ray" in sys.modules] for words in json.loads(sys.argv[1])]))
+told = json.loads(sys.argv[1])
+print(json.dumps([[main(words), "ray" in sys.modules, "torch._dynamo" in sys.modules] for words in told]))
 """
 RAY = {"sweep", "ablation", "submit", "jobs", "logs", "stop"}  # that cannot work without
 
@@ -74,23 +76,25 @@ for module in {modules!r}:
     assert done.returncode == 0, done.stderr
 
 
-def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path) -> None:
-    """One command after the other: none of them leaves it behind."""
+def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path, corners: Path) -> None:
+    """One command after the other: none of them leaves it behind, or torch's compiler, but for what it compiles."""
     run = str(shutil.copytree(catch_run, tmp_path / "run"))
     serial = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "serial")]
+    gan = [f"--data={copy_corners(corners, tmp_path)}", *TINY_GAN]
     commands = [
         serial,
         ["train", "taxi", "--steps", "2000", "--run-dir", str(tmp_path / "taxi")],
+        ["train", "own", *gan, "--training.images", "64", "--run-dir", str(tmp_path / "gan")],
         ["train", "pong", "--dry-run"],
         ["train", "digits", "--dry-run"],
         ["evaluate", run, "--episodes", "3"],
-        ["export", run, "--out", str(tmp_path / "policy"), "--format", "program"],
         ["report", run, str(tmp_path / "serial"), "--out", str(tmp_path / "report")],
         ["watch", run, "--out", str(tmp_path / "game.mp4")],
+        ["export", run, "--out", str(tmp_path / "policy"), "--format", "program"],
     ]
     done = run_program(ONE_AFTER_THE_OTHER, json.dumps(commands))
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == [[0, False]] * len(commands)
+    assert json.loads(done.stdout.splitlines()[-1]) == [[0, False, words[0] == "export"] for words in commands]
 
 
 def test_the_table_names_what_is_there() -> None:
