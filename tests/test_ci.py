@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.cluster.helpers import wait_until
 
 ROOT = Path(__file__).parents[1]
 SKIP = "SKIPPED [9] tests/hosts/test_nobody_in.py:1: no iproute2"
@@ -41,3 +44,30 @@ def test_a_failure_is_a_failure(tmp_path: Path, target: str) -> None:
     done = ci(tmp_path, user=0, make=f'[ "$1" != {target} ]')
     assert done.returncode != 0
     assert "passed" not in done.stdout
+
+
+def test_host_tests_run_beside_the_others_and_are_shown_behind_them(tmp_path: Path) -> None:
+    """Each target waits for the other's beginning: one after the other they would never end."""
+    began = 'touch "$0.$1"; while [ ! -e "$0.test" ] || [ ! -e "$0.test-cluster" ]; do sleep 0.05; done'
+    done = ci(tmp_path, user=0, make=f'[ "$1" = check ] && exit\n{began}\necho "ran $1"')
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert lines.index("ran test") < lines.index("== make test-cluster: Ray on hosts of its own ==")
+    assert lines.index("ran test-cluster") == lines.index("ran test") + 2
+
+
+def test_host_tests_end_when_the_others_fail(tmp_path: Path) -> None:
+    for_ever = 'mkfifo "$0.pipe"; exec cat "$0.pipe"'  # until it is killed: the pipe has no writer
+    ready = 'while [ ! -e "$0.pipe" ]; do sleep 0.05; done; exit 3'
+    done = ci(tmp_path, user=0, make=f'case "$1" in test-cluster) {for_ever};; test) {ready};; esac')
+    assert done.returncode == 3
+    wait_until(lambda: unread(tmp_path / "make.pipe") or None)
+
+
+def unread(pipe: Path) -> bool:
+    """Whether nobody reads from the pipe (any more)."""
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return error.errno == errno.ENXIO
+    return False
