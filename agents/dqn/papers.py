@@ -87,24 +87,24 @@ def qrdqn() -> Settings:
     of three steps, transitions by their error. No layer norm: with it values of Boxing grow far too high.
     """
     return Settings(
-        env=EnvSettings(id="ALE/Boxing-v5", sticky=0.25, life_signal=True),  # 1. a lost life ends an episode
+        env=EnvSettings(id=GAME, sticky=0.25, life_signal=True),  # 1. a lost life ends an episode
         stop=StopSettings(steps=625_000),  # 2. they go on to 200M frames
-        network=NetworkSettings(kind="dqn2013", head="quantile", atoms=51),  # 3. the network of 2015, 200 quantiles
-        exploration=ExplorationSettings(final=0.01, anneal_steps=40_000),  # 4. 250,000
+        network=NetworkSettings(kind="dqn2015", head="quantile", atoms=51),  # 3. 200 quantiles
+        exploration=ExplorationSettings(final=0.01, anneal_steps=250_000),
         replay=ReplaySettings(
-            capacity=200_000,  # 5. a million, and training begins at 20,000
+            capacity=700_000,  # 4. a million: it is never full here
             prioritized=True,
             alpha=0.5,
             n_step=3,
             samples_per_insert=8.0,
-            learning_starts=10_000,
+            learning_starts=20_000,
         ),
         learner=LearnerSettings(
             batch_size=32,
             learning_rate=5e-5,
             adam_epsilon=3.125e-4,
             target_period=2_000,  # 8,000 agent steps
-            average_rate=0.02,  # 6. judged by the average of the last 1,000 updates' weights
+            average_rate=0.02,  # 5. judged by the average of the last 1,000 updates' weights
         ),
     )
 
