@@ -20,7 +20,7 @@ class Meaning:
     """
 
     def __init__(self, domains: Domains, seed: int, device: str) -> None:
-        self.labels = [classes_for("held.meaning", domain, device) for domain in domains]
+        self.labels = [classes_for("--held.meaning 0", domain, device) for domain in domains]
         trained = [train_classifier(domain, seed)[0] for domain in domains]
         self.readers = [network.to(device).eval().requires_grad_(False) for network in trained]
 

@@ -82,15 +82,18 @@ def told_classes(data: Images, conditional: bool, device: str) -> Tensor | None:
     Raises:
         ValueError: they are to be told, and the data has none.
     """
-    return classes_for("network.conditional", data, device) if conditional else None
+    return classes_for("--network.no-conditional", data, device) if conditional else None
 
 
-def classes_for(setting: str, data: Images, device: str) -> Tensor:
-    """Classes [N] int64 of the training images, which a setting wants.
+def classes_for(without: str, data: Images, device: str) -> Tensor:
+    """Classes [N] int64 of the training images.
+
+    Args:
+        without: the option by which a command does without them.
 
     Raises:
         ValueError: the data has none.
     """
     if data.train.labels is None or not data.classes:
-        raise ValueError(f"{setting} needs classes, and {data.name} has none: give labels, or leave it out")
+        raise ValueError(f"{data.name} has no classes: give labels, or use {without}")
     return torch.from_numpy(data.train.labels).to(device)

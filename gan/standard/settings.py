@@ -44,4 +44,4 @@ class GanSettings:
         if self.network.conditional and self.data.stack > 1:
             raise ValueError("network.conditional does not know the classes of stacks: use data.stack 1")
         if self.network.conditional and self.data.beside > 1:
-            raise ValueError("network.conditional needs classes, and images side by side have none: leave it out")
+            raise ValueError("images side by side have no classes: use --network.no-conditional")

@@ -65,7 +65,8 @@ def test_what_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], here: Pat
 
 def test_labels_are_needed_for_classes(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     np.savez("plain.npz", x=np.zeros((99, 8, 8), np.uint8))
-    assert "give labels, or leave it out" in refused(capsys, "train", "digits", "--data", "plain.npz")
+    remedy = "plain.npz has no classes: give labels, or use --network.no-conditional"
+    assert remedy in refused(capsys, "train", "digits", "--data", "plain.npz")
     assert [file.name for file in here.iterdir()] == ["plain.npz"]
 
 

@@ -155,7 +155,7 @@ def test_each_domain_has_a_classifier_of_its_own(corners: Images) -> None:
         assert (reader(shown).argmax(1).numpy() == domain.report.labels).mean() > 0.95
         assert all(torch.equal(value, weights[name]) for name, value in reader.state_dict().items())
     unnamed = replace(corners, train=replace(corners.train, labels=None))
-    with pytest.raises(ValueError, match=r"held\.meaning needs classes, and corners has none"):
+    with pytest.raises(ValueError, match=r"corners has no classes: give labels, or use --held\.meaning 0"):
         CycleTrainer(trainer.settings, unnamed)
 
 

@@ -188,7 +188,7 @@ def test_an_exported_generator_keeps_its_stages(corners: Images, tmp_path: Path)
         ({"data__beside": 2}, "use 1"),
         ({"minutes": 0.0}, "minutes are above 0"),
         ({"growth__stages": 3}, "images of corners have 2 sizes: use that or less"),
-        ({"network__conditional": True}, "give labels, or leave it out"),
+        ({"network__conditional": True}, "corners has no classes: give labels, or use --network.no-conditional"),
     ],
 )
 def test_impossible_settings_are_refused(corners: Images, values: dict[str, Any], remedy: str) -> None:

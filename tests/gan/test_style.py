@@ -75,7 +75,7 @@ def test_a_class_is_the_first_layers_style(corners: Images) -> None:
 
 def test_classes_that_are_not_there_cannot_be_told(corners: Images) -> None:
     bare = type(corners.train)(corners.train.images, None)
-    with pytest.raises(ValueError, match=r"network\.conditional needs classes, and corners has none"):
+    with pytest.raises(ValueError, match=r"corners has no classes: give labels, or use --network\.no-conditional"):
         StyleTrainer(tiny(network__conditional=True), Images("corners", bare, bare, bare))
 
 

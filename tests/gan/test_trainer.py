@@ -215,5 +215,5 @@ def test_every_training_image_comes_once_a_round(corners: Images) -> None:
 
 def test_conditional_training_needs_classes(corners: Images) -> None:
     bare = type(corners.train)(corners.train.images, None)
-    with pytest.raises(ValueError, match=r"network\.conditional needs classes, and corners has none"):
+    with pytest.raises(ValueError, match=r"corners has no classes: give labels, or use --network\.no-conditional"):
         Trainer(tiny(network__conditional=True), Images("corners", bare, bare, bare))
