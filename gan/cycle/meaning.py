@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import Any
+
 import torch.nn.functional as F
 from torch import Tensor
 
 from gan.cycle.domains import Domains
 from gan.data.order import classes_for
-from gan.evaluation.features import train_classifier
+from gan.evaluation.features import Classifier, train_classifier, untrained_classifier
+from training.arrays import arrays_of, load_arrays
 
 
 class Meaning:
@@ -21,8 +25,15 @@ class Meaning:
 
     def __init__(self, domains: Domains, seed: int, device: str) -> None:
         self.labels = [classes_for("--held.meaning 0", domain, device) for domain in domains]
-        trained = [train_classifier(domain, seed)[0] for domain in domains]
-        self.readers = [network.to(device).eval().requires_grad_(False) for network in trained]
+        self.domains, self.seed, self.device = domains, seed, device
+
+    @cached_property
+    def readers(self) -> list[Classifier]:
+        """Both classifiers; trained when they are first asked for, unless a checkpoint has brought them."""
+        return [self._kept(train_classifier(domain, self.seed)[0]) for domain in self.domains]
+
+    def _kept(self, network: Classifier) -> Classifier:
+        return network.to(self.device).eval().requires_grad_(False)
 
     def lost(self, rows: list[Tensor], fake_x: Tensor, fake_y: Tensor) -> Tensor:
         """Cross-entropy of what is read in translations against the classes of the images that they were made of.
@@ -34,3 +45,18 @@ class Meaning:
         x, y = self.readers
         of_x, of_y = (labels[index] for labels, index in zip(self.labels, rows, strict=True))
         return F.cross_entropy(y(fake_y).float(), of_x) + F.cross_entropy(x(fake_x).float(), of_y)
+
+    def state(self) -> dict[str, Any]:
+        """Both classifiers as arrays: whoever goes on with a run does not train them again."""
+        return {str(index): arrays_of(reader) for index, reader in enumerate(self.readers)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Inverse of `state`.
+
+        Raises:
+            ValueError: they were of other images.
+        """
+        networks = [untrained_classifier(domain) for domain in self.domains]
+        for index, network in enumerate(networks):
+            load_arrays(network, state[str(index)])
+        self.readers = [self._kept(network) for network in networks]

@@ -136,7 +136,8 @@ class CycleTrainer:
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
-        return {**saved(self), "orders": self.real.state(), "pools": pools}
+        meaning = {"meaning": self.meaning.state()} if self.meaning else {}
+        return {**saved(self), "orders": self.real.state(), "pools": pools, **meaning}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -147,4 +148,6 @@ class CycleTrainer:
         self.real.load_state(state["orders"])
         for index, pool in enumerate(self.pools):
             pool.load_state(state["pools"][str(index)], self.device)
+        if self.meaning and "meaning" in state:  # a run may have begun without
+            self.meaning.load_state(state["meaning"])
         load_saved(self, state)

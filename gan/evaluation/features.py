@@ -83,7 +83,7 @@ def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
     file = folder / f"extractor-{key}.safetensors"
     try:
         saved = load_file(file)
-        network = _new(data)
+        network = untrained_classifier(data)
         accuracy = float(saved.pop("accuracy"))
         network.load_state_dict(saved)
     except (OSError, SafetensorError, KeyError, RuntimeError):  # absent, or cut off by a crash
@@ -110,7 +110,7 @@ def train_classifier(data: Images, seed: int) -> tuple[Classifier, float]:
         torch.set_num_threads(threads)
 
 
-def _new(data: Images) -> Classifier:
+def untrained_classifier(data: Images) -> Classifier:
     """One whose weights are about to be replaced; the global source of chance is left alone."""
     with torch.random.fork_rng(devices=[]):
         return Classifier(data.train.images.shape[1], data.classes or FLIPS)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from gan.data.images import Images, RawImages, split
+from gan.evaluation.features import Classifier
 
 # Sums of floats depend on how many threads share them: one thread everywhere makes runs comparable bit for bit.
 torch.set_num_threads(1)
@@ -29,3 +30,18 @@ def corner_images(count: int, seed: int = 0) -> RawImages:
 def corners() -> Images:
     """400 pictures of four kinds, split."""
     return split("corners", corner_images(400))
+
+
+@pytest.fixture
+def untrained_readers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Classifiers take seconds to train; initial ones read as well for what is compared. The seeds they had."""
+    seeds: list[int] = []
+
+    def made(data: Images, seed: int) -> tuple[Classifier, float]:
+        seeds.append(seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed + len(seeds) % 2)
+            return Classifier(1, data.classes), 0.0
+
+    monkeypatch.setattr("gan.cycle.meaning.train_classifier", made)
+    return seeds

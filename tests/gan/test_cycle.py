@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,6 @@ from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
 from gan.data.images import Images
-from gan.evaluation.features import Classifier
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import draw
 from tests.gan.small import TINY, same
@@ -32,21 +29,6 @@ def tiny(**values: Any) -> CycleSettings:
     fixed: dict[str, Any] = {name: value for name, value in TINY.items() if name != "network.latent"}
     fixed |= {"training.precision": "fp32", "second": "mirrored", "network.side": 2}
     return changed(CycleSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
-
-
-@pytest.fixture
-def untrained_readers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Classifiers take seconds to train; initial ones read as well for what is compared. The seeds they had."""
-    seeds: list[int] = []
-
-    def made(data: Images, seed: int) -> tuple[Classifier, float]:
-        seeds.append(seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed + len(seeds) % 2)
-            return Classifier(1, data.classes), 0.0
-
-    monkeypatch.setattr("gan.cycle.meaning.train_classifier", made)
-    return seeds
 
 
 def test_the_pool_shows_new_and_earlier_fakes() -> None:
@@ -143,22 +125,6 @@ def test_what_is_shown_are_images_and_their_way_there_and_back(corners: Images) 
             torch.testing.assert_close(found[row : row + 1], panel)
 
 
-def test_each_domain_has_a_classifier_of_its_own(corners: Images) -> None:
-    """It reads its domain's images, and does not learn with the translators."""
-    trainer = CycleTrainer(tiny(held__meaning=1.0, second="inverted"), corners)
-    assert trainer.meaning is not None
-    before = [copy.deepcopy(reader.state_dict()) for reader in trainer.meaning.readers]
-    trainer.train(3)
-    for domain, reader, weights in zip(domains_of(corners, "inverted"), trainer.meaning.readers, before, strict=True):
-        shown = torch.from_numpy(domain.report.images).float() / 127.5 - 1
-        assert domain.report.labels is not None
-        assert (reader(shown).argmax(1).numpy() == domain.report.labels).mean() > 0.95
-        assert all(torch.equal(value, weights[name]) for name, value in reader.state_dict().items())
-    unnamed = replace(corners, train=replace(corners.train, labels=None))
-    with pytest.raises(ValueError, match=r"corners has no classes: give labels, or use --held\.meaning 0"):
-        CycleTrainer(trainer.settings, unnamed)
-
-
 def test_it_goes_on_bit_for_bit(corners: Images, untrained_readers: list[int]) -> None:
     """With a pool that is full, whose images are part of what comes next."""
     first = CycleTrainer(tiny(held__pool=5, held__meaning=1.0), corners)
@@ -168,6 +134,7 @@ def test_it_goes_on_bit_for_bit(corners: Images, untrained_readers: list[int]) -
     first.train(3)
     second.train(3)
     assert same(first.state(), second.state())
+    assert len(untrained_readers) == 2, "the second one's came with the checkpoint"
 
 
 def test_a_rule_is_learnt_without_a_pair(corners: Images) -> None:
