@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import torch.nn.functional as F
@@ -26,17 +25,23 @@ class Meaning:
     def __init__(self, domains: Domains, seed: int, device: str) -> None:
         self.labels = [classes_for("--held.meaning 0", domain, device) for domain in domains]
         self.domains, self.seed, self.device = domains, seed, device
+        self.readers: list[Classifier] = []
 
-    @cached_property
-    def readers(self) -> list[Classifier]:
-        """Both classifiers; trained when they are first asked for, unless a checkpoint has brought them."""
-        return [self._kept(train_classifier(domain, self.seed)[0]) for domain in self.domains]
+    def prepare(self) -> None:
+        """Train both classifiers, unless they are there: a checkpoint brings them.
+
+        Outside of autocast, which would go on with the copies of weights that it made first.
+        """
+        if not self.readers:
+            self.readers = [self._kept(train_classifier(domain, self.seed)[0]) for domain in self.domains]
 
     def _kept(self, network: Classifier) -> Classifier:
         return network.to(self.device).eval().requires_grad_(False)
 
     def lost(self, rows: list[Tensor], fake_x: Tensor, fake_y: Tensor) -> Tensor:
         """Cross-entropy of what is read in translations against the classes of the images that they were made of.
+
+        `prepare` comes before it.
 
         Args:
             rows: of the training images x and y [B / 2] int64 of both domains.
@@ -48,6 +53,7 @@ class Meaning:
 
     def state(self) -> dict[str, Any]:
         """Both classifiers as arrays: whoever goes on with a run does not train them again."""
+        self.prepare()
         return {str(index): arrays_of(reader) for index, reader in enumerate(self.readers)}
 
     def load_state(self, state: dict[str, Any]) -> None:

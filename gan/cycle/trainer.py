@@ -65,6 +65,8 @@ class CycleTrainer:
         held, kind = self.settings.held, self.settings.loss.kind
         forth, back = self.generator.forth, self.generator.back
         self.discriminator.requires_grad_(False)
+        if self.meaning:
+            self.meaning.prepare()
         with self.precision():
             fake_y, fake_x = forth(x), back(y)
             cycle = F.l1_loss(back(self.noisy(fake_y)), x) + F.l1_loss(forth(self.noisy(fake_x)), y)

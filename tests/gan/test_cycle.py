@@ -61,6 +61,7 @@ def slow_loss(kind: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
 def misread(trainer: CycleTrainer, data: Images, rows: list[Tensor], translations: tuple[Tensor, Tensor]) -> Tensor:
     """How surprised the target's classifier is by the class of each image, seeing its translation alone."""
     assert trainer.meaning is not None
+    trainer.meaning.prepare()
     found, domains = [], domains_of(data, trainer.settings.second)
     for domain, index, images, reader in zip(domains, rows, translations, trainer.meaning.readers[::-1], strict=True):
         assert domain.train.labels is not None
