@@ -52,9 +52,11 @@ def ray_cluster() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def gone_in_the_end() -> Iterator[list[psutil.Process]]:
     """Processes that must end by themselves, if only after a minute: looked for once all tests are over."""
+    from tests.cluster.helpers import still_alive
+
     left: list[psutil.Process] = []
     yield left
-    assert psutil.wait_procs(left, timeout=600)[1] == []
+    assert still_alive(left, 600) == []
 
 
 @pytest.fixture(scope="session")

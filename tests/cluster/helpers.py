@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import ray
 from numpy.typing import NDArray
 
@@ -91,6 +92,21 @@ def wait_until(ask: Callable[[], Any]) -> Any:
         assert time.monotonic() - started < PATIENCE
         time.sleep(0.05)
     return answer
+
+
+def still_alive(processes: Iterable[psutil.Process], patience: float = PATIENCE) -> list[psutil.Process]:
+    """Those that have not ended after that many seconds. psutil's own way fails where one is reaped as it looks."""
+    alive, started = list(processes), time.monotonic()
+    while (alive := [process for process in alive if not _ended(process)]) and time.monotonic() - started < patience:
+        time.sleep(0.05)
+    return alive
+
+
+def _ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def same_tree(one: Any, other: Any) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import requests
 
 from cluster.jobs.client import Client
-from tests.cluster.helpers import environment, wait_until
+from tests.cluster.helpers import environment, still_alive, wait_until
 
 TOKEN = "a-token-for-tests-" + "0" * 32
 
@@ -108,7 +108,7 @@ def end_session(ray: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
     ray.wait()
-    psutil.wait_procs(family)
+    still_alive(family)
 
 
 @dataclass

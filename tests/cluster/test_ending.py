@@ -12,7 +12,7 @@ import pytest
 from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.loop import FleetLoop
-from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, train_until
+from tests.cluster.helpers import TIMEOUT, TINY_CATCH, catch_settings, process_of, still_alive, train_until
 from tests.cluster.own_envs import SleepingRunner
 from tests.cluster.records import checked_summary, saved, scalars
 
@@ -62,7 +62,7 @@ def test_a_stop_with_a_runner_frozen_and_one_without_a_place(
     assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
     assert f"saved; go on with: quarterdeck train atari --run-dir {run} --resume" in capfd.readouterr().out
     assert saved(run)["updates"] > 5
-    assert psutil.wait_procs(stopped, timeout=PATIENCE)[1] == []
+    assert still_alive(stopped) == []
 
 
 def test_a_frozen_runner() -> None:
@@ -73,7 +73,7 @@ def test_a_frozen_runner() -> None:
         train_until(algo, lambda: algo.stats.updates > 5)
     finally:
         algo.stop()
-    _, alive = psutil.wait_procs(runners, timeout=PATIENCE)
+    alive = still_alive(runners)
     assert alive == []
 
 
@@ -84,7 +84,7 @@ def test_a_runner_asleep_in_its_env() -> None:
     runners = processes(algo)
     train_until(algo, lambda: algo.runners.waiting() == 4)
     algo.stop()
-    _, alive = psutil.wait_procs(runners, timeout=PATIENCE)
+    alive = still_alive(runners)
     assert alive == []
 
 
@@ -95,5 +95,5 @@ def test_a_learner_and_a_shard_that_are_frozen() -> None:
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
     algo.stop()
-    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in frozen if psutil.pid_exists(pid)], timeout=PATIENCE)
+    alive = still_alive(psutil.Process(pid) for pid in frozen if psutil.pid_exists(pid))
     assert alive == []

@@ -15,7 +15,7 @@ import pytest
 from cluster.cli.main import main
 from cluster.errors import LearnerLost
 from cluster.fleet.loop import LEARNER_FAILURES, FleetLoop
-from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, still_alive
 from tests.cluster.records import checked_summary, saved
 from training.storage import checkpoint
 
@@ -50,7 +50,7 @@ def kill_learner(run: FleetLoop) -> None:
     (pid,) = run.algo._each_learner(lambda _: os.getpid())
     process = psutil.Process(pid)
     process.kill()
-    psutil.wait_procs([process], timeout=PATIENCE)
+    still_alive([process])
 
 
 def dying(shard: Any) -> None:
@@ -114,7 +114,7 @@ def test_silent_over_a_checkpoint(run: FleetLoop, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("cluster.fleet.algorithm.LEARNER_TIMEOUT", 1.0)
     assert run.save(tmp_path) == first
     assert run.failures == 1
-    assert psutil.wait_procs([frozen], timeout=PATIENCE)[1] == []
+    assert still_alive([frozen]) == []
     train(run, run.stats.updates + 5)
 
 
@@ -176,7 +176,7 @@ def test_a_shard_that_is_frozen_over_a_checkpoint(
         frozen.send_signal(signal.SIGSTOP)
         whole = run.save(tmp_path)
         assert "replay shard 0 has not answered for 3 s; it starts again, empty" in capfd.readouterr().err
-        assert psutil.wait_procs([frozen], timeout=PATIENCE)[1] == []
+        assert still_alive([frozen]) == []
         assert checkpoint.load(whole / "replay-1")
         assert (whole / "replay-0").is_dir()
         train(run, run.stats.updates + 5)

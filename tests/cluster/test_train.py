@@ -23,6 +23,7 @@ from tests.cluster.helpers import (
     environment,
     read_json,
     run_command,
+    still_alive,
     tree,
     wait_until,
 )
@@ -118,7 +119,7 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     assert training.returncode == 0, complaints
     assert f"saved; go on with: quarterdeck train cartpole --run-dir {run} --resume" in said
     assert "Traceback" not in complaints
-    _, alive = psutil.wait_procs(started, timeout=PATIENCE)
+    alive = still_alive(started)
     assert alive == []
     interrupted = read_json(run / "summary.json")
     assert interrupted["eval"] is None
