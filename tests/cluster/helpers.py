@@ -96,17 +96,18 @@ def wait_until(ask: Callable[[], Any]) -> Any:
 
 def still_alive(processes: Iterable[psutil.Process], patience: float = PATIENCE) -> list[psutil.Process]:
     """Those that have not ended after that many seconds. psutil's own way fails where one is reaped as it looks."""
-    alive, started = list(processes), time.monotonic()
-    while (alive := [process for process in alive if not _ended(process)]) and time.monotonic() - started < patience:
+    left, started = list(processes), time.monotonic()
+    while (left := list(filter(alive, left))) and time.monotonic() - started < patience:
         time.sleep(0.05)
-    return alive
+    return left
 
 
-def _ended(process: psutil.Process) -> bool:
+def alive(process: psutil.Process) -> bool:
+    """Whether it runs: one that only waits for its parent to ask does not."""
     try:
-        return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
 
 
 def same_tree(one: Any, other: Any) -> None:

@@ -108,7 +108,7 @@ def end_session(ray: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
     ray.wait()
-    still_alive(family)
+    still_alive(family, float("inf"))
 
 
 @dataclass

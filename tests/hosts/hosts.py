@@ -22,6 +22,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.cluster.helpers import alive
+
 ROOT = Path(__file__).parents[2]
 NET = "10.77.0"
 NOTHING: Mapping[str, str] = {}
@@ -64,7 +66,7 @@ class Host:
     @property
     def alive(self) -> bool:
         """Whether it has power."""
-        return bool(self.init.is_running() and self.init.status() != psutil.STATUS_ZOMBIE)
+        return alive(self.init)
 
     def env(self, changes: Mapping[str, str]) -> dict[str, str]:
         """A person's environment here: nothing of the tests' own Ray in it, token mode, and `changes`."""

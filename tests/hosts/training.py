@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 
-from tests.cluster.helpers import PATIENCE, TINY_CATCH, wait_until
+from tests.cluster.helpers import PATIENCE, TINY_CATCH, alive, wait_until
 from tests.hosts.hosts import Host
 from tests.hosts.ray_hosts import RayHosts
 from training.storage import checkpoint
@@ -96,8 +96,3 @@ def kill(hosts: list[Host], title: str) -> float:
 def running(hosts: list[Host], title: str) -> list[psutil.Process]:
     """Processes of that title on all of the hosts."""
     return [process for host in hosts for process in host.processes(title) if alive(process)]
-
-
-def alive(process: psutil.Process) -> bool:
-    """Whether it runs."""
-    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
