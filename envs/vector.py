@@ -45,6 +45,7 @@ class GymnasiumEnv:
             raise ValueError(f"Gymnasium cannot make {env}: {str(error).splitlines()[0]}") from error
         actions, observations = probe.action_space, probe.observation_space
         self._draws = "rgb_array" in probe.metadata["render_modes"]
+        self.steps_per_second: float | None = probe.metadata.get("render_fps")  # at which it wants to be seen
         probe.close()  # type: ignore[no-untyped-call]
         self.num_envs = num_envs
         self._images: ImageFrames | None = None
@@ -133,10 +134,7 @@ class GymnasiumEnv:
             raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
         if is_mujoco(self._env_name):
             return side_view(self._envs.envs[0].unwrapped)
-        for device in (
-            "SDL_VIDEODRIVER",
-            "SDL_AUDIODRIVER",
-        ):  # pygame draws into memory, and tells what it lacks
+        for device in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):  # pygame draws into memory, and tells what it lacks
             os.environ.setdefault(device, "dummy")
         try:
             picture: Any = self._envs.envs[0].render()

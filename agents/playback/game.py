@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,8 +16,10 @@ from agents.evaluation.protocol import evaluation_seed, protocol_env
 from agents.settings import AgentSettings
 from envs.base import BatchedEnv
 from envs.colour import make_shown
+from envs.vector import GymnasiumEnv
 
 SCREENS_PER_SECOND = 60  # of the console
+MOST_PICTURES = 60  # a second: screens show no more
 
 
 class PlayedStep(NamedTuple):
@@ -31,18 +34,27 @@ class PlayedStep(NamedTuple):
     attention: NDArray[np.float32] | None = None  # [K] what each of the last K frames weighed, the newest last
 
 
+class Pace(NamedTuple):
+    """How a game is shown at its own speed."""
+
+    every: int  # agent steps from one picture to the next
+    pictures: float  # a second
+
+
 def shown_env(settings: AgentSettings) -> BatchedEnv:
     """The env of an evaluation, to look at: Atari games in colour."""
     return make_shown(protocol_env(settings))
 
 
-def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv) -> Iterator[PlayedStep]:
-    """One evaluation game in `env` from its first to its last picture."""
+def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv, every: int = 1) -> Iterator[PlayedStep]:
+    """One evaluation game in `env` from its first to its last step, of which every so many are shown, and the last."""
     explore = epsilon_greedy(np.array([settings.evaluation.epsilon]), np.random.default_rng(settings.seed))
     score = 0.0
-    for step, acted in play(env, policy, explore, evaluation_seed(settings.seed)):
+    for time, (step, acted) in enumerate(play(env, policy, explore, evaluation_seed(settings.seed))):
         over = bool((step.terminated | step.truncated).any())
         score += float(step.reward[0])
+        if time % every and not over:
+            continue
         looked = acted.attention[0] if acted.attention is not None else None
         action = -1 if env.spec.joints else int(acted.action[0])
         yield PlayedStep(env.render(), acted.obs.copy(), acted.values[0], action, score, over, looked)
@@ -50,6 +62,12 @@ def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv) -> It
             return
 
 
-def pictures_per_second(settings: AgentSettings) -> float:
-    """The game's own speed: 15 for Atari games whose actions last 4 of 60 screens a second; elsewhere the same."""
-    return SCREENS_PER_SECOND / settings.env.frame_skip
+def pace_of(env: BatchedEnv, settings: AgentSettings) -> Pace:
+    """Of Atari games 15 pictures a second, where an action lasts 4 of 60 screens, and of all that say nothing else.
+
+    A Gymnasium env says how many steps it takes a second (`render_fps`); steps are left out where no screen has time.
+    """
+    own = env.steps_per_second if isinstance(env, GymnasiumEnv) else None
+    steps = own or SCREENS_PER_SECOND / settings.env.frame_skip
+    every = math.ceil(steps / MOST_PICTURES)
+    return Pace(every, steps / every)

@@ -8,7 +8,7 @@ from typing import Any
 import imageio.v2 as imageio
 
 from agents.acting.policy import Policy
-from agents.playback.game import pictures_per_second, played_steps, shown_env
+from agents.playback.game import pace_of, played_steps, shown_env
 from agents.playback.overlay import Panel
 from agents.settings import AgentSettings
 from envs.colour import action_names
@@ -16,7 +16,7 @@ from training.storage.files import whole
 
 
 def record(policy: Policy, settings: AgentSettings, out: Path, *, values: bool = False) -> float:
-    """Play one evaluation game into an .mp4 at the game's speed, in colour; returns its raw score.
+    """Play one evaluation game into an .mp4 at the game's own speed, in colour; returns its raw score.
 
     Args:
         values: draw the network's values beside the screen.
@@ -41,10 +41,10 @@ def _film(policy: Policy, settings: AgentSettings, file: Path, *, values: bool) 
     try:
         if values and env.spec.joints:
             raise ValueError(f"{settings.env.id} takes torques, which have no values to draw: leave out --values")
-        panel = Panel(action_names(env))
-        writer: Any = imageio.get_writer(file, fps=pictures_per_second(settings), macro_block_size=2)
+        panel, pace = Panel(action_names(env)), pace_of(env, settings)
+        writer: Any = imageio.get_writer(file, fps=pace.pictures, macro_block_size=2)
         with writer as video:
-            for moment in played_steps(policy, settings, env):
+            for moment in played_steps(policy, settings, env, pace.every):
                 video.append_data(panel.beside(moment) if values else moment.picture)
                 score = moment.score
     finally:

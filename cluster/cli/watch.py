@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agents.acting.policy import Policy
 from agents.parts import parts_of
-from agents.playback.game import pictures_per_second, played_steps, shown_env
+from agents.playback.game import pace_of, played_steps, shown_env
 from agents.playback.terminal import Terminal
 from agents.playback.video import record
 from agents.saved_policy import network_settings, read_policy, record_of
@@ -33,11 +33,12 @@ def play(options: Play) -> int:
     env = shown_env(settings)
     env.reset(0)
     env.render()  # an env that draws nothing says so before the terminal is touched
-    names, wait, score = action_names(env), 1.0 / pictures_per_second(settings), 0.0
+    names, pace, score = action_names(env), pace_of(env, settings), 0.0
+    wait = 1.0 / pace.pictures
     try:
         with terminal:
             due = time.monotonic()
-            for moment in played_steps(policy, settings, env):
+            for moment in played_steps(policy, settings, env, pace.every):
                 score = moment.score
                 about = f"max Q {moment.q.max():.2f}   {names[moment.action].lower()}   " if names else ""
                 terminal.show(moment.picture, f"score {score:g}   {about}q: quit")
