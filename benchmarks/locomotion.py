@@ -93,11 +93,11 @@ def draw(results: list[Result], picture: Path) -> None:
     figure, panels = pyplot.subplots(1, len(envs), figsize=(5.5 * len(envs), 4), layout="constrained", squeeze=False)
     for r in results:
         axes, colour = panels[0][envs.index(r.env)], f"C{systems.index(r.system)}"
-        label = r.system if r.seed == min(x.seed for x in results) else None
+        label = None if r.system in axes.get_legend_handles_labels()[1] else r.system
         axes.plot(*zip(*r.curve, strict=True) if r.curve else ((), ()), color=colour, alpha=0.7, label=label)
         axes.plot(r.minutes, r.mean, "o", color=colour)
     for env, axes in zip(envs, panels[0], strict=True):
-        axes.set(xlabel="minutes of wall clock on two cores", ylabel="return", title=env)
+        axes.set(xlabel="minutes of wall clock", ylabel="return", title=env)
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left")
     save_figure(figure, picture, dpi=110)
