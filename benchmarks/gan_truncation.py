@@ -43,13 +43,15 @@ def main() -> None:
     parser.add_argument("--truncation", type=float, nargs="+", default=[1.0, 0.8, 0.7, 0.6, 0.5])
     parser.add_argument("--draws", type=int, default=10)
     given = parser.parse_args()
+    if given.draws < 2:
+        parser.error(f"--draws is {given.draws}: a deviation needs 2 or more")
     for index, run in enumerate(given.runs):
         rows = truncated(run, given.truncation, given.draws)
         names = list(next(iter(rows.values())))
         if index == 0:
             print(f"| run | truncation | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}")
         for truncation, scores in rows.items():
-            shown = " | ".join(f"{np.mean(scores[name]):.4f} +- {np.std(scores[name]):.4f}" for name in names)
+            shown = " | ".join(f"{np.mean(scores[name]):.4f} +- {np.std(scores[name], ddof=1):.4f}" for name in names)
             print(f"| {run.name} | {truncation} | {shown} |", flush=True)
 
 
