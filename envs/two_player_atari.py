@@ -60,6 +60,8 @@ class TwoPlayerAtari:
             raise ValueError(f"no Atari game for two is called {settings.id!r}: use one of {', '.join(GAMES)}")
         if settings.life_signal:
             raise ValueError(f"{game} for two counts no lives: leave life_signal out")
+        if settings.flicker:
+            raise ValueError(f"{game} for two has no black frames: leave flicker out")
         self.num_envs, self._settings, self._game = num_envs, settings, game
         self._emulators = [_emulator(game, settings, 0)]
         ale, mode = self._emulators[0]

@@ -17,6 +17,7 @@ from envs.checks import checked_action, checked_seed, checked_torques
 from envs.gait import is_mujoco, quiet_mujoco, side_view
 from envs.images import ImageFrames, is_image
 from envs.text import time_limit
+from training.messages import first_line
 
 
 class GymnasiumEnv:
@@ -42,7 +43,7 @@ class GymnasiumEnv:
         try:
             probe = gymnasium.make(env)
         except (gymnasium.error.Error, ImportError) as error:
-            raise ValueError(f"Gymnasium cannot make {env}: {str(error).splitlines()[0]}") from error
+            raise ValueError(f"Gymnasium cannot make {env}: {first_line(error)}") from error
         actions, observations = probe.action_space, probe.observation_space
         self._draws = "rgb_array" in probe.metadata["render_modes"]
         self.steps_per_second: float | None = probe.metadata.get("render_fps")  # at which it wants to be seen

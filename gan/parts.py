@@ -23,6 +23,7 @@ class Generator(Protocol):
     """
 
     latent: int  # Z
+    normalised: bool  # whether a latent is divided by its length first: shrunk ones would give the same images
     embedding: nn.Embedding | None  # of classes; None for one that is not told any
     training: bool
 

@@ -136,7 +136,8 @@ def descend(optimizer: torch.optim.Adam, loss: Tensor) -> None:
 def move_average(average: nn.Module, generator: nn.Module, training: TrainingSettings, images: int) -> None:
     """Exponential moving average of the generator's weights; buffers (batch norm's statistics) are copied."""
     half_life = min(training.average_images, RAMP * images)
-    keep = 0.5 ** (training.batch_size / half_life) if half_life > 0 else 0.0
+    seen = training.batch_size * training.critic_steps  # since it moved last
+    keep = 0.5 ** (seen / half_life) if half_life > 0 else 0.0
     torch._foreach_lerp_(list(average.parameters()), list(generator.parameters()), 1 - keep)
     for mine, theirs in zip(average.buffers(), generator.buffers(), strict=True):
         mine.copy_(theirs)

@@ -10,6 +10,11 @@ def say(line: str) -> None:
     print(f"quarterdeck: {line}", file=sys.stderr, flush=True)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line that an error says; its class where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def one_line(error: BaseException) -> str:
     """An error in one line: its class and what it says."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

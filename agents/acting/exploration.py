@@ -44,10 +44,10 @@ def epsilons(settings: ExplorationSettings, num_lanes: int, agent_steps: int) ->
     return (1.0 - progress) * settings.start + progress * final_epsilons(settings, num_lanes)
 
 
-def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.random.Generator) -> NDArray[np.int16]:
+def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.random.Generator) -> NDArray[np.int32]:
     """What chance decides in E lanes: a uniformly random action with probability epsilon [E], else -1."""
     explore = rng.random(len(epsilon)) < epsilon
-    return np.where(explore, rng.integers(num_actions, size=len(epsilon)), -1).astype(np.int16)
+    return np.where(explore, rng.integers(num_actions, size=len(epsilon)), -1).astype(np.int32)
 
 
 def epsilon_greedy(epsilon: NDArray[np.float64], rng: np.random.Generator) -> Explore:

@@ -19,7 +19,7 @@ from training.device import Precision, autocast, moved, resolve_precision
 class Explore(NamedTuple):
     """What chance decides, anew at every time step."""
 
-    forced: Callable[[int], NDArray[np.int16]]  # A -> [E] an action, or -1 where the policy decides
+    forced: Callable[[int], NDArray[np.int32]]  # A -> [E] an action, or -1 where the policy decides
     noise: Callable[[], int] | None = None  # seed of a noisy network's noise, one draw for all envs; None: its means
 
 

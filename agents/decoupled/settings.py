@@ -29,5 +29,9 @@ class DecoupledSettings(Settings):
         super().__post_init__()
         if self.network.head != HEAD or self.network.dueling:
             raise ValueError(f"network.head is {self.network.head!r}: torques have {HEAD}, without network.dueling")
-        if self.learner.munchausen:
-            raise ValueError("learner.munchausen is for numbered actions: leave it at 0")
+        if self.learner.munchausen or self.learner.conservative:
+            raise ValueError("learner.munchausen and conservative are for numbered actions: leave them at 0")
+        if self.replay.initial_priority != "max":
+            raise ValueError("replay.initial_priority actor is for numbered actions: use max")
+        if self.network.noisy:
+            raise ValueError("network.noisy is for numbered actions: torques explore by exploration.*, use false")

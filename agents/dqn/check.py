@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from agents.dqn.settings import Settings
+from agents.evaluation.protocol import check_rules
 from agents.parts import parts_of
+from agents.replay.frames import require_blocks
 from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.registry import require_frames, require_numbers
@@ -18,9 +20,10 @@ def for_its_env(settings: Settings, preset: str) -> Settings:
 
 
 def rules_for(env: EnvSettings, preset: EnvSettings) -> EnvSettings:
-    """The rules of `env`; its name alone where it is no Atari game and has nothing but a preset's rules."""
-    kept = game_name(env.id) is not None or env != dataclasses.replace(preset, id=env.id)
-    return env if kept else EnvSettings(id=env.id)
+    """The rules of `env`; where it is no Atari game and has nothing but a preset's rules, how it is shown alone."""
+    shown = {"id": env.id, "image_size": env.image_size, "grayscale": env.grayscale}
+    kept = game_name(env.id) is not None or env != dataclasses.replace(preset, **shown)
+    return env if kept else EnvSettings(**shown)
 
 
 def check(settings: Settings) -> int:
@@ -31,6 +34,8 @@ def check(settings: Settings) -> int:
     env = make_env(settings.env, 1)
     require_frames(settings.env.id, env)
     require_numbers(settings.env.id, env)
+    require_blocks(env.spec)
+    check_rules(settings)
     parts_of(settings).make_network(settings, env.spec)
     needed = settings.replay_bytes(env.spec)
     env.close()

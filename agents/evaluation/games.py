@@ -50,7 +50,7 @@ class Games:
         self.frames = np.zeros((envs, self.quota), np.int64)  # of the emulator
         self.done = np.zeros(envs, np.int64)  # games that an env has finished
         self.epsilon, self.rng = np.full(envs, settings.epsilon), np.random.default_rng(seed)
-        self.forced: list[NDArray[np.int16]] = []  # the draws of every step so far
+        self.forced: list[NDArray[np.int32]] = []  # the draws of every step so far
         self.lock, self.stopped = Lock(), Event()
 
     def play(self, env: BatchedEnv, first: int, seed: int) -> None:
@@ -73,7 +73,7 @@ class Games:
             if (done == self.quota).all() or self.stopped.is_set():
                 return
 
-    def _forced(self, time: int, num_actions: int) -> NDArray[np.int16]:
+    def _forced(self, time: int, num_actions: int) -> NDArray[np.int32]:
         """The random actions [E] at a time step of all envs: the group that comes there first draws them."""
         with self.lock:
             while len(self.forced) <= time:

@@ -9,7 +9,10 @@ import numpy as np
 
 from agents.acting.rollout import TRAINING_SEEDS
 from agents.settings import AgentSettings
+from envs import make_env
+from envs.atari import game_name
 from envs.base import EnvSettings, classic, machado
+from envs.registry import DUEL
 
 ProtocolName = Literal["classic", "machado", "training"]
 RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
@@ -31,8 +34,10 @@ def protocol_env(settings: AgentSettings) -> EnvSettings:
 
 
 def beside_env(settings: AgentSettings) -> EnvSettings:
-    """The rules of an evaluation beside training: `protocol_env`'s, but that no game outlasts `every_frame_cap`."""
+    """The rules of an evaluation beside training: `protocol_env`'s, but no Atari game outlasts `every_frame_cap`."""
     rules = protocol_env(settings)
+    if game_name(rules.id) is None and not rules.id.lower().startswith(DUEL):
+        return rules
     cap = max(rules.frame_skip, min(rules.frame_cap, settings.evaluation.every_frame_cap))
     return dataclasses.replace(rules, frame_cap=cap)
 
@@ -43,8 +48,20 @@ def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
         return dataclasses.replace(env, life_signal=False)
     # A policy keeps the actions and frames it was trained with: for Machado et al.'s 18, train with full_actions.
     rules = {"classic": classic, "machado": machado}[protocol](env.id)
-    kept = {name: getattr(env, name) for name in ("full_actions", "frame_skip", "flicker", "image_size")}
+    kept = {name: getattr(env, name) for name in ("full_actions", "frame_skip", "flicker", "image_size", "grayscale")}
     return dataclasses.replace(rules, **kept)
+
+
+def check_rules(settings: AgentSettings) -> None:
+    """Make the env of an evaluation, which the first one would find wrong only after its training.
+
+    Raises:
+        ValueError: it has not the rules of the protocol.
+    """
+    try:
+        make_env(protocol_env(settings), 1).close()
+    except ValueError as error:
+        raise ValueError(f"evaluation.protocol is {settings.evaluation.protocol}: {error}") from None
 
 
 def evaluation_seed(seed: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from agents.evaluation.protocol import check_rules
 from agents.imitation.dataset import open_dataset
 from agents.imitation.labels import Labels, split
 from agents.imitation.learner import CloningLearner
@@ -45,6 +46,7 @@ def check(settings: CloningSettings | OfflineSettings) -> int:
     env = make_env(settings.env, 1)
     try:
         require_frames(settings.env.id, env)
+        check_rules(settings)
         QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
         if settings.dataset and (spec := open_dataset(settings.dataset).spec) != env.spec:
             seen = f"frames {list(spec.frame_shape)} of {spec.frame_dtype} and {spec.num_actions} actions"

@@ -61,6 +61,8 @@ class CloningSettings(DatasetSettings):
             raise ValueError("holdout is a share in 0..1, below 1, labels 0 (all) or more")
         if self.network.head != "scalar":
             raise ValueError(f"network.head is {self.network.head!r}: an action has one logit here, use scalar")
+        if self.network.noisy:
+            raise ValueError("network.noisy is for agents that explore: a classifier does not, use false")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -111,8 +111,10 @@ def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, 
         about: whatever else should be known of it later, as JSON values; "player" is one of them.
 
     Raises:
-        ValueError: the folder is not empty or cannot be written; nothing was played.
+        ValueError: the env's actions have no numbers, or the folder is not empty or cannot be written; nothing was
+            played.
     """
+    _ = spec.num_actions  # torques are refused before anything is played
     data, made = folder / DATA, not folder.exists()
     try:
         if not made and (not folder.is_dir() or any(folder.iterdir())):

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from agents.replay.frames import BLOCK, colours_of
 from training.entry import named
+from training.messages import first_line
 
 
 class OwnTorso(nn.Module):
@@ -66,5 +67,4 @@ def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, An
         with torch.no_grad():
             return made, made(torch.zeros(2, *shape))
     except Exception as error:  # whatever somebody else's code raises
-        said = str(error).splitlines()[0]
-        raise ValueError(f"network.kind {kind} fails for observations {list(shape)}: {said}") from error
+        raise ValueError(f"network.kind {kind} fails for observations {list(shape)}: {first_line(error)}") from error

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agents.dqn.check import rules_for
+from agents.evaluation.protocol import check_rules
 from agents.networks.q_network import QNetwork
 from agents.pqn.presets import PRESETS
 from agents.pqn.settings import PqnSettings
+from agents.replay.frames import require_blocks
 from envs import make_env
 from envs.registry import require_frames, require_numbers
 
@@ -23,6 +25,8 @@ def check(settings: PqnSettings) -> int:
     try:
         require_frames(settings.env.id, env)
         require_numbers(settings.env.id, env)
+        require_blocks(env.spec)
+        check_rules(settings)
         QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
     finally:
         env.close()

@@ -32,6 +32,10 @@ class RecurrentSettings(Settings):
         super().__post_init__()
         if self.learner.munchausen or self.learner.reset_period:
             raise ValueError("learner.munchausen and reset_period are not for sequences: leave them at 0")
+        if self.learner.conservative or self.replay.initial_priority != "max":
+            raise ValueError(
+                "learner.conservative and replay.initial_priority actor are not for sequences: leave them at 0 and max"
+            )
         if self.fleet.chunk_steps > self.sequence.unroll:
             raise ValueError(
                 f"sequences begin fleet.chunk_steps {self.fleet.chunk_steps} rows apart and teach "

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.base import EnvSpec
+
 BLOCK = 4
 
 Frames = NDArray[Any]
@@ -35,6 +37,15 @@ def to_blocks(frame: Frames, colours: int = 0) -> Frames:
     # A row of a block moves as one 4-byte number: five times faster than 4 single bytes.
     cells = np.ascontiguousarray(frame).view(np.uint32).reshape(*lead, height // BLOCK, BLOCK, width // BLOCK)
     return np.ascontiguousarray(cells.swapaxes(-2, -1)).view(np.uint8).reshape(*lead, -1, BLOCK * BLOCK)
+
+
+def require_blocks(spec: EnvSpec) -> None:
+    """Refuse frames that replay cannot cut.
+
+    Raises:
+        ValueError: a side is not a multiple of 4.
+    """
+    to_blocks(np.zeros(spec.frame_shape, spec.frame_dtype), colours_of(spec.frame_shape))
 
 
 def from_blocks(blocks: Frames, frame_shape: tuple[int, ...]) -> Frames:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.dqn.settings import Settings
+from agents.evaluation.protocol import check_rules
 from agents.parts import parts_of
 from envs import make_env
 from envs.registry import require_torques
@@ -13,6 +14,7 @@ def check(settings: Settings) -> int:
     env = make_env(settings.env, 1)
     try:
         require_torques(settings.env.id, env)
+        check_rules(settings)
     finally:
         env.close()
     parts_of(settings).make_network(settings, env.spec)

@@ -45,6 +45,7 @@ class SacLearner:
         self.noise = torch.Generator(self.device).manual_seed(seed)
         self.updates = 0
         self.entropy = torch.zeros((), device=self.device)  # of the policy at the last update of the actor
+        self._correct()
 
     def update(self, batch: Batch) -> UpdateResult:
         """One step of the critics on a batch that lies on the device, and after every `policy_delay` one of the actor.
@@ -100,10 +101,10 @@ class SacLearner:
         self.optimizer.step()
 
     def _correct(self) -> None:
-        """From now on every norm is a renorm."""
+        """Every norm is a renorm once there were as many updates as it waits for."""
         for module in (*self.online.modules(), *self.critics.modules()):
             if isinstance(module, BatchRenorm):
-                module.corrects = True
+                module.corrects = self.updates >= self.settings.renorm_updates
 
     def train(self, replay: Replay, updates: int) -> UpdateStats:
         """`updates` updates from `replay`."""
@@ -155,5 +156,4 @@ class SacLearner:
         load_moments(self.optimizer, state["moments"])
         self.noise.set_state(torch.from_numpy(state["noise"].copy()))
         self.updates = int(state["updates"])
-        if self.updates >= self.settings.renorm_updates:
-            self._correct()
+        self._correct()

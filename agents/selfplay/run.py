@@ -51,12 +51,12 @@ class SelfPlayLoop:
             self.league.freeze(f"{now:012d}", SNAPSHOT, now, self._weights())
         if now - self.league.renewed_at >= s.latest_every:
             self.league.renew(now, self._weights())
-        if self.exploiter is None and s.exploit_every and now // s.exploit_every > before // s.exploit_every:
-            self.exploiter = Exploiter(self.settings, self.league.folder, now, self._weights())
+        since = before if self.exploiter is None else self.exploiter.since  # one may be due while another is at work
         if self.exploiter is not None and self.exploiter.train(now):
-            name = f"exploiter-{self.exploiter.since:012d}"
-            self.league.freeze(name, EXPLOITER, self.exploiter.since, self.exploiter.weights())
+            self.league.freeze(f"exploiter-{since:012d}", EXPLOITER, since, self.exploiter.weights())
             self._end_exploiter()
+        if self.exploiter is None and s.exploit_every and now // s.exploit_every > since // s.exploit_every:
+            self.exploiter = Exploiter(self.settings, self.league.folder, now, self._weights())
         for name, value in self.league.scalars().items():
             self.stats.note(name, value)
 

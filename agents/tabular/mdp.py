@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from envs.text import time_limit
 from envs.toy import chain_table
+from training.messages import first_line
 
 Table = NDArray[np.float64]  # [S, A]
 Values = NDArray[np.float64]  # [S]
@@ -51,7 +52,7 @@ def mdp_of(env: str, **options: Any) -> Mdp:
     try:
         game: Any = gymnasium.make(env, disable_env_checker=True, **options)
     except (gymnasium.error.Error, ImportError) as error:
-        raise ValueError(f"Gymnasium cannot make {env}: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"Gymnasium cannot make {env}: {first_line(error)}") from error
     outcomes, start = (getattr(game.unwrapped, name, None) for name in ("P", "initial_state_distrib"))
     game.close()
     if outcomes is None or start is None:

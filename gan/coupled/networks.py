@@ -48,6 +48,8 @@ class CoupledNetworkSettings:
 class CoupledGenerator(nn.Module):
     """Latents [B, Z] float32 -> pairs [B, C, H, 2 W] float32: both images of a pair come from the same latents."""
 
+    normalised = False
+
     def __init__(self, settings: CoupledNetworkSettings, shape: Shape) -> None:
         super().__init__()
         self.latent, self.embedding, self.told = settings.latent, None, settings.coupling == "bit"

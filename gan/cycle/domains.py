@@ -17,6 +17,7 @@ from gan.data.files import DataError, RawImages
 from gan.data.images import Images, Part, Pixels, Split, split
 
 Second = Literal["small_digits", "striped", "inverted", "mirrored"]
+DIGITS = 10  # classes
 STRIPE = 6  # pixels that a diagonal stripe is wide, counted along its rows
 LIGHT = 64  # by which stripes are lighter
 INK = 24  # levels in which a pixel differs from the domain's usual one: something moves there
@@ -40,8 +41,16 @@ def domains_of(data: Images, second: Second) -> Domains:
 
     Images with groups, such as frames with their episodes, are dealt out by group, others alternately (they lie in
     random order). Held-out images are the same in both domains.
+
+    Raises:
+        DataError: the small digits have nothing to do with these images.
     """
     if second == "small_digits":
+        if data.classes != DIGITS:
+            raise DataError(
+                f"{data.name} has {data.classes} classes, and second small_digits are {DIGITS} digits: use digits, or "
+                "--second striped"
+            )
         return Domains(data, small_digits(data.shape))
     halves = [replace(data, train=data.train.take(rows)) for rows in _dealt(data.train)]
     return Domains(halves[0], _all(halves[1], f"{data.name}, {second}", lambda images: moved(images, second)))

@@ -148,6 +148,7 @@ class Shown(nn.Module):
 
     PANELS = 6
     latent = 0  # it is given images instead of noise
+    normalised = False
     embedding: nn.Embedding | None = None
     shelf: Tensor  # uint8 [2, N, C, H, W]: of the first domain, and of the second
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan.cycle.domains import domains_of, undone
+from gan.cycle.domains import domains_of
 from gan.cycle.networks import Pair, Shown
-from gan.cycle.scores import NAMES, TranslationJudge
+from gan.cycle.scores import NAMES, TranslationJudge, judges_of
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
 from gan.data.images import Images, Part
 from gan.evaluation.features import extractor_for
-from gan.evaluation.scores import Judge, Scores
+from gan.evaluation.scores import Scores
 from gan.samples.pictures import grid as tiled
 from gan.samples.sampling import draw
 from gan.space import RATES, around
@@ -58,13 +58,11 @@ def make_judge(settings: CycleSettings, data: Images, cache: Path, part: Part) -
     Where the rule between the domains is known, the second's images are carried back by it and judged by the first's.
     """
     domains = domains_of(data, settings.second)
-    extractor = extractor_for(data, cache)
-    first = Judge(domains.first, extractor, settings.scores, part)
-    if settings.second != "small_digits":
-        second = Judge(undone(domains.second, settings.second), extractor, settings.scores, part)
-        return TranslationJudge(domains, (first, second), part, settings.second)
-    second = Judge(domains.second, extractor_for(domains.second, cache), settings.scores, part)
-    return TranslationJudge(domains, (first, second), part, None)
+    rule = None if settings.second == "small_digits" else settings.second
+    first = extractor_for(data, cache)
+    second = first if rule else extractor_for(domains.second, cache)
+    judges = judges_of(domains, (first, second), settings.scores, part, rule)
+    return TranslationJudge(domains, judges, part, rule)
 
 
 def grid(generator: Shown, seed: int = 0) -> NDArray[np.uint8]:

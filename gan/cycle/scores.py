@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gan.cycle.domains import Domains, Second, drawn_right, moved_back, usual_of
+from gan.cycle.domains import Domains, Second, drawn_right, moved_back, undone, usual_of
 from gan.cycle.networks import Shown
 from gan.data.images import Part, Pixels, Split
+from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import classes_of
-from gan.evaluation.scores import Judge, Scores
+from gan.evaluation.scores import Judge, Scores, ScoreSettings
 from gan.samples.sampling import draw
 
 NAMES = ("first", "second")
@@ -55,7 +56,7 @@ class TranslationJudge:
         found: Scores = {}
         judged = back, moved_back(forth, self.rule) if self.rule else forth
         for name, judge, images in zip(NAMES, self.judges, judged, strict=True):
-            scores = judge.score(images[np.arange(judge.count) % len(images)])
+            scores = judge.score(images[: judge.count])
             found |= {f"{name}_{score}": value for score, value in scores.items()}
         means = {name: sum(float(found[f"{each}_{name}"]) for each in NAMES) / 2 for name in ("fd_clf", "fd_floor")}
         errors = _difference(first.images, x_again), _difference(second.images, y_again)
@@ -79,8 +80,24 @@ class TranslationJudge:
 
     def reporting(self) -> TranslationJudge:
         """The judge of the report part, by the same classifiers."""
-        first, second = self.judges
-        return TranslationJudge(self.domains, (first.reporting(), second.reporting()), "report", self.rule)
+        first, second = (judge.extractor for judge in self.judges)
+        judges = judges_of(self.domains, (first, second), self.judges[0].settings, "report", self.rule)
+        return TranslationJudge(self.domains, judges, "report", self.rule)
+
+
+def judges_of(
+    domains: Domains, extractors: tuple[Extractor, Extractor], settings: ScoreSettings, part: Part, rule: Second | None
+) -> tuple[Judge, Judge]:
+    """Each domain's judge of the images that the other has to translate: none of them is judged twice.
+
+    Where the rule between the domains is known, the second's images are those that it carries back.
+    """
+    second = undone(domains.second, rule) if rule else domains.second
+    most = len(domains.second.held_out(part)), len(domains.first.held_out(part))
+    return (
+        Judge(domains.first, extractors[0], settings, part, most[0]),
+        Judge(second, extractors[1], settings, part, most[1]),
+    )
 
 
 def _difference(images: Pixels, again: Pixels) -> float:

@@ -40,8 +40,8 @@ class DataSettings:
     clips:RUN_DIR (eight frames in colour, one under another), or the path of an npz file, a folder of images or one of
     IDX files."""
     size: int = 0
-    """Scale to this side, a folder's images cut to squares before; 0 takes them as they are. Of a game's frames the
-    side, 64 by default."""
+    """Scale to this side, images cut to squares before; 0 takes them as they are. Of a game's frames the side, 64 by
+    default. Photographs and clips have one size only."""
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
     beside: int = 1  # different images of one class side by side as one, whose class nobody is told
 
@@ -121,6 +121,7 @@ def load(settings: DataSettings) -> Images:
     if settings.source == "digits":
         images = split("digits", scaled(digits(), settings.size))
     elif settings.source == "photos":
+        check_unscaled(settings)
         select, report = (Split(photos.photo_tiles(names)[0], None) for names in (photos.SELECT, photos.REPORT))
         images = Images("photos", Split(*photos.photo_tiles(photos.TRAIN)), select, report)
     elif settings.source == "fashion":
@@ -134,6 +135,16 @@ def load(settings: DataSettings) -> Images:
     if settings.stack > 1 and (images.shape[0] != 1 or images.classes > 10):
         raise DataError("data.stack needs images of one colour and at most 10 classes: use digits or fashion")
     return replace(images, stack=settings.stack)
+
+
+def check_unscaled(settings: DataSettings) -> None:
+    """Refuse a size for what has one only.
+
+    Raises:
+        DataError: there is one.
+    """
+    if settings.size:
+        raise DataError(f"data.size is {settings.size}: {settings.source} comes in one size, use 0")
 
 
 def beside(images: Images, count: int) -> Images:

@@ -46,12 +46,16 @@ class ScoreSettings:
 class Judge:
     """Scores of generated images against one held-out part: select by "select", report with "report"."""
 
-    def __init__(self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Part) -> None:
+    def __init__(
+        self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Part, most: int | None = None
+    ) -> None:
+        """`most` is how many images there are to be judged, where that may be fewer than `settings.samples`."""
         self.data, self.extractor, self.settings = data, extractor, settings
         self.stack, self.stock = data.stack, data.train
         self.singles = data.singles or data  # what is compared one by one, and never a canvas
         part = data.held_out(held_out)
-        self.count = settings.samples if data.stack > 1 else min(settings.samples, len(part), len(data.train))
+        limits = settings.samples, len(part), len(data.train), *(() if most is None else (most,))
+        self.count = settings.samples if data.stack > 1 else min(limits)
         self.real, chances = self._features(_some(part, self.count, data.stack), data.stack)
         self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
         # What the classifier says of real images, not what they are: its errors then count on both sides.

@@ -24,6 +24,11 @@ class GrowthSettings:
         if self.stages < 1 or min(self.stable_images, self.fade_images) < 0:
             raise ValueError("growth.stages must be 1 or more, stable_images and fade_images 0 or more")
 
+    @property
+    def images(self) -> int:
+        """After so many the last size has been faded in."""
+        return (self.stages - 1) * (self.stable_images + self.fade_images)
+
 
 def level_at(images: int, growth: GrowthSettings, top: int) -> float:
     """The level after so many images; `top` is the last size's. It stands still, rises by 1, stands still ...

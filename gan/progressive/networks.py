@@ -48,6 +48,7 @@ def channels_of(width: int, top: int) -> list[int]:
 class GrowingGenerator(nn.Module):
     """Latents [B, Z] float32 (and classes [B] int64) -> images [B, C, H, W] float32, linear as in the paper."""
 
+    normalised = True
     level: Tensor  # [] float32: where it stands
 
     def __init__(self, settings: ProgressiveNetworkSettings, shape: Shape, classes: int) -> None:
@@ -128,6 +129,8 @@ class GrowingDiscriminator(nn.Module):
 
 class Stages(nn.Module):
     """A generator as it is, and as it was at the end of every smaller size: what a training keeps and exports."""
+
+    normalised = True
 
     def __init__(self, generator: GrowingGenerator, finished: int) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gan.data.images import Pixels
 from gan.parts import Generator
 from gan.samples import sampling
-from gan.samples.pictures import grid
+from gan.samples.pictures import coloured, grid
 from gan.standard.layers import SelfAttention
 
 IMAGES, QUERIES = 8, 3  # rows of the picture; places of each image that are asked, the brightest first
@@ -53,8 +53,8 @@ def attention_picture(generator: Generator, seed: int = 0) -> NDArray[np.uint8] 
     cell = images.shape[2] // height
     cells = images.mean(1).reshape(IMAGES, height, cell, width, cell).mean((2, 4))
     shown = []
-    for image, bright, weight in zip(images, cells, weights, strict=True):
-        shown.append(image.repeat(3 // len(image), 0))
+    for image, bright, weight in zip(coloured(images), cells, weights, strict=True):
+        shown.append(image)
         for place in spread(bright[:, : width // 2], QUERIES):
             seen = 255 * weight[place] / weight[place].max()
             picture = seen.repeat(cell, 0).repeat(cell, 1).astype(np.uint8)[None].repeat(3, 0)

@@ -16,14 +16,18 @@ GAP = 1  # pixels between images
 BACKGROUND = 96
 
 
-def grid(images: Pixels, columns: int) -> NDArray[np.uint8]:
-    """Images [N, C, H, W] uint8 in rows of `columns` -> one picture [H', W', 3]; stacks of 2 show red and green."""
-    count, colours, height, width = images.shape
-    rows = -(-count // columns)
+def coloured(images: Pixels) -> Pixels:
+    """[N, C, H, W] -> [N, 3, H, W]: gray ones as they are, stacks of 2 in red and green, the first three of more."""
+    colours = images.shape[1]
     if colours == 1:
-        images = images.repeat(3, axis=1)
-    elif colours != 3:
-        images = np.pad(images[:, :3], ((0, 0), (0, max(0, 3 - colours)), (0, 0), (0, 0)))
+        return images.repeat(3, axis=1)
+    return np.pad(images[:, :3], ((0, 0), (0, max(0, 3 - colours)), (0, 0), (0, 0)))
+
+
+def grid(images: Pixels, columns: int) -> NDArray[np.uint8]:
+    """Images [N, C, H, W] uint8 in rows of `columns` -> one picture [H', W', 3], `coloured`."""
+    count, _, height, width = images.shape
+    rows, images = -(-count // columns), coloured(images)
     picture = np.full((rows, height + GAP, columns, width + GAP, 3), BACKGROUND, np.uint8)
     for index, image in enumerate(images):
         picture[index // columns, :height, index % columns, :width] = image.transpose(1, 2, 0)

@@ -22,13 +22,18 @@ def latents(generator: Generator, count: int, seed: int, truncation: float = 1.0
     of Brock et al. 2019, section 3.1, who draw anew what is far out; Karras et al. 2019, appendix B, shrink w).
 
     Raises:
-        ValueError: the generator is given images instead of noise, or the truncation is not from 0 to 1.
+        ValueError: the generator is given images instead of noise, or the truncation is not from 0 to 1, or is below 1
+            where it would change nothing.
     """
     if not 0 <= truncation <= 1:
         raise ValueError(f"truncation is {truncation}: from 0, the mean of all images, to 1, all of their variety")
     if generator.latent == 0:
         raise ValueError(
             "this generator draws from images, not from noise: give its network some, and ask for no walk or directions"
+        )
+    if truncation < 1 and generator.normalised:
+        raise ValueError(
+            "this generator divides latents by their length, so shrunk ones change nothing: use truncation 1"
         )
     return torch.randn(count, generator.latent, generator=torch.Generator().manual_seed(seed)) * truncation
 

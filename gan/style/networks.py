@@ -50,6 +50,8 @@ class StyleNetworkSettings:
 class StyleGenerator(nn.Module):
     """Latents [B, Z] float32 -> images [B, C, H, W] float32 in -1..1, through styles [B, L, S], one for each layer."""
 
+    normalised = True
+
     def __init__(self, settings: StyleNetworkSettings, shape: Shape, classes: int = 0) -> None:
         super().__init__()
         colours, height, width = shape

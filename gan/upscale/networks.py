@@ -69,6 +69,7 @@ class Upscaler(nn.Module):
     """
 
     latent = 0  # it is given images instead of noise
+    normalised = False
     embedding: nn.Embedding | None = None
     examples: Tensor  # uint8 [4, C, T H, W]
 
