@@ -5,20 +5,21 @@
     python -m benchmarks.gan stacked --images 400000            coverage of 1,000 modes: control, packing, relativistic
     python -m benchmarks.gan schedulers --images 60000 --seeds 0 1 2     population against random search
 
-Two trainings run at a time, one core each: what is compared are images, not minutes. A run that has its summary.json
-under --runs is not trained again.
+Two trainings run at a time, one core each: what is compared are images, not minutes. Whatever was interrupted goes on
+where it stopped, and what is finished under --runs is not trained again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from benchmarks.trainings import judged, summary_of
 
 DIGITS = ["digits", "--minutes=1e9", "--scores.every-images=0"]
 RATE = ["--training.generator-rate=2e-4", "--training.discriminator-rate=2e-4", "--training.decay-from=1"]
@@ -27,7 +28,9 @@ NORM = "--network.discriminator-norm=batch"  # as DCGAN has it, where no penalty
 STACKED = ["stacked", "--minutes=1e9", "--scores.every-images=0"]
 CONTROL = ["--loss.kind=nonsaturating", "--loss.penalty=none", NORM, *ADAM]
 Recipes = dict[str, list[str]]
-LOSSES: Recipes = {  # penalties and momenta as in the papers, everything else the same
+# Penalties as in the papers; rates and momenta as each is usually trained, but one update of the critic for one of the
+# generator in all of them, where Gulrajani et al. (2017) have five.
+LOSSES: Recipes = {
     "minimax": [*DIGITS, "--loss.kind=minimax", "--loss.penalty=none", NORM, *ADAM],
     "non-saturating": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=none", NORM, *ADAM],
     "non-saturating + R1": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=r1"],
@@ -61,12 +64,13 @@ TABLES = {
 
 def train(command: str, arguments: list[str], run: Path) -> dict[str, Any]:
     """Run one command to its end, unless it was run before; its summary, or how it ended."""
-    if not (run / "summary.json").exists():
-        call = [sys.executable, "-m", "cluster", command, *arguments, "--run-dir", str(run)]
+    if not judged(run):
+        given = ["--resume"] if (run / "run.json").exists() else arguments[1:]
+        call = [sys.executable, "-m", "cluster", command, arguments[0], *given, "--run-dir", str(run)]
         done = subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             return {"ended": done.stderr.strip().splitlines()[-1]}
-    summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
+    summary = summary_of(run)
     return {**summary, **summary["eval"]}
 
 

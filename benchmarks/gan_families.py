@@ -22,6 +22,7 @@ from typing import Any
 import matplotlib
 import torch
 
+from benchmarks.trainings import judged, summary_of
 from cluster.gan_images import make_run
 from gan.progressive.presets import progressive
 from gan.progressive.settings import ProgressiveSettings
@@ -41,12 +42,11 @@ ENDLESS = ["--minutes=1e9", "--training.precision=fp32"]
 
 def trained(preset: str, arguments: list[str], run: Path) -> dict[str, Any]:
     """The summary of one command's run, which is begun, gone on with, or read."""
-    if not (run / "summary.json").exists() or json.loads((run / "summary.json").read_text())["eval"] is None:
+    if not judged(run):
         given = ["--resume"] if (run / "run.json").exists() else arguments
         call = [sys.executable, "-m", "cluster", "train", preset, f"--run-dir={run}", *given]
         subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
-    summary: dict[str, Any] = json.loads((run / "summary.json").read_text())
-    return summary
+    return summary_of(run)
 
 
 def coupled(seeds: list[int], images: int | None, runs: Path) -> None:

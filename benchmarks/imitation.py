@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.trainings import judged, summary_of
 from training.storage.curve import save_figure
 from training.storage.files import write_json, write_text
 from training.storage.provenance import hardware
@@ -56,13 +57,9 @@ def teachers(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def student(options: argparse.Namespace, dataset: Path, labels: int, seed: int) -> dict[str, Any]:
-    """The summary of one training.
-
-    Raises:
-        SystemExit: a person has interrupted it.
-    """
+    """The summary of one training."""
     folder = options.out / f"student-{labels}-s{seed}"
-    if not (folder / "summary.json").exists() or json.loads((folder / "summary.json").read_text())["eval"] is None:
+    if not judged(folder):
         words = ["train", "cloning", f"--run-dir={folder}"]
         if (folder / "run.json").exists():
             words.append("--resume")
@@ -71,10 +68,7 @@ def student(options: argparse.Namespace, dataset: Path, labels: int, seed: int) 
             words += [f"--{name}={value}" for name, value in own.items()]
             words += [f"--evaluation.episodes={options.episodes}", *options.rest]
         subprocess.run([*QUARTERDECK, *words], check=True)
-    found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
-    if found["eval"] is None:
-        raise SystemExit(f"{folder} was interrupted: give the same command once more")
-    return found
+    return summary_of(folder)
 
 
 def draw(picture: Path, teacher: dict[str, Any], students: dict[int, list[dict[str, Any]]]) -> None:

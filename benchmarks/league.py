@@ -38,6 +38,7 @@ from agents.selfplay.match import match, policy_with
 from agents.selfplay.opponents import read_weights
 from agents.selfplay.ratings import intransitive, ratings
 from agents.selfplay.settings import SelfPlaySettings
+from benchmarks.trainings import judged, summary_of
 from training.settings import changed, from_dict
 from training.storage.files import write_json
 from training.storage.provenance import hardware
@@ -77,7 +78,7 @@ def trained(options: argparse.Namespace, kind: str, seed: int) -> Path:
         SystemExit: it has failed; what it says stands above.
     """
     folder: Path = options.out / f"{kind}-s{seed}"
-    if not (folder / "summary.json").exists() or "eval" not in json.loads((folder / "summary.json").read_text()):
+    if not judged(folder):
         every = max(options.steps // (2 * options.players), 1)
         words = [f"--steps={options.steps}", f"--minutes={ENDLESS}"]
         if (folder / "run.json").exists():
@@ -154,8 +155,7 @@ def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any
     for kind, folder in folders.items():
         response = once(options.out / f"exploited-{kind}-s{seed}.json", partial(exploited, options, folder, seed))
         last = next(row for row in rated["players"] if row["kind"] == kind and row["final"])
-        judged = json.loads((folder / "summary.json").read_text())["eval"]["mean"]
-        rows.append({**last, "exploited": response["mean"], "judged": judged})
+        rows.append({**last, "exploited": response["mean"], "judged": summary_of(folder)["eval"]["mean"]})
     return rows, rated
 
 

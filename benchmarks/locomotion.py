@@ -24,7 +24,8 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-from benchmarks.record import summary_of, trained
+from benchmarks.record import trained
+from benchmarks.trainings import summary_of
 from training.storage.curve import save_figure
 from training.storage.files import whole
 

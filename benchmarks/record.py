@@ -16,8 +16,8 @@ import subprocess
 import sys
 from itertools import product
 from pathlib import Path
-from typing import Any
 
+from benchmarks.trainings import judged, summary_of
 from training.storage.provenance import hardware
 
 QUARTERDECK = [sys.executable, "-m", "cluster"]
@@ -40,17 +40,11 @@ def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> P
         SystemExit: it has failed; what it says stands above.
     """
     folder: Path = options.out / f"{preset}-{game.replace('/', '-').lower()}-s{seed}"
-    if "eval" not in summary_of(folder):
+    if not judged(folder):
         done = subprocess.run(command_of(options, preset, game, seed, folder), check=False)
         if done.returncode != 0:
             raise SystemExit(f"{folder} has ended with status {done.returncode}: see above, then start again")
     return folder
-
-
-def summary_of(folder: Path) -> dict[str, Any]:
-    """What a run says of itself; nothing where it has not come so far."""
-    file = folder / "summary.json"
-    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def main() -> None:

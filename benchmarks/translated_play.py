@@ -172,7 +172,7 @@ def main() -> None:
     record = directory.record()
     settings = network_settings(record, settings_of_run, f"{asked.policy} plays no game")
     policy = parts_of(settings).policy_of(read_policy(directory, record)[1], settings)
-    results = asked.out / f"played-{run.name}"
+    results = asked.out / f"played-{run.name}-by-{asked.policy.resolve().name}-{asked.games}"
     results.mkdir(parents=True, exist_ok=True)
     print(f"| {second} | mean score | scores | agent steps | CPU seconds |\n|---|---|---|---|---|")
     for case, change in changes(network, second).items():

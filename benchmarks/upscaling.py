@@ -10,6 +10,7 @@ trained again; runs lie under --runs.
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ SEEN = {
 }
 
 
+def named(*words: str) -> str:
+    """A folder's name, in which everything stands that was asked for."""
+    return re.sub(r"[^\w.]+", "-", " ".join(words))
+
+
 def photographs(seeds: list[int], given: list[str], runs: Path) -> None:
     """Each held-out photograph whole, by each training; crops as a picture."""
     print("| photograph | enlarged by | seed | PSNR | SSIM | sharpness |\n|---|---|---|---|---|---|")
@@ -47,7 +53,7 @@ def photographs(seeds: list[int], given: list[str], runs: Path) -> None:
     for seed in seeds:
         networks: dict[str, Any] = {}
         for name, options in KNOWN.items():
-            run = runs / f"photos-{name.replace(' ', '-')}-{seed}"
+            run = runs / named("photos", name, *given, str(seed))
             trained("upscale-photos", [f"--seed={seed}", "--minutes=1e9", *options, *given], run)
             networks[name] = load_generator(run / "generator").network
         for file in REPORT:
@@ -76,7 +82,7 @@ def frames(seeds: list[int], given: list[str], runs: Path) -> None:
         found: dict[str, Pixels] = {}
         networks: dict[str, Any] = {}
         for name, options in SEEN.items():
-            run = runs / f"frames-{name.replace(', ', '-').replace(' ', '-')}-{seed}"
+            run = runs / named("frames", name, *given, str(seed))
             trained("upscale-frames", [f"--seed={seed}", "--minutes=1e9", *options, *given], run)
             networks[name] = load_generator(run / "generator")
         settings: UpscaleSettings = networks[name].settings

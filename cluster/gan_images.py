@@ -12,7 +12,7 @@ from agents.playback.clips_dataset import clips_file
 from agents.playback.frames_dataset import SIDE, frames_file
 from cluster.workloads import settings_of_run, workload_of
 from gan.best import Best, report, trainer_of
-from gan.data.images import DataSettings, Images, check_unscaled, load
+from gan.data.images import DataSettings, Images, load
 from gan.parts import Scorer, parts_of
 from gan.run import GanRun
 from training.storage import checkpoint
@@ -32,7 +32,6 @@ def images_of(settings: DataSettings, cache: Path) -> Images:
     if kind not in RENDERED or not name:
         return load(settings)
     if kind == "clips":
-        check_unscaled(settings)
         file = clips_file(name, cache, settings_of_run)
     else:
         file = frames_file(name, cache, settings_of_run, settings.size or SIDE)

@@ -21,9 +21,9 @@ def for_its_env(settings: Settings, preset: str) -> Settings:
 
 def rules_for(env: EnvSettings, preset: EnvSettings) -> EnvSettings:
     """The rules of `env`; where it is no Atari game and has nothing but a preset's rules, how it is shown alone."""
-    shown = {"id": env.id, "image_size": env.image_size, "grayscale": env.grayscale}
-    kept = game_name(env.id) is not None or env != dataclasses.replace(preset, **shown)
-    return env if kept else EnvSettings(**shown)
+    shown = EnvSettings(id=env.id, image_size=env.image_size, grayscale=env.grayscale)
+    others = dataclasses.replace(preset, id=shown.id, image_size=shown.image_size, grayscale=shown.grayscale)
+    return env if game_name(env.id) is not None or env != others else shown
 
 
 def check(settings: Settings) -> int:

@@ -49,6 +49,8 @@ class DataSettings:
         check_kinds(self)
         if self.size < 0 or min(self.stack, self.beside) != 1:
             raise ValueError("data.size must be 0 or more, data.stack and data.beside 1 or more, one of the two 1")
+        if self.size and self.source.startswith(("photos", "clips:")):
+            raise ValueError(f"data.size is {self.size}: {self.source} comes in one size, use 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +123,6 @@ def load(settings: DataSettings) -> Images:
     if settings.source == "digits":
         images = split("digits", scaled(digits(), settings.size))
     elif settings.source == "photos":
-        check_unscaled(settings)
         select, report = (Split(photos.photo_tiles(names)[0], None) for names in (photos.SELECT, photos.REPORT))
         images = Images("photos", Split(*photos.photo_tiles(photos.TRAIN)), select, report)
     elif settings.source == "fashion":
@@ -135,16 +136,6 @@ def load(settings: DataSettings) -> Images:
     if settings.stack > 1 and (images.shape[0] != 1 or images.classes > 10):
         raise DataError("data.stack needs images of one colour and at most 10 classes: use digits or fashion")
     return replace(images, stack=settings.stack)
-
-
-def check_unscaled(settings: DataSettings) -> None:
-    """Refuse a size for what has one only.
-
-    Raises:
-        DataError: there is one.
-    """
-    if settings.size:
-        raise DataError(f"data.size is {settings.size}: {settings.source} comes in one size, use 0")
 
 
 def beside(images: Images, count: int) -> Images:
@@ -180,16 +171,14 @@ def split(name: str, found: RawImages) -> Images:
     whole = Split(found.images, labels, groups)
     strata = [np.arange(len(whole))] if labels is None else [np.flatnonzero(labels == c) for c in kinds]
     if groups is not None:
-        members = rng.permutation(np.unique(groups))
-        chosen = _cut(members, own_test=found.test is not None)
+        chosen = _cut(rng.permutation(np.unique(groups)), own_test=found.test is not None)
         index = [rng.permutation(np.flatnonzero(np.isin(groups, part))) for part in chosen]
     else:
         cuts = [_cut(rng.permutation(stratum), own_test=found.test is not None) for stratum in strata]
         index = [rng.permutation(np.concatenate(parts)) for parts in zip(*cuts, strict=True)]
     parts = [whole.take(part) for part in index]
     if found.test is not None:
-        test = Split(found.test.images, found.test.labels)
-        parts[2] = test.take(rng.permutation(len(test)))
+        parts[2] = Split(found.test.images, found.test.labels).take(rng.permutation(len(found.test.images)))
     if min(map(len, parts)) < FEWEST:
         sizes = "/".join(str(len(part)) for part in parts)
         raise DataError(f"{name} splits into {sizes} images (train/select/report), {FEWEST} each are needed: add more")

@@ -84,18 +84,6 @@ def stages_of(height: int, width: int) -> int:
     return stages
 
 
-def check_block(settings: NetworkSettings, stages: int) -> None:
-    """Refuse a block where no features of an image that is halved so often are.
-
-    Raises:
-        ValueError: neither network would have it.
-    """
-    if (settings.attention or settings.residual) and settings.block_halvings > stages:
-        raise ValueError(
-            f"network.block_halvings is {settings.block_halvings}: these images are halved {stages} times, use no more"
-        )
-
-
 class Generator(nn.Module):
     """Latents [B, Z] float32 (and classes [B] int64, when conditional) -> images [B, C, H, W] float32 in -1..1."""
 
@@ -119,7 +107,9 @@ class Generator(nn.Module):
     def _dcgan(self, settings: NetworkSettings, inputs: int) -> list[nn.Module]:
         colours, height, width = self.shape
         stages = stages_of(height, width)
-        check_block(settings, stages)
+        if (settings.attention or settings.residual) and settings.block_halvings > stages:
+            asked = settings.block_halvings
+            raise ValueError(f"network.block_halvings is {asked}: these images are halved {stages} times, use no more")
         first, scale = settings.generator_width << (stages - 1), 1 << stages
         base = (first, height // scale, width // scale)
         layers: list[nn.Module] = [nn.Linear(inputs, math.prod(base)), UnflattenNHWC(base)]

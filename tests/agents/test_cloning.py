@@ -205,6 +205,7 @@ def test_its_env_is_the_data_sets(folder: Path) -> None:
         ({"holdout": 1.0}, "holdout is a share"),
         ({"labels": -1}, r"labels 0 \(all\) or more"),
         ({"network.head": "quantile"}, "use scalar"),
+        ({"network.noisy": True}, "a classifier does not, use false"),
         ({"evaluation.every_steps": 9}, "use 0"),
         ({"learner.batch_size": 0}, "learner.batch_size is 0"),
         ({"learner.learning_rate": 0.0}, "above 0"),

@@ -119,7 +119,10 @@ def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     [
         ({"network.head": "scalar"}, r"network\.head is 'scalar': torques have"),
         ({"network.dueling": True}, r"without network\.dueling"),
-        ({"learner.munchausen": 0.9, "learner.double": False}, r"learner\.munchausen is for numbered actions"),
+        ({"learner.munchausen": 0.9, "learner.double": False}, r"learner\.munchausen and conservative are"),
+        ({"learner.conservative": 1.0}, r"learner\.munchausen and conservative are for numbered actions"),
+        ({"replay.prioritized": True, "replay.initial_priority": "actor"}, "is for numbered actions: use max"),
+        ({"network.noisy": True}, r"network\.noisy is for numbered actions"),
     ],
 )
 def test_what_this_head_has_not_is_refused(values: dict[str, object], message: str) -> None:

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from agents.acting.policy import QPolicy
 from agents.acting.rollout import TRAINING_SEEDS
+from agents.dqn.check import check, rules_for
 from agents.dqn.learner import Learner, LearnerSettings
 from agents.dqn.parts import policy_of
+from agents.dqn.presets import atari, cartpole, pong
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_policy
 from agents.evaluation.protocol import beside_env, evaluation_seed, protocol_env, protocol_rules
@@ -22,6 +24,7 @@ from agents.settings import EvaluationSettings
 from envs.base import EnvSettings, TimeStep, classic, machado
 from tests.coded_env import CodedEnv, reward_of
 from tests.specs import spec_of
+from training.settings import changed
 
 
 class Fixed(QPolicy):
@@ -150,6 +153,33 @@ def test_a_game_beside_training_ends_at_the_earlier_cap(env_cap: int, every_cap:
     settings = Settings(env=env, evaluation=EvaluationSettings(protocol="training", every_frame_cap=every_cap))
     assert protocol_env(settings).frame_cap == env_cap
     assert beside_env(settings) == dataclasses.replace(protocol_env(settings), frame_cap=cap)
+
+
+def test_a_cap_is_for_atari_games() -> None:
+    """Others end by rules of their own, and refuse one."""
+    for name, cap in (("toy/catch", 108_000), ("duel/pong", 500)):
+        env = EnvSettings(id=name)
+        assert beside_env(Settings(env=env, evaluation=EvaluationSettings(every_frame_cap=500))).frame_cap == cap
+
+
+def test_a_protocol_that_an_env_has_not_is_refused_before_training() -> None:
+    with pytest.raises(ValueError, match=r"evaluation\.protocol is machado: CartPole-v1 is no Atari game"):
+        check(changed(cartpole(), {"evaluation.protocol": "machado"}))
+
+
+def test_frames_that_replay_cannot_cut_are_refused_before_training() -> None:
+    with pytest.raises(ValueError, match="frames of 90x90 cannot be cut"):
+        check(changed(pong(), {"env.image_size": 90}))
+
+
+def test_who_is_no_atari_game_keeps_how_it_is_shown() -> None:
+    """And none of a preset's rules, unless somebody has asked for one."""
+    asked = dataclasses.replace(atari().env, id="package:Images-v0", image_size=84, grayscale=True)
+    assert rules_for(asked, atari().env) == EnvSettings(id=asked.id, image_size=84, grayscale=True)
+    sticky = dataclasses.replace(asked, sticky=0.1)
+    assert rules_for(sticky, atari().env) == sticky
+    for protocol in ("classic", "machado", "training"):
+        assert protocol_rules(asked, protocol).grayscale
 
 
 def test_protocols_are_the_named_ones_and_keep_the_policys_actions_and_frames() -> None:

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons, final_epsilons, greedy_epsilon
+from agents.acting.exploration import (
+    ExplorationSettings,
+    epsilon_greedy,
+    epsilons,
+    final_epsilons,
+    forced_actions,
+    greedy_epsilon,
+)
 from agents.acting.policy import QPolicy
 from agents.dqn.presets import PRESETS
 
@@ -77,6 +84,12 @@ def test_epsilon_greedy_explores_as_often_as_it_says() -> None:
         expected = lanes * (epsilon / 4 + (1 - epsilon) * np.array([0, 1, 0, 0]))
         deviation = np.sqrt(np.maximum(expected * (1 - expected / lanes), 1e-9))
         assert (np.abs(counts - expected) <= 4 * deviation + 1e-3).all()
+
+
+def test_all_of_many_actions_are_explored() -> None:
+    drawn = forced_actions(np.ones(5_000), 60_000, np.random.default_rng(0))
+    assert drawn.min() >= 0
+    assert drawn.max() > 59_000
 
 
 def test_every_lane_has_its_own_epsilon_and_best_action() -> None:

@@ -13,6 +13,8 @@ def test_impossible_settings_are_refused() -> None:
     for wrong, remedy in (
         ({"fleet_chunk_steps": 9}, "raise sequence.unroll"),
         ({"learner_munchausen": 0.9, "learner_double": False}, "leave them at 0"),
+        ({"learner_conservative": 1.0}, "are not for sequences"),
+        ({"replay_prioritized": True, "replay_initial_priority": "actor"}, "leave them at 0 and max"),
         ({"sequence_eta": 1.5}, "sequence.eta"),
         ({"sequence_unroll": 0}, "1 or more"),
         ({"network_memory": "tape"}, "network.memory"),

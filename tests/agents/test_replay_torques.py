@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import torch
 from gymnasium.spaces import Box
 
+from agents.imitation.writer import new_dataset
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, ReplaySettings, stored_action
-from envs.base import EnvSpec
+from envs.base import EnvSettings, EnvSpec
 from tests.specs import spec_of
 
 SPEC = EnvSpec((1,), np.dtype(np.float32), Box(-1.0, 1.0, (3,), np.float32))
@@ -70,3 +72,13 @@ def test_numbers_are_kept_in_two_bytes_and_torques_in_four_each() -> None:
     assert stored_action(spec_of()) == np.dtype(np.uint16)
     assert (stored_action(SPEC).base, stored_action(SPEC).shape, stored_action(SPEC).itemsize) == (np.float32, (3,), 12)
     assert not np.issubdtype(shard_of(spec_of((2,))).action.dtype, np.floating)
+
+
+def test_a_data_set_of_torques_is_refused_before_anything_is_played(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with (
+        pytest.raises(ValueError, match="takes 3 torques"),
+        new_dataset(folder, EnvSettings(), SPEC, {"player": "one"}),
+    ):
+        raise AssertionError("never here")
+    assert not folder.exists()

@@ -148,6 +148,24 @@ def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     other.close()
 
 
+@pytest.mark.parametrize(("wait", "updates"), [(0, 0), (0, 2), (3, 0), (3, 2), (3, 3), (3, 4)])
+def test_norms_correct_themselves_after_so_many_updates_resumed_or_not(wait: int, updates: int) -> None:
+    learner, other = (
+        SacLearner(tiny("Pendulum-v1", learner__renorm_updates=wait).learner, SacNetworkSettings(), SPEC, seed=0)
+        for _ in range(2)
+    )
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(5):
+        other.update(batch_of(generator))  # a past of its own
+    for _ in range(updates):
+        learner.update(batch_of(generator))
+    other.load_state(learner.state())
+    for each in (learner, other):
+        norms = [norm for norm in (*each.online.modules(), *each.critics.modules()) if isinstance(norm, BatchRenorm)]
+        assert norms
+        assert {norm.corrects for norm in norms} == {updates >= wait}
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_are_settings(name: str) -> None:
     settings = PRESETS[name]()

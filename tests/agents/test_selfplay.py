@@ -62,6 +62,20 @@ def test_the_league_grows_by_snapshots_and_exploiters(tmp_path: Path) -> None:
     run.close()
 
 
+def test_an_exploiter_follows_another_without_a_pause(tmp_path: Path) -> None:
+    """Due every 60 steps, each at work for 60: the next one is due while the last one ends."""
+    run, loop = small(tmp_path, **{"league.exploit_every": 60, "league.exploit_steps": 60})
+    began: list[int] = []
+    while run.clock.now < 400:
+        run.step(run.clock.end)
+        if loop.exploiter is not None and loop.exploiter.since not in began:
+            began.append(loop.exploiter.since)
+    turn = loop.settings.fleet.lanes * loop.settings.fleet.chunk_steps
+    assert began[0] < 60 + turn
+    assert np.diff(began).max() <= 60 + 2 * turn
+    run.close()
+
+
 def test_it_goes_on_bit_for_bit_with_an_exploiter_at_work(tmp_path: Path) -> None:
     run, loop = small(tmp_path / "one")
     while loop.exploiter is None or loop.exploiter.loop.stats.agent_steps < 20:

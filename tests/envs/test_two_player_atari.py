@@ -76,7 +76,11 @@ def test_without_the_emulator_one_line_says_what_to_install(monkeypatch: pytest.
 
 @needs_two
 def test_what_it_cannot_play_is_refused() -> None:
-    for settings_, words in ((EnvSettings(id="breakout"), "no Atari game for two"), (life_signal(), "life_signal")):
+    for settings_, words in (
+        (EnvSettings(id="breakout"), "no Atari game for two"),
+        (life_signal(), "life_signal"),
+        (EnvSettings(id="pong", flicker=0.5), "leave flicker out"),
+    ):
         with pytest.raises(ValueError, match=words):
             make_two_player_env(settings_, 1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gan.samples.attention import attention_picture
 from gan.standard.layers import ResidualBlock, SelfAttention
 from tests.gan.test_networks import networks
 
@@ -54,3 +55,18 @@ def test_attention_stands_where_it_is_asked_for(halvings: int, norm: str) -> Non
     (inside,) = (module for module in discriminator.modules() if isinstance(module, SelfAttention))
     bound = {name.split(".")[0] for name, _ in inside.named_parameters() if "parametrizations" in name}
     assert bound == (set() if norm == "none" else {"query", "key", "value", "out"})
+
+
+@pytest.mark.parametrize("block", ["attention", "residual"])
+def test_a_block_that_would_stand_nowhere_is_refused(block: str) -> None:
+    with pytest.raises(ValueError, match=r"block_halvings is 3: these images are halved 2 times, use no more"):
+        networks((1, 28, 28), **{block: True}, block_halvings=3)
+
+
+@pytest.mark.parametrize("colours", [1, 2, 3, 4])
+def test_stacks_of_any_number_are_drawn_beside_what_is_looked_at(colours: int) -> None:
+    generator, _ = networks((colours, 16, 16), attention=True)
+    picture = attention_picture(generator)
+    assert picture is not None
+    assert picture.shape == (8 * 17 - 1, 4 * 17 - 1, 3)
+    assert (picture[:16, :16, 0] != picture[:16, :16, 2]).any() == (colours > 1)

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan.cycle.domains import Second, domains_of, drawn_right, moved, moved_back, small_digits, undone
+from gan.cycle.domains import Domains, Second, domains_of, drawn_right, moved, moved_back, small_digits, undone
 from gan.cycle.networks import CycleNetworkSettings, Pair, Shown
-from gan.cycle.scores import TranslationJudge
+from gan.cycle.scores import TranslationJudge, judges_of
 from gan.data.files import DataError
 from gan.data.images import Images, Pixels, split
 from gan.evaluation.features import Classifier, Extractor
@@ -62,6 +62,29 @@ def test_small_digits_are_enlarged() -> None:
     assert data.train.images.max() == 255
     with pytest.raises(DataError, match="3 colours"):
         small_digits((3, 28, 28))
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_small_digits_are_a_second_domain_of_digits_alone(labels: bool) -> None:
+    found = corner_images(400)
+    data = split("corners", found if labels else replace(found, labels=None))
+    with pytest.raises(DataError, match=rf"{4 if labels else 0} classes, and second small_digits are 10 digits"):
+        domains_of(data, "small_digits")
+
+
+def test_no_translation_is_judged_twice() -> None:
+    """The second domain has 8 images to select by, 20 to report; the first has more."""
+    domains = Domains(split("many", corner_images(400)), split("few", corner_images(100, seed=1)))
+    extractor = Extractor(Classifier(1, 4), 0.0)
+    judges = judges_of(domains, (extractor, extractor), ScoreSettings(samples=40), "select", None)
+    judge = TranslationJudge(domains, judges, "select", None)
+    assert [each.count for each in judge.judges] == [8, 8]
+    assert [each.count for each in judge.reporting().judges] == [20, 20]
+    shown = domains.to_show("select", judge.count)
+    scores = judge.score(panels(shown[0], shown[1], "as they are"))
+    back = Judge(domains.first, extractor, ScoreSettings(samples=40), "select", 8).score(shown[1, :8])
+    assert scores["first_fd_clf"] == back["fd_clf"]
+    assert scores["first_samples"] == 8
 
 
 def test_only_what_moves_counts_as_drawn() -> None:

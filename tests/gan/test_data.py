@@ -158,6 +158,12 @@ def test_absent_fashion_and_stacks_of_colour_are_refused(monkeypatch: pytest.Mon
         load(DataSettings(source=str(tmp_path / "colour.npz"), stack=3))  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("source", ["photos", "clips:pong"])
+def test_what_comes_in_one_size_is_not_scaled(source: str) -> None:
+    with pytest.raises(ValueError, match=f"{source} comes in one size, use 0"):
+        DataSettings(source=source, size=64)
+
+
 @pytest.mark.parametrize("values", [{"size": -1}, {"stack": 0}])
 def test_impossible_settings_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"data\.size must be 0 or more"):

@@ -138,6 +138,21 @@ def test_a_grid_has_a_place_for_each_stage(corners: Images) -> None:
     np.testing.assert_array_equal(first, first[::2, ::2].repeat(2, 0).repeat(2, 1))  # four pixels, enlarged
 
 
+def test_what_ends_before_it_is_grown_is_refused() -> None:
+    """Its images would be small ones, enlarged."""
+    with pytest.raises(ValueError, match=r"training.images is 80, and the last size is whole after 80: give more"):
+        tiny(training__images=80)
+    assert tiny(training__images=88).growth.images == 80
+    tiny(training__images=8, growth__stages=1)
+
+
+def test_a_truncation_that_would_change_nothing_is_refused(corners: Images) -> None:
+    average = ProgressiveTrainer(tiny(), corners).average
+    for generator in (average, average.newest):
+        with pytest.raises(ValueError, match="use truncation 1"):
+            sample(generator, 4, 0, 0.7)
+
+
 def test_direct_training_has_the_last_size_from_the_beginning(corners: Images) -> None:
     """The control: the same networks, nothing faded in."""
     direct, grown = (ProgressiveTrainer(tiny(growth__stages=stages), corners) for stages in (1, 2))
@@ -154,6 +169,7 @@ def test_grown_networks_learn_four_kinds_of_pictures(corners: Images) -> None:
             network__conditional=True,
             network__generator_width=8,
             training__batch_size=32,
+            training__images=9_600,
             training__generator_rate=5e-3,
             training__discriminator_rate=5e-3,
             training__average_images=1_000,

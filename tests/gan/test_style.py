@@ -186,6 +186,8 @@ def test_an_exported_generator_draws_the_same(corners: Images, tmp_path: Path, c
     loaded = load_generator(tmp_path)
     assert loaded.settings == trainer.settings
     np.testing.assert_array_equal(loaded.sample(5, seed=3), sample(trainer.average, 5, seed=3))
+    with pytest.raises(ValueError, match="shrunk ones change nothing: use truncation 1"):
+        loaded.sample(5, seed=3, truncation=0.7)
 
 
 @pytest.mark.parametrize(

@@ -115,14 +115,15 @@ def test_a_lazy_penalty_comes_every_few_updates(corners: Images, every: int) -> 
     assert seen == [index % every == 0 for index in range(7)]
 
 
-def test_the_average_has_the_half_life_and_copies_buffers(corners: Images) -> None:
-    """Weights: keep = 2^(-batch / half-life), ramped up; batch norm's statistics: the trained network's own."""
-    trainer = trainer_for(corners, training__average_images=16)
+@pytest.mark.parametrize("critic_steps", [1, 3])
+def test_the_average_has_the_half_life_and_copies_buffers(corners: Images, critic_steps: int) -> None:
+    """Weights: keep = 2^(-images / half-life), ramped up; batch norm's statistics: the trained network's own."""
+    trainer = trainer_for(corners, training__average_images=16, training__critic_steps=critic_steps)
     for _ in range(60):
         before = [p.clone() for p in trainer.average.parameters()]
         trainer.step()
         half_life = min(16, 0.05 * trainer.images)
-        keep = 0.5 ** (8 / half_life)
+        keep = 0.5 ** (8 * critic_steps / half_life)
         for mine, old, new in zip(trainer.average.parameters(), before, trainer.generator.parameters(), strict=True):
             torch.testing.assert_close(mine, keep * old + (1 - keep) * new.detach(), rtol=1e-5, atol=1e-6)
     buffers = dict(trainer.generator.named_buffers())

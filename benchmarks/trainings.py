@@ -1,0 +1,25 @@
+"""What the trainings of a benchmark have reached; one that somebody has interrupted has reached nothing yet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def judged(folder: Path) -> bool:
+    """Whether the training in `folder` has come to its end and was judged."""
+    file = folder / "summary.json"
+    return file.exists() and json.loads(file.read_text()).get("eval") is not None
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """What a training says of itself.
+
+    Raises:
+        SystemExit: it was not judged.
+    """
+    if not judged(folder):
+        raise SystemExit(f"{folder} was interrupted: give the same command once more")
+    found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
+    return found

@@ -1,0 +1,26 @@
+"""What a benchmark takes for a training that has ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.trainings import judged, summary_of
+
+
+@pytest.mark.parametrize(
+    ("summary", "ended"),
+    [(None, False), ({"agent_steps": 5}, False), ({"eval": None}, False), ({"eval": {"mean": 0.0}}, True)],
+)
+def test_what_was_interrupted_has_not_ended(tmp_path: Path, summary: dict[str, object] | None, ended: bool) -> None:
+    """A training that a person ends writes a summary as well, without a score."""
+    if summary is not None:
+        (tmp_path / "summary.json").write_text(json.dumps(summary))
+    assert judged(tmp_path) is ended
+    if ended:
+        assert summary_of(tmp_path) == summary
+    else:
+        with pytest.raises(SystemExit, match="was interrupted: give the same command once more"):
+            summary_of(tmp_path)
