@@ -149,7 +149,8 @@ def _run(
     run: Run = make(settings, recorded["preset"], directory.path)
     try:
         if new is not None:
-            directory.create(new)  # not earlier: by now the cluster has what the settings ask for
+            data = {"data": run.about.data} if run.about.data else {}
+            directory.create({**new, **data})  # not earlier: by now the cluster has what the settings ask for
         else:
             resume(directory, run.load)  # a run that ended before its first checkpoint begins anew
         seed, precision = flat(settings)["seed"], said_precision(*precision_of(work, settings))
