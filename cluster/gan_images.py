@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents.evaluation.protocol import JudgeOptions
 from agents.playback.clips_dataset import clips_file
@@ -17,9 +18,21 @@ from gan.parts import Scorer, parts_of
 from gan.run import GanRun
 from training.storage import checkpoint
 from training.storage.resume import read_newest
-from training.storage.run_dir import RunDir
+from training.storage.run_dir import MARKER, RunDir
 
 RENDERED = ("game", "clips")  # of data.source, before the name of an env or the directory of a run whose policy plays
+
+
+class Shared(NamedTuple):
+    """What all trials of a sweep have in common."""
+
+    data: Images
+    judge: Scorer
+
+    @property
+    def digest(self) -> str:
+        """Of the images."""
+        return self.data.digest()
 
 
 def images_of(settings: DataSettings, cache: Path) -> Images:
@@ -38,6 +51,22 @@ def images_of(settings: DataSettings, cache: Path) -> Images:
     return replace(load(replace(settings, source=str(file))), name=name)
 
 
+def images_in(folder: Path, settings: DataSettings) -> Images:
+    """`images_of` for the run or the sweep in `folder`, or for one that is to begin there.
+
+    Raises:
+        ValueError: it began with other images.
+    """
+    data, file = images_of(settings, cache_of(folder)), folder / MARKER
+    recorded = json.loads(file.read_text()).get("data") if file.exists() else None
+    if recorded and recorded != data.digest():  # older versions recorded none
+        raise ValueError(
+            f"{folder} began with other images than {settings.source} gives now (its files are others, or the run that "
+            "plays has trained on): bring those back, or begin a new run"
+        )
+    return data
+
+
 def cache_of(folder: Path) -> Path:
     """Where classifiers and rendered frames lie: beside the runs, which share them."""
     return folder.absolute().parent / ".gan-cache"
@@ -49,15 +78,15 @@ def check(settings: Any) -> int:
     return 0
 
 
-def make_run(settings: Any, preset: str, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
+def make_run(settings: Any, preset: str, folder: Path, shared: Shared | None = None) -> GanRun:
     """Data, networks and judge of a training, built in this order so that every mistake shows at once.
 
     What is `shared` with other trainings need not be built.
     """
     settings.training.resolve_device()
-    data = shared[0] if shared else images_of(settings.data, cache_of(folder))
+    data = shared.data if shared else images_in(folder, settings.data)
     trainer = parts_of(settings).make_trainer(settings, data)
-    judge = shared[1] if shared else judge_of(data, settings, folder)
+    judge = shared.judge if shared else judge_of(data, settings, folder)
     return GanRun(trainer, judge, folder, workload_of(preset).default(preset))
 
 
@@ -66,10 +95,10 @@ def judge_of(data: Images, settings: Any, folder: Path) -> Scorer:
     return parts_of(settings).make_judge(settings, data, cache_of(folder), "select")
 
 
-def shared(settings: Any, folder: Path) -> tuple[Images, Scorer]:
+def shared(settings: Any, folder: Path) -> Shared:
     """What all trials of a sweep have in common."""
-    data = images_of(settings.data, cache_of(folder))
-    return data, judge_of(data, settings, folder)
+    data = images_in(folder, settings.data)
+    return Shared(data, judge_of(data, settings, folder))
 
 
 def evaluate_run(
@@ -86,7 +115,7 @@ def evaluate_run(
     best = Best(**state["best"])
     if not best.weights:
         raise ValueError(f"{directory.path} has judged no generator yet: train it on with --resume")
-    data = images_of(settings.data, cache)
+    data = images_in(directory.path, settings.data)
     judge = parts.make_judge(settings, data, cache, "report")
     scores = report(trainer_of(best, settings, data), judge)
     on_step(1.0)

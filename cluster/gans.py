@@ -12,6 +12,7 @@ GAN = Workload(
     check="cluster.gan_images:check",
     make_run="cluster.gan_images:make_run",
     evaluate="cluster.gan_images:evaluate_run",
+    judged_by=(),
     search="gan.space:SEARCH",
     end="training.images",
     ends=("minutes", "training.images"),

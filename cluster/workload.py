@@ -26,9 +26,10 @@ class Workload(NamedTuple):
     search: str  # what sweeps rank by, and may search: a training.search.Searchable
     end: str  # the setting that its clock runs to
     ends: tuple[str, ...]  # settings that a resumed run may change
+    judged_by: tuple[str, ...] = ("episodes", "protocol")  # what `evaluate` may be told of it
     endless: Mapping[str, Any] = NOTHING  # how a sweep sets the others: its trials end by what they have trained
     in_trials: Mapping[str, Any] = NOTHING  # a trial is judged at the end of a round, and not in between
-    share: str = ""  # (settings, folder) -> what all trials of a sweep share, a further argument of `make_run`
+    share: str = ""  # (settings, folder) -> what trials share, with a `digest` of it: a further argument of `make_run`
     trains_on: str = ""  # the setting that names a run's env; the preset does where there is none
     learner: str = ""  # the section that names precision and device
     fleet: str = ""  # module with `make_run`, `bundles` and `shares_out` on a cluster; one process where there is none

@@ -89,6 +89,7 @@ TABLE = Workload(
     check="agents.tabular.run:check",
     make_run="agents.tabular.run:TabularRun",
     evaluate="agents.tabular.evaluate:evaluate_run",
+    judged_by=("episodes",),
     search="agents.tabular.space:SEARCH",
     end="steps",
     ends=("steps",),

@@ -52,6 +52,7 @@ class GanRun:
             usual=flat(usual or self.settings),
             results=RESULTS,
             charts=self.parts.CHARTS,
+            data=trainer.data.digest(),
         )
 
     @property

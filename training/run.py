@@ -37,6 +37,7 @@ class About(NamedTuple):
     results: tuple[str, ...]  # tags that TensorBoard may compare runs by; the first is the closing evaluation's
     charts: dict[str, dict[str, list[str]]]  # of TensorBoard's first tab: category, title, tags
     checkpoint_every: int = 0  # on the clock, and not in minutes: for a run whose training each checkpoint changes
+    data: str = ""  # digest of what it learns from, for run.json, where that may change and keep its name
 
 
 class Record(NamedTuple):

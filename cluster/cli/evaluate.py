@@ -6,18 +6,35 @@ import json
 
 from agents.saved_policy import record_of
 from cluster.cli.options import Evaluate
-from cluster.workloads import workload_of_run
+from cluster.workloads import Workload, workload_of_run
 from training.progress import evaluation_bar
 from training.storage.files import write_json
 from training.storage.run_dir import RunDir
+
+
+def require_meant(options: Evaluate, work: Workload) -> None:
+    """Whoever asks for a number of games or for their rules gets them.
+
+    Raises:
+        ValueError: this kind of run is judged by nothing of the sort.
+    """
+    usual = Evaluate(run_dir=options.run_dir)
+    idle = [name for name in ("episodes", "protocol") if getattr(options, name) != getattr(usual, name)]
+    idle = [f"--{name}" for name in idle if name not in work.judged_by]
+    if idle:
+        raise ValueError(
+            f"{options.run_dir} is judged without {' and '.join(idle)}, a run of {work.name}: leave that out"
+        )
 
 
 def evaluate(options: Evaluate) -> int:
     """`quarterdeck evaluate RUN_DIR ...`."""
     directory = RunDir(options.run_dir)
     record = record_of(directory)
+    work = workload_of_run(record)
+    require_meant(options, work)
     with evaluation_bar() as on_step:
-        result, name, said = workload_of_run(record).load("evaluate")(directory, record, options, on_step)
+        result, name, said = work.load("evaluate")(directory, record, options, on_step)
     write_json(directory.path / f"evaluation-{name}.json", result)
     print(json.dumps(result) if options.json else said)
     return 0

@@ -67,11 +67,12 @@ def sweep(arguments: list[str]) -> int:
 def _search(work: Workload, preset: str, options: Sweep[Any], space: Space, directory: RunDir) -> dict[str, Any] | None:
     """Run the trials and write what was found -> what summary.json is to hold; None if a person interrupts."""
     keep_freed_memory()
-    shared = work.load("share")(options.settings, directory.path) if work.share else None
+    shared: Any = work.load("share")(options.settings, directory.path) if work.share else None
     with ray_for_tune(least_cores(options, work, preset) * (options.concurrent or 1)) as interrupt:
         spec, concurrent = planned(options, work, preset, directory)
         if not options.resume:
-            directory.create(_record(options, space, work, preset, serial=spec.serial))
+            data = {"data": shared.digest} if shared else {}
+            directory.create({**_record(options, space, work, preset, serial=spec.serial), **data})
         grid = search(options, space, spec, concurrent, directory, shared)
         return None if interrupt.raised else write_results(options, space, spec, directory, grid, shared)
 

@@ -27,6 +27,7 @@ from training.storage.resume import resume, writing
 from training.storage.run_dir import RunDir, default_run_dir
 
 S = TypeVar("S")
+SHARED_OUT = ("fleet.shards", "fleet.learners", "fleet.roles")  # nothing in one process, which plays all runners' games
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,8 @@ def train(arguments: list[str]) -> int:
     work = workload_of(preset)
     options = parsed(work, preset, rest, work.default(preset))
     directory = RunDir(options.run_dir or run_dir_of(work, preset, options.settings))
+    if options.serial and not options.resume:
+        require_one_process(options.settings, work.default(preset))
     settings: Any = _resumed(work, preset, rest, directory) if options.resume else options.settings
     needed = work.load("check")(settings)
     if options.dry_run:
@@ -77,6 +80,18 @@ def parsed(work: Workload, preset: str, arguments: list[str], default: S) -> Tra
         file = read_settings(options.settings_file, default)
         options = parse(kind, arguments, f"train {preset}", Train(settings=file))
     return dataclasses.replace(options, settings=adapted(work, preset, options.settings))
+
+
+def require_one_process(settings: Any, usual: Any) -> None:
+    """Nothing is asked for that only a fleet does; what a preset has of it is nobody's wish.
+
+    Raises:
+        ValueError: something is.
+    """
+    asked, given = flat(settings), flat(usual)
+    idle = [f"--{name}" for name in SHARED_OUT if asked.get(name) != given.get(name)]
+    if idle:
+        raise ValueError(f"--serial trains in one process: leave {' and '.join(idle)} alone, or leave --serial out")
 
 
 def named_settings(work: Workload) -> Any:
@@ -106,13 +121,16 @@ def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDi
     """The run's own settings, with the ends that were asked for.
 
     Raises:
-        ValueError: the run is another preset's, or something else than its ends was to change.
+        ValueError: the run is another preset's or a fleet's, or something else than its ends was to change.
     """
     recorded = directory.record()
     if recorded["preset"] != preset:
         raise ValueError(f"{directory.path} is a run of {recorded['preset']}: train {recorded['preset']} resumes it")
     own = from_dict(named_settings(work), recorded["settings"])
-    asked = parsed(work, preset, arguments, own).settings
+    options = parsed(work, preset, arguments, own)
+    asked = options.settings
+    if options.serial and not recorded["serial"]:
+        raise ValueError(f"{directory.path} is trained by a fleet: leave --serial out, or start anew with it")
     if changed(asked, {name: flat(own)[name] for name in work.ends}) != own:
         ends = " and ".join(", ".join(f"--{name.rpartition('.')[2]}" for name in work.ends).rsplit(", ", 1))
         raise ValueError(f"a resumed run keeps its settings: change only {ends or 'nothing'}, or start anew")
@@ -131,7 +149,8 @@ def _run(
     run: Run = make(settings, recorded["preset"], directory.path)
     try:
         if new is not None:
-            directory.create(new)  # not earlier: by now the cluster has what the settings ask for
+            data = {"data": run.about.data} if run.about.data else {}
+            directory.create({**new, **data})  # not earlier: by now the cluster has what the settings ask for
         else:
             resume(directory, run.load)  # a run that ended before its first checkpoint begins anew
         seed, precision = flat(settings)["seed"], said_precision(*precision_of(work, settings))

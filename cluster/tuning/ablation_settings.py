@@ -10,6 +10,7 @@ import tyro
 
 from agents.dqn.presets import catch
 from agents.dqn.settings import Settings
+from cluster.workload import ENDLESS
 from training.settings import changed
 
 NAIVE = "naive loop"
@@ -32,6 +33,7 @@ def lecture() -> Settings:
         {
             "env.id": "toy/catch100",
             "stop.steps": 16_000,
+            "stop.minutes": ENDLESS,
             "exploration.ladder": 0.0,
             "fleet.envs_per_runner": 1,
             "fleet.chunk_steps": 8,
@@ -60,6 +62,10 @@ class Ablation:
         fleet = self.settings.fleet
         if fleet.runners > 1 or fleet.shards or fleet.learners or self.settings.replay.prioritized:
             raise ValueError("an ablation trains in one process without priorities: leave those settings alone")
+        if (self.settings.stop.minutes, self.settings.stop.score) != (ENDLESS, None):
+            raise ValueError(
+                "an ablation ends by --steps, or its stages could not be compared: leave --minutes, --score out"
+            )
 
 
 def stages(settings: Settings) -> dict[str, Settings]:

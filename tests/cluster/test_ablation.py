@@ -118,6 +118,8 @@ def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.Cap
     assert "an interval needs 2" in refused(capsys, "ablation", "--seeds=1", run)
     assert "did you mean toy/catch" in refused(capsys, "ablation", "--env=toy/cach", run)
     assert "one process without priorities" in refused(capsys, "ablation", "--fleet.runners=2", run)
+    for word in ("--minutes=5", "--minutes=10", "--score=3"):
+        assert "an ablation ends by --steps" in refused(capsys, "ablation", word, "--dry-run")
     assert not (tmp_path / "run").exists()
     assert main(["ablation", "--dry-run"]) == 0
     assert "experience replay" in capsys.readouterr().out

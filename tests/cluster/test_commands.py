@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cluster.cli.main import main
-from tests.cluster.records import checked_summary, scalars
+from tests.cluster.records import checked_summary, refused, scalars
 
 
 def pictures_of(file: Path) -> list[NDArray[np.uint8]]:
@@ -47,6 +47,8 @@ def test_a_table_is_trained_and_judged(tmp_path: Path, capsys: pytest.CaptureFix
     result = json.loads(capsys.readouterr().out)
     assert result["episodes"] == 20
     assert result["protocol"]["name"] == "training"
+    said = refused(capsys, "evaluate", str(run), "--protocol", "machado")
+    assert said == f"quarterdeck: {run} is judged without --protocol, a run of table: leave that out"
     assert main(["watch", str(run), "--out", str(tmp_path / "a.mp4")]) == 2
     assert "this is one of taxi" in capsys.readouterr().err
 

@@ -6,6 +6,7 @@ import copy
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,20 @@ def test_a_machine_of_yours_gets_the_role_of_its_address(address: str, roles: st
     """Looked up by the machine itself."""
     command = load(LAUNCHER["cluster/deploy/on_premise.yaml"])["worker_start_ray_commands"][1]
     assert f"--resources={roles}" in start(command, tmp_path, address)[0]
+
+
+def test_every_file_of_an_install_is_on_the_machine() -> None:
+    """What `pip install .` reads beside the code, and the lock; the image's first install has the same files."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {"pyproject.toml", "requirements.lock", project["readme"], *project["license-files"]}
+    mounts = load(LAUNCHER["cluster/deploy/on_premise.yaml"])["file_mounts"]
+    assert {there: here for there, here in mounts.items() if there.startswith("~/quarterdeck/")} == {
+        f"~/quarterdeck/{name}": name for name in needed
+    }
+    dockerfile = (ROOT / "cluster/deploy/Dockerfile").read_text()
+    (copied,) = re.findall(r"^COPY (.*pyproject\.toml.*) \./$", dockerfile, re.MULTILINE)
+    assert set(copied.split()) == needed
+    assert all((ROOT / name).is_file() for name in needed)
 
 
 def test_a_machine_without_a_role_does_not_start(tmp_path: Path) -> None:

@@ -9,8 +9,14 @@ import pytest
 
 from cluster.cli.main import main
 from cluster.cli.submit import describe
+from cluster.gan_images import shared
+from cluster.workloads import settings_of_run
+from gan.data.images import DataSettings, load
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
+from tests.cluster.helpers import read_json, tree
 from tests.cluster.records import refused
+from tests.cluster.test_one_writer import record_of
+from training.storage.files import write_json
 
 
 @pytest.fixture
@@ -85,10 +91,60 @@ def test_commands_know_each_others_runs(
     assert "this is one of own" in refused(capsys, "watch", "run", "--out=a.mp4")
     assert "this is one of own" in refused(capsys, "export", "run", "--out=policy")
     assert "run trained own, which plays no games" in refused(capsys, "report", "run")
+    for words in (["--episodes=5"], ["--protocol=machado"], ["--episodes=5", "--protocol=machado"]):
+        names = " and ".join(word.partition("=")[0] for word in words)
+        said = refused(capsys, "evaluate", "run", *words)
+        assert said == f"quarterdeck: run is judged without {names}, a run of gan: leave that out"
     said = refused(capsys, "sweep", "own", "--resume", "--run-dir", str(catch_run))
     assert "is a run of `quarterdeck train`" in said
     assert "is a run of atari" in refused(capsys, "train", "own", "--resume", "--run-dir", str(catch_run))
     assert {path: path.stat().st_mtime_ns for path in here.rglob("*")} == before
+
+
+def other_corners(file: Path) -> None:
+    """As many images as before, brighter."""
+    with np.load(file) as archive:
+        x, y = archive["x"], archive["y"]
+    np.savez(file, x=x // 2 + 100, y=y)
+
+
+def test_other_images_under_the_same_name_are_refused(
+    capsys: pytest.CaptureFixture[str], here: Path, corners: Path
+) -> None:
+    """By whatever goes on with a run or judges it; with those it began with, and by older records, it goes on."""
+    own = Path(copy_corners(corners, here))
+    assert main(["train", "own", "--data=corners.npz", *TINY_GAN, "--images=80", "--run-dir=run"]) == 0
+    kept = own.read_bytes()
+    other_corners(own)
+    before = tree(here)
+    line = "run began with other images than corners.npz gives now"
+    for words in (["train", "own", "--run-dir=run", "--resume", "--images=160"], ["evaluate", "run"]):
+        said = refused(capsys, *words)
+        assert line in said
+        assert "bring those back, or begin a new run" in said
+    assert tree(here) == before
+    own.write_bytes(kept)
+    assert main(["evaluate", "run"]) == 0
+    record = read_json(here / "run" / "run.json")
+    del record["data"]
+    write_json(here / "run" / "run.json", record)
+    assert main(["train", "own", "--run-dir=run", "--resume", "--images=160"]) == 0
+
+
+def test_a_sweep_goes_on_with_its_own_images(
+    capsys: pytest.CaptureFixture[str], here: Path, corners: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked at before Ray is started."""
+    monkeypatch.delattr("cluster.cli.sweep.ray_for_tune")
+    own = Path(copy_corners(corners, here))
+    record = record_of("sweep", "own")
+    record["settings"]["data"]["source"] = "corners.npz"
+    (here / "run").mkdir()
+    write_json(here / "run" / "run.json", {**record, "data": load(DataSettings(source="corners.npz")).digest()})
+    settings = settings_of_run(read_json(here / "run" / "run.json"))
+    assert shared(settings, here / "run").digest == read_json(here / "run" / "run.json")["data"]
+    other_corners(own)
+    assert "run began with other images" in refused(capsys, "sweep", "own", "--run-dir=run", "--resume")
 
 
 def test_a_diverged_training_is_one_line(capsys: pytest.CaptureFixture[str], here: Path, corners: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from agents.playback import frames_dataset
 from agents.playback.frames_dataset import player_of, render, shrink
-from cluster.gan_images import images_of
+from cluster.cli.main import main
+from cluster.gan_images import images_in, images_of
 from cluster.workloads import settings_of_run
 from gan.data.images import DataSettings
+from training.storage.files import write_json
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +67,19 @@ def test_a_policy_plays(catch_run: Path, tmp_path: Path) -> None:
     assert played.shape == random.shape
     assert played.digest() != random.digest()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_run_that_has_trained_on_shows_other_frames(catch_run: Path, tmp_path: Path) -> None:
+    """Whoever began with the former ones does not go on with these and call it the same."""
+    player, gan = Path(shutil.copytree(catch_run, tmp_path / "player")), tmp_path / "gan"
+    settings = DataSettings(source=f"game:{player}")
+    images = images_in(gan, settings)
+    gan.mkdir()
+    write_json(gan / "run.json", {"data": images.digest()})
+    assert images_in(gan, settings).digest() == images.digest()
+    assert main(["train", "atari", "--run-dir", str(player), "--resume", "--steps", "500"]) == 0
+    with pytest.raises(ValueError, match="the run that plays has trained on"):
+        images_in(gan, settings)
 
 
 @given(height=st.integers(64, 128), width=st.integers(64, 128), data=st.data())

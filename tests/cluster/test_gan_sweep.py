@@ -77,6 +77,7 @@ def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: 
 def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> None:
     """Tables, winner, generator, pictures; values in bounds; no arrays in Tune's files."""
     settings = from_dict(GanSettings, read_json(run / "run.json")["settings"])
+    assert read_json(run / "run.json")["data"] == shared(settings, run).data.digest()
     for name, line in spaces(settings)["learning"].items():
         for kind, values in line.items():
             low, high = values[0], values[-1]

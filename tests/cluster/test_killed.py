@@ -25,6 +25,7 @@ from tests.cluster.helpers import (
 )
 from tests.cluster.records import checked_summary, learns, saved, scalars
 from training.storage import checkpoint
+from training.storage.resume import resume
 from training.storage.run_dir import RunDir
 
 
@@ -112,6 +113,45 @@ def test_a_run_killed_in_its_first_save_begins_anew(run: Path) -> None:
     litter(run)
     assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", "120"]) == 0
     assert 120 <= checked_summary(run, episodes=6)["agent_steps"] < 120 + 2 * 16
+
+
+@pytest.mark.parametrize("left", ["", "seconds,agent_st"])
+def test_a_curve_that_got_no_head_gets_one(run: Path, left: str) -> None:
+    """The disk was full at the first report: the run is resumed, and can be again."""
+    (run / "curve.csv").write_text(left)
+    for more in (16, 32):
+        end = saved(run)["agent_steps"] + more
+        assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", str(end)]) == 0
+        checked_summary(run, episodes=6)
+    assert len(curve_steps(run)) >= 2
+
+
+def test_a_run_killed_between_two_names_keeps_its_checkpoint(run: Path) -> None:
+    """The one that was there has been moved away for one of the same clock, which has not got its name yet."""
+    (path,) = checkpoint.complete(run / "checkpoints")
+    before, now = tree(path), saved(run)["agent_steps"]
+    shutil.copytree(path, path.with_name(f"{path.name}.part"))
+    path.rename(path.with_name(f"{path.name}.old.part"))
+    found = resume(RunDir(run), lambda path: checkpoint.load(path, only="stats"))
+    assert found is not None
+    assert found[0] == path
+    assert found[1]["stats"]["agent_steps"] == now
+    RunDir(run).rewind(now)
+    assert [one.name for one in (run / "checkpoints").iterdir()] == [path.name]
+    assert tree(path) == before
+
+
+def test_what_was_replaced_takes_no_place_of_the_new(run: Path) -> None:
+    """Killed when both names were given: the newer one stays, the older one goes."""
+    (path,) = checkpoint.complete(run / "checkpoints")
+    before = tree(path)
+    old = path.with_name(f"{path.name}.old.part")
+    old.mkdir()
+    (old / "state.json").write_text("{}")
+    assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
+    assert not old.exists()
+    assert tree(path).keys() == before.keys()
+    assert checkpoint.load(path)
 
 
 def test_a_run_killed_in_its_first_moment(tmp_path: Path) -> None:

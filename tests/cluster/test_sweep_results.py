@@ -105,6 +105,43 @@ def test_a_half_written_row_is_forgotten(tmp_path: Path) -> None:
     assert [row["trial"] for row in rounds_of(table)] == ["a", "c"]
 
 
+def test_a_table_without_half_a_row_is_not_written(tmp_path: Path) -> None:
+    table = ledger(tmp_path, [("a", 1, 9.0, 1e-3)])
+    before, file = table.read_bytes(), table.stat().st_ino
+    drop_half_row(table)
+    assert (table.read_bytes(), table.stat().st_ino) == (before, file)
+    drop_half_row(tmp_path / "none.csv")
+    assert not (tmp_path / "none.csv").exists()
+
+
+def test_a_table_is_repaired_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = ledger(tmp_path, [("a", 1, 9.0, 1e-3)])
+    whole = table.read_bytes()
+    table.write_bytes(whole + b"b,1,0.")
+
+    def killed(part: Path, file: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.storage.files.replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        drop_half_row(table)
+    assert table.read_bytes() == whole + b"b,1,0."
+    monkeypatch.undo()
+    drop_half_row(table)
+    assert table.read_bytes() == whole
+
+
+@pytest.mark.parametrize("left", ["", "trial,rou"])
+def test_a_table_that_got_no_head_gets_one(tmp_path: Path, left: str) -> None:
+    """The disk was full when the first row was due: a file is there, without a byte or with half a head."""
+    table = tmp_path / "rounds.csv"
+    table.write_text(left)
+    drop_half_row(table)
+    append_row(table, ("trial", "round"), {"trial": "a", "round": 1})
+    append_row(table, ("trial", "round"), {"trial": "a", "round": 2})
+    assert rounds_of(table) == [{"trial": "a", "round": "1"}, {"trial": "a", "round": "2"}]
+
+
 def test_what_matters_is_seen(tmp_path: Path) -> None:
     """Scores that follow one setting alone give it the importance; too few trials give none; the picture is drawn."""
     space = {

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from agents.acting.exploration import epsilons
+from agents.dqn.presets import PRESETS, catch
 from agents.dqn.settings import Settings
 from cluster.cli.main import main
 from tests.cluster.helpers import (
@@ -27,8 +28,9 @@ from tests.cluster.helpers import (
     tree,
     wait_until,
 )
-from tests.cluster.records import checked_summary, learns, saved, scalars
-from training.settings import from_dict
+from tests.cluster.records import checked_summary, learns, refused, saved, scalars
+from training.settings import changed, from_dict
+from training.storage.files import write_json
 
 
 def test_a_serial_run_leaves_what_it_should(catch_run: Path) -> None:
@@ -87,6 +89,35 @@ def test_a_run_keeps_its_own_end(catch_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(catch_run, tmp_path / "run"))
     assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
     assert saved(run) == {**saved(catch_run), "seconds": pytest.approx(saved(run)["seconds"])}
+
+
+def test_a_run_stays_one_process_or_a_fleet(
+    catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(catch_run, tmp_path / "run"))
+    assert main(["train", "atari", "--run-dir", str(run), "--resume", "--serial"]) == 0
+    write_json(run / "run.json", {**read_json(run / "run.json"), "serial": False})
+    before = tree(run)
+    said = refused(capsys, "train", "atari", "--run-dir", str(run), "--resume", "--serial")
+    assert said == f"quarterdeck: {run} is trained by a fleet: leave --serial out, or start anew with it"
+    assert tree(run) == before
+
+
+def test_one_process_has_nothing_to_share_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What only a fleet does is refused where somebody asks for it; what a preset has of it is not."""
+    monkeypatch.chdir(tmp_path)
+    shards = ["train", "catch", "--fleet.runners=2", "--fleet.shards=2", "--fleet.learners=1"]
+    said = refused(capsys, *shards, "--serial")
+    assert "--serial trains in one process: leave --fleet.shards and --fleet.learners alone" in said
+    assert "leave --fleet.roles alone" in refused(capsys, "train", "pqn", "--fleet.roles", "--serial")
+    assert main([*shards, "--dry-run"]) == 0
+    assert main(["train", "catch", "--serial", "--fleet.runners=2", "--dry-run"]) == 0
+    monkeypatch.setitem(PRESETS, "catch", lambda: changed(catch(), {"fleet.shards": 1}))
+    assert main(["train", "catch", "--serial", "--dry-run"]) == 0
+    assert "leave --fleet.shards alone" in refused(capsys, "train", "catch", "--fleet.shards=0", "--serial")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_that_never_saved_begins_anew(catch_run: Path, tmp_path: Path) -> None:

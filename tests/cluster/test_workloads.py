@@ -151,7 +151,8 @@ def test_a_session_drives_it(kind: Kind, capsys: pytest.CaptureFixture[str]) -> 
     longer = 2 * summary[kind.work.clock]
     assert main(["train", kind.preset, f"--run-dir={run}", "--resume", f"{end}={longer}"]) == 0
     assert read_json(run / "summary.json")[kind.work.clock] >= longer
-    assert main(["evaluate", str(run), "--episodes=4"]) == 0
+    games = ["--episodes=4"] if "episodes" in kind.work.judged_by else []
+    assert main(["evaluate", str(run), *games]) == 0
     assert capsys.readouterr().out.count("\n") == 3, "a line for each"
     assert list(run.glob("evaluation-*.json"))
 

@@ -23,6 +23,7 @@ from training.storage.array_file import read_array, write_array
 
 FORMAT = 2
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
+REPLACED = ".old.part"  # ends the name of a checkpoint whose place another of the same clock is about to take
 MEND = "resume from an older one, or start anew"
 State = dict[str, Any]
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
     except Exception:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    old = path.with_name(f"{path.name}.old.part")
+    old = path.with_name(f"{path.name}{REPLACED}")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
         path.rename(old)

@@ -6,15 +6,16 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from training.storage.files import write_bytes
+
 Row = dict[str, Any]
 
 
 def append_row(table: Path, columns: tuple[str, ...], row: Row) -> None:
-    """Add a row to a table, with its head if it is the first."""
-    new = not table.exists()
+    """Add a row to a table, with its head if it is the first: a full disk may have left a table without a byte."""
     with table.open("a", newline="") as out:
         writer = csv.DictWriter(out, columns, extrasaction="ignore")
-        if new:
+        if out.tell() == 0:
             writer.writeheader()
         writer.writerow(row)
 
@@ -22,8 +23,9 @@ def append_row(table: Path, columns: tuple[str, ...], row: Row) -> None:
 def drop_half_row(table: Path) -> None:
     """Forget the row that a sweep was writing when it was killed."""
     if table.exists():
-        whole, newline, _ = table.read_text().rpartition("\n")
-        table.write_text(whole + newline)
+        whole, newline, half = table.read_bytes().rpartition(b"\n")
+        if half:
+            write_bytes(table, whole + newline)
 
 
 def rows_of(table: Path) -> list[Row]:

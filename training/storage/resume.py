@@ -35,6 +35,7 @@ def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | Non
     Raises:
         training.storage.checkpoint.CheckpointError: none is whole; all lie where they lay.
     """
+    _give_back_names(directory.checkpoints)
     if not checkpoint.complete(directory.checkpoints):
         return None
     path, found, left = checkpoint.read_newest(directory.checkpoints, load)
@@ -42,6 +43,14 @@ def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | Non
         aside = checkpoint.put_aside(damaged)
         say(f"{why}; kept as {aside.name}, going on from {path.name}")
     return path, found
+
+
+def _give_back_names(folder: Path) -> None:
+    """A killed process may have moved a checkpoint away, and put no other of the same clock in its place."""
+    for old in folder.glob(f"agent_steps-*{checkpoint.REPLACED}"):
+        path = old.with_name(old.name.removesuffix(checkpoint.REPLACED))
+        if not path.exists():
+            old.rename(path)
 
 
 @contextlib.contextmanager
