@@ -14,6 +14,7 @@ from agents.evaluation.evaluate import evaluate_policy
 from agents.evaluation.protocol import beside_env
 from agents.parts import parts_of
 from cluster.fleet import placement
+from cluster.lost import LOST
 from envs.base import EnvSpec
 
 RETRIES = 2  # of an evaluation whose process died
@@ -78,7 +79,7 @@ class AsyncEvaluation:
         self.pending = None
         try:
             result: tuple[int, dict[str, Any]] = ray.get(ready[0])
-        except ray.exceptions.RayActorError:  # it has died again and again; the next evaluation comes
+        except LOST:  # it has died again and again; the next evaluation comes
             return None
         return result
 

@@ -9,6 +9,7 @@ import ray
 from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from cluster.errors import FleetError
+from cluster.lost import birth_error
 from cluster.rllib import user_envs
 from training.messages import one_line, say
 
@@ -125,8 +126,7 @@ class Runners:
         self.away.add(number)
 
     def _lost(self, number: int, error: Exception) -> None:
-        if getattr(error, "actor_init_failed", False):  # Ray does not start it again
-            cause = getattr(error.args[0], "cause", None) or error
+        if cause := birth_error(error):
             raise FleetError(f"runner {number} cannot start: {one_line(cause)}") from cause
         if number not in self.away:
             self.away.add(number)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import ray
+from ray.rllib.utils.actor_manager import ResultOrError
 
 from cluster.cli.main import main
 from cluster.errors import LearnerLost
@@ -96,6 +98,19 @@ def test_over_a_later_checkpoint(run: FleetLoop, tmp_path: Path, capfd: pytest.C
     assert [path.name for path in tmp_path.iterdir()] == [first.name]
     assert checkpoint.load(first)["stats"] == state["stats"] == run.stats.state()
     assert checkpoint.load(first / "replay-0")
+    train(run, run.stats.updates + 5)
+
+
+def test_one_that_ray_ends_for_want_of_memory(run: FleetLoop, tmp_path: Path) -> None:
+    """Ray says it in an error of another kind; it is a lost learner all the same."""
+
+    def ended(*_: Any, **__: Any) -> list[ResultOrError]:
+        return [ResultOrError(error=ray.exceptions.OutOfMemoryError("the node was running low on memory"))]
+
+    first = run.save(tmp_path)
+    run.algo.learner_group.foreach_learner = ended
+    assert run.save(tmp_path) == first
+    assert run.failures == 1
     train(run, run.stats.updates + 5)
 
 
