@@ -55,6 +55,11 @@ class Runners:
         """Chunks that runners owe."""
         return int(self.manager.num_outstanding_async_reqs("sample"))
 
+    def owing(self) -> set[int]:
+        """Numbers of the runners that owe a chunk."""
+        flying = self.manager._in_flight_req_to_actor_id.values()  # RLlib tells how many, and not whose
+        return {number for tag, number in flying if tag == "sample"}
+
     def ask(self, request: dict[str, Any]) -> None:
         """Ask every healthy runner for a chunk, as long as it owes fewer than the manager allows."""
         self.manager.foreach_actor_async("sample", tag="sample", kwargs=request)
