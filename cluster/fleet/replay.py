@@ -33,6 +33,23 @@ CHUNK_TIMEOUT = 5.0  # seconds after which a chunk on its way does
 Part = tuple[Any, float]  # a batch of arrays or None, and the mass
 
 
+def replay_in(folder: Path, index: int) -> Path:
+    """Where in a checkpoint the replay of a shard, or of a learner that keeps its own, lies."""
+    return folder / f"replay-{index}"
+
+
+def require_replay(folder: Path, parts: int) -> None:
+    """Each part was written where its holder runs: see that it lies here too, or the checkpoint could not be loaded.
+
+    Raises:
+        CheckpointError: one does not.
+    """
+    for part in (replay_in(folder, index) for index in range(parts)):
+        if not checkpoint.is_whole(part):
+            found = f"{part.name} of the checkpoint is not on this machine"
+            raise checkpoint.CheckpointError(found, "put --run-dir on storage that every node sees")
+
+
 class ShardActor:
     """One shard in a process of its own. It restarts empty: its share of the data is what a loss costs."""
 

@@ -24,6 +24,12 @@ from training.storage import checkpoint
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
 
+def saving_to(learner: Any, folder: str) -> None:
+    """Let a learner write its replay elsewhere."""
+    save = learner.save_replay
+    learner.save_replay = lambda _: save(folder)
+
+
 @pytest.fixture(scope="module")
 def fleet(ray_cluster: None) -> Iterator[FleetLoop]:
     """A runner and a learner that keeps its replay. A learner that a test has left dead is replaced by the next."""
@@ -112,6 +118,17 @@ def test_one_that_ray_ends_for_want_of_memory(run: FleetLoop, tmp_path: Path) ->
     assert run.save(tmp_path) == first
     assert run.failures == 1
     train(run, run.stats.updates + 5)
+
+
+def test_a_replay_that_is_saved_to_another_machines_disk(run: FleetLoop, tmp_path: Path) -> None:
+    """As where the run directory's path leads elsewhere on the learner's host: nothing is kept that could not load."""
+    here, there = tmp_path / "here", str(tmp_path / "there")
+    run.algo._each_learner(lambda learner: saving_to(learner, there))
+    with pytest.raises(checkpoint.CheckpointError, match="replay-0 of the checkpoint is not on this machine"):
+        run.save(here)
+    assert list(here.iterdir()) == []
+    run.algo._each_learner(lambda learner: vars(learner).pop("save_replay") and None)
+    assert checkpoint.load(run.save(here) / "replay-0")
 
 
 def test_silent_over_a_checkpoint(run: FleetLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
