@@ -24,6 +24,7 @@ from cluster.fleet.runners import Runners, start_runners
 from cluster.fleet.silence import watch_over
 from cluster.fleet.waiting import waiting_for_nodes
 from cluster.fleet.weights import start_weight_store
+from cluster.lost import LOST
 from cluster.rllib import user_envs
 from cluster.rllib.results import Results, evaluation_results
 from cluster.rllib.spaces import spec_of
@@ -151,7 +152,7 @@ class Quarterdeck(Face):
         group = self.learner_group
         results = list(group.foreach_learner(call, timeout_seconds=LEARNER_TIMEOUT, healthy_only=False))
         errors = [result.get() for result in results if not result.ok]
-        dead = any(isinstance(error, ray.exceptions.RayActorError) for error in errors)
+        dead = any(isinstance(error, LOST) for error in errors)
         if dead or len(results) < max(self.settings.fleet.learners, 1):
             raise LearnerLost("a learner died or fell silent") from (errors or [None])[0]
         if errors:

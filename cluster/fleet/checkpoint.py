@@ -18,6 +18,9 @@ from ray.rllib.callbacks.utils import make_callback
 from ray.rllib.utils.checkpoints import Checkpointable
 
 from agents.saved_policy import FOLDER
+from cluster.fleet.learner import error_of
+from cluster.fleet.replay import replay_in, require_replay
+from cluster.lost import LOST
 from training.messages import say
 from training.settings import to_dict
 from training.storage import checkpoint
@@ -90,10 +93,10 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     back has nothing to save: its part says so, and whoever loads that part begins empty.
 
     Raises:
-        ray.exceptions.RayActorError: a shard that should load is gone for good.
+        one of cluster.lost.LOST: a shard that should load is gone for good.
     """
     methods = [getattr(shard, verb) for shard in shards]
-    parts = [path.absolute() / f"replay-{index}" for index in range(len(shards))]
+    parts = [replay_in(path.absolute(), index) for index in range(len(shards))]
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
     ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # nobody writes on once one has failed
     for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
@@ -122,20 +125,11 @@ def answered(ref: Any, shard: Any, index: int, timeout: float) -> bool:
         say(f"replay shard {index} has not answered for {SHARD_TIMEOUT:g} s; it starts again, empty")
         ray.kill(shard, no_restart=False)
         return False
-    except ray.exceptions.RayActorError:
+    except LOST:
         return False
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None  # a full disk or a damaged part, as it was there
     return True
-
-
-def error_of(call: Callable[[Any], None], learner: Any) -> OSError | ValueError | None:
-    """What `call(learner)` has against the disk or what lies there. RLlib drops learners that raise, so it returns."""
-    try:
-        call(learner)
-    except (OSError, ValueError) as error:
-        return error
-    return None
 
 
 class Checkpoints(Algorithm):
@@ -182,11 +176,16 @@ class Checkpoints(Algorithm):
             self._each_replay(lambda learner: learner.load_replay(str(path.absolute())))
 
     def save_replay(self, path: Path) -> None:
-        """Let every holder of replay write its own part under `path`."""
+        """Let every holder of replay write its own part under `path`.
+
+        Raises:
+            training.storage.checkpoint.CheckpointError: one has written to another machine's disk.
+        """
         if self.shards:
             each_shard("save", self.shards, path)
         else:
             self._each_replay(lambda learner: learner.save_replay(str(path.absolute())))
+        require_replay(path, len(self.shards) or max(self.settings.fleet.learners, 1))
 
     def _each_replay(self, call: Callable[[Any], None]) -> None:
         """`call(learner)` in every learner; a full disk or a damaged part there is one here."""

@@ -13,10 +13,14 @@ from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
 from agents.evaluation.protocol import beside_env
 from agents.parts import parts_of
+from cluster.errors import FleetError, portable
 from cluster.fleet import placement
+from cluster.lost import LOST, birth_error
 from envs.base import EnvSpec
+from training.messages import one_line, say
 
 RETRIES = 2  # of an evaluation whose process died
+FAILURES = 3  # evaluations in a row that end in an error of their own; then the run does, as with runners
 
 
 class Evaluator:
@@ -30,9 +34,12 @@ class Evaluator:
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
-        self.policy.load(weights)
         games, rules = self.settings.evaluation.every_episodes, beside_env(self.settings)
-        scores = evaluate_policy(self.policy, self.settings, episodes=games, threads=1, rules=rules)
+        try:
+            self.policy.load(weights)
+            scores = evaluate_policy(self.policy, self.settings, episodes=games, threads=1, rules=rules)
+        except Exception as error:
+            raise portable(error) from None
         return agent_steps, scores.summary()
 
 
@@ -45,6 +52,7 @@ class AsyncEvaluation:
         self.actor: Any = None
         self.pending: Any = None
         self.weights: dict[str, Any] = {}  # that the newest evaluation plays with
+        self.failures = 0  # since the last one that was played to its end
 
     def poll(
         self, weights: Callable[[], dict[str, Any]], agent_steps: int, score: float | None
@@ -52,6 +60,9 @@ class AsyncEvaluation:
         """Never waits. Returns (agent steps, summary) of an evaluation that has finished since.
 
         `score` is that of recent training games, if there is one.
+
+        Raises:
+            FleetError: evaluations fail again and again.
         """
         if self.pending is not None:
             return self._finished()  # and `weights` are still those that it played with
@@ -78,9 +89,23 @@ class AsyncEvaluation:
         self.pending = None
         try:
             result: tuple[int, dict[str, Any]] = ray.get(ready[0])
-        except ray.exceptions.RayActorError:  # it has died again and again; the next evaluation comes
+        except ray.exceptions.RayTaskError as error:
+            self._failed(error.cause)
             return None
+        except LOST as error:  # it has died again and again; the next evaluation comes
+            if cause := birth_error(error):
+                self.actor = None  # the next evaluation tries another
+                self._failed(cause)
+            return None
+        self.failures = 0
         return result
+
+    def _failed(self, error: BaseException) -> None:
+        self.failures += 1
+        said = one_line(error)
+        if self.failures >= FAILURES:
+            raise FleetError(f"the evaluation beside training failed {FAILURES} times in a row: {said}") from error
+        say(f"the evaluation beside training failed, training goes on: {said}")
 
     def stop(self) -> None:
         """End the actor, finished or not."""

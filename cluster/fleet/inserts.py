@@ -7,6 +7,7 @@ from typing import Any
 import ray
 
 from cluster.errors import FleetError
+from cluster.lost import LOST
 from training.messages import one_line
 
 SHARD_QUEUE = 8  # chunks on their way to a shard, beyond which nobody is asked for more
@@ -37,7 +38,7 @@ class Inserts:
         for ref in done:
             try:
                 ray.get(ref)
-            except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
+            except (*LOST, ray.exceptions.ObjectLostError):
                 self.barren = 0  # a shard that was lost comes back, and fills again
             except ray.exceptions.RayTaskError as error:
                 raise refused(error) from (error.cause or error)

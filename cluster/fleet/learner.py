@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from agents.parts import parts_of
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, Replay, ReplayEmpty
 from cluster.fleet.compression import Packed, unpack
-from cluster.fleet.replay import ShardedReplay
+from cluster.fleet.replay import ShardedReplay, replay_in
 from cluster.rllib.spaces import spec_of
 from training.arrays import Arrays, load_arrays
 from training.process import keep_freed_memory
@@ -163,8 +164,17 @@ class QuarterdeckLearner(TorchLearner):
 
     def save_replay(self, folder: str) -> None:
         """Write the shard in this process, from here."""
-        checkpoint.save(Path(folder) / f"replay-{self.learner_index()}", self.own_shard().state())
+        checkpoint.save(replay_in(Path(folder), self.learner_index()), self.own_shard().state())
 
     def load_replay(self, folder: str) -> None:
         """Read it back."""
-        self.own_shard().load_state(checkpoint.load(Path(folder) / f"replay-{self.learner_index()}"))
+        self.own_shard().load_state(checkpoint.load(replay_in(Path(folder), self.learner_index())))
+
+
+def error_of(call: Callable[[Any], None], learner: Any) -> OSError | ValueError | None:
+    """What `call(learner)` has against the disk or what lies there. RLlib drops learners that raise, so it returns."""
+    try:
+        call(learner)
+    except (OSError, ValueError) as error:
+        return error
+    return None

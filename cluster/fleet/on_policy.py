@@ -53,7 +53,7 @@ class OnPolicyLoop:
         self.watch = SilenceWatch({f"runner {number}": actor for number, actor in enumerate(actors, 1)})
         self.turn = 0
         self.rollouts: list[dict[str, Any]] = []  # of this turn, as far as they have come
-        self.held = 0  # rollouts of earlier turns that runners still owe: nobody waits for them
+        self.held: set[int] = set()  # runners that still owe the rollout of an earlier turn: nobody waits for them
         self.asked = self.late = 0.0  # when this turn's were asked for, and when the missing ones are given up
 
     def step(self) -> None:
@@ -70,7 +70,7 @@ class OnPolicyLoop:
 
     def _collect(self) -> list[dict[str, Any]]:
         """This turn's rollouts, by runner, once there is one of every runner that is not lost or late; else none."""
-        if not self.rollouts and self.runners.waiting() <= self.held:
+        if not self.rollouts and not self._awaited():
             self._ask()
         until = time.monotonic() + STEP_SECONDS
         while (now := time.monotonic()) < until:
@@ -80,17 +80,21 @@ class OnPolicyLoop:
                 if answer["turn"] == self.turn:
                     self.rollouts.append(answer)
                     self.late = min(self.late, now + max(LATE_SECONDS, now - self.asked))
-                else:
-                    self.held -= 1
-            if self.rollouts and (self.runners.waiting() <= self.held or now > self.late):
-                found, self.rollouts, self.held = self.rollouts, [], self.runners.waiting()
+            if self.rollouts and (not self._awaited() or now > self.late):
+                found, self.rollouts, self.held = self.rollouts, [], self.runners.owing()
                 return sorted(found, key=lambda rollout: int(rollout["runner"]))
         return []
+
+    def _awaited(self) -> set[int]:
+        """Runners that owe this turn's rollout. One held is free once its old one came or is lost."""
+        owing = self.runners.owing()
+        self.held &= owing
+        return owing - self.held
 
     def _ask(self) -> None:
         """Begin a turn: send the newest weights to every runner that is there and owes nothing."""
         self.runners.restored()
-        self.turn, self.held = self.turn + 1, self.runners.waiting()
+        self.turn, self.held = self.turn + 1, self.runners.owing()
         self.asked, self.late = time.monotonic(), math.inf
         request = {"weights": [ray.put(self.learner.weights())], "turn": self.turn}
         home = str(ray.get_runtime_context().get_node_id())
@@ -111,7 +115,7 @@ class OnPolicyLoop:
         state = checkpoint.load(path)
         self.learner.load_state(state["learner"])
         self.stats.load_state(state["stats"])
-        self.turn, self.held, self.rollouts = self.turn + 1, self.runners.waiting(), []
+        self.turn, self.held, self.rollouts = self.turn + 1, self.runners.owing(), []
 
     def close(self) -> None:
         """Stop every process that this run started. Once that is done, a second call does nothing."""

@@ -22,6 +22,7 @@ from agents.replay.keys import MAX_OFFSET, SHARD_BITS
 from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty
 from cluster.fleet import placement
 from cluster.fleet.compression import Packed, unpack
+from cluster.lost import LOST
 from envs.base import EnvSpec
 from training.process import keep_freed_memory
 from training.storage import checkpoint
@@ -30,6 +31,23 @@ PREFETCH = 2  # batches on their way while one is trained on
 TIMEOUT = 30.0  # seconds after which a silent shard counts as lost
 CHUNK_TIMEOUT = 5.0  # seconds after which a chunk on its way does
 Part = tuple[Any, float]  # a batch of arrays or None, and the mass
+
+
+def replay_in(folder: Path, index: int) -> Path:
+    """Where in a checkpoint the replay of a shard, or of a learner that keeps its own, lies."""
+    return folder / f"replay-{index}"
+
+
+def require_replay(folder: Path, parts: int) -> None:
+    """Each part was written where its holder runs: see that it lies here too, or the checkpoint could not be loaded.
+
+    Raises:
+        CheckpointError: one does not.
+    """
+    for part in (replay_in(folder, index) for index in range(parts)):
+        if not checkpoint.is_whole(part):
+            found = f"{part.name} of the checkpoint is not on this machine"
+            raise checkpoint.CheckpointError(found, "put --run-dir on storage that every node sees")
 
 
 class ShardActor:
@@ -151,7 +169,7 @@ class ShardedReplay:
     def _ask(self, ref: Any) -> Any:
         try:
             return ray.get(ref, timeout=TIMEOUT)
-        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
+        except (*LOST, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
             return None
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:

@@ -17,6 +17,7 @@ from agents.replay.transitions import Chunk
 from cluster.errors import portable
 from cluster.fleet.compression import pack
 from cluster.fleet.managed import Managed
+from cluster.lost import LOST
 from training.process import keep_freed_memory
 
 PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
@@ -108,7 +109,7 @@ class Runner(Managed):
         try:
             newer = ray.get(weight_store.other_than.remote(self.version), timeout=PULL_TIMEOUT)
             weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT) if newer is not None else None
-        except (ray.exceptions.GetTimeoutError, ray.exceptions.RayActorError, ray.exceptions.ObjectLostError):
+        except (*LOST, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
             weights = None
         if weights is not None:
             self.policy.load(weights)

@@ -9,6 +9,7 @@ import ray
 from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from cluster.errors import FleetError
+from cluster.lost import birth_error
 from cluster.rllib import user_envs
 from training.messages import one_line, say
 
@@ -53,6 +54,11 @@ class Runners:
     def waiting(self) -> int:
         """Chunks that runners owe."""
         return int(self.manager.num_outstanding_async_reqs("sample"))
+
+    def owing(self) -> set[int]:
+        """Numbers of the runners that owe a chunk."""
+        flying = self.manager._in_flight_req_to_actor_id.values()  # RLlib tells how many, and not whose
+        return {number for tag, number in flying if tag == "sample"}
 
     def ask(self, request: dict[str, Any]) -> None:
         """Ask every healthy runner for a chunk, as long as it owes fewer than the manager allows."""
@@ -125,8 +131,7 @@ class Runners:
         self.away.add(number)
 
     def _lost(self, number: int, error: Exception) -> None:
-        if getattr(error, "actor_init_failed", False):  # Ray does not start it again
-            cause = getattr(error.args[0], "cause", None) or error
+        if cause := birth_error(error):
             raise FleetError(f"runner {number} cannot start: {one_line(cause)}") from cause
         if number not in self.away:
             self.away.add(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -18,10 +18,11 @@ from cluster.tuning.snapshots import Snapshots
 from cluster.tuning.space import Space
 from cluster.tuning.trial import SweepTrial, TrialSpec
 from cluster.tuning.trial_log import TrialLog
-from cluster.tuning.tuner import RETRIES, folder_of, run_tuner
+from cluster.tuning.tuner import RETRIES, empty_folder, folder_of, run_tuner
 from training.storage.run_dir import RunDir
 
 TRIALS = "trials"  # the folder of a run directory in which Tune keeps its state, as pickles
+RUNNING = "running"  # and the one in which trials keep what they train, while there are any
 S = TypeVar("S")
 
 
@@ -106,7 +107,7 @@ def search(
     metric, seed = spec.work.load("search").metric, spec.seeds[0]
     table, storage, budget = folder / "rounds.csv", folder / TRIALS, options.trials * options.rounds
     log = TrialLog(folder, options.rounds, metric, spec.work.clock, tuple(space))
-    trainable = tune.with_parameters(SweepTrial, spec=spec, shared=shared)
+    trainable = tune.with_parameters(SweepTrial, spec=replace(spec, folder=folder / RUNNING), shared=shared)
     trainable = tune.with_resources(trainable, tune.PlacementGroupFactory(spec.bundles()))
 
     def make() -> tune.Tuner:
@@ -136,4 +137,5 @@ def search(
             ),
         )
 
-    return run_tuner(storage, trainable, make, resume=options.resume)
+    with empty_folder(folder / RUNNING):
+        return run_tuner(storage, trainable, make, resume=options.resume)

@@ -36,7 +36,9 @@ class TrialSpec:
     serial: bool  # one process a trial instead of a fleet
     gpu: float = 0.0  # share of a GPU that a trial's main process takes
     stop_diverged: bool = True  # nobody will replace a training that has diverged
-    pictures: Path | None = None  # a folder of the driver's; on a cluster it lies on storage that all nodes share
+    # Folders of the driver's; on a cluster they lie on storage that all nodes share.
+    pictures: Path | None = None
+    folder: Path | None = None  # in which trials keep what they train: shards on other nodes write there, too
 
     @property
     def work(self) -> Workload:
@@ -83,7 +85,7 @@ class SweepTrial(tune.Trainable):
         keep_freed_memory()
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # shared memory; nobody writes
         self.spec, self.config, self.shared = spec, config, shared
-        self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-trial-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-trial-", dir=spec.folder))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take over another trial, or other settings; Tune then restores a checkpoint if there is one.

@@ -51,6 +51,17 @@ def folder_of(trial: Trial) -> str:
     return str(trial.trial_id)
 
 
+@contextmanager
+def empty_folder(path: Path) -> Iterator[None]:
+    """A folder of this sweep's own, gone after it with all that killed trials leave there."""
+    shutil.rmtree(path, ignore_errors=True)  # of a sweep that was killed
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def run_tuner(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, resume: bool) -> tune.ResultGrid:
     """Run the sweep whose trials lie in `storage`, or what is left of it."""
     # Written down at once what has happened: a sweep that is killed repeats nothing that was done.

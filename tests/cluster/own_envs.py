@@ -1,10 +1,11 @@
-"""Runners whose env breaks or sleeps; a module of its own, so that their processes can import it."""
+"""Runners and evaluations whose env breaks or sleeps; in a module of its own, so that their processes can import it."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
+from cluster.fleet.evaluator import Evaluator
 from cluster.fleet.runner import Runner
 from envs.base import TimeStep
 
@@ -77,3 +78,10 @@ class UnbornRunner(Runner):
 
     def make_env(self) -> None:
         raise BridgeOut("no road leads here")
+
+
+class BreakingEvaluator(Evaluator):
+    """Its games end in an error."""
+
+    def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
+        raise BridgeOut("the bridge is out")

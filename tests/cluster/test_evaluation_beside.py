@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import ray
 
 from agents.dqn.learner import Learner
 from agents.dqn.presets import pong
-from cluster.fleet.evaluator import AsyncEvaluation, Evaluator
+from cluster.cli.main import main
+from cluster.errors import FleetError
+from cluster.fleet.evaluator import FAILURES, AsyncEvaluation, Evaluator
 from cluster.fleet.loop import FleetLoop
-from tests.cluster.helpers import TIMEOUT, catch_settings, process_of, wait_until
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, wait_until
+from tests.cluster.own_envs import BreakingEvaluator, BridgeOut
 from tests.specs import spec_of
 from training.settings import changed
+from training.storage import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 EVERY = 200  # agent steps
@@ -52,6 +59,75 @@ def test_evaluation_beside_training(loop: FleetLoop) -> None:
         assert -1 <= summary["min"] <= summary["max"] <= 1
     finally:
         beside.stop()
+
+
+def break_bridge(evaluator: Evaluator) -> None:
+    """Let its evaluations fail from now on."""
+
+    def load(weights: Any) -> None:
+        raise BridgeOut("the bridge\nis out")
+
+    evaluator.policy.load = load
+
+
+def mend_bridge(evaluator: Evaluator) -> None:
+    """Let them succeed again."""
+    del evaluator.policy.load
+
+
+def ended(beside: AsyncEvaluation, weights: Any) -> Any:
+    """Start an evaluation, and wait for its end -> what has come of it."""
+    assert beside.poll(weights, beside.next_at, None) is None
+    found: list[Any] = []
+    wait_until(lambda: found.append(beside.poll(weights, 0, None)) or beside.pending is None or None)
+    return found[-1]
+
+
+def test_an_error_costs_its_evaluation_and_the_third_in_a_row_the_run(
+    loop: FleetLoop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    weights, beside = loop.algo.policy_weights, AsyncEvaluation(loop.settings, loop.algo.spec)
+    line = "quarterdeck: the evaluation beside training failed, training goes on: BridgeOut: the bridge is out"
+    try:
+        for _ in range(2):
+            assert ended(beside, weights)[1]["episodes"] == 2
+            ray.get(beside.actor.__ray_call__.remote(break_bridge), timeout=PATIENCE)
+            capfd.readouterr()
+            assert [ended(beside, weights) for _ in range(FAILURES - 1)] == [None] * (FAILURES - 1)
+            assert capfd.readouterr().err.splitlines() == [line] * (FAILURES - 1)
+            ray.get(beside.actor.__ray_call__.remote(mend_bridge), timeout=PATIENCE)
+        ray.get(beside.actor.__ray_call__.remote(break_bridge), timeout=PATIENCE)
+        with pytest.raises(FleetError, match="failed 3 times in a row: BridgeOut: the bridge is out") as caught:
+            ended(beside, weights)
+        assert isinstance(caught.value.__cause__, BridgeOut)
+    finally:
+        beside.stop()
+
+
+def test_one_that_cannot_even_start(loop: FleetLoop, capfd: pytest.CaptureFixture[str]) -> None:
+    """Ray does not start it again: the next evaluation tries another, as often as errors are let pass."""
+    spec: Any = None  # of which nobody can make a policy
+    beside = AsyncEvaluation(loop.settings, spec)
+    assert [ended(beside, dict) for _ in range(FAILURES - 1)] == [None] * (FAILURES - 1)
+    assert capfd.readouterr().err.count("failed, training goes on: AttributeError: 'NoneType'") == FAILURES - 1
+    with pytest.raises(FleetError, match="failed 3 times in a row: AttributeError: 'NoneType'"):
+        ended(beside, dict)
+    beside.stop()
+
+
+def test_a_run_that_it_ends_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cluster.fleet.evaluator.Evaluator", BreakingEvaluator)
+    monkeypatch.setattr("cluster.fleet.evaluator.FAILURES", 1)
+    run = tmp_path / "run"
+    endless = ["--steps=9000000", "--minutes=60000", "--evaluation.every-steps=100"]
+    assert main(["train", "atari", *TINY_CATCH, *endless, "--run-dir", str(run)]) == 2
+    said = capfd.readouterr().err
+    assert "Traceback" not in said
+    line = "quarterdeck: the evaluation beside training failed 1 times in a row: BridgeOut: the bridge is out"
+    assert said.splitlines()[-1] == line
+    assert checkpoint.load(checkpoint.latest(run / "checkpoints"))["stats"]["agent_steps"] >= 100
 
 
 def test_a_rally_without_end_holds_no_evaluation_up(monkeypatch: pytest.MonkeyPatch) -> None:

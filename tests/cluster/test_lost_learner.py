@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import ray
+from ray.rllib.utils.actor_manager import ResultOrError
 
 from cluster.cli.main import main
 from cluster.errors import LearnerLost
@@ -20,6 +22,12 @@ from tests.cluster.records import checked_summary, saved
 from training.storage import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
+
+
+def saving_to(learner: Any, folder: str) -> None:
+    """Let a learner write its replay elsewhere."""
+    save = learner.save_replay
+    learner.save_replay = lambda _: save(folder)
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +105,30 @@ def test_over_a_later_checkpoint(run: FleetLoop, tmp_path: Path, capfd: pytest.C
     assert checkpoint.load(first)["stats"] == state["stats"] == run.stats.state()
     assert checkpoint.load(first / "replay-0")
     train(run, run.stats.updates + 5)
+
+
+def test_one_that_ray_ends_for_want_of_memory(run: FleetLoop, tmp_path: Path) -> None:
+    """Ray says it in an error of another kind; it is a lost learner all the same."""
+
+    def ended(*_: Any, **__: Any) -> list[ResultOrError]:
+        return [ResultOrError(error=ray.exceptions.OutOfMemoryError("the node was running low on memory"))]
+
+    first = run.save(tmp_path)
+    run.algo.learner_group.foreach_learner = ended
+    assert run.save(tmp_path) == first
+    assert run.failures == 1
+    train(run, run.stats.updates + 5)
+
+
+def test_a_replay_that_is_saved_to_another_machines_disk(run: FleetLoop, tmp_path: Path) -> None:
+    """As where the run directory's path leads elsewhere on the learner's host: nothing is kept that could not load."""
+    here, there = tmp_path / "here", str(tmp_path / "there")
+    run.algo._each_learner(lambda learner: saving_to(learner, there))
+    with pytest.raises(checkpoint.CheckpointError, match="replay-0 of the checkpoint is not on this machine"):
+        run.save(here)
+    assert list(here.iterdir()) == []
+    run.algo._each_learner(lambda learner: vars(learner).pop("save_replay") and None)
+    assert checkpoint.load(run.save(here) / "replay-0")
 
 
 def test_silent_over_a_checkpoint(run: FleetLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

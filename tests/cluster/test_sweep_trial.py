@@ -16,6 +16,7 @@ from agents.dqn.settings import Settings
 from agents.dqn.space import SEARCH
 from cluster.tuning.schedulers import ResumableASHA
 from cluster.tuning.trial import SweepTrial, TrialSpec
+from cluster.tuning.tuner import empty_folder
 from tests.cluster.helpers import same_tree
 from tests.cluster.test_sweep_results import ledger
 from training.settings import changed
@@ -132,6 +133,19 @@ def test_a_trial_that_comes_back_goes_on_bit_for_bit(make: Make, tmp_path: Path)
     for trial in (first, other):
         trial.cleanup()
         assert not trial.folder.exists()
+
+
+def test_what_a_killed_trial_leaves_goes_with_the_sweep(make: Make, tmp_path: Path) -> None:
+    """It lies where every node finds it, and is gone after the sweep; of a killed sweep's the next one is rid."""
+    running = tmp_path / "run" / "running"
+    (running / "quarterdeck-trial-old").mkdir(parents=True)
+    with empty_folder(running):
+        assert list(running.iterdir()) == []
+        trial = make(CONFIG, folder=running)
+        assert trial.folder.parent == running
+        assert saved(trial, tmp_path / "kept")
+        assert trial.folder.is_dir()
+    assert not running.exists()
 
 
 def test_a_fleet_reserves_a_place_for_each_of_its_actors() -> None:

@@ -116,6 +116,11 @@ def load(path: Path, only: str | None = None) -> State:
     return state
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint was written to its end at `path`."""
+    return (path / "state.json").is_file()
+
+
 def save_next(
     folder: Path, agent_steps: int, state: State, write_parts: Callable[[Path], None] = lambda part: None
 ) -> Path:
