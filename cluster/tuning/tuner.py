@@ -53,6 +53,8 @@ def folder_of(trial: Trial) -> str:
 
 def run_tuner(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, resume: bool) -> tune.ResultGrid:
     """Run the sweep whose trials lie in `storage`, or what is left of it."""
+    # Tune would put a handler of its own in the place of `TuneInterrupt`, which then would not know of a Ctrl-C.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     # Written down at once what has happened: a sweep that is killed repeats nothing that was done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0.5")
     for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
