@@ -67,7 +67,8 @@ def _told(found: dict[str, Any], work: Workload, preset: str, directory: RunDir)
         print(f"it was kept: {found['eval']['said']}")
     print(f"train it with new seeds: quarterdeck train {preset} --settings {directory.path / 'best.toml'} --seed N")
     if found["failed"]:
-        print(f"failed trials: {found['failed']}; why is said above, and in {directory.path / TRIALS}/*/error.txt")
+        errors = directory.path / TRIALS / "*" / "error.txt"
+        print(f"failed trials: {found['failed']}, as told above and in {errors}; --resume tries them again")
     return 1 if found["failed"] else 0
 
 

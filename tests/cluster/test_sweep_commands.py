@@ -66,7 +66,7 @@ def test_failed_trials_show_in_the_exit_status(
     monkeypatch.setattr("cluster.cli.sweep._search", lambda *_: found)
     assert main(["sweep", "catch", f"--run-dir={tmp_path / 'run'}"]) == (1 if failed else 0)
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("failed trials: 2; " if failed else "train it with new seeds")
+    assert last.startswith("failed trials: 2, " if failed else "train it with new seeds")
     assert read_json(tmp_path / "run" / "summary.json")["failed"] == failed
 
 
