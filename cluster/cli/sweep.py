@@ -56,12 +56,20 @@ def sweep(arguments: list[str]) -> int:
             print(f"saved; go on with: {go_on}")
             return 0
         write_json(directory.summary, {**found, "seconds": time.monotonic() - started})
+    return _told(found, work, preset, directory)
+
+
+def _told(found: dict[str, Any], work: Workload, preset: str, directory: RunDir) -> int:
+    """Say what was found; returns the command's exit status."""
     name = work.load("search").metric.name
     print(f"best: {found['trial']} with {name} {found[name]:.2f}; everything is in {directory.path}")
     if found["eval"]:
         print(f"it was kept: {found['eval']['said']}")
     print(f"train it with new seeds: quarterdeck train {preset} --settings {directory.path / 'best.toml'} --seed N")
-    return 0
+    if found["failed"]:
+        errors = directory.path / TRIALS / "*" / "error.txt"
+        print(f"failed trials: {found['failed']}, as told above and in {errors}; --resume tries them again")
+    return 1 if found["failed"] else 0
 
 
 def _search(work: Workload, preset: str, options: Sweep[Any], space: Space, directory: RunDir) -> dict[str, Any] | None:

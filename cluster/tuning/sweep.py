@@ -106,7 +106,7 @@ def search(
     folder = directory.path.absolute()
     metric, seed = spec.work.load("search").metric, spec.seeds[0]
     table, storage, budget = folder / "rounds.csv", folder / TRIALS, options.trials * options.rounds
-    log = TrialLog(folder, options.rounds, metric, spec.work.clock, tuple(space))
+    log = TrialLog(folder, options.rounds, metric, spec.work.clock, tuple(space), concurrent)
     trainable = tune.with_parameters(SweepTrial, spec=replace(spec, folder=folder / RUNNING), shared=shared)
     trainable = tune.with_resources(trainable, tune.PlacementGroupFactory(spec.bundles()))
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from statistics import pstdev
 from typing import Any
 
-from ray import tune
+from ray import cloudpickle, tune
+from ray.tune.experiment import Trial
 from torch.utils.tensorboard import SummaryWriter
 
 from cluster.tuning.trial import picture_name
+from training.errors import CannotGoOn
+from training.messages import one_line
 from training.run import Picture
 from training.search import Metric
 from training.storage.csv_table import Row, append_row, rounds_of
@@ -22,12 +25,17 @@ class TrialLog(tune.Callback):
 
     The table has a trial, its round, what the clock of its runs shows (`clock` is its name), seconds, the score and its
     spread over seeds, other figures of the metric, whether it has diverged, and the searched settings (`names`).
+    Ends the sweep where nothing comes of it: `concurrent` trials, those that began first, have failed at once.
     """
 
-    def __init__(self, folder: Path, rounds: int, metric: Metric, clock: str, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, rounds: int, metric: Metric, clock: str, names: tuple[str, ...], concurrent: int
+    ) -> None:
         self.folder, self.rounds, self.metric, self.clock = folder, rounds, metric, clock
+        self.least = max(2, concurrent)  # trials that fail in their first round before the sweep is given up
         self.columns = ("trial", "round", clock, "seconds", metric.name, "spread", *metric.beside, "diverged", *names)
         self.writers: dict[str, SummaryWriter] = {}  # of the trials that run
+        self.ending: Exception | None = None  # why the sweep cannot go on
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Row, **info: Any) -> None:
         """Called by Tune in the driver."""
@@ -62,6 +70,12 @@ class TrialLog(tune.Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """A trial is over: TensorBoard's table of hyperparameters gets its line."""
+        try:
+            self._conclude(trial)
+        except OSError as error:  # Tune would take it for the trial's own, and train the trial beyond its end
+            self.ending = error
+
+    def _conclude(self, trial: Any) -> None:
         mine = [row for row in rounds_of(self.folder / "rounds.csv") if row["trial"] == trial.trial_id]
         if mine:
             name = self.metric.name
@@ -69,6 +83,41 @@ class TrialLog(tune.Callback):
             writer.add_hparams(trial.config, score, run_name=".", global_step=int(mine[-1][self.clock]))
             writer.close()
             del self.writers[trial.trial_id]
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Tune has tried a trial as often as it may, and gives it up."""
+        found = why(_error_of(trial))
+        print(f"{trial.trial_id} failed: {found}", file=sys.stderr, flush=True)
+        begun = [one for one in trials if one.run_metadata.start_time is not None]
+        first = sorted(begun, key=lambda one: float(one.run_metadata.start_time))[: self.least]
+        failed = len(first) == self.least and all(one.status == Trial.ERROR for one in first)
+        if failed and not rounds_of(self.folder / "rounds.csv"):
+            said = f"the first {self.least} trials have failed, and none has finished a round: {found}"
+            self.ending = CannotGoOn(f"{said}; mend that, then start anew, or go on with --resume")
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """What Tune lets pass as it is, several times a second: the place to end the sweep.
+
+        Raises:
+            OSError: the table or the events could not be written.
+            CannotGoOn: the first trials have all failed.
+        """
+        if self.ending is not None:
+            raise self.ending
+
+
+def why(error: Any) -> str:
+    """What a trial failed of, in one line: Ray wraps an error in its own; of some, Tune keeps nothing but text."""
+    if isinstance(error, str):
+        return error.strip().rpartition("\n")[2]
+    return one_line(getattr(error, "cause", None) or error)
+
+
+def _error_of(trial: Any) -> Any:
+    """The error of a trial that was just given up: still where the driver wrote it, not yet beside the checkpoints."""
+    if trial.pickled_error_file:
+        return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    return Path(trial.error_file).read_text()
 
 
 def _name(setting: str) -> str:

@@ -63,13 +63,30 @@ def empty_folder(path: Path) -> Iterator[None]:
 
 
 def run_tuner(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, resume: bool) -> tune.ResultGrid:
-    """Run the sweep whose trials lie in `storage`, or what is left of it."""
+    """Run the sweep whose trials lie in `storage`, or what is left of it.
+
+    Raises:
+        OSError: what Tune, or a callback of ours, met in writing: the disk is full, say.
+    """
+    # Tune would put a handler of its own in the place of `TuneInterrupt`, which then would not know of a Ctrl-C.
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     # Written down at once what has happened: a sweep that is killed repeats nothing that was done.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0.5")
     for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of them is in the tables
-    with redirect_stdout(sys.stderr):  # Tune's words are progress, not results
+    with redirect_stdout(sys.stderr), _unwrapped():  # Tune's words are progress, not results
         if resume and repair(storage):
             return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
         shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
         return make().fit()
+
+
+@contextmanager
+def _unwrapped() -> Iterator[None]:
+    """Tune makes of an error in a callback one whose message is the whole traceback."""
+    try:
+        yield
+    except tune.TuneError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise

@@ -11,7 +11,7 @@ from cluster.tuning.results import config_of, draw, importance, trials_of
 from cluster.tuning.space import Space, by_setting
 from cluster.tuning.sweep import Sweep
 from cluster.tuning.trial import TrialSpec
-from training.messages import one_line
+from cluster.tuning.trial_log import why
 from training.run import Run
 from training.session import keep
 from training.settings import changed, flat
@@ -36,8 +36,8 @@ def write_results(
     work, metric = spec.work, spec.work.load("search").metric
     rounds = rounds_of(directory.path / "rounds.csv")
     if not rounds:
-        first = next(iter(grid.errors))
-        raise ValueError(f"no trial has finished a round: {one_line(getattr(first, 'cause', None) or first)}")
+        first = next((why(error) for error in grid.errors), "none has failed either, so go on with --resume")
+        raise ValueError(f"no trial has finished a round: {first}")
     rows = trials_of(rounds, metric)
     columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside[1:], "diverged")
     write_table(directory.path / "trials.csv", (*columns, *space), rows)
@@ -51,6 +51,7 @@ def write_results(
     trained = sum(int(row["rounds"]) for row in rows) / spec.rounds * flat(spec.settings)[work.end] * len(spec.seeds)
     return {
         **{name: getattr(options, name) for name in OWN},
+        "failed": grid.num_errors,
         "trial": best["trial"],
         metric.name: score,
         "spread": float(best["spread"]),

@@ -44,7 +44,7 @@ def rows_or_end(sweep: subprocess.Popen[str], run: Path, count: int) -> None:
 
 
 def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: Path) -> None:
-    """SIGKILL of a trial, SIGTERM of the driver: each trial goes on from its last round, and trains its images once."""
+    """SIGKILL of a trial, Ctrl-C on the terminal: each trial goes on from its last round, trains its images once."""
     run, data = tmp_path / "run", copy_corners(corners, tmp_path)
     images = ["--scheduler=pbt", "--trials=4", "--seeds=1", "--rounds=3", f"--images={3 * ROUND}", "--seed=5"]
     options = [f"--data={data}", *TINY_GAN, *images, "--concurrent=2", f"--run-dir={run}"]
@@ -52,7 +52,7 @@ def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: 
         rows_or_end(sweep, run, 4)
         wait_until(lambda: trial_that_trains(sweep)).kill()
         rows_or_end(sweep, run, 7)
-        os.kill(sweep.pid, signal.SIGTERM)
+        os.killpg(sweep.pid, signal.SIGINT)
         said, _ = sweep.communicate()
     assert sweep.returncode == 0
     assert f"saved; go on with: quarterdeck sweep own --run-dir {run} --resume" in said

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from agents.dqn.presets import catch
+from cluster.cli.main import main
 from cluster.tuning.plan import least_cores, require_comparable
 from cluster.tuning.sweep import Sweep
 from cluster.workload import ENDLESS
 from cluster.workloads import DQN
+from tests.cluster.helpers import read_json
 from tests.cluster.records import refused
 from tests.cluster.test_one_writer import record_of
 from training.settings import changed
@@ -53,6 +55,19 @@ def test_a_fleet_with_something_to_share_out_is_no_serial_loop() -> None:
     assert least_cores(Sweep(settings=settings), DQN, "catch") == 3
     with pytest.raises(ValueError, match="--serial True trains in one process"):
         require_comparable(Sweep(settings=settings, serial=True), DQN)
+
+
+@pytest.mark.parametrize("failed", [0, 2])
+def test_failed_trials_show_in_the_exit_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failed: int
+) -> None:
+    """And in the last line, and in summary.json."""
+    found = {"trial": "a", "score": 1.0, "eval": None, "failed": failed}
+    monkeypatch.setattr("cluster.cli.sweep._search", lambda *_: found)
+    assert main(["sweep", "catch", f"--run-dir={tmp_path / 'run'}"]) == (1 if failed else 0)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("failed trials: 2, " if failed else "train it with new seeds")
+    assert read_json(tmp_path / "run" / "summary.json")["failed"] == failed
 
 
 class Trap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -86,14 +87,38 @@ def test_the_winner_has_trained_to_the_end(tmp_path: Path) -> None:
     assert [row["trial"] for row in trials_of(rounds_of(table), METRIC)] == ["b", "c", "a"]
 
 
-def test_a_sweep_whose_trials_all_failed_says_why(tmp_path: Path) -> None:
-    """In one line, that of the first."""
+def spec_of_catch() -> TrialSpec:
+    """Three rounds of one seed."""
+    return TrialSpec(preset="catch", settings=catch(), seeds=(0,), rounds=3, serial=True)
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        (
+            [ValueError("growth.stages is 3,\nimages have 2 sizes")],
+            "ValueError: growth.stages is 3, images have 2 sizes",
+        ),
+        (["Failure # 1\nTraceback:\n\nKeyError: 'x'\n", ValueError("another")], "KeyError: 'x'"),
+        ([], "none has failed either, so go on with --resume"),
+    ],
+)
+def test_a_sweep_without_a_round_says_why(tmp_path: Path, errors: list[Any], said: str) -> None:
+    """In one line, that of the first trial that failed, if one has."""
     options, directory = Sweep(settings=catch()), RunDir(tmp_path)
-    grid = Mock(errors=[ValueError("growth.stages is 3,\nimages have 2 sizes")])
-    spec = TrialSpec(preset="catch", settings=catch(), seeds=(0,), rounds=3, serial=True)
-    said = "no trial has finished a round: ValueError: growth.stages is 3, images have 2 sizes"
-    with pytest.raises(ValueError, match=said):
-        write_results(options, {}, spec, directory, grid, None)
+    with pytest.raises(ValueError, match=f"no trial has finished a round: {re.escape(said)}$"):
+        write_results(options, {}, spec_of_catch(), directory, Mock(errors=errors), None)
+
+
+def test_trials_that_failed_are_counted(tmp_path: Path) -> None:
+    """The others have a winner all the same."""
+    columns = ("trial", "round", "seconds", "agent_steps", METRIC.name, "spread", *METRIC.beside, "diverged")
+    row = {**dict.fromkeys(columns, 1), "trial": "a", "diverged": 0}
+    append_row(tmp_path / "rounds.csv", columns, row)
+    options, directory = Sweep(settings=catch()), RunDir(tmp_path)
+    found = write_results(options, {}, spec_of_catch(), directory, Mock(num_errors=2), None)
+    assert (found["failed"], found["trial"]) == (2, "a")
+    assert (tmp_path / "best.toml").exists()
 
 
 def test_a_half_written_row_is_forgotten(tmp_path: Path) -> None:
