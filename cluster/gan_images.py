@@ -78,15 +78,15 @@ def check(settings: Any) -> int:
     return 0
 
 
-def make_run(settings: Any, preset: str, folder: Path, shared: Shared | None = None) -> GanRun:
+def make_run(settings: Any, preset: str, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
     """Data, networks and judge of a training, built in this order so that every mistake shows at once.
 
     What is `shared` with other trainings need not be built.
     """
     settings.training.resolve_device()
-    data = shared.data if shared else images_in(folder, settings.data)
+    data = shared[0] if shared else images_in(folder, settings.data)
     trainer = parts_of(settings).make_trainer(settings, data)
-    judge = shared.judge if shared else judge_of(data, settings, folder)
+    judge = shared[1] if shared else judge_of(data, settings, folder)
     return GanRun(trainer, judge, folder, workload_of(preset).default(preset))
 
 
