@@ -167,8 +167,10 @@ def test_a_fleets_death_costs_an_attempt(tmp_path: Path, space: str) -> None:
         wait_until(lambda: sweep.poll() is not None or rows_of(run / "rounds.csv") or None)
         assert sweep.poll() is None, "it has ended too soon"
         wait_until(lambda: trial_that_trains(sweep)).kill()
+        assert list((run / "running").iterdir()), "it worked where every node sees it"
         sweep.wait()
     assert sweep.returncode == 0
+    assert not (run / "running").exists(), "nothing is left of what was killed"
     assert [row["round"] for row in rounds_of(run / "rounds.csv")] == ["1", "2"]
     assert list((run / "trials").glob("*/error.txt")), "the death was noticed"
     assert read_json(run / "run.json")["serial"] is False
