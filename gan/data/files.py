@@ -36,30 +36,28 @@ class RawImages:
 def read(path: Path, size: int) -> RawImages:
     """Images under `path`: an npz file, a folder with IDX files, or one with pictures (a sub-folder for each class).
 
+    Pictures are brought to `size`; arrays come as they are.
+
     Raises:
         DataError: nothing usable is there.
     """
     try:
         if path.is_file() and path.suffix == ".npz":
-            return scaled(read_npz(path), size)
+            return read_npz(path)
         if not path.is_dir():
             raise DataError(f"{path} is neither a folder nor an npz file: name a folder of images, IDX files or an npz")
         if any(path.glob(f"{TRAIN}-images*")):
-            return scaled(read_idx(path), size)
+            return read_idx(path)
         return read_pictures(path, size)
     except OSError as error:
         raise DataError(f"cannot read {error.filename or path} ({error.strerror or error}): check the file") from None
 
 
 def scaled(found: RawImages, size: int) -> RawImages:
-    """Images at another side, cut to squares, each pixel the mean of what it covers; side 0 takes them as they are."""
-    height, width = found.images.shape[2:]
-    if size == 0 or (height, width) == (size, size):
+    """Square images at another side, each pixel the mean of what it covers; side 0 takes them as they are."""
+    if size == 0 or found.images.shape[2:] == (size, size):
         return found
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    squares = found.images[:, :, top : top + side, left : left + side]
-    pictures = (Image.fromarray(image) for image in squares.reshape(-1, side, side))
+    pictures = (Image.fromarray(image) for image in found.images.reshape(-1, *found.images.shape[2:]))
     smaller = [np.asarray(picture.resize((size, size), Image.Resampling.BOX)) for picture in pictures]
     images = np.stack(smaller).reshape(*found.images.shape[:2], size, size)
     test = None if found.test is None else scaled(found.test, size)

@@ -40,8 +40,8 @@ class DataSettings:
     clips:RUN_DIR (eight frames in colour, one under another), or the path of an npz file, a folder of images or one of
     IDX files."""
     size: int = 0
-    """Scale to this side, images cut to squares before; 0 takes them as they are. Of a game's frames the side, 64 by
-    default. Photographs and clips have one size only."""
+    """Scale to this side, a folder's pictures cut to squares before; 0 takes them as they are. Of a game's frames the
+    side, 64 by default. Arrays (npz, IDX) come as they are; photographs and clips have one size only."""
     stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
     beside: int = 1  # different images of one class side by side as one, whose class nobody is told
 

@@ -34,8 +34,3 @@ class ProgressiveSettings:
     def __post_init__(self) -> None:
         check_run(self)
         check_single(self)
-        if self.growth.images >= self.training.images:
-            raise ValueError(
-                f"training.images is {self.training.images}, and the last size is whole after {self.growth.images}: "
-                "give more images, or fewer growth.stages, stable_images and fade_images"
-            )

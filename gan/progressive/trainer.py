@@ -29,6 +29,11 @@ class ProgressiveTrainer:
             raise ValueError(
                 f"growth.stages is {stages}, images of {data.name} have {self.top + 1} sizes: use that or less"
             )
+        if settings.growth.images >= settings.training.images:
+            raise ValueError(
+                f"training.images is {settings.training.images}, and the last size is whole after "
+                f"{settings.growth.images}: give more, or lower growth.stages, stable_images and fade_images"
+            )
         self.settings, self.data = settings, data
         self.device = settings.training.resolve_device()
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone

@@ -79,7 +79,8 @@ def stages_of(height: int, width: int) -> int:
         height, width, stages = height // 2, width // 2, stages + 1
     if stages == 0:
         raise ValueError(
-            f"images of {height}x{width} pixels cannot be halved: give --data.size 28, 32 or 64, or use kind mlp"
+            f"images of {height}x{width} pixels cannot be halved: give --data.size 28, 32 or 64 (arrays: scale them "
+            "before you save them), or use kind mlp"
         )
     return stages
 

@@ -91,19 +91,6 @@ def test_archives_are_read(tmp_path: Path, images: np.ndarray[Any, Any]) -> None
     assert len(found.test.images) == 40
 
 
-@pytest.mark.parametrize("kind", ["npz", "idx"])
-def test_arrays_are_cut_to_squares_and_scaled(tmp_path: Path, kind: str) -> None:
-    if kind == "npz":
-        np.savez(tmp_path / "data.npz", x=GREY, y=LABELS, x_test=GREY[:40], y_test=LABELS[:40])
-    source = tmp_path / "data.npz" if kind == "npz" else write_idx(tmp_path)
-    found = read(source, 4)
-    assert found.test is not None
-    wanted = GREY[:, 2:10].reshape(120, 4, 2, 4, 2).mean((2, 4))
-    for images in (found.images[:, 0], found.test.images[:, 0]):
-        assert np.abs(images - wanted[: len(images)]).max() <= 1, "columns are rounded, then rows"
-    assert load(DataSettings(source=str(source), size=4)).shape == (1, 4, 4)
-
-
 def archive(**arrays: Any) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         np.savez(folder / "data.npz", **arrays)

@@ -138,12 +138,12 @@ def test_a_grid_has_a_place_for_each_stage(corners: Images) -> None:
     np.testing.assert_array_equal(first, first[::2, ::2].repeat(2, 0).repeat(2, 1))  # four pixels, enlarged
 
 
-def test_what_ends_before_it_is_grown_is_refused() -> None:
+def test_what_ends_before_it_is_grown_is_refused(corners: Images) -> None:
     """Its images would be small ones, enlarged."""
     with pytest.raises(ValueError, match=r"training.images is 80, and the last size is whole after 80: give more"):
-        tiny(training__images=80)
-    assert tiny(training__images=88).growth.images == 80
-    tiny(training__images=8, growth__stages=1)
+        ProgressiveTrainer(tiny(training__images=80), corners)
+    assert ProgressiveTrainer(tiny(training__images=88), corners).settings.growth.images == 80
+    ProgressiveTrainer(tiny(training__images=8, growth__stages=1), corners)
 
 
 def test_a_truncation_that_would_change_nothing_is_refused(corners: Images) -> None:
