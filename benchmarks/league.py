@@ -45,12 +45,7 @@ from training.storage.provenance import hardware
 
 EPSILON = 0.01  # of both players
 ENDLESS = 10**9
-NAIVE = ["--league.snapshots=0", "--league.exploiters=0", "--league.exploit-every=0"]
-KINDS = {
-    "naive": NAIVE,
-    "snapshots": ["--league.snapshots=0.5", *NAIVE[1:]],
-    "league": ["--league.snapshots=0.4", "--league.exploiters=0.1"],
-}
+KINDS = {"naive": (0.0, 0.0), "snapshots": (0.5, 0.0), "league": (0.4, 0.1)}  # shares: frozen copies, exploiters
 
 
 class Player(NamedTuple):
@@ -71,6 +66,15 @@ def once(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def flags_of(kind: str, steps: int) -> list[str]:
+    """Settings of a kind of training. An exploiter takes a quarter of its steps, so it meets two of them."""
+    snapshots, exploiters = KINDS[kind]
+    flags = [f"--league.snapshots={snapshots}", f"--league.exploiters={exploiters}"]
+    quarter = max(steps // 4, 1)
+    exploits = [f"--league.exploit-every={quarter}", f"--league.exploit-steps={quarter}"]
+    return flags + (exploits if exploiters else ["--league.exploit-every=0"])
+
+
 def trained(options: argparse.Namespace, kind: str, seed: int) -> Path:
     """The directory of one finished training.
 
@@ -84,7 +88,8 @@ def trained(options: argparse.Namespace, kind: str, seed: int) -> Path:
         if (folder / "run.json").exists():
             words += ["--resume"]
         else:
-            words += [f"--seed={seed}", f"--league.snapshot-every={every}", *KINDS[kind], *options.rest]
+            words += [f"--seed={seed}", f"--league.snapshot-every={every}", *flags_of(kind, options.steps)]
+            words += options.rest
         command = [sys.executable, "-m", "cluster", "train", options.preset, "--serial", f"--run-dir={folder}", *words]
         if subprocess.run(command, check=False).returncode != 0:
             raise SystemExit(f"{folder} has failed: see above, then start again")
