@@ -14,12 +14,11 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.trainings import judged, summary_of
+from benchmarks.trainings import going_on, judged, summary_of
 
 DIGITS = ["digits", "--minutes=1e9", "--scores.every-images=0"]
 RATE = ["--training.generator-rate=2e-4", "--training.discriminator-rate=2e-4", "--training.decay-from=1"]
@@ -65,8 +64,7 @@ TABLES = {
 def train(command: str, arguments: list[str], run: Path) -> dict[str, Any]:
     """Run one command to its end, unless it was run before; its summary, or how it ended."""
     if not judged(run):
-        given = ["--resume"] if (run / "run.json").exists() else arguments[1:]
-        call = [sys.executable, "-m", "cluster", command, arguments[0], *given, "--run-dir", str(run)]
+        call = going_on([command, arguments[0]], run, arguments[1:])
         done = subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             return {"ended": done.stderr.strip().splitlines()[-1]}

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import matplotlib
 import torch
 
-from benchmarks.trainings import judged, summary_of
+from benchmarks.trainings import going_on, judged, summary_of
 from cluster.gan_images import make_run
 from gan.progressive.presets import progressive
 from gan.progressive.settings import ProgressiveSettings
@@ -43,8 +42,7 @@ ENDLESS = ["--minutes=1e9", "--training.precision=fp32"]
 def trained(preset: str, arguments: list[str], run: Path) -> dict[str, Any]:
     """The summary of one command's run, which is begun, gone on with, or read."""
     if not judged(run):
-        given = ["--resume"] if (run / "run.json").exists() else arguments
-        call = [sys.executable, "-m", "cluster", "train", preset, f"--run-dir={run}", *given]
+        call = going_on(["train", preset], run, arguments)
         subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
     return summary_of(run)
 

@@ -19,12 +19,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.trainings import judged, summary_of
+from benchmarks.trainings import QUARTERDECK, going_on, judged, summary_of
 from training.storage.curve import save_figure
 from training.storage.files import write_json, write_text
 from training.storage.provenance import hardware
 
-QUARTERDECK = [sys.executable, "-m", "cluster"]
 HOLDOUT, SPARE = 0.1, 1.1  # of the episodes; labels beyond those that are trained on, held out or left over
 HEAD = "| labels | score of the seeds (mean of them) | held-out accuracy | teacher |\n|---|---|---|---|\n"
 
@@ -60,14 +59,10 @@ def student(options: argparse.Namespace, dataset: Path, labels: int, seed: int) 
     """The summary of one training."""
     folder = options.out / f"student-{labels}-s{seed}"
     if not judged(folder):
-        words = ["train", "cloning", f"--run-dir={folder}"]
-        if (folder / "run.json").exists():
-            words.append("--resume")
-        else:
-            own = {"dataset": dataset, "labels": labels, "seed": seed, "samples": options.samples, "holdout": HOLDOUT}
-            words += [f"--{name}={value}" for name, value in own.items()]
-            words += [f"--evaluation.episodes={options.episodes}", *options.rest]
-        subprocess.run([*QUARTERDECK, *words], check=True)
+        own = {"dataset": dataset, "labels": labels, "seed": seed, "samples": options.samples, "holdout": HOLDOUT}
+        first = [f"--{name}={value}" for name, value in own.items()]
+        first += [f"--evaluation.episodes={options.episodes}", *options.rest]
+        subprocess.run(going_on(["train", "cloning"], folder, first), check=True)
     return summary_of(folder)
 
 

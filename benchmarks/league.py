@@ -38,7 +38,7 @@ from agents.selfplay.match import match, policy_with
 from agents.selfplay.opponents import read_weights
 from agents.selfplay.ratings import intransitive, ratings
 from agents.selfplay.settings import SelfPlaySettings
-from benchmarks.trainings import judged, summary_of
+from benchmarks.trainings import going_on, judged, summary_of
 from training.settings import changed, from_dict
 from training.storage.files import write_json
 from training.storage.provenance import hardware
@@ -67,7 +67,7 @@ def once(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def flags_of(kind: str, steps: int) -> list[str]:
-    """Settings of a kind of training. An exploiter takes a quarter of its steps, so it meets two of them."""
+    """Settings of a kind of training. An exploiter takes a quarter of the steps, so the learner meets two of them."""
     snapshots, exploiters = KINDS[kind]
     flags = [f"--league.snapshots={snapshots}", f"--league.exploiters={exploiters}"]
     quarter = max(steps // 4, 1)
@@ -84,14 +84,9 @@ def trained(options: argparse.Namespace, kind: str, seed: int) -> Path:
     folder: Path = options.out / f"{kind}-s{seed}"
     if not judged(folder):
         every = max(options.steps // (2 * options.players), 1)
-        words = [f"--steps={options.steps}", f"--minutes={ENDLESS}"]
-        if (folder / "run.json").exists():
-            words += ["--resume"]
-        else:
-            words += [f"--seed={seed}", f"--league.snapshot-every={every}", *flags_of(kind, options.steps)]
-            words += options.rest
-        command = [sys.executable, "-m", "cluster", "train", options.preset, "--serial", f"--run-dir={folder}", *words]
-        if subprocess.run(command, check=False).returncode != 0:
+        words = ["train", options.preset, "--serial", f"--steps={options.steps}", f"--minutes={ENDLESS}"]
+        first = [f"--seed={seed}", f"--league.snapshot-every={every}", *flags_of(kind, options.steps), *options.rest]
+        if subprocess.run(going_on(words, folder, first), check=False).returncode != 0:
             raise SystemExit(f"{folder} has failed: see above, then start again")
     return folder
 

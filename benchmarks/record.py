@@ -17,20 +17,16 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from benchmarks.trainings import judged, summary_of
+from benchmarks.trainings import QUARTERDECK, going_on, judged, summary_of
 from training.storage.provenance import hardware
 
-QUARTERDECK = [sys.executable, "-m", "cluster"]
 ENDLESS = 10**9  # agent steps, or minutes
 
 
 def command_of(options: argparse.Namespace, preset: str, game: str, seed: int, folder: Path) -> list[str]:
     """The training of one cell: whichever end is not asked for is out of reach, and no score ends it."""
     ends = [f"--steps={options.steps or ENDLESS}", f"--minutes={options.minutes or ENDLESS}", f"--score={ENDLESS}"]
-    words = [*QUARTERDECK, "train", preset, f"--run-dir={folder}", *ends]
-    if (folder / "run.json").exists():
-        return [*words, "--resume"]
-    return [*words, f"--env={game}", f"--seed={seed}", *options.rest]
+    return going_on(["train", preset, *ends], folder, [f"--env={game}", f"--seed={seed}", *options.rest])
 
 
 def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> Path:

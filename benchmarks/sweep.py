@@ -13,15 +13,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.trainings import QUARTERDECK
 from training.storage.csv_table import rows_of
-
-QUARTERDECK = [sys.executable, "-m", "cluster"]
 
 
 def finished(run: Path) -> set[str]:

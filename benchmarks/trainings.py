@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+QUARTERDECK = [sys.executable, "-m", "cluster"]
+
+
+def going_on(words: Iterable[str], folder: Path, first: Iterable[str]) -> list[str]:
+    """The command of a training in `folder`: `words`, and those of its `first` start until it has begun."""
+    rest = ["--resume"] if (folder / "run.json").exists() else first
+    return [*QUARTERDECK, *words, f"--run-dir={folder}", *rest]
 
 
 def judged(folder: Path) -> bool:

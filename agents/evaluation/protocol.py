@@ -55,11 +55,16 @@ def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
 def check_rules(settings: AgentSettings) -> None:
     """Make the env of an evaluation, which the first one would find wrong only after its training.
 
+    An Atari game has the rules of every protocol, and one judged by its own rules is made by who asks.
+
     Raises:
         ValueError: it has not the rules of the protocol.
     """
+    rules = protocol_env(settings)
+    if rules == settings.env or game_name(rules.id) is not None:
+        return
     try:
-        make_env(protocol_env(settings), 1).close()
+        make_env(rules, 1).close()
     except ValueError as error:
         raise ValueError(f"evaluation.protocol is {settings.evaluation.protocol}: {error}") from None
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gan.cycle.domains import domains_of
 from gan.cycle.networks import Pair, Shown
-from gan.cycle.scores import NAMES, TranslationJudge, judges_of
+from gan.cycle.scores import NAMES, TranslationJudge, translation_judge
 from gan.cycle.settings import CycleSettings
 from gan.cycle.trainer import CycleTrainer
 from gan.data.images import Images, Part
@@ -61,8 +61,7 @@ def make_judge(settings: CycleSettings, data: Images, cache: Path, part: Part) -
     rule = None if settings.second == "small_digits" else settings.second
     first = extractor_for(data, cache)
     second = first if rule else extractor_for(domains.second, cache)
-    judges = judges_of(domains, (first, second), settings.scores, part, rule)
-    return TranslationJudge(domains, judges, part, rule)
+    return translation_judge(domains, (first, second), settings.scores, part, rule)
 
 
 def grid(generator: Shown, seed: int = 0) -> NDArray[np.uint8]:

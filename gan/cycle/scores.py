@@ -81,23 +81,23 @@ class TranslationJudge:
     def reporting(self) -> TranslationJudge:
         """The judge of the report part, by the same classifiers."""
         first, second = (judge.extractor for judge in self.judges)
-        judges = judges_of(self.domains, (first, second), self.judges[0].settings, "report", self.rule)
-        return TranslationJudge(self.domains, judges, "report", self.rule)
+        return translation_judge(self.domains, (first, second), self.judges[0].settings, "report", self.rule)
 
 
-def judges_of(
+def translation_judge(
     domains: Domains, extractors: tuple[Extractor, Extractor], settings: ScoreSettings, part: Part, rule: Second | None
-) -> tuple[Judge, Judge]:
-    """Each domain's judge of the images that the other has to translate: none of them is judged twice.
+) -> TranslationJudge:
+    """Each domain's judge is of the images that the other has to translate: none of them is judged twice.
 
     Where the rule between the domains is known, the second's images are those that it carries back.
     """
     second = undone(domains.second, rule) if rule else domains.second
     most = len(domains.second.held_out(part)), len(domains.first.held_out(part))
-    return (
+    judges = (
         Judge(domains.first, extractors[0], settings, part, most[0]),
         Judge(second, extractors[1], settings, part, most[1]),
     )
+    return TranslationJudge(domains, judges, part, rule)
 
 
 def _difference(images: Pixels, again: Pixels) -> float:
