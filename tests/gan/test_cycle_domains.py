@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gan.cycle.domains import Domains, Second, domains_of, drawn_right, moved, moved_back, small_digits, undone
 from gan.cycle.networks import CycleNetworkSettings, Pair, Shown
-from gan.cycle.scores import TranslationJudge, judges_of
+from gan.cycle.scores import TranslationJudge, translation_judge
 from gan.data.files import DataError
 from gan.data.images import Images, Pixels, split
 from gan.evaluation.features import Classifier, Extractor
@@ -76,8 +76,7 @@ def test_no_translation_is_judged_twice() -> None:
     """The second domain has 8 images to select by, 20 to report; the first has more."""
     domains = Domains(split("many", corner_images(400)), split("few", corner_images(100, seed=1)))
     extractor = Extractor(Classifier(1, 4), 0.0)
-    judges = judges_of(domains, (extractor, extractor), ScoreSettings(samples=40), "select", None)
-    judge = TranslationJudge(domains, judges, "select", None)
+    judge = translation_judge(domains, (extractor, extractor), ScoreSettings(samples=40), "select", None)
     assert [each.count for each in judge.judges] == [8, 8]
     assert [each.count for each in judge.reporting().judges] == [20, 20]
     shown = domains.to_show("select", judge.count)
