@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -13,7 +17,7 @@ from cluster.cli.main import main
 from cluster.cli.train import adapted
 from cluster.tuning.trial import SweepTrial, TrialSpec
 from cluster.workloads import WORKLOADS, Workload
-from tests.cluster.helpers import read_json, run_program, same_tree
+from tests.cluster.helpers import environment, read_json, same_tree
 from tests.cluster.sources import source_of
 from tests.cluster.tiny import DIVERGES, TINY
 from tests.games_for_two import needs_two
@@ -27,16 +31,20 @@ import json, sys
 from pathlib import Path
 from cluster.workloads import WORKLOADS
 from training.settings import from_dict
-name, preset, settings, path, folder, turns = json.loads(sys.argv[1])
-work = WORKLOADS[name]
-run = work.load("make_run")(from_dict(work.load("settings"), settings), preset, Path(folder))
-run.load(Path(path))
-for _ in range(turns):
-    run.step(run.clock.end)
-run.save(Path(folder))
-assert "ray" not in sys.modules
+for line in sys.stdin:
+    name, preset, settings, path, folder, turns = json.loads(line)
+    work = WORKLOADS[name]
+    run = work.load("make_run")(from_dict(work.load("settings"), settings), preset, Path(folder))
+    run.load(Path(path))
+    for _ in range(turns):
+        run.step(run.clock.end)
+    run.save(Path(folder))
+    run.close()
+    assert "ray" not in sys.modules
+    print("saved", flush=True)
 """
 TURNS = 2
+ROOT = Path(__file__).parents[2]
 
 
 class Kind:
@@ -82,7 +90,29 @@ def trained(run: Run, turns: int = TURNS) -> Run:
     return run
 
 
-def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind) -> None:
+@pytest.fixture(scope="module")
+def other_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[Any]], None]]:
+    """Goes on with whatever it is given, one after the other: what one kind leaves behind must not change the next."""
+    errors = tmp_path_factory.mktemp("other") / "errors"
+    words = [sys.executable, "-c", GOES_ON]
+    with (
+        errors.open("w") as said,
+        subprocess.Popen(words, stdin=PIPE, stdout=PIPE, stderr=said, text=True, env=environment(), cwd=ROOT) as other,
+    ):
+        assert other.stdin is not None
+        assert other.stdout is not None
+        question, answer = other.stdin, other.stdout
+
+        def go_on(given: list[Any]) -> None:
+            question.write(f"{json.dumps(given)}\n")
+            question.flush()
+            assert answer.readline() == "saved\n", errors.read_text()
+
+        yield go_on
+        question.close()
+
+
+def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind, other_process: Callable[[list[Any]], None]) -> None:
     run = trained(kind.make())
     saved = run.save(kind.folder / "saved")
     before = run.clock
@@ -90,8 +120,7 @@ def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind) -> None:
     assert before.now < run.clock.now
     other = kind.folder / "other"
     given = [kind.work.name, kind.preset, to_dict(kind.settings), str(saved), str(other), TURNS]
-    done = run_program(GOES_ON, json.dumps(given))
-    assert done.returncode == 0, done.stderr
+    other_process(given)
     (found,) = checkpoint.complete(other)
     assert found.name == own.name
     same_tree(checkpoint.load(found), checkpoint.load(own))

@@ -20,6 +20,7 @@ from tests.gpu.pretend import build
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1_200),  # the first test compiles, and runs every scenario: a minute of an idle core
     pytest.mark.skipif(shutil.which("g++") is None, reason="g++ builds the pretended GPU, and is not here"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared libraries are those of Linux here"),
 ]
