@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -17,7 +14,8 @@ from cluster.cli.main import main
 from cluster.cli.train import adapted
 from cluster.tuning.trial import SweepTrial, TrialSpec
 from cluster.workloads import WORKLOADS, Workload
-from tests.cluster.helpers import environment, read_json, same_tree
+from tests.cluster.goes_on import other_process
+from tests.cluster.helpers import read_json, same_tree
 from tests.cluster.sources import source_of
 from tests.cluster.tiny import DIVERGES, TINY
 from tests.games_for_two import needs_two
@@ -26,25 +24,7 @@ from training.settings import changed, to_dict
 from training.storage import checkpoint
 from training.storage.csv_table import rows_of
 
-GOES_ON = """
-import json, sys
-from pathlib import Path
-from cluster.workloads import WORKLOADS
-from training.settings import from_dict
-for line in sys.stdin:
-    name, preset, settings, path, folder, turns = json.loads(line)
-    work = WORKLOADS[name]
-    run = work.load("make_run")(from_dict(work.load("settings"), settings), preset, Path(folder))
-    run.load(Path(path))
-    for _ in range(turns):
-        run.step(run.clock.end)
-    run.save(Path(folder))
-    run.close()
-    assert "ray" not in sys.modules
-    print("saved", flush=True)
-"""
 TURNS = 2
-ROOT = Path(__file__).parents[2]
 
 
 class Kind:
@@ -91,28 +71,13 @@ def trained(run: Run, turns: int = TURNS) -> Run:
 
 
 @pytest.fixture(scope="module")
-def other_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[Any]], None]]:
-    """Goes on with whatever it is given, one after the other: what one kind leaves behind must not change the next."""
-    errors = tmp_path_factory.mktemp("other") / "errors"
-    words = [sys.executable, "-c", GOES_ON]
-    with (
-        errors.open("w") as said,
-        subprocess.Popen(words, stdin=PIPE, stdout=PIPE, stderr=said, text=True, env=environment(), cwd=ROOT) as other,
-    ):
-        assert other.stdin is not None
-        assert other.stdout is not None
-        question, answer = other.stdin, other.stdout
-
-        def go_on(given: list[Any]) -> None:
-            question.write(f"{json.dumps(given)}\n")
-            question.flush()
-            assert answer.readline() == "saved\n", errors.read_text()
-
-        yield go_on
-        question.close()
+def go_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[Any]], None]]:
+    """Has another process go on with a run; the same for all: what one kind leaves behind must not change the next."""
+    with other_process(tmp_path_factory.mktemp("other") / "errors") as call:
+        yield call
 
 
-def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind, other_process: Callable[[list[Any]], None]) -> None:
+def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind, go_on: Callable[[list[Any]], None]) -> None:
     run = trained(kind.make())
     saved = run.save(kind.folder / "saved")
     before = run.clock
@@ -120,7 +85,7 @@ def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind, other_process: Ca
     assert before.now < run.clock.now
     other = kind.folder / "other"
     given = [kind.work.name, kind.preset, to_dict(kind.settings), str(saved), str(other), TURNS]
-    other_process(given)
+    go_on(given)
     (found,) = checkpoint.complete(other)
     assert found.name == own.name
     same_tree(checkpoint.load(found), checkpoint.load(own))
