@@ -1,4 +1,4 @@
-"""What the trainings of a benchmark have reached; one that somebody has interrupted has reached nothing yet."""
+"""Trainings of a benchmark: how they begin or go on, and what they have reached, which is nothing until their end."""
 
 from __future__ import annotations
 

@@ -60,11 +60,10 @@ def check_rules(settings: AgentSettings) -> None:
     Raises:
         ValueError: it has not the rules of the protocol.
     """
-    rules = protocol_env(settings)
-    if rules == settings.env or game_name(rules.id) is not None:
-        return
     try:
-        make_env(rules, 1).close()
+        rules = protocol_env(settings)
+        if rules != settings.env and game_name(rules.id) is None:
+            make_env(rules, 1).close()
     except ValueError as error:
         raise ValueError(f"evaluation.protocol is {settings.evaluation.protocol}: {error}") from None
 

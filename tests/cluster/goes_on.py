@@ -51,3 +51,4 @@ def other_process(errors: Path) -> Iterator[Callable[[list[Any]], None]]:
 
         yield go_on
         question.close()
+        assert other.wait() == 0, errors.read_text()
