@@ -72,7 +72,7 @@ def stateless_cartpole() -> RecurrentSettings:
             learning_rate=1e-3,
             double=True,
             target_period=200,
-            average_rate=0.02,  # 5. judged by the average of the last 1,000 updates' weights
+            average_rate=0.1,  # 5. judged by the average of the last 200 updates' weights
             reward_clip=0.0,
             precision="fp32",
             device="cpu",
