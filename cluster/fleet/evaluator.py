@@ -1,7 +1,8 @@
-"""Evaluation beside training, by an actor of its own; and what is told of one after it."""
+"""Evaluation beside training, by an actor of its own at low priority; and what is told of one after it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +24,10 @@ FAILURES = 3  # evaluations in a row that end in an error of their own; then the
 
 
 class Evaluator:
-    """Plays whole games with the weights it is given, at a runner's priority: a run may be waiting to be told to end."""
+    """Plays whole games with the weights it is given; yields the processor to whoever trains."""
 
     def __init__(self, settings: Settings, spec: EnvSpec) -> None:
+        os.nice(5)  # whoever trains goes first, but the last core is not enough to be done in time
         torch.set_num_threads(1)
         self.settings = settings
         self.policy = parts_of(settings).make_policy(settings, spec)

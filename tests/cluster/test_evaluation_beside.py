@@ -130,8 +130,9 @@ def test_a_run_that_it_ends_is_saved(
     assert checkpoint.load(checkpoint.latest(run / "checkpoints"))["stats"]["agent_steps"] >= 100
 
 
-def test_a_rally_without_end_holds_no_evaluation_up() -> None:
+def test_a_rally_without_end_holds_no_evaluation_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Games of Pong end at the cap; the longest one of nothing but chance takes 2,000 frames and more."""
+    monkeypatch.setattr(os, "nice", lambda increment: increment)
     settings = changed(pong(), {"evaluation.every_frame_cap": 600, "evaluation.every_episodes": 2})
     spec = spec_of(actions=6)
     weights = Learner(settings.learner, settings.network, spec, seed=0).weights()
