@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import sys
@@ -42,9 +43,10 @@ def ray_cluster() -> Iterator[None]:
         resources={"rollout": 1},  # room for one runner of a fleet with roles
         namespace=f"tests-{os.getpid()}",
     )
-    for server in psutil.Process().children():  # it reads every log of the session ten times a second, for nobody
-        if any(word.endswith("log_monitor.py") for word in server.cmdline()):
-            server.kill()
+    for server in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # a child of another test's ended meanwhile
+            if "log_monitor.py" in " ".join(server.cmdline()):  # it reads every log ten times a second, for nobody
+                server.kill()
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers, and does not wait for their end
