@@ -79,7 +79,7 @@ def fickle(settings: Settings, *, autocast: bool) -> QPolicy:
         (8, 4, 2, 0.05, True, {}),
         (8, 4, 1, 0.001, False, {}),
         (5, 2, 3, 0.05, False, {"kind": "dqn2015", "dueling": True}),  # groups of 2, 2 and 1
-        (55, 6, 2, 0.05, False, {"stack": 2}),  # groups of 6 and 5 envs, 5 games in each env
+        (33, 6, 2, 0.05, False, {"stack": 2}),  # groups of 6 and 5 envs, 3 games in each env
         (4, 1, 2, 1.0, True, {}),  # more groups than threads
         (2, 25, 8, 1.0, True, {}),  # one group
     ],

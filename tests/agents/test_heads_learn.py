@@ -52,7 +52,7 @@ def values_of(run: SerialLoop) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("head", HEADS)
 def test_the_chain_is_learned(head: str, munchausen: float) -> None:
     """Values as far as they are those of the best policy, and the best action in every state, under every target."""
-    run = learned(chain({"start": 1.0, "final": 1.0}, munchausen, head=head), 1_500)
+    run = learned(chain({"start": 1.0, "final": 1.0}, munchausen, head=head), 600)
     values = values_of(run)
     assert (values.argmax(1) == 1).all(), "right is right"
     if munchausen == 0.0:

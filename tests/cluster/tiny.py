@@ -80,7 +80,7 @@ TINY: dict[str, tuple[str, dict[str, Any]]] = {
     "sac": ("hopper", {**TINY_TORQUES, "network.actor_units": 16, "network.critic_units": 16}),
     "decoupled": ("halfcheetah-decoupled", {**TINY_TORQUES, "network.hidden": 16}),
     "selfplay": ("toy-duel", TINY_SELFPLAY),
-    "table": ("taxi", {"steps": 4_000, "report_every": 1_000}),
+    "table": ("frozenlake", {"steps": 4_000, "report_every": 1_000}),
     "cloning": ("cloning", TINY_CLONING),
     "offline": ("offline", {**TINY_CLONING, "learner.target_period": 30}),
     "gan": ("own", {**TINY_GAN, "training.images": 480}),
