@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
@@ -65,6 +67,22 @@ def test_a_target_installs_what_it_needs_and_no_more(target: str, extras: list[s
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     installs = [line.split(" -e ")[1] for line in told.splitlines() if " -m pip install " in line]
     assert installs == [".", *(f"'.[{extra}]'" for extra in extras)]
+
+
+@pytest.mark.parametrize(("minor", "served"), [(10, False), (11, True), (14, True), (15, False)])
+def test_an_interpreter_without_wheels_is_named_in_one_line(minor: int, served: bool, tmp_path: Path) -> None:
+    """Before anything is installed. The pretended one has no venv either, which is what a right one is told."""
+    python = tmp_path / "python"
+    pretend = f"import sys; sys.version_info = (3, {minor}, 1); sys.modules['venv'] = None; exec(sys.argv[2])"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{pretend}" "$@"\n')
+    python.chmod(0o755)
+    words = ["make", "install", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    line = "cannot make virtual environments: install its venv" if served else "is not Python 3.11 to 3.14: install one"
+    assert done.returncode == 2
+    assert f"error: '{python}' {line}" in done.stderr
+    assert not (tmp_path / "venv").exists()
+    assert SpecifierSet(PYPROJECT["project"]["requires-python"]).contains(f"3.{minor}.1") is served
 
 
 @pytest.mark.parametrize("package", ["envs", "agents", "gan"])
