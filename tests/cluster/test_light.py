@@ -1,4 +1,4 @@
-"""What a command loads: help nothing heavy, and what needs no Ray none of it. Each in a fresh interpreter."""
+"""What a command loads: help nothing heavy, and what needs no Ray none of it. In fresh interpreters."""
 
 from __future__ import annotations
 
@@ -20,34 +20,31 @@ HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}
 PROGRAM = """
 import json, sys
 from cluster.cli.main import main
-try:
-    status = main(sys.argv[1:])
-except SystemExit as stopped:
-    status = stopped.code
-print(json.dumps([status, sorted({name.split(".")[0] for name in sys.modules})]))
-"""
-ONE_AFTER_THE_OTHER = """
-import json, sys
-from cluster.cli.main import main
-def status(words):
+def after(words):
     try:
-        return main(words)
+        status = main(words)
     except SystemExit as stopped:
-        return stopped.code or 0
-told = json.loads(sys.argv[1])
-print(json.dumps([[status(words), "ray" in sys.modules, "torch._dynamo" in sys.modules] for words in told]))
+        status = stopped.code or 0
+    return [status, sorted({name.split(".")[0] for name in sys.modules}), "torch._dynamo" in sys.modules]
+print(json.dumps([after(words) for words in json.loads(sys.argv[1])]))
 """
 RAY = {"sweep", "ablation", "submit", "jobs", "logs", "stop"}  # that cannot work without
 
 
+def one_after_the_other(*commands: list[str]) -> list[tuple[int, set[str], bool]]:
+    """Of each its status, the packages that a fresh interpreter then holds, and whether torch's compiler is there."""
+    done = run_program(PROGRAM, json.dumps(commands))
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    return [(status, set(packages), compiler) for status, packages, compiler in told]
+
+
 def loaded(*arguments: str, status: int = 0) -> set[str]:
     """Packages that a fresh interpreter holds once it has run a command to its end."""
-    done = run_program(PROGRAM, *arguments)
-    assert done.returncode == 0, done.stderr
-    ended, packages = json.loads(done.stdout.splitlines()[-1])
-    assert (ended or 0) == status, done.stderr
+    [(ended, packages, _)] = one_after_the_other([*arguments])
+    assert ended == status
     assert "cluster" in packages
-    return set(packages)
+    return packages
 
 
 @pytest.mark.parametrize("words", ["--help", "train --help", "sweep -h", "fly", "train chess", "sweep chess", "gan"])
@@ -63,18 +60,10 @@ def test_help_and_mistakes_without_a_preset_load_the_parser_alone(command: str) 
     assert loaded(command, "--no-such-option", status=2) & HEAVY == set()
 
 
-def one_after_the_other(*commands: list[str]) -> list[list[int | bool]]:
-    """Of each its status, and whether Ray and torch's compiler are loaded after it."""
-    done = run_program(ONE_AFTER_THE_OTHER, json.dumps(commands))
-    assert done.returncode == 0, done.stderr
-    told: list[list[int | bool]] = json.loads(done.stdout.splitlines()[-1])
-    return told
-
-
 def test_help_that_lists_settings_needs_no_ray() -> None:
     asked = ["train taxi -h", "train pong --help", "train digits --help", "ablation --help"]
     told = one_after_the_other(*(words.split() for words in asked))
-    assert [[status, ray] for status, ray, _ in told] == [[0, False]] * 4
+    assert [(status, "ray" in packages) for status, packages, _ in told] == [(0, False)] * 4
 
 
 def test_a_command_that_needs_no_ray_imports_none() -> None:
@@ -106,7 +95,8 @@ def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path, cor
         ["watch", run, "--out", str(tmp_path / "game.mp4")],
         ["export", run, "--out", str(tmp_path / "policy"), "--format", "program"],
     ]
-    assert one_after_the_other(*commands) == [[0, False, words[0] == "export"] for words in commands]
+    told = [(status, "ray" in packages, compiler) for status, packages, compiler in one_after_the_other(*commands)]
+    assert told == [(0, False, words[0] == "export") for words in commands]
 
 
 def test_the_table_names_what_is_there() -> None:
