@@ -180,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", default="pong-duel")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["naive", "snapshots"])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["naive", "league"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--steps", type=int, default=150_000, help="agent steps of every learner")
     parser.add_argument("--respond", type=int, default=60_000, help="agent steps of every fresh learner")

@@ -130,6 +130,12 @@ def test_a_package_imports_only_what_it_may(name: str) -> None:
     assert {path: packages for path, packages in broken.items() if packages} == {}
 
 
+def test_environments_know_little_of_trainings() -> None:
+    """What an env takes from training/ are settings, names to import and messages."""
+    taken = {name for path in files_of("envs") for name in modules(path) if name.startswith("training.")}
+    assert taken == {"training.settings", "training.entry", "training.messages"}
+
+
 def test_no_module_imports_itself_by_a_detour() -> None:
     """Imports in functions count: a circle that is hidden in one is a circle."""
     arrows = {".".join(path.relative_to(ROOT).with_suffix("").parts): modules(path) for path in files_of(*FORBIDDEN)}

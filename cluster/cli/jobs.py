@@ -49,7 +49,11 @@ def stop(options: Stop) -> int:
         while not (job := client.get_job_info(options.job)).status.is_terminal():
             time.sleep(POLL)
         saved = "\nsaved;" in client.get_job_logs(options.job)
-    end = resumption(job.entrypoint) if saved else ", not saved once more: what it had saved before is kept"
+    end = (
+        resumption(job.entrypoint, options.address)
+        if saved
+        else ", not saved once more: what it had saved before is kept"
+    )
     print(f"job {options.job} {job.status}{end}")
     return 0
 

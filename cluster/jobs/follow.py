@@ -16,12 +16,13 @@ POLL = 0.5  # seconds between two looks at a job that is to end
 SILENCE = 10.0  # seconds without a line, after which the cluster is asked whether it is still there
 
 
-def resumption(entrypoint: str) -> str:
-    """How a job that has saved is gone on with, behind what is said of its end."""
+def resumption(entrypoint: str, address: str | None) -> str:
+    """How a job that has saved is gone on with on the same cluster, behind what is said of its end."""
     words = [word for word in shlex.split(entrypoint) if word != "--resume"]
     if words[: len(STEM)] != STEM:
         return ", saved"
-    return f", saved; go on with: quarterdeck submit -- {shlex.join([*words[len(STEM) :], '--resume'])}"
+    there = f"--address {address} " if address else ""
+    return f", saved; go on with: quarterdeck submit {there}-- {shlex.join([*words[len(STEM) :], '--resume'])}"
 
 
 def follow(client: Client, job: str, hint: Callable[[str, str], str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 import tyro
 
-from cluster.cli.commands import COMMANDS
+from cluster.cli.commands import COMMANDS, PRESETS
 from cluster.cli.main import main, usage
 from cluster.cli.submit import describe
+from cluster.cli.train import run_dir_of
+from cluster.workloads import workload_of
 from tests.cluster.helpers import run_command
 from tests.cluster.records import refused
 
@@ -91,6 +94,15 @@ def test_every_example_is_understood(line: str, monkeypatch: pytest.MonkeyPatch)
         assert name
         with pytest.raises(Parsed):
             main(words[place + 1 :])
+
+
+def test_shown_directories_are_those_that_trainings_make() -> None:
+    """Who copies a page's lines from top to bottom finds the run that the first of them has trained."""
+    read = [line for line in WRITTEN if line.split()[1] in ("evaluate", "export", "play", "record", "sample", "watch")]
+    shown = {name for line in read for name in re.findall(r"\bruns/[\w-]+-s0\b", line)}
+    assert len(shown) >= 5
+    made = {str(run_dir_of(work, name, work.default(name))) for name in PRESETS if (work := workload_of(name))}
+    assert shown - made == set()
 
 
 def test_every_command_has_examples_and_stands_in_the_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,15 +33,25 @@ class Server:
 
 
 @pytest.mark.parametrize(
-    ("log", "end"),
+    ("asked", "log", "end"),
     [
-        (SAVED, "saved; go on with: quarterdeck submit -- train pong --run-dir /shared/pong --resume"),
-        ("1,024 steps\n", "not saved once more: what it had saved before is kept"),  # every few minutes it saves anyway
+        ([], SAVED, "saved; go on with: quarterdeck submit -- train pong --run-dir /shared/pong --resume"),
+        (
+            ["--address", "http://127.0.0.1:9000"],
+            SAVED,
+            "saved; go on with: quarterdeck submit --address http://127.0.0.1:9000 -- "
+            "train pong --run-dir /shared/pong --resume",
+        ),
+        (
+            [],
+            "1,024 steps\n",
+            "not saved once more: what it had saved before is kept",
+        ),  # every few minutes it saves anyway
     ],
 )
 def test_the_end_of_a_job_that_was_stopped(
-    log: str, end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    asked: list[str], log: str, end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("cluster.cli.jobs.connect", lambda address, insecure: Server(log))
-    assert main(["stop", "job-1"]) == 0
+    assert main(["stop", "job-1", *asked]) == 0
     assert capsys.readouterr().out == f"job job-1 STOPPED, {end}\n"
