@@ -19,7 +19,8 @@ def trials_of(rounds: list[Row], metric: Metric) -> list[Row]:
     """A row for every trial, the best first: its newest with `rounds`, how many diverged, and its `best` score.
 
     Where a run keeps the best that it was, a trial counts by its best round. Elsewhere those that came furthest come
-    first: a trial that was stopped early is never the winner, since its score is of another length of training.
+    first: a trial that was stopped early is never the winner, since its score is of another length of training. Nor is
+    one that has diverged, however far it came.
     """
     rows = []
     for trial in dict.fromkeys(row["trial"] for row in rounds):
@@ -27,9 +28,17 @@ def trials_of(rounds: list[Row], metric: Metric) -> list[Row]:
         best = min((float(row[metric.name]) for row in mine), key=metric.better)
         diverged = sum(int(row["diverged"]) for row in mine)
         rows.append({**mine[-1], "rounds": len(mine), "diverged": diverged, "best": best})
-    if metric.kept:
-        return sorted(rows, key=lambda row: metric.better(row["best"]))
-    return sorted(rows, key=lambda row: (-int(row["round"]), metric.better(float(row[metric.name]))))
+
+    def rank(row: Row) -> tuple[bool, int, float]:
+        score = score_of(row, metric)
+        return score == metric.worst, 0 if metric.kept else -int(row["round"]), metric.better(score)
+
+    return sorted(rows, key=rank)
+
+
+def score_of(row: Row, metric: Metric) -> float:
+    """What a row of `trials_of` counts by."""
+    return float(row["best"] if metric.kept else row[metric.name])
 
 
 def config_of(row: Row, space: Space) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ray import tune
 
-from cluster.tuning.results import config_of, draw, importance, trials_of
+from cluster.tuning.results import config_of, draw, importance, score_of, trials_of
 from cluster.tuning.space import Space, by_setting
 from cluster.tuning.sweep import Sweep
 from cluster.tuning.trial import TrialSpec
@@ -42,12 +42,12 @@ def write_results(
     columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside[1:], "diverged")
     write_table(directory.path / "trials.csv", (*columns, *space), rows)
     best = rows[0]
-    if best["best"] == metric.worst:
+    score = score_of(best, metric)
+    if score == metric.worst:
         raise ValueError("no trial has come to a score: lower the learning rates, or train each longer")
     title = f"{spec.preset}, {options.scheduler}, {options.trials} trials, {options.seeds} seeds each"
     draw(directory.path / "sweep.png", rounds, space, metric, work.clock, title)
     _write_settings(rows, space, options.settings, spec, directory.path)
-    score = best["best"] if metric.kept else float(best[metric.name])
     trained = sum(int(row["rounds"]) for row in rows) / spec.rounds * flat(spec.settings)[work.end] * len(spec.seeds)
     return {
         **{name: getattr(options, name) for name in OWN},
