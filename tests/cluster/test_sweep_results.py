@@ -15,7 +15,7 @@ from agents.dqn.space import SEARCH
 from cluster.tuning.results import draw, importance, trials_of
 from cluster.tuning.space import Range
 from cluster.tuning.sweep import Sweep
-from cluster.tuning.trial import TrialSpec
+from cluster.tuning.trial_spec import TrialSpec
 from cluster.tuning.write import write_results
 from training.storage.csv_table import Row, append_row, drop_half_row, rounds_of
 from training.storage.run_dir import RunDir
