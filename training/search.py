@@ -22,7 +22,7 @@ class Metric(NamedTuple):
     mode: str  # max or min
     worst: float  # of a training that has diverged: finite, so that schedulers can rank it; none is worse
     beside: tuple[str, ...] = ()  # other figures that tables show
-    kept: bool = False  # a run keeps the best it was, `select_NAME` of its summary: a trial counts by its best round
+    kept: bool = False  # a run keeps the best it was, `select_NAME` of its summary: a trial counts by that
 
     def better(self, score: float) -> float:
         """A key that is the smaller, the better a score is."""

@@ -16,6 +16,7 @@ from training.storage.files import write_text
 
 # A run's own like its ends, not the recipe's: a file of settings leaves them to whoever uses it.
 OWN = ("seed", "checkpoint_minutes")
+NONE = "None"  # where a setting may be none, as on the command line: TOML has no word for it
 T = TypeVar("T")
 
 
@@ -84,7 +85,7 @@ def read_toml(path: Path, leaf: Any = lambda value: False) -> dict[str, Any]:
         ValueError: it is not there, or is no TOML.
     """
     try:
-        return flattened(tomllib.loads(path.read_text()), leaf)
+        return flattened(tomllib.loads(path.read_text(encoding="utf-8")), leaf)
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"cannot read {path} ({getattr(error, 'strerror', None) or 'no text'}): name a file") from None
     except tomllib.TOMLDecodeError as error:
@@ -99,9 +100,15 @@ def read_settings(path: Path, settings: T) -> T:
     """
     values = read_toml(path)
     try:
-        return changed(settings, {name: checked(type(settings), name, value) for name, value in values.items()})
+        return changed(settings, {name: _read(type(settings), name, value) for name, value in values.items()})
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _read(settings: Any, name: str, value: Any) -> Any:
+    if value == NONE and NoneType in get_args(kinds_by_name(settings).get(name)):
+        return None
+    return checked(settings, name, value)
 
 
 def write_settings(path: Path, settings: Any, preset: Any, ends: tuple[str, ...], comment: str) -> None:
@@ -109,5 +116,12 @@ def write_settings(path: Path, settings: Any, preset: Any, ends: tuple[str, ...]
     before, left = flat(preset), (*OWN, *ends)
     own = {name: value for name, value in flat(settings).items() if value != before[name] and name not in left}
     lines = [f"# {line}" for line in comment.splitlines()]
-    lines += [f'"{name}" = {json.dumps(value)}' for name, value in own.items()]
+    lines += [f'"{name}" = {_toml(value)}' for name, value in own.items()]
     write_text(path, "\n".join(lines) + "\n")
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML has it: infinity by its short name, texts as they are but for what would end or break them."""
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(NONE if value is None else value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -79,11 +79,11 @@ class QuarterdeckConfig(AlgorithmConfig):
 
     def _change(self, changes: Any) -> None:
         """Take over changes by section, checked."""
-        check_changes(changes, {dotted: spoken(name) for name, dotted in LINKS.items()})
+        check_changes(self.settings_class, changes, {dotted: spoken(name) for name, dotted in LINKS.items()})
         self._take(copy.deepcopy(self.settings), copy.deepcopy(changes))
         whole = self._whole()
         for section in set(changes) - {"fleet"}:  # how many runners there are may be said later
-            check_range(section, whole[section])
+            check_range(self.settings_class, section, whole[section])
 
     def _whole(self) -> dict[str, Any]:
         """The whole tree: `settings` and the fields of RLlib's."""
@@ -128,10 +128,15 @@ class QuarterdeckConfig(AlgorithmConfig):
     def update_from_dict(self, config_dict: dict[str, Any]) -> QuarterdeckConfig:
         """RLlib's, where `settings` may also be given: a tree of which it changes what is named.
 
+        A whole config may be of another algorithm's settings: then it begins with those as they are by default.
+
         Raises:
             ValueError: a key is not served, a value is impossible, or one setting is given twice and differently.
         """
         fields = dict(config_dict)
+        kind = fields.pop("settings_class", self.settings_class)
+        if kind is not self.settings_class:
+            self.from_settings(kind())
         changes = fields.pop("settings", None)
         if changes is not None:
             refuse_twice(fields, changes)

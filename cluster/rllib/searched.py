@@ -9,7 +9,6 @@ from typing import Any
 from ray import tune
 from ray.tune.search.sample import Categorical, Domain
 
-from agents.dqn.settings import Settings
 from training.settings import checked_kind, from_dict, kinds_of, shown
 
 
@@ -49,10 +48,11 @@ def _for_each(search: Any, change: Callable[[Any], Any]) -> Any:
     return tune.choice(made) if isinstance(search, Categorical) else tune.grid_search(made)
 
 
-def check_changes(changes: Any, linked: dict[str, str]) -> None:
+def check_changes(settings: Any, changes: Any, linked: dict[str, str]) -> None:
     """Refuse names and values that no tree of settings can hold; ranges of `fleet`, which hang together, come later.
 
     Args:
+        settings: the class whose tree it is.
         changes: by section, as in {"replay": {"n_step": 5}}.
         linked: settings with a field of RLlib's, by their dotted names: Tune chooses them one by one.
 
@@ -62,9 +62,9 @@ def check_changes(changes: Any, linked: dict[str, str]) -> None:
     if not isinstance(changes, dict) or is_search(changes):
         raise ValueError(f"settings is {shown(changes)}: give a table, as in {{'replay': {{'n_step': 5}}}}")
     for section, branch in changes.items():
-        if section not in kinds_of(Settings):
-            raise ValueError(f"no such setting in {section!r}: settings knows {', '.join(kinds_of(Settings))}")
-        kinds = kinds_of(Settings)[section]
+        if section not in kinds_of(settings):
+            raise ValueError(f"no such setting in {section!r}: settings knows {', '.join(kinds_of(settings))}")
+        kinds = kinds_of(settings)[section]
         if not dataclasses.is_dataclass(kinds[0]):
             if not is_search(branch):
                 checked_kind(section, branch, kinds)
@@ -87,12 +87,12 @@ def _check_section(section: str, kind: Any, values: Any) -> None:
             checked_kind(f"{section}.{name}", value, known[name])
 
 
-def check_range(section: str, branch: Any) -> None:
-    """Refuse impossible values in one section of a tree, as far as none of it is left to Tune.
+def check_range(settings: Any, section: str, branch: Any) -> None:
+    """Refuse impossible values in one section of a tree of `settings`, as far as none of it is left to Tune.
 
     Raises:
         ValueError: a value is impossible.
     """
-    (kind,) = kinds_of(Settings)[section]
+    (kind,) = kinds_of(settings)[section]
     if dataclasses.is_dataclass(kind) and isinstance(branch, dict) and not searched(branch):
         from_dict(kind, branch)

@@ -16,6 +16,8 @@ from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
 from agents.replay.no_replay import NoReplay
 from cluster.tuning.ablation_settings import NAIVE, stages
+from training.errors import CannotGoOn
+from training.messages import one_line
 from training.process import keep_freed_memory
 from training.storage.csv_table import append_row
 from training.storage.run_dir import RunDir
@@ -45,15 +47,25 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
 
 
 def train_all(settings: Settings, seeds: int, directory: RunDir) -> list[dict[str, Any]]:
-    """All stages with all seeds, as tasks of the cluster: one core each. A dead node's are done again elsewhere."""
+    """All stages with all seeds, as tasks of the cluster: one core each. A dead node's are done again elsewhere.
+
+    Raises:
+        CannotGoOn: a training has failed, or its nodes died again and again.
+    """
     task = ray.remote(num_cpus=1, max_retries=RETRIES)(trained)
     each = range(settings.seed, settings.seed + seeds)
     jobs = [(stage, replace(s, seed=seed)) for seed in each for stage, s in stages(settings).items()]
-    left = [task.remote(*job) for job in jobs]
+    job_of = {task.remote(*job): job for job in jobs}
+    left = list(job_of)
     rows: list[dict[str, Any]] = []
     while left:
         ready, left = ray.wait(left)
-        row = ray.get(ready[0])
+        stage, of_stage = job_of[ready[0]]
+        try:
+            row = ray.get(ready[0])
+        except ray.exceptions.RayError as error:
+            why = one_line(getattr(error, "cause", None) or error)
+            raise CannotGoOn(f"{stage}, seed {of_stage.seed}: {why}; mend that, then start anew") from error
         append_row(directory.path / "ablation.csv", COLUMNS, row)
         rows.append(row)
         print(f"{len(rows)}/{len(jobs)} {row['stage']}, seed {row['seed']}: {row['score']:.2f}", flush=True)

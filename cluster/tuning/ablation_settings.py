@@ -62,6 +62,8 @@ class Ablation:
         fleet = self.settings.fleet
         if fleet.runners > 1 or fleet.shards or fleet.learners or self.settings.replay.prioritized:
             raise ValueError("an ablation trains in one process without priorities: leave those settings alone")
+        if self.settings.learner.device.startswith("cuda"):
+            raise ValueError("an ablation trains on a core each: leave --learner.device alone, or say cpu")
         if (self.settings.stop.minutes, self.settings.stop.score) != (ENDLESS, None):
             raise ValueError(
                 "an ablation ends by --steps, or its stages could not be compared: leave --minutes, --score out"

@@ -10,7 +10,7 @@ import ray
 
 from cluster.fleet import placement
 from cluster.tuning.sweep import Sweep
-from cluster.tuning.trial import TrialSpec, cores
+from cluster.tuning.trial_spec import TrialSpec, cores
 from cluster.workloads import Workload
 from training.settings import changed, flat
 from training.storage.run_dir import RunDir

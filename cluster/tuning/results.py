@@ -18,18 +18,29 @@ LEAST = 4  # trials: with fewer, nothing can be said about what matters
 def trials_of(rounds: list[Row], metric: Metric) -> list[Row]:
     """A row for every trial, the best first: its newest with `rounds`, how many diverged, and its `best` score.
 
-    Where a run keeps the best that it was, a trial counts by its best round. Elsewhere those that came furthest come
-    first: a trial that was stopped early is never the winner, since its score is of another length of training.
+    Where a run keeps the best that it was, a trial counts by what it has of that at its end: what it was before it
+    cloned another is gone. Elsewhere those that came furthest come first: a trial that was stopped early is never the
+    winner, since its score is of another length of training. Nor is one that has diverged, however far it came.
     """
     rows = []
     for trial in dict.fromkeys(row["trial"] for row in rounds):
         mine = [row for row in rounds if row["trial"] == trial]
         best = min((float(row[metric.name]) for row in mine), key=metric.better)
+        if metric.kept:
+            best = float(mine[-1].get("kept") or best)  # older versions tell of no more than the rounds
         diverged = sum(int(row["diverged"]) for row in mine)
         rows.append({**mine[-1], "rounds": len(mine), "diverged": diverged, "best": best})
-    if metric.kept:
-        return sorted(rows, key=lambda row: metric.better(row["best"]))
-    return sorted(rows, key=lambda row: (-int(row["round"]), metric.better(float(row[metric.name]))))
+
+    def rank(row: Row) -> tuple[bool, int, float]:
+        score = score_of(row, metric)
+        return score == metric.worst, 0 if metric.kept else -int(row["round"]), metric.better(score)
+
+    return sorted(rows, key=rank)
+
+
+def score_of(row: Row, metric: Metric) -> float:
+    """What a row of `trials_of` counts by."""
+    return float(row["best"] if metric.kept else row[metric.name])
 
 
 def config_of(row: Row, space: Space) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from cluster.tuning.budget import Budget, BudgetedOptuna, BudgetedSearch
 from cluster.tuning.schedulers import KEPT, ResumableASHA, ResumablePBT
 from cluster.tuning.snapshots import Snapshots
 from cluster.tuning.space import Space
-from cluster.tuning.trial import SweepTrial, TrialSpec
+from cluster.tuning.trial import SweepTrial
 from cluster.tuning.trial_log import TrialLog
+from cluster.tuning.trial_spec import TrialSpec
 from cluster.tuning.tuner import RETRIES, empty_folder, folder_of, run_tuner
 from training.storage.run_dir import RunDir
 

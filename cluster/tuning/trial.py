@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -15,54 +13,12 @@ from typing import Any, NamedTuple
 import torch
 from ray import tune
 
-from cluster.tuning.space import by_setting
-from cluster.workloads import Workload, workload_of
+from cluster.tuning.trial_spec import TrialSpec
 from training.process import keep_freed_memory
 from training.run import Picture, Run
 from training.search import Judgement
-from training.settings import changed, flat
 from training.storage import checkpoint
 from training.storage.files import write_bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialSpec:
-    """What all trials of a sweep have in common."""
-
-    preset: str
-    settings: Any
-    seeds: tuple[int, ...]  # every configuration is trained with all of them
-    rounds: int  # in which a seed is trained; a round is one step of Tune
-    serial: bool  # one process a trial instead of a fleet
-    gpu: float = 0.0  # share of a GPU that a trial's main process takes
-    stop_diverged: bool = True  # nobody will replace a training that has diverged
-    # Folders of the driver's; on a cluster they lie on storage that all nodes share.
-    pictures: Path | None = None
-    folder: Path | None = None  # in which trials keep what they train: shards on other nodes write there, too
-
-    @property
-    def work(self) -> Workload:
-        """The row of what is trained."""
-        return workload_of(self.preset)
-
-    def settings_of(self, config: dict[str, Any], seed: int) -> Any:
-        """The settings of one seed of one configuration: {"learner.learning_rate": 1e-3, ...}."""
-        return changed(self.settings, {**by_setting(config), **self.work.in_trials, "seed": seed})
-
-    def clock_after(self, rounds: int) -> int:
-        """What a seed's clock shows after so many rounds."""
-        end: int = flat(self.settings)[self.work.end]
-        return math.ceil(end * rounds / self.rounds)
-
-    def bundles(self) -> list[dict[str, float]]:
-        """What a trial reserves: its main process, then one bundle for every actor of a fleet that takes a core."""
-        found = [{"CPU": 1.0}] if self.serial else self.work.fleet_module().bundles(self.settings)
-        return [{**found[0], "GPU": self.gpu} if self.gpu else found[0], *found[1:]]
-
-
-def cores(bundles: list[dict[str, float]]) -> float:
-    """Cores that a trial reserves."""
-    return sum(bundle.get("CPU", 0) for bundle in bundles)
 
 
 class Round(NamedTuple):
@@ -109,10 +65,12 @@ class SweepTrial(tune.Trainable):
             rounds, diverged = [Round(worst, target, {})] * len(self.spec.seeds), True
         names = set.intersection(*(set(one.scalars) for one in rounds))
         scores = [one.judgement.score for one in rounds]
+        kept = {"kept": fmean(map(self._kept, self.spec.seeds))} if metric.kept else {}
         now = round(fmean(one.now for one in rounds))
         return {
             metric.name: fmean(scores),
             "scores": scores,
+            **kept,
             **{name: fmean(one.judgement.beside[name] for one in rounds) for name in metric.beside},
             "now": now,
             "timesteps_total": now,  # the axis of Tune's own files
@@ -145,6 +103,11 @@ class SweepTrial(tune.Trainable):
             return Round(judgement, run.clock.now, scalars)
         finally:
             run.close()
+
+    def _kept(self, seed: int) -> float:
+        """The score of the best that a seed still has: its own, or its donor's; also after it has diverged."""
+        folder = self._seed(seed)
+        return self.spec.kept_score(self.spec.kept_run(self.config, seed, folder, folder, self.shared))
 
     def _run(self, seed: int) -> Run:
         work, settings = self.spec.work, self.spec.settings_of(self.config, seed)

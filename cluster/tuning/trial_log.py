@@ -24,7 +24,8 @@ class TrialLog(tune.Callback):
     """Writes every round of every trial into one table and into TensorBoard, and says it.
 
     The table has a trial, its round, what the clock of its runs shows (`clock` is its name), seconds, the score and its
-    spread over seeds, other figures of the metric, whether it has diverged, and the searched settings (`names`).
+    spread over seeds, other figures of the metric, whether it has diverged, the searched settings (`names`), and the
+    score of what its runs still keep where they do.
     Ends the sweep where nothing comes of it: `concurrent` trials, those that began first, have failed at once.
     """
 
@@ -33,7 +34,9 @@ class TrialLog(tune.Callback):
     ) -> None:
         self.folder, self.rounds, self.metric, self.clock = folder, rounds, metric, clock
         self.least = max(2, concurrent)  # trials that fail in their first round before the sweep is given up
-        self.columns = ("trial", "round", clock, "seconds", metric.name, "spread", *metric.beside, "diverged", *names)
+        told = (metric.name, "spread", *metric.beside, "diverged", *names)
+        kept = ("kept",) if metric.kept else ()  # last: the table of an older version has no such column
+        self.columns = ("trial", "round", clock, "seconds", *told, *kept)
         self.writers: dict[str, SummaryWriter] = {}  # of the trials that run
         self.ending: Exception | None = None  # why the sweep cannot go on
 

@@ -7,16 +7,14 @@ from typing import Any
 
 from ray import tune
 
-from cluster.tuning.results import config_of, draw, importance, trials_of
+from cluster.tuning.results import config_of, draw, importance, score_of, trials_of
 from cluster.tuning.space import Space, by_setting
 from cluster.tuning.sweep import Sweep
-from cluster.tuning.trial import TrialSpec
 from cluster.tuning.trial_log import why
-from training.run import Run
+from cluster.tuning.trial_spec import TrialSpec
 from training.session import keep
 from training.settings import changed, flat
 from training.settings_file import write_settings
-from training.storage import checkpoint
 from training.storage.csv_table import Row, rounds_of, write_table
 from training.storage.provenance import origin
 from training.storage.run_dir import RunDir
@@ -42,12 +40,12 @@ def write_results(
     columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside[1:], "diverged")
     write_table(directory.path / "trials.csv", (*columns, *space), rows)
     best = rows[0]
-    if best["best"] == metric.worst:
+    score = score_of(best, metric)
+    if score == metric.worst:
         raise ValueError("no trial has come to a score: lower the learning rates, or train each longer")
     title = f"{spec.preset}, {options.scheduler}, {options.trials} trials, {options.seeds} seeds each"
     draw(directory.path / "sweep.png", rounds, space, metric, work.clock, title)
     _write_settings(rows, space, options.settings, spec, directory.path)
-    score = best["best"] if metric.kept else float(best[metric.name])
     trained = sum(int(row["rounds"]) for row in rows) / spec.rounds * flat(spec.settings)[work.end] * len(spec.seeds)
     return {
         **{name: getattr(options, name) for name in OWN},
@@ -71,7 +69,7 @@ def _write_settings(rows: list[Row], space: Space, given: Any, spec: TrialSpec, 
     named = [(folder / "settings" / f"{row['trial']}.toml", row) for row in rows]
     for file, row in (*named, (folder / "best.toml", rows[0])):
         after = f"{row[spec.work.clock]} {spec.work.clock.replace('_', ' ')}"
-        said = f"quarterdeck sweep {spec.preset}: {row['trial']}, {metric.name} {row[metric.name]} after {after}"
+        said = f"quarterdeck sweep {spec.preset}: {row['trial']}, {metric.name} {score_of(row, metric)} after {after}"
         write_settings(file, changed(given, by_setting(config_of(row, space))), base, spec.work.ends, said)
 
 
@@ -85,15 +83,8 @@ def _winner(
         for result in grid
         if result.checkpoint is not None and (result.metrics or {}).get("trial_id") == trial
     )
-    found: list[Run] = []
-    for seed in spec.seeds:
-        saved = checkpoint.complete(path / f"seed-{seed}")
-        if saved:
-            settings = spec.settings_of(config, seed)
-            run: Run = spec.work.load("make_run")(settings, spec.preset, directory.path, *([shared] if shared else []))
-            run.load(saved[-1])
-            found.append(run)
-    run = min(found, key=lambda run: metric.better(run.summary()[f"select_{metric.name}"]))
+    kept = (spec.kept_run(config, seed, path / f"seed-{seed}", directory.path, shared) for seed in spec.seeds)
+    run = min((run for run in kept if run is not None), key=lambda run: metric.better(spec.kept_score(run)))
     closing = run.evaluate(lambda done: None)
     with open_events(directory.tensorboard) as writer:
         for picture in closing.pictures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ import numpy as np
 import pytest
 
 from agents.dqn.serial import SerialLoop
+from agents.dqn.settings import Settings
 from agents.replay.no_replay import NoReplay
 from cluster.cli.main import main
-from cluster.tuning.ablation import trained
+from cluster.tuning.ablation import train_all, trained
 from cluster.tuning.ablation_figure import bars_of, mean_interval, told
 from cluster.tuning.ablation_settings import NAIVE, STAGES, WITHOUT, lecture, stages
 from tests.cluster.helpers import TIMEOUT, read_json, run_command
 from tests.cluster.records import refused
+from training.errors import CannotGoOn
 from training.settings import changed, flat
+from training.storage.run_dir import RunDir
 
 TINY = {
     "stop.steps": 160,
@@ -113,11 +117,30 @@ def test_the_figure_comes_with_its_table(tmp_path: Path) -> None:
     assert all(stage in done.stdout for stage in STAGES)
 
 
+@pytest.mark.ray
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_training_that_fails_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with the traceback that Ray makes of it."""
+
+    def diverges(stage: str, settings: Settings) -> dict[str, Any]:
+        if (stage, settings.seed) == (STAGES[1], 4):
+            raise FloatingPointError("the loss is nan:\nlower the learning rate")
+        return {"stage": stage, "seed": settings.seed, "score": 0.0}
+
+    monkeypatch.setattr("cluster.tuning.ablation.trained", diverges)
+    told = "+ experience replay, seed 4: FloatingPointError: the loss is nan: lower the learning rate; mend that"
+    with pytest.raises(CannotGoOn, match=re.escape(told)) as failed:
+        train_all(changed(lecture(), {"seed": 3}), 2, RunDir(tmp_path))
+    assert "\n" not in str(failed.value)
+
+
 def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = f"--run-dir={tmp_path / 'run'}"
     assert "an interval needs 2" in refused(capsys, "ablation", "--seeds=1", run)
     assert "did you mean toy/catch" in refused(capsys, "ablation", "--env=toy/cach", run)
     assert "one process without priorities" in refused(capsys, "ablation", "--fleet.runners=2", run)
+    assert "trains on a core each" in refused(capsys, "ablation", "--learner.device=cuda", run)
     for word in ("--minutes=5", "--minutes=10", "--score=3"):
         assert "an ablation ends by --steps" in refused(capsys, "ablation", word, "--dry-run")
     assert not (tmp_path / "run").exists()

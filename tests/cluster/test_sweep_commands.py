@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 
 from agents.dqn.presets import catch
 from cluster.cli.main import main
-from cluster.tuning.plan import least_cores, require_comparable
+from cluster.tuning.plan import least_cores, require_comparable, runs_serially
 from cluster.tuning.sweep import Sweep
 from cluster.workload import ENDLESS
-from cluster.workloads import DQN
+from cluster.workloads import DQN, WORKLOADS, Workload
 from tests.cluster.helpers import read_json
 from tests.cluster.records import refused
 from tests.cluster.test_one_writer import record_of
@@ -55,6 +56,20 @@ def test_a_fleet_with_something_to_share_out_is_no_serial_loop() -> None:
     assert least_cores(Sweep(settings=settings), DQN, "catch") == 3
     with pytest.raises(ValueError, match="--serial True trains in one process"):
         require_comparable(Sweep(settings=settings, serial=True), DQN)
+
+
+@pytest.mark.parametrize("work", [row for row in WORKLOADS.values() if row.fleet], ids=lambda row: str(row.name))
+def test_a_sweep_of_all_that_fleets_train_knows_its_cores(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine with room for two fleets, and on one without."""
+    preset = work.presets[0]
+    options: Sweep[Any] = Sweep(settings=changed(work.default(preset), work.endless))
+    fleet = options.settings.fleet
+    assert sum(bundle["CPU"] for bundle in work.fleet_module().bundles(options.settings)) == 1 + fleet.runners
+    for room, serially in ((2 * (1 + fleet.runners), False), (2 * (1 + fleet.runners) - 1, True)):
+        monkeypatch.setattr("ray.cluster_resources", lambda room=room: {"CPU": float(room)})
+        assert runs_serially(options, work, preset) == serially
+    two = replace(options, settings=changed(options.settings, {"fleet.runners": 2}), serial=False)
+    assert least_cores(two, work, preset) == 3
 
 
 @pytest.mark.parametrize("failed", [0, 2])

@@ -15,7 +15,7 @@ from agents.dqn.space import SEARCH
 from cluster.tuning.results import draw, importance, trials_of
 from cluster.tuning.space import Range
 from cluster.tuning.sweep import Sweep
-from cluster.tuning.trial import TrialSpec
+from cluster.tuning.trial_spec import TrialSpec
 from cluster.tuning.write import write_results
 from training.storage.csv_table import Row, append_row, drop_half_row, rounds_of
 from training.storage.run_dir import RunDir
@@ -85,6 +85,23 @@ def test_the_winner_has_trained_to_the_end(tmp_path: Path) -> None:
         [("a", 1, 9.0, 1e-3), ("b", 1, 1.0, 1e-3), ("b", 2, 3.0, 1e-3), ("c", 1, 8.0, 1e-3), ("c", 2, 2.0, 1e-3)],
     )
     assert [row["trial"] for row in trials_of(rounds_of(table), METRIC)] == ["b", "c", "a"]
+
+
+def test_a_trial_that_diverged_late_is_not_the_winner(tmp_path: Path) -> None:
+    """One that was stopped before has at least a score; where none has, the sweep says so."""
+    table = ledger(tmp_path, [("a", 1, 9.0, 1e-3), ("a", 2, METRIC.worst, 1e-3), ("b", 1, 1.0, 1e-3)])
+    assert [row["trial"] for row in trials_of(rounds_of(table), METRIC)] == ["b", "a"]
+
+
+def test_a_sweep_of_which_every_trial_diverged_has_no_winner(tmp_path: Path) -> None:
+    """Though they had scores in earlier rounds."""
+    columns = ("trial", "round", "seconds", "agent_steps", METRIC.name, "spread", *METRIC.beside, "diverged")
+    for number, score in ((1, 9.0), (2, METRIC.worst)):
+        row = {**dict.fromkeys(columns, 1), "trial": "a", "round": number, METRIC.name: score}
+        append_row(tmp_path / "rounds.csv", columns, row)
+    with pytest.raises(ValueError, match="no trial has come to a score: lower the learning rates"):
+        write_results(Sweep(settings=catch()), {}, spec_of_catch(), RunDir(tmp_path), Mock(num_errors=0), None)
+    assert not (tmp_path / "best.toml").exists()
 
 
 def spec_of_catch() -> TrialSpec:

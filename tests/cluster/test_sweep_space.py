@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from agents.dqn.presets import catch
+from agents.dqn.presets import catch, pong
 from agents.dqn.settings import Settings
 from cluster.tuning.plan import require_comparable
 from cluster.tuning.space import Range, Space, range_of, read_space, require_cloneable
@@ -157,23 +158,27 @@ def test_mutations_stay_in_their_ranges(seed: int, rounds: int) -> None:
         changed(catch(), config)
 
 
+VALUES: dict[str, st.SearchStrategy[Any]] = {  # of every kind that a setting may have
+    "learner.learning_rate": st.floats(1e-6, 1.0),
+    "learner.max_grad_norm": st.floats(min_value=1e-300) | st.just(math.inf),
+    "learner.target_period": st.integers(1, 10_000),
+    "learner.double": st.booleans(),
+    "learner.loss": st.sampled_from(["huber", "squared"]),
+    "evaluation.from_score": st.none() | st.floats(allow_nan=False),
+    "env.id": st.text(st.characters(codec="utf-8"), min_size=1)
+    | st.sampled_from(['\x7f\x00\n"\\', "\U0001f3ae", "None"]),
+}
+
+
 @examples(max_examples=40, deadline=None)
-@given(
-    rate=st.floats(1e-6, 1.0),
-    period=st.integers(1, 10_000),
-    double=st.booleans(),
-    loss=st.sampled_from(["huber", "squared"]),
-)
-def test_settings_come_back_from_their_file(
-    tmp_path_factory: pytest.TempPathFactory, rate: float, period: int, double: bool, loss: str
-) -> None:
+@given(st.fixed_dictionaries(VALUES))
+def test_settings_come_back_from_their_file(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
     """All that differs from the preset, to the last bit, but what is a run's own."""
     file = tmp_path_factory.mktemp("settings") / "best.toml"
-    values = {"learner.learning_rate": rate, "learner.target_period": period, "learner.double": double}
-    settings = changed(catch(), {**values, "learner.loss": loss, "seed": 3, "stop.steps": 77})
-    write_settings(file, settings, catch(), DQN.ends, "found\nsomewhere")
-    back = read_settings(file, catch())
-    own = {name: flat(catch())[name] for name in (*OWN, *DQN.ends)}
+    settings = changed(pong(), {**values, "seed": 3, "stop.steps": 77})
+    write_settings(file, settings, pong(), DQN.ends, "found\nsomewhere")
+    back = read_settings(file, pong())
+    own = {name: flat(pong())[name] for name in (*OWN, *DQN.ends)}
     assert back == changed(settings, own)
 
 

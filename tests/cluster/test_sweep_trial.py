@@ -15,7 +15,8 @@ from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
 from agents.dqn.space import SEARCH
 from cluster.tuning.schedulers import ResumableASHA
-from cluster.tuning.trial import SweepTrial, TrialSpec
+from cluster.tuning.trial import SweepTrial
+from cluster.tuning.trial_spec import TrialSpec
 from cluster.tuning.tuner import empty_folder
 from tests.cluster.helpers import same_tree
 from tests.cluster.test_sweep_results import ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cluster.cli.ablation import _ablate
 from cluster.cli.commands import COMMANDS
 from cluster.cli.main import main
 from cluster.tuning.ablation_settings import Ablation, lecture
-from cluster.tuning.tuner import ray_for_tune
+from cluster.tuning.tuner import TuneInterrupt, ray_for_tune
 from tests.cluster.helpers import read_json
 from tests.cluster.test_one_writer import record_of
 from training.storage.files import write_json
@@ -40,6 +41,25 @@ def test_a_sweep_leaves_anothers_ray_running(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(Ended):
         _ablate(Ablation(settings=lecture()), RunDir(tmp_path), 0.0)
     assert ray.is_initialized()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("listens", [False, True])
+def test_an_interruption_is_never_lost(number: signal.Signals, listens: bool) -> None:
+    """Before Tune listens it ends the command; then Tune hears of the first, and the second ends the command."""
+    heard: list[int] = []
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        with TuneInterrupt() as interrupt:
+            if listens:
+                signal.signal(signal.SIGUSR1, lambda sent, _: heard.append(sent))
+                signal.raise_signal(number)
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+            assert interrupt.raised
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert heard == [signal.SIGUSR1] * listens
 
 
 def test_a_resumed_gan_sweep_drops_the_half_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from cluster.cli.main import main
 from cluster.cli.train import adapted
-from cluster.tuning.trial import SweepTrial, TrialSpec
+from cluster.tuning.trial import SweepTrial
+from cluster.tuning.trial_spec import TrialSpec
 from cluster.workloads import WORKLOADS, Workload
 from tests.cluster.goes_on import other_process
 from tests.cluster.helpers import read_json, same_tree

@@ -40,9 +40,9 @@ def whole(file: Path) -> Iterator[Path]:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text."""
+    """Write a text, as UTF-8."""
     with whole(file) as part:
-        part.write_text(text)
+        part.write_text(text, encoding="utf-8")
 
 
 def write_bytes(file: Path, data: bytes) -> None:
