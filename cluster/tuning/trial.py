@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ class Round(NamedTuple):
     judgement: Judgement
     now: int  # on its clock
     scalars: dict[str, float]
+    kept: float  # score of the best that it was and still has; nan where runs keep no such thing
 
 
 class SweepTrial(tune.Trainable):
@@ -62,15 +64,15 @@ class SweepTrial(tune.Trainable):
             rounds, diverged = [self._train(seed, target) for seed in self.spec.seeds], False
         except FloatingPointError:
             worst = Judgement(metric.worst, dict.fromkeys(metric.beside, metric.worst))
-            rounds, diverged = [Round(worst, target, {})] * len(self.spec.seeds), True
+            kept = [self._kept(seed) if metric.kept else math.nan for seed in self.spec.seeds]
+            rounds, diverged = [Round(worst, target, {}, one) for one in kept], True
         names = set.intersection(*(set(one.scalars) for one in rounds))
         scores = [one.judgement.score for one in rounds]
-        kept = {"kept": fmean(map(self._kept, self.spec.seeds))} if metric.kept else {}
         now = round(fmean(one.now for one in rounds))
         return {
             metric.name: fmean(scores),
             "scores": scores,
-            **kept,
+            **({"kept": fmean(one.kept for one in rounds)} if metric.kept else {}),
             **{name: fmean(one.judgement.beside[name] for one in rounds) for name in metric.beside},
             "now": now,
             "timesteps_total": now,  # the axis of Tune's own files
@@ -100,12 +102,12 @@ class SweepTrial(tune.Trainable):
             run.save(folder)
             for old in checkpoint.complete(folder)[:-1]:
                 shutil.rmtree(old)
-            return Round(judgement, run.clock.now, scalars)
+            return Round(judgement, run.clock.now, scalars, self.spec.kept_score(run))
         finally:
             run.close()
 
     def _kept(self, seed: int) -> float:
-        """The score of the best that a seed still has: its own, or its donor's; also after it has diverged."""
+        """The score of the best that a seed which has diverged still has, its own or its donor's."""
         folder = self._seed(seed)
         return self.spec.kept_score(self.spec.kept_run(self.config, seed, folder, folder, self.shared))
 

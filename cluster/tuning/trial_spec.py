@@ -59,8 +59,10 @@ class TrialSpec:
         return run
 
     def kept_score(self, run: Run | None) -> float:
-        """The score of the best that a run was and still has; the worst there is where it has none."""
+        """The score of the best that a run was and still has; the worst there is where it has none yet."""
         metric = self.work.load("search").metric
+        if not metric.kept:
+            return math.nan
         kept = None if run is None else run.summary()[f"select_{metric.name}"]
         return float(metric.worst if kept is None else kept)
 
