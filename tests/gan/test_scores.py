@@ -106,6 +106,16 @@ def test_scores_put_real_before_collapsed_before_noise(corners: Images, extracto
     assert float(bad["nn_ratio_pixels"]) > 1
 
 
+def test_nothing_is_nearer_than_held_out_images_that_are_copies(corners: Images, extractor: Extractor) -> None:
+    """Frames of a simple game repeat: both ratios are then 1, also by features, which differ by rounding."""
+    copies = Images("copies", corners.train, corners.train.take(np.arange(40)), corners.report)
+    judge = Judge(copies, extractor, ScoreSettings(samples=40), "select")
+    for fake in (corners.train.images[:40], noise(40, corners.shape)):
+        scores = judge.score(fake)
+        assert (scores["nn_ratio"], scores["nn_ratio_pixels"]) == (1, 1)
+        assert all(np.isfinite(float(value)) for name, value in scores.items() if name != "extractor_hash")
+
+
 def test_every_score_carries_its_floor_count_and_extractor(corners: Images, extractor: Extractor) -> None:
     judge = Judge(corners, extractor, ScoreSettings(samples=1_000), "report")
     assert judge.count == len(corners.report) == 80
