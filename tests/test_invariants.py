@@ -25,8 +25,8 @@ def holders(pattern: str, *allowed: str) -> list[str]:
 
 
 def test_files_are_made_whole_in_one_place() -> None:
-    """Nobody else renames what was half-written; two processes may render or learn the same data at once."""
-    one, at_once = "training/storage/files.py", ("agents/playback/frames_dataset.py", "gan/evaluation/features.py")
+    """Nobody else renames what was half-written; two processes may render the same data at once."""
+    one, at_once = "training/storage/files.py", ("agents/playback/frames_dataset.py",)
     assert holders(r"os\.replace\(", one, "training/storage/checkpoint.py") == []
     other_parts = (
         "cluster/rllib/rl_module.py",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,30 @@ def test_a_damaged_classifier_is_made_again(corners: Images, tmp_path: Path, mon
     file.write_bytes(file.read_bytes()[:100])
     assert extractor_for(corners, tmp_path).hash == wanted
     assert [f.name for f in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_kept_classifier_is_as_readable_as_any_file(cache: Path, extractor: Extractor, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert [file.stat().st_mode for file in cache.iterdir()] == [(tmp_path / "plain").stat().st_mode]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_classifier_that_cannot_be_kept(
+    corners: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Beside somebody else's runs it judges all the same; a full disk is said by the system's own error."""
+    quick(monkeypatch)
+
+    def fail(path: Path, content: bytes) -> int:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    if code == errno.ENOSPC:
+        with pytest.raises(OSError, match="No space left"):
+            extractor_for(corners, tmp_path)
+    else:
+        assert extractor_for(corners, tmp_path).accuracy > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_without_labels_are_told_apart_by_flips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

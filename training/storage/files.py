@@ -28,9 +28,12 @@ def replace(part: Path, file: Path) -> None:
 
 
 @contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """Write under the name that this gives: it becomes `file` at the end, or is deleted if there is none."""
-    part = part_of(file)
+def whole(file: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Write under the name that this gives: it becomes `file` at the end, or is deleted if there is none.
+
+    Processes that may write a `shared` file at once have a name each.
+    """
+    part = part_of(file.with_name(f"{file.stem}.{os.getpid()}{file.suffix}") if shared else file)
     try:
         yield part
         replace(part, file)
