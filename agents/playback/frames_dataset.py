@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from agents.settings import AgentSettings
 from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
 from envs.atari import game_name
 from training.storage import checkpoint
+from training.storage.files import whole
 from training.storage.resume import read_newest
 from training.storage.run_dir import MARKER, RunDir
 
@@ -47,9 +48,10 @@ class Player:
     checkpoint: Path | None = None
 
     def key(self, side: int = SIDE) -> str:
-        """What the frames follow from."""
-        other = "" if side == SIDE else f" {side}"
-        return hashlib.sha256(f"{self.rules} {self.checkpoint} {RECIPE}{other}".encode()).hexdigest()[:12]
+        """What the frames follow from. A policy trained anew may lie where another one lay."""
+        saved = self.checkpoint and (self.checkpoint, checkpoint.checksum(self.checkpoint))
+        made_of = f"{self.rules} {saved} {version('ale-py')} {RECIPE} {side}"
+        return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
 
 def frames_file(name: str, cache: Path, settings_of: SettingsOf, side: int = SIDE) -> Path:
@@ -69,9 +71,8 @@ def kept(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int64]]]) -
     if not file.exists():
         x, group = rendered()
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")  # two processes may render it at once
-        np.savez_compressed(part, x=x, group=group)
-        part.replace(file)
+        with whole(file, shared=True) as part:
+            np.savez_compressed(part, x=x, group=group)
     return file
 
 

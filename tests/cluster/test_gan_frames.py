@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.playback import frames_dataset
-from agents.playback.frames_dataset import player_of, render, shrink
+from agents.playback.frames_dataset import Player, kept, player_of, render, shrink
 from cluster.cli.main import main
 from cluster.gan_images import images_in, images_of
 from cluster.workloads import settings_of_run
+from envs.base import EnvSettings
 from gan.data.images import DataSettings
+from training.storage import checkpoint
 from training.storage.files import write_json
 
 
@@ -67,6 +69,30 @@ def test_a_policy_plays(catch_run: Path, tmp_path: Path) -> None:
     assert played.shape == random.shape
     assert played.digest() != random.digest()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_other_policies_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one trained anew into the same directory, to the same step; and other emulators."""
+    path = tmp_path / "agent_steps-000000000005"
+    player = Player(EnvSettings(id="toy/catch"), None, path)
+    keys = [Player(EnvSettings(id="toy/catch")).key()]
+    for weight in (1, 2):
+        checkpoint.save(path, {"learner": {"weight": np.full(3, weight)}})
+        keys += [player.key(), player.key(84)]
+    assert player.key(84) == keys[-1]
+    monkeypatch.setattr(frames_dataset, "version", lambda name: "another")
+    assert len({*keys, player.key()}) == 6
+
+
+def test_what_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(part: Path, **arrays: object) -> None:
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("numpy.savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kept(tmp_path / "cache" / "frames.npz", lambda: (np.zeros((1, 2, 2), np.uint8), np.zeros(1, np.int64)))
+    assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_run_that_has_trained_on_shows_other_frames(catch_run: Path, tmp_path: Path) -> None:
