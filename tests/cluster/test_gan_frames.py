@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.playback import frames_dataset
-from agents.playback.frames_dataset import Player, kept, player_of, render, shrink
+from agents.playback.frames_dataset import Player, kept, player_of, render, scoreless, shrink
 from cluster.cli.main import main
 from cluster.gan_images import images_in, images_of
 from cluster.workloads import settings_of_run
@@ -108,15 +108,31 @@ def test_a_run_that_has_trained_on_shows_other_frames(catch_run: Path, tmp_path:
         images_in(gan, settings)
 
 
-@given(height=st.integers(64, 128), width=st.integers(64, 128), data=st.data())
-def test_every_pixel_is_seen(height: int, width: int, data: st.DataObject) -> None:
+@given(height=st.integers(64, 200), width=st.integers(64, 200), side=st.sampled_from([32, 64]), data=st.data())
+def test_every_pixel_is_seen(height: int, width: int, side: int, data: st.DataObject) -> None:
     """One lit pixel anywhere lights a neighbourhood of its place, and nothing else."""
     row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     frame = np.zeros((1, height, width), np.uint8)
     frame[0, row, column] = 200
-    lit = np.argwhere(shrink(frame, 64)[0])
+    lit = np.argwhere(shrink(frame, side)[0])
     assert 1 <= len(lit) <= 4
     for place in lit:
         for index, (size, where) in enumerate(((height, row), (width, column))):
-            assert place[index] * size / 64 < where + 1
-            assert (place[index] + 1) * size / 64 > where
+            assert place[index] * size / side < where + 1
+            assert (place[index] + 1) * size / side > where
+
+
+@pytest.mark.parametrize(
+    ("env", "side", "rows"),
+    [
+        ("space_invaders", 84, (10, 84)),
+        ("space_invaders", 168, (20, 168)),
+        ("ALE/MsPacman-v5", 84, (0, 69)),
+        ("ALE/MsPacman-v5", 168, (0, 138)),
+        ("pong", 168, (0, 168)),
+        ("toy/catch", 10, (0, 10)),
+    ],
+)
+def test_score_and_lives_are_cut_off_at_any_size(env: str, side: int, rows: tuple[int, int]) -> None:
+    frames = np.zeros((2, side, side), np.uint8) + np.arange(side, dtype=np.uint8)[:, None]
+    assert scoreless(frames, env)[1, :, 0].tolist() == list(range(*rows))
