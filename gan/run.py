@@ -156,7 +156,7 @@ class GanRun:
 
     def state(self) -> dict[str, Any]:
         """What `load_state` needs to go on bit for bit."""
-        return {"trainer": self.trainer.state(), "best": vars(self.best)}
+        return {"trainer": self.trainer.state(), "best": vars(self.best), "judged": self.judged}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on where another run stopped, with this one's settings.
@@ -165,7 +165,7 @@ class GanRun:
             ValueError: its networks or data were others.
         """
         self.trainer.load_state(state["trainer"])
-        self.best, self.judged = Best(**state["best"]), self.images
+        self.best, self.judged = Best(**state["best"]), state.get("judged", self.images)  # older ones do not say
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint."""

@@ -25,14 +25,14 @@ def holders(pattern: str, *allowed: str) -> list[str]:
 
 
 def test_files_are_made_whole_in_one_place() -> None:
-    """Nobody else renames what was half-written; two processes may render or learn the same data at once."""
-    one, at_once = "training/storage/files.py", ("agents/playback/frames_dataset.py", "gan/evaluation/features.py")
+    """Nobody else renames what was half-written."""
+    one = "training/storage/files.py"
     assert holders(r"os\.replace\(", one, "training/storage/checkpoint.py") == []
     other_parts = (
         "cluster/rllib/rl_module.py",
         "cluster/jobs/package.py",
     )  # a folder of RLlib's; names to leave behind
-    places = (one, "training/storage/checkpoint.py", "training/storage/run_dir.py", *at_once, *other_parts)
+    places = (one, "training/storage/checkpoint.py", "training/storage/run_dir.py", *other_parts)
     assert holders(r"\.part\b", *places) == []
 
 

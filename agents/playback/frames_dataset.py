@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,11 @@ from agents.settings import AgentSettings
 from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
 from envs.atari import game_name
 from training.storage import checkpoint
+from training.storage.files import whole
 from training.storage.resume import read_newest
 from training.storage.run_dir import MARKER, RunDir
 
-RECIPE = "1"  # counts up when anything about the rendering below changes
+RECIPE = "2"  # counts up when anything about the rendering below changes
 FRAMES = 6_000
 LANES = 24  # games at once
 GAMES = 24  # that must have ended, so that frames are of all their stages
@@ -33,7 +34,8 @@ EVERY = 10  # agent steps between two frames that are kept: neighbours are near 
 LONGEST = 30_000  # agent steps, for policies that never lose
 EPSILON = 0.05  # of a run's policy
 SIDE = 64  # pixels
-SCORELESS = {"space_invaders": (10, 84), "ms_pacman": (0, 69)}  # rows of 84 without score and lives
+ROWS = 84  # of the frames in which these were counted
+SCORELESS = {"space_invaders": (10, 84), "ms_pacman": (0, 69)}  # rows without score and lives
 
 Frames = NDArray[np.uint8]
 
@@ -47,9 +49,10 @@ class Player:
     checkpoint: Path | None = None
 
     def key(self, side: int = SIDE) -> str:
-        """What the frames follow from."""
-        other = "" if side == SIDE else f" {side}"
-        return hashlib.sha256(f"{self.rules} {self.checkpoint} {RECIPE}{other}".encode()).hexdigest()[:12]
+        """What the frames follow from. A policy trained anew may lie where another one lay."""
+        saved = self.checkpoint and (self.checkpoint, checkpoint.checksum(self.checkpoint))
+        made_of = f"{self.rules} {saved} {version('ale-py')} {RECIPE} {side}"
+        return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
 
 def frames_file(name: str, cache: Path, settings_of: SettingsOf, side: int = SIDE) -> Path:
@@ -69,9 +72,8 @@ def kept(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int64]]]) -
     if not file.exists():
         x, group = rendered()
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")  # two processes may render it at once
-        np.savez_compressed(part, x=x, group=group)
-        part.replace(file)
+        with whole(file, shared=True) as part:
+            np.savez_compressed(part, x=x, group=group)
     return file
 
 
@@ -105,8 +107,7 @@ def render(player: Player, side: int = SIDE, seed: int = 0) -> tuple[Frames, NDA
     finally:
         env.close()
     chosen = np.random.default_rng(seed).permutation(len(frames))[:FRAMES]
-    top, bottom = SCORELESS.get(game_name(player.rules.id) or "", (0, frames.shape[1]))
-    return shrink(frames[chosen, top:bottom], side), episodes[chosen]
+    return shrink(scoreless(frames[chosen], player.rules.id), side), episodes[chosen]
 
 
 class RandomPolicy:
@@ -150,18 +151,22 @@ def _play(env: BatchedEnv, policy: Policy, rng: np.random.Generator, seed: int) 
     return np.concatenate(frames), np.concatenate(episodes)
 
 
-def shrink(frames: Frames, side: int) -> Frames:
-    """[N, H, W] -> [N, side, side], each pixel the brightest of those it covers: a bullet stays visible.
+def scoreless(frames: Frames, env: str) -> Frames:
+    """Frames [N, H, W] of the env called `env` without the rows of score and lives, where those are known."""
+    rows = SCORELESS.get(game_name(env) or "", (0, ROWS))
+    top, bottom = (round(row * frames.shape[1] / ROWS) for row in rows)
+    return frames[:, top:bottom]
 
-    Neither H nor W may be more than twice `side`.
-    """
-    columns = [frames[:, :, index] for index in _covered(frames.shape[2], side)]
-    found: Frames = np.maximum.reduce([part[:, index] for part in columns for index in _covered(frames.shape[1], side)])
+
+def shrink(frames: Frames, side: int) -> Frames:
+    """[N, H, W] -> [N, side, side], each pixel the brightest of those it covers: a bullet stays visible."""
+    narrow = np.maximum.reduce([frames[:, :, index] for index in _covered(frames.shape[2], side)])
+    found: Frames = np.maximum.reduce([narrow[:, index] for index in _covered(frames.shape[1], side)])
     return found
 
 
 def _covered(size: int, side: int) -> list[NDArray[np.int64]]:
-    """First, middle and last of the pixels that each of `side` pixels covers."""
+    """Of the pixels that each of `side` pixels covers: the first, the second and so on; the last one may come again."""
     first = np.arange(side) * size // side
     last = -(-(np.arange(side) + 1) * size // side) - 1
-    return [first, (first + last) // 2, last]
+    return [np.minimum(first + place, last) for place in range(int((last - first).max()) + 1)]

@@ -49,7 +49,7 @@ class DataSettings:
         check_kinds(self)
         if self.size < 0 or min(self.stack, self.beside) != 1:
             raise ValueError("data.size must be 0 or more, data.stack and data.beside 1 or more, one of the two 1")
-        if self.size and self.source.startswith(("photos", "clips:")):
+        if self.size and (self.source == "photos" or self.source.startswith("clips:")):
             raise ValueError(f"data.size is {self.size}: {self.source} comes in one size, use 0")
 
 

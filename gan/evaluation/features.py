@@ -5,8 +5,8 @@ Distances in its features mean nothing beside those of another classifier: every
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,19 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from gan.data.images import Images, Split, to_float
 from training.device import autocast
 from training.optimizers import Adam
+from training.storage.files import whole
 
 FEATURES = 64
 RECIPE = "2"  # counts up when anything about the training below changes
 EPOCH_IMAGES, EPOCHS, BATCH, SHIFT = 4_000, 12, 64, 2
 CHUNK = 500  # images a forward pass
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 FLIPS = 4  # classes of images without labels: as it is, left-right, upside down, both
 
 
@@ -74,10 +76,13 @@ class Extractor:
 
 
 def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
-    """The data's classifier from `folder`, trained and put there if absent; with the same data the same on every
-    call on one machine (kernels of another processor sum in another order).
+    """The data's classifier from `folder`, trained if absent and put there if that may be; with the same data the same
+    on every call on one machine (kernels of another processor sum in another order).
 
     Images without labels are told apart by how they are flipped.
+
+    Raises:
+        OSError: the disk is full.
     """
     key = hashlib.sha256(f"{data.digest()} {seed} {RECIPE} {torch.__version__}".encode()).hexdigest()[:16]
     file = folder / f"extractor-{key}.safetensors"
@@ -88,11 +93,20 @@ def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
         network.load_state_dict(saved)
     except (OSError, SafetensorError, KeyError, RuntimeError):  # absent, or cut off by a crash
         network, accuracy = train_classifier(data, seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        save_file({**network.state_dict(), "accuracy": torch.tensor(accuracy)}, part)
-        part.rename(file)
+        # Not by safetensors' own writer: its files are the owner's alone, its errors do not say that a disk is full.
+        _keep(file, save({**network.state_dict(), "accuracy": torch.tensor(accuracy)}))
     return Extractor(network, accuracy)
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """Where nothing may be written, as beside the runs of somebody else, nothing is kept."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole(file, shared=True) as part:
+            part.write_bytes(content)
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
 
 
 def train_classifier(data: Images, seed: int) -> tuple[Classifier, float]:

@@ -101,15 +101,13 @@ class Judge:
         kl, covered = class_divergence(self._classes(chances), self.classes, self.class_count)
         stacks = over_each_other(fake, self.data.beside)  # copies would be of single images
         singles = stacks.reshape(-1, *self.singles.train.images.shape[1:])
-        near, near_pixels = self._nearest(singles, features.reshape(len(singles), -1))
         scores: Scores = {
             **self._distances(features),
             **self._together(chances),
             "class_kl": kl,
             "classes": covered,
             "confidence": confidence(chances),
-            "nn_ratio": near / self.held_out_nearest[0],
-            "nn_ratio_pixels": near_pixels / self.held_out_nearest[1],
+            **self._ratios(self._nearest(singles, features.reshape(len(singles), -1))),
         }
         extractor: Scores = {"extractor_hash": self.extractor.hash, "extractor_accuracy": self.extractor.accuracy}
         return {**scores, **self.floors, **extractor, "samples": self.count}
@@ -120,6 +118,16 @@ class Judge:
         by_features = nearest(features[few], self.single_features)[0]
         by_pixels = nearest(_flat(images[few]), _flat(self.singles.train.images))[0]
         return float(np.median(by_features)), float(np.median(by_pixels))
+
+    def _ratios(self, near: tuple[float, float]) -> Scores:
+        """Distances over those of held-out images; 1 where these are 0: most are copies, and nothing is nearer."""
+        by_features, by_pixels = self.held_out_nearest
+        if not by_pixels:
+            by_features = 0.0  # equal images' features differ by rounding
+        return {
+            "nn_ratio": near[0] / by_features if by_features else 1.0,
+            "nn_ratio_pixels": near[1] / by_pixels if by_pixels else 1.0,
+        }
 
     def _distances(self, features: NDArray[Any]) -> Scores:
         few = slice(NEIGHBOURS)

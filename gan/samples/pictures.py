@@ -63,7 +63,6 @@ def great_circle(start: Tensor, end: Tensor, share: Tensor | float) -> Tensor:
 
 def beside_nearest(fakes: Pixels, train: Pixels) -> NDArray[np.uint8]:
     """Fakes [N, C, H, W], the most copied first, each above its nearest training image by pixels -> [H', W', 3]."""
-    queries, stock = (images.reshape(len(images), -1).astype(np.float64) for images in (fakes, train))
-    distance, index = nearest(queries, stock)
+    distance, index = nearest(*(images.reshape(len(images), -1) for images in (fakes, train)))
     order = distance.argsort()
     return grid(np.concatenate([fakes[order], train[index[order]]]), len(fakes))

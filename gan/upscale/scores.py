@@ -88,11 +88,12 @@ def extractor_of(settings: UpscaleSettings, data: Images, cache: Path) -> Extrac
     """The classifier of the data's patches, of clips those of their first frames.
 
     Where held-out images have no classes, patches are told apart by their training image's class, such as the
-    photograph they are of, or else by their place in the image; a tenth of them is held out for its accuracy.
+    photograph they are of, or else by their place in the image; for its accuracy, every tenth image is held out whole.
     """
     train, select, report = (_first_patches(part, settings.frames) for part in (data.train, data.select, data.report))
     if data.select.labels is None:
-        tenth = np.arange(len(train)) % 10 == 0
+        each = len(train) // len(data.train)  # patches an image
+        tenth = np.arange(len(train)) // each % 10 == 0
         select = report = train.take(np.flatnonzero(tenth))
         train = train.take(np.flatnonzero(~tenth))
     return extractor_for(Images(data.name, train, select, report), cache)

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.playback import frames_dataset
-from agents.playback.frames_dataset import player_of, render, shrink
+from agents.playback.frames_dataset import Player, kept, player_of, render, scoreless, shrink
 from cluster.cli.main import main
 from cluster.gan_images import images_in, images_of
 from cluster.workloads import settings_of_run
+from envs.base import EnvSettings
 from gan.data.images import DataSettings
+from training.storage import checkpoint
 from training.storage.files import write_json
 
 
@@ -69,6 +71,30 @@ def test_a_policy_plays(catch_run: Path, tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_other_policies_have_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one trained anew into the same directory, to the same step; and other emulators."""
+    path = tmp_path / "agent_steps-000000000005"
+    player = Player(EnvSettings(id="toy/catch"), None, path)
+    keys = [Player(EnvSettings(id="toy/catch")).key()]
+    for weight in (1, 2):
+        checkpoint.save(path, {"learner": {"weight": np.full(3, weight)}})
+        keys += [player.key(), player.key(84)]
+    assert player.key(84) == keys[-1]
+    monkeypatch.setattr(frames_dataset, "version", lambda name: "another")
+    assert len({*keys, player.key()}) == 6
+
+
+def test_what_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(part: Path, **arrays: object) -> None:
+        part.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("numpy.savez_compressed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        kept(tmp_path / "cache" / "frames.npz", lambda: (np.zeros((1, 2, 2), np.uint8), np.zeros(1, np.int64)))
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_a_run_that_has_trained_on_shows_other_frames(catch_run: Path, tmp_path: Path) -> None:
     """Whoever began with the former ones does not go on with these and call it the same."""
     player, gan = Path(shutil.copytree(catch_run, tmp_path / "player")), tmp_path / "gan"
@@ -82,15 +108,31 @@ def test_a_run_that_has_trained_on_shows_other_frames(catch_run: Path, tmp_path:
         images_in(gan, settings)
 
 
-@given(height=st.integers(64, 128), width=st.integers(64, 128), data=st.data())
-def test_every_pixel_is_seen(height: int, width: int, data: st.DataObject) -> None:
+@given(height=st.integers(64, 200), width=st.integers(64, 200), side=st.sampled_from([32, 64]), data=st.data())
+def test_every_pixel_is_seen(height: int, width: int, side: int, data: st.DataObject) -> None:
     """One lit pixel anywhere lights a neighbourhood of its place, and nothing else."""
     row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     frame = np.zeros((1, height, width), np.uint8)
     frame[0, row, column] = 200
-    lit = np.argwhere(shrink(frame, 64)[0])
+    lit = np.argwhere(shrink(frame, side)[0])
     assert 1 <= len(lit) <= 4
     for place in lit:
         for index, (size, where) in enumerate(((height, row), (width, column))):
-            assert place[index] * size / 64 < where + 1
-            assert (place[index] + 1) * size / 64 > where
+            assert place[index] * size / side < where + 1
+            assert (place[index] + 1) * size / side > where
+
+
+@pytest.mark.parametrize(
+    ("env", "side", "rows"),
+    [
+        ("space_invaders", 84, (10, 84)),
+        ("space_invaders", 168, (20, 168)),
+        ("ALE/MsPacman-v5", 84, (0, 69)),
+        ("ALE/MsPacman-v5", 168, (0, 138)),
+        ("pong", 168, (0, 168)),
+        ("toy/catch", 10, (0, 10)),
+    ],
+)
+def test_score_and_lives_are_cut_off_at_any_size(env: str, side: int, rows: tuple[int, int]) -> None:
+    frames = np.zeros((2, side, side), np.uint8) + np.arange(side, dtype=np.uint8)[:, None]
+    assert scoreless(frames, env)[1, :, 0].tolist() == list(range(*rows))

@@ -164,6 +164,11 @@ def test_what_comes_in_one_size_is_not_scaled(source: str) -> None:
         DataSettings(source=source, size=64)
 
 
+@pytest.mark.parametrize("source", ["photos/holiday", "photos.npz", "photos-of-cats"])
+def test_a_users_own_photographs_are_scaled(source: str) -> None:
+    assert DataSettings(source=source, size=64).size == 64
+
+
 @pytest.mark.parametrize("values", [{"size": -1}, {"stack": 0}])
 def test_impossible_settings_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"data\.size must be 0 or more"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,14 @@ def test_fakes_stand_above_their_nearest_images(corners: Images, tmp_path: Path)
     write_bytes(tmp_path / "near.png", png(picture))
     with Image.open(tmp_path / "near.png") as image:
         assert image.size == (34, 34)
+
+
+def test_the_nearest_of_many_images_take_no_room_for_all_of_them() -> None:
+    """As float64 they would be eight times as large."""
+    train = np.random.default_rng(0).integers(0, 256, (40_000, 1, 16, 16), dtype=np.uint8)
+    tracemalloc.start()
+    try:
+        beside_nearest(train[:4], train)
+        assert tracemalloc.get_traced_memory()[1] < 4 * train.nbytes
+    finally:
+        tracemalloc.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,30 @@ def test_a_damaged_classifier_is_made_again(corners: Images, tmp_path: Path, mon
     assert [f.name for f in tmp_path.iterdir()] == [file.name]
 
 
+def test_a_kept_classifier_is_as_readable_as_any_file(cache: Path, extractor: Extractor, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert [file.stat().st_mode for file in cache.iterdir()] == [(tmp_path / "plain").stat().st_mode]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_classifier_that_cannot_be_kept(
+    corners: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Beside somebody else's runs it judges all the same; a full disk is said by the system's own error."""
+    quick(monkeypatch)
+
+    def fail(path: Path, content: bytes) -> int:
+        raise OSError(code, os.strerror(code), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    if code == errno.ENOSPC:
+        with pytest.raises(OSError, match="No space left"):
+            extractor_for(corners, tmp_path)
+    else:
+        assert extractor_for(corners, tmp_path).accuracy > 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_images_without_labels_are_told_apart_by_flips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 40, (200, 8, 8, 3)).astype(np.uint8)
@@ -104,6 +130,16 @@ def test_scores_put_real_before_collapsed_before_noise(corners: Images, extracto
     assert float(real["nn_ratio"]) == pytest.approx(0, abs=1e-3)  # they are training images
     assert real["nn_ratio_pixels"] == 0
     assert float(bad["nn_ratio_pixels"]) > 1
+
+
+def test_nothing_is_nearer_than_held_out_images_that_are_copies(corners: Images, extractor: Extractor) -> None:
+    """Frames of a simple game repeat: both ratios are then 1, also by features, which differ by rounding."""
+    copies = Images("copies", corners.train, corners.train.take(np.arange(40)), corners.report)
+    judge = Judge(copies, extractor, ScoreSettings(samples=40), "select")
+    for fake in (corners.train.images[:40], noise(40, corners.shape)):
+        scores = judge.score(fake)
+        assert (scores["nn_ratio"], scores["nn_ratio_pixels"]) == (1, 1)
+        assert all(np.isfinite(float(value)) for name, value in scores.items() if name != "extractor_hash")
 
 
 def test_every_score_carries_its_floor_count_and_extractor(corners: Images, extractor: Extractor) -> None:

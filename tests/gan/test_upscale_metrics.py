@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
+from gan.data.images import DataSettings, Images, Split, load
 from gan.data.photos import REPORT, SELECT, TRAIN, photo, tiles
 from gan.upscale.lowering import JITTER, clips, enlarged, lower, stacked
 from gan.upscale.metrics import flicker, luma, psnr, slope, ssim
-from gan.upscale.scores import patches
+from gan.upscale.scores import extractor_of, patches
+from gan.upscale.settings import UpscaleSettings
 
 RNG = np.random.default_rng(0)
 
@@ -92,3 +96,38 @@ def test_photographs_are_held_out_whole() -> None:
     assert len(tiles(np.zeros((3, 1411, 1411), np.uint8))) == 64
     assert patches(cut).shape == (108, 3, 32, 32)
     np.testing.assert_array_equal(patches(cut)[13], cut[1, :, 32:64, 32:64])
+
+
+def numbered(rows: int, columns: int) -> Images:
+    """20 images of so many patches, each image of one number."""
+    images = np.ones((20, 1, 32 * rows, 32 * columns), np.uint8) * np.arange(20, dtype=np.uint8)[:, None, None, None]
+    part = Split(images, None)
+    return Images("numbered", part, part, part)
+
+
+@pytest.fixture
+def learned_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[Images], Any]:
+    """What the classifier of patches would be trained and tried with."""
+    monkeypatch.setattr("gan.upscale.scores.extractor_for", lambda data, cache: data)
+    return lambda data: extractor_of(UpscaleSettings(), data, Path())
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 6), (2, 5), (1, 1)])
+def test_a_tenth_of_the_images_is_held_out_whole(
+    rows: int, columns: int, learned_from: Callable[[Images], Any]
+) -> None:
+    """Every place is then in both parts, however many patches an image has."""
+    each, data = rows * columns, learned_from(numbered(rows, columns))
+    assert data.select.images[:, 0, 0, 0].tolist() == [0] * each + [10] * each
+    assert len(data.train) == 18 * each
+    assert not {0, 10} & set(data.train.images.flat)
+    if each > 1:
+        assert set(data.train.labels) == set(data.select.labels) == set(range(each))
+
+
+def test_every_photograph_is_learned_and_tried(learned_from: Callable[[Images], Any]) -> None:
+    photos = load(DataSettings(source="photos"))
+    data = learned_from(photos)
+    assert len(data.train) + len(data.select) == 9 * len(photos.train)
+    assert len(data.select) == 9 * math.ceil(len(photos.train) / 10)
+    assert set(data.train.labels) == set(data.select.labels) == set(range(len(TRAIN)))

@@ -20,6 +20,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from training.storage.array_file import read_array, write_array
+from training.storage.files import crc_of_file
 
 FORMAT = 2
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
@@ -77,7 +78,7 @@ def _write(part: Path, state: State, write_parts: Callable[[Path], None]) -> Non
     for index, name in enumerate(large):
         write_array(part / f"{index}.lz4", arrays[name])
     write_parts(part)
-    files = {file.name: _crc(file) for file in sorted(part.iterdir()) if file.is_file()}
+    files = {file.name: crc_of_file(file) for file in sorted(part.iterdir()) if file.is_file()}
     record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
     (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
     for name in (*files, "state.json"):
@@ -102,7 +103,7 @@ def load(path: Path, only: str | None = None) -> State:
             f"{i}.lz4": name for i, name in enumerate(record["large"]) if only is None or name.startswith(f"{only}/")
         }
         for name in ("arrays.safetensors", *large):
-            if _crc(path / name) != record["crc"][name]:
+            if crc_of_file(path / name) != record["crc"][name]:
                 raise CheckpointError(f"{path / name} is damaged", MEND)
         arrays = safetensors.numpy.load_file(path / "arrays.safetensors")
         arrays |= {name: read_array(path / file) for file, name in large.items()}
@@ -119,6 +120,12 @@ def load(path: Path, only: str | None = None) -> State:
 def is_whole(path: Path) -> bool:
     """Whether a checkpoint was written to its end at `path`."""
     return (path / "state.json").is_file()
+
+
+def checksum(path: Path) -> int:
+    """Of a whole checkpoint: that of another one, saved under the same name, differs."""
+    found: int = json.loads((path / "state.json").read_text())["own_crc"]
+    return found
 
 
 def save_next(
@@ -208,11 +215,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _crc(file: Path) -> int:
-    crc = 0
-    with file.open("rb") as handle:
-        while piece := handle.read(LARGE):
-            crc = zlib.crc32(piece, crc)
-    return crc

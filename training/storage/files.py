@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Picture = NDArray[np.uint8]  # [H, W, 3]
+PIECE = 1 << 24  # bytes read at once
 
 
 def part_of(file: Path) -> Path:
@@ -28,15 +30,27 @@ def replace(part: Path, file: Path) -> None:
 
 
 @contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """Write under the name that this gives: it becomes `file` at the end, or is deleted if there is none."""
-    part = part_of(file)
+def whole(file: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Write under the name that this gives: it becomes `file` at the end, or is deleted if there is none.
+
+    Processes that may write a `shared` file at once have a name each.
+    """
+    part = part_of(file.with_name(f"{file.stem}.{os.getpid()}{file.suffix}") if shared else file)
     try:
         yield part
         replace(part, file)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def crc_of_file(file: Path) -> int:
+    """CRC-32 of a file of any size."""
+    crc = 0
+    with file.open("rb") as handle:
+        while piece := handle.read(PIECE):
+            crc = zlib.crc32(piece, crc)
+    return crc
 
 
 def write_text(file: Path, text: str) -> None:
