@@ -52,10 +52,13 @@ def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Arrays]) -> 
 
 
 def _on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, NDArray[Any]]:
-    """Copies as arrays, in one message for each dtype: a GPU's are waited for once, and not once for each."""
+    """Copies as arrays, in one message for each dtype and device: a GPU's are waited for once, not once for each.
+
+    An optimiser that is not fused counts its steps on the CPU, wherever its parameters lie.
+    """
     found: dict[K, NDArray[Any]] = {}
-    for dtype in {value.dtype for value in tensors.values()}:
-        same = {name: value.detach() for name, value in tensors.items() if value.dtype == dtype}
+    for kind in {(value.dtype, value.device) for value in tensors.values()}:
+        same = {name: value.detach() for name, value in tensors.items() if (value.dtype, value.device) == kind}
         flat = torch.cat([value.flatten() for value in same.values()]).cpu().numpy()
         parts = np.split(flat, np.cumsum([value.numel() for value in same.values()])[:-1])
         found |= {name: part.reshape(same[name].shape) for name, part in zip(same, parts, strict=True)}

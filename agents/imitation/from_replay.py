@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def episodes_of(shard: Path, frame_shape: tuple[int, ...]) -> Iterator[Episode]:
     for lane, written in enumerate(state["written"]):
         slots = lane * rows + np.arange(max(written - rows, 0), written) % rows  # in the order of time
         begins = np.flatnonzero(state["rows"]["first"][slots])
-        for begin, end in zip(begins, [*begins[1:], len(slots)], strict=True):
+        for begin, end in pairwise([*begins, len(slots)]):
             if end - begin > 1:
                 yield _episode(state, slots[begin:end], frame_shape)
 

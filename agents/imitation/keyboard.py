@@ -19,6 +19,7 @@ ARROWS |= {keys.replace("[", "O"): key for keys, key in ARROWS.items()}  # as so
 # The first of these that the game has: Pong, which only knows left and right, moves up by right.
 MEANT = {"w": ("UP", "RIGHT"), "s": ("DOWN", "LEFT"), "a": ("LEFT",), "d": ("RIGHT",), " ": ("FIRE",)}
 QUIT = "q"
+PATIENCE = 0.2  # seconds between two looks at whether somebody has interrupted
 
 
 class Screen(Protocol):
@@ -44,10 +45,19 @@ class Keyboard:
         env: that `play` steps.
         line: what stands below the picture.
         seconds: an agent step takes.
+        interrupted: whether it is to end as if by `QUIT`.
     """
 
-    def __init__(self, env: BatchedEnv, screen: Screen, line: Callable[[], str], seconds: float) -> None:
+    def __init__(
+        self,
+        env: BatchedEnv,
+        screen: Screen,
+        line: Callable[[], str],
+        seconds: float,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.env, self.screen, self.line, self.seconds = env, screen, line, seconds
+        self.interrupted = interrupted
         self.names = action_names(env)
         self.keys, self.actions = keys_of(self.names), len(self.names)
         self.idle = self.names.index("NOOP") if "NOOP" in self.names else self.actions // 2
@@ -68,13 +78,15 @@ class Keyboard:
             self.due = max(self.due + self.seconds, time.monotonic())  # what a slow terminal lost is not made up for
             while (key := self.screen.key(self.due - time.monotonic())) is not None:
                 self._press(key)
+        self.ended |= self.interrupted()
         action = np.array([self.action if self.left > 0 else self.idle])
         return Acted(action, None, frame, np.zeros((1, self.actions), np.float32))
 
     def _wait_for_a_key(self) -> None:
         self._show("   any key begins")
-        while (key := self.screen.key(3600.0)) is None:
-            pass
+        while (key := self.screen.key(PATIENCE)) is None:
+            if self.interrupted():
+                return
         self._press(key)
         self.due = time.monotonic()
 

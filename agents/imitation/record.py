@@ -49,17 +49,15 @@ class Recorder:
     ) -> None:
         """Take down play from its first time step on; `show` is told `done` at each, `stop` asked whether to end."""
         action = np.zeros(len(self.games), np.int64)
-        try:
-            for step, acted in played:
-                for e in range(len(self.games)):
-                    self._see(e, step, action[e])
-                show(self.done)
-                if self.done >= 1 or stop():
-                    break
-                action = np.asarray(acted.action, np.int64).copy()
-        finally:
-            for episode in self.under_way.values():
-                episode.end()
+        for step, acted in played:
+            for e in range(len(self.games)):
+                self._see(e, step, action[e])
+            show(self.done)
+            if self.done >= 1 or stop():
+                break
+            action = np.asarray(acted.action, np.int64).copy()
+        for episode in self.under_way.values():
+            episode.end()
 
     def line(self) -> str:
         """How far it is, for who plays in the first env."""

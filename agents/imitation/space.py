@@ -9,11 +9,15 @@ SPACES: dict[str, Lines] = {
         "learner.learning_rate": {"log": [5e-5, 5e-3]},
         "learner.batch_size": {"choice": [32, 64, 128, 256]},
     },
+    "population": {  # all that a clone can take over: it counts the samples of its donor's updates by its own batches
+        "learner.learning_rate": {"log": [5e-5, 5e-3]},
+        "learner.max_grad_norm": {"log": [0.1, 100.0]},
+    },
 }
 SEARCH = Searchable(
     metric=Metric("score", "max", worst=-1e6),
     spaces=lambda settings: SPACES,
     fixed=("dataset", "holdout", "labels", "env.", "evaluation."),
     cloned=("learner.",),
-    not_cloned=("learner.device",),
+    not_cloned=("learner.device", "learner.batch_size"),
 )

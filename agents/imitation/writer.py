@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +21,14 @@ from agents.imitation.dataset import DATA, FILE, LIFE_LOST, METADATA, OURS, Epis
 from envs.base import EnvSettings, EnvSpec
 from training.settings import to_dict
 from training.storage.files import whole, write_json
+from training.storage.resume import is_full
 
 MINARI = "0.5.4"  # whose layout this is: the first one in which images may be stored as they are
 PIECE = 512  # steps of an episode that are held back before they go to disk
 CHUNK = 64  # frames that are compressed together: neighbours are nearly the same
 COLUMNS = {"actions": "i8", "rewards": "f4", "terminations": "?", "truncations": "?", LIFE_LOST: "?"}
+ROOM = 16 << 20  # bytes that stay free, so that a file that goes no further can still be closed
+ERRNO = re.compile(r"errno = (\d+)")  # in a message of HDF5's
 ID = re.compile(r"[-_\w]+-v\d+")
 
 
@@ -75,6 +81,9 @@ class EpisodeWriter:
     def _flush(self) -> None:
         if not self.rows:
             return
+        needed = sum(frame.nbytes for frame in self.frames) + ROOM
+        if shutil.disk_usage(self.dataset.file.filename).free < needed:  # h5py would print each object that it loses
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.group is None:
             self.group = self._group()
         _append(self.group["observations"], self.frames)
@@ -113,6 +122,7 @@ def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, 
     Raises:
         ValueError: the env's actions have no numbers, or the folder is not empty or cannot be written; nothing was
             played.
+        OSError: the disk is full.
     """
     _ = spec.num_actions  # torques are refused before anything is played
     data, made = folder / DATA, not folder.exists()
@@ -123,19 +133,29 @@ def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, 
     except OSError as error:
         raise ValueError(f"cannot write to {folder} ({error.strerror}): name another --out") from None
     try:
-        with whole(data / FILE) as part, h5py.File(part, "w", libver="latest") as file:
-            writer = DatasetWriter(file)
-            yield writer
-            if not writer.labels:
-                raise ValueError("nothing was played, so there is no data set")
-        size = (data / FILE).stat().st_size / 1e6
-        write_json(data / METADATA, metadata_of(folder.resolve().name, env, spec, about, writer, size))
-    except BaseException:
+        with whole(data / FILE) as part:
+            with h5py.File(part, "w", libver="latest") as file:
+                writer = DatasetWriter(file)
+                yield writer
+                if not writer.labels:
+                    raise ValueError("nothing was played, so there is no data set")
+            size = part.stat().st_size / 1e6
+            write_json(data / METADATA, metadata_of(folder.resolve().name, env, spec, about, writer, size))
+    except BaseException as error:
         with contextlib.suppress(OSError):  # somebody else has put something there
             data.rmdir()
             if made:
                 folder.rmdir()
+        if full := _full(error):
+            raise OSError(f"{folder} is full ({full}): nothing is kept; make room, or name another --out") from None
         raise
+
+
+def _full(error: BaseException) -> str:
+    """How the disk says that there was no room, if that is the error; HDF5's are of any kind, and hide it in a text."""
+    if isinstance(error, (OSError, RuntimeError)) and (found := ERRNO.search(str(error))):
+        error = OSError(int(found[1]), os.strerror(int(found[1])))
+    return str(error.strerror) if isinstance(error, OSError) and is_full(error) else ""
 
 
 def metadata_of(

@@ -28,6 +28,7 @@ from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.colour import make_shown
 from envs.registry import require_frames
+from training.interrupt import Interrupt
 from training.progress import evaluation_bar
 from training.storage.run_dir import RunDir
 
@@ -73,7 +74,7 @@ def _record_policy(options: Record, run_dir: Path) -> None:
 
 
 def _record_person(options: Record) -> None:
-    """Games by whoever sits at the terminal, until q, or the limits."""
+    """Games by whoever sits at the terminal, until q, Ctrl-C or the limits; a second Ctrl-C keeps nothing."""
     rules = signalled(EnvSettings(id=options.env))
     terminal, env = Terminal("start it in one"), make_shown(rules)
     about = {"player": "a person", "protocol": dict(env.protocol)}
@@ -83,8 +84,9 @@ def _record_person(options: Record) -> None:
         env.render()  # an env that draws nothing says so before the terminal is touched
         with new_dataset(options.out, rules, env.spec, about) as writer:
             recorder = Recorder(writer, 1, **limits(options))
-            with terminal, contextlib.suppress(KeyboardInterrupt):
-                person = Keyboard(env, terminal, recorder.line, rules.frame_skip / SCREENS_PER_SECOND)
+            with terminal, Interrupt() as interrupt:
+                pace = rules.frame_skip / SCREENS_PER_SECOND
+                person = Keyboard(env, terminal, recorder.line, pace, lambda: interrupt.raised)
                 played = play(env, person, None, training_seed(options.seed))
                 recorder.record(played, stop=lambda: person.ended)
     said(writer, recorder.scores, options.out)

@@ -154,4 +154,5 @@ def require_cloneable(space: Space, search: Searchable) -> None:
     """
     for name in [one for joined in space for one in joined.split("+")]:
         if not name.startswith(search.cloned) or name in search.not_cloned:
-            raise ValueError(f"--scheduler pbt cannot change {name} of a training that runs: use asha or random")
+            remedy = "use a --space without it, or --scheduler asha or random"
+            raise ValueError(f"--scheduler pbt cannot change {name} of a training that runs: {remedy}")

@@ -79,6 +79,14 @@ def _frame(chunk: Chunk, t: int, e: int) -> Any:
     return from_blocks(chunk.frames[t, e], (84, 84))
 
 
+def test_a_lane_in_which_nothing_begins_is_passed_over(tmp_path: Path) -> None:
+    """An episode that is longer than the ring has overwritten its own beginning."""
+    shard, _ = played(4, 3)
+    shard.first[: shard.rows] = False
+    episodes = list(episodes_of(saved(shard, tmp_path / "replay-0"), (84, 84)))
+    assert {decode(episode.frame[0]).env for episode in episodes} == {1, 2}
+
+
 @pytest.mark.parametrize("lost", [2, 3])
 def test_nothing_spans_a_lost_chunk(lost: int, tmp_path: Path) -> None:
     """The episode is cut before the gap, and what comes behind it begins anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,13 @@ class Typed:
         return self.now.pop(0) if self.now else None
 
 
-def actions(steps: list[str], folder: Path) -> tuple[list[list[int]], Typed]:
-    """What is recorded as typed in toy/catch: the actions of each episode."""
+def actions(steps: list[str], folder: Path, interrupts: int = 0) -> tuple[list[list[int]], Typed]:
+    """What is recorded as typed in toy/catch: the actions of each episode. Interrupted from look `interrupts` on."""
+    looks = count(1)
     env, screen = make_env(CATCH, 1), Typed(steps)
     with new_dataset(folder, CATCH, env.spec, {"player": "a person"}) as writer:
         recorder = Recorder(writer, 1)
-        person = Keyboard(env, screen, recorder.line, 0.0)
+        person = Keyboard(env, screen, recorder.line, 0.0, lambda: next(looks) >= interrupts > 0)
         recorder.record(play(env, person, None, 0), stop=lambda: person.ended)
     dataset = open_dataset(folder)
     return [episode.action.tolist() for episode in dataset.episodes(range(len(dataset.steps)))], screen
@@ -75,6 +77,12 @@ def test_the_unfinished_game_is_truncated(tmp_path: Path) -> None:
     actions(["x", "a", "q"], tmp_path / "set")
     (episode,) = open_dataset(tmp_path / "set").episodes([0])
     assert (episode.truncated.tolist(), episode.terminated.any()) == ([False, True], False)
+
+
+@pytest.mark.parametrize(("interrupts", "found"), [(3, [[1, 0]]), (13, [[1, *[0] * HELD, 1, 1, 1, 1, 1]])])
+def test_an_interruption_ends_it_as_q_does(tmp_path: Path, interrupts: int, found: list[list[int]]) -> None:
+    """In a game, and while the next one waits for a key."""
+    assert actions(["x", "a", *[""] * 30], tmp_path / "set", interrupts)[0] == found
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,12 @@ def test_an_exploiter_keeps_no_more_than_it_sees() -> None:
     assert exploiter_settings(toy_duel(), 50, 0).rows_per_lane() > 0
 
 
+@pytest.mark.parametrize(("learners", "device"), [(0, "cuda"), (1, "auto")])
+def test_an_exploiter_needs_no_gpu_that_only_the_learners_have(learners: int, device: str) -> None:
+    settings = changed(toy_duel(), {"fleet.learners": learners, "learner.device": "cuda"})
+    assert exploiter_settings(settings, 50, 0).learner.device == device
+
+
 @needs_two
 def test_pong_is_learned_by_two_and_judged_by_one(tmp_path: Path) -> None:
     tiny = {"fleet.envs_per_runner": 2, "fleet.chunk_steps": 8, "replay.capacity": 1_000}

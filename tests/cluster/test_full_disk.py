@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +29,15 @@ from cluster.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
 MiB = 1 << 20
+
+
+def raising(error: BaseException) -> Any:
+    """A function that fails."""
+
+    def fail(*arguments: Any) -> None:
+        raise error
+
+    return fail
 
 
 def limited(size: int, *arguments: str) -> str:
@@ -89,6 +100,36 @@ def test_a_gan(corners: Path, tmp_path: Path, size: int) -> None:
     assert f"is full (File too large): checkpoint {kept.name} is kept; make room" in line
     assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name]
     assert main(go_on) == 0
+
+
+FAILED = "(file write failed: time = Mon Nov 30\n, errno = 28, error message = 'No space left on device', buf = 0x5a)"
+
+
+@pytest.mark.parametrize(
+    ("place", "fails"),
+    [
+        ("shutil.disk_usage", lambda path: SimpleNamespace(free=MiB)),  # seen before HDF5 meets the end of the disk
+        ("agents.imitation.writer._append", raising(OSError(f"Can't synchronously write data {FAILED}"))),
+        ("h5py.File.close", raising(RuntimeError(f"Can't decrement id ref count {FAILED}"))),
+        ("agents.imitation.writer.write_json", raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))),
+    ],
+)
+def test_a_recording(
+    catch_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    place: str,
+    fails: Any,
+) -> None:
+    """However h5py says so, and whenever: nothing is left."""
+    monkeypatch.setattr(place, fails)
+    out = tmp_path / "set"
+    assert main(["record", str(catch_run), "--games=2", f"--out={out}"]) == 2
+    assert said(capsys.readouterr().err) == (
+        f"quarterdeck: {out} is full (No space left on device): nothing is kept; make room, or name another --out"
+    )
+    assert not out.exists()
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ choice = ["huber", "squared"]
 
 SEARCH = DQN.load("search")
 ENDS = (*DQN.ends, *DQN.in_trials)
+OURS = [("catch", "population"), ("cloning", "population"), ("offline", "population")]
 
 
 def space_of(given: str, settings: Settings) -> Space:
@@ -84,7 +85,7 @@ def test_our_spaces_fit_our_presets(preset: str) -> None:
         assert read_space(name, settings, search, (*work.ends, *work.in_trials))
 
 
-@pytest.mark.parametrize(("preset", "name"), [("catch", "population"), ("digits", "learning"), ("dcgan", "learning")])
+@pytest.mark.parametrize(("preset", "name"), [*OURS, ("digits", "learning"), ("dcgan", "learning")])
 def test_our_populations_can_be_cloned(preset: str, name: str) -> None:
     work = workload_of(preset)
     search = work.load("search")
@@ -131,13 +132,20 @@ def test_a_space_that_is_not_there_names_those_that_are() -> None:
         space_of("nowhere.toml", catch())
 
 
-def test_a_population_changes_only_what_a_clone_can_take() -> None:
-    for name, values in (
-        ("network.layer_norm", {"choice": [True, False]}),
-        ("replay.capacity", {"integer": [5000, 9000]}),
-    ):
-        with pytest.raises(ValueError, match=f"pbt cannot change {name}"):
-            require_cloneable({name: range_of(name, values, Settings, SEARCH, ENDS)}, SEARCH)
+@pytest.mark.parametrize(
+    ("preset", "name", "values"),
+    [
+        ("catch", "network.layer_norm", {"choice": [True, False]}),
+        ("catch", "replay.capacity", {"integer": [5000, 9000]}),
+        ("cloning", "learner.batch_size", {"choice": [32, 64]}),
+        ("offline", "learner.batch_size", {"choice": [32, 64]}),
+    ],
+)
+def test_a_population_changes_only_what_a_clone_can_take(preset: str, name: str, values: dict[str, Any]) -> None:
+    work = workload_of(preset)
+    search = work.load("search")
+    with pytest.raises(ValueError, match=f"pbt cannot change {name}"):
+        require_cloneable({name: range_of(name, values, type(work.default(preset)), search, work.ends)}, search)
 
 
 @examples(max_examples=40, deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,12 @@ import torch
 from torch import nn
 
 from agents.dqn.learner import Learner, LearnerSettings
+from agents.imitation.dataset import Episode
+from agents.imitation.labels import Labels, Share
+from agents.imitation.learner import CloningLearner, CloningLearnerSettings
 from agents.networks.q_network import NetworkSettings
+from agents.pqn.experience import Experience
+from agents.pqn.learner import PqnLearner, PqnLearnerSettings
 from agents.replay.frames import blocks_shape
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, ReplaySettings
@@ -18,6 +25,7 @@ from tests.specs import spec_of
 
 LANES, ROWS, BATCH = 4, 16, 8
 PERIOD = 2  # updates until target and average are renewed
+FEW, MANY = 2, 6  # updates of two calls of train: what the second has more is that of 4 updates
 
 
 class Torso(nn.Module):
@@ -63,3 +71,24 @@ def chunk_of(spec: Any, start: int) -> Chunk:
     first = none.copy()
     first[0] = start == 0
     return Chunk(frames, np.zeros(shape, np.uint16), np.zeros(shape, np.float32), none, first, 0, 0, start)
+
+
+def pqn() -> tuple[PqnLearner, Callable[[], Any]]:
+    """A learner of PQN, and what trains it."""
+    settings, shape = PqnLearnerSettings(minibatches=2, epochs=1), (ROWS, LANES)
+    learner = PqnLearner(settings, NetworkSettings(kind="mlp", stack=1), spec_of((4,)), seed=0)
+    obs, none = np.zeros((*shape, 1, 1, 4), np.float32), np.zeros(shape, np.bool_)
+    reward, value = np.zeros(shape, np.float32), np.zeros((ROWS + 1, LANES), np.float32)
+    seen = Experience(obs, np.zeros(shape, np.uint16), reward, none, ~none, value)
+    return learner, lambda: learner.learn(seen, 0.0)
+
+
+def cloning() -> tuple[CloningLearner, Callable[[], Any]]:
+    """A learner of behaviour cloning, and what trains it."""
+    spec, none = spec_of(), np.zeros(ROWS, np.bool_)
+    frames, reward = np.zeros((ROWS + 1, *spec.frame_shape), np.uint8), np.zeros(ROWS, np.float32)
+    episode = Episode(frames, np.zeros(ROWS, np.int64), reward, none, none, none)
+    dataset: Any = SimpleNamespace(spec=spec, episodes=lambda numbers: [episode])
+    labels = Labels(Share(np.array([0]), np.array([ROWS])), dataset, stack=4, device="cuda")
+    learner = CloningLearner(CloningLearnerSettings(), NetworkSettings(kind="dqn2013"), spec, labels, None, seed=0)
+    return learner, lambda: learner.train(FEW)

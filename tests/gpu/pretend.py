@@ -46,6 +46,7 @@ def believe() -> None:
     cuda.is_available = lambda: True
     cuda.device_count = lambda: 1
     cuda.is_bf16_supported = lambda including_emulation=True: True
+    cuda.mem_get_info = lambda device=None: (1 << 30, 1 << 30)
     cuda.amp.common.amp_definitely_not_available = lambda: False
 
     def moved(module: nn.Module, device: str | None = None, memory_format: Any = torch.preserve_format) -> nn.Module:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,11 @@ from gan.data.files import RawImages
 from gan.data.images import split
 from gan.standard.trainer import Trainer
 from tests.gan.small import tiny
-from tests.gpu.made import BATCH, LANES, PERIOD, ROWS, chunk_of, learner_of, shard_of
+from tests.gpu.made import BATCH, FEW, LANES, MANY, PERIOD, ROWS, chunk_of, cloning, learner_of, pqn, shard_of
 from tests.gpu.watched import Watch, stand_in
 from tests.specs import spec_of
 
 Found = dict[str, Any]
-FEW, MANY = 2, 6  # updates of two calls of train: what the second has more is that of 4 updates
 ALL = ("dqn2013", "categorical", "dueling double prioritized average norm noisy")
 KINDS: tuple[tuple[str, str, str], ...] = (
     ("dqn2013", "scalar", ""),
@@ -111,6 +111,20 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     assert policy.values(stacks, noise=lambda: 3).shape == (LANES, 3)
     found["values"] = watch.taken()
     found["norms"] = norms(learner, shard)
+    return found
+
+
+def unfused(learner: Any, train: Callable[[], Any]) -> Found:
+    """A checkpoint of a learner whose optimiser counts its steps on the CPU; it goes on from that."""
+    train()
+    before = [(name, v.device) for s in learner.optimizer.state.values() for name, v in s.items()]
+    assert {device.type for name, device in before if name == "step"} == {"cpu"}
+    Watch.current.taken()
+    state = learner.state()
+    found = {"state": Watch.current.taken()}
+    learner.load_state(state)
+    assert [(name, v.device) for s in learner.optimizer.state.values() for name, v in s.items()] == before
+    train()
     return found
 
 
@@ -191,6 +205,9 @@ def main() -> None:
     for case in KINDS:
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[" ".join(case)] = deep_q(*case)
+    for make in (pqn, cloning):
+        with FakeTensorMode(allow_non_fake_inputs=True), Watch():
+            done[make.__name__] = unfused(*make())
     for penalty, norm, conditional in (("r1r2", "none", True), ("gradient", "none", False), ("none", "batch", False)):
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[f"gan {penalty} {norm}"] = gan(penalty, norm, conditional)

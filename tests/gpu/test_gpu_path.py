@@ -71,6 +71,12 @@ def test_what_enters_and_leaves_is_one_copy(counted: dict[str, Any], kind: str) 
     assert found["values"] == {"copies": {acting: 2}, "waits": {acting: 1}}
 
 
+@pytest.mark.parametrize("kind", ["pqn", "cloning"])
+def test_steps_that_are_counted_on_the_cpu_are_saved_without_a_copy(counted: dict[str, Any], kind: str) -> None:
+    arrays = {"training/arrays.py:_on_cpu": 2}  # the network, and what the optimiser remembers
+    assert counted[kind]["state"] == {"copies": arrays, "waits": arrays}
+
+
 @pytest.mark.parametrize(("kind", "layers"), [("dqn2013 categorical", 2), ("dqn2015 scalar", 3)])
 def test_layer_norm_does_not_double_what_follows(counted: dict[str, Any], kind: str, layers: int) -> None:
     """Autocast computes it in float32 on a GPU: it is handed on as it came."""
