@@ -24,7 +24,7 @@ RETRIES = 3  # of a trial whose process or node died
 
 
 class TuneInterrupt(Interrupt):
-    """The first Ctrl-C or SIGTERM lets Tune write down where it is; a second one interrupts for good."""
+    """The first Ctrl-C or SIGTERM lets Tune write down where it is; a second one, or one before Tune listens, ends all."""
 
     def __init__(self) -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune listens to it
@@ -32,6 +32,8 @@ class TuneInterrupt(Interrupt):
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         super()._raise(number, frame)
+        if signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN:  # nothing is trained yet
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGUSR1)
 
 
