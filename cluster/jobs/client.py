@@ -50,7 +50,8 @@ def connect(address: str | None, *, insecure: bool) -> Client:
             f"{url} asks nobody for a token: whoever reaches it can run programs there. Start the cluster with "
             "RAY_AUTH_MODE=token, or add --insecure if its network is yours alone"
         )
-    headers = {"Authorization": f"Bearer {find_token()}"} if locked else {}
+    # Never without this header: with RAY_AUTH_MODE=token Ray's client would add the token of its own accord.
+    headers = {"Authorization": f"Bearer {find_token()}" if locked else ""}
     os.environ[VARIABLE] = url  # Ray lets this variable win over the argument
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
