@@ -8,6 +8,7 @@ import ipaddress
 import json
 import logging
 import os
+import shlex
 import stat
 import urllib.error
 import urllib.request
@@ -128,7 +129,7 @@ def find_token() -> str:
             "or set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
         )
     if stat.S_IMODE(mode) & 0o077:
-        raise ValueError(f"{path} holds the cluster's token and others may read it: chmod 600 {path}")
+        raise ValueError(f"{path} holds the cluster's token and others may read it: chmod 600 {shlex.quote(str(path))}")
     return token
 
 
