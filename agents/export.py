@@ -4,7 +4,7 @@ from agents.export import load_policy
 policy = load_policy("pong")
 action = policy(frames).argmax(1)  # frames: the newest K of each of B games, [B, K, *frame_shape], oldest first
 
-Needs this folder, torch and safetensors; no Ray, no game.
+Needs the folders agents/ and training/, torch, safetensors and Pillow; no Ray, no game.
 """
 
 from __future__ import annotations
