@@ -4,11 +4,12 @@ from agents.export import load_policy
 policy = load_policy("pong")
 action = policy(frames).argmax(1)  # frames: the newest K of each of B games, [B, K, *frame_shape], oldest first
 
-Needs this folder, torch and safetensors; no Ray, no game.
+Needs the folders agents/ and training/, torch, safetensors and Pillow; no Ray, no game.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.frames import BLOCK
+from training.messages import first_line
 from training.storage.artifact import save_artifact
 
 WEIGHTS, CARD, PROGRAM = "policy.safetensors", "policy.json", "policy.pt2"
@@ -112,18 +114,23 @@ def load_policy(folder: str | Path) -> Policy:
         raise ValueError(f"no readable policy in {folder} ({error}): name a folder that an export made") from None
 
 
-def save_program(policy: Policy, folder: Path) -> Path:
-    """Write the policy as a graph that torch runs without any code of ours, for any number of games at once.
+def program_of(policy: Policy) -> bytes:
+    """The policy as a graph that torch runs without any code of ours, for any number of games at once: a file's bytes.
 
     `torch.export.load("policy.pt2").module()(frames)` gives the action values.
+
+    Raises:
+        ValueError: torch cannot trace the network, which is somebody's own.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    frames = example(policy)
-    games = torch.export.Dim("games")
-    graph = torch.export.export(policy, (frames,), dynamic_shapes=({0: games},))
-    part = folder / f"part-{PROGRAM}"
-    torch.export.save(graph, part)
-    return part.replace(folder / PROGRAM)
+    games, kind = torch.export.Dim("games"), policy.card["network"]["kind"]
+    try:
+        graph = torch.export.export(policy, (example(policy),), dynamic_shapes=({0: games},))
+    except Exception as error:  # whatever torch makes of somebody else's code
+        said = f"torch.export cannot trace network.kind {kind} ({first_line(error)})"
+        raise ValueError(f"{said}: export it with --format torch, or change its forward") from error
+    file = io.BytesIO()
+    torch.export.save(graph, file)
+    return file.getvalue()
 
 
 def example(policy: Policy, games: int = 2) -> Tensor:

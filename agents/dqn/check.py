@@ -34,7 +34,7 @@ def check(settings: Settings) -> int:
     env = make_env(settings.env, 1)
     require_frames(settings.env.id, env)
     require_numbers(settings.env.id, env)
-    require_blocks(env.spec)
+    require_blocks(env.spec.frame_shape, env.spec.frame_dtype)
     check_rules(settings)
     parts_of(settings).make_network(settings, env.spec)
     needed = settings.replay_bytes(env.spec)

@@ -25,7 +25,7 @@ def check(settings: PqnSettings) -> int:
     try:
         require_frames(settings.env.id, env)
         require_numbers(settings.env.id, env)
-        require_blocks(env.spec)
+        require_blocks(env.spec.frame_shape, env.spec.frame_dtype)
         check_rules(settings)
         QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
     finally:

@@ -9,9 +9,7 @@ sampling, inference) moves blocks. Legend: H, W pixels; P = H/4 * W/4 blocks; D 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
-from envs.base import EnvSpec
+from numpy.typing import DTypeLike, NDArray
 
 BLOCK = 4
 
@@ -39,13 +37,13 @@ def to_blocks(frame: Frames, colours: int = 0) -> Frames:
     return np.ascontiguousarray(cells.swapaxes(-2, -1)).view(np.uint8).reshape(*lead, -1, BLOCK * BLOCK)
 
 
-def require_blocks(spec: EnvSpec) -> None:
+def require_blocks(frame_shape: tuple[int, ...], frame_dtype: DTypeLike) -> None:
     """Refuse frames that replay cannot cut.
 
     Raises:
         ValueError: a side is not a multiple of 4.
     """
-    to_blocks(np.zeros(spec.frame_shape, spec.frame_dtype), colours_of(spec.frame_shape))
+    to_blocks(np.zeros(frame_shape, frame_dtype), colours_of(frame_shape))
 
 
 def from_blocks(blocks: Frames, frame_shape: tuple[int, ...]) -> Frames:

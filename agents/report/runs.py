@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,8 @@ def read_run(path: Path, settings_of: SettingsOf) -> RunResult:
     judged = _judged(directory, summary, notes)
     closing = protocol_name(summary["eval"]["protocol"]) if summary and summary["eval"] else ""
     if summary is not None and not judged:
-        notes.append(f"{path} was interrupted and has no score: `quarterdeck evaluate {path}` gives it one")
+        again = ["quarterdeck", "evaluate", str(path)]
+        notes.append(f"{path} was interrupted and has no score: `{shlex.join(again)}` gives it one")
     last = max((int(curve[-1, 0]) for curve in curves.values()), default=0)
     return RunResult(
         path=path,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.dqn.stats import counters
-from agents.export import Policy, make_policy, save_policy, save_program
+from agents.export import PROGRAM, Policy, make_policy, program_of, save_policy
 from agents.saved_policy import network_settings, read_policy, record_of
 from cluster.cli.options import Export
 from cluster.workloads import settings_of_run
 from envs import make_env
+from training.storage.files import write_bytes
 from training.storage.run_dir import RunDir
 
 
@@ -18,10 +19,11 @@ def export(options: Export) -> int:
     """`quarterdeck export RUN_DIR --out DIR`."""
     policy = policy_of_run(RunDir(options.run_dir))
     _require_ours(options.out)
+    program = program_of(policy) if options.format in ("program", "all") else None
     try:
         save_policy(policy, options.out)
-        if options.format in ("program", "all"):
-            save_program(policy, options.out)
+        if program is not None:
+            write_bytes(options.out / PROGRAM, program)
         if options.format in ("rlmodule", "all"):
             from cluster.rllib.rl_module import save_module  # RLlib takes seconds to import
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 
 from cluster.cli.commands import COMMANDS, GONE, Command, examples, preset_of
@@ -49,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
             print(usage())
             return 0
         if arguments[0] in GONE:
-            raise ValueError(f"{arguments[0]} is now: quarterdeck {GONE[arguments[0]]} {' '.join(arguments[1:])}")
+            raise ValueError(f"{arguments[0]} is now: quarterdeck {GONE[arguments[0]]} {shlex.join(arguments[1:])}")
         if arguments[0] not in COMMANDS:
             raise ValueError(f"unknown command {arguments[0]!r}: use one of {', '.join(COMMANDS)}")
         return run(arguments[0], COMMANDS[arguments[0]], arguments[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -127,7 +128,7 @@ class Address:
 
     def hint(self, verb: str, job: str) -> str:
         """A command for the same cluster."""
-        return f"quarterdeck {verb} {job}" + (f" --address {self.address}" if self.address else "")
+        return shlex.join(["quarterdeck", verb, job, *(["--address", self.address] if self.address else [])])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from cluster.tuning.tuner import ray_for_tune
 from cluster.tuning.write import OWN, write_results
 from cluster.workloads import Workload, workload_of
 from training.process import keep_freed_memory, require_memory
-from training.settings import changed, from_dict, to_dict
+from training.settings import changed, flat, from_dict, to_dict
 from training.storage.csv_table import drop_half_row
 from training.storage.files import write_json
 from training.storage.ownership import require_own
@@ -46,7 +47,7 @@ def sweep(arguments: list[str]) -> int:
         print(json.dumps({"settings": to_dict(options.settings), "space": _plain(space)}, indent=2))
         return 0
     require_memory(needed * (options.concurrent or 1), "replay", "lower --replay.capacity or --concurrent")
-    go_on = f"quarterdeck sweep {preset} --run-dir {directory.path} --resume"
+    go_on = shlex.join(["quarterdeck", "sweep", preset, "--run-dir", str(directory.path), "--resume"])
     with writing(directory, go_on, resume=options.resume):
         if options.resume:
             require_own(directory.path / TRIALS, kept_file(directory.path / TRIALS))
@@ -56,16 +57,18 @@ def sweep(arguments: list[str]) -> int:
             print(f"saved; go on with: {go_on}")
             return 0
         write_json(directory.summary, {**found, "seconds": time.monotonic() - started})
-    return _told(found, work, preset, directory)
+    return _told(found, work, preset, options, directory)
 
 
-def _told(found: dict[str, Any], work: Workload, preset: str, directory: RunDir) -> int:
+def _told(found: dict[str, Any], work: Workload, preset: str, options: Sweep[Any], directory: RunDir) -> int:
     """Say what was found; returns the command's exit status."""
     name = work.load("search").metric.name
     print(f"best: {found['trial']} with {name} {found[name]:.2f}; everything is in {directory.path}")
     if found["eval"]:
         print(f"it was kept: {found['eval']['said']}")
-    print(f"train it with new seeds: quarterdeck train {preset} --settings {directory.path / 'best.toml'} --seed N")
+    best, new = directory.path / "best.toml", flat(options.settings)["seed"] + options.seeds
+    again = ["quarterdeck", "train", preset, "--settings", str(best), "--seed", str(new)]
+    print(f"train it with new seeds, {new} and up: {shlex.join(again)}")
     if found["failed"]:
         errors = directory.path / TRIALS / "*" / "error.txt"
         print(f"failed trials: {found['failed']}, as told above and in {errors}; --resume tries them again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -56,13 +57,13 @@ def train(arguments: list[str]) -> int:
     directory = RunDir(options.run_dir or run_dir_of(work, preset, options.settings))
     if options.serial and not options.resume:
         require_one_process(options.settings, work.default(preset))
-    settings: Any = _resumed(work, preset, rest, directory) if options.resume else options.settings
+    settings, ends = _resumed(work, preset, rest, directory) if options.resume else (options.settings, [])
     needed = work.load("check")(settings)
     if options.dry_run:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": round(needed / 2**30, 3)}, indent=2))
         return 0
     require_memory(needed, "replay", "lower --replay.capacity")
-    go_on = f"quarterdeck train {preset} --run-dir {directory.path} --resume"
+    go_on = shlex.join(["quarterdeck", "train", preset, "--run-dir", str(directory.path), "--resume", *ends])
     with writing(directory, go_on, resume=options.resume):
         if options.resume:
             return _run(work, settings, directory, None, started, go_on)
@@ -117,8 +118,8 @@ def precision_of(work: Workload, settings: Any) -> tuple[Any, str]:
     return (values[f"{work.learner}.precision"], values[f"{work.learner}.device"]) if work.learner else ("fp32", "cpu")
 
 
-def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDir) -> Any:
-    """The run's own settings, with the ends that were asked for.
+def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDir) -> tuple[Any, list[str]]:
+    """The run's own settings, with the ends that were asked for, and the words that ask for them again.
 
     Raises:
         ValueError: the run is another preset's or a fleet's, or something else than its ends was to change.
@@ -131,10 +132,12 @@ def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDi
     asked = options.settings
     if options.serial and not recorded["serial"]:
         raise ValueError(f"{directory.path} is trained by a fleet: leave --serial out, or start anew with it")
-    if changed(asked, {name: flat(own)[name] for name in work.ends}) != own:
+    given, recorded_ends = flat(asked), {name: flat(own)[name] for name in work.ends}
+    if changed(asked, recorded_ends) != own:
         ends = " and ".join(", ".join(f"--{name.rpartition('.')[2]}" for name in work.ends).rsplit(", ", 1))
         raise ValueError(f"a resumed run keeps its settings: change only {ends or 'nothing'}, or start anew")
-    return asked
+    new_ends = {name.rpartition(".")[2]: given[name] for name, value in recorded_ends.items() if given[name] != value}
+    return asked, [word for name, value in new_ends.items() for word in (f"--{name}", str(value))]
 
 
 def _run(
@@ -166,7 +169,8 @@ def _run(
         after = f"{now:,} {run.clock.name.replace('_', ' ')} in {minutes:.1f} minutes"
         print(f"{run.about.title}: {closing.said} after {after}; everything is in {directory.path}")
     elif trained:
-        print(f"saved; trained to the end, not evaluated: quarterdeck evaluate {directory.path} does that")
+        where = shlex.quote(str(directory.path))
+        print(f"saved; trained to the end, not evaluated: quarterdeck evaluate {where} does that")
     else:
         print(f"saved; go on with: {go_on}")
     return 0

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import logging
 import os
+import shlex
 import stat
 import urllib.error
 import urllib.request
@@ -50,7 +51,8 @@ def connect(address: str | None, *, insecure: bool) -> Client:
             f"{url} asks nobody for a token: whoever reaches it can run programs there. Start the cluster with "
             "RAY_AUTH_MODE=token, or add --insecure if its network is yours alone"
         )
-    headers = {"Authorization": f"Bearer {find_token()}"} if locked else {}
+    # Never without this header: with RAY_AUTH_MODE=token Ray's client would add the token of its own accord.
+    headers = {"Authorization": f"Bearer {find_token()}" if locked else ""}
     os.environ[VARIABLE] = url  # Ray lets this variable win over the argument
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -127,7 +129,7 @@ def find_token() -> str:
             "or set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
         )
     if stat.S_IMODE(mode) & 0o077:
-        raise ValueError(f"{path} holds the cluster's token and others may read it: chmod 600 {path}")
+        raise ValueError(f"{path} holds the cluster's token and others may read it: chmod 600 {shlex.quote(str(path))}")
     return token
 
 

@@ -21,8 +21,9 @@ def resumption(entrypoint: str, address: str | None) -> str:
     words = [word for word in shlex.split(entrypoint) if word != "--resume"]
     if words[: len(STEM)] != STEM:
         return ", saved"
-    there = f"--address {address} " if address else ""
-    return f", saved; go on with: quarterdeck submit {there}-- {shlex.join([*words[len(STEM) :], '--resume'])}"
+    there = ["--address", address] if address else []
+    again = shlex.join(["quarterdeck", "submit", *there, "--", *words[len(STEM) :], "--resume"])
+    return f", saved; go on with: {again}"
 
 
 def follow(client: Client, job: str, hint: Callable[[str, str], str]) -> int:

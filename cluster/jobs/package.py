@@ -13,11 +13,12 @@ from typing import Any
 from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE, RAY_RUNTIME_ENV_IGNORE_GITIGNORE
 from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
 
+SECRET_FILES = (".env", "*.pem", "*.key", "auth_token", "quarterdeck-token")
 EXCLUDES = [
     *(".git", ".venv", "venv", "__pycache__", "*.py[cod]", "*.egg-info", "/build", "/dist"),
     *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
     *("/runs", "*.mp4", "*.part", "*.part.*"),
-    *(".env", "*.pem", "*.key", "auth_token"),  # whoever may use the cluster may read the package
+    *SECRET_FILES,  # whoever may use the cluster may read the package
 ]
 SECRET = re.compile("TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 ENTRY_BYTES = 30 + 46  # of a file in a zip archive, beside its content and twice its name

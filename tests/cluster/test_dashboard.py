@@ -8,6 +8,7 @@ import pytest
 
 from cluster.jobs import client
 from cluster.jobs.client import connect, find_token, is_loopback, resolve
+from tests.cluster.helpers import run_program
 from tests.cluster.job_server import TOKEN, counterfeit, free_ports
 from tests.cluster.records import refused
 
@@ -114,7 +115,23 @@ def test_code_goes_to_no_cluster_that_anybody_may_use(capsys: pytest.CaptureFixt
         assert len(server.tokens) == 1
         connect(server.url, insecure=True)
         assert len(server.tokens) > 1
-        assert set(server.tokens) == {None}
+        assert not any(server.tokens)
+
+
+def test_the_token_stays_here_whatever_ray_is_told_of_it(tmp_path: Path) -> None:
+    """docs/security.md has RAY_AUTH_MODE exported: Ray's own client would then hand the token to any server."""
+    write_token(tmp_path / "token", 0o600)
+    source = """if True:
+        import os, sys
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": sys.argv[2]}  # Ray reads the mode once
+        from cluster.jobs.client import connect
+        connect(sys.argv[1], insecure=True)
+    """
+    with counterfeit() as server:
+        done = run_program(source, server.url, str(tmp_path / "token"))
+        assert done.returncode == 0, done.stderr
+        assert len(server.tokens) > 1
+        assert not any(server.tokens)
 
 
 def test_the_token_goes_to_a_server_that_asks(

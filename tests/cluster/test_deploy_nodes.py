@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +79,25 @@ def test_nodes_of_the_cloud_land_in_the_subnet_that_the_file_names(aws: Any) -> 
         del node["SubnetIds"]
     config = aws._configure_subnet(config)  # the control: the cloud has other subnets to offer
     assert "subnet-other" in config["available_node_types"]["head"]["node_config"]["SubnetIds"]
+
+
+@pytest.mark.parametrize(
+    ("mounted", "mounts", "done"), [(0, 1, ["chown"]), (1, 0, ["mount", "chown"]), (1, 1, ["mount"])]
+)
+def test_the_shared_storage_is_the_images_users(mounted: int, mounts: int, done: list[str], tmp_path: Path) -> None:
+    """Mounted where it is not, then given to uid 1000 of the image; a mount that fails is no success."""
+    [command] = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())["initialization_commands"]
+    stand_in = {"mountpoint": f"exit {mounted}", "sudo": f'echo "$@"; if [ $1 = mount ]; then exit {mounts}; fi'}
+    for name, line in stand_in.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False)
+    said = ran.stdout.splitlines()
+    assert [line.split()[0] for line in said] == ["mkdir", *done]
+    assert (ran.returncode == 0) is ("chown" in done)
+    assert ran.returncode or said[-1] == "chown 1000:1000 /mnt/runs"
+    assert "useradd --uid 1000 " in (ROOT / "cluster/deploy/Dockerfile").read_text()
 
 
 @pytest.mark.parametrize("name", GROUPS)

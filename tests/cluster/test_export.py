@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import torch
 
 from agents.dqn.parts import policy_of
 from agents.dqn.settings import Settings
-from agents.export import example, load_policy
-from agents.networks.q_network import QNetwork
+from agents.export import PROGRAM, WEIGHTS, Policy, example, load_policy, make_policy
+from agents.networks.q_network import NetworkSettings, QNetwork
 from cluster.cli.main import main
 from tests.cluster.helpers import read_json, tree
 from tests.cluster.records import refused
@@ -91,3 +92,47 @@ def test_what_cannot_be_exported_is_said_in_one_line(
     assert main(["train", "taxi", "--steps", "200", "--report-every", "100", "--run-dir", str(table)]) == 0
     assert "holds no policy of a network" in refused(capsys, "export", str(table), "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("full", [WEIGHTS, PROGRAM])
+def test_an_export_for_which_there_was_no_room_is_made_again(
+    catch_run: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], full: str
+) -> None:
+    """No half of a file is left that would pass for somebody else's. No file may grow too large, as on a full disk."""
+    words = ["export", str(catch_run), "--out", str(tmp_path / "out"), "--format", "program"]
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((exported / full).stat().st_size - 1, hard))
+    try:
+        assert "cannot write to" in refused(capsys, *words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    assert not [path.name for path in (tmp_path / "out").iterdir() if "part" in path.name]
+    assert main(words) == 0
+
+
+class NumpyToo(torch.nn.Module):
+    """A network that no graph of torch's can hold: some of it is numpy's."""
+
+    def __init__(self, shape: tuple[int, ...], stack: int) -> None:
+        super().__init__()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features [B, F]."""
+        return torch.from_numpy(x.numpy() ** 2)
+
+
+def test_a_network_that_cannot_be_traced_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = f"{__name__}:NumpyToo"
+
+    def policy_of_run(_: object) -> Policy:
+        return make_policy(NetworkSettings(kind=kind), (4,), 2, None, {"agent_steps": 0})
+
+    monkeypatch.setattr("cluster.cli.export.policy_of_run", policy_of_run)
+    words = ["export", str(tmp_path), "--out", str(tmp_path / "out"), "--format"]
+    said = refused(capsys, *words, "program")
+    assert f"torch.export cannot trace network.kind {kind} (" in said
+    assert "--format torch" in said
+    assert not (tmp_path / "out").exists()
+    assert main([*words, "torch"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from agents.dqn.serial import SerialLoop
 from cluster.cli.main import main
 from cluster.fleet.loop import FleetLoop
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
-from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program, tree
+from tests.cluster.helpers import TIMEOUT, TINY_CATCH, read_json, run_program, tree
 from tests.cluster.records import checked_summary
 from training.storage import checkpoint
 
@@ -58,17 +59,17 @@ def said(text: str) -> str:
 # Sizes at which the checkpoint, the events of TensorBoard, and the rows of the curve no longer fit.
 @pytest.mark.parametrize("size", [MiB, 5_000, 700])
 def test_a_run_is_kept_as_it_was_saved(catch_run: Path, tmp_path: Path, size: int) -> None:
-    run = Path(shutil.copytree(catch_run, tmp_path / "run"))
+    run = Path(shutil.copytree(catch_run, tmp_path / "my run"))
     kept = checkpoint.latest(run / "checkpoints")
     before = tree(kept)
     line = limited(size, "train", "atari", "--run-dir", str(run), "--resume", "--steps", "500")
     assert line == (
         f"quarterdeck: {run} is full (File too large): checkpoint {kept.name} is kept; make room, then go on with: "
-        f"quarterdeck train atari --run-dir {run} --resume"
+        f"quarterdeck train atari --run-dir '{run}' --resume --steps 500"
     )
     assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name], "nothing half-written"
     assert tree(kept) == before
-    assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", "500"]) == 0
+    assert main(shlex.split(line.rpartition("quarterdeck ")[2])) == 0
     assert checked_summary(run, episodes=6)["agent_steps"] >= 500
 
 
@@ -99,7 +100,8 @@ def test_a_gan(corners: Path, tmp_path: Path, size: int) -> None:
     line = limited(size, *go_on)
     assert f"is full (File too large): checkpoint {kept.name} is kept; make room" in line
     assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name]
-    assert main(go_on) == 0
+    assert main(shlex.split(line.rpartition("quarterdeck ")[2])) == 0
+    assert read_json(run / "summary.json")["images"] >= 320
 
 
 FAILED = "(file write failed: time = Mon Nov 30\n, errno = 28, error message = 'No space left on device', buf = 0x5a)"

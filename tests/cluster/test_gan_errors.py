@@ -157,8 +157,8 @@ def test_a_diverged_training_is_one_line(capsys: pytest.CaptureFixture[str], her
 def test_the_words_of_older_versions_are_answered_with_the_new_ones(
     capsys: pytest.CaptureFixture[str], old: str, new: str
 ) -> None:
-    said = refused(capsys, old, "digits", "--seed", "3")
-    assert said == f"quarterdeck: {old} is now: quarterdeck {new} digits --seed 3"
+    said = refused(capsys, old, "digits", "--run-dir", "a run")
+    assert said == f"quarterdeck: {old} is now: quarterdeck {new} digits --run-dir 'a run'"
 
 
 def test_gan_commands_are_jobs() -> None:

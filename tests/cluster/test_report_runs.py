@@ -63,7 +63,7 @@ def test_what_is_incomplete_or_foreign_gets_one_line(capsys: pytest.CaptureFixtu
     runs = three_seeds()
     write_run(Path("running"), seed=3, ended=False)
     write_run(Path("fresh"), seed=4, curve=CURVE[:1], ended=False)
-    write_run(Path("stopped"), None, seed=5)
+    write_run(Path("was stopped"), None, seed=5)
     write_run(Path("again"), seed=1)
     write_run(Path("torn"), seed=6)
     Path("torn/summary.json").write_text('{"frames": 3')
@@ -72,14 +72,14 @@ def test_what_is_incomplete_or_foreign_gets_one_line(capsys: pytest.CaptureFixtu
     Path("note.log").write_text("mine")
     Path("gan").mkdir()
     Path("gan/run.json").write_text('{"workload": "gan", "preset": "digits", "serial": true, "settings": {}}')
-    others = ["running", "fresh", "stopped", "again", "torn", "scratched", "note.log", "gan", "nowhere", "s0"]
+    others = ["running", "fresh", "was stopped", "again", "torn", "scratched", "note.log", "gan", "nowhere", "s0"]
     before = tree(Path())
     assert main(["report", *runs, *others]) == 0
     said = capsys.readouterr().err.splitlines()
     for name, line in {
         "running": "running has not ended: it has a learning curve and no score",
         "fresh": "left out: fresh has no score yet",
-        "stopped": "`quarterdeck evaluate stopped` gives it one",
+        "was stopped": "`quarterdeck evaluate 'was stopped'` gives it one",
         "again": "again is left out: game, settings and seed are those of s1",
         "torn": "torn/summary.json is damaged",
         "scratched": "scratched/curve.csv is damaged",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -9,14 +11,16 @@ import pytest
 from ray._private.runtime_env.packaging import create_package
 
 from cluster.cli.submit import describe
-from cluster.jobs.package import EXCLUDES, packed_sizes, runtime_env
+from cluster.jobs.package import EXCLUDES, SECRET_FILES, packed_sizes, runtime_env
 from tests.cluster.records import refused
 
+ROOT = Path(__file__).parents[2]
 SENT = ("cluster/a.py", "data/scores.csv", "requirements.lock", "agents/runs/keep.py", "builder.py")
 KEPT = (
     *(".git/config", ".venv/bin/python", "venv/x", "runs/pong/run.json", "cluster/__pycache__/a.pyc", "a.pyc"),
     *(".mypy_cache/x", ".pytest_cache/x", ".ruff_cache/x", ".hypothesis/x", "build/lib/a.py", "dist/a.whl"),
     *("quarterdeck.egg-info/PKG-INFO", "game.mp4", ".env", "cloud.pem", "ssh.key", ".ray/auth_token"),
+    "quarterdeck-token",
     *("ignored.bin", "data/ignored-too.bin", "scratch/x"),
 )
 
@@ -49,6 +53,16 @@ def test_what_is_sent(folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with zipfile.ZipFile(package) as packed:
         files = {info.filename: info.file_size for info in packed.infolist() if not info.is_dir()}
     assert files == {str(path): size for path, size in sizes.items()}
+
+
+def test_secrets_go_nowhere(tmp_path: Path) -> None:
+    """Neither with a commit nor into an image."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    names = [folder + pattern.replace("*", "my") for pattern in SECRET_FILES for folder in ("", "deep/")]
+    ignored = subprocess.run(["git", "-C", str(tmp_path), "check-ignore", *names], capture_output=True, text=True)
+    assert ignored.stdout.split() == names
+    assert {f"**/{pattern}" for pattern in SECRET_FILES} <= set((ROOT / ".dockerignore").read_text().splitlines())
 
 
 def test_what_is_too_large_is_refused_before_the_upload(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

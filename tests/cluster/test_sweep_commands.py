@@ -79,10 +79,12 @@ def test_failed_trials_show_in_the_exit_status(
     """And in the last line, and in summary.json."""
     found = {"trial": "a", "score": 1.0, "eval": None, "failed": failed}
     monkeypatch.setattr("cluster.cli.sweep._search", lambda *_: found)
-    assert main(["sweep", "catch", f"--run-dir={tmp_path / 'run'}"]) == (1 if failed else 0)
+    run = tmp_path / "a run"
+    assert main(["sweep", "catch", f"--run-dir={run}", "--seed=3", "--seeds=4"]) == (1 if failed else 0)
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("failed trials: 2, " if failed else "train it with new seeds")
-    assert read_json(tmp_path / "run" / "summary.json")["failed"] == failed
+    hint = f"train it with new seeds, 7 and up: quarterdeck train catch --settings '{run / 'best.toml'}' --seed 7"
+    assert last.startswith("failed trials: 2, ") if failed else last == hint
+    assert read_json(run / "summary.json")["failed"] == failed
 
 
 class Trap:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save
 from torch import Tensor
 
-from training.storage.files import part_of, replace
+from training.storage.files import whole
 
 
 def save_artifact(folder: Path, weights: dict[str, Tensor], card: dict[str, Any], name: str) -> None:
@@ -19,8 +20,7 @@ def save_artifact(folder: Path, weights: dict[str, Tensor], card: dict[str, Any]
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(card, indent=2) + "\n"
-    files = {folder / f"{name}.safetensors": save(weights), folder / f"{name}.json": text.encode()}
-    for file, data in files.items():
-        part_of(file).write_bytes(data)
-    for file in files:
-        replace(part_of(file), file)
+    files = {folder / f"{name}.json": text.encode(), folder / f"{name}.safetensors": save(weights)}
+    with ExitStack() as both:
+        for file, data in files.items():
+            both.enter_context(whole(file)).write_bytes(data)

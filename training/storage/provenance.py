@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ def origin() -> dict[str, Any]:
     """Where a result comes from: command, code, libraries and machine."""
     names = ("ray", "torch", "gymnasium", "ale-py", "numpy")
     return {
-        "command": " ".join(["quarterdeck", *sys.argv[1:]]),
+        "command": shlex.join(["quarterdeck", *sys.argv[1:]]),
         "commit": os.environ.get("QUARTERDECK_COMMIT") or commit_of(Path(__file__).parent),  # a job brings no .git
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
         "hardware": hardware(),
@@ -55,13 +56,17 @@ def _cpuinfo(field: str) -> str:
 
 
 def commit_of(folder: Path) -> str:
-    """The commit of the code in `folder`, "-dirty" where it was changed; the version where there is no repository."""
-    git = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    with contextlib.suppress(OSError):  # no git here
-        found = subprocess.run(git, capture_output=True, text=True, check=False)
-        if found.returncode == 0:
-            return found.stdout.strip()
+    """The commit of the code in `folder`, "-dirty" where it was changed; the version where no repository holds it."""
+    git = ["git", "-C", str(folder)]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git here, or nothing of its
+        # A repository around an environment into which this was installed holds none of these files.
+        _output(*git, "ls-files", "--error-unmatch", ".")
+        return _output(*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     try:
         return f"version {version('quarterdeck')}"
     except PackageNotFoundError:
         return "unknown"
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,39 @@
+"""Where a result says that it comes from."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from training.storage.provenance import commit_of, origin
+
+
+def git(folder: Path, *words: str) -> str:
+    """What Git says."""
+    me = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+    return subprocess.run(["git", "-C", str(folder), *me, *words], capture_output=True, text=True, check=True).stdout
+
+
+def test_the_commit_is_that_of_the_code_and_not_of_a_repository_around_it(tmp_path: Path) -> None:
+    """As for a version that was installed into an environment inside somebody's own repository."""
+    own, installed = tmp_path / "own", tmp_path / ".venv" / "training"
+    for folder in (own, installed):
+        folder.mkdir(parents=True)
+        (folder / "code.py").write_text("")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "own")
+    git(tmp_path, "commit", "-q", "-m", "mine")
+    commit = git(tmp_path, "rev-parse", "--short=12", "HEAD").strip()
+    assert commit_of(own) == commit
+    (own / "code.py").write_text("changed = True")
+    assert commit_of(own) == f"{commit}-dirty"
+    assert commit_of(installed).startswith(("version ", "unknown"))
+
+
+def test_the_command_can_be_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["train", "pong", "--run-dir", "a run"]
+    monkeypatch.setattr("sys.argv", ["/usr/bin/quarterdeck", *words])
+    assert shlex.split(origin()["command"]) == ["quarterdeck", *words]
