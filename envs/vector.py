@@ -45,7 +45,7 @@ class GymnasiumEnv:
         except (gymnasium.error.Error, ImportError) as error:
             raise ValueError(f"Gymnasium cannot make {env}: {first_line(error)}") from error
         actions, observations = probe.action_space, probe.observation_space
-        self._draws = "rgb_array" in probe.metadata["render_modes"]
+        self._draws = "rgb_array" in (probe.metadata.get("render_modes") or ())
         self.steps_per_second: float | None = probe.metadata.get("render_fps")  # at which it wants to be seen
         probe.close()  # type: ignore[no-untyped-call]
         self.num_envs = num_envs

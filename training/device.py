@@ -6,6 +6,7 @@ faster (up to ten times). So both are tried, once in every process, since the ma
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 from threading import Lock
@@ -25,7 +26,7 @@ def resolve_device(device: str, setting: str) -> str:
     """The device that `auto` stands for here: a GPU where there is one.
 
     Args:
-        device: auto, cpu or cuda.
+        device: auto, cpu, cuda or cuda:N.
         setting: its name, for the error.
 
     Raises:
@@ -33,8 +34,10 @@ def resolve_device(device: str, setting: str) -> str:
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"{setting} {device} is not on this machine: use cpu or auto")
+    if device.startswith("cuda"):
+        _, _, index = device.partition(":")
+        if not torch.cuda.is_available() or (index and int(index) >= torch.cuda.device_count()):
+            raise ValueError(f"{setting} {device} is not on this machine: use cpu or auto")
     return device
 
 
@@ -46,8 +49,8 @@ def check_compute(section: str, precision: str, device: str) -> None:
     """
     if precision not in get_args(Precision):
         raise ValueError(f"{section}.precision is {precision!r}: use auto, bf16 or fp32")
-    if device not in ("auto", "cpu") and not device.startswith("cuda"):
-        raise ValueError(f"{section}.device is {device!r}: use auto, cpu or cuda")
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ValueError(f"{section}.device is {device!r}: use auto, cpu or cuda (cuda:1 is the second one)")
 
 
 def moved(tensor: Tensor, device: str) -> Tensor:

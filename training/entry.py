@@ -14,6 +14,8 @@ def imported(module: str, entry: str) -> ModuleType:
         ValueError: it cannot be imported.
     """
     try:
+        if module.startswith(".") or not module:
+            raise ImportError("a module has a name like package.module, and no path")
         return import_module(module)
     except ImportError as error:
         where = "start where it lies, or add its folder to PYTHONPATH"

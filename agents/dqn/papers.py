@@ -29,6 +29,7 @@ def dqn2013() -> Settings:
             batch_size=32,
             target_period=1,  # no target network yet: it is renewed with every update
             loss="huber",  # 1. errors are clipped, as the lectures on it have it since 2015
+            max_grad_norm=10.0,  # 2. theirs knows no bound
         ),
         evaluation=EvaluationSettings(epsilon=0.05),
     )
@@ -42,7 +43,11 @@ def dqn2015() -> Settings:
         network=NetworkSettings(kind="dqn2015"),
         exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),
         replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
-        learner=LearnerSettings(batch_size=32, target_period=10_000),
+        learner=LearnerSettings(
+            batch_size=32,
+            target_period=10_000,
+            max_grad_norm=10.0,  # 1. theirs knows no bound, but of each error
+        ),
         evaluation=EvaluationSettings(epsilon=0.05),
     )
 
@@ -75,6 +80,7 @@ def rainbow() -> Settings:
             adam_epsilon=1.5e-4,
             double=True,
             target_period=2_000,  # 32,000 frames
+            max_grad_norm=10.0,  # 2. theirs knows no bound
         ),
         evaluation=EvaluationSettings(epsilon=0.001),
     )
@@ -104,7 +110,8 @@ def qrdqn() -> Settings:
             learning_rate=5e-5,
             adam_epsilon=3.125e-4,
             target_period=2_000,  # 8,000 agent steps
-            average_rate=0.02,  # 5. judged by the average of the last 1,000 updates' weights
+            max_grad_norm=10.0,  # 5. theirs knows no bound
+            average_rate=0.02,  # 6. judged by the average of the last 1,000 updates' weights
         ),
     )
 
@@ -125,7 +132,13 @@ def apex() -> Settings:
             samples_per_insert=1.0,  # 2. held, where theirs follows from the speed of the machines: about 0.8
             learning_starts=50_000,
         ),
-        learner=LearnerSettings(batch_size=512, learning_rate=6.25e-5, double=True, max_grad_norm=40.0),
-        fleet=FleetSettings(runners=8, envs_per_runner=45, env_threads=1, shards=2),  # 3. 360 lanes in 8 processes
+        learner=LearnerSettings(
+            batch_size=512,
+            learning_rate=6.25e-5,
+            double=True,
+            loss="huber",  # 3. theirs is the squared error, its gradient cut to the same norm
+            max_grad_norm=40.0,
+        ),
+        fleet=FleetSettings(runners=8, envs_per_runner=45, env_threads=1, shards=2),  # 4. 360 lanes in 8 processes
         evaluation=EvaluationSettings(epsilon=0.001),
     )

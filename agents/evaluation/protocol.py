@@ -73,6 +73,11 @@ def evaluation_seed(seed: int) -> int:
     return TRAINING_SEEDS + int(np.random.SeedSequence(seed).generate_state(1)[0] >> 3)
 
 
+def beside_seed(seed: int) -> int:
+    """The seed of evaluations that choose weights or settings, whose games then judge nobody: not `seed`'s own."""
+    return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])
+
+
 def protocol_name(protocol: dict[str, Any]) -> str:
     """Every rule that decides what a score means, as part of a file name; the same for all games."""
     parts = [str(protocol["name"])]

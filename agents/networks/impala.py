@@ -31,7 +31,7 @@ class SpectralNorm(nn.Module):
         with torch.no_grad():
             right = nn.functional.normalize(matrix.t() @ self.left, dim=0)
             left = nn.functional.normalize(matrix @ right, dim=0)
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and weight.requires_grad:
             self.left.copy_(left)
         return weight / (left @ (matrix @ right))
 

@@ -25,6 +25,9 @@ from training.messages import first_line
 class OwnTorso(nn.Module):
     """Observations [B, P, K, D] as somebody else's module wants them -> its features [B, F].
 
+    The module is in training mode only where gradients are taken (which dropout and batch norm need): where it acts,
+    is judged or makes targets no flag is moved, so that threads may ask it at the same time.
+
     Attributes:
         features: F, found by trying the module on a batch of two.
 
@@ -47,14 +50,23 @@ class OwnTorso(nn.Module):
     def forward(self, obs: Tensor) -> Tensor:
         """As above; pixels 0..255 come as 0..1."""
         if len(self.frame_shape) == 1:
-            features: Tensor = self.module(obs.flatten(1))
-            return features
+            return self._features(obs.flatten(1))
         rows, columns = (side // BLOCK for side in self.frame_shape[:2])
         colours = max(colours_of(self.frame_shape), 1)
         cells = obs.view(-1, rows, columns, self.stack, colours, BLOCK, BLOCK).permute(0, 3, 4, 1, 5, 2, 6)
         pixels = cells.reshape(-1, self.stack * colours, rows * BLOCK, columns * BLOCK)
-        features = self.module(pixels.float() / 255.0)
-        return features
+        return self._features(pixels.float() / 255.0)
+
+    def _features(self, x: Tensor) -> Tensor:
+        learns = self.training and torch.is_grad_enabled()  # an exported policy acts with gradients on
+        if self.module.training != learns:
+            self.module.train(learns)
+        try:
+            features: Tensor = self.module(x)
+            return features
+        finally:
+            if learns:
+                self.module.eval()
 
 
 def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, Any]:
@@ -65,6 +77,6 @@ def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, An
         if not isinstance(made, nn.Module):
             raise ValueError(f"it makes a {type(made).__name__}, and not a torch module")
         with torch.no_grad():
-            return made, made(torch.zeros(2, *shape))
+            return made, made.eval()(torch.zeros(2, *shape))
     except Exception as error:  # whatever somebody else's code raises
         raise ValueError(f"network.kind {kind} fails for observations {list(shape)}: {first_line(error)}") from error

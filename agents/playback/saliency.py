@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ def saliency(network: QNetwork, obs: NDArray[Any]) -> NDArray[np.float32]:
     """
     device = next(network.parameters()).device
     with torch.inference_mode(False), torch.enable_grad():  # whatever the caller is doing
+        network = copy.deepcopy(network).requires_grad_(False).eval()  # a live one would change as it is asked
         pixels = torch.tensor(obs, dtype=torch.float32, device=device, requires_grad=True)
         greedy = network(pixels).max(1).values.sum()  # samples do not touch each other: one sum serves all
         (gradient,) = torch.autograd.grad(greedy, pixels)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.evaluation.protocol import beside_seed
 from agents.tabular.charts import CHARTS, COLUMNS, RESULTS, draw_curve, exact_row
 from agents.tabular.evaluate import evaluate_tabular, judged
 from agents.tabular.learner import Indices, TabularLearner, state_index
@@ -26,6 +28,7 @@ from training.storage import checkpoint
 EPISODES = 100  # of the closing evaluation
 JUDGED = 20  # episodes that a sweep ranks by
 GAMES = 100  # newest games that a mean is taken over
+SAVED_EVERY = 1_000_000  # agent steps: games end at a checkpoint, so its moment must not be the clock's on the wall
 MOMENTS = 10  # of a run that the table is drawn at, at most
 
 
@@ -53,6 +56,7 @@ class TabularRun:
             usual=usual,
             results=RESULTS,
             charts=CHARTS,
+            checkpoint_every=SAVED_EVERY,
         )
 
     def restart(self, seed: int) -> None:
@@ -85,7 +89,6 @@ class TabularRun:
             self.action = self.learner.act(next_state, epsilon) if on_policy else None
             self.learner.update(self.state, action, step, self.action)
             self.state = next_state
-
             self.agent_steps += int((~step.first).sum())
             self.frames += int(step.frames.sum())
             self.score += step.reward
@@ -133,8 +136,9 @@ class TabularRun:
         return f"{shown}  epsilon {self.epsilon:.3f}"
 
     def judge(self) -> Judgement:
-        """The mean score of some greedy games."""
-        return Judgement(float(evaluate_tabular(self.learner.q, self.settings, JUDGED).scores.mean()), {})
+        """The mean score of some greedy games; never those of the closing evaluation."""
+        other = replace(self.settings, seed=beside_seed(self.settings.seed))
+        return Judgement(float(evaluate_tabular(self.learner.q, other, JUDGED).scores.mean()), {})
 
     def finish(self) -> None:
         """Nothing is left to do."""
@@ -156,9 +160,8 @@ class TabularRun:
     def save(self, folder: Path) -> Path:
         """Write a checkpoint; running games end here."""
         counters = {"agent_steps": self.agent_steps, "frames": self.frames, "episodes": self.episodes}
-        kept = {**counters, "seconds": self.seconds, "recent": list(self.recent)}
-        state = {"settings": to_dict(self.settings), **self.learner.state(), **kept}
-        path = checkpoint.save_next(folder, self.agent_steps, state)
+        kept = {"settings": to_dict(self.settings), "seconds": self.seconds, "recent": list(self.recent)}
+        path = checkpoint.save_next(folder, self.agent_steps, {**kept, **self.learner.state(), **counters})
         self.restart(self._seed())
         return path
 

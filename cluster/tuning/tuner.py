@@ -24,7 +24,7 @@ RETRIES = 3  # of a trial whose process or node died
 
 
 class TuneInterrupt(Interrupt):
-    """The first Ctrl-C or SIGTERM lets Tune write down where it is; a second one, or one before it listens, ends all."""
+    """The first Ctrl-C or SIGTERM lets Tune write down where it is; a second one, or an early one, ends all."""
 
     def __init__(self) -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune listens to it

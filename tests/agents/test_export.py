@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 KINDS = {
     "2013": (NetworkSettings(kind="dqn2013", layer_norm=True), (84, 84)),
     "2015 dueling": (NetworkSettings(kind="dqn2015", dueling=True), (84, 84)),
+    "impala": (NetworkSettings(kind="impala", stack=1), (36, 36)),
     "vectors": (NetworkSettings(kind="mlp", stack=2, hidden=16), (4,)),
     "by chance": (NetworkSettings(kind="mlp", stack=2, hidden=16, dueling=True, noisy=True, head="implicit"), (4,)),
 }

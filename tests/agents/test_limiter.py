@@ -187,3 +187,28 @@ def test_what_is_forfeited_is_neither_trained_on_nor_owed() -> None:
     assert again == limiter
     again.load_state({"inserted": 200, "sampled": 64})  # as checkpoints were before anything could be forfeited
     assert (again.inserted, again.sampled, again.forfeited) == (200, 64, 0)
+
+
+@pytest.mark.parametrize("ratios", [(1.0, 8.0), (8.0, 1.0), (8.0, 0.5, 3.0)])
+def test_a_new_ratio_holds_from_where_it_was_taken_over(ratios: tuple[float, ...]) -> None:
+    """A clone in a sweep neither makes up for its donor's ratio nor waits for it; what its donor owed it still owes."""
+    limiter = SamplesPerInsert(ratio=ratios[0], learning_starts=1000, inserted=71_000)
+    limiter.sampled = 32 * (limiter.updates_due(32) - 3)
+    for ratio in ratios[1:]:
+        clone = SamplesPerInsert(ratio=ratio, learning_starts=1000)
+        clone.load_state(limiter.state())
+        assert clone.updates_due(32) == 3
+        assert 96 <= clone.steps_ahead() * ratio < 128
+        clone.inserted += 6400
+        assert clone.updates_due(32) in (3 + 200 * ratio, 4 + 200 * ratio)
+        again = SamplesPerInsert(ratio=ratio, learning_starts=1000)
+        again.load_state(clone.state())
+        assert again == clone
+        clone.sampled += 32 * (clone.updates_due(32) - 3)
+        limiter = clone
+
+
+def test_steps_before_learning_starts_are_worth_nothing_by_any_ratio() -> None:
+    limiter = SamplesPerInsert(ratio=2.0, learning_starts=100)
+    limiter.load_state(SamplesPerInsert(ratio=8.0, learning_starts=100, inserted=60).state())
+    assert limiter == SamplesPerInsert(ratio=2.0, learning_starts=100, inserted=60)

@@ -11,11 +11,11 @@ from agents.playback.saliency import saliency
 from agents.replay.frames import to_blocks
 
 
-def network_and_stack(seed: int = 0) -> tuple[QNetwork, np.ndarray, np.ndarray]:
+def network_and_stack(seed: int = 0, kind: str = "dqn2013") -> tuple[QNetwork, np.ndarray, np.ndarray]:
     """A random network in double precision, two stacks as blocks, and the same as pixels [2, K, H, W]."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = QNetwork(NetworkSettings(kind="dqn2013", stack=2), (36, 40), 3)
+        network = QNetwork(NetworkSettings(kind=kind, stack=2), (36, 40), 3)
     pixels = np.random.default_rng(seed).integers(0, 256, (2, 2, 36, 40), np.uint8)
     return network, np.stack([to_blocks(pixels[:, k]) for k in range(2)], axis=2), pixels
 
@@ -58,11 +58,16 @@ def test_a_network_that_sees_one_pixel_has_one_bright_pixel() -> None:
     assert set(columns % 4) == {2}
 
 
-def test_looking_leaves_the_network_alone() -> None:
-    """A frozen policy stays frozen, and no gradient stays behind."""
-    network, obs, _ = network_and_stack()
-    network.requires_grad_(False)
+@pytest.mark.parametrize(("kind", "frozen"), [("dqn2013", True), ("dqn2013", False), ("impala", False)])
+def test_looking_leaves_the_network_alone(kind: str, frozen: bool) -> None:
+    """A frozen policy stays frozen, one that learns learns nothing by it, and no gradient stays behind."""
+    network, obs, _ = network_and_stack(kind=kind)
+    network.requires_grad_(not frozen)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
     with torch.inference_mode():
+        network(torch.from_numpy(obs))
         maps = saliency(network, obs)
     assert maps.any()
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(parameter.requires_grad != frozen for parameter in network.parameters())

@@ -86,17 +86,30 @@ def test_what_was_reported_of_a_lost_branch_is_dropped(
     assert session.run.clock.now - session.first == trained, "the rate counts what was lost, too"
 
 
-def test_a_slow_computer_trains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+NETWORK = ["atari", *TINY_CATCH, "--serial", "--learner.precision=fp32", "--steps=700", "--minutes=1e9"]
+TABLE = ["frozenlake", "--steps=750", "--report-every=250"]
+
+
+@pytest.mark.parametrize(
+    ("words", "every", "steps", "learned"),
+    [
+        (NETWORK, "agents.dqn.run.LANE_STEPS", 40, lambda state: state["learner"]["online"]),
+        (TABLE, "agents.tabular.run.SAVED_EVERY", 500, lambda state: {"tables": state["tables"]}),
+    ],
+    ids=["network", "table"],
+)
+def test_a_slow_computer_trains_the_same(
+    words: list[str], every: str, steps: int, learned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Checkpoints end episodes: in one process they come by agent steps, not by minutes, so that runs are repeated."""
-    monkeypatch.setattr("agents.dqn.run.LANE_STEPS", 40)
+    monkeypatch.setattr(every, steps)
     saved = []
     for hours in (0.0, 1.0):
         now = count(step=60.0 * 60.0 * hours)
         monkeypatch.setattr("training.session.time", SimpleNamespace(monotonic=partial(next, now)))
         run = tmp_path / f"{hours}"
-        words = ["--serial", "--learner.precision=fp32", "--steps", "700", "--minutes", "1e9", "--run-dir", str(run)]
-        assert main(["train", "atari", *TINY_CATCH, *words]) == 0
-        saved.append(checkpoint.load(checkpoint.latest(run / "checkpoints"), only="learner")["learner"]["online"])
+        assert main(["train", *words, "--run-dir", str(run)]) == 0
+        saved.append(learned(checkpoint.load(checkpoint.latest(run / "checkpoints"))))
     assert saved[0].keys() == saved[1].keys()
     assert all(np.array_equal(saved[0][name], saved[1][name]) for name in saved[0])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -54,6 +56,9 @@ def test_what_cannot_be_is_one_line() -> None:
         ImageFrames((8, 8, 5), 0, grayscale=True)
     with pytest.raises(ValueError, match="cannot import nowhere_at_all"):
         make_env(EnvSettings(id="nowhere_at_all:Maze-v0"), 1)
+    for module in ("./nowhere_at_all", "..nowhere", ""):
+        with pytest.raises(ValueError, match=rf"cannot import {re.escape(module)} \(a module has a name like"):
+            make_env(EnvSettings(id=f"{module}:Maze-v0"), 1)
     with pytest.raises(ValueError, match="importing json registers no Maze-v0"):
         make_env(EnvSettings(id="json:Maze-v0"), 1)
     with pytest.raises(ValueError, match="leave image_size and grayscale alone"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -71,8 +71,9 @@ def test_what_does_not_fit_is_refused_in_one_line(env: str, reason: str) -> None
 
 
 class Offset(gymnasium.Env[np.int64, np.int64]):
-    """Three states from 10 and two actions from 5; an episode is one action and shows it. Draws nothing."""
+    """Three states from 10 and two actions from 5; an episode is one action and shows it. Knows nothing of drawing."""
 
+    metadata: ClassVar[dict[str, Any]] = {}
     observation_space = Discrete(3, start=10)
     action_space = Discrete(2, start=5)
 

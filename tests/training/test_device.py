@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from training.device import autocast, bf16_cost, resolve_device, resolve_precision, said_precision, used_precision
+from training.device import (
+    autocast,
+    bf16_cost,
+    check_compute,
+    resolve_device,
+    resolve_precision,
+    said_precision,
+    used_precision,
+)
 
 ROOT = Path(__file__).parents[2]
 OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2"}  # makes oneDNN leave out what newer processors have
@@ -141,5 +149,17 @@ def test_devices(monkeypatch: Any) -> None:
     with pytest.raises(ValueError, match=r"learner\.device cuda is not on this machine: use cpu or auto"):
         resolve_device("cuda", "learner.device")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto", "learner.device") == "cuda"
+    assert resolve_device("cuda", "learner.device") == "cuda"
     assert resolve_device("cuda:1", "learner.device") == "cuda:1"
+    with pytest.raises(ValueError, match=r"learner\.device cuda:2 is not on this machine: use cpu or auto"):
+        resolve_device("cuda:2", "learner.device")
+
+
+def test_a_device_is_named_as_torch_names_it() -> None:
+    for device in ("auto", "cpu", "cuda", "cuda:12"):
+        check_compute("learner", "auto", device)
+    for device in ("cuda1", "cuda:", "cuda:-1", "cpu:0", "gpu"):
+        with pytest.raises(ValueError, match=rf"learner\.device is '{device}': use auto, cpu or cuda"):
+            check_compute("learner", "auto", device)

@@ -1,0 +1,55 @@
+"""A network of somebody else's that acts otherwise than it trains: dropout and batch norm."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from agents.acting.policy import QPolicy
+from agents.dqn.learner import Learner, LearnerSettings
+from agents.networks.q_network import NetworkSettings
+from tests.small_learner import SHAPE, STACK, A, batch_of
+from tests.specs import spec_of
+
+
+class Restless(nn.Sequential):
+    """Drops half of what it sees, and remembers means of all that it was trained on."""
+
+    def __init__(self, shape: tuple[int, ...], stack: int) -> None:
+        super().__init__(nn.Linear(shape[0], 16), nn.BatchNorm1d(16), nn.Dropout(0.5))
+
+
+def learner_of() -> Learner:
+    """It learns by such a network, which also acts."""
+    settings = LearnerSettings(precision="fp32", device="cpu")
+    network = NetworkSettings(kind="tests.agents.test_own_torso:Restless", stack=STACK)
+    return Learner(settings, network, spec_of(SHAPE, A), seed=0)
+
+
+def buffers(network: nn.Module) -> list[Tensor]:
+    """What it remembers beside its weights, copied."""
+    return [buffer.clone() for buffer in network.buffers()]
+
+
+def test_it_drops_and_remembers_where_it_is_trained_alone() -> None:
+    learner, batch = learner_of(), batch_of(8)
+    policy, obs = QPolicy(learner.online, precision="fp32"), batch.obs.numpy()
+    assert [float(seen) for seen in buffers(learner.online)[-1:]] == [0], "trying it was no training"
+    for _ in range(2):
+        before = buffers(learner.online)
+        learner.update(batch)
+        assert not torch.equal(before[0], buffers(learner.online)[0])
+        before = [*buffers(learner.online), *buffers(learner.target)]
+        np.testing.assert_array_equal(policy.values(obs), policy.values(obs))
+        assert torch.equal(learner.bootstrap(batch), learner.bootstrap(batch))
+        after = [*buffers(learner.online), *buffers(learner.target)]
+        assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
+    assert not torch.equal(learner.online(batch.obs), learner.online(batch.obs))
+
+
+def test_a_network_that_is_told_to_act_does_so_with_gradients_on() -> None:
+    """As an exported one is."""
+    network, obs = learner_of().online.eval(), batch_of(8).obs
+    assert torch.equal(network(obs), network(obs))
+    assert torch.equal(network.train().eval()(obs), network(obs))
