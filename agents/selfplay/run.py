@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,17 @@ class SelfPlayLoop:
     """A loop that learns against a league, which grows by what it has learned."""
 
     def __init__(self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path], Loop]) -> None:
-        self.settings = settings
-        self.league = League(settings.league, folder / FOLDER)
-        self.loop = make_loop(self.league.folder)
+        self.settings, path = settings, folder / FOLDER
+        new = not path.exists()
         self.exploiter: Exploiter | None = None
-        self.league.renew(0, arrays_of(self.loop.policy().network))
+        try:
+            self.league = League(settings.league, path)
+            self.loop = make_loop(path)
+            self.league.renew(0, self._weights())
+        except BaseException:
+            if new:  # what it left would keep the corrected command out of the run directory
+                shutil.rmtree(path, ignore_errors=True)
+            raise
 
     @property
     def stats(self) -> RunStats:
