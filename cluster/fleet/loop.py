@@ -26,7 +26,9 @@ T = TypeVar("T")
 class FleetLoop:
     """The distributed loop behind four verbs: step, save, load, close."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, go_back: Callable[[Path | None], None] = lambda path: None) -> None:
+        """`go_back` hears of the checkpoint that a fleet without its learner begins again from; None is the start."""
+        self.go_back = go_back
         self.settings, self.connected = connect(settings)
         self.failures, self.closed = 0, False
         self.saved: Path | None = None
@@ -75,6 +77,7 @@ class FleetLoop:
 
     def _begin_again(self) -> None:
         self.stop()
+        self.go_back(self.saved)  # nobody plays now
         self.start()
         if self.saved is not None:
             self.load(self.saved)
