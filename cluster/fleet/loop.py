@@ -16,7 +16,8 @@ from cluster.errors import LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.waiting import connect
-from training.messages import say
+from cluster.lost import LOST, birth_error
+from training.messages import one_line, say
 from training.storage import checkpoint
 
 LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not repair
@@ -78,7 +79,10 @@ class FleetLoop:
     def _begin_again(self) -> None:
         self.stop()
         self.go_back(self.saved)  # nobody plays now
-        self.start()
+        try:
+            self.start()
+        except LOST as error:
+            raise LearnerLost(f"the fleet did not come up: {one_line(birth_error(error) or error)}") from error
         if self.saved is not None:
             self.load(self.saved)
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 
 from agents.dqn.run import DqnRun
 from agents.dqn.serial import SerialLoop
@@ -103,4 +104,26 @@ def test_over_a_checkpoint(run: DqnRun, tmp_path: Path, before: bool) -> None:
     assert (path / "exploiter").exists() == before
     assert loop.exploiter is None or loop.exploiter.loop.stats.agent_steps < 100
     assert [kept.name for kept in tmp_path.glob("agent_steps-*")] == [path.name]
+    run.close()
+
+
+def test_over_the_beginning_of_another(run: DqnRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that Ray's memory monitor ends as soon as it is there counts as lost once more."""
+    loop: Any = run.loop
+    path, start = run.save(tmp_path), FleetLoop.start
+    losses = [ray.exceptions.OutOfMemoryError("low on memory"), ray.exceptions.RayActorError()]
+
+    def start_and_die(self: FleetLoop) -> None:
+        if losses:
+            raise losses.pop()
+        start(self)
+
+    monkeypatch.setattr(FleetLoop, "start", start_and_die)
+    loop.loop.algo.dying = "save_replay"
+    assert run.save(tmp_path) == path
+    assert (losses, loop.loop.failures) == ([], 3)
+    losses = [ray.exceptions.OutOfMemoryError("low on memory")] * 4
+    loop.loop.algo.dying = "save_replay"
+    with pytest.raises(LearnerLost, match="a learner was lost 4 times"):
+        run.save(tmp_path)
     run.close()
