@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import ray
 
 from agents.settings import SpreadSettings
@@ -42,6 +43,7 @@ def start_ray(processes: int) -> bool:
     start_own(
         address="local",  # whatever Ray runs on this machine already: what is to be used, RAY_ADDRESS names
         num_cpus=max(os.cpu_count() or 1, processes),
+        _memory=psutil.virtual_memory().available,  # Ray offers 70 % of it; a shard that needs more would wait for ever
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agents.dqn.run import DqnRun
-from agents.selfplay.run import SelfPlayLoop
+from agents.selfplay.run import GoBack, SelfPlayLoop
 from agents.selfplay.settings import SelfPlaySettings
 from cluster.fleet.loop import FleetLoop
 from cluster.fleet.loop import bundles as bundles
@@ -16,7 +16,7 @@ from cluster.fleet.loop import shares_out as shares_out
 def make_run(settings: SelfPlaySettings, preset: str, folder: Path) -> DqnRun:
     """Self-play by a fleet, on the cluster that is connected or one of its own; exploiters train in this process."""
 
-    def make_loop(league: Path) -> FleetLoop:
-        return FleetLoop(replace(settings, league=replace(settings.league, folder=str(league.absolute()))))
+    def make_loop(league: Path, go_back: GoBack) -> FleetLoop:
+        return FleetLoop(replace(settings, league=replace(settings.league, folder=str(league.absolute()))), go_back)
 
     return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, preset, serial=False)

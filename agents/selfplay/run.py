@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,26 @@ from training.arrays import arrays_of
 from training.storage import checkpoint
 
 FOLDER = "league"  # in the run directory
+GoBack = Callable[[Path | None], None]  # to a checkpoint, or to the start
 
 
 class SelfPlayLoop:
     """A loop that learns against a league, which grows by what it has learned."""
 
-    def __init__(self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path], Loop]) -> None:
-        self.settings = settings
-        self.league = League(settings.league, folder / FOLDER)
-        self.loop = make_loop(self.league.folder)
+    def __init__(self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path, GoBack], Loop]) -> None:
+        """`make_loop` is given the league's folder, and what its loop is to call before it begins again by itself."""
+        self.settings, path = settings, folder / FOLDER
+        new = not path.exists()
         self.exploiter: Exploiter | None = None
-        self.league.renew(0, arrays_of(self.loop.policy().network))
+        try:
+            self.league = League(settings.league, path)
+            self.loop = make_loop(path, self.go_back)
+            self.league.renew(0, self._weights())
+        except BaseException:
+            if new:  # what it left would keep the corrected command out of the run directory
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+        self.beginning = self.league.state()
 
     @property
     def stats(self) -> RunStats:
@@ -82,10 +92,14 @@ class SelfPlayLoop:
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint; the league comes first, since the games that begin are against it."""
-        self.league.load_state(checkpoint.load(path / FOLDER))
-        self._end_exploiter()
-        self.exploiter = Exploiter.load(path, self.settings, self.league.folder)
+        self.go_back(path)
         self.loop.load(path)
+
+    def go_back(self, path: Path | None) -> None:
+        """Have league and exploiter as a checkpoint holds them, or as they were at the start."""
+        self.league.load_state(self.beginning if path is None else checkpoint.load(path / FOLDER))
+        self._end_exploiter()
+        self.exploiter = None if path is None else Exploiter.load(path, self.settings, self.league.folder)
 
     def close(self) -> None:
         """Stop the loops."""
@@ -101,7 +115,7 @@ class SelfPlayLoop:
 def make_run(settings: SelfPlaySettings, preset: str, folder: Path) -> DqnRun:
     """Self-play in this process."""
 
-    def make_loop(league: Path) -> SerialLoop:
+    def make_loop(league: Path, _: GoBack) -> SerialLoop:
         return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))
 
     return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, preset, serial=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
-from cluster.cli.train import adapted, named_settings, run_dir_of
+from cluster.cli.train import adapted, kept_elsewhere, named_settings, run_dir_of
 from cluster.tuning.plan import least_cores, planned, require_comparable
 from cluster.tuning.snapshots import kept_file
 from cluster.tuning.space import Space, range_of, read_space, require_cloneable
@@ -46,7 +46,8 @@ def sweep(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(options.settings), "space": _plain(space)}, indent=2))
         return 0
-    require_memory(needed * (options.concurrent or 1), "replay", "lower --replay.capacity or --concurrent")
+    if options.serial or not kept_elsewhere(work, options.settings):
+        require_memory(needed * (options.concurrent or 1), "replay", "lower --replay.capacity or --concurrent")
     go_on = shlex.join(["quarterdeck", "sweep", preset, "--run-dir", str(directory.path), "--resume"])
     with writing(directory, go_on, resume=options.resume):
         if options.resume:

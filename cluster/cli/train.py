@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shlex
 import sys
 import time
@@ -62,7 +63,8 @@ def train(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": round(needed / 2**30, 3)}, indent=2))
         return 0
-    require_memory(needed, "replay", "lower --replay.capacity")
+    if options.serial or not kept_elsewhere(work, settings):
+        require_memory(needed, "replay", "lower --replay.capacity")
     go_on = shlex.join(["quarterdeck", "train", preset, "--run-dir", str(directory.path), "--resume", *ends])
     with writing(directory, go_on, resume=options.resume):
         if options.resume:
@@ -93,6 +95,13 @@ def require_one_process(settings: Any, usual: Any) -> None:
     idle = [f"--{name}" for name in SHARED_OUT if asked.get(name) != given.get(name)]
     if idle:
         raise ValueError(f"--serial trains in one process: leave {' and '.join(idle)} alone, or leave --serial out")
+
+
+def kept_elsewhere(work: Workload, settings: Any) -> bool:
+    """Whether shards or learners on the nodes of a cluster keep the replay, and not this machine."""
+    values = flat(settings)
+    holders = values.get("fleet.shards", 0) + values.get("fleet.learners", 0)
+    return bool(work.fleet) and holders > 0 and "RAY_ADDRESS" in os.environ
 
 
 def named_settings(work: Workload) -> Any:

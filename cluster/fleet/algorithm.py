@@ -12,7 +12,6 @@ from ray.tune import register_trainable
 from agents.acting.exploration import greedy_epsilon
 from agents.dqn.stats import RunStats
 from agents.dqn.updates import UpdateStats
-from agents.evaluation.evaluate import evaluate_policy
 from agents.parts import parts_of
 from agents.replay.limiter import SamplesPerInsert
 from cluster.errors import LearnerLost
@@ -26,7 +25,7 @@ from cluster.fleet.waiting import waiting_for_nodes
 from cluster.fleet.weights import start_weight_store
 from cluster.lost import LOST
 from cluster.rllib import user_envs
-from cluster.rllib.results import Results, evaluation_results
+from cluster.rllib.results import Results
 from cluster.rllib.spaces import spec_of
 from envs.base import EnvSpec
 from training.arrays import arrays_of
@@ -173,15 +172,6 @@ class Quarterdeck(Face):
         """What the envs show and take."""
         return spec_of(*self.spaces[DEFAULT_MODULE_ID])
 
-    def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
-        """Play the settings' evaluation episodes with frozen weights, apart from runners and replay."""
-        s = self.settings
-        self.call_back("on_evaluate_start", metrics_logger=self.metrics)
-        scores = evaluate_policy(self.policy(), s, episodes=s.evaluation.episodes, threads=s.fleet.env_threads)
-        found = evaluation_results(scores)
-        self.call_back("on_evaluate_end", metrics_logger=self.metrics, evaluation_metrics=found)
-        return found
-
     def cleanup(self) -> None:
         """Stop every actor of this run, the frozen, the busy and those that never found a place too."""
         os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "5")  # RLlib gives a frozen learner 30
@@ -191,7 +181,11 @@ class Quarterdeck(Face):
             self.runners.end()
         for actor in (*getattr(self, "shards", ()), *([self.weight_store] if hasattr(self, "weight_store") else ())):
             ray.kill(actor)
-        super().cleanup()
+        try:
+            super().cleanup()
+        except LOST:  # RLlib bears a learner that has died, and not one that Ray's memory monitor has ended
+            self.learner_group._backend_executor.shutdown(graceful_termination=False)
+            super().cleanup()
 
 
 QuarterdeckConfig.ALGORITHM = Quarterdeck

@@ -1,4 +1,4 @@
-"""What RLlib's users ask an algorithm for beside training: its module, its weights, its results under RLlib's names."""
+"""What RLlib's users ask an algorithm for beside training: module, weights, an evaluation, results by RLlib's names."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import ray
 from ray.rllib.core import DEFAULT_MODULE_ID
 
+from agents.evaluation.evaluate import evaluate_policy
 from agents.export import make_policy
 from cluster.fleet.checkpoint import LOAD_TIMEOUT, Checkpoints
+from cluster.rllib.results import evaluation_results
 from cluster.rllib.rl_module import PolicyModule, as_module
 
 OLD_STACK = "is of RLlib's old stack: ask algo.get_module().forward_inference({'obs': stacks})"
@@ -68,6 +70,15 @@ class Face(Checkpoints):
         """RLlib's, with the names that its users look for; the rest is in `stats`."""
         results: dict[str, Any] = self.results.fill(super()._compile_iteration_results(**parts))
         return results
+
+    def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
+        """Play the settings' evaluation episodes with frozen weights, apart from runners and replay."""
+        s = self.settings
+        self.call_back("on_evaluate_start", metrics_logger=self.metrics)
+        scores = evaluate_policy(self.policy(), s, episodes=s.evaluation.episodes, threads=s.fleet.env_threads)
+        found = evaluation_results(scores)
+        self.call_back("on_evaluate_end", metrics_logger=self.metrics, evaluation_metrics=found)
+        return found
 
     @classmethod
     def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:

@@ -16,7 +16,8 @@ from cluster.errors import LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.waiting import connect
-from training.messages import say
+from cluster.lost import LOST, birth_error
+from training.messages import one_line, say
 from training.storage import checkpoint
 
 LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not repair
@@ -26,7 +27,9 @@ T = TypeVar("T")
 class FleetLoop:
     """The distributed loop behind four verbs: step, save, load, close."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, go_back: Callable[[Path | None], None] = lambda path: None) -> None:
+        """`go_back` hears of the checkpoint that a fleet without its learner begins again from; None is the start."""
+        self.go_back = go_back
         self.settings, self.connected = connect(settings)
         self.failures, self.closed = 0, False
         self.saved: Path | None = None
@@ -75,7 +78,11 @@ class FleetLoop:
 
     def _begin_again(self) -> None:
         self.stop()
-        self.start()
+        self.go_back(self.saved)  # nobody plays now
+        try:
+            self.start()
+        except LOST as error:
+            raise LearnerLost(f"the fleet did not come up: {one_line(birth_error(error) or error)}") from error
         if self.saved is not None:
             self.load(self.saved)
 

@@ -30,26 +30,28 @@ def missing(settings: SpreadSettings) -> str:
 
 
 def resolve_device(device: str, learners: int) -> str:
-    """The device that `auto` stands for in this cluster.
+    """The device of a learner in this cluster, where `auto` stands for one.
 
-    On a machine of one's own it is a GPU where there is one. On a cluster it is a GPU or an error: nobody should pay
-    for GPU nodes and train on CPUs unawares.
+    On a machine of one's own that is a GPU where there is one, and learner actors on GPUs need one each. On a cluster
+    it is a GPU or an error: nobody should pay for GPU nodes and train on CPUs unawares. Nodes may join it later.
 
     Raises:
-        ValueError: the cluster has too few GPUs.
+        ValueError: there are too few GPUs.
     """
-    if device != "auto":
+    own = "RAY_ADDRESS" not in os.environ
+    if own and device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" or (learners == 0 if own else device != "auto"):
         return device
-    if "RAY_ADDRESS" not in os.environ:
-        return "cuda" if torch.cuda.is_available() else "cpu"
     gpus = int(ray.cluster_resources().get("GPU", 0)) if learners else torch.cuda.device_count()
     if gpus < max(learners, 1):
-        where = "the cluster" if learners else "the node of the main process"
+        where = "this machine" if own else "the cluster" if learners else "the node of the main process"
+        other = "lower --fleet.learners" if own else "--learner.device cuda to wait for GPU nodes"
         raise ValueError(
             f"{where} has {gpus} GPUs for {max(learners, 1)} learners: say --learner.device cpu to train on CPUs, "
-            "or --learner.device cuda to wait for GPU nodes"
+            f"or {other}"
         )
-    return "cuda"
+    return "cuda" if device == "auto" else device
 
 
 def gpus_per_learner(settings: SpreadSettings) -> int:

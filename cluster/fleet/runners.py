@@ -22,9 +22,8 @@ END_SECONDS = 5.0  # in which a runner may close its env at the end; afterwards 
 
 def start_runners(config: Any) -> list[Any]:
     """The runners of a `QuarterdeckConfig` as actors, which Ray starts again when they are lost."""
-    restarts = config.max_num_env_runner_restarts if config.restart_failed_env_runners else 0
     place = {"num_cpus": config.num_cpus_per_env_runner, "resources": config.custom_resources_per_env_runner}
-    actor = ray.remote(max_restarts=restarts, **place)(config.runner_cls)
+    actor = ray.remote(max_restarts=-1, **place)(config.runner_cls)
     settings, announce = config.to_settings(), user_envs.announcement(config)
     # In a trial of Tune's, the bundles after the first are the runners', in their order.
     bundled = ray.util.get_current_placement_group() is not None

@@ -35,7 +35,6 @@ SERVED = frozenset(
         *("num_cpus_for_main_process", "custom_resources_for_main_process", "placement_strategy"),
         *("num_cpus_per_env_runner", "custom_resources_per_env_runner", "max_requests_in_flight_per_env_runner"),
         *("num_cpus_per_learner", "num_gpus_per_learner", "custom_resources_per_learner"),
-        *("restart_failed_env_runners", "ignore_env_runner_failures", "max_num_env_runner_restarts"),
         "env_runner_health_probe_timeout_s",
         *("evaluation_interval", "log_level", "logger_creator", "logger_config", "log_sys_usage"),
     )
@@ -83,6 +82,9 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     "a runner whose environment fails starts again at once": ("delay_between_env_runner_restarts_s",),
     "nobody waits for a runner; a silent one is replaced": (
         *("sample_timeout_s", "env_runner_restore_timeout_s", "num_consecutive_env_runner_failures_tolerance"),
+    ),
+    "a lost runner starts again, and the others go on": (
+        *("restart_failed_env_runners", "ignore_env_runner_failures", "max_num_env_runner_restarts"),
     ),
     "an environment has one agent": (
         *("policies", "policy_mapping_fn", "policies_to_train", "policy_map_capacity", "count_steps_by"),

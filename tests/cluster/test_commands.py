@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import imageio.v2 as imageio
 import numpy as np
@@ -72,6 +73,37 @@ def test_dry_run_tells_and_starts_nothing(
 def test_dry_run_needs_no_memory_for_what_it_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "pong", "--dry-run", "--replay.capacity", "1000000000"]) == 0
     assert json.loads(capsys.readouterr().out)["replay_gib"] > 6_000
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+@pytest.mark.parametrize(
+    ("address", "fleet", "here"),
+    [
+        ("10.0.0.1:6379", ["--fleet.runners=2", "--fleet.shards=2"], False),
+        ("10.0.0.1:6379", ["--fleet.learners=1"], False),
+        ("10.0.0.1:6379", ["--fleet.runners=2"], True),
+        (None, ["--fleet.runners=2", "--fleet.shards=2"], True),
+    ],
+)
+def test_replay_on_the_nodes_of_a_cluster_takes_no_memory_here(
+    command: str,
+    address: str | None,
+    fleet: list[str],
+    here: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Those of its shards, or of its learners: whether they have room is theirs to say."""
+
+    def begins(*_: Any) -> None:
+        raise ValueError("it begins")
+
+    monkeypatch.setenv("RAY_ADDRESS", address) if address else monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("cluster.cli.train._run", begins)
+    monkeypatch.setattr("cluster.cli.sweep._search", begins)
+    said = refused(capsys, command, "catch", *fleet, "--replay.capacity=9000000000", f"--run-dir={tmp_path / 'run'}")
+    assert ("GiB are free: lower --replay.capacity" if here else "it begins") in said
 
 
 def test_help_names_commands_presets_and_settings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program
 
 PROGRAM = """
 import json, os, sys
+import psutil
 import ray
 from cluster.connect import WORKER_ENV, start_ray
 
@@ -26,22 +27,28 @@ class Actor:
     def found(self):
         return {name: os.environ.get(name) for name in WORKER_ENV}
 
+free = psutil.virtual_memory().available
 first = start_ray(1)
 actor = ray.remote(num_cpus=0)(Actor).remote()
-print(json.dumps([first, start_ray(1), WORKER_ENV, ray.get(actor.found.remote())]))
+offered = ray.cluster_resources()["memory"] / free
+print(json.dumps([first, start_ray(1), WORKER_ENV, ray.get(actor.found.remote()), offered]))
 """
 
 
 @pytest.mark.ray
 @pytest.mark.timeout(TIMEOUT)
 def test_workers_of_ones_own_ray_have_its_variables() -> None:
-    """Idle threads of every actor sleep; who asks a second time is told that Ray is not theirs to stop."""
+    """Idle threads of every actor sleep; who asks a second time is told that Ray is not theirs to stop.
+
+    What memory is free it offers: a replay shard that needs most of it finds a place.
+    """
     done = run_program(PROGRAM)
     assert done.returncode == 0, done.stderr
-    first, second, wanted, found = json.loads(done.stdout.splitlines()[-1])
+    first, second, wanted, found, offered = json.loads(done.stdout.splitlines()[-1])
     assert (first, second) == (True, False)
     assert found == wanted
     assert found["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert offered > 0.85
 
 
 def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

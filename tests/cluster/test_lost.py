@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import ray
+from ray.rllib.core.learner.learner_group import LearnerGroup, RLlibBackendExecutor
+from ray.train.torch.config import TorchConfig, _TorchBackend
 
 from agents.dqn.presets import catch
+from cluster.fleet.algorithm import Quarterdeck
 from cluster.fleet.checkpoint import answered
 from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.inserts import Inserts
@@ -57,3 +60,34 @@ def test_an_evaluation_that_is_gone() -> None:
     assert beside.poll(dict, 0, None) is None
     assert (beside.pending, beside.failures) == (None, 0)
     assert beside.actor is not None
+
+
+class DeadWorkers:
+    """Ray Train's group of a learner that is gone."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def execute_async(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
+    def __len__(self) -> int:
+        return 1
+
+    def shutdown(self, patience_s: float = 5) -> None:
+        self.ended = True
+
+
+@pytest.mark.usefixtures("gone")
+def test_a_learner_that_is_gone_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What RLlib sets up with it is stopped, its place is given back, and the rest of the fleet is stopped, too."""
+    given_back: list[Any] = []
+    monkeypatch.setattr("ray.train._internal.backend_executor.remove_placement_group", given_back.append)
+    executor, group = RLlibBackendExecutor.__new__(RLlibBackendExecutor), LearnerGroup.__new__(LearnerGroup)
+    workers = executor.worker_group = DeadWorkers()
+    executor._backend, executor._backend_config, executor._placement_group = _TorchBackend(), TorchConfig(), "a place"
+    group.config, group._backend_executor, group._is_shut_down = SimpleNamespace(num_learners=1), executor, False
+    algo, stopped = Quarterdeck.__new__(Quarterdeck), list[str]()
+    algo.learner_group, algo.env_runner_group = group, SimpleNamespace(stop=lambda: stopped.append("runners"))
+    algo.cleanup()
+    assert (workers.ended, given_back, stopped, group._is_shut_down) == (True, ["a place"], ["runners"], True)

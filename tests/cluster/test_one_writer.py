@@ -162,14 +162,15 @@ def test_what_was_only_reserved_is_given_back(tmp_path: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
+@pytest.mark.parametrize("preset", ["cartpole", "toy-duel"])
 def test_a_fleet_that_the_cluster_cannot_hold_leaves_no_claim(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, preset: str
 ) -> None:
     """The corrected command may have the same directory."""
     monkeypatch.setenv("RAY_ADDRESS", "auto")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     run = tmp_path / "run"
-    said = refused(capsys, "train", "cartpole", "--learner.device", "auto", "--run-dir", str(run))
+    said = refused(capsys, "train", preset, "--learner.device", "auto", "--run-dir", str(run))
     assert "say --learner.device cpu to train on CPUs" in said
     assert list(tmp_path.iterdir()) == []
 

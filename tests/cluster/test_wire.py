@@ -73,6 +73,21 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> No
         assert placement.resolve_device("auto", 0) == device
 
 
+@pytest.mark.parametrize(("device", "learners", "gpus"), [("auto", 2, 1), ("cuda", 1, 0), ("cuda", 3, 2)])
+def test_ones_own_machine_is_not_waited_for_to_have_more_gpus(
+    device: str, learners: int, gpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing joins it later; whoever has one GPU for each learner, or learns on CPUs, goes on."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(placement.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": float(gpus)} if gpus else {})
+    said = f"this machine has {gpus} GPUs for {learners} learners: say --learner.device cpu .*, or lower --fleet.learne"
+    with pytest.raises(ValueError, match=said):
+        placement.resolve_device(device, learners)
+    assert placement.resolve_device("cpu", learners) == "cpu"
+    assert placement.resolve_device(device, gpus) == "cuda"
+
+
 def test_missing_roles_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"rollout": 1.0, "replay": 2.0})
     said = placement.missing(catch_settings(runners=3, shards=2, learners=1, roles=True))
