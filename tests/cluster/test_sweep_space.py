@@ -86,8 +86,7 @@ def test_our_spaces_fit_our_presets(preset: str) -> None:
 @pytest.mark.parametrize("population", ["catch", "cloning", "offline", "digits learning", "dcgan learning"])
 def test_our_populations_can_be_cloned(population: str) -> None:
     preset, name = (*population.split(), "population")[:2]
-    work = workload_of(preset)
-    search = work.load("search")
+    work, search = workload_of(preset), workload_of(preset).load("search")
     require_cloneable(read_space(name, work.default(preset), search, work.ends), search)
 
 
