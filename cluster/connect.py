@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
 import ray
+from ray._private.utils import estimate_available_memory
 
 from agents.settings import SpreadSettings
 from training.messages import say
@@ -43,7 +43,7 @@ def start_ray(processes: int) -> bool:
     start_own(
         address="local",  # whatever Ray runs on this machine already: what is to be used, RAY_ADDRESS names
         num_cpus=max(os.cpu_count() or 1, processes),
-        _memory=psutil.virtual_memory().available,  # Ray offers 70 % of it; a shard that needs more would wait for ever
+        _memory=estimate_available_memory(),  # Ray offers 70 % of it; a shard that needs more would wait for ever
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,

@@ -45,7 +45,11 @@ class Quarterdeck(Face):
         """Start runners, learners and the weight store, and publish the first weights."""
         user_envs.check(config)
         with waiting_for_nodes(config.to_settings()):
-            self._start(config)
+            try:
+                self._start(config)
+            except BaseException:
+                self.cleanup()  # whoever came up would keep the places of the next one
+                raise
 
     def _start(self, config: Any) -> None:
         self.weight_store = start_weight_store()

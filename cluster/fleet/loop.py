@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,7 @@ class FleetLoop:
 
     def _begin_again(self) -> None:
         self.stop()
+        gc.collect()  # handles of a half-built fleet lie in circles, and actors live as long as they do
         self.go_back(self.saved)  # nobody plays now
         try:
             self.start()

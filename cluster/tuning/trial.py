@@ -65,6 +65,7 @@ class SweepTrial(tune.Trainable):
         except FloatingPointError:
             worst = Judgement(metric.worst, dict.fromkeys(metric.beside, metric.worst))
             kept = [self._kept(seed) if metric.kept else math.nan for seed in self.spec.seeds]
+            kept = [metric.worst] * len(kept) if metric.worst in kept else kept  # a mean with it would be no score
             rounds, diverged = [Round(worst, target, {}, one) for one in kept], True
         names = set.intersection(*(set(one.scalars) for one in rounds))
         scores = [one.judgement.score for one in rounds]

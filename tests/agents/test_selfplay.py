@@ -128,9 +128,11 @@ def test_an_exploiter_keeps_no_more_than_it_sees() -> None:
     assert exploiter_settings(toy_duel(), 50, 0).rows_per_lane() > 0
 
 
-@pytest.mark.parametrize(("learners", "device"), [(0, "cuda"), (1, "auto")])
-def test_an_exploiter_needs_no_gpu_that_only_the_learners_have(learners: int, device: str) -> None:
-    settings = changed(toy_duel(), {"fleet.learners": learners, "learner.device": "cuda"})
+@pytest.mark.parametrize(
+    ("learners", "asked", "device"), [(0, "cuda", "cuda"), (1, "cuda", "auto"), (1, "auto", "auto"), (1, "cpu", "cpu")]
+)
+def test_an_exploiter_needs_no_gpu_that_only_the_learners_have(learners: int, asked: str, device: str) -> None:
+    settings = changed(toy_duel(), {"fleet.learners": learners, "learner.device": asked})
     assert exploiter_settings(settings, 50, 0).learner.device == device
 
 

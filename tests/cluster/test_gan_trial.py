@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,19 @@ def test_a_reused_process_begins_anew(make: Make) -> None:
     used._iteration = 0
     same_tree({"fd": used.train()["fd_clf"]}, {"fd": fresh.train()["fd_clf"]})
     same_tree(state_of(used), state_of(fresh))
+
+
+def test_a_trial_with_a_seed_that_never_came_to_a_score_keeps_none(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = make(CONFIG)
+    trial.spec, train = replace(trial.spec, seeds=(0, 1)), trial._train
+
+    def first_alone(seed: int, target: int) -> Any:
+        if seed == 0:
+            return train(seed, target)
+        raise FloatingPointError
+
+    monkeypatch.setattr(trial, "_train", first_alone)
+    assert trial.train()["kept"] == METRIC.worst
 
 
 @pytest.mark.parametrize("stop_diverged", [True, False])

@@ -11,7 +11,7 @@ from ray.rllib.core.learner.learner_group import LearnerGroup, RLlibBackendExecu
 from ray.train.torch.config import TorchConfig, _TorchBackend
 
 from agents.dqn.presets import catch
-from cluster.fleet.algorithm import Quarterdeck
+from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.checkpoint import answered
 from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.inserts import Inserts
@@ -91,3 +91,18 @@ def test_a_learner_that_is_gone_holds_up_no_end(monkeypatch: pytest.MonkeyPatch)
     algo.learner_group, algo.env_runner_group = group, SimpleNamespace(stop=lambda: stopped.append("runners"))
     algo.cleanup()
     assert (workers.ended, given_back, stopped, group._is_shut_down) == (True, ["a place"], ["runners"], True)
+
+
+def test_a_fleet_that_does_not_come_up_leaves_nobody_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runners would keep the cores that the next one waits for."""
+    ended: list[str] = []
+
+    def start(self: Quarterdeck, config: Any) -> None:
+        self.runners: Any = SimpleNamespace(end=lambda: ended.append("runners"))
+        raise ray.exceptions.OutOfMemoryError("killed: low on memory")
+
+    monkeypatch.setattr(Quarterdeck, "_start", start)
+    algo = Quarterdeck.__new__(Quarterdeck)
+    with pytest.raises(ray.exceptions.OutOfMemoryError):
+        algo.setup(QuarterdeckConfig().from_settings(catch()))
+    assert ended == ["runners"]
