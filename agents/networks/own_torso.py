@@ -76,7 +76,8 @@ def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, An
         made = made_by(shape, stack)
         if not isinstance(made, nn.Module):
             raise ValueError(f"it makes a {type(made).__name__}, and not a torch module")
+        made.eval()  # somebody's `train` may return nothing
         with torch.no_grad():
-            return made, made.eval()(torch.zeros(2, *shape))
+            return made, made(torch.zeros(2, *shape))
     except Exception as error:  # whatever somebody else's code raises
         raise ValueError(f"network.kind {kind} fails for observations {list(shape)}: {first_line(error)}") from error

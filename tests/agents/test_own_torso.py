@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,10 @@ class Restless(nn.Sequential):
 
     def __init__(self, shape: tuple[int, ...], stack: int) -> None:
         super().__init__(nn.Linear(shape[0], 16), nn.BatchNorm1d(16), nn.Dropout(0.5))
+
+    def train(self, mode: bool = True) -> Any:
+        """As those of others often do, it forgets to return itself."""
+        super().train(mode)
 
 
 def learner_of() -> Learner:
