@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.trainings import QUARTERDECK, going_on, judged, summary_of
+from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of
 from training.storage.curve import save_figure
 from training.storage.files import write_json, write_text
 from training.storage.provenance import hardware
@@ -55,13 +55,13 @@ def teachers(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def student(options: argparse.Namespace, dataset: Path, labels: int, seed: int) -> dict[str, Any]:
-    """The summary of one training."""
+def student(options: argparse.Namespace, dataset: Path, epsilon: float, labels: int, seed: int) -> dict[str, Any]:
+    """The summary of one training, judged by the epsilon with which its teacher was."""
     folder = options.out / f"student-{labels}-s{seed}"
     if not judged(folder):
         own = {"dataset": dataset, "labels": labels, "seed": seed, "samples": options.samples, "holdout": HOLDOUT}
         first = [f"--{name}={value}" for name, value in own.items()]
-        first += [f"--evaluation.episodes={options.episodes}", *options.rest]
+        first += [f"--evaluation.episodes={options.episodes}", f"--evaluation.epsilon={epsilon}", *options.rest]
         subprocess.run(going_on(["train", "cloning"], folder, first), check=True)
     return summary_of(folder)
 
@@ -107,10 +107,12 @@ def main() -> None:
     words = [*sys.argv[1:], "--"]
     cut = words.index("--")
     options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
+    asked = {name: getattr(options, name) for name in ("teacher", "epsilon", "samples", "episodes")}
+    begun_with(options.out, {**asked, "labels": max(options.labels), "words": options.rest})  # recorded for the largest
     dataset, teacher = recorded(options), teachers(options)
     students: dict[int, list[dict[str, Any]]] = {labels: [] for labels in sorted(options.labels)}
     for labels, seed in product(students, options.seeds):
-        found = student(options, dataset, labels, seed)
+        found = student(options, dataset, teacher["protocol"]["epsilon"], labels, seed)
         students[labels].append(found)
         told = {"labels": labels, "seed": seed, "mean": found["eval"]["mean"], "accuracy": found["held_out_accuracy"]}
         print(json.dumps({"measured": "imitation", **told, "teacher": teacher["mean"], **hardware()}), flush=True)

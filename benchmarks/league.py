@@ -38,7 +38,7 @@ from agents.selfplay.match import match, policy_with
 from agents.selfplay.opponents import read_weights
 from agents.selfplay.ratings import intransitive, ratings
 from agents.selfplay.settings import SelfPlaySettings
-from benchmarks.trainings import going_on, judged, summary_of
+from benchmarks.trainings import begun_with, going_on, judged, summary_of
 from training.settings import changed, from_dict
 from training.storage.files import write_json
 from training.storage.provenance import hardware
@@ -190,6 +190,8 @@ def main() -> None:
     words = [*sys.argv[1:], "--"]
     cut = words.index("--")
     options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
+    kept = {name: value for name, value in vars(options).items() if name not in ("out", "kinds", "seeds")}
+    begun_with(options.out, kept)
     done = [measured(options, seed) for seed in options.seeds]
     rows, found = [row for some, _ in done for row in some], [rated for _, rated in done]
     print("| kind | seed | judged | exploited | Elo of the final policy |\n|---|---|---|---|---|")

@@ -1,7 +1,7 @@
 """Torques: our presets and stable-baselines3's SAC on the same tasks, for the same minutes of wall clock on two cores.
 
     python -m benchmarks.locomotion --minutes 10 --out runs/locomotion
-    python -m benchmarks.locomotion --minutes 10 --out runs/locomotion --systems halfcheetah --seeds 0 -- --serial
+    python -m benchmarks.locomotion --minutes 10 --out runs/one-core --threads 1 --systems halfcheetah sb3 -- --serial
 
 One training at a time. What is finished is not trained again, what was interrupted goes on (SB3's begins anew): give
 the same command once more. One JSON line a training, then OUT/table.md and OUT/curves.png. Scores are returns of 20
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import subprocess
 import sys
 from itertools import product
@@ -25,7 +26,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 from benchmarks.record import trained
-from benchmarks.trainings import summary_of
+from benchmarks.trainings import begun_with, summary_of
 from training.storage.curve import save_figure
 from training.storage.files import whole
 
@@ -66,7 +67,7 @@ def theirs(options: argparse.Namespace, env: str, seed: int) -> Result:
     file: Path = options.out / f"{SB3}-{env.lower()}-s{seed}.json"
     if not file.exists():
         words = [f"--env={env}", f"--minutes={options.minutes}", f"--seed={seed}", f"--out={file}"]
-        words += [f"--threads={options.peer_threads}"] if options.peer_threads else []
+        words += [f"--threads={options.threads}"] if options.threads else []
         if subprocess.run([sys.executable, "-m", "benchmarks.peers.sb3_sac", *words], check=False).returncode:
             raise SystemExit(f"{file} was not written: see above, then start again")
     found: dict[str, Any] = json.loads(file.read_text())
@@ -111,12 +112,15 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", default=["halfcheetah", "halfcheetah-decoupled", SB3])
     parser.add_argument("--envs", nargs="+", default=["HalfCheetah-v5", "Hopper-v5"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--peer-threads", type=int, help="torch threads of SB3; by default its own choice")
+    parser.add_argument("--threads", type=int, help="torch threads of every training; by default torch's own choice")
     parser.add_argument("--out", type=Path, required=True)
     words = [*sys.argv[1:], "--"]
     cut = words.index("--")
     options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1], steps=None))
-    options.out.mkdir(parents=True, exist_ok=True)
+    rest = {"words": options.rest} if {*options.systems} - {SB3} else {}
+    begun_with(options.out, {"minutes": options.minutes, "threads": options.threads, **rest})
+    if options.threads:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # of our trainings
     results = []
     for env, seed, system in product(options.envs, options.seeds, options.systems):
         one = theirs(options, env, seed) if system == SB3 else ours(options, system, env, seed)

@@ -17,7 +17,7 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from benchmarks.trainings import QUARTERDECK, going_on, judged, summary_of
+from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of
 from training.storage.provenance import hardware
 
 ENDLESS = 10**9  # agent steps, or minutes
@@ -57,6 +57,7 @@ def main() -> None:
     options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
     if options.steps is None and options.minutes is None:
         parser.error("give --steps or --minutes")
+    begun_with(options.out, {"steps": options.steps, "minutes": options.minutes, "words": options.rest})
     folders = []
     for preset, game, seed in product(options.presets, options.games, options.seeds):
         folders.append(trained(options, preset, game, seed))

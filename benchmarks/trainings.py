@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from training.storage.files import whole
+
 QUARTERDECK = [sys.executable, "-m", "cluster"]
 
 
@@ -15,6 +17,22 @@ def going_on(words: Iterable[str], folder: Path, first: Iterable[str]) -> list[s
     """The command of a training in `folder`: `words`, and those of its `first` start until it has begun."""
     rest = ["--resume"] if (folder / "run.json").exists() else first
     return [*QUARTERDECK, *words, f"--run-dir={folder}", *rest]
+
+
+def begun_with(out: Path, options: dict[str, Any]) -> None:
+    """Note what a benchmark's figures in `out` follow from; what is finished there must not pass for others'.
+
+    Raises:
+        SystemExit: they were begun with other options.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    file, asked = out / "options.json", json.loads(json.dumps(options, default=str))
+    before = json.loads(file.read_text()) if file.exists() else {}
+    if other := [name for name in asked if before.get(name, asked[name]) != asked[name]]:
+        raise SystemExit(f"{out} was begun with other {', '.join(other)}: name another --out")
+    if asked.keys() - before.keys():
+        with whole(file, shared=True) as part:
+            part.write_text(json.dumps({**before, **asked}, indent=2) + "\n")
 
 
 def judged(folder: Path) -> bool:

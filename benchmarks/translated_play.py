@@ -37,7 +37,8 @@ from gan.cycle.domains import Second, moved, moved_back
 from gan.cycle.networks import Shown
 from gan.data.images import to_float, to_uint8
 from gan.export import load_generator
-from training.storage.files import whole, write_json
+from training.storage import checkpoint
+from training.storage.files import crc_of_file, whole, write_json
 from training.storage.run_dir import RunDir
 
 NOISE = (0.0, 0.02, 0.05, 0.1)  # standard deviations of the noise on the image between, of the range of a pixel
@@ -171,8 +172,12 @@ def main() -> None:
     directory = RunDir(asked.policy)
     record = directory.record()
     settings = network_settings(record, settings_of_run, f"{asked.policy} plays no game")
-    policy = parts_of(settings).policy_of(read_policy(directory, record)[1], settings)
-    results = asked.out / f"played-{run.name}-by-{asked.policy.resolve().name}-{asked.games}"
+    path, state = read_policy(directory, record)
+    policy = parts_of(settings).policy_of(state, settings)
+    weights = crc_of_file(run / "generator" / "generator.safetensors") ^ checkpoint.checksum(
+        path
+    )  # none pass for others
+    results = asked.out / f"played-{run.name}-by-{asked.policy.resolve().name}-{asked.games}-{weights:08x}"
     results.mkdir(parents=True, exist_ok=True)
     print(f"| {second} | mean score | scores | agent steps | CPU seconds |\n|---|---|---|---|---|")
     for case, change in changes(network, second).items():

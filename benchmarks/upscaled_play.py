@@ -132,6 +132,8 @@ def main() -> None:
     cases |= {f"{mode} frames" if mode == "true" else mode: Plain(mode) for mode in ("true", "nearest", "bicubic")}
     for folder in asked.generators:
         found: Any = load_generator(folder).network
+        if found.frames == 1:
+            raise SystemExit(f"{folder} enlarges photographs: name generators of `train upscale-frames`")
         cases[f"network of {folder.absolute().parent.name}"] = Upscaled(found)
     print(f"| eye | mean score of {asked.games} games | each | processor seconds |\n|---|---|---|---|")
     for name, eye in cases.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.trainings import judged, summary_of
+from benchmarks.trainings import begun_with, judged, summary_of
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,13 @@ def test_what_was_interrupted_has_not_ended(tmp_path: Path, summary: dict[str, o
     else:
         with pytest.raises(SystemExit, match="was interrupted: give the same command once more"):
             summary_of(tmp_path)
+
+
+def test_other_options_want_another_folder(tmp_path: Path) -> None:
+    """What was finished under the first ones would pass for theirs; ones that are new are noted."""
+    begun_with(tmp_path, {"minutes": 10.0, "teacher": Path("runs/a")})
+    begun_with(tmp_path, {"minutes": 10.0, "words": ["--serial"]})
+    begun_with(tmp_path, {"minutes": 10.0, "teacher": Path("runs/a"), "words": ["--serial"]})
+    for other in ({"minutes": 20.0}, {"words": []}, {"teacher": Path("runs/b")}):
+        with pytest.raises(SystemExit, match=f"was begun with other {next(iter(other))}: name another --out"):
+            begun_with(tmp_path, {"minutes": 10.0, **other})
