@@ -1,10 +1,12 @@
-"""Tiny settings, and states as flat tensors."""
+"""Tiny settings, states as flat tensors, and gradients."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from gan.standard.settings import GanSettings
 from training.settings import changed
@@ -36,6 +38,16 @@ def same(a: Any, b: Any) -> bool:
     """Whether two states are equal bit for bit."""
     left, right = leaves(a), leaves(b)
     return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
+
+
+def slopes_of(loss: Tensor, network: nn.Module) -> list[Tensor]:
+    """The loss's slope at each of the network's parameters."""
+    return [*torch.autograd.grad(loss, list(network.parameters()))]
+
+
+def descended(network: nn.Module) -> list[Tensor | None]:
+    """The slopes that the network's last update went down."""
+    return [parameter.grad for parameter in network.parameters()]
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -18,7 +18,7 @@ from gan.coupled.trainer import CoupledTrainer
 from gan.data.images import Images
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
-from tests.gan.small import TINY
+from tests.gan.small import TINY, descended, slopes_of
 from tests.gan.test_learning import corner_of
 from training.settings import changed
 
@@ -90,8 +90,8 @@ def test_a_discriminator_sees_its_own_domain_alone(coupling: str) -> None:
 
 @pytest.mark.parametrize("penalty", ["r1r2", "r1"])
 def test_both_games_and_their_penalties_count_alike(corners: Images, penalty: str) -> None:
-    """One update's loss and penalty, image by image."""
-    trainer = CoupledTrainer(tiny(loss__penalty=penalty), corners)
+    """One update's loss, penalty and slopes, image by image."""
+    trainer = CoupledTrainer(tiny(loss__penalty=penalty, loss__weight=0.7, loss__every=3), corners)
     twin = CoupledTrainer(trainer.settings, corners)
     found = trainer.train_discriminator()
     real = twin.real_batch()
@@ -105,13 +105,16 @@ def test_both_games_and_their_penalties_count_alike(corners: Images, penalty: st
             for source, pair in (("real", real[row]), ("fake", fake[row])):
                 image = pair.clone().requires_grad_()
                 logit = twin.discriminator(image[None])[0, domain]
-                (slope,) = torch.autograd.grad(logit, image, retain_graph=True)
+                (slope,) = torch.autograd.grad(logit, image, create_graph=True)
                 if source == "real" or penalty == "r1r2":
                     slopes.append(slope.square().sum())
                 logits.append(logit)
             games.append(F.softplus(logits[1] - logits[0]))
-    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / 8, rtol=1e-4, atol=1e-5)
+    lost, penalised = torch.stack(games).mean(), torch.stack(slopes).sum() / 2 / 8
+    torch.testing.assert_close(found["discriminator_loss"], lost, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["penalty"], penalised, rtol=1e-4, atol=1e-5)
+    wanted = slopes_of(lost + 3 * 0.7 * penalised, twin.discriminator)
+    torch.testing.assert_close(descended(trainer.discriminator), wanted, rtol=1e-4, atol=1e-6)
     assert trainer.images == 8
 
 

@@ -20,7 +20,7 @@ from gan.cycle.trainer import CycleTrainer
 from gan.data.images import Images
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import draw
-from tests.gan.small import TINY, same
+from tests.gan.small import TINY, descended, same, slopes_of
 from training.settings import changed
 
 
@@ -75,7 +75,7 @@ def misread(trainer: CycleTrainer, data: Images, rows: list[Tensor], translation
 def test_one_step_is_the_papers(corners: Images, untrained_readers: list[int], kind: str) -> None:
     """Equation 3 with the identity loss and what is read, then both discriminators' games with their penalties."""
     held = {"held__cycle": 7.0, "held__identity": 3.0, "held__noise": 0.3, "held__meaning": 2.0}
-    trainer = CycleTrainer(tiny(loss__kind=kind, **held), corners)
+    trainer = CycleTrainer(tiny(loss__kind=kind, loss__weight=0.7, loss__every=3, **held), corners)
     for network in (trainer.generator, trainer.discriminator):
         for parameter in network.parameters():
             parameter.data += 0.02 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
@@ -101,13 +101,16 @@ def test_one_step_is_the_papers(corners: Images, untrained_readers: list[int], k
     for discriminator, real, fake in zip(games, (x, y), (fake_x, fake_y), strict=True):
         for image in [*real, *fake]:
             image = image.clone().requires_grad_()
-            (by_image,) = torch.autograd.grad(discriminator(image[None]).sum(), image)
+            (by_image,) = torch.autograd.grad(discriminator(image[None]).sum(), image, create_graph=True)
             slopes.append(by_image.square().sum())
         wanted.append(slow_loss(kind, discriminator(real), discriminator(fake))[1])
-    found = trainer.train_discriminators(x, fake_x, y, fake_y)
-    torch.testing.assert_close(found["discriminator_loss"], torch.stack(wanted).mean())
     patches = trainer.discriminator.first(x).numel()
-    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / (2 * patches), rtol=1e-4, atol=1e-6)
+    lost, penalised = torch.stack(wanted).mean(), torch.stack(slopes).sum() / 2 / (2 * patches)
+    downhill = slopes_of(lost + 3 * 0.7 * penalised, trainer.discriminator)
+    found = trainer.train_discriminators(x, fake_x, y, fake_y)
+    torch.testing.assert_close(found["discriminator_loss"], lost)
+    torch.testing.assert_close(found["penalty"], penalised, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(descended(trainer.discriminator), downhill, rtol=1e-4, atol=1e-6)
     assert trainer.images == 8
     assert 0 not in untrained_readers, "the judge's classifiers have seed 0"
 

@@ -21,7 +21,7 @@ from gan.progressive.parts import grid
 from gan.progressive.settings import ProgressiveSettings
 from gan.progressive.trainer import ProgressiveTrainer
 from gan.samples.sampling import sample
-from tests.gan.small import TINY, leaves
+from tests.gan.small import TINY, descended, leaves, slopes_of
 from tests.gan.test_learning import corner_of
 from training.settings import changed
 
@@ -80,8 +80,9 @@ def test_half_faded_networks_are_the_mean_of_both_paths() -> None:
 
 
 def test_one_update_while_a_size_is_faded_in(corners: Images) -> None:
-    """Loss and penalty of half-faded networks, image by image."""
-    trainer = ProgressiveTrainer(tiny(seed=1), corners)  # seed 0 has a unit within rounding of its ReLU's kink
+    """Loss, penalty and slopes of half-faded networks, image by image."""
+    settings = tiny(loss__weight=0.7, loss__every=3, seed=1)  # seed 0 has a unit within rounding of its ReLU's kink
+    trainer = ProgressiveTrainer(settings, corners)
     twin = ProgressiveTrainer(trainer.settings, corners)
     trainer.level = twin.level = 0.5
     found = trainer.train_discriminator()
@@ -96,12 +97,15 @@ def test_one_update_while_a_size_is_faded_in(corners: Images) -> None:
         for source in (real[row], fake[row]):
             image = source.clone().requires_grad_()
             logit = twin.discriminator(image[None], None, 0.5)[0]
-            (slope,) = torch.autograd.grad(logit, image, retain_graph=True)
+            (slope,) = torch.autograd.grad(logit, image, create_graph=True)
             slopes.append(slope.square().sum())
             logits.append(logit)
         games.append(F.softplus(logits[1] - logits[0]))
-    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found["penalty"], torch.stack(slopes).sum() / 2 / 8, rtol=1e-4, atol=1e-5)
+    lost, penalised = torch.stack(games).mean(), torch.stack(slopes).sum() / 2 / 8
+    torch.testing.assert_close(found["discriminator_loss"], lost, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["penalty"], penalised, rtol=1e-4, atol=1e-5)
+    wanted = slopes_of(lost + 3 * 0.7 * penalised, twin.discriminator)
+    torch.testing.assert_close(descended(trainer.discriminator), wanted, rtol=1e-4, atol=1e-6)
 
 
 def test_layers_to_come_stay_as_they_are_and_each_stage_is_kept(corners: Images) -> None:

@@ -22,7 +22,7 @@ from gan.style.mixing import COLUMNS, ROWS, drawn, mixing_grid, mixing_scores, s
 from gan.style.parts import beside, pictures
 from gan.style.settings import StyleSettings
 from gan.style.trainer import StyleTrainer
-from tests.gan.small import TINY
+from tests.gan.small import TINY, descended, slopes_of
 from tests.gan.test_learning import corner_of
 from training.settings import changed
 
@@ -95,8 +95,9 @@ def test_a_mixed_image_has_the_class_of_its_row(corners: Images) -> None:
 
 @pytest.mark.parametrize(("penalty", "conditional"), [("r1r2", False), ("r1", False), ("r1r2", True)])
 def test_one_update(corners: Images, penalty: str, conditional: bool) -> None:
-    """Loss and penalty, image by image; a fake has the class of the real image in its place."""
-    trainer = StyleTrainer(tiny(loss__penalty=penalty, network__conditional=conditional), corners)
+    """Loss, penalty and slopes, image by image; a fake has the class of the real image in its place."""
+    loss = {"loss__penalty": penalty, "loss__weight": 0.7, "loss__every": 3}
+    trainer = StyleTrainer(tiny(**loss, network__conditional=conditional), corners)
     twin = StyleTrainer(trainer.settings, corners)
     found = trainer.train_discriminator()
     real, label = twin.real_batch()
@@ -108,12 +109,15 @@ def test_one_update(corners: Images, penalty: str, conditional: bool) -> None:
         logits = []
         for image in (real[row].clone().requires_grad_(), fake[row].clone().requires_grad_()):
             logit = twin.discriminator(image[None], None if label is None else label[row : row + 1])[0]
-            slopes += torch.autograd.grad(logit, image, retain_graph=True)
+            slopes += torch.autograd.grad(logit, image, create_graph=True)
             logits.append(logit)
         games.append(F.softplus(logits[1] - logits[0]))
     squares = torch.stack([slope.square().sum() for slope in slopes[:: 1 if penalty == "r1r2" else 2]])
-    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(found["penalty"], squares.sum() / 2 / 8, rtol=1e-4, atol=1e-5)
+    lost, penalised = torch.stack(games).mean(), squares.sum() / 2 / 8
+    torch.testing.assert_close(found["discriminator_loss"], lost, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found["penalty"], penalised, rtol=1e-4, atol=1e-5)
+    wanted = slopes_of(lost + 3 * 0.7 * penalised, twin.discriminator)
+    torch.testing.assert_close(descended(trainer.discriminator), wanted, rtol=1e-4, atol=1e-6)
 
 
 def learnt(corners: Images) -> StyleTrainer:

@@ -20,7 +20,7 @@ from gan.upscale.parts import grid
 from gan.upscale.pictures import upscaled
 from gan.upscale.settings import UpscaleSettings
 from gan.upscale.trainer import UpscaleTrainer
-from tests.gan.small import same
+from tests.gan.small import descended, same, slopes_of
 from training.settings import changed
 
 TINY: dict[str, Any] = {
@@ -60,7 +60,9 @@ def lines() -> Images:
 
 @pytest.mark.parametrize("penalty", ["r1r2", "r1"])
 def test_one_update_is_the_error_and_the_game_image_by_image(lines: Images, penalty: str) -> None:
-    trainer = UpscaleTrainer(tiny(loss__penalty=penalty, loss__adversarial=0.5), lines)
+    """And what both networks went down: the penalty counts for its weight, and for the updates that have none."""
+    loss = {"loss__penalty": penalty, "loss__adversarial": 0.5, "loss__weight": 0.7, "loss__every": 3}
+    trainer = UpscaleTrainer(tiny(**loss), lines)
     torch.nn.init.normal_(trainer.generator.tail.weight, std=0.1)
     twin = UpscaleTrainer(trainer.settings, lines)
     twin.generator.load_state_dict(trainer.generator.state_dict())
@@ -75,21 +77,22 @@ def test_one_update_is_the_error_and_the_game_image_by_image(lines: Images, pena
         for image in (real[row], fake[row].detach()):
             x = image[None].clone().requires_grad_()
             logit = twin.discriminator(x)[0, 0]
-            slopes.append(torch.autograd.grad(logit, x, retain_graph=True)[0].square().sum())
+            slopes.append(torch.autograd.grad(logit, x, create_graph=True)[0].square().sum())
             logits.append(logit)
         games.append(F.softplus(logits[1] - logits[0]))
-    wanted = slopes if penalty == "r1r2" else slopes[::2]
-    torch.testing.assert_close(found["pixel_loss"], (fake - real).abs().mean(), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(found["discriminator_loss"], torch.stack(games).mean(), rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(found["penalty"], torch.stack(wanted).sum() / 2 / 4, rtol=1e-4, atol=1e-6)
-    with torch.no_grad():  # by the discriminator after its update
-        game = torch.stack(
-            [
-                F.softplus(trainer.discriminator(real[row : row + 1]) - trainer.discriminator(fake[row : row + 1]))
-                for row in range(4)
-            ]
-        )
-    torch.testing.assert_close(found["generator_loss"], game.mean(), rtol=1e-4, atol=1e-6)
+    lost = torch.stack(games).mean()
+    penalised = torch.stack(slopes if penalty == "r1r2" else slopes[::2]).sum() / 2 / 4
+    error = (fake - real).abs().mean()
+    torch.testing.assert_close(found["pixel_loss"], error, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found["discriminator_loss"], lost, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found["penalty"], penalised, rtol=1e-4, atol=1e-6)
+    wanted = slopes_of(lost + 3 * 0.7 * penalised, twin.discriminator)
+    torch.testing.assert_close(descended(trainer.discriminator), wanted, rtol=1e-4, atol=1e-6)
+    after = trainer.discriminator
+    game = torch.stack([F.softplus(after(real[row, None]) - after(fake[row, None])) for row in range(4)]).mean()
+    torch.testing.assert_close(found["generator_loss"], game, rtol=1e-4, atol=1e-6)
+    wanted = slopes_of(error + 0.5 * game, twin.generator)
+    torch.testing.assert_close(descended(trainer.generator), wanted, rtol=1e-4, atol=1e-6)
     assert (trainer.images, trainer.steps) == (4, 1)
 
 

@@ -1,0 +1,58 @@
+"""One update of the discriminator against one written by hand: its loss, its penalty, and Adam's first step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gan.data.images import Images
+from gan.standard.trainer import Trainer
+from gan.updates import set_rates
+from tests.gan.small import descended, slopes_of
+from tests.gan.test_trainer import trainer_for
+
+
+def slow_loss(twin: Trainer, penalty: str) -> tuple[Tensor, Tensor]:
+    """Loss and unweighted penalty, from the batch and latents that come next; gradient is Wasserstein's, in between."""
+    network = twin.discriminator
+    real, _ = twin.real_batch()
+    with torch.no_grad():
+        fake = twin.generator(twin.latents(8))
+    if penalty == "gradient":
+        share = torch.rand(8, generator=twin.rng).view(8, 1, 1, 1).to(real.device)
+        middle = (share * real + (1 - share) * fake).requires_grad_()
+        (slope,) = torch.autograd.grad(network(middle).sum(), middle, create_graph=True)
+        norm = slope.square().sum((1, 2, 3)).sqrt()
+        return network(fake).mean() - network(real).mean(), (norm - 1).square().mean()
+    real.requires_grad_(), fake.requires_grad_()
+    real_logit, fake_logit = network(real), network(fake)
+    total = torch.zeros(())
+    for images, logit in ((real, real_logit), (fake, fake_logit)):
+        (slope,) = torch.autograd.grad(logit.sum(), images, create_graph=True)
+        total = total + slope.square().sum((1, 2, 3)).mean() / 2
+    return -F.logsigmoid(real_logit - fake_logit).mean(), total
+
+
+@pytest.mark.parametrize(
+    ("kind", "penalty", "every"),
+    [("relativistic", "r1r2", 1), ("relativistic", "r1r2", 3), ("wasserstein", "gradient", 1)],
+)
+def test_one_discriminator_step_equals_the_formulas(corners: Images, kind: str, penalty: str, every: int) -> None:
+    """A penalty of every third update counts three times."""
+    values = {"loss__kind": kind, "loss__penalty": penalty, "loss__every": every, "loss__weight": 0.7}
+    trainer, twin = (trainer_for(corners, **values, training__discriminator_rate=1e-3) for _ in range(2))
+    loss, penalised = slow_loss(twin, penalty)
+    gradients = slopes_of(loss + every * 0.7 * penalised, twin.discriminator)
+    wanted = [p - 1e-3 * g / (g.abs() + 1e-8) for p, g in zip(twin.discriminator.parameters(), gradients, strict=True)]
+    untouched = {name: p.clone() for name, p in trainer.generator.named_parameters()}
+    set_rates(trainer.optimizers, trainer.settings.training, trainer.images)
+    found = trainer.train_discriminator()
+    torch.testing.assert_close(found["discriminator_loss"], loss, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(found["penalty"], penalised, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(descended(trainer.discriminator), gradients, rtol=1e-4, atol=1e-6)
+    for got, want in zip(trainer.discriminator.parameters(), wanted, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-5)
+    for name, p in trainer.generator.named_parameters():
+        assert torch.equal(p, untouched[name])
