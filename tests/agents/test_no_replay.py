@@ -36,7 +36,10 @@ def play(replay: NoReplay, first: np.ndarray[Any, Any]) -> None:
 @examples(max_examples=60, deadline=None)
 @given(data=st.data(), lanes=st.sampled_from([1, 2, 4]), batch_size=st.sampled_from([4, 8]))
 def test_the_newest_transitions_come_in_order(data: st.DataObject, lanes: int, batch_size: int) -> None:
-    """For every lane its last whole transitions, the oldest first; rows before a new episode are none."""
+    """For every lane its last whole transitions, the oldest first; rows before a new episode are none.
+
+    Of rows that are equally old the one of the lowest lane is the newest.
+    """
     time = 4 * batch_size
     first = np.zeros((time, lanes), np.bool_)
     first[0] = True
@@ -54,6 +57,9 @@ def test_the_newest_transitions_come_in_order(data: st.DataObject, lanes: int, b
         mine = row[lane == e].tolist()
         whole = [t for t in range(time - 1) if not first[t + 1, e]]
         assert mine == whole[len(whole) - len(mine) :], "none left out, none twice, oldest first"
+    happened = [(t, e) for e in range(lanes) for t in range(time - 1) if not first[t + 1, e]]
+    wanted = sorted(happened, key=lambda place: (-place[0], place[1]))[:batch_size][::-1]
+    assert list(zip(row.tolist(), lane.tolist(), strict=True)) == wanted, "the newest of all lanes, not of one alone"
     again = replay.sample(batch_size)
     assert np.array_equal(again.key, batch.key), "nothing is random"
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.acting.policy import QPolicy
-from agents.dqn.learner import Learner, LearnerSettings
+from agents.dqn.learner import AVERAGE_PERIOD, Learner, LearnerSettings
 from agents.networks.q_network import NetworkSettings
 from tests.small_learner import SHAPE, STACK, A, batch_of
 from tests.specs import spec_of
@@ -26,9 +26,9 @@ class Restless(nn.Sequential):
         super().train(mode)
 
 
-def learner_of() -> Learner:
+def learner_of(**options: Any) -> Learner:
     """It learns by such a network, which also acts."""
-    settings = LearnerSettings(precision="fp32", device="cpu")
+    settings = LearnerSettings(precision="fp32", device="cpu", **options)
     network = NetworkSettings(kind="tests.agents.test_own_torso:Restless", stack=STACK)
     return Learner(settings, network, spec_of(SHAPE, A), seed=0)
 
@@ -52,6 +52,18 @@ def test_it_drops_and_remembers_where_it_is_trained_alone() -> None:
         after = [*buffers(learner.online), *buffers(learner.target)]
         assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
     assert not torch.equal(learner.online(batch.obs), learner.online(batch.obs))
+
+
+def test_what_is_judged_remembers_what_the_newest_network_does() -> None:
+    """Weights are averaged; what goes with them comes whole, and not before its turn."""
+    learner = learner_of(average_rate=0.25)
+    first = buffers(learner.policy)
+    for update in range(AVERAGE_PERIOD):
+        assert all(torch.equal(*pair) for pair in zip(first, buffers(learner.policy), strict=True)), update
+        learner.update(batch_of(8, update))
+    judged = buffers(learner.policy)
+    assert all(torch.equal(*pair) for pair in zip(judged, buffers(learner.online), strict=True))
+    assert not any(torch.equal(*pair) for pair in zip(judged, first, strict=True))
 
 
 def test_a_network_that_is_told_to_act_does_so_with_gradients_on() -> None:

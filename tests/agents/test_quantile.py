@@ -118,6 +118,21 @@ def test_the_mean_of_a_heads_target_is_the_target_of_its_values(head: str) -> No
     torch.testing.assert_close(mean, q_target(return_t, discount, net.head.q(out), policy), atol=1e-3, rtol=0)
 
 
+def test_a_learners_error_is_that_of_the_paper() -> None:
+    """The target network judges both states; the bonus is added to rewards that were clipped before."""
+    learner = make_learner(munchausen=0.9, temperature=0.3, reward_clip=1.0, target_period=1000)
+    with torch.no_grad():  # a target of its own
+        for p in learner.target.parameters():
+            p += 0.1
+        batch = batch_of(B)
+        values = (learner.target(batch.obs), learner.target(batch.next_obs), learner.online(batch.obs))
+    q_t, q_next, q = (each.double().numpy() for each in values)
+    action, reward = batch.action.numpy(), batch.reward.double().numpy().clip(-1.0, 1.0)
+    target = munchausen(reward[:, 0] + 0.9 * reward[:, 1], batch.discount.double().numpy(), q_t, q_next, action, 0.3)
+    found = learner.update(batch).distributions["td_error"]
+    np.testing.assert_allclose(found.numpy(), target - q[range(B), action], rtol=1e-5, atol=1e-5)
+
+
 def test_munchausen_changes_what_a_learner_learns() -> None:
     """With a share of 0 nothing is added; the soft policy needs its own target network, so double is refused."""
     plain, soft = make_learner(), make_learner(munchausen=0.9)

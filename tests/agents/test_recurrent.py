@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +97,17 @@ def test_no_gradient_passes_through_the_burn_in(kind: str) -> None:
     assert torch.equal(learner.values(learner.online, others), values) is (kind == "none")
 
 
-@pytest.mark.parametrize("double", [True, False])
-def test_an_update_is_what_slow_code_says(double: bool) -> None:
+@pytest.mark.parametrize(
+    ("double", "loss", "clip", "rescaled", "eta"),
+    [(True, "huber", 0.0, True, 0.9), (False, "huber", 0.0, True, 0.9), (False, "squared", 0.5, False, 0.4)],
+)
+def test_an_update_is_what_slow_code_says(double: bool, loss: Any, clip: float, rescaled: bool, eta: float) -> None:
     """Loss and priorities, one sequence, one row, one step of the network at a time."""
-    learner, batch = learner_and_batch(learner_double=double, replay_prioritized=True)
+    named = {"learner_double": double, "learner_loss": loss, "learner_reward_clip": clip}
+    learner, batch = learner_and_batch(**named, sequence_rescaling=rescaled, sequence_eta=eta, replay_prioritized=True)
     learner.target.load_state_dict({k: v + 0.05 for k, v in learner.target.state_dict().items()})
-    batch = batch._replace(priority=torch.rand(8) + 0.1)
+    batch = batch._replace(priority=torch.rand(8) + 0.1, reward=batch.reward * 30)
+    limit, (h, inverse) = clip or math.inf, (rescale, restore) if rescaled else (torch.clone, torch.clone)
     gamma, burn_in, unroll = learner.settings.gamma, 5, 8
     losses, priorities, count = torch.zeros(8), [], 0
     for b in range(8):
@@ -118,12 +124,14 @@ def test_an_update_is_what_slow_code_says(double: bool) -> None:
             if k == 0:
                 continue
             chooser = q[learner.online] if double else q[learner.target]
-            worth = restore(q[learner.target][u + k][chooser[u + k].argmax()])
-            total = sum(gamma**i * float(batch.reward[b, u, i]) for i in range(k)) + float(batch.discount[b, u]) * worth
-            errors.append(rescale(total) - q[learner.online][u][batch.action[b, u]])
-        losses[b] = error_loss(torch.stack(errors), "huber").sum()
+            worth = inverse(q[learner.target][u + k][chooser[u + k].argmax()])
+            reward = [max(-limit, min(limit, float(r))) for r in batch.reward[b, u]]
+            total = sum(gamma**i * reward[i] for i in range(k)) + float(batch.discount[b, u]) * worth
+            errors.append(h(total) - q[learner.online][u][batch.action[b, u]])
+        losses[b] = error_loss(torch.stack(errors), loss).sum()
         sizes = torch.stack(errors).abs()
-        priorities.append(0.9 * sizes.max() + 0.1 * sizes.mean())
+        priorities.append(eta * sizes.max() + (1 - eta) * sizes.mean())
+        assert float(sizes.max()) > 1, "where Huber's loss is no square"
         count += len(errors)
     weight = (batch.priority / batch.priority.min()) ** -learner.beta(0)
     update = learner.update(batch)

@@ -1,0 +1,77 @@
+"""What CrossQ's critics and actor are moved by: gradients of the paper's two losses and of nothing else.
+
+Legend: B batch.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from agents.replay.transitions import Batch
+from agents.sac.learner import SacLearner
+from agents.sac.presets import halfcheetah
+from tests.agents.test_sac import SPEC, TINY, batch_of
+from training.settings import changed
+
+B, ALPHA, GAMMA = 8, 0.3, 0.9
+
+
+def learner_and_batch(policy_delay: int) -> tuple[SacLearner, Batch]:
+    """A learner whose temperature is no longer 1, and transitions: the same at every call."""
+    settings = changed(halfcheetah(), {**TINY, "learner.gamma": GAMMA, "learner.policy_delay": policy_delay})
+    learner = SacLearner(settings.learner, settings.network, SPEC, seed=1)
+    with torch.no_grad():
+        learner.log_temperature.fill_(math.log(ALPHA))
+        learner.critics[1].out.bias.add_(0.1)  # else it is the lower one everywhere
+    return learner, batch_of(torch.Generator().manual_seed(0), B)
+
+
+def drawn(mean: Tensor, log_std: Tensor, nth: int) -> tuple[Tensor, Tensor]:
+    """Torques by the learner's n-th noise, and the logarithm of their density, as in appendix C of Haarnoja et al."""
+    generator = torch.Generator().manual_seed(1)
+    noise = [torch.randn(B, 2, generator=generator) for _ in range(nth + 1)][nth]
+    u = mean + log_std.exp() * noise
+    return u.tanh(), (Normal(mean, log_std.exp()).log_prob(u) - (1 - u.tanh().square()).log()).sum(1)
+
+
+def assert_gradients(network: nn.Module, loss: Tensor, found: nn.Module) -> None:
+    """The slopes of `loss` along all of `network` are the gradients that `found` was given."""
+    wanted = torch.autograd.grad(loss, list(network.parameters()))
+    assert max(float(slope.abs().max()) for slope in wanted) > 0.01
+    for slope, (name, parameter) in zip(wanted, found.named_parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, slope, rtol=1e-4, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}")
+
+
+def test_the_target_of_the_critics_is_a_constant() -> None:
+    """Although the values in it come from the very pass that is learned from."""
+    (learner, batch), (twin, _) = learner_and_batch(3), learner_and_batch(3)
+    with torch.no_grad():
+        action, log_prob = drawn(*twin.online(batch.next_obs), 0)
+    obs, action = torch.cat([batch.obs, batch.next_obs]), torch.cat([batch.action, action])
+    both = [critic(obs, action, learns=True) for critic in twin.critics]
+    loss = torch.zeros(())
+    for q in both:
+        for b in range(B):
+            soft = min(float(each[B + b].detach()) for each in both) - ALPHA * float(log_prob[b])
+            reward = float(batch.reward[b, 0] + GAMMA * batch.reward[b, 1])
+            loss = loss + 0.5 * (reward + float(batch.discount[b]) * soft - q[b]) ** 2 / B
+    learner.update(batch)
+    assert_gradients(twin.critics, loss, learner.critics)
+
+
+def test_the_actor_climbs_the_lower_of_both_critics_and_its_entropy() -> None:
+    """It is judged by running statistics, and neither these nor the critics' weights move by it."""
+    (learner, batch), (twin, _) = learner_and_batch(1), learner_and_batch(3)
+    learner.update(batch)
+    twin.update(batch)  # of its critics alone
+    action, log_prob = drawn(*twin.online(batch.obs, learns=True), 1)
+    q1, q2 = (critic(batch.obs, action) for critic in twin.critics)
+    assert 0 < int((q1 < q2).sum()) < B, "each is the lower one somewhere"
+    assert_gradients(twin.online, (ALPHA * log_prob - torch.where(q1 < q2, q1, q2)).mean(), learner.online)
+    wanted = ALPHA * (-log_prob.detach().mean() + 2.0)  # two joints, each with a target of -1
+    torch.testing.assert_close(learner.log_temperature.grad, wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(learner.critics.state_dict(), twin.critics.state_dict(), rtol=0, atol=0)
