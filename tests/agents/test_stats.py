@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from agents.acting.rollout import ChunkStats, Episode
+from agents.dqn.run import make_run
 from agents.dqn.stats import BATCHES, WINDOW, RunStats
 from agents.dqn.updates import UpdateStats
+from tests.small_run import small_settings
 
 
 def games(count: int, score: float, epsilon: float) -> list[Episode]:
@@ -122,3 +126,19 @@ def test_c26_counters_come_back_and_windows_begin_anew() -> None:
     assert fresh.state() == stats.state()
     assert stats.state() == {"agent_steps": 100, "frames": 398, "updates": 4, "episodes": WINDOW, "seconds": 12.5}
     assert fresh.score() is None
+
+
+def test_evaluations_beside_training_are_shown_once(tmp_path: Path) -> None:
+    """Each at the steps that its weights had seen; the newest of them in the curve's own column."""
+    run = make_run(small_settings("CartPole-v1"), "cartpole", tmp_path)
+    run.loop.stats.evaluated(40, {"mean": 3.0})
+    run.loop.stats.evaluated(80, {"mean": 4.0})
+    *judged, newest = run.records()
+    found = [(record.at, record.scalars) for record in judged]
+    assert found == [(40, {"evaluation/score_mean": 3.0}), (80, {"evaluation/score_mean": 4.0})]
+    assert newest.row is not None
+    assert newest.row["evaluation"] == 4.0
+    (later,) = run.records()
+    assert later.row is not None
+    assert later.row["evaluation"] is None
+    run.close()

@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ray._private.runtime_env.packaging import create_package
 
+from cluster.cli.main import main
 from cluster.cli.submit import describe
 from cluster.jobs.package import EXCLUDES, SECRET_FILES, packed_sizes, runtime_env
 from tests.cluster.records import refused
@@ -96,6 +99,23 @@ def test_many_small_files_are_too_large_too(folder: Path) -> None:
 def test_variables(folder: Path) -> None:
     env = runtime_env(folder, "abc", ("A=1", "B=x=y", "C="), 60, install=False)["env_vars"]
     assert env == {"A": "1", "B": "x=y", "C": "", "QUARTERDECK_COMMIT": "abc", "RAY_JOB_STOP_WAIT_TIME_S": "60"}
+
+
+@pytest.mark.parametrize(
+    ("options", "reserved"),
+    [
+        ("", (1.0, 0.0, {"node:__internal_head__": 0.001})),
+        ('--entrypoint-num-cpus 4 --entrypoint-num-gpus 1 --entrypoint-resources {"a":2}', (4.0, 1.0, {"a": 2.0})),
+    ],
+)
+def test_what_a_job_reserves(folder: Path, monkeypatch: pytest.MonkeyPatch, options: str, reserved: Any) -> None:
+    """Its driver's place, and half an hour in which it saves once it was asked to stop."""
+    sent: dict[str, Any] = {}
+    client = SimpleNamespace(get_address=str, list_jobs=list, submit_job=lambda **job: sent.update(job) or "a-job")
+    monkeypatch.setattr("cluster.cli.submit.connect", lambda *_, **__: client)
+    assert main(["submit", "--detach", f"--working-dir={folder}", *options.split(), "--", "evaluate", "/s"]) == 0
+    assert tuple(sent[f"entrypoint_{name}"] for name in ("num_cpus", "num_gpus", "resources")) == reserved
+    assert sent["runtime_env"]["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"] == "1800"
 
 
 def test_nothing_of_ones_own_environment_goes_along(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
