@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import ray
 
 from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.loop import FleetLoop
-from tests.cluster.helpers import TIMEOUT, TINY_CATCH, catch_settings, process_of, still_alive, train_until
+from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, process_of, still_alive, train_until
 from tests.cluster.own_envs import SleepingRunner
 from tests.cluster.records import checked_summary, saved, scalars
 
@@ -63,6 +65,28 @@ def test_a_stop_with_a_runner_frozen_and_one_without_a_place(
     assert f"saved; go on with: quarterdeck train atari --run-dir {run} --resume" in capfd.readouterr().out
     assert saved(run)["updates"] > 5
     assert still_alive(stopped) == []
+
+
+def test_runners_close_their_environments(tmp_path: Path) -> None:
+    """Those that can, before they are killed."""
+
+    def leave_a_trace(runner: Any) -> None:
+        close = runner.env.close
+
+        def closed() -> None:
+            close()
+            (tmp_path / str(runner.number)).touch()
+
+        runner.env.close = closed
+
+    algo = two_runners().build_algo()
+    try:
+        actors = algo.runners.manager.actors().values()
+        ray.get([actor.__ray_call__.remote(leave_a_trace) for actor in actors], timeout=PATIENCE)
+        assert not list(tmp_path.iterdir())
+    finally:
+        algo.stop()
+    assert {file.name for file in tmp_path.iterdir()} == {"1", "2"}
 
 
 def test_a_frozen_runner() -> None:

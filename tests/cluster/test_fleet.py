@@ -88,6 +88,7 @@ def test_a_fleet_trains(fleet: Quarterdeck) -> None:
     assert versions.min() == 0 < versions.max() <= fleet.stats.updates
     assert fleet.stats.means["replay/age_in_updates"]
     assert set(pids(fleet)) == {1, 2}
+    assert min(fleet.stats.means["wire/bytes_per_step"]) >= 84 * 84, "within a host no frame is packed"
 
 
 def test_c18_a_killed_runner_comes_back_and_training_goes_on(fleet: Quarterdeck) -> None:

@@ -106,7 +106,9 @@ def test_a_killed_runner_comes_back_and_the_other_goes_on(loop: OnPolicyLoop) ->
     assert 0 < turns[0] <= ONE, "the other's games are learned from"
     all_play(loop)
     assert process_of(manager.actors()[1]) != killed
-    assert {"fleet/runners_alive", "fleet/runner_restarts", "wire/bytes_per_step"} <= loop.stats.read().keys()
+    found = loop.stats.read()
+    assert {"fleet/runners_alive", "fleet/runner_restarts", "wire/bytes_per_step"} <= found.keys()
+    assert found["wire/bytes_per_step"] >= 84 * 84, "within a host no frame is packed"
 
 
 def test_a_frozen_runner_holds_nobody_up_for_long(loop: OnPolicyLoop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from agents.dqn.presets import catch
 from cluster.cli.main import main
-from cluster.tuning.plan import least_cores, require_comparable, runs_serially
+from cluster.tuning.plan import least_cores, planned, require_comparable, runs_serially
 from cluster.tuning.sweep import Sweep
 from cluster.workload import ENDLESS
 from cluster.workloads import DQN, WORKLOADS, Workload
@@ -22,6 +22,7 @@ from tests.cluster.test_one_writer import record_of
 from training.settings import changed
 from training.storage.files import write_json
 from training.storage.ownership import require_own
+from training.storage.run_dir import RunDir
 
 
 def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,6 +71,57 @@ def test_a_sweep_of_all_that_fleets_train_knows_its_cores(work: Workload, monkey
         assert runs_serially(options, work, preset) == serially
     two = replace(options, settings=changed(options.settings, {"fleet.runners": 2}), serial=False)
     assert least_cores(two, work, preset) == 3
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "share", "at_once"),
+    [
+        ("cuda", {"trials": 4}, 2 / 4, 4),
+        ("cuda", {"trials": 20}, 2 / 8, 8),
+        ("cuda", {"trials": 4, "concurrent": 3}, 0.6666, 3),
+        ("cuda", {"trials": 4, "concurrent": 1}, 1.0, 1),
+        ("cuda", {"trials": 4, "gpu": 0.25}, 0.25, 4),
+        ("cpu", {"trials": 4}, 0.0, 4),
+        ("cpu", {"trials": 4, "gpu": 0.25}, 0.0, 4),
+    ],
+)
+def test_trials_share_cores_and_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, options: dict[str, Any], share: float, at_once: int
+) -> None:
+    """Of eight cores and two GPUs; no share is rounded up, or the last trial would find no room."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
+    settings = changed(catch(), {"learner.device": device, "stop.minutes": ENDLESS})
+    sweep: Sweep[Any] = Sweep(settings=settings, serial=True, **options)
+    spec, concurrent = planned(sweep, DQN, "catch", RunDir(tmp_path))
+    assert (spec.gpu, concurrent) == (share, at_once)
+    assert spec.bundles() == [{"CPU": 1.0, "GPU": share} if share else {"CPU": 1.0}]
+    assert spec.settings == settings
+
+
+def test_learner_actors_take_gpus_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial's main process then takes none."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
+    settings = changed(catch(), {"learner.device": "cuda", "fleet.learners": 1, "stop.minutes": ENDLESS})
+    spec, _ = planned(Sweep(settings=settings, trials=2), DQN, "catch", RunDir(tmp_path))
+    assert spec.gpu == 0.0
+    assert sum(bundle.get("GPU", 0.0) for bundle in spec.bundles()) == 1.0
+
+
+def test_a_resumed_sweep_changes_nothing_but_its_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr("cluster.cli.sweep.ray_for_tune")
+    run = tmp_path / "run"
+    run.mkdir()
+    write_json(run / "run.json", record_of("sweep", "catch"))
+    resume = (f"--run-dir={run}", "--resume")
+    for other in ("--steps=99", "--trials=99", "--serial=True"):
+        assert "a resumed sweep keeps its settings" in refused(capsys, "sweep", "catch", *resume, other), other
+    assert f"{run} is a sweep of catch: name that preset" in refused(capsys, "sweep", "pong", *resume)
+    assert main(["sweep", "catch", *resume, "--dry-run", "--concurrent=2", "--gpu=0.5"]) == 0
+    assert [file.name for file in run.iterdir()] == ["run.json"]
 
 
 @pytest.mark.parametrize("failed", [0, 2])
