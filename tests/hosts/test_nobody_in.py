@@ -49,6 +49,11 @@ def answers(cluster: RayHosts, host: Host, trace: Path, token: str = "") -> dict
     return found
 
 
+def ways_in(cluster: RayHosts) -> list[tuple[Host, str]]:
+    """From where a driver could enter: a node, since it needs a raylet beside it, and anywhere by Ray Client."""
+    return [(cluster.head, cluster.address), (cluster.outside, f"ray://{cluster.head.address}:10001")]
+
+
 @pytest.mark.parametrize("name", ["head", "worker"])
 def test_every_http_port_refuses_without_the_token(cluster: RayHosts, name: str, tmp_path: Path) -> None:
     """401 to every request, but for the page that asks for the token, health checks, and metrics (read only)."""
@@ -77,8 +82,8 @@ def test_the_same_requests_pass_with_the_token(cluster: RayHosts, tmp_path: Path
 @pytest.mark.parametrize("env", [STRANGER, WRONG], ids=["no token", "a wrong token"])
 def test_drivers_and_jobs_need_the_token(cluster: RayHosts, env: dict[str, str]) -> None:
     """Neither GCS nor Ray Client nor the job server lets anybody in."""
-    for address in (cluster.address, f"ray://{cluster.head.address}:10001"):
-        done = cluster.outside.run("python", "-c", CONNECT, check=False, env={**env, "RAY_ADDRESS": address})
+    for host, address in ways_in(cluster):
+        done = host.run("python", "-c", CONNECT, check=False, env={**env, "RAY_ADDRESS": address})
         assert done.returncode != 0
         assert "inside" not in done.stdout
     submit = ["ray", "job", "submit", f"--address={cluster.dashboard}", "--no-wait", "--", "true"]
@@ -86,5 +91,6 @@ def test_drivers_and_jobs_need_the_token(cluster: RayHosts, env: dict[str, str])
 
 
 def test_with_the_token_a_driver_gets_in(cluster: RayHosts) -> None:
-    """The control of the test above, from a node of the cluster."""
-    assert cluster.head.run("python", "-c", CONNECT, env={"RAY_ADDRESS": cluster.address}).stdout == "inside\n"
+    """The control of the test above."""
+    for host, address in ways_in(cluster):
+        assert host.run("python", "-c", CONNECT, env={"RAY_ADDRESS": address}).stdout == "inside\n"
