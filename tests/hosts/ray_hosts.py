@@ -10,6 +10,8 @@ from tests.hosts.hosts import NOTHING, Host, Lab
 
 HEAD_PORT, DASHBOARD_PORT = 6379, 8265
 STORE = "100000000"  # bytes of a host's object store
+# On a machine with much to do Ray may give up before it is there: then it is started once more.
+START = 'until ray start --block "$@" || grep -q "Ray runtime started" "$0"; do sleep 1; done'
 # Asks the dashboard until the cluster has exactly that many living nodes.
 WAIT_FOR_NODES = """
 import json, sys, time, urllib.request
@@ -72,9 +74,7 @@ class RayHosts:
 
     def _ray_start(self, host: Host, *arguments: str) -> None:
         host.start(
-            "ray",
-            "start",
-            "--block",
+            *("sh", "-c", START, str(host.folder / "ray.log")),
             f"--node-ip-address={host.address}",
             f"--object-store-memory={STORE}",
             "--disable-usage-stats",
