@@ -103,26 +103,22 @@ def evaluate_policy(
     episodes: int,
     threads: int,
     rules: EnvSettings | None = None,
-    seed: int | None = None,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Scores:
     """`evaluate` in envs of its own, built for `rules`, by default the settings' protocol, and closed again.
-
-    `seed` is the settings' by default.
 
     Atari games are played in groups of at most 25 envs, `threads` of them at a time: while the emulators of one group
     work, another is in the network. How many threads there are changes no game. Other envs make one group: they are
     stepped in Python, where threads only wait for each other.
     """
     rules, envs = rules or protocol_env(settings), envs_for(episodes)
-    seed = settings.seed if seed is None else seed
-    games = Games(policy, settings.evaluation, envs, episodes=episodes, seed=seed, on_step=on_step)
+    games = Games(policy, settings.evaluation, envs, episodes=episodes, seed=settings.seed, on_step=on_step)
 
     def play(envs: NDArray[np.int64]) -> Scores:
         first = int(envs[0])
         env = make_env(rules, len(envs))
         try:
-            games.play(env, first, evaluation_seed(seed) + first)
+            games.play(env, first, evaluation_seed(settings.seed) + first)
         finally:
             env.close()
         return _scores(games, env, settings.evaluation)

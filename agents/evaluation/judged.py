@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from agents.acting.policy import Policy
 from agents.evaluation.evaluate import evaluate_policy
-from agents.evaluation.protocol import beside_seed
+from agents.evaluation.protocol import beside
 from agents.settings import AgentSettings
 from training.run import Closing
 from training.search import Judgement
@@ -16,9 +16,8 @@ THREADS = 2  # of a closing evaluation
 
 def judgement(policy: Policy, settings: AgentSettings) -> Judgement:
     """The mean score of `evaluation.every_episodes` whole games, on one core; never those of `closing`."""
-    games, seed = settings.evaluation.every_episodes, beside_seed(settings.seed)
-    scores = evaluate_policy(policy, settings, episodes=games, threads=1, seed=seed).scores
-    return Judgement(float(scores.mean()), {})
+    games = settings.evaluation.every_episodes
+    return Judgement(float(evaluate_policy(policy, beside(settings), episodes=games, threads=1).scores.mean()), {})
 
 
 def closing(policy: Policy, settings: AgentSettings, on_step: Callable[[float], None]) -> Closing:

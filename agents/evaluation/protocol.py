@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from envs.atari import game_name
 from envs.base import EnvSettings, classic, machado
 from envs.registry import DUEL
 
+S = TypeVar("S", bound=Any)  # settings with a seed
 ProtocolName = Literal["classic", "machado", "training"]
 RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
 
@@ -73,9 +74,10 @@ def evaluation_seed(seed: int) -> int:
     return TRAINING_SEEDS + int(np.random.SeedSequence(seed).generate_state(1)[0] >> 3)
 
 
-def beside_seed(seed: int) -> int:
-    """The seed of evaluations that choose weights or settings, whose games then judge nobody: not `seed`'s own."""
-    return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])
+def beside(settings: S) -> S:
+    """The settings by which weights or settings are chosen: in other games than those that judge what was chosen."""
+    seed = int(np.random.SeedSequence([settings.seed, 1]).generate_state(1)[0] >> 1)
+    return dataclasses.replace(settings, seed=seed)
 
 
 def protocol_name(protocol: dict[str, Any]) -> str:

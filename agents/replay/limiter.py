@@ -29,17 +29,16 @@ class SamplesPerInsert:
     learning_starts: int  # agent steps
     inserted: int = 0  # agent steps in replay, ever
     sampled: int = 0  # transitions trained on, ever
-    forfeited: int = 0  # samples that were earned while replay was lost and had nothing to draw, ever
-    before: float = 0.0  # samples that other ratios have earned beyond what this one would have: a clone may change it
+    forfeited: float = 0.0  # samples not owed: replay was lost, or another ratio held (below 0: one that earned more)
 
     def updates_due(self, batch_size: int) -> int:
         """Updates that the learner may do now: it never runs ahead of the data."""
-        earned = self.ratio * self._learned_from() + self.before
+        earned = self.ratio * self._learned_from()
         return max(int((earned - self.sampled - self.forfeited) // batch_size), 0)
 
     def steps_ahead(self) -> float:
         """Agent steps that wait to be trained on: with those on their way they stop collectors at the slack."""
-        return self.inserted - self.learning_starts - (self.sampled + self.forfeited - self.before) / self.ratio
+        return self.inserted - self.learning_starts - (self.sampled + self.forfeited) / self.ratio
 
     def slack(self, batch_size: int, chunk_steps: int) -> float:
         """How far collectors may be ahead: one chunk each (`chunk_steps` of the whole fleet), and one update's need.
@@ -52,14 +51,13 @@ class SamplesPerInsert:
     def state(self) -> dict[str, Any]:
         """All counters, for a checkpoint, and the ratio that has held."""
         counters = {"inserted": self.inserted, "sampled": self.sampled, "forfeited": self.forfeited}
-        return {**counters, "before": self.before, "ratio": self.ratio}
+        return {**counters, "ratio": self.ratio}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over `state`'s counters. What another ratio has earned stays earned, and ours holds from here on."""
         self.inserted, self.sampled = state["inserted"], state["sampled"]
-        self.forfeited = state.get("forfeited", 0)  # older checkpoints counted them as trained on
-        other = state.get("ratio", self.ratio)  # which they did not name
-        self.before = state.get("before", 0.0) + (other - self.ratio) * self._learned_from()
+        changed = self.ratio - state.get("ratio", self.ratio)  # older checkpoints name neither it
+        self.forfeited = state.get("forfeited", 0.0) + changed * self._learned_from()  # nor what was forfeited
 
     def _learned_from(self) -> int:
         return max(self.inserted - self.learning_starts, 0)

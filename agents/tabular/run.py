@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.protocol import beside_seed
+from agents.evaluation.protocol import beside
 from agents.tabular.charts import CHARTS, COLUMNS, RESULTS, draw_curve, exact_row
 from agents.tabular.evaluate import evaluate_tabular, judged
 from agents.tabular.learner import Indices, TabularLearner, state_index
@@ -137,8 +136,7 @@ class TabularRun:
 
     def judge(self) -> Judgement:
         """The mean score of some greedy games; never those of the closing evaluation."""
-        other = replace(self.settings, seed=beside_seed(self.settings.seed))
-        return Judgement(float(evaluate_tabular(self.learner.q, other, JUDGED).scores.mean()), {})
+        return Judgement(float(evaluate_tabular(self.learner.q, beside(self.settings), JUDGED).scores.mean()), {})
 
     def finish(self) -> None:
         """Nothing is left to do."""

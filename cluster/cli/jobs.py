@@ -49,12 +49,8 @@ def stop(options: Stop) -> int:
         while not (job := client.get_job_info(options.job)).status.is_terminal():
             time.sleep(POLL)
         saved = "\nsaved;" in client.get_job_logs(options.job)
-    end = (
-        resumption(job.entrypoint, options.address)
-        if saved
-        else ", not saved once more: what it had saved before is kept"
-    )
-    print(f"job {options.job} {job.status}{end}")
+    lost = ", not saved once more: what it had saved before is kept"
+    print(f"job {options.job} {job.status}{resumption(job.entrypoint, options.there) if saved else lost}")
     return 0
 
 

@@ -126,9 +126,14 @@ class Address:
     address: str | None = None
     """URL of the cluster's dashboard; default RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265."""
 
+    @property
+    def there(self) -> list[str]:
+        """The words that name the same cluster in another command."""
+        return ["--address", self.address] if self.address else []
+
     def hint(self, verb: str, job: str) -> str:
         """A command for the same cluster."""
-        return shlex.join(["quarterdeck", verb, job, *(["--address", self.address] if self.address else [])])
+        return shlex.join(["quarterdeck", verb, job, *self.there])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import torch
 
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
-from agents.evaluation.protocol import beside_env, beside_seed
+from agents.evaluation.protocol import beside, beside_env
 from agents.parts import parts_of
 from cluster.errors import FleetError, portable
 from cluster.fleet import placement
@@ -37,8 +37,7 @@ class Evaluator:
         games, rules = self.settings.evaluation.every_episodes, beside_env(self.settings)
         try:
             self.policy.load(weights)
-            seed = beside_seed(self.settings.seed)  # the weights that pass are judged by other games in the end
-            scores = evaluate_policy(self.policy, self.settings, episodes=games, threads=1, rules=rules, seed=seed)
+            scores = evaluate_policy(self.policy, beside(self.settings), episodes=games, threads=1, rules=rules)
         except Exception as error:
             raise portable(error) from None
         return agent_steps, scores.summary()

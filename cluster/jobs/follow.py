@@ -16,12 +16,11 @@ POLL = 0.5  # seconds between two looks at a job that is to end
 SILENCE = 10.0  # seconds without a line, after which the cluster is asked whether it is still there
 
 
-def resumption(entrypoint: str, address: str | None) -> str:
-    """How a job that has saved is gone on with on the same cluster, behind what is said of its end."""
+def resumption(entrypoint: str, there: list[str]) -> str:
+    """How a job that has saved is gone on with, by the words that name its cluster; behind what is said of its end."""
     words = [word for word in shlex.split(entrypoint) if word != "--resume"]
     if words[: len(STEM)] != STEM:
         return ", saved"
-    there = ["--address", address] if address else []
     again = shlex.join(["quarterdeck", "submit", *there, "--", *words[len(STEM) :], "--resume"])
     return f", saved; go on with: {again}"
 

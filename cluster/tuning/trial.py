@@ -65,15 +65,15 @@ class SweepTrial(tune.Trainable):
         except FloatingPointError:
             worst = Judgement(metric.worst, dict.fromkeys(metric.beside, metric.worst))
             kept = [self._kept(seed) if metric.kept else math.nan for seed in self.spec.seeds]
-            kept = [metric.worst] * len(kept) if metric.worst in kept else kept  # a mean with it would be no score
             rounds, diverged = [Round(worst, target, {}, one) for one in kept], True
         names = set.intersection(*(set(one.scalars) for one in rounds))
-        scores = [one.judgement.score for one in rounds]
+        scores, kept = [one.judgement.score for one in rounds], [one.kept for one in rounds]
         now = round(fmean(one.now for one in rounds))
         return {
             metric.name: fmean(scores),
             "scores": scores,
-            **({"kept": fmean(one.kept for one in rounds)} if metric.kept else {}),
+            # A mean with the worst there is would be no score.
+            **({"kept": metric.worst if metric.worst in kept else fmean(kept)} if metric.kept else {}),
             **{name: fmean(one.judgement.beside[name] for one in rounds) for name in metric.beside},
             "now": now,
             "timesteps_total": now,  # the axis of Tune's own files
