@@ -46,7 +46,8 @@ def resolve_device(device: str, learners: int) -> str:
     gpus = int(ray.cluster_resources().get("GPU", 0)) if learners else torch.cuda.device_count()
     if gpus < max(learners, 1):
         where = "this machine" if own else "the cluster" if learners else "the node of the main process"
-        other = "lower --fleet.learners" if own else "--learner.device cuda to wait for GPU nodes"
+        elsewhere = "--learner.device cuda to wait for GPU nodes" if learners else "--fleet.learners 1 to learn on one"
+        other = "lower --fleet.learners" if own else elsewhere
         raise ValueError(
             f"{where} has {gpus} GPUs for {max(learners, 1)} learners: say --learner.device cpu to train on CPUs, "
             f"or {other}"

@@ -57,7 +57,8 @@ def test_a_cluster_without_gpus_is_never_trained_on_silently(
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": float(gpus)})
     monkeypatch.setattr(placement.torch.cuda, "device_count", lambda: here)
-    with pytest.raises(ValueError, match=r"--learner\.device cpu"):
+    remedy = r"--learner\.device cuda to wait" if learners else r"--fleet\.learners 1 to learn on one$"
+    with pytest.raises(ValueError, match=rf"--learner\.device cpu .*, or {remedy}"):
         placement.resolve_device("auto", learners)
     assert placement.resolve_device("cpu", learners) == "cpu"
     assert placement.resolve_device("cuda", learners) == "cuda", "GPU nodes may still come"

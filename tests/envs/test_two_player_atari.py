@@ -24,6 +24,7 @@ from tests.games_for_two import needs_two
 
 PLAIN = EnvSettings(id="pong", noop_max=0, fire_reset=False)
 NOOP, UP, DOWN = 0, 2, 3
+MODES = {"pong": (3, 6), "joust": (1, 18), "warlords": (3, 6)}  # mode and actions
 FIELD, LEFT, RIGHT = slice(14, 77), slice(8, 11), slice(73, 76)  # of a frame: the field, and where the paddles are
 
 
@@ -91,12 +92,15 @@ def life_signal() -> EnvSettings:
 
 
 @needs_two
-@pytest.mark.parametrize(("game", "mode", "actions"), [("pong", 3, 6), ("joust", 1, 18), ("warlords", 3, 6)])
-def test_the_first_mode_for_two_is_played(game: str, mode: int, actions: int) -> None:
-    env = TwoPlayerAtari(EnvSettings(id=f"duel/{game}"), 1)
-    assert (env.protocol["mode"], env.spec.num_actions) == (mode, actions)
-    step = env.reset(0)
-    assert step.frame.shape == (1, 2, 84, 84)
+@pytest.mark.parametrize("game", GAMES)
+def test_every_game_is_played_in_its_first_mode_for_two(game: str) -> None:
+    """By chance: both players have a view that changes, and rewards."""
+    env, rng = TwoPlayerAtari(EnvSettings(id=f"duel/{game}"), 1), np.random.default_rng(0)
+    assert (env.protocol["mode"], env.spec.num_actions) == MODES.get(game, (env.protocol["mode"], env.spec.num_actions))
+    first = env.reset(0).frame.copy()
+    steps = [env.step(rng.integers(env.spec.num_actions, size=(1, 2))) for _ in range(60)]
+    assert {(step.frame.shape, step.reward.shape) for step in steps} == {((1, 2, 84, 84), (1, 2))}
+    assert all((np.stack([step.frame[0, side] for step in steps]) != first[0, side]).any() for side in (0, 1))
     env.close()
 
 

@@ -1,0 +1,109 @@
+"""Samples that a learner trains on a second, with nothing but its replay beside it; on a GPU, both lie there.
+
+    python -m benchmarks.learner                                        pong, rainbow, apex, as they stand
+    python -m benchmarks.learner --presets apex --kinds dqn2015 impala --batch-sizes 512 4096 --device cuda
+
+Draws, the target network's pass, updates and priorities, as a training has them; no emulator, no Ray. Frames are noise,
+so nothing is learned. One JSON line each, of the median of `--rounds`. Horgan et al. (2018) trained on 9,700 samples a
+second with one GPU (section 4.1): `times_ape_x` is how many times that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Discrete
+
+from agents.dqn.learner import Learner
+from agents.dqn.parts import make_learner, make_replay
+from agents.dqn.presets import PRESETS
+from agents.dqn.settings import Settings
+from agents.replay.frames import blocks_shape
+from agents.replay.shard import ReplayShard
+from agents.replay.transitions import Chunk
+from benchmarks.speed import say
+from envs import EnvSpec
+from training.process import keep_freed_memory
+from training.settings import changed
+from training.storage.provenance import hardware
+
+APE_X = 9_700.0  # samples a second
+LANES, CHUNK = 32, 32
+BREAKOUT = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(4))
+
+
+def filled(settings: Settings, device: str) -> ReplayShard:
+    """Replay full of noise, an episode every 200 rows."""
+    replay, rng = make_replay(settings, BREAKOUT, device=device), np.random.default_rng(0)
+    for start in range(0, settings.replay.capacity // LANES + CHUNK, CHUNK):
+        frame = rng.integers(256, size=(CHUNK, LANES, *blocks_shape((84, 84))), dtype=np.uint8)
+        action = rng.integers(BREAKOUT.num_actions, size=(CHUNK, LANES)).astype(np.uint16)
+        reward = rng.integers(-1, 2, size=(CHUNK, LANES)).astype(np.float32)
+        terminal = np.broadcast_to((np.arange(start, start + CHUNK) % 200 == 199)[:, None], (CHUNK, LANES)).copy()
+        first = np.broadcast_to((np.arange(start, start + CHUNK) % 200 == 0)[:, None], (CHUNK, LANES)).copy()
+        replay.add(Chunk(frame, action, reward, terminal, first, 0, 0, start))
+    return replay
+
+
+def rate(learner: Learner, replay: ReplayShard, seconds: float) -> float:
+    """Samples a second of whole calls of `train`, whose last look at a batch waits for the device."""
+    begin, updates, done = time.perf_counter(), 32, 0
+    while (passed := time.perf_counter() - begin) < seconds:
+        learner.train(replay, updates)
+        done += updates
+    return done * learner.settings.batch_size / passed
+
+
+def measured(settings: Settings, seconds: float, rounds: int) -> dict[str, Any]:
+    """The median rate of some rounds, after one that does not count."""
+    learner = make_learner(settings, BREAKOUT)
+    replay = filled(settings, learner.device)
+    rates = [rate(learner, replay, seconds) for _ in range(rounds + 1)][1:]
+    middle = statistics.median(rates)
+    return {
+        "batch_size": learner.settings.batch_size,
+        "precision": learner.settings.precision,
+        "device": learner.device,
+        "samples_per_second": middle,
+        "least": min(rates),
+        "most": max(rates),
+        "times_ape_x": middle / APE_X,
+    }
+
+
+def main() -> None:
+    """A line for every preset, network and batch size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--presets", nargs="+", default=["pong", "rainbow", "apex"], choices=PRESETS)
+    parser.add_argument("--kinds", nargs="+", default=[""], help="networks in place of the preset's")
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[0], help="in place of the preset's")
+    parser.add_argument("--capacity", type=int, default=50_000, help="rows of replay")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    for preset, kind, batch_size in itertools.product(asked.presets, asked.kinds, asked.batch_sizes):
+        own = {"network.kind": kind} if kind else {}
+        own |= {"learner.batch_size": batch_size} if batch_size else {}
+        fleet = {"fleet.runners": 1, "fleet.envs_per_runner": LANES, "fleet.shards": 0}
+        small = {
+            "replay.capacity": asked.capacity,
+            "replay.learning_starts": 0,
+            "learner.device": asked.device,
+            **fleet,
+        }
+        settings = changed(PRESETS[preset](), {**own, **small})
+        found = measured(settings, asked.seconds, asked.rounds)
+        say("learner", preset=preset, kind=settings.network.kind, **found, **hardware())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Every kind of training that has a fleet is trained by it: what acts and what learns come from the settings' parts."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from cluster.cli.train import adapted
+from cluster.workloads import WORKLOADS
+from tests.cluster.helpers import TIMEOUT
+from tests.cluster.tiny import TINY
+from training.run import Run
+from training.settings import changed
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
+
+FLEETS = [name for name, row in WORKLOADS.items() if row.fleet]
+TOO_MANY = 9_000_000  # agent steps
+
+
+def updated(run: Run, updates: int) -> Run:
+    """Train until the learner has made that many more updates."""
+    wanted = run.summary()["updates"] + updates
+    while run.summary()["updates"] < wanted:
+        run.step(run.clock.end)
+    return run
+
+
+@pytest.mark.parametrize("name", FLEETS)
+def test_a_fleet_trains_it_judges_it_and_goes_back(name: str, tmp_path: Path) -> None:
+    """Through a shard actor where there is replay, with a checkpoint in between."""
+    work, (preset, values) = WORKLOADS[name], TINY[name]
+    small = changed(work.default(preset), {**values, work.end: TOO_MANY})
+    settings = adapted(work, preset, small if name == "pqn" else changed(small, {"fleet.shards": 1}))
+    run: Run = work.fleet_module().make_run(settings, preset, tmp_path / "run")
+    try:
+        saved, steps = updated(run, 10).save(tmp_path / "saved"), run.clock.now
+        assert steps > 0
+        assert math.isfinite(run.judge().score)
+        assert updated(run, 2).clock.now > steps
+        run.load(saved)
+        assert run.clock.now == steps
+        assert updated(run, 2).clock.now > steps
+        assert run.records()
+    finally:
+        run.close()
