@@ -34,7 +34,7 @@ from training.settings import changed
 from training.storage.provenance import hardware
 
 APE_X = 9_700.0  # samples a second
-LANES, CHUNK = 32, 32
+LANES, CHUNK = 32, 16
 BREAKOUT = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(4))
 
 
