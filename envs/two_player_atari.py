@@ -160,7 +160,8 @@ def _emulator(game: str, settings: EnvSettings, seed: int) -> tuple[Any, int]:
         from multi_agent_ale_py import ALEInterface
     except ImportError:
         what = f"{game} for two needs the package multi-agent-ale-py"
-        raise ValueError(f"{what}: pip install 'quarterdeck[selfplay]'") from None
+        remedy = ".venv/bin/python -m pip install -c requirements.lock -e '.[selfplay]'"
+        raise ValueError(f"{what}: {remedy}") from None
     ALEInterface.setLoggerMode("error")
     ale = ALEInterface()
     ale.setInt("random_seed", seed)

@@ -1,6 +1,6 @@
 """Presets of published agents. Each differs from its paper in the numbered lines, and in Adam where it had RMSProp.
 
-All of them play 32 games at once, where the papers' single agent played one.
+All but `apex` play 32 games at once, where the papers' single agent played one.
 """
 
 from __future__ import annotations

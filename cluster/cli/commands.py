@@ -129,8 +129,8 @@ quarterdeck sweep catch --resume --run-dir runs/sweep-catch-s0""",
         """\
   submit [--address URL] [--detach] -- COMMAND ...     run a command as a job of a cluster (docs/cluster.md)""",
         """\
-quarterdeck submit -- train pong --run-dir /shared/pong      # follows the job's log
-quarterdeck submit --detach --storage /shared -- train atari --env breakout""",
+quarterdeck submit -- train pong --run-dir /shared/pong --learner.device cpu         # on the head; follows the log
+quarterdeck submit --detach --storage /shared -- train pong --fleet.learners 1       # learns on a GPU node""",
         options="cluster.cli.options:Submit",
         asks_cluster=True,
     ),
