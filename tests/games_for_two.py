@@ -7,5 +7,5 @@ from importlib.util import find_spec
 import pytest
 
 needs_two = pytest.mark.skipif(
-    find_spec("multi_agent_ale_py") is None, reason="games for two: pip install 'quarterdeck[selfplay]'"
+    find_spec("multi_agent_ale_py") is None, reason="games for two: pip install -e '.[selfplay]'"
 )

@@ -71,7 +71,7 @@ def test_games_for_two_are_refused_for_one(game: str) -> None:
 
 def test_without_the_emulator_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "multi_agent_ale_py", None)
-    with pytest.raises(ValueError, match=r"^pong for two needs .*: pip install 'quarterdeck\[selfplay\]'$"):
+    with pytest.raises(ValueError, match=r"^pong for two needs .*: \.venv/bin/.* '\.\[selfplay\]'$"):
         make_two_player_env(PLAIN, 1)
 
 
