@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.record import command_of, equal
 from tests.cluster.helpers import TIMEOUT, environment
 from tests.test_architecture import ROOT
 
@@ -31,6 +33,7 @@ def test_presets_are_trained_for_equal_steps_and_reported(tmp_path: Path) -> Non
     assert [(line["preset"], line["seed"]) for line in lines] == [("cartpole", 3), ("pqn", 3)]
     assert all(line["agent_steps"] >= 2000 and line["minutes"] > 0 for line in lines)
     assert (tmp_path / "report" / "report.md").read_text().count("CartPole") >= 2
+    assert (tmp_path / "equal.md").read_text().count("| CartPole-v1 |") == 2
     written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/summary.json")}
     assert len(written) == 2
     assert record(tmp_path, "--steps=2000") == lines
@@ -42,3 +45,30 @@ def test_an_end_is_wanted(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "give --steps or --minutes" in done.stderr
+
+
+def test_a_preset_brings_words_of_its_own(tmp_path: Path) -> None:
+    options = argparse.Namespace(steps=900, minutes=None, rest=["--serial"])
+    words = command_of(options, "rainbow --network.no-dueling", "pong", 2, tmp_path / "run")
+    assert words[3:5] == ["train", "rainbow"]
+    assert {"--steps=900", "--env=pong", "--seed=2", "--network.no-dueling", "--serial"} < set(words)
+
+
+def test_training_games_are_compared_at_equal_steps_and_at_equal_minutes(tmp_path: Path) -> None:
+    """Where every run has been; of a run that was resumed from an older checkpoint its last branch counts."""
+    tables = {
+        "quick": [(0, 0, ""), (100, 60, 1.0), (200, 120, 3.0), (400, 240, 7.0)],
+        "slow": [(100, 120, 0.0), (300, 240, 90.0), (200, 360, 1.0), (300, 480, 2.0)],
+        "other": [(100, 120, 2.0), (300, 480, 4.0)],
+    }
+    for name, rows in tables.items():
+        (tmp_path / name).mkdir()
+        lines = [",".join(map(str, row)) for row in (("agent_steps", "seconds", "all_lanes"), *rows)]
+        (tmp_path / name / "curve.csv").write_text("\n".join(lines) + "\n")
+    cells = {("a", "pong"): [tmp_path / "quick"], ("b", "pong"): [tmp_path / "slow", tmp_path / "other"]}
+    assert equal(cells).splitlines() == [
+        "| game | preset | seeds | at 300 agent steps | at 4.0 minutes |",
+        "|---|---|---|---|---|",
+        "| pong | a | 1 | 5.00 [5.00, 5.00] | 7.00 [7.00, 7.00] |",
+        "| pong | b | 2 | 3.00 [2.00, 4.00] | 1.58 [0.50, 2.67] |",
+    ]
