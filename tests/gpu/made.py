@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.spaces import Box
 from torch import nn
 
 from agents.dqn.learner import Learner, LearnerSettings
@@ -20,6 +21,10 @@ from agents.pqn.learner import PqnLearner, PqnLearnerSettings
 from agents.replay.frames import blocks_shape
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, ReplaySettings
+from agents.sac.learner import SacLearner
+from agents.sac.learner_settings import SacLearnerSettings
+from agents.sac.networks import SacNetworkSettings
+from envs.base import EnvSpec
 from tests.gpu.watched import Inline
 from tests.specs import spec_of
 
@@ -45,10 +50,9 @@ def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
     network = NetworkSettings(
         kind=kind, head=head, dueling="dueling" in words, layer_norm="norm" in words, noisy="noisy" in words
     )
-    rate = 0.02 if "average" in words else 1.0
-    settings = LearnerSettings(
-        batch_size=BATCH, double="double" in words, average_rate=rate, target_period=PERIOD, **options
-    )
+    parts = {"average_rate": 0.02, "munchausen": 0.9, "conservative": 1.0}
+    options |= {name: value for name, value in parts.items() if name.partition("_")[0] in words}
+    settings = LearnerSettings(batch_size=BATCH, double="double" in words, target_period=PERIOD, **options)
     learner = Learner(settings, network, spec_of((4,) if kind == "mlp" else (84, 84)), seed=0)
     learner.feed.pool = Inline()  # type: ignore[assignment]
     return learner
@@ -71,6 +75,18 @@ def chunk_of(spec: Any, start: int) -> Chunk:
     first = none.copy()
     first[0] = start == 0
     return Chunk(frames, np.zeros(shape, np.uint16), np.zeros(shape, np.float32), none, first, 0, 0, start)
+
+
+def torques() -> tuple[SacLearner, ReplayShard]:
+    """A learner of torques on the pretended GPU, and replay with its frames there."""
+    spec = EnvSpec((4,), np.dtype(np.float32), Box(-1.0, 1.0, (2,), np.float32))
+    settings = SacLearnerSettings(batch_size=BATCH, policy_delay=2)
+    learner = SacLearner(settings, SacNetworkSettings(actor_units=8, critic_units=8), spec, seed=0)
+    replay = ReplaySettings(capacity=1_000, learning_starts=0)
+    shard = ReplayShard(replay, lanes=LANES, spec=spec, stack=1, gamma=0.99, seed=0, device=learner.device)
+    for start in range(0, 3 * ROWS, ROWS):
+        shard.add(chunk_of(spec, start)._replace(action=np.zeros((ROWS, LANES, 2), np.float32)))
+    return learner, shard
 
 
 def pqn() -> tuple[PqnLearner, Callable[[], Any]]:

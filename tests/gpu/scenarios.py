@@ -32,7 +32,7 @@ from gan.data.files import RawImages
 from gan.data.images import split
 from gan.standard.trainer import Trainer
 from tests.gan.small import tiny
-from tests.gpu.made import BATCH, FEW, LANES, MANY, PERIOD, ROWS, chunk_of, cloning, learner_of, pqn, shard_of
+from tests.gpu.made import BATCH, FEW, LANES, MANY, PERIOD, ROWS, chunk_of, cloning, learner_of, pqn, shard_of, torques
 from tests.gpu.watched import Watch, stand_in
 from tests.specs import spec_of
 
@@ -43,10 +43,10 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     ALL,
     ("dqn2015", "scalar", "dueling double prioritized average norm"),
     ("dqn2015", "categorical", "average"),
-    ("mlp", "scalar", "double prioritized"),
+    ("mlp", "scalar", "double prioritized conservative"),
     ("mlp", "categorical", "dueling norm"),
     ("stem", "quantile", "double prioritized average norm"),
-    ("impala", "histogram", "dueling average"),
+    ("impala", "histogram", "dueling average munchausen"),
     ("dqn2013", "implicit", "dueling double prioritized noisy"),
     ("tests.gpu.made:Torso", "scalar", "dueling prioritized"),
 )
@@ -57,7 +57,7 @@ def devices(values: Any) -> set[str]:
     return {value.device.type for value in values}
 
 
-def updates(watch: Watch, learner: Learner, replay: Any) -> Found:
+def updates(watch: Watch, learner: Any, replay: Any) -> Found:
     """What one update copies and waits for, and what a call of train does once."""
     learner.train(replay, FEW)
     few = watch.taken()
@@ -208,6 +208,10 @@ def main() -> None:
     for make in (pqn, cloning):
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[make.__name__] = unfused(*make())
+    with FakeTensorMode(allow_non_fake_inputs=True), Watch():
+        learner, shard = torques()
+        Watch.current.taken()
+        done["torques"] = updates(Watch.current, learner, shard)
     for penalty, norm, conditional in (("r1r2", "none", True), ("gradient", "none", False), ("none", "batch", False)):
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[f"gan {penalty} {norm}"] = gan(penalty, norm, conditional)

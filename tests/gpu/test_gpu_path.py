@@ -59,6 +59,13 @@ def test_an_update_moves_a_batch_once_and_waits_for_nothing(counted: dict[str, A
         assert found[replay]["call"] == {"copies": {LOOK: 2}, "waits": {LOOK: 4}}
 
 
+def test_an_update_of_torques_waits_for_nothing(counted: dict[str, Any]) -> None:
+    """CrossQ draws in the thread that trains: a batch comes over before its update, not beside the one before."""
+    batch = {STACKS: 1, "agents/sac/learner.py:_moved": 4}
+    assert counted["torques"]["update"] == {"copies": batch, "waits": {}}
+    assert counted["torques"]["call"] == {"copies": {LOOK: 2}, "waits": {LOOK: 6}}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_enters_and_leaves_is_one_copy(counted: dict[str, Any], kind: str) -> None:
     found, _ = of(counted, kind)
