@@ -2,13 +2,15 @@
 
     python -m benchmarks.speed                 the roofline and our loop at 2, 4 and 8 samples per agent step
     python -m benchmarks.speed --peers         stable-baselines3 and RLlib beside it, in turn, in the same run
+    python -m benchmarks.speed --rounds 3      the same three times, and the medians
 
 Pong, the network of Mnih et al. (2013), batch 256, uniform replay. The parts are measured alone, one process with one
 thread on every core, and their rates added up. The roofline at rho trained samples per agent step is
 
     1 / (1/env + 1/infer + rho (1/train + 1/infer))
 
-where `train` is a gradient step and `infer` the pass of the acting or of the target network. Each line is JSON.
+where `train` is a gradient step and `infer` the pass of the acting or of the target network. Each line is JSON. It
+measures processors, also where there is a GPU: `benchmarks.learner` measures that.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -56,7 +59,7 @@ def settings_for(ratio: float) -> Settings:
     return dataclasses.replace(
         preset,
         network=dataclasses.replace(preset.network, layer_norm=False),
-        learner=dataclasses.replace(preset.learner, batch_size=BATCH),
+        learner=dataclasses.replace(preset.learner, batch_size=BATCH, device="cpu"),
         replay=dataclasses.replace(
             preset.replay, n_step=1, samples_per_insert=ratio, capacity=100_000, learning_starts=5_000
         ),
@@ -165,24 +168,35 @@ def peer(system: str, ratio: int, seconds: float, *flags: str) -> dict[str, Any]
     return result
 
 
+def one_round(ratio: int, seconds: float, peers: bool) -> dict[str, float]:
+    """A line for each: the parts alone, our loop, the peers -> agent steps a second by system, and our share."""
+    # Parts anew in every round: a shared machine drifts by a quarter within minutes.
+    env, infer, train = (all_cores(part, seconds / 4) for part in (env_rate, infer_rate, train_rate))
+    say("alone", env_steps_per_second=env, infer_per_second=infer, train_samples_per_second=train, **hardware())
+    ours = loop(ratio, seconds)
+    roofline = 1 / (1 / env + 1 / infer + ours["samples_per_step"] * (1 / train + 1 / infer))
+    rate = ours["agent_steps_per_second"]
+    say("quarterdeck", **ours, roofline=roofline, of_roofline=rate / roofline)
+    found = {"of_roofline": rate / roofline, "quarterdeck": rate}
+    for system, flags in PEERS if peers else ():
+        theirs = peer(system, ratio, seconds, *flags)
+        found[" ".join([system, *flags])] = theirs["agent_steps_per_second"]
+        say(system, flags=flags, **theirs, times_faster=rate / theirs["agent_steps_per_second"])
+    return found
+
+
 def main() -> None:
-    """Print one JSON line per measurement; ratios compare lines of the same run."""
+    """Print one JSON line per measurement; ratios compare lines of the same run, and the last ones are medians."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=40.0, help="of every steady state")
     options.add_argument("--ratios", type=int, nargs="+", default=RATIOS, help="trained samples per agent step")
+    options.add_argument("--rounds", type=int, default=1, help="of every ratio")
     options.add_argument("--peers", action="store_true", help="measure stable-baselines3 and RLlib too")
     asked = options.parse_args()
     for ratio in asked.ratios:
-        # Anew for every ratio: a shared machine drifts by a quarter within minutes.
-        env, infer, train = (all_cores(part, asked.seconds / 4) for part in (env_rate, infer_rate, train_rate))
-        say("alone", env_steps_per_second=env, infer_per_second=infer, train_samples_per_second=train, **hardware())
-        ours = loop(ratio, asked.seconds)
-        roofline = 1 / (1 / env + 1 / infer + ours["samples_per_step"] * (1 / train + 1 / infer))
-        rate = ours["agent_steps_per_second"]
-        say("quarterdeck", **ours, roofline=roofline, of_roofline=rate / roofline)
-        for system, flags in PEERS if asked.peers else ():
-            theirs = peer(system, ratio, asked.seconds, *flags)
-            say(system, flags=flags, **theirs, times_faster=rate / theirs["agent_steps_per_second"])
+        rounds = [one_round(ratio, asked.seconds, asked.peers) for _ in range(asked.rounds)]
+        middle = {name: statistics.median(found[name] for found in rounds) for name in rounds[0]}
+        say("median", rounds=asked.rounds, samples_per_step=ratio, **middle)
     for system in ("sb3", "rllib") if asked.peers else ():
         say(f"{system} defaults", **peer(system, 8, asked.seconds, "--defaults"))
 
