@@ -6,7 +6,7 @@ The game files are those that ale-py brings. Its package, multi-agent-ale-py, is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ GAMES = tuple(
         | set(ONLY_FOR_TWO)
     )
 )
+SEATS = {"warlords": 4}  # its games for two never begin on this emulator: in the one for four, two stand still
 FIRE = 1
 SIDE = 84
 RENDERED = 336
@@ -118,9 +119,9 @@ class TwoPlayerAtari:
         ale, _ = self._emulators[env]
         ale.reset_game()
         for _ in range(self._rngs[env].integers(self._settings.noop_max + 1)):
-            ale.act([0, 0])
+            self._act(ale, [0, 0])
         if self._settings.fire_reset and FIRE in self._actions:
-            ale.act([FIRE, FIRE])
+            self._act(ale, [FIRE, FIRE])
         return _screen(ale)
 
     def _play(self, env: int, pair: NDArray[np.intc]) -> tuple[NDArray[np.uint8], NDArray[Any], int]:
@@ -129,12 +130,17 @@ class TwoPlayerAtari:
         won, frames = np.zeros(2), 0
         before = np.zeros((self._height, self._width), np.uint8)
         while frames < skip and not ale.game_over():
-            won += ale.act(pair)
+            won += self._act(ale, pair)
             frames += 1
             if frames == skip - 1:
                 before = _screen(ale)
         shown: NDArray[np.uint8] = np.maximum(_screen(ale), before)
         return shown, won, frames
+
+    def _act(self, ale: Any, pair: Sequence[int] | NDArray[np.intc]) -> NDArray[Any]:
+        """One frame -> what each of the two has won in it."""
+        rewards: NDArray[Any] = np.asarray(ale.act([*pair, *[0] * (SEATS.get(self._game, 2) - 2)]))
+        return rewards[:2]
 
     def render(self) -> NDArray[np.uint8]:
         """What player A sees of env 0, enlarged: uint8 [H, W, 3]."""
@@ -167,7 +173,7 @@ def _emulator(game: str, settings: EnvSettings, seed: int) -> tuple[Any, int]:
     ale.setInt("random_seed", seed)
     ale.setFloat("repeat_action_probability", settings.sticky)
     ale.loadROM(str(Path(ale_py.__file__).parent / "roms" / f"{game}.bin"))
-    mode = int(ale.getAvailableModes(2)[0])
+    mode = int(ale.getAvailableModes(SEATS.get(game, 2))[0])
     ale.setMode(mode)
     ale.reset_game()
     return ale, mode

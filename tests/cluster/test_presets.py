@@ -18,6 +18,11 @@ from training.settings import changed
 
 MARKS = {"pong-duel": needs_two}
 TURNS = 200  # more than any preset needs until it has learned something
+FITS = {  # what is small by these pictures of 8x8 pixels and these few lanes
+    "apex": {"replay.capacity": 4_000},  # of 32 lanes
+    "attention": {"network.block_halvings": 1},
+    "upscale-frames": {"frames": 2, "crop": 4, "network.seen": 1},  # one above the other
+}
 
 
 @pytest.mark.parametrize("preset", [pytest.param(preset, marks=MARKS.get(preset, ())) for preset in PRESETS])
@@ -26,7 +31,7 @@ def test_it_learns_is_saved_and_goes_on(preset: str, corners: Path, tmp_path: Pa
     work = workload_of(preset)
     small = {name: value for name, value in TINY[work.name][1].items() if name != "env.id"}
     source = source_of(work.name, corners, tmp_path)
-    settings = adapted(work, preset, changed(work.default(preset), {**small, **source}))
+    settings = adapted(work, preset, changed(work.default(preset), {**small, **source, **FITS.get(preset, {})}))
 
     def make(folder: str) -> Run:
         run: Run = work.load("make_run")(settings, preset, tmp_path / folder)

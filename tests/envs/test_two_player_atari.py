@@ -24,7 +24,7 @@ from tests.games_for_two import needs_two
 
 PLAIN = EnvSettings(id="pong", noop_max=0, fire_reset=False)
 NOOP, UP, DOWN = 0, 2, 3
-MODES = {"pong": (3, 6), "joust": (1, 18), "warlords": (3, 6)}  # mode and actions
+MODES = {"pong": (3, 6), "joust": (1, 18), "warlords": (1, 6)}  # mode and actions
 FIELD, LEFT, RIGHT = slice(14, 77), slice(8, 11), slice(73, 76)  # of a frame: the field, and where the paddles are
 
 
