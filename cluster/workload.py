@@ -21,7 +21,7 @@ class Workload(NamedTuple):
     settings: str  # class of its settings
     table: str  # its presets by name: functions that return settings
     check: str  # (settings) -> bytes it will keep in memory; every mistake that can be known beforehand is raised
-    make_run: str  # (settings, preset, folder) -> training.run.Run, in this process
+    make_run: str  # (settings, the preset's own, folder) -> training.run.Run, in this process
     evaluate: str  # (run directory, record, options, on_step) -> result, its name as a file, and in a line
     search: str  # what sweeps rank by, and may search: a training.search.Searchable
     end: str  # the setting that its clock runs to
@@ -33,7 +33,7 @@ class Workload(NamedTuple):
     trains_on: str = ""  # the setting that names a run's env; the preset does where there is none
     learner: str = ""  # the section that names precision and device
     fleet: str = ""  # module with `make_run`, `bundles` and `shares_out` on a cluster; one process where there is none
-    adapt: str = ""  # (settings, preset) -> settings, once the command line is known
+    adapt: str = ""  # (settings, the preset's own) -> settings, once the command line is known
 
     def load(self, entry: str) -> Any:
         """What the entry called `entry` stands for."""

@@ -48,13 +48,12 @@ class Loop(Protocol):
 
 
 class DqnRun:
-    """A loop, and what is to be said and shown of it."""
+    """A loop, and what is to be said and shown of it; `usual` are the preset's settings."""
 
-    def __init__(self, loop: Loop, settings: Settings, preset: str, *, serial: bool) -> None:
+    def __init__(self, loop: Loop, settings: Settings, usual: Settings, *, serial: bool) -> None:
         self.loop, self.settings, self.serial = loop, settings, serial
         self.unseen: Path | None = None  # the newest checkpoint, if nobody has looked at its policy yet
         self.scalars: dict[str, float] = {}  # as last reported
-        presets = parts_of(settings).PRESETS
         self.about = About(
             title=settings.env.id,
             columns=COLUMNS,
@@ -62,7 +61,7 @@ class DqnRun:
             checkpoint_minutes=settings.checkpoint_minutes,
             settings=flat(settings),
             compared=compared(settings),
-            usual=compared(presets[preset]() if preset in presets else settings),
+            usual=compared(usual),
             results=RESULTS,
             charts=LAYOUT,
             checkpoint_every=LANE_STEPS * settings.fleet.lanes if serial else 0,
@@ -163,6 +162,6 @@ class DqnRun:
         self.loop.close()
 
 
-def make_run(settings: Settings, preset: str, folder: Path) -> DqnRun:
+def make_run(settings: Settings, usual: Settings, folder: Path) -> DqnRun:
     """Deep Q-learning in this process."""
-    return DqnRun(SerialLoop(settings), settings, preset, serial=True)
+    return DqnRun(SerialLoop(settings), settings, usual, serial=True)

@@ -16,7 +16,6 @@ from agents.dqn.stats import RunStats
 from agents.evaluation.judged import closing, judgement
 from agents.playback.pictures import pictures_of
 from agents.pqn.charts import LAYOUT, RESULTS, compared
-from agents.pqn.presets import PRESETS
 from agents.pqn.serial import SerialLoop
 from agents.pqn.settings import PqnSettings
 from training.run import About, Clock, Closing, Picture, Record
@@ -41,9 +40,9 @@ class Loop(Protocol):
 
 
 class PqnRun:
-    """A loop, and what is to be said and shown of it."""
+    """A loop, and what is to be said and shown of it; `usual` are the preset's settings."""
 
-    def __init__(self, loop: Loop, settings: PqnSettings, preset: str, *, serial: bool) -> None:
+    def __init__(self, loop: Loop, settings: PqnSettings, usual: PqnSettings, *, serial: bool) -> None:
         s = self.settings = settings
         self.loop, self.stats = loop, loop.stats
         self.unshown = False  # whether nobody has looked at the newest checkpoint's policy yet
@@ -55,7 +54,7 @@ class PqnRun:
             checkpoint_minutes=s.checkpoint_minutes,
             settings=flat(s),
             compared=compared(s),
-            usual=compared(PRESETS[preset]() if preset in PRESETS else s),
+            usual=compared(usual),
             results=RESULTS,
             charts=LAYOUT,
             checkpoint_every=LANE_STEPS * s.learner.num_envs if serial else 0,
@@ -146,6 +145,6 @@ class PqnRun:
         self.loop.close()
 
 
-def make_run(settings: PqnSettings, preset: str, folder: Path) -> PqnRun:
+def make_run(settings: PqnSettings, usual: PqnSettings, folder: Path) -> PqnRun:
     """PQN in this process."""
-    return PqnRun(SerialLoop(settings), settings, preset, serial=True)
+    return PqnRun(SerialLoop(settings), settings, usual, serial=True)

@@ -112,10 +112,10 @@ class SelfPlayLoop:
         self.exploiter = None
 
 
-def make_run(settings: SelfPlaySettings, preset: str, folder: Path) -> DqnRun:
+def make_run(settings: SelfPlaySettings, usual: SelfPlaySettings, folder: Path) -> DqnRun:
     """Self-play in this process."""
 
     def make_loop(league: Path, _: GoBack) -> SerialLoop:
         return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))
 
-    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, preset, serial=True)
+    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, usual, serial=True)

@@ -111,7 +111,7 @@ def named_settings(work: Workload) -> Any:
 
 def adapted(work: Workload, preset: str, settings: S) -> S:
     """The settings as their workload wants them, once the command line is known."""
-    made: S = work.load("adapt")(settings, preset) if work.adapt else settings
+    made: S = work.load("adapt")(settings, work.default(preset)) if work.adapt else settings
     return made
 
 
@@ -158,7 +158,7 @@ def _run(
     # Ray and RLlib, which nothing else here needs, are not imported beside `ray.init`: RLlib registers its algorithms
     # when it is imported, and that would start a second Ray while the first is on its way.
     make = work.load("make_run") if recorded["serial"] else work.fleet_module().make_run
-    run: Run = make(settings, recorded["preset"], directory.path)
+    run: Run = make(settings, work.default(recorded["preset"]), directory.path)
     try:
         if new is not None:
             data = {"data": run.about.data} if run.about.data else {}

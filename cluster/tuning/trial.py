@@ -116,7 +116,7 @@ class SweepTrial(tune.Trainable):
         work, settings = self.spec.work, self.spec.settings_of(self.config, seed)
         make = work.load("make_run") if self.spec.serial else work.fleet_module().make_run
         shared = [] if self.shared is None else [self.shared]
-        run: Run = make(settings, self.spec.preset, self._seed(seed), *shared)
+        run: Run = make(settings, work.default(self.spec.preset), self._seed(seed), *shared)
         return run
 
     def _keep(self, pictures: list[Picture], seed: int) -> None:

@@ -54,7 +54,8 @@ class TrialSpec:
         if not written:
             return None
         also = [] if shared is None else [shared]
-        run: Run = self.work.load("make_run")(self.settings_of(config, seed), self.preset, folder, *also)
+        settings, usual = self.settings_of(config, seed), self.work.default(self.preset)
+        run: Run = self.work.load("make_run")(settings, usual, folder, *also)
         run.load(written[-1])
         return run
 

@@ -21,7 +21,8 @@ from training.settings import from_dict
 for line in sys.stdin:
     name, preset, settings, path, folder, turns = json.loads(line)
     work = WORKLOADS[name]
-    run = work.load("make_run")(from_dict(work.load("settings"), settings), preset, Path(folder))
+    settings = from_dict(work.load("settings"), settings)
+    run = work.load("make_run")(settings, work.default(preset), Path(folder))
     run.load(Path(path))
     for _ in range(turns):
         run.step(run.clock.end)

@@ -39,7 +39,7 @@ class Kind:
 
     def make(self, folder: str = "run") -> Run:
         """A new run in this process."""
-        run: Run = self.work.load("make_run")(self.settings, self.preset, self.folder / folder)
+        run: Run = self.work.load("make_run")(self.settings, self.work.default(self.preset), self.folder / folder)
         return run
 
     def trial(self, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
