@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from training.entry import named
+
+if TYPE_CHECKING:
+    from training.run import Run  # which loads numpy
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 ENDLESS = 1e9  # minutes
@@ -51,3 +55,11 @@ class Workload(NamedTuple):
     def default(self, preset: str) -> Any:
         """The settings of a preset."""
         return self.load("table")[preset.rpartition(":")[2]]()
+
+    def new_run(self, preset: str, settings: Any, folder: Path, *, serial: bool, shared: Any = None) -> Run:
+        """A run of a preset with these settings, in this process or by a fleet, with what a sweep's trials share."""
+        # Ray and RLlib are not imported beside `ray.init`: RLlib registers its algorithms when it is imported, and that
+        # would start a second Ray while the first is on its way.
+        make = self.load("make_run") if serial else self.fleet_module().make_run
+        run: Run = make(settings, self.default(preset), folder, *([] if shared is None else [shared]))
+        return run

@@ -20,7 +20,6 @@ from cluster.workloads import Workload, workload_of
 from training.device import said_precision, used_precision
 from training.interrupt import Interrupt
 from training.process import keep_freed_memory, require_memory
-from training.run import Run
 from training.session import Session
 from training.settings import changed, flat, from_dict, to_dict
 from training.settings_file import read_settings
@@ -155,10 +154,7 @@ def _run(
     """Train a run with the record `new`, or go on with the one that is there."""
     keep_freed_memory()
     recorded = new or directory.record()
-    # Ray and RLlib, which nothing else here needs, are not imported beside `ray.init`: RLlib registers its algorithms
-    # when it is imported, and that would start a second Ray while the first is on its way.
-    make = work.load("make_run") if recorded["serial"] else work.fleet_module().make_run
-    run: Run = make(settings, work.default(recorded["preset"]), directory.path)
+    run = work.new_run(recorded["preset"], settings, directory.path, serial=recorded["serial"])
     try:
         if new is not None:
             data = {"data": run.about.data} if run.about.data else {}

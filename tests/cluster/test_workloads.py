@@ -39,8 +39,7 @@ class Kind:
 
     def make(self, folder: str = "run") -> Run:
         """A new run in this process."""
-        run: Run = self.work.load("make_run")(self.settings, self.work.default(self.preset), self.folder / folder)
-        return run
+        return self.work.new_run(self.preset, self.settings, self.folder / folder, serial=True)
 
     def trial(self, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """The only round of a sweep's trial, outside of Tune."""
