@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from training.entry import named
 
 if TYPE_CHECKING:
     from training.run import Run  # which loads numpy
 
+S = TypeVar("S")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 ENDLESS = 1e9  # minutes
 
@@ -55,6 +56,11 @@ class Workload(NamedTuple):
     def default(self, preset: str) -> Any:
         """The settings of a preset."""
         return self.load("table")[preset.rpartition(":")[2]]()
+
+    def adapted(self, preset: str, settings: S) -> S:
+        """The settings of a preset as its runs want them, once the command line is known."""
+        made: S = self.load("adapt")(settings, self.default(preset)) if self.adapt else settings
+        return made
 
     def new_run(self, preset: str, settings: Any, folder: Path, *, serial: bool, shared: Any = None) -> Run:
         """A run of a preset with these settings, in this process or by a fleet, with what a sweep's trials share."""
