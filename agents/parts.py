@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -18,8 +17,6 @@ class Parts(Protocol):
 
     `make_policy` is usually the one below, `policy_of` that of `agents.saved_policy`.
     """
-
-    PRESETS: Mapping[str, Callable[[], Any]]  # its presets by name: functions that return settings
 
     def make_network(self, settings: Any, spec: EnvSpec) -> nn.Module:
         """What acts, without a learner."""

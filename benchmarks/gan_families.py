@@ -63,7 +63,7 @@ def coupled(seeds: list[int], images: int | None, runs: Path) -> None:
 
 def raced(settings: ProgressiveSettings, folder: Path) -> list[dict[str, float]]:
     """Train to the end -> what was seen at every judgement, with the CPU seconds of training until then."""
-    run, table = make_run(settings, "progressive", folder / "run"), folder / "rows.json"
+    run, table = make_run(settings, settings, folder / "run"), folder / "rows.json"
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, float]] = []
     if saved := checkpoint.complete(folder / "checkpoints"):
@@ -86,7 +86,7 @@ def images_for(settings: ProgressiveSettings, seconds: float, folder: Path) -> i
     file = folder / "images.json"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        trainer = make_run(settings, "progressive", folder / "run").trainer
+        trainer = make_run(settings, settings, folder / "run").trainer
         trainer.train(TIMED)
         before, start = trainer.images, time.process_time()
         trainer.train(TIMED)

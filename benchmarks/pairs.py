@@ -48,7 +48,7 @@ def trained(settings: GanSettings, folder: Path) -> list[dict[str, float]]:
     rows: list[dict[str, float]] = json.loads(table.read_text()) if table.exists() else []
     if rows and rows[-1]["images"] >= end:
         return rows
-    run = make_run(settings, "attention", folder)
+    run = make_run(settings, settings, folder)
     if saved := checkpoint.complete(folder / "checkpoints"):
         run.load(saved[-1])
     rows = [row for row in rows if row["images"] <= run.images]
@@ -71,7 +71,7 @@ def images_for(settings: GanSettings, seconds: float, folder: Path) -> int:
     file = folder / "images.json"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        trainer = make_run(settings, "attention", folder).trainer
+        trainer = make_run(settings, settings, folder).trainer
         trainer.train(TIMED)
         before, start = trainer.images, time.process_time()
         trainer.train(TIMED)

@@ -64,7 +64,7 @@ Found = dict[tuple[str, str, str], list[Trained]]  # preset, algorithm, options:
 
 def trained(settings: TabularSettings) -> Trained:
     """Train, measured at every report."""
-    run, began = TabularRun(settings, "", Path()), time.process_time()
+    run, began = TabularRun(settings, settings, Path()), time.process_time()
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)
     seconds = time.process_time() - began

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from agents.evaluation.protocol import JudgeOptions
 from agents.playback.clips_dataset import clips_file
 from agents.playback.frames_dataset import SIDE, frames_file
-from cluster.workloads import settings_of_run, workload_of
+from cluster.workloads import settings_of_run
 from gan.best import Best, report, trainer_of
 from gan.data.images import DataSettings, Images, load
 from gan.parts import Scorer, parts_of
@@ -78,7 +78,7 @@ def check(settings: Any) -> int:
     return 0
 
 
-def make_run(settings: Any, preset: str, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
+def make_run(settings: Any, usual: Any, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
     """Data, networks and judge of a training, built in this order so that every mistake shows at once.
 
     What is `shared` with other trainings need not be built.
@@ -87,7 +87,7 @@ def make_run(settings: Any, preset: str, folder: Path, shared: tuple[Images, Sco
     data = shared[0] if shared else images_in(folder, settings.data)
     trainer = parts_of(settings).make_trainer(settings, data)
     judge = shared[1] if shared else judge_of(data, settings, folder)
-    return GanRun(trainer, judge, folder, workload_of(preset).default(preset))
+    return GanRun(trainer, judge, folder, usual)
 
 
 def judge_of(data: Images, settings: Any, folder: Path) -> Scorer:

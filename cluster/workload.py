@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from training.entry import named
 
+if TYPE_CHECKING:
+    from training.run import Run  # which loads numpy
+
+S = TypeVar("S")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 ENDLESS = 1e9  # minutes
 
@@ -21,7 +26,7 @@ class Workload(NamedTuple):
     settings: str  # class of its settings
     table: str  # its presets by name: functions that return settings
     check: str  # (settings) -> bytes it will keep in memory; every mistake that can be known beforehand is raised
-    make_run: str  # (settings, preset, folder) -> training.run.Run, in this process
+    make_run: str  # (settings, the preset's own, folder) -> training.run.Run, in this process
     evaluate: str  # (run directory, record, options, on_step) -> result, its name as a file, and in a line
     search: str  # what sweeps rank by, and may search: a training.search.Searchable
     end: str  # the setting that its clock runs to
@@ -33,7 +38,7 @@ class Workload(NamedTuple):
     trains_on: str = ""  # the setting that names a run's env; the preset does where there is none
     learner: str = ""  # the section that names precision and device
     fleet: str = ""  # module with `make_run`, `bundles` and `shares_out` on a cluster; one process where there is none
-    adapt: str = ""  # (settings, preset) -> settings, once the command line is known
+    adapt: str = ""  # (settings, the preset's own) -> settings, once the command line is known
 
     def load(self, entry: str) -> Any:
         """What the entry called `entry` stands for."""
@@ -51,3 +56,16 @@ class Workload(NamedTuple):
     def default(self, preset: str) -> Any:
         """The settings of a preset."""
         return self.load("table")[preset.rpartition(":")[2]]()
+
+    def adapted(self, preset: str, settings: S) -> S:
+        """The settings of a preset as its runs want them, once the command line is known."""
+        made: S = self.load("adapt")(settings, self.default(preset)) if self.adapt else settings
+        return made
+
+    def new_run(self, preset: str, settings: Any, folder: Path, *, serial: bool, shared: Any = None) -> Run:
+        """A run of a preset with these settings, in this process or by a fleet, with what a sweep's trials share."""
+        # Ray and RLlib are not imported beside `ray.init`: RLlib registers its algorithms when it is imported, and that
+        # would start a second Ray while the first is on its way.
+        make = self.load("make_run") if serial else self.fleet_module().make_run
+        run: Run = make(settings, self.default(preset), folder, *([] if shared is None else [shared]))
+        return run

@@ -46,7 +46,7 @@ PQN = Workload(
     endless={"stop.minutes": ENDLESS, "stop.score": None},
     trains_on="env.id",
     learner="learner",
-    adapt="agents.pqn.check:for_its_env",
+    adapt="agents.dqn.check:for_its_env",
 )
 RECURRENT = DQN._replace(
     name="recurrent",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cluster.cli.arguments import parse
-from cluster.cli.train import Train, named_settings
+from cluster.cli.train import Train
 from cluster.workloads import WORKLOADS, workload_of
 
 ROOT = Path(__file__).parents[1]
@@ -42,8 +42,9 @@ def test_a_row_names_what_is_there(row: list[str]) -> None:
 def test_a_command_parses(command: str) -> None:
     _, _, preset, *options = shlex.split(command)
     work = workload_of(preset)
-    kind: Any = Train[named_settings(work)]  # type: ignore[misc]
-    assert isinstance(parse(kind, options, preset, Train(settings=work.default(preset))).settings, named_settings(work))
+    kind: Any = Train[work.load("settings")]  # type: ignore[misc]
+    settings = parse(kind, options, preset, Train(settings=work.default(preset))).settings
+    assert isinstance(settings, work.load("settings"))
 
 
 def test_every_kind_of_training_has_a_row() -> None:

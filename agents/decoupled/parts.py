@@ -5,7 +5,6 @@ from __future__ import annotations
 from gymnasium.spaces import Discrete
 
 from agents.decoupled.policy import BangOffBangPolicy
-from agents.decoupled.presets import PRESETS as PRESETS
 from agents.decoupled.settings import DecoupledSettings
 from agents.dqn.learner import Learner
 from agents.dqn.parts import make_env as make_env

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, TypeVar
 
 from agents.dqn.settings import Settings
 from agents.evaluation.protocol import check_rules
@@ -13,10 +14,12 @@ from envs.atari import game_name
 from envs.registry import require_frames, require_numbers
 from training.process import require_memory
 
+S = TypeVar("S", bound=Any)  # settings with an env
 
-def for_its_env(settings: Settings, preset: str) -> Settings:
+
+def for_its_env(settings: S, usual: S) -> S:
     """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
-    return dataclasses.replace(settings, env=rules_for(settings.env, parts_of(settings).PRESETS[preset]().env))
+    return dataclasses.replace(settings, env=rules_for(settings.env, usual.env))
 
 
 def rules_for(env: EnvSettings, preset: EnvSettings) -> EnvSettings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import envs
 from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
-from agents.dqn.presets import PRESETS as PRESETS
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
 from agents.parts import make_policy as make_policy

@@ -10,7 +10,6 @@ from agents.evaluation.protocol import check_rules
 from agents.imitation.dataset import open_dataset
 from agents.imitation.labels import Labels, split
 from agents.imitation.learner import CloningLearner
-from agents.imitation.presets import PRESETS
 from agents.imitation.run import DatasetRun
 from agents.imitation.settings import CloningSettings, DatasetSettings, OfflineSettings
 from agents.networks.q_network import QNetwork
@@ -21,7 +20,7 @@ from envs.registry import require_frames
 S = TypeVar("S", bound=DatasetSettings)
 
 
-def of_its_dataset(settings: S, preset: str) -> S:
+def of_its_dataset(settings: S, usual: S) -> S:
     """The settings with the env that the data set was played in, and its folder wherever they are read.
 
     Raises:
@@ -60,7 +59,7 @@ def check(settings: CloningSettings | OfflineSettings) -> int:
     return 0
 
 
-def make_cloning(settings: CloningSettings, preset: str, folder: Path) -> DatasetRun:
+def make_cloning(settings: CloningSettings, usual: CloningSettings, folder: Path) -> DatasetRun:
     """A classifier with its labels, in this process."""
     dataset = open_dataset(settings.dataset)
     train, held = split(dataset, settings.holdout, settings.labels, settings.seed)
@@ -68,4 +67,4 @@ def make_cloning(settings: CloningSettings, preset: str, folder: Path) -> Datase
     labels = Labels(train, dataset, stack=stack, device=device)
     held_out = Labels(held, dataset, stack=stack, device=device) if settings.holdout else None
     learner = CloningLearner(settings.learner, settings.network, dataset.spec, labels, held_out, seed=settings.seed)
-    return DatasetRun(settings, learner, len(labels), PRESETS[preset]() if preset in PRESETS else settings)
+    return DatasetRun(settings, learner, len(labels), usual)

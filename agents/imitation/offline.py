@@ -12,7 +12,6 @@ from agents.dqn.learner import Learner
 from agents.dqn.updates import UpdateStats
 from agents.imitation.dataset import Dataset, open_dataset
 from agents.imitation.labels import PIECE, Share, chunks_of, require_room, split
-from agents.imitation.presets import OFFLINE_PRESETS
 from agents.imitation.run import DatasetRun
 from agents.imitation.settings import OfflineSettings
 from agents.replay.shard import ReplayShard
@@ -68,10 +67,9 @@ class OfflineLearner:
         self.replay.rng.bit_generator.state = state["rng"]
 
 
-def make_offline(settings: OfflineSettings, preset: str, folder: Path) -> DatasetRun:
+def make_offline(settings: OfflineSettings, usual: OfflineSettings, folder: Path) -> DatasetRun:
     """A learner with the whole data set, in this process."""
     dataset = open_dataset(settings.dataset)
     share, _ = split(dataset, 0.0, 0, settings.seed)
     learner = OfflineLearner(settings, dataset, share)
-    usual = OFFLINE_PRESETS[preset]() if preset in OFFLINE_PRESETS else settings
     return DatasetRun(settings, learner, dataset.labels, usual)

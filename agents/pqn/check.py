@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from agents.dqn.check import rules_for
 from agents.evaluation.protocol import check_rules
 from agents.networks.q_network import QNetwork
-from agents.pqn.presets import PRESETS
 from agents.pqn.settings import PqnSettings
 from agents.replay.frames import require_blocks
 from envs import make_env
 from envs.registry import require_frames, require_numbers
-
-
-def for_its_env(settings: PqnSettings, preset: str) -> PqnSettings:
-    """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
-    return replace(settings, env=rules_for(settings.env, PRESETS[preset]().env))
 
 
 def check(settings: PqnSettings) -> int:

@@ -7,7 +7,6 @@ from agents.networks.recurrent import MemoryQNetwork
 from agents.parts import make_policy as make_policy
 from agents.recurrent.learner import SequenceLearner
 from agents.recurrent.policy import RecurrentPolicy
-from agents.recurrent.presets import PRESETS as PRESETS
 from agents.recurrent.settings import RecurrentSettings
 from agents.replay.sequences import SequenceShard
 from agents.saved_policy import policy_of as policy_of

@@ -8,7 +8,6 @@ from agents.parts import make_policy as make_policy
 from agents.sac.learner import SacLearner
 from agents.sac.networks import Actor
 from agents.sac.policy import SacPolicy
-from agents.sac.presets import PRESETS as PRESETS
 from agents.sac.settings import SacSettings
 from agents.saved_policy import policy_of as policy_of
 from envs import EnvSpec

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from agents.dqn import check as dqn
-from agents.selfplay.presets import PRESETS
 from agents.selfplay.settings import SelfPlaySettings
 from envs import make_env
 from envs.registry import make_two_player_env
 from envs.two_player_atari import two_player_game
 
 
-def for_its_env(settings: SelfPlaySettings, preset: str) -> SelfPlaySettings:
+def for_its_env(settings: SelfPlaySettings, usual: SelfPlaySettings) -> SelfPlaySettings:
     """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
-    if two_player_game(settings.env.id) is not None:
-        return settings
-    return replace(settings, env=dqn.rules_for(settings.env, PRESETS[preset]().env))
+    return settings if two_player_game(settings.env.id) is not None else dqn.for_its_env(settings, usual)
 
 
 def check(settings: SelfPlaySettings) -> int:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from agents.dqn import parts
 from agents.selfplay.opponents import LeagueOpponents
-from agents.selfplay.presets import PRESETS as PRESETS
 from agents.selfplay.settings import SelfPlaySettings
 from envs.base import BatchedEnv
 from envs.registry import make_two_player_env

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.acting.policy import LearningPolicy
-from agents.dqn.run import DqnRun, Loop
+from agents.dqn.run import DqnRun, ReplayLoop
 from agents.dqn.serial import SerialLoop
 from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
@@ -26,7 +26,9 @@ GoBack = Callable[[Path | None], None]  # to a checkpoint, or to the start
 class SelfPlayLoop:
     """A loop that learns against a league, which grows by what it has learned."""
 
-    def __init__(self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path, GoBack], Loop]) -> None:
+    def __init__(
+        self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path, GoBack], ReplayLoop]
+    ) -> None:
         """`make_loop` is given the league's folder, and what its loop is to call before it begins again by itself."""
         self.settings, path = settings, folder / FOLDER
         new = not path.exists()
@@ -112,10 +114,10 @@ class SelfPlayLoop:
         self.exploiter = None
 
 
-def make_run(settings: SelfPlaySettings, preset: str, folder: Path) -> DqnRun:
+def make_run(settings: SelfPlaySettings, usual: SelfPlaySettings, folder: Path) -> DqnRun:
     """Self-play in this process."""
 
     def make_loop(league: Path, _: GoBack) -> SerialLoop:
         return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))
 
-    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, preset, serial=True)
+    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, usual, serial=True)

@@ -16,7 +16,7 @@ from agents.tabular.evaluate import evaluate_tabular, judged
 from agents.tabular.learner import Indices, TabularLearner, state_index
 from agents.tabular.maps import value_maps
 from agents.tabular.optimum import optimum_of
-from agents.tabular.settings import PRESETS, TabularSettings
+from agents.tabular.settings import TabularSettings
 from envs import make_env
 from envs.base import EnvSettings
 from training.run import About, Clock, Closing, Picture, Record
@@ -32,9 +32,9 @@ MOMENTS = 10  # of a run that the table is drawn at, at most
 
 
 class TabularRun:
-    """A table, the envs it learns from, and what is to be said of it."""
+    """A table, the envs it learns from, and what is to be said of it; `usual` are the preset's settings."""
 
-    def __init__(self, settings: TabularSettings, preset: str, folder: Path) -> None:
+    def __init__(self, settings: TabularSettings, usual: TabularSettings, folder: Path) -> None:
         self.settings, self.seconds = settings, 0.0
         self.env = make_env(EnvSettings(id=settings.env), settings.num_envs)
         self.learner = TabularLearner(settings, np.empty((0, self.env.spec.num_actions)))
@@ -44,7 +44,7 @@ class TabularRun:
         self.drawn = 0  # agent steps at the newest picture
         self.restart(settings.seed)
         self.optimum = optimum_of(settings)
-        values, usual = flat(settings), flat(PRESETS[preset]() if preset in PRESETS else settings)
+        values = flat(settings)
         self.about = About(
             title=settings.env,
             columns=COLUMNS,
@@ -52,7 +52,7 @@ class TabularRun:
             checkpoint_minutes=5.0,
             settings=values,
             compared=values,
-            usual=usual,
+            usual=flat(usual),
             results=RESULTS,
             charts=CHARTS,
             checkpoint_every=SAVED_EVERY,

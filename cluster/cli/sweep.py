@@ -10,7 +10,7 @@ from typing import Any
 
 from cluster.cli.arguments import parse
 from cluster.cli.commands import preset_of
-from cluster.cli.train import adapted, kept_elsewhere, named_settings, run_dir_of
+from cluster.cli.train import require_room, run_dir_of
 from cluster.tuning.plan import least_cores, planned, require_comparable
 from cluster.tuning.snapshots import kept_file
 from cluster.tuning.space import Space, range_of, read_space, require_cloneable
@@ -18,7 +18,7 @@ from cluster.tuning.sweep import TRIALS, Sweep, search
 from cluster.tuning.tuner import ray_for_tune
 from cluster.tuning.write import OWN, write_results
 from cluster.workloads import Workload, workload_of
-from training.process import keep_freed_memory, require_memory
+from training.process import keep_freed_memory
 from training.settings import changed, flat, from_dict, to_dict
 from training.storage.csv_table import drop_half_row
 from training.storage.files import write_json
@@ -46,8 +46,8 @@ def sweep(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(options.settings), "space": _plain(space)}, indent=2))
         return 0
-    if options.serial or not kept_elsewhere(work, options.settings):
-        require_memory(needed * (options.concurrent or 1), "replay", "lower --replay.capacity or --concurrent")
+    needed, remedy = needed * (options.concurrent or 1), "lower --replay.capacity or --concurrent"
+    require_room(work, options.settings, needed, remedy, serial=options.serial)
     go_on = shlex.join(["quarterdeck", "sweep", preset, "--run-dir", str(directory.path), "--resume"])
     with writing(directory, go_on, resume=options.resume):
         if options.resume:
@@ -96,9 +96,9 @@ def _record(options: Sweep[Any], space: Space, work: Workload, preset: str, *, s
 
 
 def _parsed(work: Workload, preset: str, arguments: list[str], default: Sweep[Any]) -> Sweep[Any]:
-    kind: Any = Sweep[named_settings(work)]  # type: ignore[misc]
+    kind: Any = Sweep[work.load("settings")]  # type: ignore[misc]
     options: Sweep[Any] = parse(kind, arguments, f"sweep {preset}", default)
-    return replace(options, settings=adapted(work, preset, options.settings))
+    return replace(options, settings=work.adapted(preset, options.settings))
 
 
 def _plain(space: Space) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _resumed(work: Workload, directory: RunDir, preset: str, arguments: list[str
         raise ValueError(f"{directory.path} is a sweep of {recorded['preset']}: name that preset")
     if "space" not in recorded:
         raise ValueError(f"{directory.path} is a sweep by an older version's gan-sweep: end it there, or start anew")
-    settings, search = from_dict(named_settings(work), recorded["settings"]), work.load("search")
+    settings, search = from_dict(work.load("settings"), recorded["settings"]), work.load("search")
     given = {name: value for name, value in recorded["sweep"].items() if name in OWN}
     own: Sweep[Any] = Sweep(settings=settings, serial=recorded["serial"], **given)
     asked = _parsed(work, preset, arguments, own)

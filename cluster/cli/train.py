@@ -20,7 +20,6 @@ from cluster.workloads import Workload, workload_of
 from training.device import said_precision, used_precision
 from training.interrupt import Interrupt
 from training.process import keep_freed_memory, require_memory
-from training.run import Run
 from training.session import Session
 from training.settings import changed, flat, from_dict, to_dict
 from training.settings_file import read_settings
@@ -63,8 +62,7 @@ def train(arguments: list[str]) -> int:
     if options.dry_run:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": round(needed / 2**30, 3)}, indent=2))
         return 0
-    if options.serial or not kept_elsewhere(work, settings):
-        require_memory(needed, "replay", "lower --replay.capacity")
+    require_room(work, settings, needed, "lower --replay.capacity", serial=options.serial)
     go_on = shlex.join(["quarterdeck", "train", preset, "--run-dir", str(directory.path), "--resume", *ends])
     with writing(directory, go_on, resume=options.resume):
         if options.resume:
@@ -77,12 +75,12 @@ def train(arguments: list[str]) -> int:
 
 def parsed(work: Workload, preset: str, arguments: list[str], default: S) -> Train[S]:
     """What is given on the command line, over what stands in --settings, over `default`."""
-    kind: Any = Train[named_settings(work)]  # type: ignore[misc]
+    kind: Any = Train[work.load("settings")]  # type: ignore[misc]
     options: Train[S] = parse(kind, arguments, f"train {preset}", Train(settings=default))
     if options.settings_file is not None:
         file = read_settings(options.settings_file, default)
         options = parse(kind, arguments, f"train {preset}", Train(settings=file))
-    return dataclasses.replace(options, settings=adapted(work, preset, options.settings))
+    return dataclasses.replace(options, settings=work.adapted(preset, options.settings))
 
 
 def require_one_process(settings: Any, usual: Any) -> None:
@@ -97,22 +95,16 @@ def require_one_process(settings: Any, usual: Any) -> None:
         raise ValueError(f"--serial trains in one process: leave {' and '.join(idle)} alone, or leave --serial out")
 
 
-def kept_elsewhere(work: Workload, settings: Any) -> bool:
-    """Whether shards or learners on the nodes of a cluster keep the replay, and not this machine."""
+def require_room(work: Workload, settings: Any, needed: int, remedy: str, *, serial: bool | None) -> None:
+    """This machine has `needed` bytes for replay, where no shards or learners on the nodes of a cluster keep it.
+
+    Raises:
+        ValueError: it has not.
+    """
     values = flat(settings)
     holders = values.get("fleet.shards", 0) + values.get("fleet.learners", 0)
-    return bool(work.fleet) and holders > 0 and "RAY_ADDRESS" in os.environ
-
-
-def named_settings(work: Workload) -> Any:
-    """The class of a workload's settings."""
-    return work.load("settings")
-
-
-def adapted(work: Workload, preset: str, settings: S) -> S:
-    """The settings as their workload wants them, once the command line is known."""
-    made: S = work.load("adapt")(settings, preset) if work.adapt else settings
-    return made
+    if serial or not work.fleet or not holders or "RAY_ADDRESS" not in os.environ:
+        require_memory(needed, "replay", remedy)
 
 
 def run_dir_of(work: Workload, preset: str, settings: Any, command: str = "") -> Path:
@@ -136,7 +128,7 @@ def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDi
     recorded = directory.record()
     if recorded["preset"] != preset:
         raise ValueError(f"{directory.path} is a run of {recorded['preset']}: train {recorded['preset']} resumes it")
-    own = from_dict(named_settings(work), recorded["settings"])
+    own = from_dict(work.load("settings"), recorded["settings"])
     options = parsed(work, preset, arguments, own)
     asked = options.settings
     if options.serial and not recorded["serial"]:
@@ -155,10 +147,7 @@ def _run(
     """Train a run with the record `new`, or go on with the one that is there."""
     keep_freed_memory()
     recorded = new or directory.record()
-    # Ray and RLlib, which nothing else here needs, are not imported beside `ray.init`: RLlib registers its algorithms
-    # when it is imported, and that would start a second Ray while the first is on its way.
-    make = work.load("make_run") if recorded["serial"] else work.fleet_module().make_run
-    run: Run = make(settings, recorded["preset"], directory.path)
+    run = work.new_run(recorded["preset"], settings, directory.path, serial=recorded["serial"])
     try:
         if new is not None:
             data = {"data": run.about.data} if run.about.data else {}

@@ -137,9 +137,9 @@ class FleetLoop:
             ray.shutdown()
 
 
-def make_run(settings: Settings, preset: str, folder: Path) -> DqnRun:
+def make_run(settings: Settings, usual: Settings, folder: Path) -> DqnRun:
     """Deep Q-learning by a fleet, on the cluster that is connected or one of its own."""
-    return DqnRun(FleetLoop(settings), settings, preset, serial=False)
+    return DqnRun(FleetLoop(settings), settings, usual, serial=False)
 
 
 def bundles(settings: Settings) -> list[dict[str, float]]:

@@ -135,9 +135,9 @@ def start_runners(settings: PqnSettings) -> list[Any]:
     return [actor.remote(settings, number + 1) for number in range(settings.fleet.runners)]
 
 
-def make_run(settings: PqnSettings, preset: str, folder: Path) -> PqnRun:
+def make_run(settings: PqnSettings, usual: PqnSettings, folder: Path) -> PqnRun:
     """PQN by a fleet, on the cluster that is connected or one of its own."""
-    return PqnRun(OnPolicyLoop(settings), settings, preset, serial=False)
+    return PqnRun(OnPolicyLoop(settings), settings, usual, serial=False)
 
 
 def bundles(settings: PqnSettings) -> list[dict[str, float]]:

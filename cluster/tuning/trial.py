@@ -16,7 +16,7 @@ from ray import tune
 
 from cluster.tuning.trial_spec import TrialSpec
 from training.process import keep_freed_memory
-from training.run import Picture, Run
+from training.run import Picture
 from training.search import Judgement
 from training.storage import checkpoint
 from training.storage.files import write_bytes
@@ -89,9 +89,9 @@ class SweepTrial(tune.Trainable):
         Raises:
             FloatingPointError: training has diverged; its last checkpoint is from before.
         """
-        folder = self._seed(seed)
-        saved = checkpoint.complete(folder)
-        run = self._run(seed)
+        spec, folder = self.spec, self._seed(seed)
+        saved, settings = checkpoint.complete(folder), spec.settings_of(self.config, seed)
+        run = spec.work.new_run(spec.preset, settings, folder, serial=spec.serial, shared=self.shared)
         try:
             if saved:
                 run.load(saved[-1])
@@ -103,7 +103,7 @@ class SweepTrial(tune.Trainable):
             run.save(folder)
             for old in checkpoint.complete(folder)[:-1]:
                 shutil.rmtree(old)
-            return Round(judgement, run.clock.now, scalars, self.spec.kept_score(run))
+            return Round(judgement, run.clock.now, scalars, spec.kept_score(run))
         finally:
             run.close()
 
@@ -111,13 +111,6 @@ class SweepTrial(tune.Trainable):
         """The score of the best that a seed which has diverged still has, its own or its donor's."""
         folder = self._seed(seed)
         return self.spec.kept_score(self.spec.kept_run(self.config, seed, folder, folder, self.shared))
-
-    def _run(self, seed: int) -> Run:
-        work, settings = self.spec.work, self.spec.settings_of(self.config, seed)
-        make = work.load("make_run") if self.spec.serial else work.fleet_module().make_run
-        shared = [] if self.shared is None else [self.shared]
-        run: Run = make(settings, self.spec.preset, self._seed(seed), *shared)
-        return run
 
     def _keep(self, pictures: list[Picture], seed: int) -> None:
         """Write what a round of the first seed has drawn where the driver finds it."""

@@ -53,8 +53,7 @@ class TrialSpec:
         written = checkpoint.complete(saved)
         if not written:
             return None
-        also = [] if shared is None else [shared]
-        run: Run = self.work.load("make_run")(self.settings_of(config, seed), self.preset, folder, *also)
+        run = self.work.new_run(self.preset, self.settings_of(config, seed), folder, serial=True, shared=shared)
         run.load(written[-1])
         return run
 

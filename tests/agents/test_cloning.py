@@ -43,11 +43,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings_of(folder: Path, **values: Any) -> CloningSettings:
     """A short training; sections and names stand with two underscores between them."""
     named = {name.replace("__", "."): value for name, value in values.items()}
-    return of_its_dataset(changed(CloningSettings(dataset=str(folder)), {**SMALL, **named}), "cloning")
+    return of_its_dataset(changed(CloningSettings(dataset=str(folder)), {**SMALL, **named}), CloningSettings())
 
 
 def small(folder: Path, **values: Any) -> DatasetRun:
-    return make_cloning(settings_of(folder, **values), "cloning", Path())
+    return make_cloning(settings_of(folder, **values), CloningSettings(), Path())
 
 
 def made_up(steps: list[int]) -> Dataset:
@@ -191,10 +191,10 @@ def test_its_env_is_the_data_sets(folder: Path) -> None:
     check(settings)
     asked = CloningSettings(dataset=str(folder), env=EnvSettings(id="toy/chain"))
     with pytest.raises(ValueError, match="leave --env"):
-        of_its_dataset(asked, "cloning")
+        of_its_dataset(asked, CloningSettings())
     with pytest.raises(ValueError, match=r"has frames \[84, 84\] of uint8 and 3 actions, CartPole-v1 has frames \[4\]"):
         check(changed(asked, {"env.id": "CartPole-v1", "network.kind": "mlp"}))
-    assert of_its_dataset(CloningSettings(), "cloning") == CloningSettings()
+    assert of_its_dataset(CloningSettings(), CloningSettings()) == CloningSettings()
 
 
 @pytest.mark.parametrize(

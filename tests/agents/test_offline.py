@@ -54,7 +54,7 @@ def small(folder: Path, **values: Any) -> DatasetRun:
     """A short training; sections and names stand with two underscores between them."""
     named = {name.replace("__", "."): value for name, value in values.items()}
     settings = changed(OfflineSettings(dataset=str(folder)), {**SMALL, **named})
-    return make_offline(of_its_dataset(settings, "offline"), "offline", Path())
+    return make_offline(of_its_dataset(settings, OfflineSettings()), OfflineSettings(), Path())
 
 
 def test_transitions_are_the_data_sets(folder: Path) -> None:

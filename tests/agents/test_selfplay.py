@@ -39,7 +39,7 @@ SMALL: dict[str, Any] = {
 
 def small(folder: Path, **values: Any) -> tuple[DqnRun, SelfPlayLoop]:
     """A run that takes no time, and its loop."""
-    run = make_run(changed(toy_duel(), SMALL | values), "toy-duel", folder)
+    run = make_run(changed(toy_duel(), SMALL | values), toy_duel(), folder)
     assert isinstance(run.loop, SelfPlayLoop)
     return run, run.loop
 
@@ -143,7 +143,7 @@ def test_pong_is_learned_by_two_and_judged_by_one(tmp_path: Path) -> None:
         pong_duel(), tiny | {"replay.learning_starts": 20, "learner.device": "cpu", "learner.precision": "fp32"}
     )
     assert check(settings) > 0
-    run = make_run(settings, "pong-duel", tmp_path)
+    run = make_run(settings, pong_duel(), tmp_path)
     for _ in range(4):
         run.step(run.clock.end)
     assert isinstance(run.loop, SelfPlayLoop)

@@ -130,7 +130,8 @@ def test_c26_counters_come_back_and_windows_begin_anew() -> None:
 
 def test_evaluations_beside_training_are_shown_once(tmp_path: Path) -> None:
     """Each at the steps that its weights had seen; the newest of them in the curve's own column."""
-    run = make_run(small_settings("CartPole-v1"), "cartpole", tmp_path)
+    settings = small_settings("CartPole-v1")
+    run = make_run(settings, settings, tmp_path)
     run.loop.stats.evaluated(40, {"mean": 3.0})
     run.loop.stats.evaluated(80, {"mean": 4.0})
     *judged, newest = run.records()

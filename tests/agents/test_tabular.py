@@ -28,7 +28,7 @@ FLAGS = ("first", "terminated", "truncated")
 
 def trained(settings: TabularSettings) -> TabularRun:
     """Train to the end."""
-    run = TabularRun(settings, "taxi", Path())
+    run = TabularRun(settings, settings, Path())
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)
     run.close()

@@ -89,7 +89,7 @@ def test_double_q_counts_visits_of_each_table() -> None:
 
 def watched(settings: TabularSettings, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[Any]]:
     """The actions that a run takes, and the next ones that it has learned from."""
-    run, taken, told = TabularRun(settings, "frozenlake", Path()), list[Any](), list[Any]()
+    run, taken, told = TabularRun(settings, settings, Path()), list[Any](), list[Any]()
     step, update = run.env.step, run.learner.update
 
     def watched_step(action: Indices) -> TimeStep:

@@ -92,7 +92,7 @@ def test_a_run_shows_its_table_ten_times_at_most_and_at_its_end(monkeypatch: pyt
         return ["picture"]
 
     monkeypatch.setattr("agents.tabular.run.value_maps", draw)
-    run, shown = TabularRun(replace(LAKE, report_every=40), "frozenlake", Path()), 0
+    run, shown = TabularRun(replace(LAKE, report_every=40), LAKE, Path()), 0
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)
         shown += len(run.pictures()) + len(run.pictures())
@@ -102,7 +102,7 @@ def test_a_run_shows_its_table_ten_times_at_most_and_at_its_end(monkeypatch: pyt
 
 
 def test_reports_say_how_far_the_table_is_from_the_optimum() -> None:
-    run = TabularRun(LAKE, "frozenlake", Path())
+    run = TabularRun(LAKE, LAKE, Path())
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)
     mdp, last = mdp_of(LAKE.env), run.records()[-1]

@@ -19,11 +19,11 @@ from training.storage import checkpoint
 def test_a_table_goes_on_bit_for_bit(algorithm: Algorithm, tmp_path: Path) -> None:
     """From its checkpoint in another run as in the one that saved it."""
     settings = TabularSettings(env="FrozenLake-v1", algorithm=algorithm, steps=1_500, report_every=250)
-    run = TabularRun(settings, "taxi", tmp_path)
+    run = TabularRun(settings, settings, tmp_path)
     for _ in range(2):
         run.step(settings.steps)
     path = run.save(tmp_path)
-    other = TabularRun(settings, "taxi", tmp_path)
+    other = TabularRun(settings, settings, tmp_path)
     other.load(path)
     run.records()
     for one in (run, other):
@@ -50,4 +50,4 @@ def test_what_holds_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(checkpoint.CheckpointError, match="holds no table"):
         read_table(checkpoint.latest(tmp_path))
     with pytest.raises(checkpoint.CheckpointError, match="holds no table to train on with"):
-        TabularRun(CHAIN, "taxi", tmp_path).load(checkpoint.latest(tmp_path))
+        TabularRun(CHAIN, CHAIN, tmp_path).load(checkpoint.latest(tmp_path))

@@ -21,7 +21,7 @@ from training.settings import from_dict
 for line in sys.stdin:
     name, preset, settings, path, folder, turns = json.loads(line)
     work = WORKLOADS[name]
-    run = work.load("make_run")(from_dict(work.load("settings"), settings), preset, Path(folder))
+    run = work.new_run(preset, from_dict(work.load("settings"), settings), Path(folder), serial=True)
     run.load(Path(path))
     for _ in range(turns):
         run.step(run.clock.end)

@@ -52,7 +52,8 @@ def test_games_that_choose_are_not_those_that_judge(monkeypatch: pytest.MonkeyPa
     assert played[0] == played[1]
     assert not played[0] & played[2]
     assert drawn[0] == drawn[1] != drawn[2]
-    table = TabularRun(TabularSettings(env="toy/chain", steps=16), "taxi", tmp_path)
+    chain = TabularSettings(env="toy/chain", steps=16)
+    table = TabularRun(chain, chain, tmp_path)
     table.step(16)
     table.judge()
     table.evaluate(lambda share: None)

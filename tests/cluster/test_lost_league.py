@@ -58,7 +58,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DqnRun:
 
     monkeypatch.setattr(FleetLoop, "start", start)
     monkeypatch.setattr("cluster.fleet.loop.connect", lambda settings: (settings, False))
-    return make_run(changed(toy_duel(), {**TINY_SELFPLAY, **OFTEN}), "toy-duel", tmp_path / "run")
+    return make_run(changed(toy_duel(), {**TINY_SELFPLAY, **OFTEN}), toy_duel(), tmp_path / "run")
 
 
 def train(run: DqnRun, until: int) -> None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from cluster.cli.main import main
+from envs import EnvSettings
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TIMEOUT, TINY, read_json, run_command
 from tests.cluster.records import refused
 from tests.cluster.strangers import FILES
+from training.run import About
 from training.storage.csv_table import rows_of
+from training.tensorboard import hparams_of
 
+OWN_PRESET = """
+from cluster.workloads import WORKLOADS, register
+
+row = WORKLOADS["{kind}"]
+PRESETS = {{"mine": lambda: row.default("{preset}")}}
+register(row._replace(name="mine", presets=("mine",), table="my_presets:PRESETS"))
+"""
 SHORT = [*(f"--{name}={value}" for name, value in TINY.items()), "--learner.precision=fp32", "--learner.device=cpu"]
 
 
@@ -59,6 +70,37 @@ def test_a_fleet_and_a_sweep_find_what_lies_there(strangers: Path) -> None:
 def test_a_head_of_ones_own(strangers: Path) -> None:
     words = ["--network.head=my_heads:LogCosh", "--steps=300", "--serial", "--run-dir=run", "--evaluation.episodes=2"]
     assert main(["train", "cartpole", *words, "--replay.learning-starts=100"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "preset", "words"),
+    [
+        ("dqn", "atari", "--env toy/catch"),
+        ("pqn", "pqn", "--env toy/catch"),
+        ("selfplay", "pong-duel", "--env toy/duel --network.kind mlp --network.stack 1"),
+    ],
+)
+def test_a_preset_of_ones_own_leaves_its_rules_of_atari_games_to_them(
+    strangers: Path, capsys: pytest.CaptureFixture[str], kind: str, preset: str, words: str
+) -> None:
+    (strangers / "my_presets.py").write_text(OWN_PRESET.format(kind=kind, preset=preset))
+    assert main(["train", "my_presets:mine", *words.split(), "--dry-run"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["env"] == vars(EnvSettings(id=words.split()[1]))
+
+
+def test_a_preset_of_ones_own_is_trained(strangers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And gone on with; TensorBoard marks what differs from it."""
+    shown: list[About] = []
+    monkeypatch.setattr("training.tensorboard.hparams_of", lambda about: (shown.append(about), hparams_of(about))[1])
+    (strangers / "my_presets.py").write_text(OWN_PRESET.format(kind="dqn", preset="catch"))
+    words = ["train", "my_presets:mine", "--run-dir=run"]
+    assert main([*words, *SHORT, "--serial", "--steps=100", "--seed=3"]) == 0
+    assert main([*words, "--resume", "--steps=200"]) == 0
+    assert read_json(strangers / "run" / "run.json")["workload"] == "mine"
+    (first, second) = ({name for name, value in a.compared.items() if value != a.usual[name]} for a in shown)
+    assert first == second
+    assert {"seed", "replay.capacity"} <= first
+    assert "replay.n_step" not in first
 
 
 def test_a_family_of_gans_of_ones_own(strangers: Path, corners: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from cluster.cli.main import main
-from cluster.cli.train import adapted
 from cluster.tuning.trial import SweepTrial
 from cluster.tuning.trial_spec import TrialSpec
 from cluster.workloads import WORKLOADS, Workload
@@ -35,12 +34,11 @@ class Kind:
         self.work, self.folder = work, folder
         self.preset, values = TINY[work.name]
         self.source = source_of(work.name, corners, folder)
-        self.settings = adapted(work, self.preset, changed(work.default(self.preset), {**values, **self.source}))
+        self.settings = work.adapted(self.preset, changed(work.default(self.preset), {**values, **self.source}))
 
     def make(self, folder: str = "run") -> Run:
         """A new run in this process."""
-        run: Run = self.work.load("make_run")(self.settings, self.preset, self.folder / folder)
-        return run
+        return self.work.new_run(self.preset, self.settings, self.folder / folder, serial=True)
 
     def trial(self, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """The only round of a sweep's trial, outside of Tune."""
