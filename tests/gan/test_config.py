@@ -26,7 +26,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "rate that is none": ({"training.discriminator_rate": float("nan")}, "a learning rate is above 0"),
     "beta": ({"training.beta1": 1.0}, "beta1 and beta2"),
     "decay": ({"training.decay_from": 1.5}, "a share of training"),
-    "precision": ({"training.precision": "fp16"}, "use auto, bf16 or fp32"),
+    "precision": ({"training.precision": "fp16"}, "use one of auto, bf16, fp32"),
     "device": ({"training.device": "tpu"}, "use auto, cpu or cuda"),
     "batch": ({"training.batch_size": 0}, "1 or more"),
     "average": ({"training.average_images": -1}, "average_images 0 or more"),
