@@ -11,7 +11,7 @@ import tyro
 from torch import Tensor, nn
 
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
-from training.device import Precision, check_device, resolve_device
+from training.device import Precision, check_device
 from training.optimizers import Adam
 from training.settings import check_kinds, check_seed
 
@@ -64,14 +64,6 @@ class TrainingSettings:
         if not 0 <= self.decay_from <= 1:
             raise ValueError(f"training.decay_from is {self.decay_from}: a share of training lies in 0..1")
         check_device("training", self.device)
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "training.device")
 
 
 def placed(network: M, device: str) -> M:

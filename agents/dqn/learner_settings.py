@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agents.networks.losses import ErrorLoss
-from training.device import Precision, check_device, resolve_device
+from training.device import Precision, check_device
 from training.settings import check_kinds
 
 
@@ -49,11 +49,3 @@ class LearnerSettings:
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
         check_device("learner", self.device)
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")

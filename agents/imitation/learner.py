@@ -41,14 +41,6 @@ class CloningLearnerSettings:
             raise ValueError("learner.learning_rate and max_grad_norm must be above 0")
         check_device("learner", self.device)
 
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")
-
 
 class CloningLearner:
     """A Q-network whose values are logits: its greedy action is the one that was most likely taken.
@@ -69,7 +61,7 @@ class CloningLearner:
         seed: int,
     ) -> None:
         self.settings, self.labels, self.held_out = settings, labels, held_out
-        self.batch_size, self.device = settings.batch_size, settings.resolve_device()
+        self.batch_size, self.device = settings.batch_size, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

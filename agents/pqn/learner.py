@@ -55,20 +55,12 @@ class PqnLearnerSettings:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
         check_device("learner", self.device)
 
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")
-
 
 class PqnLearner:
     """One network, which acts, is taught and judges what comes next; its optimiser; the order of its minibatches."""
 
     def __init__(self, settings: PqnLearnerSettings, network: NetworkSettings, spec: EnvSpec, *, seed: int) -> None:
-        self.settings, self.device = settings, settings.resolve_device()
+        self.settings, self.device = settings, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

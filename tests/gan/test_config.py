@@ -11,6 +11,7 @@ from gan.data.images import DataSettings
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.presets import PRESETS
 from gan.standard.settings import GanSettings
+from training.device import resolve_device
 from training.settings import changed, from_dict, to_dict
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -80,5 +81,5 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     training = changed(GanSettings(), {"training.device": "cuda:1"}).training
     with pytest.raises(ValueError, match="cuda:1 is not on this machine"):
-        training.resolve_device()
-    assert GanSettings().training.resolve_device() == "cpu"
+        resolve_device(training.device, "training.device")
+    assert resolve_device(GanSettings().training.device, "training.device") == "cpu"
