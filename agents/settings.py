@@ -72,7 +72,7 @@ class FleetSettings:
     roles: bool = False  # place actors only on nodes that offer `rollout`, `replay` and `learner` slots
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "fleet")
         for name in ("runners", "envs_per_runner", "env_threads", "chunk_steps", "learner_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"fleet.{name} is {getattr(self, name)}: use 1 or more")
@@ -113,9 +113,7 @@ class EvaluationSettings:
     from_score: float | None = None  # mean score of training games from which evaluations beside training are worth it
 
     def __post_init__(self) -> None:
-        check_kinds(self)
-        if self.protocol not in ("classic", "machado", "training"):
-            raise ValueError(f"evaluation.protocol is {self.protocol!r}: use classic, machado or training")
+        check_kinds(self, "evaluation")
         if self.episodes < 1 or self.every_episodes < 1 or self.every_steps < 0:
             raise ValueError("evaluation.episodes and every_episodes must be 1 or more, every_steps 0 or more")
         if self.every_frame_cap < 1:
@@ -134,6 +132,6 @@ class StopSettings:
     """Mean score of the last 30 games of the lanes at low epsilon (0.02 or less), or of an evaluation in between."""
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "stop")
         if self.steps < 1 or self.minutes <= 0:
             raise ValueError("steps must be 1 or more, minutes above 0")

@@ -16,6 +16,7 @@ from gan.best import Best, report, trainer_of
 from gan.data.images import DataSettings, Images, load
 from gan.parts import Scorer, parts_of
 from gan.run import GanRun
+from training.device import resolve_device
 from training.storage import checkpoint
 from training.storage.resume import read_newest
 from training.storage.run_dir import MARKER, RunDir
@@ -74,7 +75,7 @@ def cache_of(folder: Path) -> Path:
 
 def check(settings: Any) -> int:
     """A device that is not here fails at once. Images are small beside replay: 0 bytes."""
-    settings.training.resolve_device()
+    resolve_device(settings.training.device, "training.device")
     return 0
 
 
@@ -83,7 +84,7 @@ def make_run(settings: Any, usual: Any, folder: Path, shared: tuple[Images, Scor
 
     What is `shared` with other trainings need not be built.
     """
-    settings.training.resolve_device()
+    resolve_device(settings.training.device, "training.device")
     data = shared[0] if shared else images_in(folder, settings.data)
     trainer = parts_of(settings).make_trainer(settings, data)
     judge = shared[1] if shared else judge_of(data, settings, folder)

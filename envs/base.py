@@ -129,7 +129,7 @@ class EnvSettings:
     """Of other environments that show images: weigh their colours together."""
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "env")
         if not self.id.strip():
             raise ValueError('env is empty: name a game, for example "ALE/Pong-v5"')
         if not 0.0 <= self.sticky < 1.0:

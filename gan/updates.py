@@ -11,7 +11,7 @@ import tyro
 from torch import Tensor, nn
 
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
-from training.device import Precision, check_compute, resolve_device
+from training.device import Precision, check_device
 from training.optimizers import Adam
 from training.settings import check_kinds, check_seed
 
@@ -53,7 +53,7 @@ class TrainingSettings:
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "training")
         if min(self.images, self.batch_size, self.critic_steps) < 1 or self.average_images < 0:
             raise ValueError("training.images, batch_size and critic_steps must be 1 or more, average_images 0 or more")
         for name in ("generator_rate", "discriminator_rate"):
@@ -63,15 +63,7 @@ class TrainingSettings:
             raise ValueError("training.beta1 and beta2 lie in 0..1, 1 left out")
         if not 0 <= self.decay_from <= 1:
             raise ValueError(f"training.decay_from is {self.decay_from}: a share of training lies in 0..1")
-        check_compute("training", self.precision, self.device)
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "training.device")
+        check_device("training", self.device)
 
 
 def placed(network: M, device: str) -> M:

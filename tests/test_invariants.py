@@ -50,6 +50,11 @@ def test_the_fleet_names_no_algorithm() -> None:
     assert [name for name in holders(words) if name.startswith("cluster/fleet/")] == []
 
 
+def test_texts_of_settings_are_listed_once() -> None:
+    """A setting that is one of a few texts is a `Literal`, and `check_kinds` refuses all others."""
+    assert holders(r'self\.\w+ not in (get_args\(|\(")') == []
+
+
 def test_events_are_written_in_one_place() -> None:
     assert holders(r"SummaryWriter\(", "training/tensorboard.py") == []
 

@@ -10,7 +10,7 @@ import re
 import time
 from functools import cache
 from threading import Lock
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -41,14 +41,12 @@ def resolve_device(device: str, setting: str) -> str:
     return device
 
 
-def check_compute(section: str, precision: str, device: str) -> None:
+def check_device(section: str, device: str) -> None:
     """For `__post_init__` of settings that stand at `section`.
 
     Raises:
-        ValueError: there is no such precision or kind of device; the line says which there are.
+        ValueError: there is no such kind of device; the line says which there are.
     """
-    if precision not in get_args(Precision):
-        raise ValueError(f"{section}.precision is {precision!r}: use auto, bf16 or fp32")
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise ValueError(f"{section}.device is {device!r}: use auto, cpu or cuda (cuda:1 is the second one)")
 

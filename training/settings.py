@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -15,32 +15,47 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 
 @cache
-def kinds_of(settings: type[Any]) -> dict[str, tuple[type, ...]]:
-    """What each field of a settings class may hold: classes, of which a `Literal` counts as its members' own."""
-    kinds = get_type_hints(settings)
-    return {field.name: _parts(kinds[field.name]) for field in dataclasses.fields(settings)}
+def kinds_of(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
+    """What each field of a settings class may hold: values of these classes, or a text of this `Literal`."""
+    hints = get_type_hints(settings)
+    kinds = {field.name: hints[field.name] for field in dataclasses.fields(settings)}
+    return {name: get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,) for name, kind in kinds.items()}
 
 
-def _parts(kind: Any) -> tuple[type, ...]:
-    if get_origin(kind) is Literal:
-        return tuple(dict.fromkeys(type(value) for value in get_args(kind)))
-    if isinstance(kind, UnionType):
-        return tuple(part for one in get_args(kind) for part in _parts(one))
-    return (kind,)
+@cache
+def kinds_by_name(settings: Any) -> dict[str, tuple[Any, ...]]:
+    """What every setting of the tree of a settings class may hold, by its dotted name as in `flat`."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for name, kinds in kinds_of(settings).items():
+        if dataclasses.is_dataclass(kinds[0]):
+            found |= {f"{name}.{key}": held for key, held in kinds_of(cast(Any, kinds[0])).items()}
+        else:
+            found[name] = kinds
+    return found
 
 
-def checked_kind(name: str, value: Any, kinds: tuple[type, ...]) -> Any:
+def checked_kind(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
     """`value` where it is of one of the kinds; a whole number may stand for a number, and a scalar of numpy for both.
 
     Raises:
-        ValueError: it is of another kind.
+        ValueError: it is of another kind, or none of a `Literal`'s texts.
     """
     plain = value.item() if isinstance(value, np.generic) else value
-    fits = type(plain) in kinds or (type(plain) is int and float in kinds)
-    if not fits and not (dataclasses.is_dataclass(plain) and isinstance(plain, kinds)):
+    if not any(_fits(plain, kind) for kind in kinds):
+        texts = [text for kind in kinds for text in get_args(kind)]
+        if texts:
+            raise ValueError(f"{name} is {shown(value)}: use one of {', '.join(texts)}")
         words = " or ".join(WORDS.get(kind, kind.__name__) for kind in kinds)
         raise ValueError(f"{name} is {shown(value)}: {words} belongs there")
     return plain
+
+
+def _fits(plain: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return type(plain) is str and plain in get_args(kind)
+    if dataclasses.is_dataclass(plain):
+        return isinstance(plain, kind)
+    return type(plain) is kind or (type(plain) is int and kind is float)
 
 
 def shown(value: Any) -> str:
@@ -59,16 +74,15 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"seed is {seed}: use 0 to {2**31 - 1}")
 
 
-def check_kinds(settings: Any, section: str | None = None) -> None:
+def check_kinds(settings: Any, section: str) -> None:
     """For `__post_init__`: every field is of its kind, and numbers are Python's own, as JSON wants them.
 
-    `section` is where these settings stand in the tree, "" at its root; by default LearnerSettings stand at "learner".
+    `section` is where these settings stand in the tree, "" at its root.
 
     Raises:
-        ValueError: a field is of another kind; it is named as in the tree, "replay.n_step".
+        ValueError: a field is of another kind, or none of its texts; it is named as in the tree, "replay.n_step".
     """
     made: Any = type(settings)
-    section = made.__name__.removesuffix("Settings").lower() if section is None else section
     for name, kinds in kinds_of(made).items():
         value = getattr(settings, name)
         plain = checked_kind(f"{section}.{name}" if section else name, value, kinds)

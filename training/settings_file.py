@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 import tomllib
-from functools import cache
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, TypeVar, get_origin
 
-from training.settings import WORDS, changed, flat
+from training.settings import changed, checked_kind, flat, kinds_by_name
 from training.storage.files import write_text
 
 # A run's own like its ends, not the recipe's: a file of settings leaves them to whoever uses it.
@@ -20,16 +18,16 @@ NONE = "None"  # where a setting may be none, as on the command line: TOML has n
 T = TypeVar("T")
 
 
-@cache
-def kinds_by_name(settings: type[Any]) -> dict[str, Any]:
-    """The type of every setting of a class by its dotted name."""
-    kinds: dict[str, Any] = {}
-    for name, kind in get_type_hints(settings).items():
-        if dataclasses.is_dataclass(kind):
-            kinds |= {f"{name}.{key}": value for key, value in get_type_hints(kind).items()}
-        else:
-            kinds[name] = kind
-    return kinds
+def _kind(settings: Any, name: str) -> Any:
+    """The class or the `Literal` of a setting, whether it may be none or not."""
+    known = kinds_by_name(settings)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=2) or [
+            other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2]
+        ]
+        hint = f"did you mean {' or '.join(close)}?" if close else "train PRESET --dry-run lists them all"
+        raise ValueError(f"no setting is called {name!r}: {hint}")
+    return next(kind for kind in known[name] if kind is not NoneType)
 
 
 def kind_of(settings: type[Any], name: str) -> type:
@@ -38,17 +36,7 @@ def kind_of(settings: type[Any], name: str) -> type:
     Raises:
         ValueError: no setting has that name.
     """
-    made: Any = settings
-    known = kinds_by_name(made)
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=2) or [
-            other for other in known if other.rpartition(".")[2] == name.rpartition(".")[2]
-        ]
-        hint = f"did you mean {' or '.join(close)}?" if close else "train PRESET --dry-run lists them all"
-        raise ValueError(f"no setting is called {name!r}: {hint}")
-    kind = known[name]
-    if isinstance(kind, UnionType):  # float | None
-        kind = next(part for part in get_args(kind) if part is not NoneType)
+    kind = _kind(settings, name)
     return str if get_origin(kind) is Literal else kind
 
 
@@ -56,14 +44,11 @@ def checked(settings: type[Any], name: str, value: Any) -> Any:
     """`value` as the setting's own type; a whole number may stand for another.
 
     Raises:
-        ValueError: the name is unknown, or the value of another type.
+        ValueError: the name is unknown, or the value of another type or none of the setting's texts.
     """
-    kind = kind_of(settings, name)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ValueError(f"{name} is {value!r}: {WORDS[kind]} belongs there")
-    return value
+    kind = _kind(settings, name)
+    plain = checked_kind(name, value, (kind,))
+    return float(plain) if kind is float else plain
 
 
 def flattened(tree: dict[str, Any], leaf: Any, prefix: str = "") -> dict[str, Any]:
@@ -106,7 +91,7 @@ def read_settings(path: Path, settings: T) -> T:
 
 
 def _read(settings: Any, name: str, value: Any) -> Any:
-    if value == NONE and NoneType in get_args(kinds_by_name(settings).get(name)):
+    if value == NONE and NoneType in kinds_by_name(settings).get(name, ()):
         return None
     return checked(settings, name, value)
 

@@ -24,7 +24,7 @@ class ExplorationSettings:
     anneal_steps: int = 1_000_000  # agent steps of the whole fleet
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "exploration")
         if not (0.0 <= self.final <= self.start <= 1.0):
             raise ValueError(f"exploration wants 0 <= final <= start <= 1, not {self.final} and {self.start}")
         if self.ladder < 0 or self.anneal_steps < 1:

@@ -12,6 +12,7 @@ from agents.replay.frames import require_blocks
 from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.registry import require_frames, require_numbers
+from training.device import resolve_device
 from training.process import require_memory
 
 S = TypeVar("S", bound=Any)  # settings with an env
@@ -44,7 +45,7 @@ def check(settings: Settings) -> int:
     env.close()
     settings.rows_per_lane()
     if settings.fleet.learners == 0:  # others run where the GPUs are
-        device = settings.learner.resolve_device()
+        device = resolve_device(settings.learner.device, "learner.device")
         if device.startswith("cuda") and settings.fleet.shards == 0:  # the frames lie there
             require_memory(needed, "replay", "lower --replay.capacity, or keep it in --fleet.shards", device)
     return needed

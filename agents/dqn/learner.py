@@ -25,7 +25,7 @@ from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
-from training.device import autocast, resolve_precision
+from training.device import autocast, resolve_device, resolve_precision
 from training.optimizers import Adam
 
 NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
@@ -50,7 +50,7 @@ class Learner:
     ) -> None:
         self.beta = beta
         self.reduce_gradients: Callable[[list[Tensor]], None] | None = None  # means over several learners, in place
-        self.device = settings.resolve_device()
+        self.device = resolve_device(settings.device, "learner.device")
         precision = resolve_precision(settings.precision, self.device)  # what auto stands for in this process
         self.settings = dataclasses.replace(settings, precision=precision)
         self.seed, self.make_network = seed, partial(kind, network, spec.frame_shape, spec.num_actions)

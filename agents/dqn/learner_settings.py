@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
 
 from agents.networks.losses import ErrorLoss
-from training.device import Precision, check_compute, resolve_device
+from training.device import Precision, check_device
 from training.settings import check_kinds
 
 
@@ -32,7 +31,7 @@ class LearnerSettings:
     device: str = "auto"  # auto: cuda where there is one, else cpu
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "learner")
         if self.batch_size < 1 or self.target_period < 1:
             raise ValueError("learner.batch_size and learner.target_period must be 1 or more")
         if self.reset_period < 0:
@@ -49,14 +48,4 @@ class LearnerSettings:
             raise ValueError(f"learner.conservative is {self.conservative}: use 0 (none) or a weight above it")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
-        if self.loss not in ("huber", "squared") or self.precision not in get_args(Precision):
-            raise ValueError("learner.loss is huber or squared, learner.precision auto, bf16 or fp32")
-        check_compute("learner", self.precision, self.device)
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")
+        check_device("learner", self.device)

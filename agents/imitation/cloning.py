@@ -16,6 +16,7 @@ from agents.networks.q_network import QNetwork
 from envs import make_env
 from envs.base import EnvSettings
 from envs.registry import require_frames
+from training.device import resolve_device
 
 S = TypeVar("S", bound=DatasetSettings)
 
@@ -55,7 +56,7 @@ def check(settings: CloningSettings | OfflineSettings) -> int:
             )
     finally:
         env.close()
-    settings.learner.resolve_device()
+    resolve_device(settings.learner.device, "learner.device")
     return 0
 
 
@@ -63,7 +64,7 @@ def make_cloning(settings: CloningSettings, usual: CloningSettings, folder: Path
     """A classifier with its labels, in this process."""
     dataset = open_dataset(settings.dataset)
     train, held = split(dataset, settings.holdout, settings.labels, settings.seed)
-    stack, device = settings.network.stack, settings.learner.resolve_device()
+    stack, device = settings.network.stack, resolve_device(settings.learner.device, "learner.device")
     labels = Labels(train, dataset, stack=stack, device=device)
     held_out = Labels(held, dataset, stack=stack, device=device) if settings.holdout else None
     learner = CloningLearner(settings.learner, settings.network, dataset.spec, labels, held_out, seed=settings.seed)

@@ -16,7 +16,7 @@ from agents.networks.losses import action_loss
 from agents.networks.q_network import NetworkSettings, QNetwork
 from envs.base import EnvSpec
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
-from training.device import Precision, autocast, check_compute, resolve_device, resolve_precision
+from training.device import Precision, autocast, check_device, resolve_device, resolve_precision
 from training.optimizers import Adam
 from training.settings import check_kinds
 
@@ -39,15 +39,7 @@ class CloningLearnerSettings:
             raise ValueError(f"learner.batch_size is {self.batch_size}: use 1 or more")
         if not (self.learning_rate > 0 and self.max_grad_norm > 0):
             raise ValueError("learner.learning_rate and max_grad_norm must be above 0")
-        check_compute("learner", self.precision, self.device)
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")
+        check_device("learner", self.device)
 
 
 class CloningLearner:
@@ -69,7 +61,7 @@ class CloningLearner:
         seed: int,
     ) -> None:
         self.settings, self.labels, self.held_out = settings, labels, held_out
-        self.batch_size, self.device = settings.batch_size, settings.resolve_device()
+        self.batch_size, self.device = settings.batch_size, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -44,7 +44,7 @@ class NetworkSettings:
     tau_samples_acting: int = 32  # whose mean is a value (K)
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "network")
         if self.kind not in KINDS and ":" not in self.kind:
             raise ValueError(f'network.kind is {self.kind!r}: use one of {", ".join(KINDS)}, or "package.module:Class"')
         if self.stack < 1:

@@ -8,6 +8,7 @@ from agents.pqn.settings import PqnSettings
 from agents.replay.frames import require_blocks
 from envs import make_env
 from envs.registry import require_frames, require_numbers
+from training.device import resolve_device
 
 
 def check(settings: PqnSettings) -> int:
@@ -21,5 +22,5 @@ def check(settings: PqnSettings) -> int:
         QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
     finally:
         env.close()
-    settings.learner.resolve_device()
+    resolve_device(settings.learner.device, "learner.device")
     return 0

@@ -18,7 +18,7 @@ from agents.pqn.experience import Experience
 from agents.pqn.returns import lambda_returns
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
-from training.device import Precision, autocast, check_compute, resolve_device, resolve_precision
+from training.device import Precision, autocast, check_device, resolve_device, resolve_precision
 from training.optimizers import RAdam
 from training.settings import check_kinds
 
@@ -53,22 +53,14 @@ class PqnLearnerSettings:
             raise ValueError("learner.learning_rate and max_grad_norm must be above 0")
         if self.reward_clip < 0:
             raise ValueError("learner.reward_clip is a bound: 0 (raw rewards) or more")
-        check_compute("learner", self.precision, self.device)
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")
+        check_device("learner", self.device)
 
 
 class PqnLearner:
     """One network, which acts, is taught and judges what comes next; its optimiser; the order of its minibatches."""
 
     def __init__(self, settings: PqnLearnerSettings, network: NetworkSettings, spec: EnvSpec, *, seed: int) -> None:
-        self.settings, self.device = settings, settings.resolve_device()
+        self.settings, self.device = settings, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -36,7 +36,7 @@ class SequenceSettings:
     rescaling: bool = True  # learn h(Q) instead of Q (`agents.recurrent.targets`)
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "sequence")
         if self.burn_in < 0 or self.unroll < 1:
             raise ValueError("sequence.burn_in must be 0 or more, sequence.unroll 1 or more")
         if not 0 <= self.eta <= 1:

@@ -41,11 +41,9 @@ class ReplaySettings:
     learning_starts: int = 50_000  # agent steps before the first update
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "replay")
         if self.capacity < 1_000:
             raise ValueError(f"replay.capacity is {self.capacity}: use at least 1,000 frames")
-        if self.initial_priority not in ("max", "actor"):
-            raise ValueError(f"replay.initial_priority is {self.initial_priority!r}: use max or actor")
         if not (0 <= self.alpha <= 1 and 0 <= self.beta <= 1 and self.beta_updates > 0):
             raise ValueError("replay.alpha and replay.beta lie in 0..1, replay.beta_updates above 0")
         if not 1 <= self.n_step <= 32:

@@ -7,6 +7,7 @@ from agents.evaluation.protocol import check_rules
 from agents.parts import parts_of
 from envs import make_env
 from envs.registry import require_torques
+from training.device import resolve_device
 
 
 def check(settings: Settings) -> int:
@@ -20,5 +21,5 @@ def check(settings: Settings) -> int:
     parts_of(settings).make_network(settings, env.spec)
     settings.rows_per_lane()
     if settings.fleet.learners == 0:  # others run where the GPUs are
-        settings.learner.resolve_device()
+        resolve_device(settings.learner.device, "learner.device")
     return settings.replay_bytes(env.spec)

@@ -16,7 +16,7 @@ from agents.sac.learner_settings import SacLearnerSettings
 from agents.sac.networks import Actor, BatchRenorm, Critic, SacNetworkSettings
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
-from training.device import autocast, moved, resolve_precision
+from training.device import autocast, moved, resolve_device, resolve_precision
 from training.optimizers import Adam
 
 CRITICS = 2
@@ -26,7 +26,7 @@ class SacLearner:
     """An actor, two critics, a temperature, their optimiser and the noise that updates draw."""
 
     def __init__(self, settings: SacLearnerSettings, network: SacNetworkSettings, spec: EnvSpec, *, seed: int) -> None:
-        self.settings, self.device = settings, settings.resolve_device()
+        self.settings, self.device = settings, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

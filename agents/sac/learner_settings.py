@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.device import Precision, check_compute, resolve_device
+from training.device import Precision, check_device
 from training.settings import check_kinds
 
 
@@ -34,12 +34,4 @@ class SacLearnerSettings:
             raise ValueError("learner.learning_rate and max_grad_norm must be above 0")
         if not 0 <= self.adam_beta1 < 1 or not 0 <= self.gamma <= 1:
             raise ValueError(f"learner.adam_beta1 is {self.adam_beta1}, learner.gamma {self.gamma}: both lie in 0..1")
-        check_compute("learner", self.precision, self.device)
-
-    def resolve_device(self) -> str:
-        """The device that `auto` stands for here.
-
-        Raises:
-            ValueError: the named device is not on this machine.
-        """
-        return resolve_device(self.device, "learner.device")
+        check_device("learner", self.device)

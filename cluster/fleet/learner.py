@@ -24,6 +24,7 @@ from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay, replay_in
 from cluster.rllib.spaces import spec_of
 from training.arrays import Arrays, load_arrays
+from training.device import resolve_device
 from training.process import keep_freed_memory
 from training.storage import checkpoint
 from training.system_metrics import GpuMeter
@@ -53,7 +54,7 @@ class QuarterdeckLearner(TorchLearner):
         """Build the core learner around the module that RLlib made."""
         keep_freed_memory()
         s = self.settings = self.config.to_settings()
-        if s.learner.resolve_device() == "cpu":  # be there a GPU or not
+        if resolve_device(s.learner.device, "learner.device") == "cpu":  # be there a GPU or not
             torch.set_num_threads(s.fleet.learner_threads)
         module = self.module[module_id]
         spec = spec_of(module.observation_space, module.action_space)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from ray import tune
 from ray.tune.search.sample import Categorical, Domain
@@ -95,4 +95,4 @@ def check_range(settings: Any, section: str, branch: Any) -> None:
     """
     (kind,) = kinds_of(settings)[section]
     if dataclasses.is_dataclass(kind) and isinstance(branch, dict) and not searched(branch):
-        from_dict(kind, branch)
+        from_dict(cast(Any, kind), branch)

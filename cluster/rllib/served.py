@@ -10,7 +10,7 @@ from ray.rllib.callbacks.callbacks import RLlibCallback
 from agents.dqn.settings import Settings
 from agents.dqn.stats import WINDOW
 from cluster.rllib.searched import is_search
-from training.settings import checked_kind, kinds_of, shown
+from training.settings import checked_kind, kinds_by_name, shown
 
 # Fields of RLlib's that are settings of ours: there is one value, and whoever sets it last is right.
 LINKS = {
@@ -122,12 +122,6 @@ def refusal(name: str) -> ValueError:
     return ValueError(f"{spoken(name)} is not served by Quarterdeck: {remedy} (docs/rllib.md)")
 
 
-def kinds_of_setting(dotted: str) -> tuple[type, ...]:
-    """What a setting may hold, by its dotted name."""
-    section, _, key = dotted.rpartition(".")
-    return kinds_of(kinds_of(Settings)[section][0] if section else Settings)[key]
-
-
 def check_field(name: str, value: Any, default: Any) -> None:
     """Refuse a field of RLlib's that would do nothing, or a value that our setting cannot hold.
 
@@ -138,7 +132,7 @@ def check_field(name: str, value: Any, default: Any) -> None:
         if name == "env" and isinstance(value, type):
             return
         if not is_search(value) and value is not None:
-            checked_kind(f"{spoken(name)} (our {LINKS[name]})", value, kinds_of_setting(LINKS[name]))
+            checked_kind(f"{spoken(name)} (our {LINKS[name]})", value, kinds_by_name(Settings)[LINKS[name]])
         elif value is None and name not in ("env", "seed"):
             raise ValueError(f"{spoken(name)} is None: give it a value, or leave {LINKS[name]} as it is")
     elif name == "callbacks_class":

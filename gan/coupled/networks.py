@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,8 +35,6 @@ class CoupledNetworkSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
-        if self.coupling not in get_args(Coupling):
-            raise ValueError(f"network.coupling is {self.coupling!r}: use one of {', '.join(get_args(Coupling))}")
         if min(self.latent, self.generator_width, self.discriminator_width, self.discriminator_hidden) < 1:
             raise ValueError("network.latent and the widths of generator and discriminator must be 1 or more")
 

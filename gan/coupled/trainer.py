@@ -15,7 +15,7 @@ from gan.data.images import Images
 from gan.data.order import Unpaired
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved
+from training.device import autocast, moved, resolve_device
 
 
 class CoupledTrainer:
@@ -23,7 +23,7 @@ class CoupledTrainer:
 
     def __init__(self, settings: CoupledSettings, data: Images) -> None:
         self.settings, self.data = settings, data
-        self.device = settings.training.resolve_device()
+        self.device = resolve_device(settings.training.device, "training.device")
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(settings.seed)
             self.generator = placed(CoupledGenerator(settings.network, data.shape), self.device)

@@ -21,7 +21,7 @@ from gan.data.images import Images
 from gan.data.order import Unpaired
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved
+from training.device import autocast, moved, resolve_device
 
 
 class CycleTrainer:
@@ -29,7 +29,7 @@ class CycleTrainer:
 
     def __init__(self, settings: CycleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
-        self.device = settings.training.resolve_device()
+        self.device = resolve_device(settings.training.device, "training.device")
         domains = domains_of(data, settings.second)
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(settings.seed)

@@ -46,7 +46,7 @@ class DataSettings:
     beside: int = 1  # different images of one class side by side as one, whose class nobody is told
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "data")
         if self.size < 0 or min(self.stack, self.beside) != 1:
             raise ValueError("data.size must be 0 or more, data.stack and data.beside 1 or more, one of the two 1")
         if self.size and (self.source == "photos" or self.source.startswith("clips:")):

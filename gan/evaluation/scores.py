@@ -38,7 +38,7 @@ class ScoreSettings:
     every_images: int = 50_000  # training images between two judgements; 0 judges at the end only
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "scores")
         if self.samples < 32 or self.every_images < 0:
             raise ValueError("scores.samples must be 32 or more, scores.every_images 0 or more")
 

@@ -20,7 +20,7 @@ class GrowthSettings:
     fade_images: int = 100_000  # in which a size's new layers are faded in
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "growth")
         if self.stages < 1 or min(self.stable_images, self.fade_images) < 0:
             raise ValueError("growth.stages must be 1 or more, stable_images and fade_images 0 or more")
 

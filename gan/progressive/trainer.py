@@ -17,7 +17,7 @@ from gan.progressive.settings import ProgressiveSettings
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.standard.networks import stages_of
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved
+from training.device import autocast, moved, resolve_device
 
 
 class ProgressiveTrainer:
@@ -35,7 +35,7 @@ class ProgressiveTrainer:
                 f"{settings.growth.images}: give more, or lower growth.stages, stable_images and fade_images"
             )
         self.settings, self.data = settings, data
-        self.device = settings.training.resolve_device()
+        self.device = resolve_device(settings.training.device, "training.device")
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(settings.seed)
             self.generator = placed(GrowingGenerator(settings.network, data.shape, data.classes), self.device)

@@ -6,7 +6,7 @@ A discriminator that packs p images says one logit for each p of them; then B is
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -29,11 +29,7 @@ class LossSettings:
     every: int = 1  # discriminator updates between two with the penalty, which then counts `every` times
 
     def __post_init__(self) -> None:
-        check_kinds(self)
-        if self.kind not in get_args(LossKind):
-            raise ValueError(f"loss.kind is {self.kind!r}: use one of {', '.join(get_args(LossKind))}")
-        if self.penalty not in get_args(PenaltyKind):
-            raise ValueError(f"loss.penalty is {self.penalty!r}: use one of {', '.join(get_args(PenaltyKind))}")
+        check_kinds(self, "loss")
         if not 0 <= self.weight < float("inf") or self.every < 1:
             raise ValueError("loss.weight must be 0 or more, and loss.every 1 or more")
 

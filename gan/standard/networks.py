@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -40,12 +40,7 @@ class NetworkSettings:
     block_halvings: int = 1  # how often the image's side is halved where either stands
 
     def __post_init__(self) -> None:
-        check_kinds(self)
-        for name, kinds in (("kind", Kind), ("generator_norm", GeneratorNorm)):
-            if getattr(self, name) not in get_args(kinds):
-                raise ValueError(f"network.{name} is {getattr(self, name)!r}: use one of {', '.join(get_args(kinds))}")
-        if self.discriminator_norm not in get_args(DiscriminatorNorm):
-            raise ValueError(f"network.discriminator_norm is {self.discriminator_norm!r}: use none, batch or spectral")
+        check_kinds(self, "network")
         least = min(self.latent, self.generator_width, self.discriminator_width, self.pack)
         if least < 1 or self.discriminator_hidden < 0:
             raise ValueError(

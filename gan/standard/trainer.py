@@ -14,7 +14,7 @@ from gan.standard.losses import between, discriminator_loss, generator_loss, one
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved
+from training.device import autocast, moved, resolve_device
 
 
 class Trainer:
@@ -24,7 +24,7 @@ class Trainer:
         if len(data.train) < settings.data.stack:
             raise ValueError(f"{data.name} has fewer training images than a stack")
         self.settings, self.data = settings, data
-        self.device = settings.training.resolve_device()
+        self.device = resolve_device(settings.training.device, "training.device")
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(settings.seed)
             self.generator = Generator(settings.network, data.shape, data.classes)

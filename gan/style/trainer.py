@@ -15,7 +15,7 @@ from gan.standard.networks import Discriminator
 from gan.style.networks import StyleGenerator, crossed
 from gan.style.settings import StyleSettings
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved
+from training.device import autocast, moved, resolve_device
 
 
 class StyleTrainer:
@@ -23,7 +23,7 @@ class StyleTrainer:
 
     def __init__(self, settings: StyleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
-        self.device = settings.training.resolve_device()
+        self.device = resolve_device(settings.training.device, "training.device")
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
             torch.manual_seed(settings.seed)
             self.generator = placed(StyleGenerator(settings.network, data.shape, data.classes), self.device)

@@ -35,7 +35,7 @@ class UpscaleNetworkSettings:
     previous: bool = False  # whether the last output is seen, too
 
     def __post_init__(self) -> None:
-        check_kinds(self)
+        check_kinds(self, "network")
         if min(self.width, self.blocks, self.discriminator_width) < 1:
             raise ValueError("network.width, blocks and discriminator_width must be 1 or more")
         if self.seen not in (1, len(JITTER)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
@@ -27,8 +27,6 @@ class UpscaleLossSettings(LossSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.error not in get_args(ErrorKind):
-            raise ValueError(f"loss.error is {self.error!r}: use one of {', '.join(get_args(ErrorKind))}")
         if not 0 <= self.adversarial < float("inf") or not 0 <= self.alone <= 1:
             raise ValueError("loss.adversarial must be 0 or more, loss.alone a share in 0..1")
 

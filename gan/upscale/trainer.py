@@ -15,7 +15,7 @@ from gan.updates import descend, load_saved, move_average, optimizers_of, placed
 from gan.upscale.lowering import clips, lower, skipped
 from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
-from training.device import autocast, moved
+from training.device import autocast, moved, resolve_device
 
 PLACES = 8  # that are tried for a crop of a clip
 
@@ -25,7 +25,7 @@ class UpscaleTrainer:
 
     def __init__(self, settings: UpscaleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
-        self.device = settings.training.resolve_device()
+        self.device = resolve_device(settings.training.device, "training.device")
         self.colours, height, self.width = data.shape
         self.height = height // settings.frames
         self.crop = settings.crop or min(self.height, self.width)

@@ -151,7 +151,7 @@ def test_only_prioritized_replay_is_told() -> None:
         rollout, *_ = start(2, **changes)
         assert rollout.collect(8, 0)[0].priority is None
     assert (apex().replay.initial_priority, rainbow().replay.initial_priority) == ("actor", "max")
-    with pytest.raises(ValueError, match="use max or actor"):
+    with pytest.raises(ValueError, match="use one of max, actor"):
         ReplaySettings(initial_priority="best")  # type: ignore[arg-type]
 
 

@@ -209,7 +209,7 @@ def test_its_env_is_the_data_sets(folder: Path) -> None:
         ({"evaluation.every_steps": 9}, "use 0"),
         ({"learner.batch_size": 0}, "learner.batch_size is 0"),
         ({"learner.learning_rate": 0.0}, "above 0"),
-        ({"learner.precision": "fp8"}, "auto, bf16 or fp32"),
+        ({"learner.precision": "fp8"}, "use one of auto, bf16, fp32"),
     ],
 )
 def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) -> None:

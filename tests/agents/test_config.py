@@ -54,8 +54,8 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (LearnerSettings, {"average_rate": 0.0}, r"average_rate is 0\.0: use a share above 0, 1 for no average"),
     (LearnerSettings, {"average_rate": 1.5}, r"average_rate is 1\.5: use a share above 0, 1 for no average"),
     (LearnerSettings, {"reward_clip": -1.0}, r"learner\.reward_clip is a bound: 0 \(raw rewards\) or more"),
-    (LearnerSettings, {"loss": "hubber"}, r"learner\.loss is huber or squared"),
-    (LearnerSettings, {"precision": "fp16"}, r"learner\.precision auto, bf16 or fp32"),
+    (LearnerSettings, {"loss": "hubber"}, r"learner\.loss is 'hubber': use one of huber, squared"),
+    (LearnerSettings, {"precision": "fp16"}, r"learner\.precision is 'fp16': use one of auto, bf16, fp32"),
     (LearnerSettings, {"device": "gpu"}, r"learner\.device is 'gpu': use auto, cpu or cuda"),
     *(
         (FleetSettings, {name: 0}, rf"fleet\.{name} is 0: use 1 or more")
@@ -69,7 +69,11 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         r"fleet\.shards is 129: use 0 .* to 128 \(the most that keys",
     ),
     (FleetSettings, {"runners": 2049}, r"65568 lanes a replay shard, which holds 65536: use more fleet\.shards"),
-    (EvaluationSettings, {"protocol": "sticky"}, "evaluation.protocol is 'sticky': use classic, machado or training"),
+    (
+        EvaluationSettings,
+        {"protocol": "sticky"},
+        "evaluation.protocol is 'sticky': use one of classic, machado, training",
+    ),
     (EvaluationSettings, {"episodes": 0}, r"evaluation\.episodes and every_episodes must be 1 or more"),
     (EvaluationSettings, {"every_episodes": 0}, r"evaluation\.episodes and every_episodes must be 1 or more"),
     (EvaluationSettings, {"every_steps": -1}, "every_steps 0 or more"),

@@ -31,6 +31,8 @@ WRONG: list[tuple[type[Any], str, Any, str]] = [
     (EnvSettings, "life_signal", 0, "env.life_signal is 0: true or false belongs there"),
     (FleetSettings, "runners", "2", "fleet.runners is '2': a whole number belongs there"),
     (StopSettings, "score", "high", "stop.score is 'high': a number or none belongs there"),
+    (TabularSettings, "algorithm", "foo", "algorithm is 'foo': use one of q_learning, random, sarsa, double_q"),
+    (TabularSettings, "algorithm", 3, "algorithm is 3: use one of q_learning, random, sarsa, double_q"),
     (TabularSettings, "epsilon", "all", "epsilon is 'all': a number belongs there"),
     (Settings, "seed", 1.0, "seed is 1.0: a whole number belongs there"),
 ]

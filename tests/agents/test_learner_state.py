@@ -12,6 +12,7 @@ from agents.acting.policy import QPolicy
 from agents.dqn.learner import AVERAGE_PERIOD, LearnerSettings
 from agents.networks.q_network import NetworkSettings, QNetwork
 from tests.small_learner import STACK, batch_of, flat, make_learner
+from training.device import resolve_device
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 2e-2)])
@@ -117,9 +118,9 @@ def test_a_state_of_another_network_is_refused() -> None:
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert LearnerSettings().resolve_device() == "cpu"
+    assert resolve_device(LearnerSettings().device, "learner.device") == "cpu"
     with pytest.raises(ValueError, match=r"cuda:0 is not on this machine: use cpu or auto"):
-        LearnerSettings(device="cuda:0").resolve_device()
+        resolve_device(LearnerSettings(device="cuda:0").device, "learner.device")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert LearnerSettings().resolve_device() == "cuda"
-    assert LearnerSettings(device="cpu").resolve_device() == "cpu"
+    assert resolve_device(LearnerSettings().device, "learner.device") == "cuda"
+    assert resolve_device(LearnerSettings(device="cpu").device, "learner.device") == "cpu"

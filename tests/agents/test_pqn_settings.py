@@ -24,7 +24,7 @@ from training.settings import changed, from_dict, to_dict
         ({"learner.trace": 1.5}, "both lie in 0..1"),
         ({"learner.learning_rate": 0.0}, "must be above 0"),
         ({"learner.reward_clip": -1.0}, "raw rewards"),
-        ({"learner.precision": "fp16"}, "use auto, bf16 or fp32"),
+        ({"learner.precision": "fp16"}, "use one of auto, bf16, fp32"),
         ({"learner.device": "tpu"}, "use auto, cpu or cuda"),
         ({"network.head": "categorical"}, "use scalar"),
         ({"network.noisy": True}, r"PQN explores by exploration\.\*, use false"),

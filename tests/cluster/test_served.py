@@ -96,6 +96,7 @@ def test_what_follows_from_the_settings_is_filled_in_however_they_were_made() ->
     [
         ({"learner": {"double": "false"}}, r"learner\.double is 'false': true or false belongs there"),
         ({"replay": {"n_step": 2.5}}, r"replay\.n_step is 2\.5: a whole number belongs there"),
+        ({"replay": {"initial_priority": "best"}}, r"replay\.initial_priority is 'best': use one of max, actor"),
         ({"replay": 3}, "settings replay is 3: give a table"),
         ({"replay": tune.uniform(0, 1)}, "settings replay is .*: give a table"),
         ({"learner": tune.choice([{"gamma": 0.9}])}, "a search of all 'learner' cannot name gamma"),

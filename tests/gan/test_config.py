@@ -11,6 +11,7 @@ from gan.data.images import DataSettings
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.presets import PRESETS
 from gan.standard.settings import GanSettings
+from training.device import resolve_device
 from training.settings import changed, from_dict, to_dict
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -26,7 +27,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "rate that is none": ({"training.discriminator_rate": float("nan")}, "a learning rate is above 0"),
     "beta": ({"training.beta1": 1.0}, "beta1 and beta2"),
     "decay": ({"training.decay_from": 1.5}, "a share of training"),
-    "precision": ({"training.precision": "fp16"}, "use auto, bf16 or fp32"),
+    "precision": ({"training.precision": "fp16"}, "use one of auto, bf16, fp32"),
     "device": ({"training.device": "tpu"}, "use auto, cpu or cuda"),
     "batch": ({"training.batch_size": 0}, "1 or more"),
     "average": ({"training.average_images": -1}, "average_images 0 or more"),
@@ -80,5 +81,5 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     training = changed(GanSettings(), {"training.device": "cuda:1"}).training
     with pytest.raises(ValueError, match="cuda:1 is not on this machine"):
-        training.resolve_device()
-    assert GanSettings().training.resolve_device() == "cpu"
+        resolve_device(training.device, "training.device")
+    assert resolve_device(GanSettings().training.device, "training.device") == "cpu"

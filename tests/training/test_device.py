@@ -15,7 +15,7 @@ import torch
 from training.device import (
     autocast,
     bf16_cost,
-    check_compute,
+    check_device,
     resolve_device,
     resolve_precision,
     said_precision,
@@ -159,7 +159,7 @@ def test_devices(monkeypatch: Any) -> None:
 
 def test_a_device_is_named_as_torch_names_it() -> None:
     for device in ("auto", "cpu", "cuda", "cuda:12"):
-        check_compute("learner", "auto", device)
+        check_device("learner", device)
     for device in ("cuda1", "cuda:", "cuda:-1", "cpu:0", "gpu"):
         with pytest.raises(ValueError, match=rf"learner\.device is '{device}': use auto, cpu or cuda"):
-            check_compute("learner", "auto", device)
+            check_device("learner", device)
