@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli.train import adapted
 from cluster.workloads import WORKLOADS
 from tests.cluster.helpers import TIMEOUT
 from tests.cluster.tiny import TINY
@@ -33,8 +32,8 @@ def test_a_fleet_trains_it_judges_it_and_goes_back(name: str, tmp_path: Path) ->
     """Through a shard actor where there is replay, with a checkpoint in between."""
     work, (preset, values) = WORKLOADS[name], TINY[name]
     small = changed(work.default(preset), {**values, work.end: TOO_MANY})
-    settings = adapted(work, preset, small if name == "pqn" else changed(small, {"fleet.shards": 1}))
-    run: Run = work.fleet_module().make_run(settings, preset, tmp_path / "run")
+    settings = work.adapted(preset, small if name == "pqn" else changed(small, {"fleet.shards": 1}))
+    run = work.make(settings, preset, tmp_path / "run", serial=False)
     try:
         saved, steps = updated(run, 10).save(tmp_path / "saved"), run.clock.now
         assert steps > 0

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from cluster.cli.submit import describe
-from cluster.cli.train import adapted
 from cluster.workloads import PRESETS, workload_of
 from tests.cluster.sources import source_of
 from tests.cluster.tiny import TINY
@@ -31,11 +30,10 @@ def test_it_learns_is_saved_and_goes_on(preset: str, corners: Path, tmp_path: Pa
     work = workload_of(preset)
     small = {name: value for name, value in TINY[work.name][1].items() if name != "env.id"}
     source = source_of(work.name, corners, tmp_path)
-    settings = adapted(work, preset, changed(work.default(preset), {**small, **source, **FITS.get(preset, {})}))
+    settings = work.adapted(preset, changed(work.default(preset), {**small, **source, **FITS.get(preset, {})}))
 
     def make(folder: str) -> Run:
-        run: Run = work.load("make_run")(settings, preset, tmp_path / folder)
-        return run
+        return work.make(settings, preset, tmp_path / folder)
 
     run = make("run")
     for _ in range(TURNS):
