@@ -33,7 +33,7 @@ def test_a_fleet_trains_it_judges_it_and_goes_back(name: str, tmp_path: Path) ->
     work, (preset, values) = WORKLOADS[name], TINY[name]
     small = changed(work.default(preset), {**values, work.end: TOO_MANY})
     settings = work.adapted(preset, small if name == "pqn" else changed(small, {"fleet.shards": 1}))
-    run = work.make(settings, preset, tmp_path / "run", serial=False)
+    run = work.new_run(preset, settings, tmp_path / "run", serial=False)
     try:
         saved, steps = updated(run, 10).save(tmp_path / "saved"), run.clock.now
         assert steps > 0

@@ -33,7 +33,7 @@ def test_it_learns_is_saved_and_goes_on(preset: str, corners: Path, tmp_path: Pa
     settings = work.adapted(preset, changed(work.default(preset), {**small, **source, **FITS.get(preset, {})}))
 
     def make(folder: str) -> Run:
-        return work.make(settings, preset, tmp_path / folder)
+        return work.new_run(preset, settings, tmp_path / folder, serial=True)
 
     run = make("run")
     for _ in range(TURNS):
