@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gan.settings import TrainingSettings
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from training.device import autocast
 from training.optimizers import Adam
 
 RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
@@ -20,6 +21,8 @@ Optimizers = dict[str, torch.optim.Adam]  # of "generator" and "discriminator"
 class Players(Protocol):
     """What every trainer has: both networks, the generator's average, and what they are trained with."""
 
+    settings: Any  # with `training`
+    device: str
     generator: Any
     discriminator: Any
     average: Any
@@ -43,6 +46,11 @@ def optimizers_of(generator: nn.Module, discriminator: nn.Module, training: Trai
     """The optimisers of both networks; their rates are set at every step."""
     networks, betas = {"generator": generator, "discriminator": discriminator}, (training.beta1, training.beta2)
     return {name: Adam(network.parameters(), betas=betas, fused=True) for name, network in networks.items()}
+
+
+def precision(players: Players) -> torch.autocast:
+    """The context in which networks compute; parameters and losses stay float32."""
+    return autocast(players.device, players.settings.training.precision)
 
 
 def set_rates(optimizers: Optimizers, training: TrainingSettings, images: int) -> None:
