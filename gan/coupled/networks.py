@@ -68,6 +68,8 @@ class CoupledGenerator(nn.Module):
 class CoupledDiscriminator(nn.Module):
     """Images side by side [B, C, H, 2 W] -> logits [B, 2] float32, one for each: neither sees the other."""
 
+    batch_norm = False
+
     def __init__(self, settings: CoupledNetworkSettings, shape: Shape) -> None:
         super().__init__()
         self.told = settings.coupling == "bit"

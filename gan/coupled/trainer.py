@@ -1,4 +1,4 @@
-"""The training loop of a coupled GAN. Legend: B images a batch, half of each domain; pairs lie side by side."""
+"""The trainer of a coupled GAN. Legend: B images a batch, half of each domain; pairs lie side by side."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator
 from gan.coupled.settings import CoupledSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
-from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved, resolve_device
+from gan.standard.update import adversarial_step
+from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from training.device import moved, resolve_device
 
 
 class CoupledTrainer:
@@ -36,68 +36,27 @@ class CoupledTrainer:
 
     def step(self) -> dict[str, Tensor]:
         """One update of the generators after the discriminators' share; their last losses, on the device."""
-        set_rates(self.optimizers, self.settings.training, self.images)
-        for _ in range(self.settings.training.critic_steps):
-            losses = self.train_discriminator()
-        losses |= self.train_generator()
-        self.steps += 1
-        move_average(self.average, self.generator, self.settings.training, self.images)
-        return losses
+        return adversarial_step(self, self.average)
 
-    def train_discriminator(self) -> dict[str, Tensor]:
-        """One update on real images and fakes of both domains; the two games' losses count alike (equation 3)."""
-        s = self.settings.loss
-        real = self.real_batch()
-        with torch.no_grad(), self.precision():
-            fake = self.generator(self.latents(len(real)))
-        updates = self.images // self.settings.training.batch_size
-        penalised = s.penalised(updates)
-        both = torch.cat([real, fake]).requires_grad_(penalised)
-        with self.precision():
-            logit = self.discriminator(both)
-        real_logit, fake_logit = logit.chunk(2)
-        loss = discriminator_loss(s.kind, real_logit, fake_logit)
-        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
-        if penalised:
-            penalty = slope_penalty(s.penalty, logit, both, real_logit.numel())
-            loss = loss + s.every * s.weight * penalty
-            found["penalty"] = penalty.detach()
-        descend(self.optimizers["discriminator"], loss)
-        self.images += self.settings.training.batch_size
-        return found
+    train = trained  # so many of these steps
 
-    def train_generator(self) -> dict[str, Tensor]:
-        """One update; the error comes back through the discriminators, which stay as they are."""
-        self.discriminator.requires_grad_(False)
-        kind, real = self.settings.loss.kind, self.real_batch()
-        with self.precision():
-            fake_logit = self.discriminator(self.generator(self.latents(len(real))))
-            with torch.no_grad():  # only the relativistic loss compares with real images here
-                real_logit = self.discriminator(real) if kind == "relativistic" else fake_logit
-        loss = generator_loss(kind, real_logit, fake_logit)
-        descend(self.optimizers["generator"], loss)
-        self.discriminator.requires_grad_(True)
-        return {"generator_loss": loss.detach()}
-
-    def real_batch(self) -> Tensor:
+    def real_batch(self) -> tuple[Tensor, None]:
         """The next training images of each domain, unrelated ones side by side: [B / 2, C, H, 2 W] in -1..1."""
-        return torch.cat(self.real.next(self.settings.training.batch_size // 2), 3)
+        return torch.cat(self.real.next(self.settings.training.batch_size // 2), 3), None
+
+    def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
+        """New pairs [amount, C, H, 2 W]; classes are not known."""
+        pairs: Tensor = self.generator(self.latents(amount))
+        return pairs
 
     def latents(self, amount: int) -> Tensor:
         """Standard normal [amount, Z]; drawn on the CPU, so that a seed means the same on every device."""
         return moved(torch.randn(amount, self.settings.network.latent, generator=self.rng), self.device)
 
-    def precision(self) -> torch.autocast:
-        """The context in which networks compute; parameters and losses stay float32."""
-        return autocast(self.device, self.settings.training.precision)
-
-    def train(self, steps: int) -> dict[str, float]:
-        """`steps` steps -> the last one's losses.
-
-        Raises:
-            FloatingPointError: training has diverged.
-        """
-        return trained(self, steps)
+    def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
+        """The discriminators' word [B / 2, 2] on pairs, one for each image; the two games count alike (equation 3)."""
+        logit: Tensor = self.discriminator(images)
+        return logit
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""

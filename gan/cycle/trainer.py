@@ -20,8 +20,8 @@ from gan.cycle.settings import CycleSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved, resolve_device
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, precision, saved, set_rates, trained
+from training.device import moved, resolve_device
 
 
 class CycleTrainer:
@@ -57,6 +57,8 @@ class CycleTrainer:
         move_average(self.average.pair, self.generator, self.settings.training, self.images)
         return losses
 
+    train = trained  # so many of these steps
+
     def train_translators(self, x: Tensor, y: Tensor, rows: list[Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """One update (equation 3) by images [B / 2, C, H, W], which are these rows -> losses, and both domains' fakes.
 
@@ -67,7 +69,7 @@ class CycleTrainer:
         self.discriminator.requires_grad_(False)
         if self.meaning:
             self.meaning.prepare()
-        with self.precision():
+        with precision(self):
             fake_y, fake_x = forth(x), back(y)
             cycle = F.l1_loss(back(self.noisy(fake_y)), x) + F.l1_loss(forth(self.noisy(fake_x)), y)
             game = self.adversarial(kind, self.discriminator.first, x, fake_x)
@@ -106,13 +108,13 @@ class CycleTrainer:
             (self.discriminator.second, y, fake_y),
         ):
             both = torch.cat([real, fake]).requires_grad_(penalised)
-            with self.precision():
+            with precision(self):
                 logit = discriminator(both)
             real_logit, fake_logit = logit.chunk(2)
             losses.append(discriminator_loss(s.kind, real_logit, fake_logit))
             margins.append((real_logit - fake_logit).detach().mean())
             if penalised:
-                penalties.append(slope_penalty(s.penalty, logit, both, real_logit.numel()))
+                penalties.append(slope_penalty(s.penalty, logit, both))
         loss = torch.stack(losses).mean()
         found = {"discriminator_loss": loss.detach(), "margin": torch.stack(margins).mean()}
         if penalised:
@@ -122,18 +124,6 @@ class CycleTrainer:
         descend(self.optimizers["discriminator"], loss)
         self.images += self.settings.training.batch_size
         return found
-
-    def precision(self) -> torch.autocast:
-        """The context in which networks compute; parameters and losses stay float32."""
-        return autocast(self.device, self.settings.training.precision)
-
-    def train(self, steps: int) -> dict[str, float]:
-        """`steps` steps -> the last one's losses.
-
-        Raises:
-            FloatingPointError: training has diverged.
-        """
-        return trained(self, steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""

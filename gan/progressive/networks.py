@@ -92,6 +92,8 @@ class GrowingGenerator(nn.Module):
 class GrowingDiscriminator(nn.Module):
     """Images [B, C, H, W] of a level's size (and classes [B]) -> logits [B] float32."""
 
+    batch_norm = False
+
     def __init__(self, settings: ProgressiveNetworkSettings, shape: Shape, classes: int) -> None:
         super().__init__()
         colours, height, width = shape

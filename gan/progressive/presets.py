@@ -7,8 +7,8 @@ from collections.abc import Callable
 from gan.progressive.growth import GrowthSettings
 from gan.progressive.networks import ProgressiveNetworkSettings
 from gan.progressive.settings import ProgressiveSettings
+from gan.settings import TrainingSettings
 from gan.standard.losses import LossSettings
-from gan.updates import TrainingSettings
 
 
 def progressive() -> ProgressiveSettings:

@@ -1,4 +1,4 @@
-"""The training loop that grows its networks. Legend: B images a batch."""
+"""The trainer that grows its networks. Legend: B images a batch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gan.data.order import EpochSampler, told_classes
 from gan.progressive.growth import level_at, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings
-from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.standard.networks import stages_of
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved, resolve_device
+from gan.standard.update import adversarial_step
+from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from training.device import moved, resolve_device
 
 
 class ProgressiveTrainer:
@@ -56,14 +56,10 @@ class ProgressiveTrainer:
 
     def step(self) -> dict[str, Tensor]:
         """One update of the generator after its share of discriminator updates; their last losses, on the device."""
-        set_rates(self.optimizers, self.settings.training, self.images)
         self.grow()
-        for _ in range(self.settings.training.critic_steps):
-            losses = self.train_discriminator()
-        losses |= self.train_generator()
-        self.steps += 1
-        move_average(self.average.newest, self.generator, self.settings.training, self.images)
-        return losses
+        return adversarial_step(self, self.average.newest)
+
+    train = trained  # so many of these steps
 
     def grow(self) -> None:
         """Go to the level that is due; where a new size begins with it, the average of the last one is kept."""
@@ -73,62 +69,24 @@ class ProgressiveTrainer:
         self.level = level
         self.generator.level.fill_(level)
 
-    def train_discriminator(self) -> dict[str, Tensor]:
-        """One update on a batch of real images and one of fakes, both at the level."""
-        s, level = self.settings.loss, self.level
-        real, label = self.real_batch()
-        with torch.no_grad(), self.precision():
-            fake = self.generator.grown(self.latents(len(real)), label, level)
-        penalised = s.penalised(self.images // len(real))
-        both = torch.cat([real, fake]).requires_grad_(penalised)
-        with self.precision():
-            logit = self.discriminator(both, None if label is None else label.repeat(2), level)
-        real_logit, fake_logit = logit.chunk(2)
-        loss = discriminator_loss(s.kind, real_logit, fake_logit)
-        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
-        if penalised:
-            penalty = slope_penalty(s.penalty, logit, both, len(real))
-            loss = loss + s.every * s.weight * penalty
-            found["penalty"] = penalty.detach()
-        descend(self.optimizers["discriminator"], loss)
-        self.images += len(real)
-        return found
-
-    def train_generator(self) -> dict[str, Tensor]:
-        """One update; the error comes back through the discriminator, which stays as it is."""
-        self.discriminator.requires_grad_(False)
-        kind, level = self.settings.loss.kind, self.level
-        real, label = self.real_batch()
-        with self.precision():
-            fake_logit = self.discriminator(self.generator.grown(self.latents(len(real)), label, level), label, level)
-            with torch.no_grad():  # only the relativistic loss compares with real images here
-                real_logit = self.discriminator(real, label, level) if kind == "relativistic" else fake_logit
-        loss = generator_loss(kind, real_logit, fake_logit)
-        descend(self.optimizers["generator"], loss)
-        self.discriminator.requires_grad_(True)
-        return {"generator_loss": loss.detach()}
-
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, h, w] at the level and, for conditional networks, their classes [B]."""
         index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
         label = None if self.labels is None else self.labels[index]
         return real_at(to_float(self.pixels[index]), self.level, self.top), label
 
+    def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
+        """New images [amount, C, h, w] of these classes, at the level."""
+        return self.generator.grown(self.latents(amount), label, self.level)
+
     def latents(self, amount: int) -> Tensor:
         """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
         return moved(torch.randn(amount, self.settings.network.latent, generator=self.rng), self.device)
 
-    def precision(self) -> torch.autocast:
-        """The context in which networks compute; parameters and losses stay float32."""
-        return autocast(self.device, self.settings.training.precision)
-
-    def train(self, steps: int) -> dict[str, float]:
-        """`steps` steps -> the last one's losses.
-
-        Raises:
-            FloatingPointError: training has diverged.
-        """
-        return trained(self, steps)
+    def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
+        """The discriminator's word [B] on images of these classes, at the level."""
+        logit: Tensor = self.discriminator(images, label, self.level)
+        return logit
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""

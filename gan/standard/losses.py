@@ -94,10 +94,10 @@ def zero_centred(squared: Tensor, count: int) -> Tensor:
     return 0.5 * squared.sum() / count
 
 
-def slope_penalty(penalty: PenaltyKind, logit: Tensor, both: Tensor, count: int) -> Tensor:
-    """r1 or r1r2, unweighted: logits [2B'] of real images and fakes `both` [2B, ...], `count` logits a half -> []."""
+def slope_penalty(penalty: PenaltyKind, logit: Tensor, both: Tensor) -> Tensor:
+    """r1 or r1r2, unweighted: logits [2B', ...] of real images and fakes, which are `both` [2B, ...] -> []."""
     squared = squared_slope(logit, both)
-    return zero_centred(squared if penalty == "r1r2" else squared.chunk(2)[0], count)
+    return zero_centred(squared if penalty == "r1r2" else squared.chunk(2)[0], logit.numel() // 2)
 
 
 def one_centred(squared: Tensor, pack: int = 1) -> Tensor:

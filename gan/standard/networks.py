@@ -133,6 +133,7 @@ class Discriminator(nn.Module):
     def __init__(self, settings: NetworkSettings, shape: Shape, classes: int) -> None:
         super().__init__()
         self.pack, self.norm = settings.pack, settings.discriminator_norm
+        self.batch_norm = self.norm == "batch"
         make = self._mlp if settings.kind == "mlp" else self._dcgan
         layers, features = make(settings, (shape[0] * settings.pack, *shape[1:]))
         if units := settings.discriminator_hidden:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.settings import TrainingSettings
 from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
 from gan.standard.settings import GanSettings
-from gan.updates import TrainingSettings
 
 
 def digits() -> GanSettings:

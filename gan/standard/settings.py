@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.settings import TrainingSettings, check_run
 from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
-from gan.updates import TrainingSettings, check_run
 
 
 @dataclass(frozen=True, kw_only=True)

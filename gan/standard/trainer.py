@@ -1,4 +1,4 @@
-"""The one training loop: train the discriminator, train the generator. Legend: B images a batch."""
+"""The standard family's trainer: what the adversarial update draws and asks. Legend: B images a batch."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler, told_classes
-from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, slope_penalty, squared_slope
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved, resolve_device
+from gan.standard.update import adversarial_step
+from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from training.device import moved, resolve_device
 
 
 class Trainer:
@@ -41,65 +41,9 @@ class Trainer:
 
     def step(self) -> dict[str, Tensor]:
         """One update of the generator after its share of discriminator updates; their last losses, on the device."""
-        set_rates(self.optimizers, self.settings.training, self.images)
-        for _ in range(self.settings.training.critic_steps):
-            losses = self.train_discriminator()
-        losses |= self.train_generator()
-        self.steps += 1
-        move_average(self.average, self.generator, self.settings.training, self.images)
-        return losses
+        return adversarial_step(self, self.average)
 
-    def train_discriminator(self) -> dict[str, Tensor]:
-        """One update on a batch of real images and one of fakes."""
-        s = self.settings.loss
-        real, label = self.real_batch()
-        with torch.no_grad(), self.precision():
-            fake = self.generator(self.latents(len(real)), label)
-        penalised = s.penalised(self.images // len(real))
-        both = torch.cat([real, fake]).requires_grad_(penalised and s.penalty != "gradient")
-        logit = self.logits(both, label)
-        real_logit, fake_logit = logit.chunk(2)
-        loss = discriminator_loss(s.kind, real_logit, fake_logit)
-        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
-        if penalised:
-            penalty = self.penalty(both, logit, label)
-            loss = loss + s.every * s.weight * penalty
-            found["penalty"] = penalty.detach()
-        descend(self.optimizers["discriminator"], loss)
-        self.images += len(real)
-        return found
-
-    def penalty(self, both: Tensor, logit: Tensor, label: Tensor | None) -> Tensor:
-        """The discriminator's slope at real images (r1), at fakes too (r1r2), or in between (gradient), unweighted."""
-        if self.settings.loss.penalty == "gradient":
-            real, fake = both.chunk(2)
-            middle = between(real, fake, moved(torch.rand(len(real), generator=self.rng), self.device)).requires_grad_()
-            with self.precision():
-                slope = squared_slope(self.discriminator(middle, label), middle)
-            return one_centred(slope, self.settings.network.pack)
-        return slope_penalty(self.settings.loss.penalty, logit, both, len(logit) // 2)
-
-    def train_generator(self) -> dict[str, Tensor]:
-        """One update; the error comes back through the discriminator, which stays as it is."""
-        self.discriminator.requires_grad_(False)
-        kind = self.settings.loss.kind
-        real, label = self.real_batch()
-        with self.precision():
-            fake_logit = self.discriminator(self.generator(self.latents(len(real)), label), label)
-            with torch.no_grad():  # only the relativistic loss compares with real images here
-                real_logit = self.discriminator(real, label) if kind == "relativistic" else fake_logit
-        loss = generator_loss(kind, real_logit, fake_logit)
-        descend(self.optimizers["generator"], loss)
-        self.discriminator.requires_grad_(True)
-        return {"generator_loss": loss.detach()}
-
-    def logits(self, both: Tensor, label: Tensor | None) -> Tensor:
-        """The discriminator's word on real images and fakes [2B, ...]; under batch norm neither half sees the other."""
-        with self.precision():
-            if self.settings.network.discriminator_norm == "batch":
-                return torch.cat([self.discriminator(half, label) for half in both.chunk(2)])
-            logit: Tensor = self.discriminator(both, None if label is None else label.repeat(2))
-            return logit
+    train = trained  # so many of these steps
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
@@ -108,31 +52,19 @@ class Trainer:
         label = None if self.labels is None else self.labels[index]
         return to_float(self.pixels[index.view(amount, stack)].flatten(1, 2)), label
 
+    def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
+        """New images [amount, C, H, W] of these classes."""
+        images: Tensor = self.generator(self.latents(amount), label)
+        return images
+
     def latents(self, amount: int) -> Tensor:
         """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
         return moved(torch.randn(amount, self.settings.network.latent, generator=self.rng), self.device)
 
-    def precision(self) -> torch.autocast:
-        """The context in which networks compute; parameters and losses stay float32."""
-        return autocast(self.device, self.settings.training.precision)
-
-    def train(self, steps: int) -> dict[str, float]:
-        """`steps` steps -> the last one's losses.
-
-        Raises:
-            FloatingPointError: training has diverged.
-        """
-        return trained(self, steps)
-
-    def reconfigure(self, settings: GanSettings) -> None:
-        """Go on with other rates, betas, loss or penalty; takes hold at the next step.
-
-        Raises:
-            ValueError: the networks would be others.
-        """
-        if settings.network != self.settings.network or settings.data != self.settings.data:
-            raise ValueError("network and data stay as they are while training goes on: start a new one for others")
-        self.settings = settings
+    def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
+        """The discriminator's word on images of these classes, one for each pack: [B / pack]."""
+        logit: Tensor = self.discriminator(images, label)
+        return logit
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""

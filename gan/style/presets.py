@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gan.settings import TrainingSettings
 from gan.standard.losses import LossSettings
 from gan.style.networks import StyleNetworkSettings
 from gan.style.settings import StyleSettings
-from gan.updates import TrainingSettings
 
 
 def style() -> StyleSettings:

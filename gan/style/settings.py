@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.settings import TrainingSettings, check_run, check_single
 from gan.standard.losses import LossSettings
 from gan.style.networks import StyleNetworkSettings
-from gan.updates import TrainingSettings, check_run, check_single
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The training loop of a style-based generator. Legend: B images a batch, L layers, S numbers of a style."""
+"""The trainer of a style-based generator. Legend: B images a batch, L layers, S numbers of a style."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler, told_classes
-from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.standard.networks import Discriminator
+from gan.standard.update import adversarial_step
 from gan.style.networks import StyleGenerator, crossed
 from gan.style.settings import StyleSettings
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
-from training.device import autocast, moved, resolve_device
+from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from training.device import moved, resolve_device
 
 
 class StyleTrainer:
@@ -39,56 +39,17 @@ class StyleTrainer:
 
     def step(self) -> dict[str, Tensor]:
         """One update of the generator after its share of discriminator updates; their last losses, on the device."""
-        set_rates(self.optimizers, self.settings.training, self.images)
-        for _ in range(self.settings.training.critic_steps):
-            losses = self.train_discriminator()
-        losses |= self.train_generator()
-        self.steps += 1
-        move_average(self.average, self.generator, self.settings.training, self.images)
-        return losses
+        return adversarial_step(self, self.average)
 
-    def train_discriminator(self) -> dict[str, Tensor]:
-        """One update on a batch of real images and one of fakes."""
-        s = self.settings.loss
-        real, label = self.real_batch()
-        with torch.no_grad(), self.precision():
-            fake = self.fake_batch(len(real), label)
-        penalised = s.penalised(self.images // len(real))
-        both = torch.cat([real, fake]).requires_grad_(penalised)
-        with self.precision():
-            logit = self.discriminator(both, None if label is None else label.repeat(2))
-        real_logit, fake_logit = logit.chunk(2)
-        loss = discriminator_loss(s.kind, real_logit, fake_logit)
-        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
-        if penalised:
-            penalty = slope_penalty(s.penalty, logit, both, len(real))
-            loss = loss + s.every * s.weight * penalty
-            found["penalty"] = penalty.detach()
-        descend(self.optimizers["discriminator"], loss)
-        self.images += len(real)
-        return found
-
-    def train_generator(self) -> dict[str, Tensor]:
-        """One update; the error comes back through the discriminator, which stays as it is."""
-        self.discriminator.requires_grad_(False)
-        kind = self.settings.loss.kind
-        real, label = self.real_batch()
-        with self.precision():
-            fake_logit = self.discriminator(self.fake_batch(len(real), label), label)
-            with torch.no_grad():  # only the relativistic loss compares with real images here
-                real_logit = self.discriminator(real, label) if kind == "relativistic" else fake_logit
-        loss = generator_loss(kind, real_logit, fake_logit)
-        descend(self.optimizers["generator"], loss)
-        self.discriminator.requires_grad_(True)
-        return {"generator_loss": loss.detach()}
+    train = trained  # so many of these steps
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
         index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
         return to_float(self.pixels[index]), None if self.labels is None else self.labels[index]
 
-    def fake_batch(self, amount: int, label: Tensor | None = None) -> Tensor:
-        """Images of new styles and new noise."""
+    def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
+        """Images [amount, C, H, W] of these classes, of new styles and new noise."""
         noise = [moved(each, self.device) for each in self.generator.noise(amount, self.rng)]
         return self.generator.synthesis(self.styles(amount), label, noise)
 
@@ -104,17 +65,10 @@ class StyleTrainer:
         first, second = self.generator.mapping(moved(latent, self.device).flatten(0, 1)).chunk(2)
         return crossed(first, second, moved(layer.where(mixed, depth), self.device), depth)
 
-    def precision(self) -> torch.autocast:
-        """The context in which networks compute; parameters and losses stay float32."""
-        return autocast(self.device, self.settings.training.precision)
-
-    def train(self, steps: int) -> dict[str, float]:
-        """`steps` steps -> the last one's losses.
-
-        Raises:
-            FloatingPointError: training has diverged.
-        """
-        return trained(self, steps)
+    def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
+        """The discriminator's word [B] on images of these classes."""
+        logit: Tensor = self.discriminator(images, label)
+        return logit
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""

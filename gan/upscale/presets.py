@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
-from gan.updates import TrainingSettings
+from gan.settings import TrainingSettings
 from gan.upscale.networks import UpscaleNetworkSettings
 from gan.upscale.settings import UpscaleLossSettings, UpscaleSettings
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, saved, set_rates, trained
+from gan.updates import descend, load_saved, move_average, optimizers_of, placed, precision, saved, set_rates, trained
 from gan.upscale.lowering import clips, lower, skipped
 from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
-from training.device import autocast, moved, resolve_device
+from training.device import moved, resolve_device
 
 PLACES = 8  # that are tried for a crop of a clip
 
@@ -52,7 +52,7 @@ class UpscaleTrainer:
         s = self.settings
         set_rates(self.optimizers, s.training, self.images)
         truth = self.real_batch()
-        with self.precision():
+        with precision(self):
             fake = self.generator(lower(truth, s.frames))
         real, fake = (x[:, skipped(s.frames) :].flatten(0, 1) for x in (to_float(clips(truth, s.frames)), fake))
         loss = error = ((fake - real).abs() if s.loss.error == "absolute" else (fake - real).square()).mean()
@@ -68,18 +68,20 @@ class UpscaleTrainer:
         move_average(self.average, self.generator, s.training, self.images)
         return losses
 
+    train = trained  # so many of these steps
+
     def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """One update, to tell each true image from what was made of its small one."""
         s = self.settings.loss
         penalised = s.penalised(self.steps)
         both = torch.cat([real, fake]).requires_grad_(penalised)
-        with self.precision():
+        with precision(self):
             logit = self.discriminator(both)
         real_logit, fake_logit = logit.chunk(2)
         loss = discriminator_loss(s.kind, real_logit, fake_logit)
         found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
         if penalised:
-            penalty = slope_penalty(s.penalty, logit, both, len(real))
+            penalty = slope_penalty(s.penalty, logit, both)
             loss = loss + s.every * s.weight * penalty
             found["penalty"] = penalty.detach()
         descend(self.optimizers["discriminator"], loss)
@@ -88,7 +90,7 @@ class UpscaleTrainer:
     def game(self, real: Tensor, fake: Tensor) -> Tensor:
         """The generator's loss; its error comes back through the discriminator, which stays as it is."""
         self.discriminator.requires_grad_(False)
-        with self.precision():
+        with precision(self):
             fake_logit = self.discriminator(fake)
             with torch.no_grad():  # only the relativistic loss compares with real images here
                 real_logit = self.discriminator(real)
@@ -115,18 +117,6 @@ class UpscaleTrainer:
             found.append(part.flip(3) if turn >= 4 else part)
         batch = torch.stack(found).transpose(1, 2)
         return batch.reshape(count, self.colours, frames * side, side)
-
-    def precision(self) -> torch.autocast:
-        """The context in which networks compute; parameters and losses stay float32."""
-        return autocast(self.device, self.settings.training.precision)
-
-    def train(self, steps: int) -> dict[str, float]:
-        """`steps` steps -> the last one's losses.
-
-        Raises:
-            FloatingPointError: training has diverged.
-        """
-        return trained(self, steps)
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""

@@ -18,6 +18,7 @@ from gan.coupled.trainer import CoupledTrainer
 from gan.data.images import Images
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
+from gan.standard.update import train_discriminator
 from tests.gan.small import TINY, descended, slopes_of
 from tests.gan.test_learning import corner_of
 from training.settings import changed
@@ -93,8 +94,8 @@ def test_both_games_and_their_penalties_count_alike(corners: Images, penalty: st
     """One update's loss, penalty and slopes, image by image."""
     trainer = CoupledTrainer(tiny(loss__penalty=penalty, loss__weight=0.7, loss__every=3), corners)
     twin = CoupledTrainer(trainer.settings, corners)
-    found = trainer.train_discriminator()
-    real = twin.real_batch()
+    found = train_discriminator(trainer)
+    real, _ = twin.real_batch()
     with torch.no_grad():
         fake = twin.generator(twin.latents(4))
     games: list[Tensor] = []

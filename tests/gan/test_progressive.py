@@ -21,6 +21,7 @@ from gan.progressive.parts import grid
 from gan.progressive.settings import ProgressiveSettings
 from gan.progressive.trainer import ProgressiveTrainer
 from gan.samples.sampling import sample
+from gan.standard.update import train_discriminator
 from tests.gan.small import TINY, descended, leaves, slopes_of
 from tests.gan.test_learning import corner_of
 from training.settings import changed
@@ -85,7 +86,7 @@ def test_one_update_while_a_size_is_faded_in(corners: Images) -> None:
     trainer = ProgressiveTrainer(settings, corners)
     twin = ProgressiveTrainer(trainer.settings, corners)
     trainer.level = twin.level = 0.5
-    found = trainer.train_discriminator()
+    found = train_discriminator(trainer)
     real, _ = twin.real_batch()
     assert real.shape == (8, 1, 8, 8)
     with torch.no_grad():

@@ -18,6 +18,7 @@ from gan.evaluation.metrics import classes_of
 from gan.evaluation.scores import Judge
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
+from gan.standard.update import train_discriminator
 from gan.style.mixing import COLUMNS, ROWS, drawn, mixing_grid, mixing_scores, sources
 from gan.style.parts import beside, pictures
 from gan.style.settings import StyleSettings
@@ -99,7 +100,7 @@ def test_one_update(corners: Images, penalty: str, conditional: bool) -> None:
     loss = {"loss__penalty": penalty, "loss__weight": 0.7, "loss__every": 3}
     trainer = StyleTrainer(tiny(**loss, network__conditional=conditional), corners)
     twin = StyleTrainer(trainer.settings, corners)
-    found = trainer.train_discriminator()
+    found = train_discriminator(trainer)
     real, label = twin.real_batch()
     with torch.no_grad():
         fake = twin.fake_batch(8, label)
