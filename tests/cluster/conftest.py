@@ -24,6 +24,8 @@ os.environ |= {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_worker_niceness": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_enable_metrics_collection": "0",  # which nobody reads, and what the agent of a node finds out about it
+    "REPORTER_UPDATE_INTERVAL_MS": "600000",
 }
 
 
