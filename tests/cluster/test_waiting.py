@@ -13,8 +13,19 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
-from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, command, environment, read_json, wait_until
+from cluster.fleet.algorithm import QuarterdeckConfig
+from tests.cluster.helpers import (
+    PATIENCE,
+    TIMEOUT,
+    TINY_CATCH,
+    catch_settings,
+    command,
+    environment,
+    read_json,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[2]
 WAITS = """
@@ -24,16 +35,6 @@ from cluster.cli.main import main
 waiting.EVERY = 0.5
 ray.init(num_cpus=4, resources={"rollout": 1}, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 sys.exit(main(sys.argv[1:]))
-"""
-BESIDE_A_GPU = """
-import torch
-torch.cuda.is_available = lambda: True  # and yet the settings say cpu
-from cluster.fleet.algorithm import QuarterdeckConfig
-from tests.cluster.helpers import catch_settings
-algo = QuarterdeckConfig().from_settings(catch_settings(runners=1, learner_threads=3)).env_runners(num_env_runners=0)
-algo = algo.build_algo()
-print(torch.get_num_threads())
-algo.stop()
 """
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT)]
 
@@ -112,10 +113,15 @@ def test_a_cluster_on_this_machine_is_left_alone(somebody_elses_ray: str, tmp_pa
     assert read_json(run / "summary.json")["agent_steps"] >= 200
 
 
-def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu() -> None:
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The device counts on which it computes, not those of the machine."""
-    done = subprocess.run(
-        [sys.executable, "-c", BESIDE_A_GPU], env=own_ray(), capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "3"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # and yet the settings say cpu
+    before = torch.get_num_threads()
+    settings = catch_settings(runners=1, learner_threads=3)
+    algo = QuarterdeckConfig().from_settings(settings).env_runners(num_env_runners=0).build_algo()
+    try:
+        assert torch.get_num_threads() == 3
+    finally:
+        algo.stop()
+        torch.set_num_threads(before)
