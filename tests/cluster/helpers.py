@@ -39,6 +39,11 @@ TINY: dict[str, str] = {
     "evaluation.protocol": "training",
     "evaluation.episodes": "6",
 }
+TINY_OWN = [  # with an env and a network of somebody's own
+    *(f"--{name}={value}" for name, value in TINY.items()),
+    "--learner.precision=fp32",
+    "--learner.device=cpu",
+]
 ENDLESS_CARTPOLE = [
     "cartpole",
     *(f"--{name}={value}" for name, value in TINY.items()),

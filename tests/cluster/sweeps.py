@@ -13,9 +13,11 @@ import psutil
 
 from tests.cluster.helpers import command, environment
 
+ROOT = Path(__file__).parents[2]
+
 
 @contextmanager
-def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str, cwd: Path = ROOT, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """A command that runs beside the test, and not after it."""
     with subprocess.Popen(
         command(*arguments),
@@ -23,7 +25,7 @@ def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]
         stderr=subprocess.DEVNULL,
         text=True,
         env={**environment(), **variables},
-        cwd=Path(__file__).parents[2],
+        cwd=cwd,
         start_new_session=True,
     ) as process:
         try:

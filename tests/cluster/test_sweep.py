@@ -19,7 +19,7 @@ from cluster.tuning.space import read_space
 from cluster.tuning.sweep import Sweep, search
 from cluster.workload import ENDLESS
 from cluster.workloads import DQN
-from tests.cluster.helpers import TIMEOUT, read_json, run_command, wait_until
+from tests.cluster.helpers import TIMEOUT, TINY_OWN, read_json, run_command, wait_until
 from tests.cluster.sweeps import started, trial_that_trains
 from training.settings import changed, flat, from_dict
 from training.settings_file import read_settings
@@ -158,12 +158,16 @@ def test_every_way_to_search_comes_to_its_end(tmp_path: Path, space: str, schedu
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
-def test_a_fleets_death_costs_an_attempt(tmp_path: Path, space: str) -> None:
-    """SIGKILL of a trial that trains as a fleet: it goes on from its checkpoint, and the sweep ends well."""
-    run = tmp_path / "run"
+def test_a_fleets_death_costs_an_attempt(strangers: Path, space: str) -> None:
+    """SIGKILL of a trial that trains as a fleet: it goes on from its checkpoint, and the sweep ends well.
+
+    What it trains lies in a folder of somebody's own: processes of their own import it, too.
+    """
+    run = strangers / "run"
+    own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", *TINY_OWN, "--no-life-signal"]
     fleet = ["--serial=False", "--trials=1", "--seeds=1", "--scheduler=random", "--rounds=2"]
-    options = [f"--space={space}", *OPTIONS, *fleet, "--steps=4000", f"--run-dir={run}"]
-    with started("sweep", "catch", *options) as sweep:
+    options = [f"--space={space}", *OPTIONS, *own, *fleet, "--steps=4000", "--run-dir=run"]
+    with started("sweep", "atari", *options, cwd=strangers) as sweep:
         wait_until(lambda: sweep.poll() is not None or rows_of(run / "rounds.csv") or None)
         assert sweep.poll() is None, "it has ended too soon"
         wait_until(lambda: trial_that_trains(sweep)).kill()
@@ -174,3 +178,4 @@ def test_a_fleets_death_costs_an_attempt(tmp_path: Path, space: str) -> None:
     assert [row["round"] for row in rounds_of(run / "rounds.csv")] == ["1", "2"]
     assert list((run / "trials").glob("*/error.txt")), "the death was noticed"
     assert read_json(run / "run.json")["serial"] is False
+    assert len(rows_of(run / "trials.csv")) == 1
