@@ -19,8 +19,8 @@ from cluster.tuning.space import read_space
 from cluster.tuning.sweep import Sweep, search
 from cluster.workload import ENDLESS
 from cluster.workloads import DQN
-from tests.cluster.helpers import TIMEOUT, TINY_OWN, read_json, run_command, wait_until
-from tests.cluster.sweeps import started, trial_that_trains
+from tests.cluster.helpers import TIMEOUT, TINY_OWN, read_json, wait_until
+from tests.cluster.sweeps import resumed, started, trial_that_trains
 from training.settings import changed, flat, from_dict
 from training.settings_file import read_settings
 from training.storage.csv_table import rounds_of, rows_of
@@ -56,9 +56,15 @@ def space(tmp_path: Path) -> str:
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
 @pytest.mark.timeout(TIMEOUT)
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_sweep_repeats_no_finished_trial(
-    tmp_path: Path, space: str, gone_in_the_end: list[psutil.Process]
+    tmp_path: Path,
+    space: str,
+    gone_in_the_end: list[psutil.Process],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """SIGKILL with trials done and trials to come; what is left leads to settings that train takes."""
     run = tmp_path / "run"
@@ -72,8 +78,7 @@ def test_a_killed_sweep_repeats_no_finished_trial(
     done, before = finished(run), rows_of(run / "rounds.csv")
     assert 0 < len(done) < 4
 
-    resumed = run_command("sweep", "catch", f"--run-dir={run}", "--resume")
-    assert resumed.returncode == 0, resumed.stderr
+    said = resumed(monkeypatch, capsys, "catch", run)
     gone_in_the_end.extend(children)
     rows = rows_of(run / "rounds.csv")
     assert [row for row in rows if row["trial"] in done] == [row for row in before if row["trial"] in done]
@@ -82,7 +87,7 @@ def test_a_killed_sweep_repeats_no_finished_trial(
         mine = [int(row["round"]) for row in rows if row["trial"] == trial]
         assert mine[0] == 1
         assert set(np.diff(mine)) <= {0, 1}, "a lost round is trained again, and no other"
-    check_what_is_left(run, resumed.stdout)
+    check_what_is_left(run, said)
     check_the_chosen_settings(run, tmp_path / "fresh")
 
 
