@@ -100,7 +100,7 @@ def is_reference(implementation: str) -> bool:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_no_reference_kernel_runs_in_the_presets(preset: str, older: bool) -> None:
     """oneDNN's own log names the kernels that it chose."""
-    chosen = kernels(printed(older)[preset])
+    chosen = kernels(printed(older=older)[preset])
     assert sum(operation in ("convolution", "deconvolution") for operation, _ in chosen) >= 4
     assert [kernel for kernel in chosen if is_reference(kernel[1])] == []
 
