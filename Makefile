@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-compile -c requirements.lock
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 HOSTS := hosts
 PACKAGES := training envs agents gan cluster
 
-.PHONY: install train test test-cluster check bench clean
+.PHONY: install train test test-cluster check lint types bench clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed
@@ -22,9 +23,13 @@ test: $(VENV)/.dev
 test-cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "$(HOSTS)" tests/hosts
 
-check: $(VENV)/.dev
+check: lint types
+
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
 	$(BIN)/mypy $(PACKAGES)
 
 bench: $(VENV)/.bench
@@ -34,6 +39,7 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find $(PACKAGES) tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
+# pip would compile on one core alone, for a minute; some files in packages are templates and cannot be compiled.
 # A half-made environment (no pip in it) is made again; a whole one is only brought up to date.
 $(VENV)/.installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null \
@@ -42,9 +48,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	  || { echo "error: '$(PYTHON)' cannot make virtual environments: install its venv package (Debian: python3-venv)" >&2; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) -e .
+	@$(COMPILE)
 	@touch $@
 
 # Tools of tests and checks, and the benchmark's peers, come when they are asked for.
 $(VENV)/.dev $(VENV)/.bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[$(patsubst .%,%,$(@F))]'
+	@$(COMPILE)
 	@touch $@

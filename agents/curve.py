@@ -5,18 +5,16 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 COLUMNS = ("frames", "updates", "all_lanes", "low_epsilon", "evaluation")  # behind the seconds and the agent steps
 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
     """Scores over agent steps, minutes on the upper edge, from the rows that a session wrote."""
-    from matplotlib import pyplot
-
     with table.open() as source:
         rows = list(csv.DictReader(source))
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = subplots(figsize=(7, 4))
     styles: tuple[tuple[str, str, str, str, str], ...] = (
         ("all_lanes", "training games, all lanes", "0.7", "", "-"),
         ("low_epsilon", "training games, lanes at low epsilon", "C0", "", "-"),

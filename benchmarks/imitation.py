@@ -20,7 +20,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 from training.storage.files import write_json, write_text
 from training.storage.provenance import hardware
 
@@ -68,9 +68,7 @@ def student(options: argparse.Namespace, dataset: Path, epsilon: float, labels: 
 
 def draw(picture: Path, teacher: dict[str, Any], students: dict[int, list[dict[str, Any]]]) -> None:
     """Scores over labels: a dot a seed, a line through their means, the teacher beside them."""
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = subplots(figsize=(7, 4))
     for labels, found in students.items():
         axes.plot([labels] * len(found), [one["eval"]["mean"] for one in found], "o", color="C0", alpha=0.5)
     means = [fmean(one["eval"]["mean"] for one in found) for found in students.values()]

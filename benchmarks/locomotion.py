@@ -20,14 +20,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
-
 from benchmarks.record import trained
 from benchmarks.trainings import begun_with, summary_of
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 from training.storage.files import whole
 
 SB3 = "sb3"
@@ -92,7 +87,7 @@ def table(results: list[Result]) -> str:
 def draw(results: list[Result], picture: Path) -> None:
     """Training episodes over minutes, a panel a task and a colour a system; dots are the closing episodes."""
     envs, systems = list(dict.fromkeys(r.env for r in results)), list(dict.fromkeys(r.system for r in results))
-    figure, panels = pyplot.subplots(1, len(envs), figsize=(5.5 * len(envs), 4), layout="constrained", squeeze=False)
+    figure, panels = subplots(1, len(envs), figsize=(5.5 * len(envs), 4), squeeze=False)
     for r in results:
         axes, colour = panels[0][envs.index(r.env)], f"C{systems.index(r.system)}"
         label = None if r.system in axes.get_legend_handles_labels()[1] else r.system

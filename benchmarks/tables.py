@@ -24,7 +24,7 @@ from agents.tabular.optimum import Gap
 from agents.tabular.planning import expected_score, greedy, value_iteration
 from agents.tabular.run import TabularRun
 from agents.tabular.settings import PRESETS, TabularSettings
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 SARSA = {"epsilon": 0.02, "final_epsilon": 0.0, "rate_decay": 0.0, "learning_rate": 0.05}
 CAREFUL = {"epsilon": 0.1, "final_epsilon": 0.1, "rate_decay": 0.0, "learning_rate": 0.05}
@@ -128,14 +128,12 @@ def discounts(folder: Path) -> None:
 
 def draw_lake(found: Found, folder: Path) -> None:
     """Q-learning's table of seed 0 beside the optimal one, and the way there of every algorithm."""
-    from matplotlib import pyplot
-
     lake = PRESETS["frozenlake"]()
     mdp, runs = mdp_of(lake.env), {key[1]: runs[0] for key, runs in found.items() if key[0] == "frozenlake"}
     best = value_iteration(mdp, lake.discount)
     tables = {f"learned in {lake.steps:,} steps": runs["q_learning"].q, "optimal": best}
     draw_to(folder / "tables-lake.png", lake.env, tables, "FrozenLake-v1, Q-learning, seed 0")
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    figure, (left, right) = subplots(1, 2, figsize=(9, 3.2))
     for algorithm, run in runs.items():
         steps, returns, errors = run.curve.T
         left.plot(steps / 1000, returns, label=algorithm)

@@ -38,22 +38,35 @@ def test_what_was_not_run_is_said_at_the_end(tmp_path: Path, user: int, wanted: 
     assert all(line in end for line in wanted)
 
 
-@pytest.mark.parametrize("target", ["check", "test", "test-cluster"])
+@pytest.mark.parametrize("target", ["lint", "types", "test", "test-cluster"])
 def test_a_failure_is_a_failure(tmp_path: Path, target: str) -> None:
     """Also of what is shown and kept at the same time."""
-    done = ci(tmp_path, user=0, make=f'[ "$1" != {target} ]')
-    assert done.returncode != 0
+    done = ci(tmp_path, user=0, make=f'[ "$1" != {target} ] || {{ echo "{target} has failed"; exit 5; }}')
+    assert done.returncode == 5
+    assert f"{target} has failed" in done.stdout
     assert "passed" not in done.stdout
 
 
-def test_host_tests_run_beside_the_others_and_are_shown_behind_them(tmp_path: Path) -> None:
-    """Each target waits for the other's beginning: one after the other they would never end."""
-    began = 'touch "$0.$1"; while [ ! -e "$0.test" ] || [ ! -e "$0.test-cluster" ]; do sleep 0.05; done'
-    done = ci(tmp_path, user=0, make=f'[ "$1" = check ] && exit\n{began}\necho "ran $1"')
+def test_types_and_host_tests_run_beside_the_others_and_are_shown_behind_them(tmp_path: Path) -> None:
+    """Each target waits for the others' beginning: one after the other they would never end."""
+    missing = " || ".join(f'[ ! -e "$0.{target}" ]' for target in ("test", "types", "test-cluster"))
+    began = f'touch "$0.$1"; while {missing}; do sleep 0.05; done'
+    done = ci(tmp_path, user=0, make=f'[ "$1" = lint ] && exit\n{began}\necho "ran $1"')
     assert done.returncode == 0
     lines = done.stdout.splitlines()
-    assert lines.index("ran test") < lines.index("== make test-cluster: Ray on hosts of its own ==")
-    assert lines.index("ran test-cluster") == lines.index("ran test") + 2
+    assert lines[lines.index("ran test") : lines.index("ran test-cluster") + 1] == [
+        "ran test",
+        "== make types: mypy ==",
+        "ran types",
+        "== make test-cluster: Ray on hosts of its own ==",
+        "ran test-cluster",
+    ]
+
+
+def test_both_are_told_where_types_and_tests_fail(tmp_path: Path) -> None:
+    done = ci(tmp_path, user=1000, make='[ "$1" = lint ] || { echo "$1 has failed"; exit 5; }')
+    assert done.returncode == 5
+    assert {"test has failed", "types has failed"} <= {*done.stdout.splitlines()}
 
 
 def test_host_tests_end_when_the_others_fail(tmp_path: Path) -> None:

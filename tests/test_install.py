@@ -57,6 +57,8 @@ def test_what_the_project_names_is_locked_in_the_same_version() -> None:
         ("train", []),
         ("test", ["dev"]),
         ("check", ["dev"]),
+        ("lint", ["dev"]),
+        ("types", ["dev"]),
         ("test-cluster", ["dev"]),
         ("bench", ["bench"]),
     ],

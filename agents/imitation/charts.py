@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.imitation.settings import DatasetSettings
 from training.settings import flat
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 COLUMNS = ("frames", "updates", "loss", "accuracy", "held_out_loss", "held_out_accuracy")
 CLOSING = "evaluation/closing_score_mean"
@@ -33,11 +33,9 @@ def compared(settings: DatasetSettings) -> dict[str, Any]:
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
     """Loss and accuracy over samples, from the rows that a session wrote."""
-    from matplotlib import pyplot
-
     with table.open() as source:
         rows = list(csv.DictReader(source))
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    figure, axes = subplots(1, 2, figsize=(9, 4))
     for panel, measure, corner in zip(axes, ("loss", "accuracy"), ("upper right", "lower right"), strict=True):
         for column, label, colour in ((measure, "training", "0.6"), (f"held_out_{measure}", "held out", "C0")):
             points = [(int(row["samples"]), float(row[column])) for row in rows if row[column]]

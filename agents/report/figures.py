@@ -15,7 +15,7 @@ from agents.evaluation.bootstrap import stratified_bootstrap
 from agents.report.runs import RunResult
 from agents.report.scores import Row, band, groups_of, improvements, pooled, protocol_labels
 from envs.published import published_curves
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 TRAINING = {
     "all_lanes": "training games, all lanes",
@@ -28,15 +28,11 @@ def draw_curves(game: str, runs: Sequence[RunResult], rows: Sequence[Row], pictu
     """Raw scores of one game over frames, a panel for each kind of score and each protocol, a colour for each
     configuration: thin lines are seeds, thick ones their mean with its 95 % interval as far as all seeds have come.
     Takes the runs and rows of all games, so that a configuration has one name and colour in all figures."""
-    from matplotlib import pyplot
-
     played = [run for run in runs if run.game == game]
     told = {key: label for key, label in protocol_labels(runs).items() if any(key in run.judged for run in played)}
     titles = [*TRAINING.values(), *(f"evaluation: {label}" for label in told.values())]
     size = (3.8 * len(titles), 4.6)
-    figure, axes = pyplot.subplots(
-        1, len(titles), figsize=size, layout="constrained", sharex=True, sharey=True, squeeze=False
-    )
+    figure, axes = subplots(1, len(titles), figsize=size, sharex=True, sharey=True, squeeze=False)
     panels = dict(zip(titles, axes[0], strict=True))
     for (label, group), colour in zip(groups_of(runs).items(), _colours(), strict=False):
         members = [run for run in group if run.game == game]
@@ -89,15 +85,13 @@ def _draw_evaluations(panel: Any, runs: list[RunResult], protocol: str, scored: 
 def draw_profiles(rows: Sequence[Row], picture: Path) -> bool:
     """Share of runs above each human-normalised score, a panel for each protocol (Agarwal et al. 2021, section 4.2).
     Returns False, and draws nothing, where no game has a human score."""
-    from matplotlib import pyplot
-
     found = pooled(rows)
     protocols = list(dict.fromkeys(protocol for protocol, _ in found))
     if not protocols:
         return False
     colours = dict(zip(sorted({group for _, group in found}), _colours(), strict=False))
     size = (5 * len(protocols), 4)
-    figure, axes = pyplot.subplots(1, len(protocols), figsize=size, layout="constrained", squeeze=False)
+    figure, axes = subplots(1, len(protocols), figsize=size, squeeze=False)
     top = max(float(scores.max()) for games in found.values() for scores in games.values())
     thresholds = np.linspace(0, max(1.0, 1.05 * top), 121)
     shares = partial(bootstrap.score_distribution, thresholds=thresholds)
@@ -117,12 +111,10 @@ def draw_profiles(rows: Sequence[Row], picture: Path) -> bool:
 def draw_improvements(rows: Sequence[Row], picture: Path) -> bool:
     """Probability that one configuration beats another, with its interval. Returns False, and draws nothing, where
     there are no two to compare."""
-    from matplotlib import pyplot
-
     found = improvements(rows)
     if not found:
         return False
-    figure, axes = pyplot.subplots(figsize=(7, 1.0 + 0.7 * len(found)), layout="constrained")
+    figure, axes = subplots(figsize=(7, 1.0 + 0.7 * len(found)))
     for place, one in enumerate(reversed(found)):
         estimate, low, high = (float(value) for value in one.interval)
         axes.barh(place, high - low, left=low, height=0.3, color="C0", alpha=0.4)

@@ -7,7 +7,7 @@ from pathlib import Path
 from agents.curve import COLUMNS as SCORES
 from agents.tabular.optimum import Gap
 from training.storage.csv_table import rows_of
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 COLUMNS = (*SCORES, "value_error", "greedy_return", "optimal_return")
 RESULTS = (
@@ -45,14 +45,10 @@ def exact_row(gap: Gap) -> dict[str, float]:
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
     """Scores, exact returns and the error of the values over agent steps, a panel each."""
-    from matplotlib import pyplot
-
     rows = rows_of(table)
     shown = [(name, lines) for name, lines in PANELS if any(row.get(column) for row in rows for column in lines)]
     count = max(1, len(shown))
-    figure, axes = pyplot.subplots(
-        count, figsize=(7, 1 + 2.2 * count), layout="constrained", sharex=True, squeeze=False
-    )
+    figure, axes = subplots(count, figsize=(7, 1 + 2.2 * count), sharex=True, squeeze=False)
     for panel, (name, lines) in zip(axes[:, 0], shown, strict=False):
         for column, (colour, line, label) in lines.items():
             points = [(int(row["agent_steps"]), float(row[column])) for row in rows if row.get(column)]

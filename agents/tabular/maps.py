@@ -13,6 +13,7 @@ from agents.tabular.grids import Grid, grid_of
 from agents.tabular.mdp import Mdp, Table
 from agents.tabular.optimum import Optimum
 from training.run import Picture
+from training.storage.curve import subplots
 
 CELL = 0.75  # inches
 ABOUT = (
@@ -54,8 +55,6 @@ def draw_maps(grid: Grid, mdp: Mdp, tables: dict[str, Table], title: str, scaled
 
 def _panels(rows: int, columns: int, height: int, width: int) -> tuple[Any, Any, Any]:
     """A figure, its panels [rows, columns] and a place for the scale; to search for a layout would double the time."""
-    from matplotlib import pyplot
-
     tall, wide, head, gap, edge, scale = height * CELL, width * CELL, 0.35, 0.2, 0.12, 0.9  # inches
     whole_tall = head + rows * (head + tall) + edge
     whole_wide = edge + columns * (wide + gap) + scale
@@ -67,19 +66,17 @@ def _panels(rows: int, columns: int, height: int, width: int) -> tuple[Any, Any,
         "wspace": gap / wide,
         "hspace": head / tall,
     }
-    figure, axes = pyplot.subplots(rows, columns, figsize=(whole_wide, whole_tall), gridspec_kw=places, squeeze=False)
+    size = (whole_wide, whole_tall)
+    figure, axes = subplots(rows, columns, figsize=size, layout=None, gridspec_kw=places, squeeze=False)
     bottom, top = places["bottom"], places["top"]
     bar = figure.add_axes((places["right"] + gap / whole_wide, bottom, 0.15 / whole_wide, top - bottom))
     return figure, axes, bar
 
 
 def png_of(figure: Any) -> bytes:
-    """A figure as a file, and free it."""
-    from matplotlib import pyplot
-
+    """A figure as a file."""
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=90)
-    pyplot.close(figure)
     return out.getvalue()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation.bootstrap import mean, stratified_bootstrap
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 COLOURS = {"helps": "C2", "hurts": "C3", "no difference seen": "0.7", "the start": "C0"}
 
@@ -63,10 +63,9 @@ def told(bars: list[Bar]) -> list[str]:
 
 def draw_bars(picture: Path, bars: list[Bar], title: str) -> None:
     """Means with their intervals, every seed as a dot, the verdict in the colour."""
-    from matplotlib import pyplot
     from matplotlib.patches import Patch
 
-    figure, axes = pyplot.subplots(figsize=(9, 4.5), layout="constrained")
+    figure, axes = subplots(figsize=(9, 4.5))
     for place, bar in enumerate(bars):
         low, high = bar.interval
         axes.bar(place, bar.mean, color=COLOURS[bar.verdict], alpha=0.7)

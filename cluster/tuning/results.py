@@ -10,7 +10,7 @@ import numpy as np
 from cluster.tuning.space import Range, Space
 from training.search import Metric
 from training.storage.csv_table import Row
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 LEAST = 4  # trials: with fewer, nothing can be said about what matters
 
@@ -84,16 +84,13 @@ def _distribution(kind: str, values: list[Any], *, whole: bool) -> Any:
 
 def draw(picture: Path, rounds: list[Row], space: Space, metric: Metric, clock: str, title: str) -> None:
     """Score over each setting, one panel each; scores over training; the importance of each setting."""
-    from matplotlib import pyplot
-
     rows = trials_of(rounds, metric)
     matters, panels = importance(rows, space, metric), len(space) + 2
     columns = min(3, panels)
-    figure, grid = pyplot.subplots(
+    figure, grid = subplots(
         -(-panels // columns),
         columns,
         figsize=(4 * columns, 3 * -(-panels // columns)),
-        layout="constrained",
         squeeze=False,
     )
     axes = list(grid.ravel())

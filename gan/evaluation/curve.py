@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 Floor = tuple[float, float]  # mean and standard deviation over draws
 
 
 def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: Floor | None, title: str) -> None:
     """`fd_clf` over images, a line for each training, and beneath them what real images get and how far that varies."""
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = subplots(figsize=(7, 4))
     for name, points in lines.items():
         if points:
             axes.plot(*zip(*points, strict=True), marker=".", label=name)

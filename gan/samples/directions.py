@@ -19,7 +19,7 @@ from gan.evaluation.features import Extractor
 from gan.evaluation.metrics import Array
 from gan.samples import sampling
 from gan.samples.pictures import grid
-from training.storage.curve import save_figure
+from training.storage.curve import save_figure, subplots
 
 LATENTS, HELD_OUT, STARTS = 3_000, 1_000, 100  # to fit by, to judge the fit by, to walk from
 STEPS = np.linspace(-2, 2, 9)  # in standard deviations of the latents
@@ -150,11 +150,9 @@ def explore(generator: Any, extractor: Extractor | None, seed: int, picture: Pat
 
 def draw_walks(images: Pixels, names: tuple[str, ...], found: Array, space: str, picture: Path) -> None:
     """Images [A T, C, H, W] in a row for each attribute, with the correlations [A, A] that belong to it."""
-    from matplotlib import pyplot
-
     whole = grid(images, len(STEPS))
     height, width = whole.shape[0] / len(names), whole.shape[1] / len(STEPS)
-    figure, axes = pyplot.subplots(figsize=(1.0 * len(STEPS) + 4, 1.0 * len(names) + 1), layout="constrained")
+    figure, axes = subplots(figsize=(1.0 * len(STEPS) + 4, 1.0 * len(names) + 1))
     axes.imshow(whole, interpolation="nearest")
     axes.set_xticks([(index + 0.5) * width for index in range(len(STEPS))], [f"{step:+.1f}" for step in STEPS])
     axes.set_yticks([(index + 0.5) * height for index in range(len(names))], names)

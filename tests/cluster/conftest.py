@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import sys
@@ -24,6 +23,8 @@ os.environ |= {
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_worker_niceness": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_enable_metrics_collection": "0",  # which nobody reads, and what the agent of a node finds out about it
+    "REPORTER_UPDATE_INTERVAL_MS": "600000",
 }
 
 
@@ -34,19 +35,19 @@ def ray_cluster() -> Iterator[None]:
 
     from cluster.connect import start_own
 
-    start_own(
-        num_cpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=200 << 20,
-        resources={"rollout": 1},  # room for one runner of a fleet with roles
-        namespace=f"tests-{os.getpid()}",
-    )
-    for server in psutil.Process().children():
-        with contextlib.suppress(psutil.Error):  # a child of another test's ended meanwhile
-            if "log_monitor.py" in " ".join(server.cmdline()):  # it reads every log ten times a second, for nobody
-                server.kill()
+    with pytest.MonkeyPatch.context() as patch:  # servers that no test asks anything: three processes less
+        patch.setattr("ray._private.services.start_api_server", lambda *_, **__: ("", None))
+        patch.setattr("ray._private.node.Node.start_log_monitor", lambda _: None)
+        patch.setattr("ray._private.node.Node.start_monitor", lambda _: None)
+        start_own(
+            num_cpus=4,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            object_store_memory=200 << 20,
+            resources={"rollout": 1},  # room for one runner of a fleet with roles
+            namespace=f"tests-{os.getpid()}",
+        )
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers, and does not wait for their end

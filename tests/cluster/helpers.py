@@ -28,6 +28,7 @@ from envs.base import EnvSettings
 from tests.coded_env import NUM_ACTIONS
 
 PATIENCE = 600.0  # seconds: a net under hangs, never a measure of speed; a busy machine starts processes slowly
+OWN = ("RAY_", "TUNE_", "REPORTER_")  # variables of the tests' own Ray begin so
 TIMEOUT = 2 * PATIENCE  # of a test that starts or kills processes
 TINY: dict[str, str] = {
     "fleet.envs-per-runner": "2",
@@ -38,6 +39,11 @@ TINY: dict[str, str] = {
     "evaluation.protocol": "training",
     "evaluation.episodes": "6",
 }
+TINY_OWN = [  # with an env and a network of somebody's own
+    *(f"--{name}={value}" for name, value in TINY.items()),
+    "--learner.precision=fp32",
+    "--learner.device=cpu",
+]
 ENDLESS_CARTPOLE = [
     "cartpole",
     *(f"--{name}={value}" for name, value in TINY.items()),
@@ -138,7 +144,7 @@ def command(*arguments: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """That person's environment: nothing of the tests' own Ray in it."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
+    return {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
 
 
 def run_command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
+from cluster.cli.main import main
 from tests.cluster.helpers import command, environment
+
+ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str, cwd: Path = ROOT, **variables: str) -> Iterator[subprocess.Popen[str]]:
     """A command that runs beside the test, and not after it."""
     with subprocess.Popen(
         command(*arguments),
@@ -23,7 +27,7 @@ def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]
         stderr=subprocess.DEVNULL,
         text=True,
         env={**environment(), **variables},
-        cwd=Path(__file__).parents[2],
+        cwd=cwd,
         start_new_session=True,
     ) as process:
         try:
@@ -31,6 +35,16 @@ def started(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def resumed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], preset: str, run: Path, *options: str
+) -> str:
+    """What a sweep says that goes on to its end in the tests' process, as in one of its own."""
+    monkeypatch.delenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS")
+    capsys.readouterr()
+    assert main(["sweep", preset, f"--run-dir={run}", "--resume", *options]) == 0
+    return capsys.readouterr().out
 
 
 def trial_that_trains(sweep: subprocess.Popen[str]) -> psutil.Process | None:

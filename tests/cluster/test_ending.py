@@ -21,9 +21,9 @@ from tests.cluster.records import checked_summary, saved, scalars
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
 
-def two_runners() -> QuarterdeckConfig:
+def small(runners: int = 2) -> QuarterdeckConfig:
     """Short turns of a small fleet."""
-    config = QuarterdeckConfig().from_settings(catch_settings(runners=2))
+    config = QuarterdeckConfig().from_settings(catch_settings(runners=runners))
     config.reporting(min_time_s_per_iteration=0.1)
     return config
 
@@ -79,7 +79,7 @@ def test_runners_close_their_environments(tmp_path: Path) -> None:
 
         runner.env.close = closed
 
-    algo = two_runners().build_algo()
+    algo = small().build_algo()
     try:
         actors = algo.runners.manager.actors().values()
         ray.get([actor.__ray_call__.remote(leave_a_trace) for actor in actors], timeout=PATIENCE)
@@ -90,7 +90,7 @@ def test_runners_close_their_environments(tmp_path: Path) -> None:
 
 
 def test_a_frozen_runner() -> None:
-    algo = two_runners().build_algo()
+    algo = small().build_algo()
     runners = processes(algo)
     runners[0].send_signal(signal.SIGSTOP)
     try:
@@ -102,11 +102,11 @@ def test_a_frozen_runner() -> None:
 
 
 def test_a_runner_asleep_in_its_env() -> None:
-    config = two_runners()
+    config = small(runners=1)
     config.runner_cls = SleepingRunner
     algo = config.build_algo()
     runners = processes(algo)
-    train_until(algo, lambda: algo.runners.waiting() == 4)
+    train_until(algo, lambda: algo.runners.waiting() == 2)
     algo.stop()
     alive = still_alive(runners)
     assert alive == []

@@ -25,9 +25,9 @@ from gan.space import LOSS, spaces
 from gan.standard.presets import PRESETS
 from gan.standard.settings import GanSettings
 from tests.cluster.gan_helpers import TINY, TINY_GAN, copy_corners
-from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, read_json, run_command, wait_until
+from tests.cluster.helpers import ENDLESS_CARTPOLE, TIMEOUT, read_json, wait_until
 from tests.cluster.records import learns
-from tests.cluster.sweeps import started, trial_that_trains
+from tests.cluster.sweeps import resumed, started, trial_that_trains
 from training.settings import changed, from_dict
 from training.settings_file import read_settings
 from training.storage.csv_table import rounds_of, rows_of
@@ -43,7 +43,11 @@ def rows_or_end(sweep: subprocess.Popen[str], run: Path, count: int) -> None:
     assert sweep.poll() is None, "it has ended too soon"
 
 
-def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: Path) -> None:
+@pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_population_survives_kills_and_interruptions(
+    tmp_path: Path, corners: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SIGKILL of a trial, Ctrl-C on the terminal: each trial goes on from its last round, trains its images once."""
     run, data = tmp_path / "run", copy_corners(corners, tmp_path)
     images = ["--scheduler=pbt", "--trials=4", "--seeds=1", "--rounds=3", f"--images={3 * ROUND}", "--seed=5"]
@@ -59,8 +63,7 @@ def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: 
     assert list((run / "trials").glob("*/error.txt")), "the killed trial was noticed"
     assert len(rounds_of(run / "rounds.csv")) < 12
 
-    done = run_command("sweep", "own", "--run-dir", str(run), "--resume", "--concurrent", "2")
-    assert done.returncode == 0, done.stderr
+    said = resumed(monkeypatch, capsys, "own", run, "--concurrent=2")
     for trial in {row["trial"] for row in rows_of(run / "rounds.csv")}:
         mine = [int(row["round"]) for row in rows_of(run / "rounds.csv") if row["trial"] == trial]
         assert mine[0] == 1
@@ -71,7 +74,7 @@ def test_a_population_survives_kills_and_interruptions(tmp_path: Path, corners: 
     for number in range(1, 4):
         seen = {row["images"] for row in rounds if row["round"] == str(number) and row["diverged"] == "0"}
         assert seen == {str(number * ROUND)}
-    check_what_is_left(run, rounds, done.stdout)
+    check_what_is_left(run, rounds, said)
 
 
 def check_what_is_left(run: Path, rounds: list[dict[str, Any]], said: str) -> None:

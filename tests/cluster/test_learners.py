@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 
 from agents.dqn.learner import Learner
 from agents.replay.transitions import Batch, ReplayEmpty
+from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
-from tests.cluster.helpers import (
-    PATIENCE,
-    TIMEOUT,
-    TINY_CATCH,
-    catch_settings,
-    command,
-    environment,
-    read_json,
-    same_tree,
-    train_until,
-    wait_until,
-)
+from cluster.fleet.loop import FleetLoop
+from tests.cluster.helpers import TIMEOUT, TINY_CATCH, catch_settings, read_json, same_tree, train_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT)]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The command goes on by itself, and the run ends as if nothing had happened."""
+    run, save, killers = tmp_path / "run", FleetLoop.save, list[Timer]()
+
+    def save_and_soon_lose(self: FleetLoop, *given: Any) -> Path:
+        path = save(self, *given)
+        if not killers:
+            (learner,) = self.algo._each_learner(lambda _: os.getpid())
+            killers.append(Timer(0.1, os.kill, (learner, signal.SIGKILL)))
+            killers[0].start()
+        return path
+
+    monkeypatch.setattr(FleetLoop, "save", save_and_soon_lose)
+    ends = ["--steps=3000", "--minutes=60000", "--checkpoint-minutes=0.0001"]
+    assert main(["train", "atari", *TINY_CATCH, "--fleet.learners=1", *ends, "--run-dir", str(run)]) == 0
+    assert "a learner was lost; going on from" in capfd.readouterr().err
+    summary = read_json(run / "summary.json")
+    assert summary["agent_steps"] >= 3000
+    assert summary["samples_per_insert"] == pytest.approx(2.0, rel=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -108,39 +121,3 @@ def test_a_learner_without_data_follows_its_peer(pair: Quarterdeck) -> None:
     assert pair._each_learner(lambda learner: starve(learner, everybody=False)) == [6, 6]
     assert pair._each_learner(lambda learner: starve(learner, everybody=True)) == [3, 3]
     same_tree(*pair._each_learner(lambda learner: learner.core.state()))
-
-
-def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(tmp_path: Path) -> None:
-    """The command goes on by itself, and the run ends as if nothing had happened."""
-    run = tmp_path / "run"
-    steps, often = "3000", "0.02"
-    arguments = ["--fleet.learners=1", "--steps", steps, "--checkpoint-minutes", often, "--run-dir", str(run)]
-    training = subprocess.Popen(
-        command("train", "atari", *TINY_CATCH, *arguments),
-        env=environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    try:
-        wait_until(lambda: next(run.glob("checkpoints/agent_steps-*/state.json"), None))
-        (learner,) = wait_until(lambda: learners_of(training.pid) or None)
-        os.kill(learner, signal.SIGKILL)
-        _, said = training.communicate(timeout=PATIENCE)
-    finally:
-        training.kill()
-        training.wait()
-    assert training.returncode == 0, said
-    assert "a learner was lost; going on from" in said
-    summary = read_json(run / "summary.json")
-    assert summary["agent_steps"] >= 3000
-    assert summary["samples_per_insert"] == pytest.approx(2.0, rel=0.1)
-
-
-def learners_of(pid: int) -> list[int]:
-    """Processes below `pid` that train; the title is what RLlib gives them."""
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # it ended meanwhile
-            found += [child.pid] if "_WrappedExecutable" in " ".join(child.cmdline()) else []
-    return found

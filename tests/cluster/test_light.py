@@ -18,11 +18,16 @@ from training.settings import flat
 
 HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}
 PROGRAM = """
-import json, sys
+import importlib, json, sys
 from cluster.cli.main import main
+def done(words):
+    if words[0] != "import":
+        return main(words)
+    importlib.import_module(words[1])
+    return 0
 def after(words):
     try:
-        status = main(words)
+        status = done(words)
     except SystemExit as stopped:
         status = stopped.code or 0
     return [status, sorted({name.split(".")[0] for name in sys.modules}), "torch._dynamo" in sys.modules]
@@ -53,38 +58,26 @@ def test_help_and_unknown_names_load_no_library_at_all(words: str) -> None:
     assert loaded(*words.split(), status=status) & {*HEAVY, "tyro"} == set()
 
 
-@pytest.mark.parametrize("command", [name for name, row in COMMANDS.items() if row.options and name != "ablation"])
-def test_help_and_mistakes_without_a_preset_load_the_parser_alone(command: str) -> None:
+def test_help_and_mistakes_without_a_preset_load_the_parser_alone() -> None:
     """Also a mistake in the arguments is told before anything heavy is imported."""
-    assert loaded(command, "--help") & HEAVY == set()
-    assert loaded(command, "--no-such-option", status=2) & HEAVY == set()
+    commands = [name for name, row in COMMANDS.items() if row.options and name != "ablation"]
+    asked = [[command, option] for command in commands for option in ("--help", "--no-such-option")]
+    told = [(status, packages & HEAVY) for status, packages, _ in one_after_the_other(*asked)]
+    assert told == [(0, set()), (2, set())] * len(commands)
 
 
-def test_help_that_lists_settings_needs_no_ray() -> None:
-    asked = ["train taxi -h", "train pong --help", "train digits --help", "ablation --help"]
-    told = one_after_the_other(*(words.split() for words in asked))
-    assert [(status, "ray" in packages) for status, packages, _ in told] == [(0, False)] * 4
+def test_help_is_given_and_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path, corners: Path) -> None:
+    """One command after the other: none of them leaves it behind, or torch's compiler, but for what it compiles.
 
-
-def test_a_command_that_needs_no_ray_imports_none() -> None:
-    """Their modules with all that these import in their turn."""
-    modules = [COMMANDS[command].run.split(":")[0] for command in COMMANDS if command not in RAY]
-    program = f"""
-import importlib, sys
-for module in {modules!r}:
-    importlib.import_module(module)
-    assert "ray" not in sys.modules, module
-"""
-    done = run_program(program)
-    assert done.returncode == 0, done.stderr
-
-
-def test_runs_are_made_and_read_without_ray(tmp_path: Path, catch_run: Path, corners: Path) -> None:
-    """One command after the other: none of them leaves it behind, or torch's compiler, but for what it compiles."""
+    First help that lists settings, then their modules with all that these import in their turn.
+    """
     run = str(shutil.copytree(catch_run, tmp_path / "run"))
     serial = ["train", "atari", *TINY_CATCH, "--serial", "--steps", "300", "--run-dir", str(tmp_path / "serial")]
     gan = [f"--data={copy_corners(corners, tmp_path)}", *TINY_GAN]
+    helps = ["train taxi -h", "train pong --help", "train digits --help", "ablation --help"]
     commands = [
+        *(words.split() for words in helps),
+        *(["import", row.run.split(":")[0]] for command, row in COMMANDS.items() if command not in RAY),
         serial,
         ["train", "taxi", "--steps", "2000", "--run-dir", str(tmp_path / "taxi")],
         ["train", "own", *gan, "--training.images", "64", "--run-dir", str(tmp_path / "gan")],

@@ -107,17 +107,16 @@ def test_over_a_later_checkpoint(run: FleetLoop, tmp_path: Path, capfd: pytest.C
     train(run, run.stats.updates + 5)
 
 
-def test_one_that_ray_ends_for_want_of_memory(run: FleetLoop, tmp_path: Path) -> None:
+def test_one_that_ray_ends_for_want_of_memory(run: FleetLoop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray says it in an error of another kind; it is a lost learner all the same."""
 
     def ended(*_: Any, **__: Any) -> list[ResultOrError]:
         return [ResultOrError(error=ray.exceptions.OutOfMemoryError("the node was running low on memory"))]
 
-    first = run.save(tmp_path)
-    run.algo.learner_group.foreach_learner = ended
-    assert run.save(tmp_path) == first
-    assert run.failures == 1
-    train(run, run.stats.updates + 5)
+    monkeypatch.setattr(run.algo.learner_group, "foreach_learner", ended)
+    with pytest.raises(LearnerLost) as lost:
+        run.algo._each_learner(lambda _: None)
+    assert isinstance(lost.value.__cause__, ray.exceptions.OutOfMemoryError)
 
 
 def test_a_replay_that_is_saved_to_another_machines_disk(run: FleetLoop, tmp_path: Path) -> None:
@@ -150,17 +149,8 @@ def test_silent_over_a_checkpoint(run: FleetLoop, tmp_path: Path, monkeypatch: p
     train(run, run.stats.updates + 5)
 
 
-def test_over_the_closing_evaluation(run: FleetLoop, tmp_path: Path) -> None:
-    """The policy is the one that was saved."""
-    whole = run.save(tmp_path)
-    kill_learner(run)
-    policy = run.policy().network.state_dict()
-    for name, value in checkpoint.load(whole, only="learner")["learner"]["policy"].items():
-        assert np.array_equal(policy[name].numpy(), value)
-
-
 def test_again_and_again(run: FleetLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One loss more than it survives ends the run, in one line."""
+    """One loss more than it survives ends the run, in one line; the policy to judge is the one that was saved."""
     assert LEARNER_FAILURES == 3
     monkeypatch.setattr("cluster.fleet.loop.LEARNER_FAILURES", 1)
     begin_again = FleetLoop._begin_again
@@ -170,8 +160,11 @@ def test_again_and_again(run: FleetLoop, tmp_path: Path, monkeypatch: pytest.Mon
         kill_learner(self)
 
     monkeypatch.setattr(FleetLoop, "_begin_again", doomed)
-    run.save(tmp_path)
+    whole = run.save(tmp_path)
     kill_learner(run)
+    policy = run.policy().network.state_dict()
+    for name, value in checkpoint.load(whole, only="learner")["learner"]["policy"].items():
+        assert np.array_equal(policy[name].numpy(), value)
     with pytest.raises(LearnerLost, match="a learner was lost 2 times: a learner died or fell silent"):
         run.save(tmp_path)
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
+from cluster.cli.main import main
 from cluster.cli.options import Address
 from cluster.jobs.submission import refuse_two_writers
 from cluster.tuning.sweep import Sweep
 from cluster.tuning.write import OWN
 from cluster.workloads import workload_of
 from tests.cluster.helpers import (
-    ENDLESS_CARTPOLE,
     PATIENCE,
     TIMEOUT,
     TINY_CATCH,
     command,
     environment,
-    run_command,
     tree,
     wait_until,
 )
@@ -53,58 +49,26 @@ def training(run: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def holders(file: Path, processes: list[psutil.Process]) -> list[int]:
-    """Which of the processes have `file` open."""
-    found = []
-    for process in processes:
-        open_files = Path(f"/proc/{process.pid}/fd")
-        if any(os.path.samefile(handle, file) for handle in open_files.iterdir() if handle.exists()):
-            found.append(process.pid)
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
-def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_until_the_first_is_dead(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = tmp_path / "run"
     one_lane = "--fleet.envs-per-runner=1"  # saves soon
     endless = ("atari", *TINY_CATCH, one_lane, "--serial", "--steps", "9000000", "--minutes", "60")
     with training(run, *endless) as process:
-        second = run_command("train", "atari", "--run-dir", str(run), "--resume")
-        assert second.returncode == 2
-        assert second.stderr.count("\n") == 1
-        assert "is in use by a command that still runs: wait for its end or stop it" in second.stderr
+        said = refused(capsys, "train", "atari", "--run-dir", str(run), "--resume")
+        assert "is in use by a command that still runs: wait for its end or stop it" in said
         assert process.poll() is None
         here = len((run / "curve.csv").read_text()) if (run / "curve.csv").exists() else 0
         wait_until(lambda: ((run / "curve.csv").exists() and len((run / "curve.csv").read_text()) > here) or None)
         process.kill()
         process.wait(PATIENCE)
     end = saved(run)["agent_steps"] + 50
-    done = run_command("train", "atari", "--run-dir", str(run), "--resume", "--steps", str(end))
-    assert done.returncode == 0, done.stderr
+    more = ["--steps", str(end), "--minutes=1e9"]  # those of the tests' process count
+    assert main(["train", "atari", "--run-dir", str(run), "--resume", *more]) == 0
     assert checked_summary(run, episodes=6)["agent_steps"] >= end
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.timeout(TIMEOUT)
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at the open files of processes")
-def test_no_process_of_a_fleet_inherits_the_lock(tmp_path: Path) -> None:
-    """Ray's processes outlive a killed driver for a while; the directory is free at once."""
-    run = tmp_path / "run"
-    with training(run, *ENDLESS_CARTPOLE) as process:
-        driver = psutil.Process(process.pid)
-        children = driver.children(recursive=True)
-        assert len(children) > 3
-        assert holders(run / "run.json", [driver]) == [driver.pid]
-        assert holders(run / "run.json", children) == []
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(PATIENCE)
-        with closing(RunDir(run)) as free:
-            free.claim()
-    for child in children:
-        with suppress(psutil.NoSuchProcess):
-            child.kill()  # they would look for their head for a minute
 
 
 def record_of(made_by: str, preset: str) -> dict[str, Any]:

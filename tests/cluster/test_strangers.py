@@ -10,7 +10,7 @@ import pytest
 from cluster.cli.main import main
 from envs import EnvSettings
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
-from tests.cluster.helpers import TIMEOUT, TINY, read_json, run_command
+from tests.cluster.helpers import TINY_OWN, read_json
 from tests.cluster.records import refused
 from tests.cluster.strangers import FILES
 from training.run import About
@@ -24,7 +24,6 @@ row = WORKLOADS["{kind}"]
 PRESETS = {{"mine": lambda: row.default("{preset}")}}
 register(row._replace(name="mine", presets=("mine",), table="my_presets:PRESETS"))
 """
-SHORT = [*(f"--{name}={value}" for name, value in TINY.items()), "--learner.precision=fp32", "--learner.device=cpu"]
 
 
 def test_the_page_has_a_file_of_each_kind() -> None:
@@ -36,7 +35,8 @@ def test_an_environment_of_images_and_a_network_of_ones_own(
 ) -> None:
     """Trained in one process, judged, watched, exported, with a distribution of returns behind it."""
     own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", "--network.head=categorical"]
-    assert main(["train", "atari", *own, *SHORT, "--no-life-signal", "--serial", "--steps=300", "--run-dir=run"]) == 0
+    words = [*own, *TINY_OWN, "--no-life-signal", "--serial", "--steps=300", "--run-dir=run"]
+    assert main(["train", "atari", *words]) == 0
     assert read_json(strangers / "run" / "run.json")["settings"]["env"]["id"] == "my_envs:Dodge-v0"
     assert main(["evaluate", "run", "--episodes=4"]) == 0
     assert main(["watch", "run", "--out=game.mp4", "--values"]) == 0
@@ -49,22 +49,9 @@ def test_an_environment_of_images_and_a_network_of_ones_own(
 def test_images_in_gray_for_a_network_of_ours(strangers: Path) -> None:
     """By the words of the page, judged by the preset's protocol."""
     seen = ["--env=my_envs:Dodge-v0", "--image-size=84", "--grayscale", "--evaluation.protocol=classic"]
-    assert main(["train", "atari", *seen, *SHORT, "--serial", "--steps=200", "--run-dir=run"]) == 0
+    assert main(["train", "atari", *seen, *TINY_OWN, "--serial", "--steps=200", "--run-dir=run"]) == 0
     assert read_json(strangers / "run" / "summary.json")["eval"]["protocol"]["image_size"] == 84
     assert main(["watch", "run", "--out=game.mp4"]) == 0
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.timeout(TIMEOUT)
-def test_a_fleet_and_a_sweep_find_what_lies_there(strangers: Path) -> None:
-    """A trial that trains by a fleet: processes of their own import it, too."""
-    own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", *SHORT, "--no-life-signal"]
-    few = ["--trials=1", "--seeds=1", "--rounds=1", "--scheduler=random", "--serial=False", "--steps=300"]
-    done = run_command("sweep", "atari", *own, *few, "--run-dir=sweep", cwd=strangers)
-    assert done.returncode == 0, done.stderr
-    assert read_json(strangers / "sweep" / "run.json")["serial"] is False
-    assert len(rows_of(strangers / "sweep" / "trials.csv")) == 1
 
 
 def test_a_head_of_ones_own(strangers: Path) -> None:
@@ -94,7 +81,7 @@ def test_a_preset_of_ones_own_is_trained(strangers: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("training.tensorboard.hparams_of", lambda about: (shown.append(about), hparams_of(about))[1])
     (strangers / "my_presets.py").write_text(OWN_PRESET.format(kind="dqn", preset="catch"))
     words = ["train", "my_presets:mine", "--run-dir=run"]
-    assert main([*words, *SHORT, "--serial", "--steps=100", "--seed=3"]) == 0
+    assert main([*words, *TINY_OWN, "--serial", "--steps=100", "--seed=3"]) == 0
     assert main([*words, "--resume", "--steps=200"]) == 0
     assert read_json(strangers / "run" / "run.json")["workload"] == "mine"
     (first, second) = ({name for name, value in a.compared.items() if value != a.usual[name]} for a in shown)

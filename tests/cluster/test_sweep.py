@@ -19,8 +19,8 @@ from cluster.tuning.space import read_space
 from cluster.tuning.sweep import Sweep, search
 from cluster.workload import ENDLESS
 from cluster.workloads import DQN
-from tests.cluster.helpers import TIMEOUT, read_json, run_command, wait_until
-from tests.cluster.sweeps import started, trial_that_trains
+from tests.cluster.helpers import TIMEOUT, TINY_OWN, read_json, wait_until
+from tests.cluster.sweeps import resumed, started, trial_that_trains
 from training.settings import changed, flat, from_dict
 from training.settings_file import read_settings
 from training.storage.csv_table import rounds_of, rows_of
@@ -56,9 +56,15 @@ def space(tmp_path: Path) -> str:
 
 @pytest.mark.ray
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
 @pytest.mark.timeout(TIMEOUT)
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_sweep_repeats_no_finished_trial(
-    tmp_path: Path, space: str, gone_in_the_end: list[psutil.Process]
+    tmp_path: Path,
+    space: str,
+    gone_in_the_end: list[psutil.Process],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """SIGKILL with trials done and trials to come; what is left leads to settings that train takes."""
     run = tmp_path / "run"
@@ -72,8 +78,7 @@ def test_a_killed_sweep_repeats_no_finished_trial(
     done, before = finished(run), rows_of(run / "rounds.csv")
     assert 0 < len(done) < 4
 
-    resumed = run_command("sweep", "catch", f"--run-dir={run}", "--resume")
-    assert resumed.returncode == 0, resumed.stderr
+    said = resumed(monkeypatch, capsys, "catch", run)
     gone_in_the_end.extend(children)
     rows = rows_of(run / "rounds.csv")
     assert [row for row in rows if row["trial"] in done] == [row for row in before if row["trial"] in done]
@@ -82,7 +87,7 @@ def test_a_killed_sweep_repeats_no_finished_trial(
         mine = [int(row["round"]) for row in rows if row["trial"] == trial]
         assert mine[0] == 1
         assert set(np.diff(mine)) <= {0, 1}, "a lost round is trained again, and no other"
-    check_what_is_left(run, resumed.stdout)
+    check_what_is_left(run, said)
     check_the_chosen_settings(run, tmp_path / "fresh")
 
 
@@ -158,12 +163,16 @@ def test_every_way_to_search_comes_to_its_end(tmp_path: Path, space: str, schedu
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
-def test_a_fleets_death_costs_an_attempt(tmp_path: Path, space: str) -> None:
-    """SIGKILL of a trial that trains as a fleet: it goes on from its checkpoint, and the sweep ends well."""
-    run = tmp_path / "run"
+def test_a_fleets_death_costs_an_attempt(strangers: Path, space: str) -> None:
+    """SIGKILL of a trial that trains as a fleet: it goes on from its checkpoint, and the sweep ends well.
+
+    What it trains lies in a folder of somebody's own: processes of their own import it, too.
+    """
+    run = strangers / "run"
+    own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", *TINY_OWN, "--no-life-signal"]
     fleet = ["--serial=False", "--trials=1", "--seeds=1", "--scheduler=random", "--rounds=2"]
-    options = [f"--space={space}", *OPTIONS, *fleet, "--steps=4000", f"--run-dir={run}"]
-    with started("sweep", "catch", *options) as sweep:
+    options = [f"--space={space}", *OPTIONS, *own, *fleet, "--steps=4000", "--run-dir=run"]
+    with started("sweep", "atari", *options, cwd=strangers) as sweep:
         wait_until(lambda: sweep.poll() is not None or rows_of(run / "rounds.csv") or None)
         assert sweep.poll() is None, "it has ended too soon"
         wait_until(lambda: trial_that_trains(sweep)).kill()
@@ -174,3 +183,4 @@ def test_a_fleets_death_costs_an_attempt(tmp_path: Path, space: str) -> None:
     assert [row["round"] for row in rounds_of(run / "rounds.csv")] == ["1", "2"]
     assert list((run / "trials").glob("*/error.txt")), "the death was noticed"
     assert read_json(run / "run.json")["serial"] is False
+    assert len(rows_of(run / "trials.csv")) == 1

@@ -23,7 +23,6 @@ from tests.cluster.helpers import (
     command,
     environment,
     read_json,
-    run_command,
     still_alive,
     tree,
     wait_until,
@@ -129,7 +128,8 @@ def test_a_run_that_never_saved_begins_anew(catch_run: Path, tmp_path: Path) -> 
 
 @pytest.mark.ray
 @pytest.mark.timeout(TIMEOUT)
-def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C saves, ends with status 0 and leaves no process; --resume goes on with all counters to the end."""
     run = tmp_path / "run"
     training = subprocess.Popen(
@@ -159,9 +159,9 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path) -> None:
     assert first["updates"] == interrupted["updates"] > 0
 
     end = first["agent_steps"] + 300
-    done = run_command("train", "cartpole", "--run-dir", str(run), "--resume", "--steps", str(end))
-    assert done.returncode == 0, done.stderr
-    assert "over 6 games" in done.stdout
+    more = ["--steps", str(end), "--minutes=1e9"]  # those of the tests' process count
+    assert main(["train", "cartpole", "--run-dir", str(run), "--resume", *more]) == 0
+    assert "over 6 games" in capsys.readouterr().out
     summary = checked_summary(run, episodes=6)
     assert summary["agent_steps"] >= end
     assert summary["updates"] * 16 == pytest.approx(2.0 * (summary["agent_steps"] - 100), abs=16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -13,27 +14,28 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
-from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, command, environment, read_json, wait_until
+from cluster.fleet.algorithm import QuarterdeckConfig
+from tests.cluster.helpers import (
+    PATIENCE,
+    TIMEOUT,
+    TINY_CATCH,
+    catch_settings,
+    command,
+    environment,
+    read_json,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[2]
 WAITS = """
-import ray, sys
+import json, ray, sys
 from cluster.fleet import waiting
 from cluster.cli.main import main
 waiting.EVERY = 0.5
 ray.init(num_cpus=4, resources={"rollout": 1}, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-sys.exit(main(sys.argv[1:]))
-"""
-BESIDE_A_GPU = """
-import torch
-torch.cuda.is_available = lambda: True  # and yet the settings say cpu
-from cluster.fleet.algorithm import QuarterdeckConfig
-from tests.cluster.helpers import catch_settings
-algo = QuarterdeckConfig().from_settings(catch_settings(runners=1, learner_threads=3)).env_runners(num_env_runners=0)
-algo = algo.build_algo()
-print(torch.get_num_threads())
-algo.stop()
+print([main(words) for words in json.loads(sys.argv[1])])
 """
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT)]
 
@@ -43,14 +45,15 @@ def own_ray() -> dict[str, str]:
     return {**environment(), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
 
 
-@pytest.mark.parametrize("role", ["shards", "learners"])
-def test_slots_that_are_missing_are_named_for_as_long_as_they_are_waited_for(role: str, tmp_path: Path) -> None:
-    """And once more when the person gives up."""
-    slots = {"shards": "replay", "learners": "learner"}[role]
-    fleet = ["--fleet.roles", "--fleet.runners=1", f"--fleet.{role}=1", f"--run-dir={tmp_path / 'run'}"]
+def test_slots_that_are_missing_are_named_for_as_long_as_they_are_waited_for(tmp_path: Path) -> None:
+    """And once more when the person gives up. Shards and learners, one after the other."""
+    fleet = ["train", "atari", *TINY_CATCH, "--fleet.roles", "--fleet.runners=1"]
+    roles = {"shards": "replay", "learners": "learner"}
+    commands = [[*fleet, f"--fleet.{role}=1", f"--run-dir={tmp_path / role}"] for role in roles]
     training = subprocess.Popen(
-        [sys.executable, "-c", WAITS, "train", "atari", *TINY_CATCH, *fleet],
+        [sys.executable, "-c", WAITS, json.dumps(commands)],
         env=own_ray(),
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
@@ -59,15 +62,19 @@ def test_slots_that_are_missing_are_named_for_as_long_as_they_are_waited_for(rol
     with training:
         try:
             lines = iter(training.stderr.readline, "")
-            told = f"quarterdeck: still waiting for 1 {slots} slots (the nodes offer 0)\n"
-            assert [next(line for line in lines if "still" in line) for _ in range(3)] == [told] * 3
-            training.send_signal(signal.SIGINT)
-            said = [line for line in lines if line != told]
+            for slots in roles.values():
+                told = f"quarterdeck: still waiting for 1 {slots} slots (the nodes offer 0)\n"
+                assert [next(line for line in lines if "still" in line) for _ in range(3)] == [told] * 3
+                training.send_signal(signal.SIGINT)
+                said = [next(line for line in lines if line != told)]
+                while said[-1] != "quarterdeck: interrupted\n":
+                    said.append(next(line for line in lines if line != told))
+                assert f"quarterdeck: gave up waiting for 1 {slots} slots (the nodes offer 0)\n" in said
+            assert list(lines) == []
+            assert training.stdout is not None
+            assert training.stdout.read() == "[130, 130]\n"
         finally:
             training.kill()
-    assert f"quarterdeck: gave up waiting for 1 {slots} slots (the nodes offer 0)\n" in said
-    assert said[-1] == "quarterdeck: interrupted\n"
-    assert training.returncode == 130
 
 
 @pytest.fixture
@@ -112,10 +119,15 @@ def test_a_cluster_on_this_machine_is_left_alone(somebody_elses_ray: str, tmp_pa
     assert read_json(run / "summary.json")["agent_steps"] >= 200
 
 
-def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu() -> None:
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The device counts on which it computes, not those of the machine."""
-    done = subprocess.run(
-        [sys.executable, "-c", BESIDE_A_GPU], env=own_ray(), capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "3"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # and yet the settings say cpu
+    before = torch.get_num_threads()
+    settings = catch_settings(runners=1, learner_threads=3)
+    algo = QuarterdeckConfig().from_settings(settings).env_runners(num_env_runners=0).build_algo()
+    try:
+        assert torch.get_num_threads() == 3
+    finally:
+        algo.stop()
+        torch.set_num_threads(before)

@@ -14,8 +14,9 @@ from gan.data.images import Images
 from tests.gan.test_cycle import tiny
 
 
-def test_each_domain_has_a_classifier_of_its_own(corners: Images) -> None:
+def test_each_domain_has_a_classifier_of_its_own(corners: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     """It reads its domain's images, and does not learn with the translators. In bf16: see `Meaning.prepare`."""
+    monkeypatch.setattr("gan.evaluation.features.EPOCHS", 3)  # four kinds of pictures are soon told apart
     trainer = CycleTrainer(tiny(held__meaning=1.0, second="inverted", training__precision="bf16"), corners)
     trainer.train(1)
     assert trainer.meaning is not None

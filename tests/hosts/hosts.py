@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.cluster.helpers import alive
+from tests.cluster.helpers import alive, environment
 
 ROOT = Path(__file__).parents[2]
 NET = "10.77.0"
@@ -70,8 +70,7 @@ class Host:
 
     def env(self, changes: Mapping[str, str]) -> dict[str, str]:
         """A person's environment here: nothing of the tests' own Ray in it, token mode, and `changes`."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TUNE_"))}
-        return own | {
+        return environment() | {
             "HOME": str(self.home),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import matplotlib
+from typing import TYPE_CHECKING, Any
 
 from training.storage.files import whole, write_text
 
-matplotlib.use("Agg")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def save_figure(figure: Any, picture: Path, *, dpi: int = 100) -> None:
-    """Write a picture whole or not at all, and free the figure."""
-    from matplotlib import pyplot
+def subplots(
+    rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], layout: Any = "constrained", **options: Any
+) -> tuple[Figure, Any]:
+    """A figure that becomes a file, of `figsize` inches, and its panels, as pyplot's function makes them.
 
+    It needs no pyplot, so no screen. Only who draws loads matplotlib: it takes a third of a second.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=figsize, layout=layout)
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def save_figure(figure: Figure, picture: Path, *, dpi: int = 100) -> None:
+    """Write a picture whole or not at all."""
     with whole(picture) as part:
         figure.savefig(part, dpi=dpi)
-    pyplot.close(figure)
 
 
 def cut_curve(table: Path, now: int) -> None:
