@@ -16,7 +16,6 @@ from agents.dqn.space import SEARCH
 from cluster.tuning.trial_log import TrialLog
 from cluster.tuning.tuner import folder_of, run_tuner
 from tests.cluster.helpers import TIMEOUT
-from tests.cluster.mended import Mended
 from training.errors import CannotGoOn
 from training.storage.csv_table import append_row, rounds_of
 
@@ -30,11 +29,35 @@ def tuned(test: Any) -> Any:
     return pytest.mark.usefixtures("ray_cluster")(test)
 
 
+class Mended(tune.Trainable):
+    """Fails, if it is told to, in its first or second round until a file is there, which mends it."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.config = new_config
+        return True
+
+    def step(self) -> dict[str, Any]:
+        number = self.iteration + 1
+        if number == self.config["fails"] and not Path(self.config["mend"]).exists():
+            raise FileNotFoundError("no ROM of pong:\nbuy one")
+        beside = dict.fromkeys(SEARCH.metric.beside, 0.0)
+        told = {"scores": [1.0], "now": 10 * number, "settings": {"fails": self.config["fails"]}, "scalars": {}}
+        return {SEARCH.metric.name: 1.0, **beside, **told, "diverged": 0, "done": number == ROUNDS}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        (Path(checkpoint_dir) / "nothing").touch()
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        pass
+
+
 def run(folder: Path, fails: list[int], *, retries: int = 0, resume: bool = False) -> tune.ResultGrid:
     """Run trials that fail in these rounds (0: never), one at a time."""
     folder.mkdir(exist_ok=True)
-    scored = {SEARCH.metric.name: 1.0, **dict.fromkeys(SEARCH.metric.beside, 0.0)}
-    space = {"fails": tune.grid_search(fails), "mend": str(folder / "mend"), "scored": scored, "rounds": ROUNDS}
+    space = {"fails": tune.grid_search(fails), "mend": str(folder / "mend")}
     config = tune.RunConfig(
         name="trials",
         storage_path=str(folder),
