@@ -12,11 +12,10 @@ import pytest
 
 from cluster.cli.main import main
 from cluster.jobs import client
-from tests.cluster.helpers import ENDLESS_CARTPOLE, PATIENCE, TIMEOUT, command, read_json, wait_until
+from tests.cluster.helpers import ENDLESS_CARTPOLE, PATIENCE, TIMEOUT, TINY_OWN, command, read_json, wait_until
 from tests.cluster.job_server import Head, head_environment, running_head
 from tests.cluster.records import checked_summary, learns, refused, saved
 from tests.cluster.strangers import FILES
-from tests.cluster.test_strangers import SHORT
 from training.storage.provenance import commit_of
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +85,7 @@ def test_a_folder_of_ones_own_travels_along(tmp_path: Path, monkeypatch: pytest.
     for name in ("my_envs.py", "my_networks.py"):
         (folder / name).write_text(FILES[name])
     monkeypatch.chdir(folder)
-    own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", "--no-life-signal", *SHORT, "--steps=200"]
+    own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", "--no-life-signal", *TINY_OWN, "--steps=200"]
     assert main(["submit", "--", "train", "atari", *own, "--serial", f"--run-dir={run}"]) == 0
     assert read_json(run / "run.json")["settings"]["network"]["kind"] == "my_networks:Small"
     assert read_json(run / "summary.json")["agent_steps"] >= 200

@@ -59,6 +59,7 @@ def devices(values: Any) -> set[str]:
 
 def updates(watch: Watch, learner: Any, replay: Any) -> Found:
     """What one update copies and waits for, and what a call of train does once."""
+    watch.taken()
     learner.train(replay, FEW)
     few = watch.taken()
     learner.train(replay, MANY)
@@ -188,7 +189,6 @@ def controls() -> Found:
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             try:
                 learner, shard = learner_of(*ALL), shard_of(*ALL[::2], device="cuda")
-                Watch.current.taken()
                 found[name] = updates(Watch.current, learner, shard)
             except (RuntimeError, AssertionError) as error:
                 found[name] = {"error": str(error).splitlines()[0]}
@@ -205,13 +205,9 @@ def main() -> None:
     for case in KINDS:
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[" ".join(case)] = deep_q(*case)
-    for make in (pqn, cloning):
+    for make in (pqn, cloning, torques):
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
-            done[make.__name__] = unfused(*make())
-    with FakeTensorMode(allow_non_fake_inputs=True), Watch():
-        learner, shard = torques()
-        Watch.current.taken()
-        done["torques"] = updates(Watch.current, learner, shard)
+            done[make.__name__] = updates(Watch.current, *make()) if make is torques else unfused(*make())
     for penalty, norm, conditional in (("r1r2", "none", True), ("gradient", "none", False), ("none", "batch", False)):
         with FakeTensorMode(allow_non_fake_inputs=True), Watch():
             done[f"gan {penalty} {norm}"] = gan(penalty, norm, conditional)
