@@ -10,15 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from training.storage.curve import save_figure, subplots
 
 
 def main(picture: Path, runs: list[Path]) -> None:
     """Scores over minutes of wall clock, a colour per seed, the closing evaluation as a dot."""
-    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    figure, axes = subplots(figsize=(8, 4))
     for index, run in enumerate(runs):
         summary = json.loads((run / "summary.json").read_text())
         with (run / "curve.csv").open() as source:
@@ -36,7 +33,7 @@ def main(picture: Path, runs: list[Path]) -> None:
     )
     axes.legend(loc="upper left")
     axes.grid(alpha=0.3)
-    figure.savefig(picture, dpi=110)
+    save_figure(figure, picture, dpi=110)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 
 from benchmarks.trainings import going_on, judged, summary_of
@@ -27,9 +26,7 @@ from gan.progressive.presets import progressive
 from gan.progressive.settings import ProgressiveSettings
 from training.settings import changed
 from training.storage import checkpoint
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from training.storage.curve import save_figure, subplots
 
 TASKS = ("edges", "negatives")
 COUPLINGS = ("layers", "bit", "none")
@@ -98,7 +95,7 @@ def race(seeds: list[int], images: int | None, runs: Path) -> None:
     """Grown and direct, each to the same CPU seconds; a table, and the curves as a picture."""
     print("| seed | training | images | CPU seconds | to twice the floor | fd_clf over floor | precision | recall |")
     print("|---|---|---|---|---|---|---|---|")
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = subplots(figsize=(7, 4))
     for seed in seeds:
         values = {"seed": seed, "training.precision": "fp32", "minutes": 1e9}
         settings = changed(progressive(), values | ({} if images is None else {"training.images": images}))
@@ -121,7 +118,7 @@ def race(seeds: list[int], images: int | None, runs: Path) -> None:
     axes.set(xlabel="CPU seconds of training, one thread", ylabel="fd_clf over floor, select part", yscale="log")
     axes.legend()
     axes.grid(alpha=0.3)
-    figure.savefig(runs / "progressive.png", dpi=110)
+    save_figure(figure, runs / "progressive.png", dpi=110)
 
 
 def main() -> None:

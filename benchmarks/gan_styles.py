@@ -14,7 +14,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 
@@ -24,9 +23,7 @@ from gan.evaluation.features import Extractor, extractor_for
 from gan.evaluation.paths import paths_of
 from gan.export import Exported, load_generator
 from gan.style.mixing import mixing_scores
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+from training.storage.curve import save_figure, subplots
 
 SAME = ["--network.no-conditional", "--network.discriminator-hidden=256", "--loss.weight=0.3"]
 PRESETS = {"style": ["style"], "standard": ["digits", *SAME]}
@@ -70,14 +67,14 @@ def crossings(seeds: list[int], images: int | None, runs: Path) -> None:
     print(f"\n| layers with the coarse source | {' | '.join(SAID)} |\n|---|{'---|' * len(SAID)}")
     for at, row in zip(layers, means, strict=True):
         print(f"| {at} of {len(layers) + 1} | {' | '.join(f'{value:.2f}' for value in row)} |", flush=True)
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = subplots(figsize=(7, 4))
     for column, name in enumerate(SAID):
         axes.plot(layers, means[:, column], "o-" if column % 3 == 0 else "o--", color=f"C{column // 2}", label=name)
     axes.set(xlabel="layers with the coarse source's style", ylabel="share of pairs, or correlation", ylim=(-0.1, 1))
     axes.set_xticks(list(layers))
     axes.legend(title="mixed images have the")
     axes.grid(alpha=0.3)
-    figure.savefig(runs / "styles.png", dpi=110)
+    save_figure(figure, runs / "styles.png", dpi=110)
 
 
 def main() -> None:

@@ -17,15 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-import matplotlib
-
-matplotlib.use("Agg")
 import torch
-from matplotlib import pyplot
 from torch import Tensor, nn
 
 from agents.networks.memory import Attention, Recurrent
 from training.optimizers import Adam
+from training.storage.curve import save_figure, subplots
 
 SYMBOLS, WIDTH, BATCH = 8, 32, 64
 LENGTHS = (10, 25, 50)
@@ -103,7 +100,7 @@ def trained(reader: Reader, length: int, updates: int) -> float:
 
 def draw(curves: dict[str, tuple[Tensor, Tensor]], file: Path) -> None:
     """Two panels, before training and after it; each curve as a share of its largest value."""
-    figure, panels = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
+    figure, panels = subplots(1, 2, figsize=(10, 4.2), sharey=True)
     for panel, when, title in zip(panels, (0, 1), ("before training", "after training"), strict=True):
         for colour, (name, both) in zip(COLOURS, curves.items(), strict=True):
             share = (both[when] / both[when].max()).clamp(min=1e-9)
@@ -112,8 +109,7 @@ def draw(curves: dict[str, tuple[Tensor, Tensor]], file: Path) -> None:
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(r"$|\partial L_T / \partial h_t|$, share of the largest")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9)
-    figure.savefig(file, dpi=100)
-    pyplot.close(figure)
+    save_figure(figure, file)
 
 
 def measure(lengths: Sequence[int], updates: int) -> tuple[list[list[str]], dict[str, tuple[Tensor, Tensor]]]:

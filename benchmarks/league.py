@@ -27,11 +27,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
 
 from agents.selfplay.exploiter import Exploiter
 from agents.selfplay.match import match, policy_with
@@ -40,6 +36,7 @@ from agents.selfplay.ratings import intransitive, ratings
 from agents.selfplay.settings import SelfPlaySettings
 from benchmarks.trainings import begun_with, going_on, judged, summary_of
 from training.settings import changed, from_dict
+from training.storage.curve import save_figure, subplots
 from training.storage.files import write_json
 from training.storage.provenance import hardware
 
@@ -161,7 +158,7 @@ def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any
 
 def draw(found: list[dict[str, Any]], picture: Path) -> None:
     """Ratings over agent steps, a line for every kind and seed."""
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = subplots(figsize=(7, 4))
     for seed, kind in product(range(len(found)), KINDS):
         rows = [row for row in found[seed]["players"] if row["kind"] == kind]
         if rows:
@@ -172,7 +169,7 @@ def draw(found: list[dict[str, Any]], picture: Path) -> None:
     axes.set(xlabel="agent steps of the learner", ylabel="Elo, 0 for the first snapshot")
     axes.legend()
     axes.grid(alpha=0.3)
-    figure.savefig(picture, dpi=110)
+    save_figure(figure, picture, dpi=110)
 
 
 def main() -> None:

@@ -34,20 +34,19 @@ from training.settings import changed
 from training.storage.provenance import hardware
 
 APE_X = 9_700.0  # samples a second
-LANES, CHUNK = 32, 16
+LANES, CHUNK, EPISODE = 32, 16, 200  # lanes; rows of each in a chunk, and in an episode
 BREAKOUT = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(4))
 
 
 def filled(settings: Settings, device: str) -> ReplayShard:
-    """Replay full of noise, an episode every 200 rows."""
+    """Replay full of noise."""
     replay, rng = make_replay(settings, BREAKOUT, device=device), np.random.default_rng(0)
     for start in range(0, settings.replay.capacity // LANES + CHUNK, CHUNK):
         frame = rng.integers(256, size=(CHUNK, LANES, *blocks_shape((84, 84))), dtype=np.uint8)
         action = rng.integers(BREAKOUT.num_actions, size=(CHUNK, LANES)).astype(np.uint16)
         reward = rng.integers(-1, 2, size=(CHUNK, LANES)).astype(np.float32)
-        terminal = np.broadcast_to((np.arange(start, start + CHUNK) % 200 == 199)[:, None], (CHUNK, LANES)).copy()
-        first = np.broadcast_to((np.arange(start, start + CHUNK) % 200 == 0)[:, None], (CHUNK, LANES)).copy()
-        replay.add(Chunk(frame, action, reward, terminal, first, 0, 0, start))
+        place = np.arange(start, start + CHUNK)[:, None].repeat(LANES, axis=1) % EPISODE
+        replay.add(Chunk(frame, action, reward, place == EPISODE - 1, place == 0, 0, 0, start))
     return replay
 
 
@@ -93,14 +92,9 @@ def main() -> None:
     for preset, kind, batch_size in itertools.product(asked.presets, asked.kinds, asked.batch_sizes):
         own = {"network.kind": kind} if kind else {}
         own |= {"learner.batch_size": batch_size} if batch_size else {}
-        fleet = {"fleet.runners": 1, "fleet.envs_per_runner": LANES, "fleet.shards": 0}
-        small = {
-            "replay.capacity": asked.capacity,
-            "replay.learning_starts": 0,
-            "learner.device": asked.device,
-            **fleet,
-        }
-        settings = changed(PRESETS[preset](), {**own, **small})
+        lanes = {"fleet.runners": 1, "fleet.envs_per_runner": LANES, "fleet.shards": 0}
+        small = {"replay.capacity": asked.capacity, "replay.learning_starts": 0, "learner.device": asked.device}
+        settings = changed(PRESETS[preset](), {**own, **lanes, **small})
         found = measured(settings, asked.seconds, asked.rounds)
         say("learner", preset=preset, kind=settings.network.kind, **found, **hardware())
 

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 
 from cluster.gan_images import make_run
@@ -25,10 +24,8 @@ from gan.standard.presets import attention
 from gan.standard.settings import GanSettings
 from training.settings import changed
 from training.storage import checkpoint
+from training.storage.curve import save_figure, subplots
 from training.storage.files import png
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "attention": {},
@@ -83,7 +80,7 @@ def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> N
     """The three networks at equal images, and if asked for both controls at attention's CPU seconds."""
     print(f"| seed | network | images | CPU seconds | {' | '.join(SHOWN)} | fd_clf over floor | recall |")
     print("|---|---|---|---|" + "---|" * (len(SHOWN) + 2))
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = subplots(figsize=(7, 4))
     for seed in seeds:
         settings = changed(
             attention(), {"seed": seed, "training.precision": "fp32", "minutes": 1e9, "training.images": images}
@@ -105,7 +102,7 @@ def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> N
     axes.set(xlabel="CPU seconds of training, one thread", ylabel="share of canvases of one class, select part")
     axes.legend()
     axes.grid(alpha=0.3)
-    figure.savefig(runs / "pairs.png", dpi=110)
+    save_figure(figure, runs / "pairs.png", dpi=110)
 
 
 def line(row: dict[str, float]) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation import bootstrap
+from agents.report.runs import one_branch
 from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of
 from training.storage.csv_table import rows_of
 from training.storage.files import whole
@@ -57,12 +58,8 @@ def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> P
 
 def curve_of(folder: Path) -> NDArray[np.float64]:
     """Agent steps, minutes and score of training games of all lanes [P, 3]; of a resumed run its last branch."""
-    points: list[tuple[float, float, float]] = []
-    for row in rows_of(folder / "curve.csv"):
-        while points and points[-1][0] >= float(row["agent_steps"]):
-            points.pop()
-        if row["all_lanes"]:
-            points.append((float(row["agent_steps"]), float(row["seconds"]) / 60, float(row["all_lanes"])))
+    rows = [row for row in one_branch(rows_of(folder / "curve.csv")) if row["all_lanes"]]
+    points = [(float(row["agent_steps"]), float(row["seconds"]) / 60, float(row["all_lanes"])) for row in rows]
     return np.array(points).reshape(-1, 3)
 
 

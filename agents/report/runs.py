@@ -153,14 +153,14 @@ def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
     with table.open() as source:
         rows = list(csv.DictReader(source))
     try:
-        rows = _one_branch(rows)
+        rows = one_branch(rows)
         points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{table} is damaged: leave this run out, or train it anew") from None
     return {kind: np.array(curve) for kind, curve in points.items() if curve}
 
 
-def _one_branch(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+def one_branch(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Rows whose frames only grow: what a run had reported before it lost a learner and went back is no part of it."""
     kept: list[dict[str, str]] = []
     for row in reversed(rows):

@@ -69,7 +69,8 @@ def test_training_games_are_compared_at_equal_steps_and_at_equal_minutes(tmp_pat
     }
     for name, rows in tables.items():
         (tmp_path / name).mkdir()
-        lines = [",".join(map(str, row)) for row in (("agent_steps", "seconds", "all_lanes"), *rows)]
+        given = [(steps, 4 * steps, seconds, score) for steps, seconds, score in rows]
+        lines = [",".join(map(str, row)) for row in (("agent_steps", "frames", "seconds", "all_lanes"), *given)]
         (tmp_path / name / "curve.csv").write_text("\n".join(lines) + "\n")
     cells = {("a", "pong"): [tmp_path / "quick"], ("b", "pong"): [tmp_path / "slow", tmp_path / "other"]}
     assert equal(cells).splitlines() == [
