@@ -33,10 +33,10 @@ COMMANDS: dict[str, Command] = {
 quarterdeck train pong                                       # everything under runs/pong-s0
 quarterdeck train atari --env breakout --seed 1 --minutes 600
 quarterdeck train pong --learner.double --replay.n-step 3 --dry-run   # shows all, starts nothing
-quarterdeck train pong --run-dir runs/pong-s0 --resume --steps 3000000     # goes on after Ctrl-C or a crash
+quarterdeck train pong --run-dir runs/pong-s0 --resume       # goes on after Ctrl-C or a crash
 quarterdeck train digits --minutes 9                         # a GAN
 quarterdeck train cloning --dataset data/pong-v0             # a student of recorded play
-quarterdeck train digits --data game:runs/pong-s0 --seed 1   # what that run's policy sees""",
+quarterdeck train frames --data game:runs/pong-s0 --seed 1   # what that run's policy sees""",
         presets=PRESETS,
         claims_run_dir=True,
     ),
@@ -66,7 +66,7 @@ quarterdeck evaluate runs/pong-s0 --protocol machado --episodes 30 --json""",
   record RUN_DIR --out FOLDER [--games N] [--labels N] [--epsilon E] [--replay]   play as data (docs/imitation.md)
   record --env ID --keyboard --out FOLDER              a person's own play""",
         """\
-quarterdeck record runs/pong-s0 --out data/pong-v0 --labels 100000
+quarterdeck record runs/pong-s0 --out data/pong-v0 --labels 122222 --epsilon 0.05    # some chance in it
 quarterdeck record runs/pong-s0 --out data/learning-v0 --replay      # what its replay still holds
 quarterdeck record --env breakout --keyboard --out data/mine-v0      # your own games, in the terminal""",
         options="cluster.cli.options:Record",
@@ -129,8 +129,8 @@ quarterdeck sweep catch --resume --run-dir runs/sweep-catch-s0""",
         """\
   submit [--address URL] [--detach] -- COMMAND ...     run a command as a job of a cluster (docs/cluster.md)""",
         """\
-quarterdeck submit -- train pong --run-dir /shared/pong --learner.device cpu         # on the head; follows the log
-quarterdeck submit --detach --storage /shared -- train pong --fleet.learners 1       # learns on a GPU node""",
+quarterdeck submit -- train pong --run-dir /runs/pong-s0 --learner.device cpu        # on the head; follows the log
+quarterdeck submit --detach --storage /runs -- train pong --learner.device cuda --fleet.learners 1    # on a GPU node""",
         options="cluster.cli.options:Submit",
         asks_cluster=True,
     ),

@@ -154,7 +154,7 @@ class Logs(Address):
 
 @dataclass(frozen=True, kw_only=True)
 class Submit(Address):
-    """Run a command as a job of a cluster: quarterdeck submit [options] -- train pong --run-dir /shared/pong."""
+    """Run a command as a job of a cluster: quarterdeck submit [options] -- train pong --run-dir /runs/pong-s0."""
 
     detach: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the job's ID and return; otherwise its log is followed, and its exit status is the command's."""

@@ -73,7 +73,7 @@ def describe(command: list[str], storage: Path | None) -> tuple[str, list[str], 
     if run_dir is None or not Path(run_dir).is_absolute():
         raise ValueError(
             "a job's run directory lies on storage that all nodes share: add its absolute path to the command, as in "
-            "train pong --run-dir /shared/pong (or, for a new run, submit --storage /shared)"
+            "train pong --run-dir /runs/pong-s0 (or, for a new run, submit --storage /runs)"
         )
     return job, command, {**told, "seed": seed, "run_dir": run_dir}
 
