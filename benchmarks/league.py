@@ -9,7 +9,11 @@ preset says: for Pong that is against the opponent in the game. Then, within a s
 
     rating       Elo in a round robin of snapshots of all kinds, with 95 % bootstrap intervals, and the share of
                  triples that go round
-    exploited    points a game that a fresh learner wins of the final policy after --respond steps against it
+    exploited    points a game that a fresh learner is ahead of the final policy after --respond steps against it, and
+                 the share of games that it wins
+
+Points are half of what a player wins more than the other: where nobody wins what one loses, its own would not tell who
+has won.
 
 What is done is not done again: give the same command once more. A table, OUT/results.json and OUT/elo.png come of it.
 What stands behind `--` goes to every training.
@@ -141,7 +145,8 @@ def exploited(options: argparse.Namespace, folder: Path, seed: int) -> dict[str,
         scores = match(settings, policy, victim, place, games=options.judge, epsilon=EPSILON, seed=seed)
     finally:
         exploiter.close()
-    return {"mean": float(scores.mean()), "scores": scores.tolist(), "agent_steps": options.respond}
+    won = float((0.5 + 0.5 * np.sign(scores)).mean())
+    return {"mean": float(scores.mean()), "won": won, "scores": scores.tolist(), "agent_steps": options.respond}
 
 
 def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -152,7 +157,8 @@ def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any
     for kind, folder in folders.items():
         response = once(options.out / f"exploited-{kind}-s{seed}.json", partial(exploited, options, folder, seed))
         last = next(row for row in rated["players"] if row["kind"] == kind and row["final"])
-        rows.append({**last, "exploited": response["mean"], "judged": summary_of(folder)["eval"]["mean"]})
+        found = {"exploited": response["mean"], "won": response["won"], "judged": summary_of(folder)["eval"]["mean"]}
+        rows.append({**last, **found})
     return rows, rated
 
 
@@ -191,10 +197,11 @@ def main() -> None:
     begun_with(options.out, kept)
     done = [measured(options, seed) for seed in options.seeds]
     rows, found = [row for some, _ in done for row in some], [rated for _, rated in done]
-    print("| kind | seed | judged | exploited | Elo of the final policy |\n|---|---|---|---|---|")
+    print("| kind | seed | judged | exploited | won | Elo of the final policy |\n|---|---|---|---|---|---|")
     for row in sorted(rows, key=lambda row: row["kind"]):
         elo = f"{row['elo']:.0f} ({row['low']:.0f} to {row['high']:.0f})"
-        print(f"| {row['kind']} | {row['seed']} | {row['judged']:.2f} | {row['exploited']:+.2f} | {elo} |")
+        exploited = f"{row['exploited']:+.2f} | {row['won']:.3f}"
+        print(f"| {row['kind']} | {row['seed']} | {row['judged']:.2f} | {exploited} | {elo} |")
     print(f"triples that go round: {', '.join(str(one['intransitive']) for one in found)}")
     write_json(options.out / "results.json", {"rows": rows, "round_robin": found, **hardware()})
     draw(found, options.out / "elo.png")

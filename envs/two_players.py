@@ -98,10 +98,15 @@ class RandomOpponents:
 
 
 class OpponentEnv:
-    """One side of a game for two, as a `BatchedEnv`: which side is drawn at every game, opponents act for the other."""
+    """One side of a game for two, as a `BatchedEnv`: which side is drawn at every game, opponents act for the other.
 
-    def __init__(self, env: TwoPlayerEnv, opponents: Opponents) -> None:
-        self.env, self.opponents = env, opponents
+    Args:
+        zero_sum: rewards are half of what the learner wins more than the other, so that a game's sign says who has won
+            it; else they are the learner's own.
+    """
+
+    def __init__(self, env: TwoPlayerEnv, opponents: Opponents, *, zero_sum: bool = False) -> None:
+        self.env, self.opponents, self.zero_sum = env, opponents, zero_sum
         self.num_envs, self.spec = env.num_envs, env.spec
         self.protocol: Mapping[str, str | int | float | bool] = {**env.protocol, "opponent": opponents.name}
         self.lanes = np.arange(env.num_envs)
@@ -129,13 +134,14 @@ class OpponentEnv:
     def _seen(self, step: TwoPlayerStep) -> TimeStep:
         self.side = np.where(step.first, self.rng.integers(2, size=self.num_envs), self.side)
         self.last = step
-        reward = step.reward[self.lanes, self.side]
-        self.points = np.where(step.first, 0.0, self.points + reward - step.reward[self.lanes, 1 - self.side])
+        own = step.reward[self.lanes, self.side]
+        ahead = own - step.reward[self.lanes, 1 - self.side]
+        self.points = np.where(step.first, 0.0, self.points + ahead)
         for env in np.flatnonzero(step.terminated | step.truncated):
             self.opponents.over(int(env), float(self.points[env]))
         return TimeStep(
             frame=step.frame[self.lanes, self.side],
-            reward=reward,
+            reward=ahead / 2 if self.zero_sum else own,
             first=step.first,
             terminated=step.terminated,
             truncated=step.truncated,

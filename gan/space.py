@@ -33,7 +33,7 @@ def around(settings: Any, penalised: bool = True) -> Lines:
 
 
 def losses_for(settings: GanSettings) -> list[str]:
-    """Losses with their penalty that the preset's networks allow; without batch norm, all those with a penalty."""
+    """Losses with their penalty that the preset's networks allow; without batch norm, its own and those with one."""
     found = []
     for loss in LOSSES:
         kind, penalty = loss.split("/")
@@ -44,7 +44,8 @@ def losses_for(settings: GanSettings) -> list[str]:
         found.append(loss)
     with_penalty = [loss for loss in found if not loss.endswith("/none")]
     spectral = settings.network.discriminator_norm == "spectral"
-    return found if spectral or not with_penalty else with_penalty
+    own = f"{settings.loss.kind}/{settings.loss.penalty}"
+    return found if spectral or not with_penalty else [loss for loss in found if loss in (*with_penalty, own)]
 
 
 SEARCH = Searchable(

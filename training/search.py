@@ -8,6 +8,11 @@ from typing import Any, NamedTuple
 Lines = dict[str, dict[str, list[Any]]]  # a space: {"learner.learning_rate": {"log": [1e-4, 1e-2]}}
 
 
+def log_around(own: float, factor: int) -> dict[str, list[Any]]:
+    """From `factor` times less to `factor` times more than a preset's own value; whole numbers end at 1."""
+    return {"log": [max(own // factor, 1), own * factor] if isinstance(own, int) else [own / factor, own * factor]}
+
+
 class Judgement(NamedTuple):
     """How good a run is at this moment."""
 

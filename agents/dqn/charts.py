@@ -9,15 +9,8 @@ from training.settings import flat
 
 CLOSING = "evaluation/closing_score_mean"
 RESULTS = (CLOSING, "evaluation/score_mean", "score_while_training/low_epsilon", "run/agent_steps_per_second")
-TUNED = (
-    "env",
-    "network",
-    "exploration",
-    "replay",
-    "sequence",
-    "learner",
-    "fleet",
-)  # sections that change what is learned
+# Sections that change what is learned.
+TUNED = ("env", "network", "exploration", "replay", "sequence", "learner", "league", "fleet")
 # The first tab: categories of charts, each a title and the tags in it. Scores of different kinds have lines of their
 # own, and only those that mean the same share a chart.
 LAYOUT: dict[str, dict[str, list[str]]] = {

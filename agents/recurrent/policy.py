@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.acting.policy import Acted, Explore
+from agents.acting.policy import Acted, Explore, load_weights
 from agents.networks.recurrent import MemoryQNetwork
-from training.arrays import load_arrays
 from training.device import Precision, autocast, moved, resolve_precision
 
 
@@ -43,4 +42,4 @@ class RecurrentPolicy:
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:
         """See `agents.acting.policy.LearningPolicy.load`."""
-        load_arrays(self.network, weights)
+        load_weights(self.network, weights)

@@ -1,7 +1,8 @@
-"""Presets: functions that return settings, as in Kapturowski et al. (2019) but for sizes and for numbered lines.
+"""Presets: functions that return settings, in the manner of Kapturowski et al. (2019).
 
-The tasks are for one core. Common to all: small networks, a few games at once, small batches in many updates (the paper
-trains on 64 sequences at once, and on each step 0.8 times), uniform replay.
+The tasks are for one core. Common to all: small networks without dueling streams, a few games at once, small batches in
+many updates (the paper trains on 64 sequences at once, and on each step 0.8 times), uniform replay, a discount of 0.99
+(theirs 0.997). docs/memory.md lists what else R2D2 has; numbered lines are of the task.
 """
 
 from __future__ import annotations

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from agents.dqn import space
 from agents.recurrent.settings import RecurrentSettings
-from training.search import Lines
+from training.search import Lines, log_around
 
-SPACES: dict[str, Lines] = {
-    "learning": {
-        "learner.learning_rate": {"log": [1e-4, 3e-3]},
-        "learner.target_period": {"log": [20, 2_000]},
-        "replay.samples_per_insert": {"log": [0.02, 0.5]},
-    },
-    "memory": {
-        "network.memory": {"choice": ["lstm", "gru", "attention"]},
-        "network.hidden": {"choice": [32, 64, 128]},
-        "sequence.burn_in": {"choice": [0, 10, 40]},
-        "sequence.unroll": {"choice": [40, 80]},
-    },
-    "exploration": space.SPACES["exploration"],
-}
-SEARCH = space.SEARCH._replace(spaces=lambda settings: SPACES, valid=RecurrentSettings.rows_per_lane)
+
+def spaces(settings: RecurrentSettings) -> dict[str, Lines]:
+    """Around the preset's own target network, samples per insert and sequences."""
+    burn_in, unroll = settings.sequence.burn_in, settings.sequence.unroll
+    return {
+        "learning": {
+            "learner.learning_rate": {"log": [1e-4, 3e-3]},
+            "learner.target_period": log_around(settings.learner.target_period, 10),
+            "replay.samples_per_insert": log_around(settings.replay.samples_per_insert, 4),
+        },
+        "memory": {
+            "network.memory": {"choice": ["lstm", "gru", "attention"]},
+            "network.hidden": {"choice": [32, 64, 128]},
+            "sequence.burn_in": {"choice": sorted({0, burn_in, burn_in + 10})},
+            "sequence.unroll": {"choice": [unroll // 2, unroll, 2 * unroll]},
+        },
+        "exploration": space.EXPLORATION,
+    }
+
+
+SEARCH = space.SEARCH._replace(spaces=spaces, valid=RecurrentSettings.rows_per_lane)

@@ -20,6 +20,8 @@ from training.settings import flat
 from training.storage.run_dir import RunDir
 
 EXPLORES = ("exploration.", "epsilon")  # settings of who plays while it learns
+LEAGUE = "league."  # those of who plays for two then, and is judged by the game for one
+JUDGED_GAMES = {"evaluation"}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
@@ -72,6 +74,9 @@ def read_run(path: Path, settings_of: SettingsOf) -> RunResult:
     plays = any(name.startswith(EXPLORES) for name in settings)  # else its curve is one of losses
     curves = _curves(directory.curve_csv) if plays else {}
     notes: list[str] = []
+    if any(name.startswith(LEAGUE) for name in settings) and curves.keys() - JUDGED_GAMES:
+        curves = {kind: curve for kind, curve in curves.items() if kind in JUDGED_GAMES}
+        notes.append(f"{path} learned against itself: its training games are others than those that it is judged by")
     summary = _json(directory.summary) if directory.summary.exists() else None
     if summary is None:
         if not curves:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.dqn import check as dqn
+from agents.selfplay.exploiter import exploiter_settings
 from agents.selfplay.settings import SelfPlaySettings
 from envs import make_env
 from envs.registry import make_two_player_env
@@ -17,15 +18,20 @@ def for_its_env(settings: SelfPlaySettings, usual: SelfPlaySettings) -> SelfPlay
 def check(settings: SelfPlaySettings) -> int:
     """Build the smallest envs of these settings, so that every mistake shows before anything starts.
 
-    Returns the bytes of replay.
+    Returns the bytes of replay, an exploiter's included.
 
     Raises:
         ValueError: among others, players would not see and do the same as who is judged.
     """
+    if settings.league.folder:
+        raise ValueError("league.folder is the run directory's: leave it out")
     both, judged = make_two_player_env(settings.env, 1), make_env(settings.env, 1)
     both.close()
     judged.close()
     if both.spec != judged.spec:
         shown = f"{both.spec.num_actions} actions for two, {judged.spec.num_actions} for one"
         raise ValueError(f"{settings.env.id} has {shown}: use --full-actions, or --env duel/... to be judged by two")
-    return dqn.check(settings)
+    needed = dqn.check(settings)
+    if not settings.league.exploit_every:
+        return needed
+    return needed + exploiter_settings(settings, settings.league.exploit_steps, 0).replay_bytes(both.spec)

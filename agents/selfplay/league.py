@@ -43,6 +43,7 @@ class League:
         self.members: dict[str, Member] = {}
         self.weights: dict[str, Arrays] = {}  # of the members, and the learner's newest
         self.frozen_at = self.renewed_at = 0  # agent steps
+        self.origin = 0.0  # Elo of the first of the members, by the first one there ever was
         self._read: dict[str, int] = {}  # bytes of each file of results that have been counted
         shutil.rmtree(folder / RESULTS, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,8 +64,9 @@ class League:
             for other in self.members.values():
                 other.points, other.games = FADING * other.points, FADING * other.games
         if len(self.members) == self.settings.size:
-            easiest = max(self.members, key=lambda other: self.members[other].win_rate)
+            easiest, rated = max(self.members, key=lambda other: self.members[other].win_rate), self.elo()
             del self.members[easiest], self.weights[easiest]
+            self.origin = rated[next(iter(self.members))]
         self.members[name], self.weights[name] = member, weights
         write_weights(self.folder, name, weights)
         self.write()
@@ -101,7 +103,7 @@ class League:
         return {name: p for name, p in {LATEST: max(left, 0.0), **found}.items() if p > 1e-9}
 
     def elo(self) -> dict[str, float]:
-        """Ratings of the members by what snapshots had won when they were frozen; the first one has 0."""
+        """Ratings of the members by what snapshots had won when they were frozen; the first one ever has 0."""
         names = [*self.members]
         points = np.zeros((len(names), len(names)))
         games = np.zeros_like(points)
@@ -111,7 +113,8 @@ class League:
                     j = names.index(other)
                     points[i, j], points[j, i] = points[i, j] + won, points[j, i] + played - won
                     games[i, j], games[j, i] = games[i, j] + played, games[j, i] + played
-        return dict(zip(names, elo(points, games).tolist(), strict=True)) if len(names) > 1 else dict.fromkeys(names, 0)
+        rated = self.origin + elo(points, games) if len(names) > 1 else np.full(len(names), self.origin)
+        return dict(zip(names, rated.tolist(), strict=True))
 
     def write(self) -> None:
         """Have opponents, and whoever looks into the folder, know the league as it stands."""
@@ -139,7 +142,7 @@ class League:
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs, weights included: a checkpoint needs no folder."""
         members = {name: asdict(member) for name, member in self.members.items()}
-        clocks = {"frozen_at": self.frozen_at, "renewed_at": self.renewed_at}
+        clocks = {"frozen_at": self.frozen_at, "renewed_at": self.renewed_at, "origin": self.origin}
         return {"members": members, "weights": dict(self.weights), **clocks}
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -147,6 +150,7 @@ class League:
         self.members = {name: Member(**member) for name, member in state["members"].items()}
         self.weights = dict(state["weights"])
         self.frozen_at, self.renewed_at = state["frozen_at"], state["renewed_at"]
+        self.origin = state.get("origin", 0.0)  # which older checkpoints have not
         shutil.rmtree(self.folder / RESULTS, ignore_errors=True)
         self._read = {}
         for name, weights in self.weights.items():

@@ -32,7 +32,10 @@ def policy_with(settings: SelfPlaySettings, weights: Arrays) -> QPolicy:
 def match(
     settings: SelfPlaySettings, one: QPolicy, other: Arrays, folder: Path, *, games: int, epsilon: float, seed: int
 ) -> NDArray[np.float64]:
-    """Scores [games] of `one` against the weights of `other`, sides drawn anew for every game.
+    """Points [games] of `one` against the weights of `other`, sides drawn anew for every game.
+
+    They are half of what it has won more: above 0 where `one` has won, also in games where a point is lost that nobody
+    wins.
 
     Args:
         folder: may be written to.
@@ -40,7 +43,7 @@ def match(
     """
     settings = replace(settings, league=replace(settings.league, epsilon=epsilon))
     write_alone(folder, "other", other)
-    env = against(settings, folder, envs_for(games, MOST_ENVS), report=False)
+    env = against(settings, folder, envs_for(games, MOST_ENVS), report=False, zero_sum=True)
     try:
         judged = replace(settings.evaluation, epsilon=epsilon)
         return evaluate(one, env, judged, episodes=games, seed=seed).scores

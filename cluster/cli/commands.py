@@ -130,7 +130,7 @@ quarterdeck sweep catch --resume --run-dir runs/sweep-catch-s0""",
   submit [--address URL] [--detach] -- COMMAND ...     run a command as a job of a cluster (docs/cluster.md)""",
         """\
 quarterdeck submit -- train pong --run-dir /runs/pong-s0 --learner.device cpu        # on the head; follows the log
-quarterdeck submit --detach --storage /runs -- train pong --learner.device cuda --fleet.learners 1    # on a GPU node""",
+quarterdeck submit --detach --storage /runs -- train pong --learner.device cuda --fleet.learners 1   # on a GPU node""",
         options="cluster.cli.options:Submit",
         asks_cluster=True,
     ),

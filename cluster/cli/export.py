@@ -8,6 +8,7 @@ from typing import Any
 from agents.dqn.stats import counters
 from agents.export import PROGRAM, Policy, make_policy, program_of, save_policy
 from agents.saved_policy import network_settings, read_policy, record_of
+from agents.selfplay.parts import trained_under
 from cluster.cli.options import Export
 from cluster.workloads import settings_of_run
 from envs import make_env
@@ -51,7 +52,7 @@ def policy_of_run(directory: RunDir) -> Policy:
         raise ValueError(f"{directory.path} holds a policy of torques: export is for Q-networks of numbered actions")
     about: dict[str, Any] = {
         "env": settings.env.id,
-        "trained_under": dict(env.protocol),
+        "trained_under": trained_under(settings),
         "agent_steps": counters(path)["agent_steps"],
         "seed": settings.seed,
         "commit": recorded.get("commit"),

@@ -22,6 +22,7 @@ from agents.parts import parts_of
 from agents.playback.game import SCREENS_PER_SECOND
 from agents.playback.terminal import Terminal
 from agents.saved_policy import network_settings, read_policy, record_of
+from agents.selfplay.parts import trained_under
 from cluster.cli.options import Record
 from cluster.workloads import settings_of_run
 from envs import EnvSettings, make_env
@@ -102,7 +103,7 @@ def _record_replay(options: Record, run_dir: Path) -> None:
     env = make_env(settings.env, 1)
     env.close()
     about = {"player": f"{recorded['preset']} while it learned", "checkpoint": str(path)}
-    about_env: dict[str, Any] = {**about, "protocol": dict(env.protocol)}
+    about_env: dict[str, Any] = {**about, "protocol": trained_under(settings)}
     with new_dataset(options.out, settings.env, env.spec, about_env) as writer:
         for episode in chain.from_iterable(episodes_of(shard, env.spec.frame_shape) for shard in shards):
             if writer.episodes == most["games"] or writer.labels == most["labels"]:

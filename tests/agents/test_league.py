@@ -98,6 +98,26 @@ def test_the_easiest_member_makes_room(tmp_path: Path) -> None:
     assert {*league.weights} == {"a", "c", LATEST}
 
 
+def test_ratings_go_on_where_the_first_member_makes_room(tmp_path: Path) -> None:
+    """Without an origin that is kept, those of all who stay would fall by what the second was better."""
+    league = league_of(tmp_path, {"a": SNAPSHOT}, size=2)
+    play(league, "a", 1, 1, 1)
+    league.count()
+    league.freeze("b", SNAPSHOT, 9, NONE)
+    better = league.elo()["b"]
+    assert better > 100
+    play(league, "a", 1, 1, 1)
+    play(league, "b", -1)
+    league.count()
+    league.freeze("c", SNAPSHOT, 18, NONE)
+    assert {*league.members} == {"b", "c"}
+    rated = league.elo()
+    assert rated["b"] == pytest.approx(better)
+    assert rated["c"] == pytest.approx(better + 400 * np.log10(0.05 / 1.05))
+    league.load_state(league.state())
+    assert league.elo() == rated
+
+
 def test_a_state_is_taken_over_with_its_folder(tmp_path: Path) -> None:
     one = league_of(tmp_path / "one", {"a": SNAPSHOT, "x": EXPLOITER}, exploiters=0.5)
     play(one, "a", 1, -1, 1)

@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.dqn.presets import catch
 from agents.dqn.run import DqnRun
 from agents.dqn.serial import SerialLoop
 from agents.selfplay.check import check
 from agents.selfplay.exploiter import Exploiter, exploiter_settings
 from agents.selfplay.league import EXPLOITER, SNAPSHOT
+from agents.selfplay.parts import trained_under
 from agents.selfplay.presets import pong_duel, toy_duel
 from agents.selfplay.run import SelfPlayLoop, make_run
+from envs import make_env
 from envs.duel import PAYOFF, ROUNDS
+from envs.registry import make_two_player_env
 from tests.games_for_two import needs_two
 from tests.trees import assert_same
 from training.arrays import arrays_of
@@ -134,6 +138,23 @@ def test_an_exploiter_keeps_no_more_than_it_sees() -> None:
 def test_an_exploiter_needs_no_gpu_that_only_the_learners_have(learners: int, asked: str, device: str) -> None:
     settings = changed(toy_duel(), {"fleet.learners": learners, "learner.device": asked})
     assert exploiter_settings(settings, 50, 0).learner.device == device
+
+
+def test_an_exploiters_replay_is_counted_before_anything_starts() -> None:
+    short, long = ({"league.exploit_every": 1_000, "league.exploit_steps": steps} for steps in (400, 1_000))
+    assert check(toy_duel()) < check(changed(toy_duel(), short)) < check(changed(toy_duel(), long))
+
+
+def test_the_folder_is_nobodys_to_choose() -> None:
+    with pytest.raises(ValueError, match=r"league.folder is the run directory's: leave it out"):
+        check(changed(toy_duel(), {"league.folder": "/elsewhere"}))
+
+
+def test_a_card_names_the_rules_of_the_games_that_were_learned_from() -> None:
+    found = trained_under(toy_duel())
+    assert found["opponent"] == "league"
+    assert found.items() >= make_two_player_env(toy_duel().env, 1).protocol.items()
+    assert trained_under(catch()) == dict(make_env(catch().env, 1).protocol)
 
 
 @needs_two

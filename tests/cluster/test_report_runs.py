@@ -95,6 +95,18 @@ def test_what_is_incomplete_or_foreign_gets_one_line(capsys: pytest.CaptureFixtu
     assert {name: data for name, data in tree(Path()).items() if not name.startswith("report/")} == before
 
 
+def test_games_of_a_league_stand_beside_no_games_for_one() -> None:
+    """What a policy has against itself says nothing beside scores against the game's own opponent."""
+    run = read_run(write_run(Path("duel"), preset="pong-duel"), settings_of_run)
+    assert run.curves.keys() == {"evaluation"}
+    assert run.notes == ("duel learned against itself: its training games are others than those that it is judged by",)
+    assert read_run(write_run(Path("alone")), settings_of_run).curves.keys() == {
+        "all_lanes",
+        "low_epsilon",
+        "evaluation",
+    }
+
+
 def test_commits_and_numbers_of_games_that_differ_are_noted() -> None:
     runs = three_seeds()
     runs.append(str(write_run(Path("s3"), (1.0, 2.0, 3.0), seed=3, commit="other")))

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from agents.curve import COLUMNS
-from agents.dqn.presets import PRESETS
 from agents.evaluation.evaluate import Scores
 from agents.evaluation.protocol import protocol_name, protocol_rules
+from cluster.workloads import workload_of
 from envs.base import EnvSettings
 from training.settings import to_dict
 from training.storage.run_dir import RunDir
@@ -49,7 +49,7 @@ def write_run(
 ) -> Path:
     """A run of one game; `scores` are those of its closing evaluation, None if it was interrupted. `changes` are
     settings by their dotted names."""
-    settings: dict[str, Any] = to_dict(PRESETS[preset]())
+    settings: dict[str, Any] = to_dict(workload_of(preset).default(preset))
     for name, value in {"env.id": game, "seed": seed, **(changes or {})}.items():
         *sections, last = name.split(".")
         place = settings

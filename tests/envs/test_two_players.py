@@ -89,6 +89,22 @@ def test_each_side_sees_and_gains_its_own(num_envs: int, seed: int, actions: lis
         assert opponents.ended[len(opponents.ended) - len(over) :] == [(int(e), points[e]) for e in over]
 
 
+def test_the_sign_of_a_game_of_zero_sum_says_who_has_won() -> None:
+    """Own points do not, where one of two gains what the other does not lose."""
+    one, other = (OpponentEnv(Told(8), Noted(), zero_sum=zero_sum) for zero_sum in (False, True))
+    own, ahead = one.reset(3), other.reset(3)
+    scores = np.zeros((2, 8))
+    for _ in range(LENGTH):
+        own, ahead = one.step(np.full(8, 2)), other.step(np.full(8, 2))
+        scores += own.reward, ahead.reward
+    assert ahead.reward.dtype == np.float32
+    assert (scores[0] > 0).all()
+    ended = other.opponents.ended
+    assert [env for env, _ in ended] == [*range(8)]
+    np.testing.assert_array_equal(scores[1], [points / 2 for _, points in ended])
+    assert (np.sign(scores[1]) < 0).any(), "whoever has fewer points has lost"
+
+
 def test_both_sides_are_drawn_by_the_seed() -> None:
     def sides(seed: int) -> NDArray[Any]:
         env = OpponentEnv(Told(20), Noted())
