@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from envs.base import EnvSettings
 
 def oracle(actor: QPolicy, settings: Settings, episodes: int) -> Scores:
     """One group of envs after the other, each in a plain loop; what chance decides is drawn for all envs beforehand."""
-    envs = envs_for(episodes)
+    envs = evaluate.envs_for(episodes)
     quota, seed, epsilon = episodes // envs, settings.seed, settings.evaluation.epsilon
     score, steps, raw = (np.zeros((envs, quota), dtype) for dtype in (np.float64, np.int64, np.int64))
     for lanes in np.array_split(np.arange(envs), -(-envs // evaluate.GROUP)):
@@ -76,10 +77,10 @@ def fickle(settings: Settings, *, autocast: bool) -> QPolicy:
 @pytest.mark.parametrize(
     ("episodes", "group", "threads", "epsilon", "autocast", "network"),
     [
-        (8, 4, 2, 0.05, True, {}),
-        (8, 4, 1, 0.001, False, {}),
+        (4, 2, 2, 0.05, True, {}),
+        (4, 2, 1, 0.001, False, {}),
         (5, 2, 3, 0.05, False, {"kind": "dqn2015", "dueling": True}),  # groups of 2, 2 and 1
-        (33, 6, 2, 0.05, False, {"stack": 2}),  # groups of 6 and 5 envs, 3 games in each env
+        (10, 3, 2, 0.05, False, {"stack": 2}),  # groups of 3 and 2 envs, 2 games in each env
         (4, 1, 2, 1.0, True, {}),  # more groups than threads
         (2, 25, 8, 1.0, True, {}),  # one group
     ],
@@ -95,6 +96,7 @@ def test_groups_play_the_games_of_plain_loops(
 ) -> None:
     """Scores, lengths and their order. Without the same draws, seeds and batches some game would differ."""
     monkeypatch.setattr(evaluate, "GROUP", group)
+    monkeypatch.setattr(evaluate, "envs_for", partial(envs_for, most=5))  # else up to 50 games have an env each
     settings = breakout(epsilon, episodes, **network)
     actor, told = fickle(settings, autocast=autocast), list[int]()
     wanted = oracle(actor, settings, episodes)

@@ -93,7 +93,7 @@ TABLE = ["frozenlake", "--steps=750", "--report-every=250"]
 @pytest.mark.parametrize(
     ("words", "every", "steps", "learned"),
     [
-        (NETWORK, "agents.dqn.run.LANE_STEPS", 40, lambda state: state["learner"]["online"]),
+        (NETWORK, "agents.dqn.run.LANE_STEPS", 100, lambda state: state["learner"]["online"]),
         (TABLE, "agents.tabular.run.SAVED_EVERY", 500, lambda state: {"tables": state["tables"]}),
     ],
     ids=["network", "table"],

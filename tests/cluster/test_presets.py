@@ -18,9 +18,10 @@ from training.settings import changed
 MARKS = {"pong-duel": needs_two}
 TURNS = 200  # more than any preset needs until it has learned something
 FITS = {  # what is small by these pictures of 8x8 pixels and these few lanes
-    "apex": {"replay.capacity": 4_000},  # of 32 lanes
+    "apex": {"fleet.envs_per_runner": 1},  # of 8 runners
     "attention": {"network.block_halvings": 1},
 }
+FEW = {"fleet.envs_per_runner": 2, "learner.num_envs": 2}  # a console takes a third of a second to switch on
 
 
 SEEN = [preset for preset in PRESETS if preset != "upscale-frames"]  # which wants clips: test_upscale_learning.py
@@ -31,6 +32,7 @@ def test_it_learns_is_saved_and_goes_on(preset: str, corners: Path, tmp_path: Pa
     """Its own env, networks, exploration, losses; batches and replay of a moment, and small pictures for a GAN."""
     work = workload_of(preset)
     small = {name: value for name, value in TINY[work.name][1].items() if name != "env.id"}
+    small |= {name: value for name, value in FEW.items() if name in small}
     source = source_of(work.name, corners, tmp_path)
     settings = work.adapted(preset, changed(work.default(preset), {**small, **source, **FITS.get(preset, {})}))
 

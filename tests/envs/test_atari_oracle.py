@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from envs import AtariEnv, EnvSettings
 
 PLAIN = EnvSettings(id="pong", life_signal=True, noop_max=0, fire_reset=False)
+# [160, 84]: the share of each column in every pixel, 160 * 21 = 84 * 40
+COLUMNS: NDArray[np.float64] = np.eye(160).repeat(21, axis=0).reshape(84, 40, 160).mean(axis=1).T
 
 
 class Seen(NamedTuple):
@@ -33,7 +35,7 @@ def shrunk(*screens: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The maximum of screens [210, 160], averaged over areas down to [84, 84]."""
     maximum = np.maximum.reduce(screens)
     rows = maximum.repeat(2, axis=0).reshape(84, 5, 160).mean(axis=1)  # 210 * 2 = 84 * 5
-    shrunk: NDArray[np.float64] = rows.repeat(21, axis=1).reshape(84, 84, 40).mean(axis=2)  # 160 * 21 = 84 * 40
+    shrunk: NDArray[np.float64] = rows @ COLUMNS
     return shrunk
 
 

@@ -25,8 +25,18 @@ for kind in (Adam, RAdam):
     optimizer.load_state_dict(optimizer.state_dict())
     optimizer.add_param_group({"params": [torch.ones(2, requires_grad=True)]})
 assert not {"torch._dynamo", "torch._inductor"} & sys.modules.keys()
-torch.optim.Adam([weight])
-assert "torch._dynamo" in sys.modules, "torch's own no longer loads it: training/optimizers.py can go"
+class Wanted(Exception):
+    pass
+class Finder:  # that torch's own asks for it is enough: loading it takes seconds
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch._dynamo":
+            raise Wanted
+sys.meta_path.insert(0, Finder())
+try:
+    torch.optim.Adam([weight])
+except Wanted:
+    sys.exit()
+raise AssertionError("torch's own no longer loads it: training/optimizers.py can go")
 """
 
 
