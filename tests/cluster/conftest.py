@@ -67,12 +67,21 @@ def gone_in_the_end() -> Iterator[list[psutil.Process]]:
 
 @pytest.fixture(scope="session")
 def catch_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a finished serial run on toy/catch. Copy it before you change it."""
+    """The directory of a finished serial run on toy/catch, one for all test processes: copy it before you change it."""
     from cluster.cli.main import main
-    from tests.cluster.helpers import TINY_CATCH
+    from tests.cluster.helpers import TINY_CATCH, wait_until
+    from training.storage.locks import lock
 
-    path = tmp_path_factory.mktemp("runs") / "catch"
-    assert main(["train", "atari", *TINY_CATCH, "--serial", "--steps", "400", "--run-dir", str(path)]) == 0
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent  # of all workers; where there are none it would be that of every call of pytest
+    path = place / "runs" / "catch"
+    held = wait_until(lambda: lock(place / "runs.lock"))
+    try:
+        if not (path / "summary.json").exists():  # what a run writes last
+            assert main(["train", "atari", *TINY_CATCH, "--serial", "--steps", "400", "--run-dir", str(path)]) == 0
+    finally:
+        os.close(held)
     return path
 
 

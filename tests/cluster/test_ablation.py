@@ -17,7 +17,7 @@ from cluster.cli.main import main
 from cluster.tuning.ablation import train_all, trained
 from cluster.tuning.ablation_figure import bars_of, mean_interval, told
 from cluster.tuning.ablation_settings import NAIVE, STAGES, WITHOUT, lecture, stages
-from tests.cluster.helpers import TIMEOUT, read_json, run_command
+from tests.cluster.helpers import TIMEOUT, read_json
 from tests.cluster.records import refused
 from training.errors import CannotGoOn
 from training.settings import changed, flat
@@ -98,26 +98,6 @@ def test_an_interval_holds_the_mean_as_often_as_it_says() -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.timeout(TIMEOUT)
-def test_the_figure_comes_with_its_table(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    tiny = [f"--{name.removeprefix('stop.').replace('_', '-')}={value}" for name, value in TINY.items()]
-    done = run_command("ablation", *tiny, "--seeds=2", f"--run-dir={run}")
-    assert done.returncode == 0, done.stderr
-    with (run / "ablation.csv").open() as table:
-        rows = list(csv.DictReader(table))
-    assert {(row["stage"], row["seed"]) for row in rows} == {(stage, seed) for stage in STAGES for seed in "01"}
-    summary = read_json(run / "summary.json")
-    for found in summary["stages"]:
-        mine = [float(row["score"]) for row in rows if row["stage"] == found["stage"]]
-        assert found["mean"] == pytest.approx(np.mean(mine))
-        assert found["interval"][0] <= found["mean"] <= found["interval"][1]
-    assert (run / "ablation.png").stat().st_size > 10_000
-    assert all(stage in done.stdout for stage in STAGES)
-
-
-@pytest.mark.ray
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_training_that_fails_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +113,27 @@ def test_a_training_that_fails_is_named_in_one_line(tmp_path: Path, monkeypatch:
     with pytest.raises(CannotGoOn, match=re.escape(told)) as failed:
         train_all(changed(lecture(), {"seed": 3}), 2, RunDir(tmp_path))
     assert "\n" not in str(failed.value)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_figure_comes_with_its_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "run"
+    tiny = [f"--{name.removeprefix('stop.').replace('_', '-')}={value}" for name, value in TINY.items()]
+    assert main(["ablation", *tiny, "--seeds=2", f"--run-dir={run}"]) == 0
+    with (run / "ablation.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    assert {(row["stage"], row["seed"]) for row in rows} == {(stage, seed) for stage in STAGES for seed in "01"}
+    summary = read_json(run / "summary.json")
+    for found in summary["stages"]:
+        mine = [float(row["score"]) for row in rows if row["stage"] == found["stage"]]
+        assert found["mean"] == pytest.approx(np.mean(mine))
+        assert found["interval"][0] <= found["mean"] <= found["interval"][1]
+    assert (run / "ablation.png").stat().st_size > 10_000
+    said = capsys.readouterr().out
+    assert all(stage in said for stage in STAGES)
 
 
 def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

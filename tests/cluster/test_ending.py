@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -109,15 +108,4 @@ def test_a_runner_asleep_in_its_env() -> None:
     train_until(algo, lambda: algo.runners.waiting() == 2)
     algo.stop()
     alive = still_alive(runners)
-    assert alive == []
-
-
-def test_a_learner_and_a_shard_that_are_frozen() -> None:
-    settings = catch_settings(runners=1, shards=1, learners=1)
-    algo = QuarterdeckConfig().from_settings(settings).build_algo()
-    frozen = [algo._each_learner(lambda _: os.getpid())[0], process_of(algo.shards[0]), process_of(algo.weight_store)]
-    for pid in frozen:
-        os.kill(pid, signal.SIGSTOP)
-    algo.stop()
-    alive = still_alive(psutil.Process(pid) for pid in frozen if psutil.pid_exists(pid))
     assert alive == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,12 @@ def test_c25_evaluate_writes_what_it_prints(
 ) -> None:
     """C25: the result file is named by its protocol and holds it; C21: every game's raw score is in it."""
     run = tmp_path / "run"
-    run.symlink_to(catch_run)
+    run.symlink_to(shutil.copytree(catch_run, tmp_path / "copy"))
     assert main(["evaluate", str(run), "--episodes", "6", "--json"]) == 0
     capsys.readouterr()
     assert main(["evaluate", str(run), "--episodes", "4", "--json"]) == 0
     printed = capsys.readouterr().out
-    files = list(catch_run.glob("evaluation-*.json"))
+    files = list(run.glob("evaluation-*.json"))
     assert [file.name for file in files] == ["evaluation-training-epsilon=0.05.json"]
     result = read_json(files[0])
     assert printed.count("\n") == 1
@@ -166,10 +167,9 @@ def test_c25_evaluate_writes_what_it_prints(
     assert result["episodes"] == len(result["scores"]) == len(result["episode_frames"]) == 4
     assert result["mean"] == sum(result["scores"]) / 4
     assert result["human_normalised"] is None, "nobody has measured a human"
-    summary = read_json(catch_run / "summary.json")
+    summary = read_json(run / "summary.json")
     assert len(summary["eval"]["scores"]) == summary["eval"]["episodes"] == 6
     assert (result["agent_steps"], result["frames"]) == (summary["agent_steps"], summary["frames"]), "C24: both"
     assert result["protocol"] == {"name": "training", "epsilon": 0.05, **make_protocol("toy/catch")}
     assert -1 <= result["min"] <= result["mean"] <= result["max"] <= 1
     assert Path(result["checkpoint"]).is_dir()
-    files[0].unlink()

@@ -38,7 +38,9 @@ def loop(ray_cluster: None) -> Iterator[FleetLoop]:
 
 
 def test_evaluation_beside_training(loop: FleetLoop) -> None:
-    """It never blocks the loop, plays with the weights it was given, and survives the kill of its process."""
+    """It never blocks the loop, plays with the weights it was given, survives the kill of its process, and waits for
+    the score from which it is worth it.
+    """
     weights, beside = loop.algo.policy_weights, AsyncEvaluation(loop.settings, loop.algo.spec)
     try:
         assert beside.poll(weights, EVERY - 1, None) is None
@@ -57,6 +59,13 @@ def test_evaluation_beside_training(loop: FleetLoop) -> None:
         steps, summary = wait_until(lambda: beside.poll(weights, 2 * EVERY + 1, None))
         assert steps == 2 * EVERY
         assert -1 <= summary["min"] <= summary["max"] <= 1
+
+        beside.settings = changed(loop.settings, {"evaluation.from_score": 0.5})
+        for score in (None, 0.4):
+            assert beside.poll(weights, 10 * EVERY, score) is None
+            assert beside.pending is None, "training games are not worth it yet"
+        assert beside.poll(weights, 10 * EVERY, 0.5) is None
+        assert beside.pending is not None
     finally:
         beside.stop()
 
@@ -144,19 +153,6 @@ def test_a_rally_without_end_holds_no_evaluation_up(monkeypatch: pytest.MonkeyPa
     assert steps == 7
     assert summary["protocol"]["frame_cap"] == 600
     assert all(600 <= frames < 604 for frames in summary["episode_frames"])
-
-
-def test_none_before_training_games_are_worth_it(loop: FleetLoop) -> None:
-    weights = loop.algo.policy_weights
-    beside = AsyncEvaluation(changed(loop.settings, {"evaluation.from_score": 0.5}), loop.algo.spec)
-    try:
-        for score in (None, 0.4):
-            assert beside.poll(weights, 10 * EVERY, score) is None
-            assert beside.pending is None
-        assert beside.poll(weights, 10 * EVERY, 0.5) is None
-        assert beside.pending is not None
-    finally:
-        beside.stop()
 
 
 def test_the_policy_that_passed_is_the_one_that_is_judged(loop: FleetLoop) -> None:

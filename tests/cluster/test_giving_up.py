@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tests.cluster.own_envs import BreakingLaterRunner, BreakingRunner, BridgeOu
 from training.storage import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
+REFUSED = "replay refused a chunk: ValueError: no room for 8 rows"
 
 
 @pytest.fixture
@@ -51,38 +52,43 @@ def swallowing(replay: Any) -> None:
     replay.add = lambda chunk: None
 
 
-def test_a_shard_that_refuses_every_chunk(build: Any) -> None:
-    algo = build(shards=1)
-    ray.get(algo.shards[0].__ray_call__.remote(lambda shard: refusing(shard.shard)), timeout=PATIENCE)
-    with pytest.raises(FleetError, match="replay refused a chunk: ValueError: no room for 8 rows") as caught:
-        train_until(algo, lambda: False)
-    assert isinstance(caught.value.__cause__, ValueError)
-    assert algo.stats.updates == algo.limiter.sampled == algo.limiter.measured() == 0
+def change_replay(algo: Quarterdeck, how: Callable[[Any], None]) -> None:
+    """Do something to a fleet's replay, be it a shard's or the learners' own."""
+    if algo.shards:
+        ray.get(algo.shards[0].__ray_call__.remote(lambda shard: how(shard.shard)), timeout=PATIENCE)
+    else:
+        algo._each_learner(lambda learner: how(learner.own_shard()))
 
 
-@pytest.mark.parametrize("learners", [0, 1])
-def test_a_learner_whose_replay_refuses_a_chunk(build: Any, learners: int) -> None:
+def test_a_learner_elsewhere_whose_replay_refuses_a_chunk(build: Any) -> None:
     """What was learned before can still be saved."""
-    algo = build(learners=learners)
-    algo._each_learner(lambda learner: refusing(learner.own_shard()))
-    with pytest.raises(FleetError, match="replay refused a chunk: ValueError: no room for 8 rows"):
+    algo = build(learners=1)
+    change_replay(algo, refusing)
+    with pytest.raises(FleetError, match=REFUSED):
         train_until(algo, lambda: False)
     assert algo.get_state()["learner"]["updates"] == 0
 
 
 @pytest.mark.parametrize("shards", [0, 1])
 def test_a_replay_from_which_nothing_comes_out(build: Any, shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And then one that refuses every chunk: what was learned before can still be saved."""
     monkeypatch.setattr("cluster.fleet.inserts.BARREN_TURNS", 5)
     algo = build(shards=shards)
-    if shards:
-        ray.get(algo.shards[0].__ray_call__.remote(lambda shard: swallowing(shard.shard)), timeout=PATIENCE)
-    else:
-        algo._each_learner(lambda learner: swallowing(learner.own_shard()))
+    change_replay(algo, swallowing)
     with pytest.raises(FleetError, match="no update could be done in 5 turns"):
         train_until(algo, lambda: False)
     assert algo.limiter.inserted > 200
     assert algo.limiter.measured() == 0, "nothing was sampled, and nothing else is said"
     assert algo.limiter.steps_ahead() < algo.slack, "what is forfeited holds nobody back"
+
+    monkeypatch.undo()
+    algo.inserts.barren = 0
+    change_replay(algo, refusing)
+    with pytest.raises(FleetError, match=REFUSED) as caught:
+        train_until(algo, lambda: False)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert algo.stats.updates == algo.limiter.sampled == algo.limiter.measured() == 0
+    assert algo.get_state()["learner"]["updates"] == 0
 
 
 @pytest.fixture

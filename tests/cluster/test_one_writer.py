@@ -18,9 +18,9 @@ from cluster.tuning.sweep import Sweep
 from cluster.tuning.write import OWN
 from cluster.workloads import workload_of
 from tests.cluster.helpers import (
+    ENDLESS_CARTPOLE,
     PATIENCE,
     TIMEOUT,
-    TINY_CATCH,
     command,
     environment,
     tree,
@@ -56,18 +56,17 @@ def test_a_second_process_is_refused_until_the_first_is_dead(
 ) -> None:
     run = tmp_path / "run"
     one_lane = "--fleet.envs-per-runner=1"  # saves soon
-    endless = ("atari", *TINY_CATCH, one_lane, "--serial", "--steps", "9000000", "--minutes", "60")
-    with training(run, *endless) as process:
-        said = refused(capsys, "train", "atari", "--run-dir", str(run), "--resume")
+    with training(run, *ENDLESS_CARTPOLE, one_lane, "--serial") as process:
+        said = refused(capsys, "train", "cartpole", "--run-dir", str(run), "--resume")
         assert "is in use by a command that still runs: wait for its end or stop it" in said
         assert process.poll() is None
-        here = len((run / "curve.csv").read_text()) if (run / "curve.csv").exists() else 0
-        wait_until(lambda: ((run / "curve.csv").exists() and len((run / "curve.csv").read_text()) > here) or None)
+        here = checkpoint.latest(run / "checkpoints")
+        wait_until(lambda: checkpoint.latest(run / "checkpoints") != here or None)
         process.kill()
         process.wait(PATIENCE)
     end = saved(run)["agent_steps"] + 50
     more = ["--steps", str(end), "--minutes=1e9"]  # those of the tests' process count
-    assert main(["train", "atari", "--run-dir", str(run), "--resume", *more]) == 0
+    assert main(["train", "cartpole", "--run-dir", str(run), "--resume", *more]) == 0
     assert checked_summary(run, episodes=6)["agent_steps"] >= end
 
 

@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.record import command_of, equal, main
-from tests.cluster.helpers import TIMEOUT
+from cluster.cli.main import main as quarterdeck
+from tests.cluster.helpers import TIMEOUT, command
 from tests.test_architecture import ROOT
 
 pytestmark = pytest.mark.timeout(TIMEOUT)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
-    """In this process; its trainings have processes of their own."""
+    """In this process."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["benchmarks.record", *words])
     main()
 
 
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands of ours that the benchmark starts are called here: each would load everything anew."""
+    start = subprocess.run
+
+    def called(*words: Any, **options: Any) -> Any:
+        if words[0][:3] != command():
+            return start(*words, **options)  # git, which is asked for the commit
+        done = subprocess.CompletedProcess(words[0], quarterdeck(words[0][3:]))
+        if options["check"]:
+            done.check_returncode()
+        return done
+
+    monkeypatch.setattr("benchmarks.record.subprocess.run", called)
+
+
+@pytest.mark.usefixtures("one_process")
 def test_presets_are_trained_for_equal_steps_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""A process that is frozen is named while the fleet waits for it, and once more when it answers."""
+"""A process that is frozen is named while the fleet waits for it, and again when it answers; no end waits for it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.silence import LOOK_SECONDS, SILENT_SECONDS, SilenceWatch
-from tests.cluster.helpers import TIMEOUT, catch_settings, process_of, train_until
+from tests.cluster.helpers import TIMEOUT, catch_settings, process_of, still_alive, train_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
@@ -76,3 +77,14 @@ def test_learners_are_not_blamed_while_somebody_owes_an_answer(monkeypatch: pyte
     watch.learning_since = None
     watch._look()
     assert said[3:] == ["a learner answers again"]
+
+
+def test_a_fleet_ends_with_a_learner_and_a_shard_that_are_frozen(algo: Quarterdeck) -> None:
+    """The last of these tests: the fleet is gone."""
+    frozen = [process_named(algo, part) for part in ("a learner", "replay shard 0", "the weight store")]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    algo.stop()
+    algo.stop = lambda: None  # nothing is left for the fixture
+    alive = still_alive(psutil.Process(pid) for pid in frozen if psutil.pid_exists(pid))
+    assert alive == []

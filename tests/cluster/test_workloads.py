@@ -76,7 +76,13 @@ def go_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[A
         yield call
 
 
-def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind, go_on: Callable[[list[Any]], None]) -> None:
+def parts_of(saved: Path) -> list[str]:
+    """A checkpoint and those in it: of replay, of a league, of an exploiter."""
+    return sorted(str(file.parent.relative_to(saved)) for file in saved.rglob("state.json"))
+
+
+def goes_on(kind: Kind, go_on: Callable[[list[Any]], None]) -> Path:
+    """Train, save and go on, here and in the other process: all parts of the next checkpoint are equal; here it is."""
     run = trained(kind.make())
     saved = run.save(kind.folder / "saved")
     before = run.clock
@@ -87,9 +93,26 @@ def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind, go_on: Callable[[
     go_on(given)
     (found,) = checkpoint.complete(other)
     assert found.name == own.name
-    same_tree(checkpoint.load(found), checkpoint.load(own))
+    assert parts_of(found) == parts_of(own)
+    for part in parts_of(own):
+        same_tree(checkpoint.load(found / part), checkpoint.load(own / part))
     run.close()
     run.close()
+    return own
+
+
+def test_it_goes_on_in_another_process_bit_for_bit(kind: Kind, go_on: Callable[[list[Any]], None]) -> None:
+    own = goes_on(kind, go_on)
+    assert ("replay-0" in parts_of(own)) == hasattr(kind.settings, "replay")
+    assert ("league" in parts_of(own)) == hasattr(kind.settings, "league")
+
+
+def test_priorities_go_on_in_another_process_too(
+    corners: Path, tmp_path: Path, go_on: Callable[[list[Any]], None]
+) -> None:
+    kind = Kind(WORKLOADS["dqn"], corners, tmp_path)
+    kind.settings = changed(kind.settings, {"replay.prioritized": True, "seed": 5})
+    assert checkpoint.load(goes_on(kind, go_on) / "replay-0", only="tree")["tree"] is not None
 
 
 def test_it_says_what_it_does(kind: Kind) -> None:
