@@ -25,7 +25,8 @@ RATE = ["--training.generator-rate=2e-4", "--training.discriminator-rate=2e-4", 
 ADAM = ["--training.beta1=0.5", "--training.beta2=0.999", *RATE]
 NORM = "--network.discriminator-norm=batch"  # as DCGAN has it, where no penalty stands in the way
 STACKED = ["stacked", "--minutes=1e9", "--scores.every-images=0"]
-CONTROL = ["--loss.kind=nonsaturating", "--loss.penalty=none", NORM, *ADAM]
+DENSE = "--network.discriminator-hidden=0"  # DCGAN has no dense layer
+CONTROL = ["--loss.kind=nonsaturating", "--loss.penalty=none", NORM, DENSE, *ADAM]
 Recipes = dict[str, list[str]]
 # Penalties as in the papers; rates and momenta as each is usually trained, but one update of the critic for one of the
 # generator in all of them, where Gulrajani et al. (2017) have five.

@@ -42,7 +42,9 @@ class TranslationJudge:
 
         They are shares of labels that the target domain's classifier finds in the translation or, where the rule
         between the domains is known, of moving pixels that are right. `fd_clf` and `fd_floor` are means over the
-        domains; `cycle_error` is the mean difference of an image and what comes back, of 1.
+        domains; where the rule is known, an image and its translation are a pair, whose distance has the floor 0, as in
+        `gan.upscale.scores`, and no other score has one. `cycle_error` is the mean difference of an image and what
+        comes back, of 1.
 
         Raises:
             ValueError: another number of images.
@@ -59,6 +61,9 @@ class TranslationJudge:
             scores = judge.score(images[: judge.count])
             found |= {f"{name}_{score}": value for score, value in scores.items()}
         means = {name: sum(float(found[f"{each}_{name}"]) for each in NAMES) / 2 for name in ("fd_clf", "fd_floor")}
+        if self.rule:
+            means["fd_floor"] = 0.0
+            found = {name: value for name, value in found.items() if "_floor" not in name}
         errors = _difference(first.images, x_again), _difference(second.images, y_again)
         return {
             **means,

@@ -48,7 +48,6 @@ def channels_of(width: int, top: int) -> list[int]:
 class GrowingGenerator(nn.Module):
     """Latents [B, Z] float32 (and classes [B] int64) -> images [B, C, H, W] float32, linear as in the paper."""
 
-    normalised = True
     level: Tensor  # [] float32: where it stands
 
     def __init__(self, settings: ProgressiveNetworkSettings, shape: Shape, classes: int) -> None:
@@ -56,6 +55,7 @@ class GrowingGenerator(nn.Module):
         colours, height, width = shape
         self.latent, self.top = settings.latent, stages_of(height, width)
         self.embedding = nn.Embedding(classes, settings.latent) if settings.conditional else None
+        self.normalised = not settings.conditional  # else latent and class are divided by their common length
         channels = channels_of(settings.generator_width, self.top)
         base = (channels[0], height >> self.top, width >> self.top)
         inputs = settings.latent * (2 if settings.conditional else 1)
@@ -132,11 +132,9 @@ class GrowingDiscriminator(nn.Module):
 class Stages(nn.Module):
     """A generator as it is, and as it was at the end of every smaller size: what a training keeps and exports."""
 
-    normalised = True
-
     def __init__(self, generator: GrowingGenerator, finished: int) -> None:
         super().__init__()
-        self.latent, self.newest = generator.latent, generator
+        self.latent, self.normalised, self.newest = generator.latent, generator.normalised, generator
         self.finished = nn.ModuleList(copy.deepcopy(generator) for _ in range(finished))
 
     @property

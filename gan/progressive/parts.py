@@ -11,8 +11,8 @@ from gan.progressive.networks import GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings
 from gan.progressive.trainer import ProgressiveTrainer
 from gan.samples.pictures import fixed_grid
-from gan.space import RATES, around
 from gan.space import SEARCH as STANDARD
+from gan.space import around
 from gan.standard.networks import Shape
 from gan.standard.parts import CHARTS, COLUMNS, beside, make_judge, pictures, said, stock
 
@@ -30,11 +30,7 @@ __all__ = [
 __all__ += ["said", "stock"]
 
 SETTINGS = ProgressiveSettings
-SEARCH = STANDARD._replace(
-    spaces=lambda settings: {"learning": around(settings)},
-    fixed=("data.", "scores."),
-    cloned=(*RATES, "loss.", "training.beta"),
-)
+SEARCH = STANDARD._replace(spaces=lambda settings: {"learning": around(settings)})
 ROWS = 4  # of each stage's grid
 make_trainer = ProgressiveTrainer
 

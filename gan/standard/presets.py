@@ -81,9 +81,10 @@ def original() -> GanSettings:
             generator_width=1_200,
             discriminator_width=240,  # 1. leaky ReLU where the paper has maxout and dropout
             generator_norm="none",
-        ),
+        ),  # 2. normal latents instead of uniform ones, tanh at the end
         loss=LossSettings(kind="nonsaturating", penalty="none"),  # section 3; kind minimax is equation 1 itself
-        training=TrainingSettings(batch_size=100, beta1=0.5, beta2=0.999),  # 2. Adam instead of momentum
+        # 3. Adam instead of momentum; judged by averaged weights
+        training=TrainingSettings(batch_size=100, beta1=0.5, beta2=0.999),
     )
 
 
@@ -91,6 +92,8 @@ def dcgan() -> GanSettings:
     """The control: DCGAN as Radford et al. (2016) trained it, batch norm in both networks."""
     return GanSettings(
         minutes=9.0,
+        # 1. weights begin as torch's layers do, theirs as N(0, 0.02); 2. normal latents, theirs uniform; 3. judged by
+        # averaged weights
         network=NetworkSettings(latent=100, generator_width=64, discriminator_width=64, discriminator_norm="batch"),
         loss=LossSettings(kind="nonsaturating", penalty="none"),
         training=TrainingSettings(batch_size=128, beta1=0.5, beta2=0.999),

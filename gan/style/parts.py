@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from gan.evaluation.paths import paths_of
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import fixed_grid
-from gan.space import RATES, around
 from gan.space import SEARCH as STANDARD
+from gan.space import around
 from gan.standard import parts as standard
 from gan.standard.networks import Shape
 from gan.standard.parts import CHARTS, COLUMNS, make_judge, stock
@@ -23,11 +23,7 @@ from gan.style.trainer import StyleTrainer
 __all__ = ["CHARTS", "COLUMNS", "SEARCH", "SETTINGS", "grid", "make_generator", "make_judge", "make_trainer", "stock"]
 
 SETTINGS = StyleSettings
-SEARCH = STANDARD._replace(
-    spaces=lambda settings: {"learning": around(settings)},
-    fixed=("data.", "scores."),
-    cloned=(*RATES, "loss.", "training.beta", "mixing"),
-)
+SEARCH = STANDARD._replace(spaces=lambda settings: {"learning": around(settings)}, cloned=(*STANDARD.cloned, "mixing"))
 SEED = 3  # of the latents that paths and mixed pairs are drawn with
 make_trainer = StyleTrainer
 grid = fixed_grid

@@ -20,7 +20,9 @@ def style() -> StyleSettings:
             style=64,
             mapping_layers=4,
             mapping_rate=0.1,  # 3. the papers: 0.01, over forty times as many images
-            generator_width=32,  # 4. 128 channels at 7x7 to 32 at 28x28; kernels of 4 double the side, tanh at the end
+            # 4. 128 channels at 7x7 to 32 at 28x28; kernels of 4 double the side; pixels are
+            # drawn without a style; tanh at the end
+            generator_width=32,
             discriminator_width=32,  # 5. that of `stacked`, without residual blocks or a deviation of the batch
             discriminator_hidden=256,
         ),

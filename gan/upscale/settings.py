@@ -43,7 +43,7 @@ class UpscaleSettings:
     seed: int = 0
     minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
     frames: int = 1  # T: of a clip, which lie one under another in each image; 1 for photographs
-    crop: int = 48  # side of the squares that are cut at random from training images; 0 takes them whole
+    crop: int = 48  # side of the squares that are cut at random from training images; 0: as large as fits
     data: DataSettings = field(default_factory=lambda: DataSettings(source="photos"))
     network: UpscaleNetworkSettings = field(default_factory=UpscaleNetworkSettings)
     loss: UpscaleLossSettings = field(default_factory=UpscaleLossSettings)
@@ -55,6 +55,10 @@ class UpscaleSettings:
         check_single(self)
         if self.frames < 1 or self.crop < 0 or self.crop % 2:
             raise ValueError(f"frames is {self.frames}, crop {self.crop}: give 1 or more, and an even side or 0")
+        if 1 < self.frames < 5:
+            raise ValueError(
+                f"frames is {self.frames}: give 1, or 5 or more, since flicker is of frames behind the third"
+            )
         if self.frames == 1 and (self.network.seen > 1 or self.network.previous):
             raise ValueError("network.seen and previous are of clips: leave them, or give frames above 1")
         if self.training.critic_steps != 1:

@@ -156,6 +156,8 @@ def test_a_truncation_that_would_change_nothing_is_refused(corners: Images) -> N
     for generator in (average, average.newest):
         with pytest.raises(ValueError, match="use truncation 1"):
             sample(generator, 4, 0, 0.7)
+    told = ProgressiveTrainer(tiny(network__conditional=True), corners).average
+    assert (sample(told, 4, 0, 0.1) != sample(told, 4, 0)).any(), "its class is not shrunk, so the direction changes"
 
 
 def test_direct_training_has_the_last_size_from_the_beginning(corners: Images) -> None:
