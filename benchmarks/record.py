@@ -74,9 +74,13 @@ def equal(cells: Cells) -> str:
     for (preset, game), found in sorted(curves.items(), key=lambda item: item[0][::-1]):
         shown = []
         for axis, place in ((0, steps), (1, minutes)):
+            if any(curve[0, axis] > place for curve in found):
+                shown.append("-")  # a training had not ended a game by then
+                continue
             scores = np.array([np.interp(place, curve[:, axis], curve[:, 2]) for curve in found])
             one = bootstrap.stratified_bootstrap(bootstrap.mean, [scores])
-            shown.append(f"{float(one.estimate):.2f} [{float(one.low):.2f}, {float(one.high):.2f}]")
+            interval = f" [{float(one.low):.2f}, {float(one.high):.2f}]" if len(found) > 1 else ""
+            shown.append(f"{float(one.estimate):.2f}{interval}")
         lines.append(f"| {game} | {preset} | {len(found)} | {shown[0]} | {shown[1]} |")
     return "\n".join([*lines, ""])
 

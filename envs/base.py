@@ -149,7 +149,7 @@ class EnvSettings:
 def classic(env: str) -> EnvSettings:
     """No-op starts as in Mnih et al. (2015): minimal actions, none sticky, whole games of at most 30 minutes.
 
-    FIRE is pressed for the player at the start, as has become usual.
+    The paper itself stops after 5. FIRE is pressed for the player at the start, as has become usual.
     """
     return EnvSettings(id=env)
 

@@ -23,7 +23,9 @@ def dqn2013() -> Settings:
         env=EnvSettings(id=GAME),
         stop=StopSettings(steps=10_000_000),
         network=NetworkSettings(kind="dqn2013"),
-        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),  # over the first million frames
+        exploration=ExplorationSettings(
+            final=0.1, anneal_steps=1_000_000
+        ),  # 3. from the first step: theirs learns first
         replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
         learner=LearnerSettings(
             batch_size=32,
@@ -41,7 +43,7 @@ def dqn2015() -> Settings:
         env=EnvSettings(id=GAME, life_signal=True),
         stop=FRAMES_200M,
         network=NetworkSettings(kind="dqn2015"),
-        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),
+        exploration=ExplorationSettings(final=0.1, anneal_steps=1_000_000),  # 2. from the first step, as above
         replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
         learner=LearnerSettings(
             batch_size=32,
@@ -96,7 +98,7 @@ def qrdqn() -> Settings:
         env=EnvSettings(id=GAME, sticky=0.25, life_signal=True),  # 1. a lost life ends an episode
         stop=StopSettings(steps=625_000),  # 2. they go on to 200M frames
         network=NetworkSettings(kind="dqn2015", head="quantile", atoms=51),  # 3. 200 quantiles
-        exploration=ExplorationSettings(final=0.01, anneal_steps=250_000),
+        exploration=ExplorationSettings(final=0.01, anneal_steps=250_000),  # from the first step; theirs behind 20,000
         replay=ReplaySettings(
             capacity=700_000,  # 4. a million: it is never full here
             prioritized=True,

@@ -60,12 +60,12 @@ def pong() -> Settings:
 
 
 def atari() -> Settings:
-    """Any Atari game with the settings of Mnih et al. (2013): 8 trained samples per agent step."""
+    """Any Atari game, after Mnih et al. (2013): 8 trained samples per agent step; a lost life ends an episode."""
     return Settings(
         env=EnvSettings(id="ALE/Breakout-v5", life_signal=True),
         stop=StopSettings(steps=10_000_000),
         network=NetworkSettings(kind="dqn2013"),
-        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),  # 1M frames
+        exploration=ExplorationSettings(final=0.1, anneal_steps=250_000),  # 4. theirs: a million
         replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
         learner=LearnerSettings(
             batch_size=256,  # 1. batch 32 every 4 steps becomes 256 every 32: the same samples, one fast update

@@ -16,7 +16,17 @@ from envs.registry import DUEL
 
 S = TypeVar("S", bound=Any)  # settings with a seed
 ProtocolName = Literal["classic", "machado", "training"]
-RULES = ("sticky", "life_signal", "noop_max", "fire_reset", "action_set", "frame_skip", "frame_cap", "epsilon")
+RULES = (
+    "sticky",
+    "life_signal",
+    "noop_max",
+    "fire_reset",
+    "action_set",
+    "frame_skip",
+    "frame_cap",
+    "flicker",
+    "epsilon",
+)
 
 
 class JudgeOptions(Protocol):

@@ -97,9 +97,9 @@ class DatasetRun:
 
     def records(self) -> list[Record]:
         """Everything since the last report, and how it does on what was held out."""
-        scalars = self.scalars = self.stats.read()
-        scalars |= {f"learner/{name}": value for name, value in self.learner.tested(TESTED).items()}
-        scalars |= {"run/learner_updates": self.stats.updates, "run/epochs": self.epochs}
+        tested = {f"learner/{name}": value for name, value in self.learner.tested(TESTED).items()}
+        counted = {"run/learner_updates": self.stats.updates, "run/epochs": self.epochs}
+        scalars = self.scalars = {**self.stats.read(), **tested, **counted}
         row: dict[str, Any] = {"frames": self.stats.frames, "updates": self.stats.updates}
         row |= {name: scalars.get(f"learner/{name}") for name in COLUMNS if name not in row}
         return [Record(self.clock.now, scalars, row)]

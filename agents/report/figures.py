@@ -67,8 +67,9 @@ def _draw_kind(panel: Any, curves: list[Any], label: str, colour: str) -> None:
 
 
 def _draw_evaluations(panel: Any, runs: list[RunResult], protocol: str, scored: list[Row], colour: str) -> None:
-    """Small dots: games beside training, where they follow this protocol. Large ones: those of each last policy, and
-    between them the interval of their IQM."""
+    """Small dots: games beside training, where the closing ones follow this protocol; theirs may be cut sooner
+    (`evaluation.every_frame_cap`). Large ones: those of each last policy, and between them the interval of their IQM.
+    """
     for run in runs:
         if run.closing == protocol and "evaluation" in run.curves:
             beside = run.curves["evaluation"]

@@ -25,10 +25,11 @@ JUDGED_GAMES = {"evaluation"}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
-    *("seed", "env", "steps", "report_every", "minutes", "checkpoint_minutes"),
+    *("seed", "env", "report_every", "minutes", "checkpoint_minutes"),
     *("env.id", "learner.device", "learner.env_threads"),
 )
 FREE_SECTIONS = ("stop.", "evaluation.", "fleet.env_threads", "fleet.learner_threads", "fleet.roles")
+ANNEALED, END = "learner.anneal", "stop.steps"  # a rate that falls to 0 at the end depends on it
 
 
 class Judged(NamedTuple):
@@ -93,7 +94,7 @@ def read_run(path: Path, settings_of: SettingsOf) -> RunResult:
         game=game_name(env) or env,
         preset=record["preset"],
         seed=int(settings["seed"]),
-        settings={k: v for k, v in settings.items() if k not in FREE and not k.startswith(FREE_SECTIONS)},
+        settings={k: v for k, v in settings.items() if not _is_free(k, settings)},
         trained_under=_rules_of(settings),
         frames=int(summary["frames"]) if summary else last,
         commit=str(record.get("commit", "")),
@@ -145,11 +146,18 @@ def _judged(directory: RunDir, summary: dict[str, Any] | None, notes: list[str])
     return best
 
 
+def _is_free(name: str, settings: dict[str, Any]) -> bool:
+    if name == END and settings.get(ANNEALED):
+        return False
+    return name in FREE or name.startswith(FREE_SECTIONS)
+
+
 def _rules_of(settings: dict[str, Any]) -> dict[str, Any]:
     """The rules of `RULES` among flat settings, as a protocol names them."""
     if "env.full_actions" in settings:
         settings = {**settings, "env.action_set": "full" if settings["env.full_actions"] else "minimal"}
-    return {rule: settings[f"env.{rule}"] for rule in RULES if f"env.{rule}" in settings}
+    told = {rule: settings[f"env.{rule}"] for rule in RULES if f"env.{rule}" in settings}
+    return {rule: value for rule, value in told.items() if rule != "flicker" or value}
 
 
 def _curves(table: Path) -> dict[str, NDArray[np.float64]]:

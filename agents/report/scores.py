@@ -54,6 +54,7 @@ class Improvement(NamedTuple):
     ours: str
     theirs: str
     games: list[str]
+    single: bool  # one run each in every game, which has no interval
     interval: Interval
 
 
@@ -144,9 +145,10 @@ def improvements(rows: Sequence[Row]) -> list[Improvement]:
         for ours, theirs in combinations(groups, 2):
             games = [game for game in groups[ours] if game in groups[theirs]]
             if games:
-                pair = ([groups[one][game] for game in games] for one in (ours, theirs))
+                pair = [[groups[one][game] for game in games] for one in (ours, theirs)]
                 interval = stratified_bootstrap(bootstrap.probability_of_improvement, *pair)
-                found.append(Improvement(protocol, ours, theirs, games, interval))
+                single = all(len(scores) == 1 for side in pair for scores in side)
+                found.append(Improvement(protocol, ours, theirs, games, single, interval))
     return found
 
 
@@ -157,8 +159,8 @@ def at_equal_frames(runs: Sequence[RunResult]) -> list[EqualFrames]:
         for game in dict.fromkeys(run.game for run in members):
             mine = [run for run in members if run.game == game and "all_lanes" in run.curves]
             curves, published = [run.curves["all_lanes"] for run in mine], published_curves(game)
-            if curves and published:
-                frames = min(float(curve[-1, 0]) for curve in curves)
+            frames = min((float(curve[-1, 0]) for curve in curves), default=0.0)
+            if curves and published and all(curve[0, 0] <= frames for curve in curves):  # else one has no score there
                 scores = np.array([np.interp(frames, curve[:, 0], curve[:, 1]) for curve in curves])
                 interval = stratified_bootstrap(bootstrap.mean, [scores])
                 theirs = {curve.agent: curve.at(frames) for curve in published}

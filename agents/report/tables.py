@@ -92,7 +92,9 @@ def _improvements(rows: Sequence[Row]) -> str:
     if not found:
         return ""
     head = ("protocol", "A", "B", "games", "P(A > B) [95 %]")
-    cells = ([one.protocol, one.ours, one.theirs, _words(one.games), _shown(one.interval)] for one in found)
+    cells = (
+        [one.protocol, one.ours, one.theirs, _words(one.games), _shown(one.interval, bare=one.single)] for one in found
+    )
     return "## Probability of improvement\n\nThat a run of A beats one of B in a game.\n\n" + _table(head, cells)
 
 
@@ -108,11 +110,11 @@ def _equal_frames(runs: Sequence[RunResult]) -> str:
         rules = _rules(one.trained_under)
         cells.append([one.game, one.group, rules, _millions(one.frames), one.seeds, ours, *published])
     said = (
-        "Training games, which explore: no evaluation scores. Ours: the last 30 games of all lanes, mean over seeds, "
+        "Training games, which explore: no evaluation scores. Ours: up to 30 last games of all lanes, mean over seeds, "
         f"at the frames that all seeds have reached. Published: {CURVES_ARE}, interpolated; rules differ where ours "
         "were trained under others."
     )
-    head = ("game", "runs", "trained under", "frames", "seeds", "ours [95 %]", *agents)
+    head = ("game", "runs", "trained under", "frames", "trainings", "ours [95 %]", *agents)
     return f"## Training games at equal frames\n\n{said}\n\n" + _table(head, cells)
 
 

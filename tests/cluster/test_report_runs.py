@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.report.runs import RunResult, labels, read_run
+from agents.report.runs import FREE, RunResult, labels, read_run
 from cluster.cli.main import main
 from cluster.workloads import settings_of_run
 from tests.cluster.helpers import tree
@@ -48,6 +48,29 @@ def test_settings_make_groups_and_seeds_do_not() -> None:
     found = {row["runs"]: row["seeds"] for row in rows()}
     assert found == {"pong, replay.n_step=5": "0 1 2 3", "pong, replay.n_step=3": "0"}
     assert labels([("a", {"x": 1}), ("b", {"x": 2}), ("a", {"x": 1, "y": 3})]) == ["a", "b", "a, y=3"]
+
+
+def test_where_a_rate_falls_to_0_its_end_is_no_free_setting() -> None:
+    """Two such trainings of other lengths learned differently: they are no seeds of one configuration."""
+    for name, seed, steps in (("a", 0, 1_000), ("b", 1, 2_000)):
+        write_run(Path(name), seed=seed, preset="pqn", changes={"learner.anneal": True, "stop.steps": steps})
+        write_run(Path(f"{name} flat"), seed=seed, preset="pqn", changes={"stop.steps": steps})
+    runs = [read_run(Path(name), settings_of_run) for name in ("a", "b", "a flat", "b flat")]
+    assert runs[0].settings != runs[1].settings
+    assert runs[2].settings == runs[3].settings
+    assert "steps" not in FREE, "of tables, whose epsilon falls until then"
+
+
+def test_black_frames_are_a_rule_of_their_own() -> None:
+    """A score with them stands in no table beside one without."""
+    run = write_run(Path("run"), changes={"env.flicker": 0.5})
+    summary = json.loads((run / "summary.json").read_text())
+    summary["eval"]["protocol"]["flicker"] = 0.5
+    (run / "summary.json").write_text(json.dumps(summary))
+    found = read_run(run, settings_of_run)
+    assert all("-flicker=0.5-" in name for name in found.judged)
+    assert found.trained_under["flicker"] == 0.5
+    assert "flicker" not in read_run(write_run(Path("plain")), settings_of_run).trained_under
 
 
 def test_a_setting_that_is_younger_than_the_run_has_its_default() -> None:

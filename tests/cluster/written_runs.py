@@ -28,7 +28,7 @@ def evaluation_of(
     """The record of an evaluation of the run's last policy."""
     rules = protocol_rules(EnvSettings(id=game), protocol)
     record = {"name": protocol, "epsilon": epsilon, "suite": "atari", "game": game, **to_dict(rules)}
-    del record["id"], record["full_actions"]
+    del record["id"], record["full_actions"], record["flicker"]  # which an env names only where there is some
     frames = np.full(len(scores), 4_000)
     summary = Scores(np.array(scores), frames // 4, frames, {**record, "action_set": "minimal"}).summary()
     return {**summary, "checkpoint": str(path / "checkpoints" / "agent_steps-000000500000")}
