@@ -85,6 +85,7 @@ def test_training_games_are_compared_at_equal_steps_and_at_equal_minutes(tmp_pat
         "quick": [(0, 0, ""), (100, 60, 1.0), (200, 120, 3.0), (400, 240, 7.0)],
         "slow": [(100, 120, 0.0), (300, 240, 90.0), (200, 360, 1.0), (300, 480, 2.0)],
         "other": [(100, 120, 2.0), (300, 480, 4.0)],
+        "late": [(100, 120, ""), (350, 300, 9.0), (600, 480, 9.0)],
     }
     for name, rows in tables.items():
         (tmp_path / name).mkdir()
@@ -92,9 +93,11 @@ def test_training_games_are_compared_at_equal_steps_and_at_equal_minutes(tmp_pat
         lines = [",".join(map(str, row)) for row in (("agent_steps", "frames", "seconds", "all_lanes"), *given)]
         (tmp_path / name / "curve.csv").write_text("\n".join(lines) + "\n")
     cells = {("a", "pong"): [tmp_path / "quick"], ("b", "pong"): [tmp_path / "slow", tmp_path / "other"]}
+    cells["c", "pong"] = [tmp_path / "late"]
     assert equal(cells).splitlines() == [
         "| game | preset | seeds | at 300 agent steps | at 4.0 minutes |",
         "|---|---|---|---|---|",
-        "| pong | a | 1 | 5.00 [5.00, 5.00] | 7.00 [7.00, 7.00] |",
+        "| pong | a | 1 | 5.00 | 7.00 |",
         "| pong | b | 2 | 3.00 [2.00, 4.00] | 1.58 [0.50, 2.67] |",
+        "| pong | c | 1 | - | - |",
     ]
