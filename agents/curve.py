@@ -8,6 +8,7 @@ from pathlib import Path
 from training.storage.curve import save_figure, subplots
 
 COLUMNS = ("frames", "updates", "all_lanes", "low_epsilon", "evaluation")  # behind the seconds and the agent steps
+JUDGED = "evaluation_steps"  # agent steps that the evaluated weights had seen: its games end later, beside training
 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
@@ -21,7 +22,7 @@ def draw_curve(table: Path, picture: Path, title: str) -> None:
         ("evaluation", "evaluation", "C3", "o", ""),
     )
     for column, label, colour, marker, line in styles:
-        points = [(int(row["agent_steps"]), float(row[column])) for row in rows if row[column]]
+        points = [(steps_of(row, column), float(row[column])) for row in rows if row[column]]
         if points:
             axes.plot(*zip(*points, strict=True), label=label, color=colour, marker=marker, linestyle=line)
     axes.set(xlabel="agent steps", ylabel="raw score", title=title)
@@ -33,3 +34,8 @@ def draw_curve(table: Path, picture: Path, title: str) -> None:
         upper.set_xlabel("minutes, at the mean rate")
     axes.grid(alpha=0.3)
     save_figure(figure, picture, dpi=120)
+
+
+def steps_of(row: dict[str, str], column: str) -> int:
+    """Agent steps that a score of a row belongs to; older tables do not say when an evaluation's weights were taken."""
+    return int((column == "evaluation" and row.get(JUDGED)) or row["agent_steps"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agents.acting.rollout import LANE_STEPS
-from agents.curve import COLUMNS
+from agents.curve import COLUMNS, JUDGED
 from agents.dqn.charts import LAYOUT, RESULTS, compared
 from agents.dqn.serial import SerialLoop
 from agents.dqn.settings import Settings
@@ -36,7 +36,7 @@ class DqnRun(LoopRun):
     def __init__(self, loop: ReplayLoop, settings: Settings, usual: Settings, *, serial: bool) -> None:
         about = About(
             title=settings.env.id,
-            columns=COLUMNS,
+            columns=(*COLUMNS, JUDGED),
             minutes=settings.stop.minutes,
             checkpoint_minutes=settings.checkpoint_minutes,
             settings=flat(settings),
@@ -55,7 +55,8 @@ class DqnRun(LoopRun):
         scalars["run/samples_per_insert"] = self.loop.limiter.measured()
         evaluations, stats.evaluations = stats.evaluations, []
         row = stats.row(scalars)
-        row["evaluation"] = evaluations[-1][1]["mean"] if evaluations else None
+        newest = (evaluations[-1][0], evaluations[-1][1]["mean"]) if evaluations else (None, None)
+        row[JUDGED], row["evaluation"] = newest
         judged = [Record(steps, {"evaluation/score_mean": summary["mean"]}) for steps, summary in evaluations]
         stages = throughput(scalars, self.settings, serial=self.serial)
         return [*judged, Record(stats.agent_steps, scalars | stages, row)]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.curve import steps_of
 from agents.evaluation.protocol import RULES, protocol_name
 from agents.saved_policy import SettingsOf
 from envs.atari import game_name
@@ -167,10 +168,14 @@ def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
         rows = list(csv.DictReader(source))
     try:
         rows = one_branch(rows)
-        points = {kind: [(float(row["frames"]), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
+        points = {kind: [(_frames_of(row, kind), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{table} is damaged: leave this run out, or train it anew") from None
     return {kind: np.array(curve) for kind, curve in points.items() if curve}
+
+
+def _frames_of(row: dict[str, str], kind: str) -> float:
+    return float(row["frames"]) * steps_of(row, kind) / max(int(row["agent_steps"]), 1)
 
 
 def one_branch(rows: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -138,7 +138,7 @@ def test_evaluations_beside_training_are_shown_once(tmp_path: Path) -> None:
     found = [(record.at, record.scalars) for record in judged]
     assert found == [(40, {"evaluation/score_mean": 3.0}), (80, {"evaluation/score_mean": 4.0})]
     assert newest.row is not None
-    assert newest.row["evaluation"] == 4.0
+    assert (newest.row["evaluation"], newest.row["evaluation_steps"]) == (4.0, 80)
     (later,) = run.records()
     assert later.row is not None
     assert later.row["evaluation"] is None

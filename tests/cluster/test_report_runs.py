@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.curve import JUDGED
 from agents.report.runs import FREE, RunResult, labels, read_run
 from cluster.cli.main import main
 from cluster.workloads import settings_of_run
@@ -59,6 +60,18 @@ def test_where_a_rate_falls_to_0_its_end_is_no_free_setting() -> None:
     assert runs[0].settings != runs[1].settings
     assert runs[2].settings == runs[3].settings
     assert "steps" not in FREE, "of tables, whose epsilon falls until then"
+
+
+def test_an_evaluation_stands_where_its_weights_were_taken() -> None:
+    """Its games end while training goes on; older tables do not say when they began."""
+    run = write_run(Path("run"))
+    assert read_run(run, settings_of_run).curves["evaluation"].tolist() == [[2_000_000, 3.5]]
+    head, *lines = (run / "curve.csv").read_text().splitlines()
+    told = [f"{head},{JUDGED}", *(f"{line},450000" for line in lines)]
+    (run / "curve.csv").write_text("\n".join(told) + "\n")
+    found = read_run(run, settings_of_run).curves
+    assert found["evaluation"].tolist() == [[1_800_000, 3.5]]
+    assert found["all_lanes"][:, 0].tolist() == [1_000_000, 2_000_000]
 
 
 def test_black_frames_are_a_rule_of_their_own() -> None:
