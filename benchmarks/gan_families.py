@@ -4,35 +4,30 @@
     python -m benchmarks.gan_families progressive --seeds 0 1 2    grown against direct at equal CPU seconds
 
 One training at a time, on one thread in float32. Whatever was interrupted goes on where it stopped, and what is
-finished is not trained again; runs lie under --runs. CPU seconds are this process's, of training alone: neither judging
-nor waiting for a core counts, though a core that others keep busy is slower by its caches.
+finished is not trained again; runs lie under --runs.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.races import images_for, raced
 from benchmarks.trainings import going_on, judged, summary_of
-from cluster.gan_images import make_run
 from gan.progressive.presets import progressive
-from gan.progressive.settings import ProgressiveSettings
 from training.settings import changed
-from training.storage import checkpoint
 from training.storage.curve import save_figure, subplots
 
 TASKS = ("edges", "negatives")
 COUPLINGS = ("layers", "bit", "none")
 SHOWN = ("agreement", "agreement_unpaired", *(f"{h}_{n}" for h in ("first", "second") for n in ("precision", "recall")))
 EVERY = 20_000  # images between two judgements of the race
-TIMED = 20  # steps that tell what an image costs
+KEPT = ("fd_clf", "fd_floor", "precision", "recall")
 ENDLESS = ["--minutes=1e9", "--training.precision=fp32"]
 
 
@@ -58,39 +53,6 @@ def coupled(seeds: list[int], images: int | None, runs: Path) -> None:
                 print(f"| {second} | {coupling} | {seed} | {scores} | {summary['images']:,} |", flush=True)
 
 
-def raced(settings: ProgressiveSettings, folder: Path) -> list[dict[str, float]]:
-    """Train to the end -> what was seen at every judgement, with the CPU seconds of training until then."""
-    run, table = make_run(settings, settings, folder / "run"), folder / "rows.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, float]] = []
-    if saved := checkpoint.complete(folder / "checkpoints"):
-        run.load(saved[-1])
-        rows = [row for row in json.loads(table.read_text()) if row["images"] <= run.images]
-    while run.clock.now < run.clock.end:
-        start = time.process_time()
-        run.train(min(run.clock.end, (run.images // EVERY + 1) * EVERY))
-        run.seconds += time.process_time() - start
-        scores = run.judge().beside
-        kept = {name: scores[name] for name in ("fd_clf", "fd_floor", "precision", "recall")}
-        rows.append({"images": run.images, "cpu_seconds": run.seconds, **kept})
-        table.write_text(json.dumps(rows))  # before the checkpoint: rows that it does not know are dropped
-        run.save(folder / "checkpoints")
-    return rows
-
-
-def images_for(settings: ProgressiveSettings, seconds: float, folder: Path) -> int:
-    """How many images the settings train in so many CPU seconds; measured once."""
-    file = folder / "images.json"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        trainer = make_run(settings, settings, folder / "run").trainer
-        trainer.train(TIMED)
-        before, start = trainer.images, time.process_time()
-        trainer.train(TIMED)
-        file.write_text(json.dumps(round(seconds * (trainer.images - before) / (time.process_time() - start))))
-    return int(json.loads(file.read_text()))
-
-
 def race(seeds: list[int], images: int | None, runs: Path) -> None:
     """Grown and direct, each to the same CPU seconds; a table, and the curves as a picture."""
     print("| seed | training | images | CPU seconds | to twice the floor | fd_clf over floor | precision | recall |")
@@ -100,10 +62,10 @@ def race(seeds: list[int], images: int | None, runs: Path) -> None:
         values = {"seed": seed, "training.precision": "fp32", "minutes": 1e9}
         settings = changed(progressive(), values | ({} if images is None else {"training.images": images}))
         folders = [runs / f"progressive-{name}-{images or 'preset'}-{seed}" for name in ("grown", "direct")]
-        grown = raced(settings, folders[0])
+        grown = raced(settings, folders[0], EVERY, KEPT)
         direct = changed(settings, {"growth.stages": 1})
         count = images_for(direct, grown[-1]["cpu_seconds"], folders[1])
-        found = {"grown": grown, "direct": raced(changed(direct, {"training.images": count}), folders[1])}
+        found = {"grown": grown, "direct": raced(changed(direct, {"training.images": count}), folders[1], EVERY, KEPT)}
         for index, (name, rows) in enumerate(found.items()):
             ratio = [row["fd_clf"] / row["fd_floor"] for row in rows]
             seconds = [row["cpu_seconds"] for row in rows]

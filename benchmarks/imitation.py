@@ -13,13 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of
+from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of, with_rest
 from training.storage.curve import save_figure, subplots
 from training.storage.files import write_json, write_text
 from training.storage.provenance import hardware
@@ -102,9 +101,7 @@ def main() -> None:
     for name, default in (("samples", 400_000), ("episodes", 100)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--epsilon", type=float, default=0.0)
-    words = [*sys.argv[1:], "--"]
-    cut = words.index("--")
-    options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
+    options = with_rest(parser)
     asked = {name: getattr(options, name) for name in ("teacher", "epsilon", "samples", "episodes")}
     begun_with(options.out, {**asked, "labels": max(options.labels), "words": options.rest})  # recorded for the largest
     dataset, teacher = recorded(options), teachers(options)

@@ -38,7 +38,7 @@ from agents.selfplay.match import match, policy_with
 from agents.selfplay.opponents import read_weights
 from agents.selfplay.ratings import intransitive, ratings
 from agents.selfplay.settings import SelfPlaySettings
-from benchmarks.trainings import begun_with, going_on, judged, summary_of
+from benchmarks.trainings import begun_with, going_on, judged, summary_of, with_rest
 from training.settings import changed, from_dict
 from training.storage.curve import save_figure, subplots
 from training.storage.files import write_json
@@ -190,9 +190,7 @@ def main() -> None:
     parser.add_argument("--players", type=int, default=3, help="snapshots of a training in the round robin")
     parser.add_argument("--games", type=int, default=8, help="of every pair")
     parser.add_argument("--judge", type=int, default=16, help="games of a fresh learner in the end")
-    words = [*sys.argv[1:], "--"]
-    cut = words.index("--")
-    options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
+    options = with_rest(parser)
     kept = {name: value for name, value in vars(options).items() if name not in ("out", "kinds", "seeds")}
     begun_with(options.out, kept)
     done = [measured(options, seed) for seed in options.seeds]

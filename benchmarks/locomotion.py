@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.record import trained
-from benchmarks.trainings import begun_with, summary_of
+from benchmarks.trainings import begun_with, summary_of, with_rest
 from training.storage.curve import save_figure, subplots
 from training.storage.files import whole
 
@@ -109,9 +109,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, help="torch threads of every training; by default torch's own choice")
     parser.add_argument("--out", type=Path, required=True)
-    words = [*sys.argv[1:], "--"]
-    cut = words.index("--")
-    options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1], steps=None))
+    options = with_rest(parser, steps=None)
     rest = {"words": options.rest} if {*options.systems} - {SB3} else {}
     begun_with(options.out, {"minutes": options.minutes, "threads": options.threads, **rest})
     if options.threads:

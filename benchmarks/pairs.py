@@ -5,27 +5,23 @@
 
 Networks have the same widths, rates and images; the controls' steps are cheaper, hence the second line. One training
 at a time, on one thread in float32. Whatever was interrupted goes on where it stopped, what is finished is not trained
-again; runs lie under --runs. CPU seconds are this process's, of training alone.
+again; runs lie under --runs.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cluster.gan_images import make_run
+from benchmarks.races import images_for, raced
 from gan.samples.attention import attention_picture
+from gan.standard.parts import grid
 from gan.standard.presets import attention
-from gan.standard.settings import GanSettings
 from training.settings import changed
-from training.storage import checkpoint
 from training.storage.curve import save_figure, subplots
-from training.storage.files import png
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "attention": {},
@@ -35,45 +31,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 SHOWN = ("consistency", "consistency_chance", "consistency_floor", "classes", "class_kl", "confidence")
 KEPT = (*SHOWN, "fd_clf", "fd_floor", "fd_floor_std", "precision", "recall")
 EVERY = 25_000  # images between two judgements
-TIMED = 20  # steps that tell what an image costs
-
-
-def trained(settings: GanSettings, folder: Path) -> list[dict[str, float]]:
-    """Train to the end -> what was seen at every judgement, with the CPU seconds of training until then."""
-    folder.mkdir(parents=True, exist_ok=True)
-    table, end = folder / "rows.json", settings.training.images
-    rows: list[dict[str, float]] = json.loads(table.read_text()) if table.exists() else []
-    if rows and rows[-1]["images"] >= end:
-        return rows
-    run = make_run(settings, settings, folder)
-    if saved := checkpoint.complete(folder / "checkpoints"):
-        run.load(saved[-1])
-    rows = [row for row in rows if row["images"] <= run.images]
-    while run.images < end:
-        start = time.process_time()
-        run.train(min(end, (run.images // EVERY + 1) * EVERY))
-        run.seconds += time.process_time() - start
-        scores = run.judge().beside
-        rows.append({"images": run.images, "cpu_seconds": run.seconds, **{name: scores[name] for name in KEPT}})
-        table.write_text(json.dumps(rows))  # before the checkpoint: rows that it does not know are dropped
-        run.save(folder / "checkpoints")
-    (folder / "samples.png").write_bytes(png(run.parts.grid(run.trainer.average)))
-    if (looked := attention_picture(run.trainer.average)) is not None:
-        (folder / "attention.png").write_bytes(png(looked))
-    return rows
-
-
-def images_for(settings: GanSettings, seconds: float, folder: Path) -> int:
-    """How many images the settings train in so many CPU seconds; measured once."""
-    file = folder / "images.json"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        trainer = make_run(settings, settings, folder).trainer
-        trainer.train(TIMED)
-        before, start = trainer.images, time.process_time()
-        trainer.train(TIMED)
-        file.write_text(json.dumps(round(seconds * (trainer.images - before) / (time.process_time() - start))))
-    return int(json.loads(file.read_text()))
+PICTURES = {"samples.png": grid, "attention.png": attention_picture}
 
 
 def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> None:
@@ -92,7 +50,8 @@ def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> N
             if seconds and equal_seconds:
                 counts.append(images_for(network, seconds, runs / f"{name}-timed-{images}-{seed}"))
             for count in counts:
-                rows = trained(changed(network, {"training.images": count}), runs / f"{name}-{count}-{seed}")
+                trained = changed(network, {"training.images": count})
+                rows = raced(trained, runs / f"{name}-{count}-{seed}", EVERY, KEPT, PICTURES)
                 seconds = seconds or rows[-1]["cpu_seconds"]
                 print(f"| {seed} | {name} | {line(rows[-1])} |", flush=True)
                 label = name if seed == seeds[0] and count == images else None

@@ -16,7 +16,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from agents.evaluation import bootstrap
 from agents.report.runs import one_branch
-from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of
+from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of, with_rest
 from training.storage.csv_table import rows_of
 from training.storage.files import whole
 from training.storage.provenance import hardware
@@ -94,9 +93,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--out", type=Path, required=True)
-    words = [*sys.argv[1:], "--"]
-    cut = words.index("--")
-    options = parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1]))
+    options = with_rest(parser)
     if options.steps is None and options.minutes is None:
         parser.error("give --steps or --minutes")
     begun_with(options.out, {"steps": options.steps, "minutes": options.minutes, "words": options.rest})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterable
@@ -33,6 +34,13 @@ def begun_with(out: Path, options: dict[str, Any]) -> None:
     if asked.keys() - before.keys():
         with whole(file, shared=True) as part:
             part.write_text(json.dumps({**before, **asked}, indent=2) + "\n")
+
+
+def with_rest(parser: argparse.ArgumentParser, **given: Any) -> argparse.Namespace:
+    """The command line and what is `given` besides; `rest` are the words behind `--`, which every training gets."""
+    words = [*sys.argv[1:], "--"]
+    cut = words.index("--")
+    return parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1], **given))
 
 
 def judged(folder: Path) -> bool:
