@@ -29,8 +29,9 @@ def connect(settings: S) -> tuple[S, bool]:
         say(lacking)
     for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for name in ("utils.actor_manager", "env.env_runner_group"):  # `.runners` tells of losses, and once
-        logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
+    # `.runners` and `.loop` tell of losses, and once.
+    for name in ("rllib.utils.actor_manager", "rllib.env.env_runner_group", "train._internal.backend_executor"):
+        logging.getLogger(f"ray.{name}").setLevel(logging.CRITICAL)
     return settings, connected
 
 
