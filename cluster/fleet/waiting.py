@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from training.settings import changed
 
 EVERY = 60.0  # seconds between two lines
 S = TypeVar("S", bound=SpreadSettings)
-PATIENCE = 10**7  # seconds; RLlib's learners wait for their nodes by this clock of Ray Train's, 100 s by default
 
 
 def connect(settings: S) -> tuple[S, bool]:
@@ -38,7 +36,6 @@ def connect(settings: S) -> tuple[S, bool]:
 @contextmanager
 def waiting_for_nodes(settings: SpreadSettings) -> Iterator[None]:
     """Say what is waited for while learners, shards and the weight store start, and if the person gives up."""
-    os.environ.setdefault("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", str(PATIENCE))
     over = threading.Event()
 
     def tell() -> None:
