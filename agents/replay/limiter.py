@@ -4,12 +4,12 @@ With C agent steps in one chunk of every collector, samples / ratio lie behind t
 
 * less than one update's need (batch size / ratio) whenever the learner has done what is due. The main loops do so
   before they ask for more: between any two of their turns the ratio holds to within one batch, for every fleet;
-* less than C and that need within a turn, when chunks have just come in;
-* less than 2 C and that need if a learner should work beside the collectors, however slow it is: N inserts may then be
-  off by 2 C / N. The slack is there for that.
+* less than C and that need within a turn, when chunks have just come in, where a collector has one on its way;
+* less than 2 C and that need where it may have two, as in a fleet, or if a learner should work beside the collectors,
+  however slow it is: N inserts may then be off by 2 C / N. The slack is there for that.
 
-So a fast and a slow machine train equally often, but may be C agent steps apart in what replay already holds at an
-update, and a chunk apart in how old the weights are that played it.
+So a fast and a slow machine train equally often, but may be 2 C agent steps apart in what replay already holds at an
+update, and two chunks apart in how old the weights are that played it.
 """
 
 from __future__ import annotations

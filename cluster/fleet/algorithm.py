@@ -63,7 +63,7 @@ class Quarterdeck(Face):
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.results = Results(s, self.stats, self.limiter)
-        # Every collector may have a chunk on its way while the learner trains on the last ones.
+        # Every collector has a chunk or two on their way while the learner trains on the last ones.
         self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
         self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
         self.greedy_epsilon = greedy_epsilon(s.exploration, s.fleet.lanes)

@@ -213,5 +213,5 @@ class Checkpoints(Algorithm):
         self.stats.load_state(state["stats"])
         self.limiter.load_state(state["limiter"])
         self._iteration = state["iteration"]
-        self.results.count(self.metrics)
+        self.results.go_on(self.metrics)
         ray.get(self._publish(), timeout=LOAD_TIMEOUT)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from cluster.errors import LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.waiting import connect
-from cluster.lost import LOST, birth_error
+from cluster.lost import birth_error
 from training.messages import one_line, say
 from training.storage import checkpoint
 
@@ -34,7 +35,8 @@ class FleetLoop:
         self.settings, self.connected = connect(settings)
         self.failures, self.closed = 0, False
         self.saved: Path | None = None
-        self.start()
+        with coming_up():
+            self.start()
 
     def start(self) -> None:
         """Build the algorithm and the evaluation beside it."""
@@ -81,10 +83,8 @@ class FleetLoop:
         self.stop()
         gc.collect()  # handles of a half-built fleet lie in circles, and actors live as long as they do
         self.go_back(self.saved)  # nobody plays now
-        try:
+        with coming_up():
             self.start()
-        except LOST as error:
-            raise LearnerLost(f"the fleet did not come up: {one_line(birth_error(error) or error)}") from error
         if self.saved is not None:
             self.load(self.saved)
 
@@ -118,8 +118,13 @@ class FleetLoop:
         return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), write_parts)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        self.algo.load(path)
+        """Go on from a checkpoint.
+
+        Raises:
+            LearnerLost: a part of the fleet died over it.
+        """
+        with coming_up():
+            self.algo.load(path)
         self.saved = path
 
     def stop(self) -> None:
@@ -135,6 +140,24 @@ class FleetLoop:
         self.stop()
         if self.connected:
             ray.shutdown()
+
+
+@contextmanager
+def coming_up() -> Iterator[None]:
+    """Around all that a fleet needs to begin: what Ray tells of its actors ends there, in one line.
+
+    Raises:
+        LearnerLost: a part of the fleet died or failed.
+    """
+    try:
+        yield
+    except (ray.exceptions.RayError, TypeError) as error:
+        # Where a learner dies while RLlib connects it to its peers, Ray Train means to raise that and raises None.
+        told = error.__context__ if isinstance(error, TypeError) else error
+        if not isinstance(told, ray.exceptions.RayError):
+            raise
+        cause = birth_error(told) or getattr(told, "cause", None) or told
+        raise LearnerLost(f"the fleet did not come up: {one_line(cause)}") from error
 
 
 def make_run(settings: Settings, usual: Settings, folder: Path) -> DqnRun:

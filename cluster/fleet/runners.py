@@ -9,12 +9,14 @@ import ray
 from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from cluster.errors import FleetError
-from cluster.lost import birth_error
+from cluster.lost import LOST, birth_error
 from cluster.rllib import user_envs
 from training.messages import one_line, say
 
 POLL = 0.005  # seconds between two looks for chunks when no update is due
-LIVES = 3  # times in a row that an environment may fail before its runner has handed over a chunk
+LIVES = 3  # times in a row that a runner, or its environment, may fail before it has handed over a chunk
+# Of an actor that Ray never starts again: its packages cannot be set up, or its place is gone.
+UNBORN = (ray.exceptions.RuntimeEnvSetupError, ray.exceptions.ActorUnschedulableError)
 PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
 PROBE_WAIT = 0.5  # seconds
 END_SECONDS = 5.0  # in which a runner may close its env at the end; afterwards it is killed
@@ -39,7 +41,7 @@ class Runners:
     def __init__(self, actors: list[Any], in_flight: int) -> None:
         """`in_flight`: chunks that a runner may owe at a time."""
         self.manager = FaultTolerantActorManager(actors, max_remote_requests_in_flight_per_actor=in_flight, init_id=1)
-        self.failures: dict[int, int] = {}  # by runner from 1: environments that failed since its last chunk
+        self.failures: dict[int, int] = {}  # by runner from 1: since its last chunk
         self.away: set[int] = set()  # runners whose loss has been told
         self.heard: set[int] = set()  # runners that have answered: RLlib takes one without a place for healthy
         self.unarmed = False  # whether a runner found no weights to play with
@@ -91,9 +93,10 @@ class Runners:
         """What has come back by now, frames as references; waits `POLL` seconds if that is nothing.
 
         Raises:
-            FleetError: a runner's environment fails again and again, or a runner cannot start.
+            FleetError: a runner or its environment fails again and again, or a runner cannot start.
         """
         manager, answers = self.manager, []
+        lost: dict[int, Exception] = {}  # whoever fails over all that it owes has failed once
         # RLlib waits for all requests or until the time is up, so look first and wait a little only then.
         ready = list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=0)) or (
             list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=POLL))
@@ -103,15 +106,18 @@ class Runners:
                 self.heard.add(result.actor_id)
                 answers.append((result.actor_id, result.get()))
             else:
-                self._lost(result.actor_id, result.get())
-        return self._chunks(answers)
+                lost.setdefault(result.actor_id, result.get())
+        found = self._chunks(answers)
+        for number, error in lost.items():
+            self._lost(number, error)
+        return found
 
     def _chunks(self, answers: list[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
         found = []
         self.unarmed = False
         for number, answer in answers:
             if "error" in answer:
-                self._failed(number, answer["error"])
+                self._failed(number, answer["error"], f"the environment of runner {number}", "the runner starts again")
             elif "chunk" in answer:
                 found.append(answer)
                 self.failures.pop(number, None)
@@ -120,19 +126,19 @@ class Runners:
                 self.unarmed = True
         return found
 
-    def _failed(self, number: int, error: Exception) -> None:
+    def _failed(self, number: int, error: Exception, who: str, then: str) -> None:
         self.failures[number] = self.failures.get(number, 0) + 1
         if self.failures[number] >= LIVES:
-            raise FleetError(
-                f"the environment of runner {number} failed {LIVES} times without a chunk between: {one_line(error)}"
-            ) from error
-        say(f"the environment of runner {number} failed, the runner starts again: {one_line(error)}")
+            raise FleetError(f"{who} failed {LIVES} times without a chunk between: {one_line(error)}") from error
+        say(f"{who} failed, {then}: {one_line(error)}")
         self.away.add(number)
 
     def _lost(self, number: int, error: Exception) -> None:
-        if cause := birth_error(error):
+        if cause := birth_error(error) or (error if isinstance(error, UNBORN) else None):
             raise FleetError(f"runner {number} cannot start: {one_line(cause)}") from cause
-        if number not in self.away:
+        if not isinstance(error, (*LOST, ray.exceptions.ObjectLostError)):  # its own, outside its environment
+            self._failed(number, getattr(error, "cause", None) or error, f"runner {number}", "it is asked again")
+        elif number not in self.away:
             self.away.add(number)
             say(f"runner {number} was lost; the others go on, and Ray starts it again")
 

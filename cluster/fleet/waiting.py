@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from training.settings import changed
 
 EVERY = 60.0  # seconds between two lines
 S = TypeVar("S", bound=SpreadSettings)
-PATIENCE = 10**7  # seconds; RLlib's learners wait for their nodes by this clock of Ray Train's, 100 s by default
 
 
 def connect(settings: S) -> tuple[S, bool]:
@@ -29,15 +27,15 @@ def connect(settings: S) -> tuple[S, bool]:
         say(lacking)
     for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for name in ("utils.actor_manager", "env.env_runner_group"):  # `.runners` tells of losses, and once
-        logging.getLogger(f"ray.rllib.{name}").setLevel(logging.CRITICAL)
+    # `.runners` and `.loop` tell of losses, and once.
+    for name in ("rllib.utils.actor_manager", "rllib.env.env_runner_group", "train._internal.backend_executor"):
+        logging.getLogger(f"ray.{name}").setLevel(logging.CRITICAL)
     return settings, connected
 
 
 @contextmanager
 def waiting_for_nodes(settings: SpreadSettings) -> Iterator[None]:
     """Say what is waited for while learners, shards and the weight store start, and if the person gives up."""
-    os.environ.setdefault("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", str(PATIENCE))
     over = threading.Event()
 
     def tell() -> None:

@@ -64,6 +64,11 @@ class Results:
         if learned is not None and learned.updates:
             self.newest = learned.scalars
 
+    def go_on(self, metrics: Any) -> None:
+        """Begin from counters that have just been restored: lifetimes follow, and the next iteration adds to them."""
+        self.count(metrics)
+        self.told = dataclasses.replace(self.stats)
+
     def fill(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add everything else to an iteration's results."""
         results[ENV_RUNNER_RESULTS] = results.get(ENV_RUNNER_RESULTS, {}) | self._of_runners()

@@ -189,3 +189,8 @@ def process_of(actor: Any) -> int:
 def kill(actor: Any) -> None:
     """SIGKILL its process."""
     os.kill(process_of(actor), signal.SIGKILL)
+
+
+def raised(cause: Exception) -> ray.exceptions.RayTaskError:
+    """What Ray makes of an error in an actor's method."""
+    return ray.exceptions.RayTaskError("method", "Traceback", cause, "ray::Actor", 1, "127.0.0.1")

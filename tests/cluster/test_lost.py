@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +13,16 @@ from ray.rllib.core.learner.learner_group import LearnerGroup, RLlibBackendExecu
 from ray.train.torch.config import TorchConfig, _TorchBackend
 
 from agents.dqn.presets import catch
+from cluster.cli.main import main
+from cluster.errors import LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.checkpoint import answered
 from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.inserts import Inserts
+from cluster.fleet.loop import coming_up
 from cluster.fleet.replay import ShardedReplay
 from cluster.fleet.runner import Runner
+from tests.cluster.helpers import TINY_CATCH, raised
 from tests.specs import spec_of
 
 SHARD: Any = None
@@ -106,3 +112,43 @@ def test_a_fleet_that_does_not_come_up_leaves_nobody_behind(monkeypatch: pytest.
     with pytest.raises(ray.exceptions.OutOfMemoryError):
         algo.setup(QuarterdeckConfig().from_settings(catch()))
     assert ended == ["runners"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ray.exceptions.OutOfMemoryError("killed: low on memory"), "OutOfMemoryError: killed: low on memory"),
+        (ray.exceptions.ActorDiedError(raised(MemoryError("no room"))), "MemoryError: no room"),
+        (raised(RuntimeError("no device")).as_instanceof_cause(), "RuntimeError: no device"),
+        (ray.exceptions.RuntimeEnvSetupError("no pip"), "RuntimeEnvSetupError: Failed to set up .* no pip"),
+    ],
+)
+def test_a_fleet_that_never_came_up_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], error: Exception, words: str
+) -> None:
+    """A shard without memory, a learner that cannot be built: whatever Ray says of them."""
+
+    def build(_: QuarterdeckConfig) -> None:
+        raise error
+
+    monkeypatch.setattr(QuarterdeckConfig, "build_algo", build)
+    monkeypatch.setattr("cluster.fleet.loop.connect", lambda settings: (settings, False))
+    assert main(["train", "atari", *TINY_CATCH, f"--run-dir={tmp_path / 'run'}"]) == 2
+    assert re.fullmatch(f"quarterdeck: the fleet did not come up: {words}\n", capfd.readouterr().err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_learner_that_dies_as_it_meets_its_peers() -> None:
+    """Ray Train raises nothing then, in the sense of the word; what else raises a TypeError is not taken for that."""
+    executor = RLlibBackendExecutor(TorchConfig(), num_workers=1, max_retries=0)
+
+    def start() -> None:
+        try:
+            raise ray.exceptions.RayActorError
+        except ray.exceptions.RayActorError:
+            executor._increment_failures()
+
+    with pytest.raises(LearnerLost, match="the fleet did not come up: RayActorError: The actor"), coming_up():
+        start()
+    with pytest.raises(TypeError), coming_up():
+        raise TypeError

@@ -127,3 +127,24 @@ def test_over_the_beginning_of_another(run: DqnRun, tmp_path: Path, monkeypatch:
     with pytest.raises(LearnerLost, match="a learner was lost 4 times"):
         run.save(tmp_path)
     run.close()
+
+
+def test_over_the_loading_of_another(run: DqnRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fleet that loses a part before it has taken over the checkpoint is built once more."""
+    loop: Any = run.loop
+    path, start = run.save(tmp_path), FleetLoop.start
+    losses = [ray.exceptions.RayActorError()]
+
+    def load(_: Path) -> None:
+        raise losses.pop()
+
+    def start_to_lose(self: Any) -> None:
+        start(self)
+        if losses:
+            self.algo.load = load
+
+    monkeypatch.setattr(FleetLoop, "start", start_to_lose)
+    loop.loop.algo.dying = "save_replay"
+    assert run.save(tmp_path) == path
+    assert (losses, loop.loop.failures) == ([], 2)
+    run.close()

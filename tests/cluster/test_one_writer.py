@@ -108,6 +108,7 @@ def test_two_that_begin_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
         first.reserve()
         said = refused(capsys, *arguments, "--run-dir", str(first.path))
         assert "is in use by a command that still runs" in said
+        assert "on NFS the lock of a host that vanished lasts some 90 seconds" in said
         first.create({"preset": "pong"})
         assert "already holds a run" in refused(capsys, *arguments, "--run-dir", str(first.path))
     assert [file.name for file in first.path.iterdir()] == ["run.json"]

@@ -194,6 +194,7 @@ def test_pickles_of_others_are_not_executed(trapped: Path, name: str, capsys: py
 
 def test_what_a_sweep_has_kept_is_its_owners(trapped: Path) -> None:
     """The control: as it lies there it is taken; so is a sweep that was ended before Tune had written anything."""
+    (trapped / "trials").chmod(0o770)  # shared with a group, whom its owner knows
     require_own(trapped / "trials", trapped / "trials-state.zip", trapped / "nothing")
     pickle.loads((trapped / "trials" / "tuner.pkl").read_bytes())
     assert (trapped.parent / "trace").exists()

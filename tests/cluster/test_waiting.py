@@ -11,12 +11,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import torch
+from ray.rllib.core.learner.learner_group import RLlibBackendExecutor
 
+from agents.dqn.presets import catch
 from cluster.fleet.algorithm import QuarterdeckConfig
+from cluster.fleet.waiting import waiting_for_nodes
 from tests.cluster.helpers import (
     PATIENCE,
     TIMEOUT,
@@ -131,3 +135,13 @@ def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu(monkeypatch: 
     finally:
         algo.stop()
         torch.set_num_threads(before)
+
+
+def test_waiting_leaves_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RLlib's learners make no placement group of their own, so Ray Train's patience with one changes nothing."""
+    monkeypatch.delenv("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", raising=False)
+    create: Any = RLlibBackendExecutor._create_placement_group
+    assert create(None) is None, "it asks Ray for nothing"
+    before = dict(os.environ)
+    with waiting_for_nodes(catch()):
+        assert dict(os.environ) == before

@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def require_own(*paths: Path) -> None:
-    """Whatever lies at `paths`, folders with all that is in them, was written by this user or by root.
+    """Whatever lies at `paths`, folders with all in them, is this user's or root's, and not everybody's to write.
 
     Raises:
-        ValueError: somebody else owns it, or may write to it.
+        ValueError: somebody else owns it, or everybody may write to it.
     """
     for path in paths:
         for found in (path, *path.rglob("*")) if path.exists() else ():

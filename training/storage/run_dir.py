@@ -90,7 +90,7 @@ class RunDir:
         if self._held is None:
             raise ValueError(
                 f"{self.path} is in use by a command that still runs: wait for its end or stop it (Ctrl-C saves), "
-                "or name another --run-dir"
+                "or name another --run-dir; on NFS the lock of a host that vanished lasts some 90 seconds"
             )
 
     def _unwritable(self, error: OSError) -> ValueError:
