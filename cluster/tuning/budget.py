@@ -44,6 +44,7 @@ class BudgetedSearch(RandomSearch):
         """The next trial, if there is a place and something left to train."""
         if len(rounds_of(self.table)) >= self.budget:
             self.set_finished()
+            return None  # it is not finished while a trial lives, and would draw
         return super().next_trial()
 
 
