@@ -7,7 +7,7 @@ from pathlib import Path
 from ray import tune
 from ray.tune.experiment import Experiment
 
-from cluster.tuning.budget import BudgetedSearch
+from cluster.tuning.budget import Budget, BudgetedSearch
 from training.storage.csv_table import append_row
 
 
@@ -27,3 +27,15 @@ def test_nothing_is_drawn_once_the_rounds_are_spent(tmp_path: Path) -> None:
         search.on_trial_complete(name)
     assert search.next_trial() is None
     assert search.is_finished()
+
+
+def test_a_round_that_is_trained_again_is_spent_once(tmp_path: Path) -> None:
+    """A kill between the table's row and Tune's state: the round comes again, and another trial has one left."""
+    table = tmp_path / "rounds.csv"
+    stop = Budget(table, rounds=3, budget=4)
+    for name, number in (("a", 1), ("b", 1), ("a", 2)):
+        append_row(table, ("trial", "round"), {"trial": name, "round": number})
+    assert not stop("a", {"training_iteration": 2}), "three of four"
+    assert stop("b", {"training_iteration": 2}), "the fourth"
+    assert not stop("a", {"training_iteration": 1})
+    assert stop("a", {"training_iteration": 3}), "its own end"
