@@ -63,12 +63,19 @@ def test_without_any_whole_state_there_is_none(tmp_path: Path) -> None:
     assert not repair(storage)
 
 
-def searched(folder: Path) -> RandomSearch:
-    """Draws up to five trials of one setting."""
-    search = RandomSearch(0, seed=5)
+def searched(folder: Path, places: int = 0) -> RandomSearch:
+    """Draws up to five trials of one setting, on so many places if they are bounded."""
+    search = RandomSearch(places, seed=5)
     values = {"rate": tune.uniform(0, 1)}
     search.add_configurations([Experiment("any", print, config=values, num_samples=5, storage_path=str(folder))])
     return search
+
+
+def write_state(folder: Path, states: dict[str, str], session: str = "2026", began: float = 0.0) -> None:
+    """What Tune writes of its trials and their status."""
+    trials = [[json.dumps({"trial_id": name, "status": status}), "{}"] for name, status in states.items()]
+    state = {"trial_data": trials, "stats": {"start_time": began}}
+    (folder / f"experiment_state-{session}.json").write_text(json.dumps(state))
 
 
 def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
@@ -79,9 +86,7 @@ def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
     whole.save_to_dir(str(torn), "2026")
     drawn = [first, *(whole.next_trial() for _ in range(3))]
     ids = [trial.trial_id for trial in drawn if trial is not None]
-    states = zip(ids[:3], (Trial.RUNNING, Trial.TERMINATED, Trial.PENDING), strict=True)
-    trials = [[json.dumps({"trial_id": name, "status": status}), "{}"] for name, status in states]
-    (torn / "experiment_state-2026.json").write_text(json.dumps({"trial_data": trials}))
+    write_state(torn, dict(zip(ids[:3], (Trial.RUNNING, Trial.TERMINATED, Trial.PENDING), strict=True)))
     other = searched(tmp_path)
     other.restore_from_dir(str(torn))
     found = other.next_trial()
@@ -89,3 +94,44 @@ def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
     assert drawn[3] is not None
     assert (found.trial_id, found.config) == (ids[3], drawn[3].config), "as if there had been no kill"
     assert other._live_trials == {ids[0], ids[2], ids[3]}
+
+
+def drawn_by(search: RandomSearch) -> str:
+    """The next trial's name."""
+    trial = search.next_trial()
+    assert trial is not None, "there is a place"
+    return str(trial.trial_id)
+
+
+def test_a_trial_that_only_the_searcher_knows_takes_no_place(tmp_path: Path) -> None:
+    """Killed after Tune had written that a second trial was drawn, and before it wrote that there is one."""
+    whole, torn = searched(tmp_path, places=1), tmp_path / "trials"
+    torn.mkdir()
+    first = drawn_by(whole)
+    whole.on_trial_complete(first)
+    drawn_by(whole)
+    whole.save_to_dir(str(torn), "2026")
+    write_state(torn, {first: Trial.TERMINATED})
+    other = searched(tmp_path, places=1)
+    other.restore_from_dir(str(torn))
+    assert other._live_trials == set()
+    third = drawn_by(other)
+    assert other._live_trials == {third}
+
+
+def test_a_trial_that_ended_before_it_was_drawn_again_gives_its_place_back(tmp_path: Path) -> None:
+    """Of two that are there and run again, who draws remembers one."""
+    whole, torn = searched(tmp_path, places=2), tmp_path / "trials"
+    torn.mkdir()
+    first = drawn_by(whole)
+    whole.save_to_dir(str(torn), "2026")
+    second = drawn_by(whole)
+    whole.on_trial_complete(second)
+    third = drawn_by(whole)
+    write_state(torn, {first: Trial.RUNNING, second: Trial.PENDING})
+    other = searched(tmp_path, places=2)
+    other.restore_from_dir(str(torn))
+    assert other.next_trial() is None, "both places are taken"
+    other.on_trial_complete(second)
+    assert drawn_by(other) == third
+    assert other._live_trials == {first, third}
