@@ -25,8 +25,10 @@ class Budget(tune.Stopper):
         self.table, self.rounds, self.budget = table, rounds, budget
 
     def __call__(self, trial_id: str, result: Row) -> bool:
-        """Whether this trial ends; its newest round is not in the table yet."""
-        return bool(result["training_iteration"] >= self.rounds or len(rounds_of(self.table)) + 1 >= self.budget)
+        """Whether this trial ends; its newest round may be in the table: it is trained again after a crash."""
+        newest = int(result["training_iteration"])
+        trained = {(row["trial"], int(row["round"])) for row in rounds_of(self.table)} | {(trial_id, newest)}
+        return newest >= self.rounds or len(trained) >= self.budget
 
     def stop_all(self) -> bool:
         """Never: trials that are stopped from outside do not save their last round."""
@@ -44,6 +46,7 @@ class BudgetedSearch(RandomSearch):
         """The next trial, if there is a place and something left to train."""
         if len(rounds_of(self.table)) >= self.budget:
             self.set_finished()
+            return None  # it is not finished while a trial lives, and would draw
         return super().next_trial()
 
 

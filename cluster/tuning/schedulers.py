@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator
 
+from cluster.tuning.snapshots import forget_older
 from training.storage.csv_table import rounds_of
 
 KEPT = 4  # checkpoints of a population's trial: with fewer, a donor's may be gone before it is cloned
@@ -89,19 +90,23 @@ class RandomSearch(BasicVariantGenerator):
 
     def next_trial(self) -> Trial | None:
         """The next trial that is not there already: a kill may fall between the two files that Tune writes."""
+        live = set(self._live_trials)
         trial = super().next_trial()
         while trial is not None and trial.trial_id in self.there:
-            if self.there[trial.trial_id] in (Trial.TERMINATED, Trial.ERROR):
+            if trial.trial_id not in live:  # it has ended, before the interruption or since
                 self._live_trials.discard(trial.trial_id)
             trial = super().next_trial()
         return trial
 
     def restore_from_dir(self, dirpath: str) -> None:
-        """Go on after an interruption, as Tune calls it."""
+        """Go on after an interruption, as Tune calls it; only trials that are there take a place."""
+        forget_older(Path(dirpath))  # a copy of the driver's, with those of sessions before while Ray lives on
         super().restore_from_dir(dirpath)
         newest = max(Path(dirpath).glob("experiment_state-*.json"), default=None)
         trials = json.loads(newest.read_text())["trial_data"] if newest else []
         self.there = {state["trial_id"]: state["status"] for state in (json.loads(trial) for trial, _ in trials)}
+        ended = (Trial.TERMINATED, Trial.ERROR)
+        self._live_trials = {trial for trial, status in self.there.items() if status not in ended}
 
     def is_finished(self) -> bool:
         """Whether Tune may end."""

@@ -11,7 +11,7 @@ from ray import tune
 from ray.tune.experiment import Experiment, Trial
 
 from cluster.tuning.schedulers import RandomSearch
-from cluster.tuning.snapshots import Snapshots, contents, is_whole, kept_file, repair
+from cluster.tuning.snapshots import Snapshots, contents, forget_older, is_whole, kept_file, repair
 
 EXPERIMENT = json.dumps({"trial_data": [["{}", "{}"]], "nested": {"a": {"b": 1}}}).encode()
 DRAWS = pickle.dumps({"state": list(range(50)), "name": "a.b."})
@@ -63,12 +63,19 @@ def test_without_any_whole_state_there_is_none(tmp_path: Path) -> None:
     assert not repair(storage)
 
 
-def searched(folder: Path) -> RandomSearch:
-    """Draws up to five trials of one setting."""
-    search = RandomSearch(0, seed=5)
+def searched(folder: Path, places: int = 0) -> RandomSearch:
+    """Draws up to five trials of one setting, on so many places if they are bounded."""
+    search = RandomSearch(places, seed=5)
     values = {"rate": tune.uniform(0, 1)}
     search.add_configurations([Experiment("any", print, config=values, num_samples=5, storage_path=str(folder))])
     return search
+
+
+def write_state(folder: Path, states: dict[str, str], session: str = "2026", began: float = 0.0) -> None:
+    """What Tune writes of its trials and their status."""
+    trials = [[json.dumps({"trial_id": name, "status": status}), "{}"] for name, status in states.items()]
+    state = {"trial_data": trials, "stats": {"start_time": began}}
+    (folder / f"experiment_state-{session}.json").write_text(json.dumps(state))
 
 
 def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
@@ -79,9 +86,7 @@ def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
     whole.save_to_dir(str(torn), "2026")
     drawn = [first, *(whole.next_trial() for _ in range(3))]
     ids = [trial.trial_id for trial in drawn if trial is not None]
-    states = zip(ids[:3], (Trial.RUNNING, Trial.TERMINATED, Trial.PENDING), strict=True)
-    trials = [[json.dumps({"trial_id": name, "status": status}), "{}"] for name, status in states]
-    (torn / "experiment_state-2026.json").write_text(json.dumps({"trial_data": trials}))
+    write_state(torn, dict(zip(ids[:3], (Trial.RUNNING, Trial.TERMINATED, Trial.PENDING), strict=True)))
     other = searched(tmp_path)
     other.restore_from_dir(str(torn))
     found = other.next_trial()
@@ -89,3 +94,91 @@ def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
     assert drawn[3] is not None
     assert (found.trial_id, found.config) == (ids[3], drawn[3].config), "as if there had been no kill"
     assert other._live_trials == {ids[0], ids[2], ids[3]}
+
+
+def drawn_by(search: RandomSearch) -> str:
+    """The next trial's name."""
+    trial = search.next_trial()
+    assert trial is not None, "there is a place"
+    return str(trial.trial_id)
+
+
+def test_a_trial_that_only_the_searcher_knows_takes_no_place(tmp_path: Path) -> None:
+    """Killed after Tune had written that a second trial was drawn, and before it wrote that there is one."""
+    whole, torn = searched(tmp_path, places=1), tmp_path / "trials"
+    torn.mkdir()
+    first = drawn_by(whole)
+    whole.on_trial_complete(first)
+    drawn_by(whole)
+    whole.save_to_dir(str(torn), "2026")
+    write_state(torn, {first: Trial.TERMINATED})
+    other = searched(tmp_path, places=1)
+    other.restore_from_dir(str(torn))
+    assert other._live_trials == set()
+    third = drawn_by(other)
+    assert other._live_trials == {third}
+
+
+def test_a_trial_that_ended_before_it_was_drawn_again_gives_its_place_back(tmp_path: Path) -> None:
+    """Of two that are there and run again, who draws remembers one."""
+    whole, torn = searched(tmp_path, places=2), tmp_path / "trials"
+    torn.mkdir()
+    first = drawn_by(whole)
+    whole.save_to_dir(str(torn), "2026")
+    second = drawn_by(whole)
+    whole.on_trial_complete(second)
+    third = drawn_by(whole)
+    write_state(torn, {first: Trial.RUNNING, second: Trial.PENDING})
+    other = searched(tmp_path, places=2)
+    other.restore_from_dir(str(torn))
+    assert other.next_trial() is None, "both places are taken"
+    other.on_trial_complete(second)
+    assert drawn_by(other) == third
+    assert other._live_trials == {first, third}
+
+
+SUMMER, WINTER = "2026-10-25_02-50-00", "2026-10-25_02-10-00"  # twenty minutes later, after the change of clocks
+
+
+def sessions(folder: Path) -> list[str]:
+    """Two sessions' states, of which the later one has drawn a trial more -> all that are drawn."""
+    folder.mkdir()
+    search = searched(folder)
+    drawn = [drawn_by(search)]
+    search.save_to_dir(str(folder), SUMMER)
+    write_state(folder, {drawn[0]: Trial.RUNNING}, SUMMER, began=1_000.0)
+    drawn.append(drawn_by(search))
+    search.save_to_dir(str(folder), WINTER)
+    write_state(folder, dict.fromkeys(drawn, Trial.RUNNING), WINTER, began=2_200.0)
+    return [*drawn, drawn_by(search)]
+
+
+def test_the_newest_state_is_the_one_that_began_last(tmp_path: Path) -> None:
+    """Whatever its name says, which is of local time; where Tune keeps it, and where the driver has its copies."""
+    storage, copies = tmp_path / "trials", tmp_path / "copies"
+    sessions(storage)
+    assert repair(storage)
+    assert {file.name for file in storage.iterdir()} == {
+        f"experiment_state-{WINTER}.json",
+        f"basic-variant-state-{WINTER}.json",
+    }
+    first, second, third = sessions(copies)
+    search = searched(tmp_path)
+    search.restore_from_dir(str(copies))
+    assert search.there == dict.fromkeys((first, second), Trial.RUNNING)
+    assert drawn_by(search) == third
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_session_that_was_killed_at_once_leaves_the_searcher_of_the_one_before(tmp_path: Path, torn: bool) -> None:
+    """One file of a session may be there and the other not, or be half there, as in a driver's copies."""
+    storage = tmp_path / "trials"
+    sessions(storage)
+    (storage / f"basic-variant-state-{WINTER}.json").unlink()
+    if torn:
+        (storage / f"experiment_state-{WINTER}.json").write_text('{"trial')
+    forget_older(storage)
+    assert {file.name for file in storage.iterdir()} == {
+        f"experiment_state-{SUMMER if torn else WINTER}.json",
+        f"basic-variant-state-{SUMMER}.json",
+    }
