@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from training.settings import check_kinds
+from training.settings import check_kinds, check_seed
 
 Algorithm = Literal["q_learning", "random", "sarsa", "double_q"]
 
@@ -42,6 +42,7 @@ class TabularSettings:
 
     def __post_init__(self) -> None:
         check_kinds(self, "")
+        check_seed(self.seed)
         for name in ("steps", "num_envs", "report_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: give at least 1")

@@ -18,6 +18,7 @@ from agents.dqn.settings import Settings
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings, StopSettings
+from agents.tabular.settings import TabularSettings
 from envs import EnvSettings, make_env
 from training.settings import from_dict, to_dict
 
@@ -83,6 +84,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (StopSettings, {"minutes": 0.0}, "steps must be 1 or more, minutes above 0"),
     (Settings, {"seed": -1}, r"seed is -1: use 0 to 2147483647"),
     (Settings, {"seed": 2**31}, r"use 0 to 2147483647"),
+    (TabularSettings, {"seed": -1}, r"seed is -1: use 0 to 2147483647"),
     (Settings, {"checkpoint_minutes": 0.0}, "checkpoint_minutes must be above 0"),
 ]
 
