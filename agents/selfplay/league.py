@@ -57,6 +57,7 @@ class League:
 
     def freeze(self, name: str, kind: str, agent_steps: int, weights: Arrays) -> None:
         """Add a member; a snapshot takes the learner's results with it. The easiest one goes where there is no room."""
+        self._tidy()
         member = Member(kind, agent_steps)
         if kind == SNAPSHOT:
             self.frozen_at = agent_steps
@@ -70,6 +71,12 @@ class League:
         self.members[name], self.weights[name] = member, weights
         write_weights(self.folder, name, weights)
         self.write()
+
+    def _tidy(self) -> None:
+        """Delete what lies there of others: no opponent has been drawn among them since the last one was frozen."""
+        for file in self.folder.glob("*.npz"):
+            if file.stem not in {*self.members, LATEST}:
+                file.unlink(missing_ok=True)
 
     def count(self) -> int:
         """Count the results that have come in since; how many there were."""

@@ -3,6 +3,7 @@
 The folder is the only way between a league and whoever plays against it, in the same process or on other nodes:
 `ratings.json` says how probable every policy is to be met, NAME.npz holds its weights, and what became of the games is
 appended to a file of `results/` for each player. Everything but that is replaced as a whole, so readers never wait.
+Weights stay for a while after their member has made room; who finds them gone reads `ratings.json` once more.
 """
 
 from __future__ import annotations
@@ -104,13 +105,21 @@ class LeagueOpponents:
 
     def _read(self) -> None:
         """Take over the league as it stands, if it has changed."""
-        text = (self.folder / RATINGS).read_text()
-        if text == self.read:
-            return
-        self.read, draw = text, json.loads(text)["draw"] or {NOBODY: 1.0}
+        while (text := (self.folder / RATINGS).read_text()) != self.read:
+            try:
+                self._take_over(json.loads(text)["draw"] or {NOBODY: 1.0})
+            except OSError:  # a member has made room since the text was read, and its file for the next one
+                if (self.folder / RATINGS).read_text() == text:
+                    raise
+            else:
+                self.read = text
+                return
+
+    def _take_over(self, draw: dict[str, float]) -> None:
         self.names, self.draw = np.array([*draw], object), np.array([*draw.values()])
         wanted = {*draw, *self.against} - {NOBODY}
         self.policies = {name: policy for name, policy in self.policies.items() if name in wanted - {LATEST}}
         for name in sorted(wanted - self.policies.keys()):
-            self.policies[name] = make_policy(self.settings, self.spec)
-            self.policies[name].load(read_weights(self.folder, name))
+            policy = make_policy(self.settings, self.spec)
+            policy.load(read_weights(self.folder, name))
+            self.policies[name] = policy

@@ -11,18 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.parts import make_policy
 from agents.selfplay.league import EXPLOITER, SNAPSHOT, League
-from agents.selfplay.opponents import LATEST, RATINGS, RESULTS, LeagueOpponents, write_alone
-from agents.selfplay.presets import toy_duel
+from agents.selfplay.opponents import LATEST, RATINGS, RESULTS
 from agents.selfplay.ratings import intransitive, mixture
 from agents.selfplay.settings import LeagueSettings
-from envs.duel import ROUNDS, Duel, Strategy, best_response, points_between
+from envs.duel import ROUNDS, Strategy, best_response, points_between
 from tests.trees import assert_same
-from training.arrays import Arrays, arrays_of
-from training.settings import changed
+from training.arrays import Arrays
 
-SPEC = Duel(1).spec
 NONE: Arrays = {"table": np.zeros(1)}
 
 
@@ -130,49 +126,6 @@ def test_a_state_is_taken_over_with_its_folder(tmp_path: Path) -> None:
     assert other.count() == 0
     assert (tmp_path / "other" / RATINGS).read_text() == (tmp_path / "one" / RATINGS).read_text()
     assert (tmp_path / "other" / "a.npz").exists()
-
-
-def test_opponents_are_drawn_as_the_league_says_and_their_results_come_back(tmp_path: Path) -> None:
-    settings = changed(toy_duel(), {"league.epsilon": 0.0})
-    league = League(settings.league, tmp_path)
-    fixed = {}
-    for name, choice in (("a", 0), ("b", 2)):
-        weights = arrays_of(make_policy(settings, SPEC).network)
-        fixed[name] = {key: np.zeros_like(value) for key, value in weights.items()}
-        fixed[name]["advantage.bias"][choice] = 1.0
-        league.freeze(name, SNAPSHOT, choice, fixed[name])
-    league.renew(5, fixed["a"])  # rock: 0.2 of the games, and half of the others
-    opponents, envs = LeagueOpponents(tmp_path, settings, SPEC), 400
-    opponents.start(0, envs)
-    frame, first = np.zeros((envs, *SPEC.frame_shape), np.float32), np.ones(envs, np.bool_)
-    action = opponents.answer(frame, first)
-    share = Counter(action.tolist())
-    assert set(share) == {0, 2}
-    assert share[2] / envs == pytest.approx(0.4, abs=0.08)
-    assert (opponents.answer(frame, ~first) == action).all(), "an opponent stays for the game"
-    opponents.over(int(np.flatnonzero(action == 2)[0]), -3.0)
-    opponents.answer(frame, ~first)
-    assert league.count() == 1
-    assert (league.members["b"].points, league.members["b"].games) == (0.0, 1.0)
-    league.renew(6, fixed["b"])
-    league.freeze("c", SNAPSHOT, 7, fixed["b"])
-    again = opponents.answer(frame, first)
-    assert (again == 2).mean() > 0.6, "newer weights and members are taken over"
-
-
-def test_before_there_is_a_policy_opponents_play_at_random(tmp_path: Path) -> None:
-    League(LeagueSettings(), tmp_path)
-    opponents = LeagueOpponents(tmp_path, toy_duel(), SPEC)
-    opponents.start(0, 60)
-    action = opponents.answer(np.zeros((60, *SPEC.frame_shape), np.float32), np.ones(60, np.bool_))
-    assert set(action.tolist()) == {0, 1, 2}
-
-
-def test_a_folder_that_is_no_league_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no league in .*: put --run-dir on storage that every node sees"):
-        LeagueOpponents(tmp_path, toy_duel(), SPEC)
-    write_alone(tmp_path / "one", "victim", NONE)
-    LeagueOpponents(tmp_path / "one", toy_duel(), SPEC)
 
 
 @pytest.mark.parametrize(
