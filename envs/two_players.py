@@ -141,7 +141,7 @@ class OpponentEnv:
             self.opponents.over(int(env), float(self.points[env]))
         return TimeStep(
             frame=step.frame[self.lanes, self.side],
-            reward=ahead / 2 if self.zero_sum else own,
+            reward=ahead / np.float32(2) if self.zero_sum else own,
             first=step.first,
             terminated=step.terminated,
             truncated=step.truncated,

@@ -20,7 +20,7 @@ def spaces(settings: RecurrentSettings) -> dict[str, Lines]:
             "network.memory": {"choice": ["lstm", "gru", "attention"]},
             "network.hidden": {"choice": [32, 64, 128]},
             "sequence.burn_in": {"choice": sorted({0, burn_in, burn_in + 10})},
-            "sequence.unroll": {"choice": [unroll // 2, unroll, 2 * unroll]},
+            "sequence.unroll": {"choice": [unroll, 2 * unroll]},
         },
         "exploration": space.EXPLORATION,
     }

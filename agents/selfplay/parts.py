@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from agents.dqn import parts
-from agents.dqn.settings import Settings
 from agents.selfplay.opponents import LeagueOpponents
 from agents.selfplay.settings import SelfPlaySettings
+from agents.settings import AgentSettings
 from envs import registry
 from envs.base import BatchedEnv
 from envs.registry import make_two_player_env
@@ -31,7 +31,7 @@ def make_env(settings: SelfPlaySettings, num_envs: int, num_threads: int) -> Bat
     return against(settings, Path(settings.league.folder), num_envs)
 
 
-def trained_under(settings: Settings) -> dict[str, Any]:
+def trained_under(settings: AgentSettings) -> dict[str, Any]:
     """The rules of the games that a run learns from: a league's are for two, whatever it is judged by."""
     for_two = isinstance(settings, SelfPlaySettings)
     env = make_two_player_env(settings.env, 1) if for_two else registry.make_env(settings.env, 1)

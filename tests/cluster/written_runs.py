@@ -49,7 +49,8 @@ def write_run(
 ) -> Path:
     """A run of one game; `scores` are those of its closing evaluation, None if it was interrupted. `changes` are
     settings by their dotted names."""
-    settings: dict[str, Any] = to_dict(workload_of(preset).default(preset))
+    work = workload_of(preset)
+    settings: dict[str, Any] = to_dict(work.default(preset))
     for name, value in {"env.id": game, "seed": seed, **(changes or {})}.items():
         *sections, last = name.split(".")
         place = settings
@@ -57,7 +58,7 @@ def write_run(
             place = place[section]
         place[last] = value
     directory = RunDir(path)
-    directory.create({"preset": preset, "serial": False, "settings": settings, "commit": commit})
+    directory.create({"workload": work.name, "preset": preset, "serial": False, "settings": settings, "commit": commit})
     with directory.curve_csv.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(("seconds", "agent_steps", *COLUMNS))

@@ -107,7 +107,7 @@ def test_the_game_begins_when_it_should(lines: Images) -> None:
     assert not torch.equal(early.discriminator.state_dict()["0.weight"], first)
 
 
-@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("frames", [1, 5])
 def test_crops_are_true_ones_at_even_places(frames: int) -> None:
     data = split("clips", RawImages(RNG.integers(0, 256, (100, 3, frames * 12, 14), dtype=np.uint8)))
     trainer = UpscaleTrainer(tiny(frames=frames, crop=8), data)
@@ -156,7 +156,7 @@ def test_impossible_settings_are_refused(values: dict[str, Any], remedy: str) ->
         tiny(**values)
 
 
-@pytest.mark.parametrize(("side", "frames", "crop"), [(7, 1, 4), (8, 1, 16), (8, 3, 4)])
+@pytest.mark.parametrize(("side", "frames", "crop"), [(7, 1, 4), (8, 1, 16), (8, 5, 4)])
 def test_images_of_a_wrong_size_are_refused(side: int, frames: int, crop: int) -> None:
     part = Split(np.zeros((8, 1, side, side), np.uint8), None)
     with pytest.raises(ValueError, match="sides of a frame must be even"):
