@@ -29,7 +29,7 @@ from envs.base import EnvSettings, TimeStep
 from envs.colour import SCREEN
 from gan.data.images import Pixels, to_float, to_uint8
 from gan.export import load_generator
-from gan.upscale.lowering import JITTER, SCALE, between, sampled
+from gan.upscale.lowering import JITTER, SCALE, enlarged, sampled
 from gan.upscale.networks import Upscaler
 
 GRAY = np.array([0.2989, 0.5870, 0.1140])  # weights of red, green, blue, as the emulator has them
@@ -79,10 +79,9 @@ class Plain:
         """See `Eye`."""
         if self.mode == "true":
             return screens
-        small = to_float(sampled(torch.from_numpy(screens), self.time))
-        large = F.interpolate(small, scale_factor=SCALE) if self.mode == "nearest" else between(small, self.time)
+        small = sampled(torch.from_numpy(screens), self.time)
         self.time += 1
-        return to_uint8(large).numpy()
+        return enlarged(small[:, None], self.mode).numpy()
 
 
 class Upscaled:

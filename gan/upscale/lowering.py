@@ -13,7 +13,6 @@ from torch import Tensor
 from gan.data.images import to_float, to_uint8
 
 SCALE = 2
-HALVES = torch.tensor([-1.0, 0.0, 9.0, 16.0, 9.0, 0.0, -1.0]) / 16  # the cubic kernel, a = -0.5, at every half
 JITTER = ((0, 0), (1, 1), (0, 1), (1, 0))  # (row, column) that frame t samples in every 2x2 square, by t mod 4
 
 
@@ -73,27 +72,8 @@ def resized(images: Tensor, scale: float) -> Tensor:
     return F.interpolate(images, scale_factor=scale, mode="bicubic", align_corners=False, antialias=True)
 
 
-def between(samples: Tensor, time: int) -> Tensor:
-    """The same kernel through samples where `sampled` took them: float [B, C, h, w] -> [B, C, 2h, 2w].
-
-    What was sampled stays as it is; sides go on as they end.
-    """
-    row, column = JITTER[time % len(JITTER)]
-    count, colours, height, width = samples.shape
-    padded = F.pad(samples.reshape(-1, 1, height, width), (2, 2, 2, 2), mode="replicate")
-    kernel = torch.outer(HALVES, HALVES).to(samples)[None, None]
-    large = F.conv_transpose2d(padded, kernel, stride=SCALE)  # the first sample stands in row and column 7
-    inner = large[..., 7 - row :, 7 - column :][..., : SCALE * height, : SCALE * width]
-    return inner.reshape(count, colours, SCALE * height, SCALE * width)
-
-
 def enlarged(small: Tensor, mode: str) -> Tensor:
     """A baseline, "bicubic" or "nearest": uint8 [B, T, C, h, w] -> uint8 [B, C, T 2h, 2w], each frame by itself."""
-    frames = to_float(small).unbind(1)
-    if mode == "nearest":
-        large = [F.interpolate(frame, scale_factor=SCALE, mode="nearest") for frame in frames]
-    elif len(frames) == 1:
-        large = [resized(frames[0], SCALE)]
-    else:
-        large = [between(frame, time) for time, frame in enumerate(frames)]
-    return stacked(to_uint8(torch.stack(large, 1)))
+    flat = to_float(small.flatten(0, 1))
+    large = resized(flat, SCALE) if mode == "bicubic" else F.interpolate(flat, scale_factor=SCALE, mode="nearest")
+    return stacked(to_uint8(large).view(*small.shape[:3], *large.shape[2:]))

@@ -43,31 +43,6 @@ def test_frames_are_sampled_at_one_place_after_the_other() -> None:
     assert torch.equal(stacked(clips(images, 6)), images)
 
 
-def test_frames_are_enlarged_from_where_they_were_sampled() -> None:
-    """By the kernel's own formula (Keys 1981), pixel by pixel; the samples themselves come back."""
-    images = torch.from_numpy(RNG.integers(60, 196, (2, 3, 5 * 8, 10), dtype=np.uint8))
-    found = clips(enlarged(lower(images, 5), "bicubic"), 5).numpy().astype(int)
-
-    def weight(x: float) -> float:
-        x = abs(x)
-        if x >= 2:
-            return 0.0
-        return 1.5 * x**3 - 2.5 * x**2 + 1 if x <= 1 else -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
-
-    truth = clips(images, 5).numpy()
-    for time in range(5):
-        row, column = JITTER[time % 4]
-        small = truth[1, time, 2, row::2, column::2].astype(float)
-        assert (found[1, time, 2, row::2, column::2] == small).all()
-        for y, x in ((0, 0), (0, 9), (7, 0), (7, 9), (3, 4), (4, 3), (5, 5)):
-            at, wanted = ((y - row) / 2, (x - column) / 2), 0.0
-            for i in range(math.floor(at[0]) - 1, math.floor(at[0]) + 3):
-                for j in range(math.floor(at[1]) - 1, math.floor(at[1]) + 3):
-                    sample = small[min(max(i, 0), 3), min(max(j, 0), 4)]
-                    wanted += weight(at[0] - i) * weight(at[1] - j) * sample
-            assert abs(found[1, time, 2, y, x] - min(max(wanted, 0), 255)) <= 0.5 + 1e-3
-
-
 def slow_ssim(a: Any, b: Any) -> float:
     """Window by window, from the paper's equations 14 to 16 and 13."""
     window = [[math.exp(-((y - 5) ** 2 + (x - 5) ** 2) / (2 * 1.5**2)) for x in range(11)] for y in range(11)]
