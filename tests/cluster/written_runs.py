@@ -58,7 +58,8 @@ def write_run(
             place = place[section]
         place[last] = value
     directory = RunDir(path)
-    directory.create({"workload": work.name, "preset": preset, "serial": False, "settings": settings, "commit": commit})
+    made = {"made_by": "train", "workload": work.name, "preset": preset, "serial": False}
+    directory.create({**made, "settings": settings, "commit": commit})
     with directory.curve_csv.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(("seconds", "agent_steps", *COLUMNS))
