@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator
 
+from cluster.tuning.snapshots import forget_older
 from training.storage.csv_table import rounds_of
 
 KEPT = 4  # checkpoints of a population's trial: with fewer, a donor's may be gone before it is cloned
@@ -99,6 +100,7 @@ class RandomSearch(BasicVariantGenerator):
 
     def restore_from_dir(self, dirpath: str) -> None:
         """Go on after an interruption, as Tune calls it; only trials that are there take a place."""
+        forget_older(Path(dirpath))  # a copy of the driver's, with those of sessions before while Ray lives on
         super().restore_from_dir(dirpath)
         newest = max(Path(dirpath).glob("experiment_state-*.json"), default=None)
         trials = json.loads(newest.read_text())["trial_data"] if newest else []

@@ -65,4 +65,34 @@ def repair(storage: Path) -> bool:
         if kept_file(storage).exists():
             with zipfile.ZipFile(kept_file(storage)) as kept:
                 kept.extractall(storage)
+    forget_older(storage)
     return bool(list(storage.glob("experiment_state-*")))
+
+
+def forget_older(folder: Path) -> None:
+    """Leave nothing but the newest state, and the newest of whoever draws settings.
+
+    Tune goes on from the last by name, and names them by the local time at which a session began: after one in another
+    time zone, or in the hour that a change of clocks repeats, that is an older one.
+    """
+    states = list(folder.glob("experiment_state-*.json"))
+    if len(states) < 2:
+        return
+    began = {_session(file): _began(file) for file in states}
+    newest: dict[str, Path] = {}
+    for file in sorted(folder.glob(STATES), key=lambda file: began.get(_session(file), 0.0)):
+        kind = file.name.partition("state-")[0]
+        if kind in newest:
+            newest[kind].unlink()
+        newest[kind] = file
+
+
+def _session(file: Path) -> str:
+    """The part of a name that all files of a session share."""
+    return file.stem.partition("state-")[2]
+
+
+def _began(file: Path) -> float:
+    """When the session of a state of the experiment began, in seconds; 0 where the file is torn."""
+    content = file.read_bytes()
+    return float(json.loads(content)["stats"]["start_time"]) if is_whole(content) else 0.0

@@ -11,7 +11,7 @@ from ray import tune
 from ray.tune.experiment import Experiment, Trial
 
 from cluster.tuning.schedulers import RandomSearch
-from cluster.tuning.snapshots import Snapshots, contents, is_whole, kept_file, repair
+from cluster.tuning.snapshots import Snapshots, contents, forget_older, is_whole, kept_file, repair
 
 EXPERIMENT = json.dumps({"trial_data": [["{}", "{}"]], "nested": {"a": {"b": 1}}}).encode()
 DRAWS = pickle.dumps({"state": list(range(50)), "name": "a.b."})
@@ -135,3 +135,50 @@ def test_a_trial_that_ended_before_it_was_drawn_again_gives_its_place_back(tmp_p
     other.on_trial_complete(second)
     assert drawn_by(other) == third
     assert other._live_trials == {first, third}
+
+
+SUMMER, WINTER = "2026-10-25_02-50-00", "2026-10-25_02-10-00"  # twenty minutes later, after the change of clocks
+
+
+def sessions(folder: Path) -> list[str]:
+    """Two sessions' states, of which the later one has drawn a trial more -> all that are drawn."""
+    folder.mkdir()
+    search = searched(folder)
+    drawn = [drawn_by(search)]
+    search.save_to_dir(str(folder), SUMMER)
+    write_state(folder, {drawn[0]: Trial.RUNNING}, SUMMER, began=1_000.0)
+    drawn.append(drawn_by(search))
+    search.save_to_dir(str(folder), WINTER)
+    write_state(folder, dict.fromkeys(drawn, Trial.RUNNING), WINTER, began=2_200.0)
+    return [*drawn, drawn_by(search)]
+
+
+def test_the_newest_state_is_the_one_that_began_last(tmp_path: Path) -> None:
+    """Whatever its name says, which is of local time; where Tune keeps it, and where the driver has its copies."""
+    storage, copies = tmp_path / "trials", tmp_path / "copies"
+    sessions(storage)
+    assert repair(storage)
+    assert set(contents(storage)) == {
+        f"experiment_state-{WINTER}.json",
+        f"basic-variant-state-{WINTER}.json",
+    }
+    first, second, third = sessions(copies)
+    search = searched(tmp_path)
+    search.restore_from_dir(str(copies))
+    assert search.there == dict.fromkeys((first, second), Trial.RUNNING)
+    assert drawn_by(search) == third
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_session_that_was_killed_at_once_leaves_the_searcher_of_the_one_before(tmp_path: Path, torn: bool) -> None:
+    """One file of a session may be there and the other not, or be half there, as in a driver's copies."""
+    storage = tmp_path / "trials"
+    sessions(storage)
+    (storage / f"basic-variant-state-{WINTER}.json").unlink()
+    if torn:
+        (storage / f"experiment_state-{WINTER}.json").write_text('{"trial')
+    forget_older(storage)
+    assert set(contents(storage)) == {
+        f"experiment_state-{SUMMER if torn else WINTER}.json",
+        f"basic-variant-state-{SUMMER}.json",
+    }
