@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from training.storage.curve import save_figure, subplots
 LEAST = 4  # trials: with fewer, nothing can be said about what matters
 
 
-def trials_of(rounds: list[Row], metric: Metric) -> list[Row]:
+def trials_of(rounds: list[Row], metric: Metric, saved: Container[str] | None = None) -> list[Row]:
     """A row for every trial, the best first: its newest with `rounds`, how many diverged, and its `best` score.
 
     Where a run keeps the best that it was, a trial counts by what it has of that at its end: what it was before it
     cloned another is gone. Elsewhere those that came furthest come first: a trial that was stopped early is never the
-    winner, since its score is of another length of training. Nor is one that has diverged, however far it came.
+    winner, since its score is of another length of training. Nor is one that has diverged, however far it came,
+    or, where trials have to be `saved`, one of which no checkpoint is left.
     """
     rows = []
     for trial in dict.fromkeys(row["trial"] for row in rounds):
@@ -33,7 +35,8 @@ def trials_of(rounds: list[Row], metric: Metric) -> list[Row]:
 
     def rank(row: Row) -> tuple[bool, int, float]:
         score = score_of(row, metric)
-        return score == metric.worst, 0 if metric.kept else -int(row["round"]), metric.better(score)
+        lost = saved is not None and row["trial"] not in saved
+        return lost or score == metric.worst, 0 if metric.kept else -int(row["round"]), metric.better(score)
 
     return sorted(rows, key=rank)
 
@@ -82,9 +85,17 @@ def _distribution(kind: str, values: list[Any], *, whole: bool) -> Any:
     return make(values[0], values[1], log=kind == "log")
 
 
-def draw(picture: Path, rounds: list[Row], space: Space, metric: Metric, clock: str, title: str) -> None:
+def draw(
+    picture: Path,
+    rounds: list[Row],
+    space: Space,
+    metric: Metric,
+    clock: str,
+    title: str,
+    saved: Container[str] | None = None,
+) -> None:
     """Score over each setting, one panel each; scores over training; the importance of each setting."""
-    rows = trials_of(rounds, metric)
+    rows = trials_of(rounds, metric, saved)
     matters, panels = importance(rows, space, metric), len(space) + 2
     columns = min(3, panels)
     figure, grid = subplots(

@@ -29,22 +29,25 @@ def write_results(
     """Tables, the picture, settings as files -> what summary.json is to hold.
 
     Raises:
-        ValueError: no trial has come to a score, or to the end of a round.
+        ValueError: no trial has come to a score, to the end of a round, or to a checkpoint where it needs one.
     """
     work, metric = spec.work, spec.work.load("search").metric
     rounds = rounds_of(directory.path / "rounds.csv")
     if not rounds:
         first = next((why(error) for error in grid.errors), "none has failed either, so go on with --resume")
         raise ValueError(f"no trial has finished a round: {first}")
-    rows = trials_of(rounds, metric)
+    saved = _checkpoints(grid) if metric.kept else None
+    rows = trials_of(rounds, metric, saved)
     columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside[1:], "diverged")
     write_table(directory.path / "trials.csv", (*columns, *space), rows)
     best = rows[0]
     score = score_of(best, metric)
     if score == metric.worst:
         raise ValueError("no trial has come to a score: lower the learning rates, or train each longer")
+    if saved is not None and best["trial"] not in saved:
+        raise ValueError("no trial that came to a score has a checkpoint: go on with --resume")
     title = f"{spec.preset}, {options.scheduler}, {options.trials} trials, {options.seeds} seeds each"
-    draw(directory.path / "sweep.png", rounds, space, metric, work.clock, title)
+    draw(directory.path / "sweep.png", rounds, space, metric, work.clock, title, saved)
     _write_settings(rows, space, options.settings, spec, directory.path)
     trained = sum(int(row["rounds"]) for row in rows) / spec.rounds * flat(spec.settings)[work.end] * len(spec.seeds)
     return {
@@ -57,7 +60,7 @@ def write_results(
         "settings": by_setting(config_of(best, space)),
         "importance": importance(rows, space, metric),
         f"trained_{work.clock}": round(trained),
-        "eval": _winner(spec, config_of(best, space), best["trial"], directory, grid, shared) if metric.kept else None,
+        "eval": _winner(spec, config_of(best, space), saved[best["trial"]], directory, shared) if saved else None,
         "seed": spec.seeds[0],
         **origin(),
     }
@@ -73,16 +76,15 @@ def _write_settings(rows: list[Row], space: Space, given: Any, spec: TrialSpec, 
         write_settings(file, changed(given, by_setting(config_of(row, space))), base, spec.work.ends, said)
 
 
-def _winner(
-    spec: TrialSpec, config: dict[str, Any], trial: str, directory: RunDir, grid: tune.ResultGrid, shared: Any
-) -> dict[str, Any]:
-    """The winner's run as it was kept, in its best seed: its closing evaluation, files and pictures."""
+def _checkpoints(grid: tune.ResultGrid) -> dict[str, Path]:
+    """Where the newest checkpoint of every trial lies that has one: not of one that failed before its first."""
+    found = (((result.metrics or {}).get("trial_id"), result.checkpoint) for result in grid)
+    return {trial: Path(saved.path) for trial, saved in found if trial is not None and saved is not None}
+
+
+def _winner(spec: TrialSpec, config: dict[str, Any], path: Path, directory: RunDir, shared: Any) -> dict[str, Any]:
+    """The winner's run as it was kept under `path`, in its best seed: its closing evaluation, files and pictures."""
     metric = spec.work.load("search").metric
-    path = next(
-        Path(result.checkpoint.path)
-        for result in grid
-        if result.checkpoint is not None and (result.metrics or {}).get("trial_id") == trial
-    )
     kept = (spec.kept_run(config, seed, path / f"seed-{seed}", directory.path, shared) for seed in spec.seeds)
     run = min((run for run in kept if run is not None), key=lambda run: metric.better(spec.kept_score(run)))
     closing = run.evaluate(lambda done: None)
