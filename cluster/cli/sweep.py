@@ -6,6 +6,7 @@ import json
 import shlex
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cluster.cli.arguments import parse
@@ -84,14 +85,17 @@ def _search(work: Workload, preset: str, options: Sweep[Any], space: Space, dire
         spec, concurrent = planned(options, work, preset, directory)
         if not options.resume:
             data = {"data": shared.digest} if shared else {}
-            directory.create({**_record(options, space, work, preset, serial=spec.serial), **data})
+            directory.create({**_record(options, space, work, preset, directory, serial=spec.serial), **data})
         grid = search(options, space, spec, concurrent, directory, shared)
         return None if interrupt.raised else write_results(options, space, spec, directory, grid, shared)
 
 
-def _record(options: Sweep[Any], space: Space, work: Workload, preset: str, *, serial: bool) -> dict[str, Any]:
+def _record(
+    options: Sweep[Any], space: Space, work: Workload, preset: str, directory: RunDir, *, serial: bool
+) -> dict[str, Any]:
     own = {name: getattr(options, name) for name in OWN}
     record = {"made_by": "sweep", "workload": work.name, "preset": preset, "serial": serial, "sweep": own}
+    record["path"] = str(directory.path.absolute())  # Tune's state is full of it
     return {**record, "space": _plain(space), "settings": to_dict(options.settings), **origin()}
 
 
@@ -106,22 +110,36 @@ def _plain(space: Space) -> dict[str, Any]:
 
 
 def _resumed(work: Workload, directory: RunDir, preset: str, arguments: list[str]) -> tuple[Sweep[Any], Space]:
-    """The sweep's own options and space, with the places it may now take.
+    """The sweep's own options and space, with the share of a GPU that a trial may now have.
 
     Raises:
-        ValueError: the sweep is another preset's or version's, or something else was to change.
+        ValueError: the sweep is another preset's or version's or was moved, or something else was to change.
     """
     recorded = directory.record("sweep")
     if recorded["preset"] != preset:
         raise ValueError(f"{directory.path} is a sweep of {recorded['preset']}: name that preset")
     if "space" not in recorded:
         raise ValueError(f"{directory.path} is a sweep by an older version's gan-sweep: end it there, or start anew")
+    _require_unmoved(directory, recorded)
     settings, search = from_dict(work.load("settings"), recorded["settings"]), work.load("search")
     given = {name: value for name, value in recorded["sweep"].items() if name in OWN}
     own: Sweep[Any] = Sweep(settings=settings, serial=recorded["serial"], **given)
     asked = _parsed(work, preset, arguments, own)
-    free: dict[str, Any] = {"run_dir": None, "resume": False, "dry_run": False, "concurrent": None, "gpu": None}
+    free: dict[str, Any] = {"run_dir": None, "resume": False, "dry_run": False, "gpu": None}
+    if asked.concurrent != own.concurrent:
+        raise ValueError("a resumed sweep has as many trials at once as it began with: leave --concurrent out")
     if replace(asked, **free) != own:
         raise ValueError("a resumed sweep keeps its settings: start anew for others")
     ends = (*work.ends, *work.in_trials)
     return asked, {name: range_of(name, line, type(settings), search, ends) for name, line in recorded["space"].items()}
+
+
+def _require_unmoved(directory: RunDir, recorded: dict[str, Any]) -> None:
+    """Refuse a sweep that was moved or copied: Tune would go on where it was begun, and write into the original.
+
+    Raises:
+        ValueError: it was begun elsewhere. Older versions have not written down where.
+    """
+    began = Path(recorded.get("path", directory.path))
+    if not (began.exists() and began.samefile(directory.path)):
+        raise ValueError(f"{directory.path} was begun as {began} and goes on only there: move it back, or name that")

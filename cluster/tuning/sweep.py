@@ -46,7 +46,7 @@ class Sweep(Generic[S]):
     rounds: int = 9
     """In which each training is trained; after each the scheduler decides."""
     concurrent: int | None = None
-    """Trials at once; default: as many as there is room for."""
+    """Trials at once, also when it is resumed; default: as many as there is room for."""
     serial: bool | None = None
     """One process a trial instead of a fleet; default: for small fleets where fewer than two of them have room."""
     gpu: float | None = None
@@ -54,8 +54,8 @@ class Sweep(Generic[S]):
     run_dir: Path | None = None
     """Where everything of this sweep goes; default under runs/."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on with the sweep in --run-dir; nothing but --concurrent and --gpu may change. Tune's state is pickles: only
-    with a run directory of your own."""
+    """Go on with the sweep in --run-dir, which lies where it was begun; nothing but --gpu may change. Tune's state is
+    pickles: only with a run directory of your own."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print settings and space; start nothing."""
 

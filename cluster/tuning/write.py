@@ -20,7 +20,7 @@ from training.storage.provenance import origin
 from training.storage.run_dir import RunDir
 from training.tensorboard import add_picture, open_events
 
-OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds")  # options that a resumed sweep keeps
+OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds", "concurrent")  # options that a resumed sweep keeps
 
 
 def write_results(

@@ -109,7 +109,7 @@ def test_learner_actors_take_gpus_of_their_own(tmp_path: Path, monkeypatch: pyte
     assert sum(bundle.get("GPU", 0.0) for bundle in spec.bundles()) == 1.0
 
 
-def test_a_resumed_sweep_changes_nothing_but_its_places(
+def test_a_resumed_sweep_changes_nothing_but_its_share_of_a_gpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delattr("cluster.cli.sweep.ray_for_tune")
@@ -120,8 +120,13 @@ def test_a_resumed_sweep_changes_nothing_but_its_places(
     for other in ("--steps=99", "--trials=99", "--serial=True"):
         assert "a resumed sweep keeps its settings" in refused(capsys, "sweep", "catch", *resume, other), other
     assert f"{run} is a sweep of catch: name that preset" in refused(capsys, "sweep", "pong", *resume)
-    assert main(["sweep", "catch", *resume, "--dry-run", "--concurrent=2", "--gpu=0.5"]) == 0
+    assert "leave --concurrent out" in refused(capsys, "sweep", "catch", *resume, "--concurrent=2")
+    assert main(["sweep", "catch", *resume, "--dry-run", "--gpu=0.5"]) == 0
     assert [file.name for file in run.iterdir()] == ["run.json"]
+    record = record_of("sweep", "catch")
+    write_json(run / "run.json", {**record, "sweep": {**record["sweep"], "concurrent": 2}})
+    assert main(["sweep", "catch", *resume, "--dry-run", "--concurrent=2"]) == 0
+    assert "leave --concurrent out" in refused(capsys, "sweep", "catch", *resume, "--concurrent=3")
 
 
 @pytest.mark.parametrize("failed", [0, 2])

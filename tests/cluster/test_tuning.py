@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from cluster.cli.main import main
 from cluster.tuning.ablation_settings import Ablation, lecture
 from cluster.tuning.tuner import TuneInterrupt, ray_for_tune
 from tests.cluster.helpers import read_json
+from tests.cluster.records import refused
 from tests.cluster.test_one_writer import record_of
 from training.storage.files import write_json
 from training.storage.run_dir import RunDir
@@ -88,3 +90,20 @@ def test_a_table_is_recorded_under_its_own_preset(tmp_path: Path, monkeypatch: p
     assert main(["train", "cab", "--steps", "2000", "--report-every", "1000", "--run-dir", str(run)]) == 0
     assert read_json(run / "run.json")["preset"] == "cab"
     assert main(["evaluate", str(run), "--episodes", "2"]) == 0
+
+
+def test_a_sweep_that_was_moved_or_copied_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tune has the paths of its first start, so a copy would write into the original; a link is the same folder."""
+    monkeypatch.delattr("cluster.cli.sweep.ray_for_tune")
+    first, other, link = tmp_path / "first", tmp_path / "other", tmp_path / "link"
+    other.mkdir()
+    write_json(other / "run.json", {**record_of("sweep", "catch"), "path": str(first)})
+    said = f"{other} was begun as {first} and goes on only there"
+    assert said in refused(capsys, "sweep", "catch", f"--run-dir={other}", "--resume")
+    shutil.copytree(other, first)
+    assert said in refused(capsys, "sweep", "catch", f"--run-dir={other}", "--resume")
+    link.symlink_to(first)
+    for same in (first, link):
+        assert main(["sweep", "catch", f"--run-dir={same}", "--resume", "--dry-run"]) == 0
