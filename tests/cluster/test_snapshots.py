@@ -158,7 +158,7 @@ def test_the_newest_state_is_the_one_that_began_last(tmp_path: Path) -> None:
     storage, copies = tmp_path / "trials", tmp_path / "copies"
     sessions(storage)
     assert repair(storage)
-    assert {file.name for file in storage.iterdir()} == {
+    assert set(contents(storage)) == {
         f"experiment_state-{WINTER}.json",
         f"basic-variant-state-{WINTER}.json",
     }
@@ -178,7 +178,7 @@ def test_a_session_that_was_killed_at_once_leaves_the_searcher_of_the_one_before
     if torn:
         (storage / f"experiment_state-{WINTER}.json").write_text('{"trial')
     forget_older(storage)
-    assert {file.name for file in storage.iterdir()} == {
+    assert set(contents(storage)) == {
         f"experiment_state-{SUMMER if torn else WINTER}.json",
         f"basic-variant-state-{SUMMER}.json",
     }
