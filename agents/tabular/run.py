@@ -42,7 +42,7 @@ class TabularRun:
         self.recent: deque[float] = deque(maxlen=GAMES)  # scores of training games, exploration included
         self.unread: list[Record] = []
         self.drawn = 0  # agent steps at the newest picture
-        self.restart(settings.seed)
+        self.restart()
         self.optimum = optimum_of(settings)
         values = flat(settings)
         self.about = About(
@@ -58,9 +58,9 @@ class TabularRun:
             checkpoint_every=SAVED_EVERY,
         )
 
-    def restart(self, seed: int) -> None:
-        """End the running games and begin new ones: an env cannot be saved."""
-        self.state = state_index(self.env.reset(seed).frame)
+    def restart(self) -> None:
+        """End the running games and begin new ones, of other seeds than any other run's: an env cannot be saved."""
+        self.state = state_index(self.env.reset(self._seed()).frame)
         self.action: Indices | None = None  # what SARSA has learned that it takes next
         self.score = np.zeros(self.settings.num_envs)
 
@@ -160,7 +160,7 @@ class TabularRun:
         counters = {"agent_steps": self.agent_steps, "frames": self.frames, "episodes": self.episodes}
         kept = {"settings": to_dict(self.settings), "seconds": self.seconds, "recent": list(self.recent)}
         path = checkpoint.save_next(folder, self.agent_steps, {**kept, **self.learner.state(), **counters})
-        self.restart(self._seed())
+        self.restart()
         return path
 
     def load(self, path: Path) -> None:
@@ -177,7 +177,7 @@ class TabularRun:
             self.recent.extend(state["recent"])
         except KeyError as error:
             raise checkpoint.CheckpointError(f"{path} holds no table to train on with", "train it anew") from error
-        self.restart(self._seed())
+        self.restart()
 
     def _seed(self) -> int:
         seeds = np.random.SeedSequence([self.settings.seed, self.agent_steps])
