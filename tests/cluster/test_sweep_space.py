@@ -20,7 +20,7 @@ from cluster.tuning.plan import require_comparable
 from cluster.tuning.space import Range, Space, range_of, read_space, require_cloneable
 from cluster.tuning.sweep import Sweep, scheduler_of
 from cluster.workload import ENDLESS
-from cluster.workloads import DQN, WORKLOADS, workload_of
+from cluster.workloads import DQN, workload_of
 from training.settings import changed, flat
 from training.settings_file import OWN, kind_of, read_settings, write_settings
 
@@ -72,29 +72,6 @@ def test_a_space_is_written_as_toml_allows(tmp_path: Path) -> None:
     assert np.mean([rate < 1e-3 for rate in drawn["learner.learning_rate"]]) == pytest.approx(0.5, abs=0.2), "log"
     for values in ({name: draws[0] for name, draws in [(n, sorted(d)) for n, d in drawn.items()]},):
         assert isinstance(changed(catch(), values), Settings)
-
-
-@pytest.mark.parametrize("preset", [preset for work in WORKLOADS.values() for preset in work.presets])
-def test_our_spaces_fit_our_presets(preset: str) -> None:
-    """Of whatever is trained."""
-    work = workload_of(preset)
-    settings, search = work.default(preset), work.load("search")
-    for name in search.spaces(settings):
-        assert read_space(name, settings, search, (*work.ends, *work.in_trials))
-
-
-@pytest.mark.parametrize("preset", [preset for work in WORKLOADS.values() for preset in work.presets])
-def test_what_a_preset_has_can_be_found_again(preset: str) -> None:
-    """Where a search cannot come back to it, its winner may be worse than nothing searched."""
-    work = workload_of(preset)
-    settings, search, own = work.default(preset), work.load("search"), flat(work.default(preset))
-    for name in search.spaces(settings).keys() - {"exploration"}:  # which stands instead of noise or a ladder
-        for key, found in read_space(name, settings, search, (*work.ends, *work.in_trials)).items():
-            value = "/".join(str(own[part]) for part in key.split("+")) if "+" in key else own[key]
-            if found.kind == "choice":
-                assert value in found.values, key
-            else:
-                assert value == 0 or found.values[0] <= value <= found.values[1], key
 
 
 @pytest.mark.parametrize("population", ["catch", "cloning", "offline", "digits learning", "dcgan learning"])
