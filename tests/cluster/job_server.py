@@ -18,6 +18,7 @@ from pathlib import Path
 
 import requests
 
+from cluster.connect import STARTS
 from cluster.jobs.client import Client
 from tests.cluster.helpers import environment, still_alive, wait_until
 
@@ -60,34 +61,47 @@ def head_environment(home: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running_head(home: Path) -> Iterator[Head]:
-    """A head of four cores in process groups of its own; all of it is gone in the end."""
+    """A head of four cores in process groups of its own; all of it is gone in the end.
+
+    Begun again where Ray has given up on itself: on a busy machine its servers may take longer than half a minute.
+    """
     (home / ".ray").mkdir(parents=True)
     (home / ".ray" / "auth_token").touch(mode=0o600)
     (home / ".ray" / "auth_token").write_text(TOKEN)
+    with tempfile.TemporaryDirectory(prefix="qd-", ignore_cleanup_errors=True) as short:  # sockets have short paths
+        for left in reversed(range(STARTS)):
+            head, ray = start_head(home, f"{short}/{left}")
+            try:
+                wait_until(lambda ray=ray, head=head: ray.poll() is not None or takes_jobs(head) or None)
+                if ray.poll() is None:
+                    yield head
+                    return
+            finally:
+                end_session(ray)
+            said = (home / "ray.log").read_text()
+            assert left, said
+            assert "timed out during startup" in said, said
+
+
+def start_head(home: Path, folder: str) -> tuple[Head, subprocess.Popen[bytes]]:
+    """Begin a `ray start` on free ports, whose output goes into HOME/ray.log."""
     names = ("port", "dashboard-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port")
     names += ("ray-client-server-port", "metrics-export-port", "node-manager-port", "object-manager-port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", "--disable-usage-stats"]
     command += ["--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", "--num-cpus=4"]
     command += ["--object-store-memory=100000000", "--min-worker-port=0", "--max-worker-port=0"]
-    command += [f"--{name}={port}" for name, port in ports.items()]
-    with tempfile.TemporaryDirectory(prefix="qd-", ignore_cleanup_errors=True) as short:  # sockets have short paths
-        head = Head(f"http://127.0.0.1:{ports['dashboard-port']}", home)
-        with (home / "ray.log").open("wb") as log:
-            ray = subprocess.Popen(
-                [*command, f"--temp-dir={short}"],
-                env=head_environment(home),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        try:
-            wait_until(lambda: ray.poll() is not None or takes_jobs(head) or None)
-            assert ray.poll() is None, (home / "ray.log").read_text()
-            yield head
-        finally:
-            end_session(ray)
+    command += [f"--temp-dir={folder}", *(f"--{name}={port}" for name, port in ports.items())]
+    with (home / "ray.log").open("wb") as log:
+        ray = subprocess.Popen(
+            command,
+            env=head_environment(home),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    return Head(f"http://127.0.0.1:{ports['dashboard-port']}", home), ray
 
 
 def takes_jobs(head: Head) -> bool:
@@ -100,10 +114,15 @@ def takes_jobs(head: Head) -> bool:
 
 
 def end_session(ray: subprocess.Popen[bytes]) -> None:
-    """Kill a `ray start --block` and all that it started, workers in groups of their own included."""
+    """Kill a `ray start --block` and all that it started, workers in groups of their own included.
+
+    One that has ended by itself has taken them along.
+    """
     import psutil
 
-    family = [psutil.Process(ray.pid), *psutil.Process(ray.pid).children(recursive=True)]
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = [psutil.Process(ray.pid), *psutil.Process(ray.pid).children(recursive=True)]
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
