@@ -178,6 +178,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs"))
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     found = results(options.seeds)
     exploration()
     discounts(options.out)
