@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.selfplay.exploiter import Exploiter
 from agents.selfplay.match import match, policy_with
@@ -106,6 +107,11 @@ def settings_of(folder: Path) -> SelfPlaySettings:
     return from_dict(SelfPlaySettings, json.loads((folder / "run.json").read_text())["settings"])
 
 
+def won(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 for a game that was won, 1/2 for a draw, 0 for a loss."""
+    return 0.5 + 0.5 * np.sign(scores)
+
+
 def round_robin(options: argparse.Namespace, players: list[Player], seed: int) -> dict[str, Any]:
     """Ratings of the players of one seed, first of all kinds; every pair is kept in a file of its own."""
     results, points = {}, np.zeros((len(players), len(players)))
@@ -121,7 +127,7 @@ def round_robin(options: argparse.Namespace, players: list[Player], seed: int) -
 
         names = f"{one.kind}-{one.agent_steps}-{other.kind}-{other.agent_steps}"
         scores = np.array(once(options.out / "matches" / f"s{seed}-{names}.json", play)["scores"])
-        results[i, j] = 0.5 + 0.5 * np.sign(scores)
+        results[i, j] = won(scores)
         points[i, j], points[j, i] = results[i, j].sum(), len(scores) - results[i, j].sum()
         print(f"seed {seed}: {names} {scores.mean():+.1f}", file=sys.stderr, flush=True)
     found = ratings(results, len(players), resamples=1_000, seed=0)
@@ -145,8 +151,8 @@ def exploited(options: argparse.Namespace, folder: Path, seed: int) -> dict[str,
         scores = match(settings, policy, victim, place, games=options.judge, epsilon=EPSILON, seed=seed)
     finally:
         exploiter.close()
-    won = float((0.5 + 0.5 * np.sign(scores)).mean())
-    return {"mean": float(scores.mean()), "won": won, "scores": scores.tolist(), "agent_steps": options.respond}
+    means = {"mean": float(scores.mean()), "won": float(won(scores).mean())}
+    return {**means, "scores": scores.tolist(), "agent_steps": options.respond}
 
 
 def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gan.standard.settings import GanSettings
-from training.search import Lines, Metric, Searchable
+from training.search import Lines, Metric, Searchable, log_around
 from training.settings import changed
 
-SPREAD = 10.0  # rates and penalty weight are searched from a tenth to ten times the preset's
+SPREAD = 10  # rates and penalty weight are searched from a tenth to ten times the preset's
 RATES = ("training.generator_rate", "training.discriminator_rate")
 LOSS = "loss.kind+loss.penalty"  # chosen together: most mixes are illegal
 LOSSES = (  # neighbours are what a mutation goes to
@@ -29,7 +29,7 @@ def around(settings: Any, penalised: bool = True) -> Lines:
     middle = {RATES[0]: settings.training.generator_rate, RATES[1]: settings.training.discriminator_rate}
     if penalised:
         middle["loss.weight"] = settings.loss.weight or 1.0
-    return {name: {"log": [value / SPREAD, value * SPREAD]} for name, value in middle.items()}
+    return {name: log_around(value, SPREAD) for name, value in middle.items()}
 
 
 def losses_for(settings: GanSettings) -> list[str]:

@@ -23,9 +23,7 @@ def dqn2013() -> Settings:
         env=EnvSettings(id=GAME),
         stop=StopSettings(steps=10_000_000),
         network=NetworkSettings(kind="dqn2013"),
-        exploration=ExplorationSettings(
-            final=0.1, anneal_steps=1_000_000
-        ),  # 3. from the first step: theirs learns first
+        exploration=ExplorationSettings(final=0.1, anneal_steps=1_000_000),  # 3. from the first step, theirs later
         replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
         learner=LearnerSettings(
             batch_size=32,
