@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gan.settings import TrainingSettings
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
+from training.averages import move_towards
 from training.device import autocast
 from training.optimizers import Adam
 
@@ -69,15 +70,12 @@ def descend(optimizer: torch.optim.Adam, loss: Tensor) -> None:
     optimizer.step()
 
 
-@torch.no_grad()
 def move_average(average: nn.Module, generator: nn.Module, training: TrainingSettings, images: int) -> None:
     """Exponential moving average of the generator's weights; buffers (batch norm's statistics) are copied."""
     half_life = min(training.average_images, RAMP * images)
     seen = training.batch_size * training.critic_steps  # since it moved last
     keep = 0.5 ** (seen / half_life) if half_life > 0 else 0.0
-    torch._foreach_lerp_(list(average.parameters()), list(generator.parameters()), 1 - keep)
-    for mine, theirs in zip(average.buffers(), generator.buffers(), strict=True):
-        mine.copy_(theirs)
+    move_towards(average, generator, 1 - keep)
 
 
 def trained(players: Players, steps: int) -> dict[str, float]:

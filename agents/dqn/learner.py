@@ -25,6 +25,7 @@ from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
+from training.averages import move_towards
 from training.device import autocast, resolve_device, resolve_precision
 from training.optimizers import Adam
 
@@ -124,10 +125,7 @@ class Learner:
         if self._renews_target(self.updates):
             self.sync_target()
         if self.updates % AVERAGE_PERIOD == 0 and self.policy is not self.online:
-            online = [parameter.detach() for parameter in self.online.parameters()]
-            torch._foreach_lerp_(list(self.policy.parameters()), online, s.average_rate)
-            for mine, newest in zip(self.policy.buffers(), self.online.buffers(), strict=True):
-                mine.copy_(newest)
+            move_towards(self.policy, self.online, s.average_rate)
         return grad_norm
 
     def train(self, replay: Replay, updates: int) -> UpdateStats:
@@ -169,8 +167,8 @@ class Learner:
         return updates % self.settings.target_period == 0 or self._resets(updates)
 
     def sync_target(self) -> None:
-        """target <- online."""
-        self.target.load_state_dict(self.online.state_dict())
+        """target <- online, or `target_rate` of the way there; after a reset all of it."""
+        move_towards(self.target, self.online, 1.0 if self._resets(self.updates) else self.settings.target_rate)
 
     def weights(self) -> Arrays:
         """A copy of the online network's parameters, on the CPU."""

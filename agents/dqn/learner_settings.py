@@ -24,6 +24,7 @@ class LearnerSettings:
     loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
     reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
     target_period: int = 2_500  # learner updates between copies to the target network
+    target_rate: float = 1.0  # share of the online weights that such a copy takes; 1 for all (`target_period` 1: soft)
     average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
     max_grad_norm: float = 10.0
     reset_period: int = 0  # updates between two resets (`agents.dqn.resets`); 0 for none
@@ -40,6 +41,8 @@ class LearnerSettings:
             raise ValueError("learner.learning_rate, adam_epsilon and max_grad_norm must be above 0")
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"learner.gamma is {self.gamma}: a discount lies in 0..1")
+        if not 0 < self.target_rate <= 1:
+            raise ValueError(f"learner.target_rate is {self.target_rate}: use a share above 0, 1 for whole copies")
         if not 0 < self.average_rate <= 1:
             raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
         if not 0 <= self.munchausen <= 1 or self.temperature <= 0 or (self.munchausen and self.double):

@@ -104,7 +104,8 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     f"means are over the last {WINDOW} games": ("metrics_num_episodes_for_smoothing",),
     "say replay.n_step": ("n_step",),
     "say learner.double": ("double_q",),
-    "say learner.target_period, in updates": ("target_network_update_freq", "tau"),
+    "say learner.target_period, in updates": ("target_network_update_freq",),
+    "say learner.target_rate": ("tau",),
     "replay.* describes the replay": ("replay_buffer_config", "num_steps_sampled_before_learning_starts"),
     "say learner.loss": ("td_error_loss_fn",),
 }

@@ -52,6 +52,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (LearnerSettings, {"adam_epsilon": 0.0}, "adam_epsilon .* must be above 0"),
     (LearnerSettings, {"max_grad_norm": 0.0}, "max_grad_norm must be above 0"),
     (LearnerSettings, {"gamma": 1.01}, r"learner\.gamma is 1\.01: a discount lies in 0\.\.1"),
+    (LearnerSettings, {"target_rate": 0.0}, r"target_rate is 0\.0: use a share above 0, 1 for whole copies"),
     (LearnerSettings, {"average_rate": 0.0}, r"average_rate is 0\.0: use a share above 0, 1 for no average"),
     (LearnerSettings, {"average_rate": 1.5}, r"average_rate is 1\.5: use a share above 0, 1 for no average"),
     (LearnerSettings, {"reward_clip": -1.0}, r"learner\.reward_clip is a bound: 0 \(raw rewards\) or more"),

@@ -66,6 +66,19 @@ def test_c16_the_target_is_copied_on_the_clock_of_updates() -> None:
         assert copied == [3, 6, 9]
 
 
+def test_a_soft_target_goes_a_part_of_the_way() -> None:
+    """target <- (1 - tau) target + tau online with every update (Lillicrap et al. 2016); a reset takes all of it."""
+    learner = make_learner(target_period=1, target_rate=0.25, reset_period=4)
+    wanted = [p.clone() for p in learner.target.parameters()]
+    for update in range(1, 6):
+        learner.update(batch_of(8, update))
+        share = 1.0 if update == 4 else 0.25
+        newest = [p.detach() for p in learner.online.parameters()]
+        wanted = [(1 - share) * w + share * p for w, p in zip(wanted, newest, strict=True)]
+        for got, want in zip(learner.target.parameters(), wanted, strict=True):
+            torch.testing.assert_close(got, want)
+
+
 def test_train_reports_the_last_batch_and_returns_td_errors_as_priorities() -> None:
     learner, twin = make_learner(batch_size=8), make_learner(batch_size=8)
     batches = [batch_of(8, seed, prioritized=True) for seed in range(3)]
