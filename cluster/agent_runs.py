@@ -21,8 +21,10 @@ def evaluate_run(
 ) -> tuple[dict[str, Any], str, str]:
     """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
     settings = settings_of_run(record)
-    protocol = options.protocol or settings.evaluation.protocol
-    asked = replace(settings.evaluation, protocol=protocol, episodes=options.episodes)
+    own = settings.evaluation
+    epsilon = own.epsilon if options.epsilon is None else options.epsilon
+    protocol = options.protocol or own.protocol
+    asked = replace(own, protocol=protocol, epsilon=epsilon, episodes=options.episodes)
     settings = replace(settings, evaluation=asked)
     path, state = read_policy(directory, record)
     result = closing(parts_of(settings).policy_of(state, settings), settings, on_step).result

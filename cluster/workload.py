@@ -31,7 +31,7 @@ class Workload(NamedTuple):
     search: str  # what sweeps rank by, and may search: a training.search.Searchable
     end: str  # the setting that its clock runs to
     ends: tuple[str, ...]  # settings that a resumed run may change
-    judged_by: tuple[str, ...] = ("episodes", "protocol")  # what `evaluate` may be told of it
+    judged_by: tuple[str, ...] = ("episodes", "protocol", "epsilon")  # what `evaluate` may be told of it
     endless: Mapping[str, Any] = NOTHING  # how a sweep sets the others: its trials end by what they have trained
     in_trials: Mapping[str, Any] = NOTHING  # a trial is judged at the end of a round, and not in between
     share: str = ""  # (settings, folder) -> what trials share, with a `digest` of it: a further argument of `make_run`

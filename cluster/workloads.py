@@ -61,6 +61,7 @@ SAC = DQN._replace(
     settings="agents.sac.settings:SacSettings",
     table="agents.sac.presets:PRESETS",
     check="agents.sac.check:check",
+    judged_by=("episodes", "protocol"),
     search="agents.sac.space:SEARCH",
     adapt="",
 )
@@ -69,6 +70,7 @@ DECOUPLED = SAC._replace(
     presets=("halfcheetah-decoupled",),
     settings="agents.decoupled.settings:DecoupledSettings",
     table="agents.decoupled.presets:PRESETS",
+    judged_by=DQN.judged_by,
     search="agents.dqn.space:SEARCH",
 )
 SELFPLAY = DQN._replace(

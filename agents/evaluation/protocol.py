@@ -38,6 +38,9 @@ class JudgeOptions(Protocol):
     @property
     def protocol(self) -> ProtocolName | None: ...  # by default the run's own
 
+    @property
+    def epsilon(self) -> float | None: ...  # the same
+
 
 def protocol_env(settings: AgentSettings) -> EnvSettings:
     """The rules of an evaluation: the protocol's, or those of training with whole games."""

@@ -42,7 +42,7 @@ quarterdeck train frames --data game:runs/pong-s0 --seed 1   # what that run's p
     ),
     "evaluate": Command(
         "cluster.cli.evaluate:evaluate",
-        "  evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--json]",
+        "  evaluate RUN_DIR [--episodes 100] [--protocol classic|machado] [--epsilon E] [--json]",
         """\
 quarterdeck evaluate runs/pong-s0                            # 100 games under the run's own protocol
 quarterdeck evaluate runs/pong-s0 --protocol machado --episodes 30 --json""",

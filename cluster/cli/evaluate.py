@@ -13,13 +13,13 @@ from training.storage.run_dir import RunDir
 
 
 def require_meant(options: Evaluate, work: Workload) -> None:
-    """Whoever asks for a number of games or for their rules gets them.
+    """Whoever asks for a number of games, or for what they are played by, gets it.
 
     Raises:
         ValueError: this kind of run is judged by nothing of the sort.
     """
     usual = Evaluate(run_dir=options.run_dir)
-    idle = [name for name in ("episodes", "protocol") if getattr(options, name) != getattr(usual, name)]
+    idle = [name for name in ("episodes", "protocol", "epsilon") if getattr(options, name) != getattr(usual, name)]
     idle = [f"--{name}" for name in idle if name not in work.judged_by]
     if idle:
         raise ValueError(

@@ -21,6 +21,8 @@ class Evaluate:
     protocol: Literal["classic", "machado", "training"] | None = None
     """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops, no
     life signal. Both: whole games of at most 108,000 frames, with the actions that the policy was trained with."""
+    epsilon: float | None = None
+    """Probability of a random action; default: the run's own, mostly 0. A policy that stands still may want some."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the result as one JSON object."""
 

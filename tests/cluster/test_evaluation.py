@@ -24,6 +24,7 @@ from cluster.cli.main import main
 from envs import make_env
 from envs.base import EnvSettings, TimeStep
 from tests.cluster.helpers import StillPolicy, catch_settings, read_json
+from tests.cluster.records import refused
 from tests.coded_env import CodedEnv, reward_of
 
 
@@ -173,3 +174,8 @@ def test_c25_evaluate_writes_what_it_prints(
     assert result["protocol"] == {"name": "training", "epsilon": 0.05, **make_protocol("toy/catch")}
     assert -1 <= result["min"] <= result["mean"] <= result["max"] <= 1
     assert Path(result["checkpoint"]).is_dir()
+    assert main(["evaluate", str(run), "--episodes", "2", "--epsilon", "0.5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["protocol"] == result["protocol"] | {"epsilon": 0.5}
+    assert (run / "evaluation-training-epsilon=0.5.json").exists()
+    assert read_json(files[0]) == result, "the one before is kept"
+    assert "a probability lies in 0..1" in refused(capsys, "evaluate", str(run), "--epsilon=1.5")

@@ -91,7 +91,7 @@ def test_commands_know_each_others_runs(
     assert "this is one of own" in refused(capsys, "watch", "run", "--out=a.mp4")
     assert "this is one of own" in refused(capsys, "export", "run", "--out=policy")
     assert "run trained own, which plays no games" in refused(capsys, "report", "run")
-    for words in (["--episodes=5"], ["--protocol=machado"], ["--episodes=5", "--protocol=machado"]):
+    for words in (["--episodes=5"], ["--epsilon=0.0"], ["--episodes=5", "--protocol=machado"]):
         names = " and ".join(word.partition("=")[0] for word in words)
         said = refused(capsys, "evaluate", "run", *words)
         assert said == f"quarterdeck: run is judged without {names}, a run of gan: leave that out"
