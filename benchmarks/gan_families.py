@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.races import images_for, raced
-from benchmarks.trainings import going_on, judged, summary_of
+from benchmarks.trainings import going_on, judged, summary_of, to_end
 from gan.progressive.presets import progressive
 from training.settings import changed
 from training.storage.curve import save_figure, subplots
@@ -34,8 +33,9 @@ ENDLESS = ["--minutes=1e9", "--training.precision=fp32"]
 def trained(preset: str, arguments: list[str], run: Path) -> dict[str, Any]:
     """The summary of one command's run, which is begun, gone on with, or read."""
     if not judged(run):
-        call = going_on(["train", preset], run, arguments)
-        subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
+        os.environ["OMP_NUM_THREADS"] = "1"
+        if to_end(going_on(["train", preset], run, arguments)) != 0:
+            raise SystemExit(f"{run} has failed: see above, then start again")
     return summary_of(run)
 
 

@@ -18,10 +18,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of, with_rest
+from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of, to_end, with_rest
 from training.storage.curve import save_figure, subplots
 from training.storage.files import write_json, write_text
-from training.storage.provenance import hardware
 
 HOLDOUT, SPARE = 0.1, 1.1  # of the episodes; labels beyond those that are trained on, held out or left over
 HEAD = "| labels | score of the seeds (mean of them) | held-out accuracy | teacher |\n|---|---|---|---|\n"
@@ -61,7 +60,8 @@ def student(options: argparse.Namespace, dataset: Path, epsilon: float, labels: 
         own = {"dataset": dataset, "labels": labels, "seed": seed, "samples": options.samples, "holdout": HOLDOUT}
         first = [f"--{name}={value}" for name, value in own.items()]
         first += [f"--evaluation.episodes={options.episodes}", f"--evaluation.epsilon={epsilon}", *options.rest]
-        subprocess.run(going_on(["train", "cloning"], folder, first), check=True)
+        if to_end(going_on(["train", "cloning"], folder, first)) != 0:
+            raise SystemExit(f"{folder} has failed: see above, then start again")
     return summary_of(folder)
 
 
@@ -110,7 +110,9 @@ def main() -> None:
         found = student(options, dataset, teacher["protocol"]["epsilon"], labels, seed)
         students[labels].append(found)
         told = {"labels": labels, "seed": seed, "mean": found["eval"]["mean"], "accuracy": found["held_out_accuracy"]}
-        print(json.dumps({"measured": "imitation", **told, "teacher": teacher["mean"], **hardware()}), flush=True)
+        print(
+            json.dumps({"measured": "imitation", **told, "teacher": teacher["mean"], **found["hardware"]}), flush=True
+        )
     write_text(options.out / "imitation.md", rows(teacher, students))
     draw(options.out / "imitation.png", teacher, students)
 

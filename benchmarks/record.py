@@ -2,11 +2,14 @@
 
     python -m benchmarks.record --presets dqn2013 pqn --games pong breakout --minutes 10 --out runs/record
     python -m benchmarks.record --presets pong "pong --network.no-layer-norm" --games pong --steps 600000 --out runs/one
+    taskset -c 0 python -m benchmarks.record ... --seeds 0 --out runs/record -- --serial     # minutes of one core
 
 A preset in quotes brings words of its own: a part more, or one less. One training at a time. What is finished is not
 trained again, what was interrupted goes on: give the same command once more. In the end `quarterdeck report` writes
-tables with intervals and figures into OUT/report, and OUT/equal.md compares training games at the agent steps and at
-the minutes that every training has reached; one JSON line a run. What stands behind `--` goes to every training.
+tables with intervals and figures into OUT/report, and OUT/equal.md and OUT/equal.png compare training games at the
+agent steps and at the minutes that every training has reached; one JSON line a run. Training games are played by each
+preset's own rules and with its own exploration, closing ones with --epsilon by all. What stands behind `--` goes to
+every training. One process alone has several threads: only on one core do its minutes mean that core's.
 """
 
 from __future__ import annotations
@@ -18,26 +21,52 @@ import shlex
 import subprocess
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation import bootstrap
 from agents.report.runs import one_branch
-from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of, with_rest
+from benchmarks.trainings import (
+    QUARTERDECK,
+    begun_with,
+    going_on,
+    judged,
+    require_same,
+    settings_for,
+    summary_of,
+    to_end,
+    with_rest,
+)
+from training.settings import flat
 from training.storage.csv_table import rows_of
-from training.storage.files import whole
-from training.storage.provenance import hardware
+from training.storage.curve import save_figure, subplots
+from training.storage.files import write_text
 
 ENDLESS = 10**9  # agent steps, or minutes
 Cells = dict[tuple[str, str], list[Path]]  # runs of a preset on a game
+Curves = dict[tuple[str, str], list[NDArray[np.float64]]]  # agent steps, minutes, score [P, 3] of each
 
 
-def command_of(options: argparse.Namespace, preset: str, game: str, seed: int, folder: Path) -> list[str]:
-    """The training of one cell: whichever end is not asked for is out of reach, and no score ends it."""
+def asked(options: argparse.Namespace, preset: str, game: str, seed: int) -> tuple[str, list[str], list[str]]:
+    """A cell's preset, ends and further words: an end that is not asked for is out of reach, and no score is one."""
     name, *own = shlex.split(preset)
     ends = [f"--steps={options.steps or ENDLESS}", f"--minutes={options.minutes or ENDLESS}", f"--score={ENDLESS}"]
-    return going_on(["train", name, *ends], folder, [f"--env={game}", f"--seed={seed}", *own, *options.rest])
+    words = [f"--env={game}", f"--seed={seed}", f"--evaluation.epsilon={options.epsilon}", *own, *options.rest]
+    return name, ends, words
+
+
+def check(options: argparse.Namespace) -> None:
+    """Try every preset's words before anything is trained.
+
+    Raises:
+        SystemExit: `train` would refuse them, or a learning rate would not fall.
+    """
+    for preset in options.presets:
+        name, ends, words = asked(options, preset, options.games[0], options.seeds[0])
+        if flat(settings_for(name, [*ends, *words])).get("learner.anneal") and not options.steps:
+            raise SystemExit(f"{preset}: learner.anneal falls to 0 at --steps: give it")
 
 
 def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> Path:
@@ -48,11 +77,21 @@ def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> P
     """
     called = re.sub(r"[^\w.]+", "-", preset)
     folder: Path = options.out / f"{called}-{game.replace('/', '-').lower()}-s{seed}"
-    if not judged(folder):
-        done = subprocess.run(command_of(options, preset, game, seed, folder), check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"{folder} has ended with status {done.returncode}: see above, then start again")
+    name, ends, words = asked(options, preset, game, seed)
+    require_same(folder, settings_for(name, [*ends, *words]))
+    if not judged(folder) and (status := to_end(going_on(["train", name, *ends], folder, words))):
+        raise SystemExit(f"{folder} has ended with status {status}: see above, then start again")
     return folder
+
+
+def told(preset: str, game: str, seed: int, folder: Path) -> dict[str, Any]:
+    """What the training in a folder has reached, on the machine and by the commit that trained it."""
+    found = summary_of(folder)
+    reached = {"mean": found["eval"]["mean"], "agent_steps": found["agent_steps"]}
+    minutes = {"minutes": found["seconds"] / 60, "minutes_in_all": found["seconds_with_evaluation"] / 60}
+    rounded = {name: round(value, 2) for name, value in minutes.items()}
+    by = {"commit": found["commit"], **found["hardware"]}
+    return {"measured": "record", "preset": preset, "game": game, "seed": seed, **reached, **rounded, **by}
 
 
 def curve_of(folder: Path) -> NDArray[np.float64]:
@@ -62,14 +101,19 @@ def curve_of(folder: Path) -> NDArray[np.float64]:
     return np.array(points).reshape(-1, 3)
 
 
-def equal(cells: Cells) -> str:
-    """A row for each preset and game: training games at equal agent steps and at equal minutes, mean [95 %]."""
+def curves_of(cells: Cells) -> Curves:
+    """Of the cells in each of whose trainings a game has ended."""
     curves = {cell: [curve_of(folder) for folder in folders] for cell, folders in cells.items()}
-    curves = {cell: found for cell, found in curves.items() if all(len(curve) for curve in found)}
+    return {cell: found for cell, found in curves.items() if all(len(curve) for curve in found)}
+
+
+def equal(curves: Curves) -> str:
+    """A row for each preset and game: training games at equal agent steps and at equal minutes, mean [95 %]."""
     if not curves:
         return "No training game has ended.\n"
     steps, minutes = (min(curve[-1, axis] for found in curves.values() for curve in found) for axis in (0, 1))
-    lines = [f"| game | preset | seeds | at {steps:,.0f} agent steps | at {minutes:.1f} minutes |", "|" + "---|" * 5]
+    places = f"at {steps:,.0f} agent steps | at {minutes:.1f} minutes | agent steps by then"
+    lines = [f"| game | preset | seeds | {places} |", "|" + "---|" * 6]
     for (preset, game), found in sorted(curves.items(), key=lambda item: item[0][::-1]):
         shown = []
         for axis, place in ((0, steps), (1, minutes)):
@@ -80,8 +124,27 @@ def equal(cells: Cells) -> str:
             one = bootstrap.stratified_bootstrap(bootstrap.mean, [scores])
             interval = f" [{float(one.low):.2f}, {float(one.high):.2f}]" if len(found) > 1 else ""
             shown.append(f"{float(one.estimate):.2f}{interval}")
-        lines.append(f"| {game} | {preset} | {len(found)} | {shown[0]} | {shown[1]} |")
+        by_then = np.mean([np.interp(minutes, curve[:, 1], curve[:, 0]) for curve in found])
+        lines.append(f"| {game} | {preset} | {len(found)} | {shown[0]} | {shown[1]} | {by_then:,.0f} |")
     return "\n".join([*lines, ""])
+
+
+def draw(curves: Curves, picture: Path) -> None:
+    """Training games over agent steps and over minutes, a column for each game, a colour for each preset."""
+    presets, games = (list(dict.fromkeys(cell[place] for cell in curves)) for place in (0, 1))
+    figure, axes = subplots(2, len(games), figsize=(4.5 * len(games), 7), sharey="col", squeeze=False)
+    for (preset, game), found in curves.items():
+        for axis, panel in enumerate(axes[:, games.index(game)]):
+            for number, curve in enumerate(found):
+                label = preset if number == 0 else None
+                style = {"color": f"C{presets.index(preset)}", "linewidth": 1, "alpha": 0.8}
+                panel.plot(curve[:, axis], curve[:, 2], label=label, **style)
+            panel.set(title=game, xlabel=("agent steps", "minutes")[axis])
+            panel.grid(alpha=0.3)
+    for row in axes:
+        row[0].set_ylabel("raw score of training games")
+    axes[0][0].legend(loc="upper left", fontsize="small")
+    save_figure(figure, picture, dpi=110)
 
 
 def main() -> None:
@@ -92,22 +155,23 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float)
+    parser.add_argument("--epsilon", type=float, default=0.05, help="of all closing games, as Mnih et al. (2013)")
     parser.add_argument("--out", type=Path, required=True)
     options = with_rest(parser)
     if options.steps is None and options.minutes is None:
         parser.error("give --steps or --minutes")
-    begun_with(options.out, {"steps": options.steps, "minutes": options.minutes, "words": options.rest})
+    check(options)
+    ends = {"steps": options.steps, "minutes": options.minutes}
+    begun_with(options.out, {**ends, "epsilon": options.epsilon, "words": options.rest})
     cells: Cells = {}
     for preset, game, seed in product(options.presets, options.games, options.seeds):
         folder = trained(options, preset, game, seed)
         cells.setdefault((preset, game), []).append(folder)
-        found = summary_of(folder)
-        reached = {"mean": found["eval"]["mean"], "agent_steps": found["agent_steps"]}
-        minutes = round(found["seconds_with_evaluation"] / 60, 2)
-        about = {"preset": preset, "game": game, "seed": seed, **reached, "minutes": minutes, **hardware()}
-        print(json.dumps({"measured": "record", **about}), flush=True)
-    with whole(options.out / "equal.md") as part:
-        part.write_text(equal(cells))
+        print(json.dumps(told(preset, game, seed, folder)), flush=True)
+    curves = curves_of(cells)
+    write_text(options.out / "equal.md", equal(curves))
+    if curves:
+        draw(curves, options.out / "equal.png")
     folders = [str(folder) for runs in cells.values() for folder in runs]
     subprocess.run([*QUARTERDECK, "report", *folders, f"--out={options.out / 'report'}"], check=True)
 

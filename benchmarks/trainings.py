@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cluster.cli.train import parsed
+from cluster.workloads import settings_of_run, workload_of
+from training.settings import flat
 from training.storage.files import whole
 
 QUARTERDECK = [sys.executable, "-m", "cluster"]
@@ -18,6 +22,41 @@ def going_on(words: Iterable[str], folder: Path, first: Iterable[str]) -> list[s
     """The command of a training in `folder`: `words`, and those of its `first` start until it has begun."""
     rest = ["--resume"] if (folder / "run.json").exists() else first
     return [*QUARTERDECK, *words, f"--run-dir={folder}", *rest]
+
+
+def to_end(words: Sequence[str]) -> int:
+    """Run a training to its end -> its exit status. Ctrl-C reaches it, too, and waits until it has saved."""
+    with subprocess.Popen(words) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            raise
+
+
+def settings_for(preset: str, words: Iterable[str]) -> Any:
+    """The settings that `train PRESET` makes of these words.
+
+    Raises:
+        SystemExit: it would refuse them.
+    """
+    try:
+        work = workload_of(preset)
+        return parsed(work, preset, [*words], work.default(preset)).settings
+    except ValueError as error:
+        raise SystemExit(f"train {preset}: {error}") from None
+
+
+def require_same(folder: Path, settings: Any) -> None:
+    """What was trained in `folder`, if anything was, had these settings: a preset may have changed since.
+
+    Raises:
+        SystemExit: it had others.
+    """
+    if (folder / "run.json").exists():
+        asked, before = flat(settings), flat(settings_of_run(json.loads((folder / "run.json").read_text())))
+        if other := sorted(name for name in asked.keys() | before.keys() if asked.get(name) != before.get(name)):
+            raise SystemExit(f"{folder} was trained with other {', '.join(other)}: move it away, or name another --out")
 
 
 def begun_with(out: Path, options: dict[str, Any]) -> None:

@@ -120,12 +120,13 @@ class Learner:
         self.optimizer.step()
         increment_version(list(self.online.parameters()))  # which a fused step does not (`agents.networks.layers.kept`)
         self.updates += 1
-        if self._resets(self.updates):
+        young = self._resets(self.updates)
+        if young:
             made_young(self.online, self.fresh_network(self.updates), self.optimizer)
         if self._renews_target(self.updates):
             self.sync_target()
-        if self.updates % AVERAGE_PERIOD == 0 and self.policy is not self.online:
-            move_towards(self.policy, self.online, s.average_rate)
+        if self.policy is not self.online and (young or self.updates % AVERAGE_PERIOD == 0):
+            move_towards(self.policy, self.online, 1.0 if young else s.average_rate)  # no average over two networks
         return grad_norm
 
     def train(self, replay: Replay, updates: int) -> UpdateStats:

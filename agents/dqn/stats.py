@@ -18,6 +18,7 @@ from training.storage import checkpoint
 WINDOW = 30  # games a mean is taken over
 BATCHES = 32  # newest looked-at batches a distribution is taken over
 COUNTERS = ("agent_steps", "frames", "updates", "episodes", "seconds")
+WINDOWS = ("recent", "greedy")
 
 
 @dataclass
@@ -119,16 +120,19 @@ class RunStats:
         return scalars
 
     def state(self) -> dict[str, Any]:
-        """Counters for a checkpoint; the windows of recent games begin anew."""
-        return {name: getattr(self, name) for name in COUNTERS}
+        """Counters and recent games for a checkpoint."""
+        windows = {name: [list(game) for game in getattr(self, name)] for name in WINDOWS}
+        return {name: getattr(self, name) for name in COUNTERS} | windows
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the counters of `state`."""
+        """Take over the counters of `state`, and its recent games: checkpoints until 0.1 have none."""
         for name in COUNTERS:
             setattr(self, name, state[name])
         self.judged = None
-        self.recent.clear()
-        self.greedy.clear()
+        for name in WINDOWS:
+            window = getattr(self, name)
+            window.clear()
+            window.extend(Episode(*game) for game in state.get(name, ()))
 
 
 def counters(saved: Path) -> dict[str, int]:

@@ -154,6 +154,10 @@ class SacLearner:
             self.log_temperature.fill_(float(state["log_temperature"]))
         self.entropy = torch.tensor(float(state["entropy"]), device=self.device)
         load_moments(self.optimizer, state["moments"])
-        self.noise.set_state(torch.from_numpy(state["noise"].copy()))
         self.updates = int(state["updates"])
+        noise = torch.from_numpy(state["noise"].copy())
+        if noise.shape == self.noise.get_state().shape:
+            self.noise.set_state(noise)
+        else:  # of a generator on another kind of device
+            self.noise.manual_seed(self.noise.initial_seed() + self.updates)
         self._correct()

@@ -57,6 +57,15 @@ def test_a_learner_resets_at_its_period_and_its_target_follows() -> None:
     )
 
 
+def test_the_average_begins_anew_with_a_reset() -> None:
+    """What is judged is no mix of two networks with unrelated ends."""
+    learner = make_learner(reset_period=3, target_period=100, average_rate=0.02)
+    for number in range(1, 4):
+        learner.update(batch_of(8, seed=number))
+    for one, other in zip(learner.policy.parameters(), learner.online.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
 def test_the_batch_after_a_reset_is_judged_by_the_new_target() -> None:
     """The thread that draws ahead waits for it, as for a copy to the target network."""
     together, apart = (make_learner(reset_period=2, target_period=100) for _ in range(2))

@@ -148,6 +148,22 @@ def test_c26_a_restored_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     other.close()
 
 
+def test_a_run_goes_on_where_the_device_is_of_another_kind() -> None:
+    """A GPU's generator has a state of 16 bytes: nothing else of a checkpoint knows where it was saved."""
+    learner, other, third = (
+        SacLearner(tiny("Pendulum-v1").learner, SacNetworkSettings(), SPEC, seed=3) for _ in range(3)
+    )
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(2):
+        learner.update(batch_of(generator))
+    state = learner.state() | {"noise": np.zeros(16, np.uint8)}
+    other.load_state(state)
+    assert not torch.equal(other.noise.get_state(), third.noise.get_state()), "the first noise is not drawn again"
+    third.load_state(state)
+    assert_same(other.state(), third.state())
+    assert other.updates == 2
+
+
 @pytest.mark.parametrize(("wait", "updates"), [(0, 0), (0, 2), (3, 0), (3, 2), (3, 3), (3, 4)])
 def test_norms_correct_themselves_after_so_many_updates_resumed_or_not(wait: int, updates: int) -> None:
     learner, other = (

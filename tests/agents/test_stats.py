@@ -12,6 +12,7 @@ from agents.dqn.run import make_run
 from agents.dqn.stats import BATCHES, WINDOW, RunStats
 from agents.dqn.updates import UpdateStats
 from tests.small_run import small_settings
+from training.storage import checkpoint
 
 
 def games(count: int, score: float, epsilon: float) -> list[Episode]:
@@ -117,15 +118,21 @@ def test_scalars_are_means_since_the_last_read() -> None:
     assert "a" not in stats.read()
 
 
-def test_c26_counters_come_back_and_windows_begin_anew() -> None:
+def test_c26_counters_and_recent_games_come_back(tmp_path: Path) -> None:
+    """From a checkpoint; one that was written before games were kept in it brings the counters alone."""
     stats, fresh = RunStats(seconds=12.5), RunStats()
-    stats.collected(chunk_stats(games(WINDOW, 3.0, 0.0)), 0.02)
+    stats.collected(chunk_stats([*games(1, -4.0, 0.5), *games(WINDOW, 3.0, 0.0)]), 0.02)
     stats.learned(UpdateStats(4))
     fresh.collected(chunk_stats(games(WINDOW, 9.0, 0.0)), 0.02)
-    fresh.load_state(stats.state())
+    checkpoint.save(tmp_path / "saved", stats.state())
+    saved = checkpoint.load(tmp_path / "saved")
+    fresh.load_state(saved)
     assert fresh.state() == stats.state()
-    assert stats.state() == {"agent_steps": 100, "frames": 398, "updates": 4, "episodes": WINDOW, "seconds": 12.5}
-    assert fresh.score() is None
+    assert (fresh.recent, fresh.greedy, fresh.score()) == (stats.recent, stats.greedy, 3.0)
+    counters = {"agent_steps": 100, "frames": 398, "updates": 4, "episodes": WINDOW + 1, "seconds": 12.5}
+    assert counters.items() < saved.items()
+    fresh.load_state(counters)
+    assert (len(fresh.recent), fresh.score()) == (0, None)
 
 
 def test_evaluations_beside_training_are_shown_once(tmp_path: Path) -> None:
