@@ -1,0 +1,46 @@
+"""A runner that is lost and comes back plays other games than in its first life. Here nobody is lost or uses Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.pqn.presets import pqn
+from cluster.fleet.on_policy_runner import OnPolicyRunner
+from cluster.fleet.runner import Runner
+from tests.cluster.helpers import catch_settings
+from tests.cluster.tiny import TINY_PQN
+from training.settings import changed
+
+
+def seed_after(make: Callable[[], Any], agent_steps: int, *version: int) -> int:
+    """What the env is reset with by a runner whose first rollout is asked for after so many steps of the fleet."""
+    runner, seeds = make(), list[int]()
+    reset = runner.env.reset
+
+    def noted(seed: int) -> Any:
+        seeds.append(seed)
+        return reset(seed)
+
+    runner.env.reset = noted
+    for _ in range(2):
+        runner._play(agent_steps, *version)
+    runner.stop()
+    (seed,) = seeds
+    return seed
+
+
+def off_policy_runner() -> Runner:
+    return Runner(catch_settings(), 0)
+
+
+def on_policy_runner() -> OnPolicyRunner:
+    return OnPolicyRunner(changed(pqn(), {**TINY_PQN, "env.life_signal": False, "fleet.runners": 1}), 1)
+
+
+@pytest.mark.parametrize(("make", "version"), [(off_policy_runner, [0]), (on_policy_runner, [])])
+def test_games_of_a_later_life_are_others(make: Callable[[], Any], version: list[int]) -> None:
+    first, later, again = (seed_after(make, agent_steps, *version) for agent_steps in (0, 777, 777))
+    assert first != later == again
