@@ -6,6 +6,7 @@ Legend: B batch.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.distributions import Normal
 
 from agents.replay.transitions import Batch
 from agents.sac.learner import SacLearner
+from agents.sac.learner_settings import SacLearnerSettings
 from agents.sac.presets import halfcheetah
 from tests.agents.test_sac import SPEC, TINY, batch_of
 from training.settings import changed
@@ -20,9 +22,13 @@ from training.settings import changed
 B, ALPHA, GAMMA = 8, 0.3, 0.9
 
 
-def learner_and_batch(policy_delay: int) -> tuple[SacLearner, Batch]:
-    """A learner whose temperature is no longer 1, and transitions: the same at every call."""
-    settings = changed(halfcheetah(), {**TINY, "learner.gamma": GAMMA, "learner.policy_delay": policy_delay})
+def learner_and_batch(policy_delay: int, **values: Any) -> tuple[SacLearner, Batch]:
+    """A learner whose temperature is no longer 1, and transitions: the same at every call.
+
+    `values` are of its settings.
+    """
+    own = {"gamma": GAMMA, "policy_delay": policy_delay, **values}
+    settings = changed(halfcheetah(), {**TINY, **{f"learner.{name}": value for name, value in own.items()}})
     learner = SacLearner(settings.learner, settings.network, SPEC, seed=1)
     with torch.no_grad():
         learner.log_temperature.fill_(math.log(ALPHA))
@@ -75,3 +81,13 @@ def test_the_actor_climbs_the_lower_of_both_critics_and_its_entropy() -> None:
     wanted = ALPHA * (-log_prob.detach().mean() + 2.0)  # two joints, each with a target of -1
     torch.testing.assert_close(learner.log_temperature.grad, wanted, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(learner.critics.state_dict(), twin.critics.state_dict(), rtol=0, atol=0)
+
+
+def test_the_temperature_remembers_its_gradients_longer_than_actor_and_critics() -> None:
+    """Adam's first beta: the paper's 0.5 for the networks, the usual 0.9 for the temperature."""
+    learner, _ = learner_and_batch(3, adam_beta1=0.7)
+    networks, temperature = learner.optimizer.param_groups
+    assert (networks["betas"], temperature["betas"]) == ((0.7, 0.999), (0.9, 0.999))
+    assert SacLearnerSettings().adam_beta1 == 0.5
+    assert len(networks["params"]) == len([*learner.critics.parameters(), *learner.online.parameters()])
+    assert [parameter is learner.log_temperature for parameter in temperature["params"]] == [True]
