@@ -104,16 +104,17 @@ def test_labels_are_what_the_player_saw_and_did(folder: Path, stack: int, monkey
     assert action.tolist() == done
 
 
-def test_an_update_is_a_step_of_adam_down_the_cross_entropy(folder: Path) -> None:
-    """Of drawn labels, written out."""
-    run, oracle = small(folder).learner, small(folder).learner
+@pytest.mark.parametrize("bound", [10.0, 0.1])
+def test_an_update_is_a_step_of_adam_down_the_cross_entropy(folder: Path, bound: float) -> None:
+    """Of drawn labels, written out; the smaller bound of the gradients bites."""
+    run, oracle = small(folder, learner__max_grad_norm=bound).learner, small(folder).learner
     optimizer, rng = torch.optim.Adam(oracle.network.parameters(), 5e-4), np.random.default_rng([0, 3])
     for _ in range(3):
         obs, action = oracle.labels.batch(rng.integers(len(oracle.labels), size=64))  # type: ignore[attr-defined]
         loss = F.cross_entropy(oracle.network(obs), action)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(oracle.network.parameters(), 10.0)
+        assert (torch.nn.utils.clip_grad_norm_(oracle.network.parameters(), bound) > bound) == (bound == 0.1)
         optimizer.step()
     learned = run.train(3)
     assert learned.scalars["loss"] == pytest.approx(loss.item(), rel=1e-4)

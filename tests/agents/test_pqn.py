@@ -64,18 +64,21 @@ def flat(learner: PqnLearner) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in learner.network.parameters()])
 
 
-def test_an_update_is_a_step_of_radam_down_half_the_squared_error() -> None:
+@pytest.mark.parametrize(("rate", "bound"), [(2.5e-4, 10.0), (0.1, 0.1)])
+def test_an_update_is_a_step_of_radam_down_half_the_squared_error(rate: float, bound: float) -> None:
     """One minibatch of all complete rows, written out; rewards are clipped, other rows count for nothing."""
-    seen, learner, oracle = seen_of(8, 4), learner_of(reward_clip=1.0, trace=0.0), learner_of()
+    options = {} if bound == 10.0 else {"learning_rate": rate, "max_grad_norm": bound}
+    seen, learner, oracle = seen_of(8, 4), learner_of(reward_clip=1.0, trace=0.0, **options), learner_of()
     target = seen.reward.clip(-1, 1) + 0.99 * np.where(seen.terminal, 0, seen.value[1:])
-    optimizer = torch.optim.RAdam(oracle.network.parameters(), 2.5e-4)
+    optimizer = torch.optim.RAdam(oracle.network.parameters(), rate)
     q = oracle.network(torch.from_numpy(seen.obs).flatten(0, 1))
     taken = q.gather(1, torch.from_numpy(seen.action.astype(np.int64)).view(-1, 1)).view(8, 4)
     loss = (0.5 * (torch.from_numpy(target.astype(np.float32)) - taken).square())[
         torch.from_numpy(seen.complete)
     ].mean()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(oracle.network.parameters(), 10.0)
+    norm = float(torch.nn.utils.clip_grad_norm_(oracle.network.parameters(), bound))
+    assert (norm > bound) == (bound == 0.1), "the smaller bound bites"
     optimizer.step()
     learned = learner.learn(seen, 0.0)
     assert learned.scalars["loss"] == pytest.approx(loss.item(), rel=1e-5)

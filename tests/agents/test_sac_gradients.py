@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
@@ -81,6 +82,19 @@ def test_the_actor_climbs_the_lower_of_both_critics_and_its_entropy() -> None:
     wanted = ALPHA * (-log_prob.detach().mean() + 2.0)  # two joints, each with a target of -1
     torch.testing.assert_close(learner.log_temperature.grad, wanted, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(learner.critics.state_dict(), twin.critics.state_dict(), rtol=0, atol=0)
+
+
+def test_the_gradients_of_both_critics_are_cut_to_one_norm() -> None:
+    (free, batch), (bound, _) = learner_and_batch(3), learner_and_batch(3, max_grad_norm=0.1)
+    reported = [float(learner.update(batch).metrics["grad_norm"]) for learner in (free, bound)]
+    whole, cut = (
+        torch.cat([torch.as_tensor(p.grad).flatten() for p in learner.critics.parameters()])
+        for learner in (free, bound)
+    )
+    norm = float(whole.norm())
+    assert norm > 0.2
+    assert reported == pytest.approx([norm, norm], rel=1e-4)
+    torch.testing.assert_close(cut, 0.1 / norm * whole, rtol=1e-4, atol=1e-6)
 
 
 def test_the_temperature_remembers_its_gradients_longer_than_actor_and_critics() -> None:
