@@ -97,6 +97,17 @@ def test_every_transition_is_learned_from_once_an_epoch(monkeypatch: pytest.Monk
     assert max(sizes) - min(sizes) <= 1
 
 
+def test_an_annealed_learning_rate_falls_until_the_run_ends() -> None:
+    run, rates = small("CartPole-v1", learner__anneal=True, stop__steps=100), list[float]()
+    while not rates or rates[-1] > 0:
+        run.step()
+        (group,) = run.learner.optimizer.param_groups
+        rates.append(group["lr"])
+        assert rates[-1] == pytest.approx(2.5e-4 * max(1 - run.stats.agent_steps / 100, 0))
+    assert len(rates) > 2, "part of the way, too"
+    run.close()
+
+
 def test_an_annealed_learning_rate_ends_at_nothing() -> None:
     learner, constant = learner_of(anneal=True), learner_of()
     before = flat(learner)

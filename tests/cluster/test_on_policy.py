@@ -31,7 +31,9 @@ from training.storage import checkpoint
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
-SETTINGS = changed(pqn(), {**TINY_PQN, "env.life_signal": False, "learner.steps": 6, "stop.steps": 90_000})
+SETTINGS = changed(
+    pqn(), {**TINY_PQN, "env.life_signal": False, "learner.steps": 6, "stop.steps": 90_000, "learner.anneal": True}
+)
 TURNS = 3
 ONE = 2 * 6  # agent steps that a runner plays in a turn, at most
 CHAIN = [  # whose values are known
