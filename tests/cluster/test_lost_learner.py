@@ -66,8 +66,13 @@ def dying(shard: Any) -> None:
     shard.state = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_over_the_evaluation_beside_training(run: FleetLoop, tmp_path: Path) -> None:
+@pytest.mark.parametrize("resumed", [False, True])
+def test_over_the_evaluation_beside_training(run: FleetLoop, resumed: bool, tmp_path: Path) -> None:
+    """A resumed run that has saved nothing yet goes back to the checkpoint that it came from."""
     whole = run.save(tmp_path)
+    if resumed:
+        run.saved = None
+        run.load(whole)
     before, trained = run.stats.agent_steps, run.algo.train
 
     def train_and_die() -> Any:
