@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -71,6 +72,21 @@ def recorded(learner: Any) -> None:
     learner.replay = Recording(learner.replay)
 
 
+def learn_as_one(alone: Learner, parts: list[Batch]) -> None:
+    """One update from batches that were drawn uniformly, as from one."""
+    fields = {
+        name: torch.cat([getattr(part, name) for part in parts])
+        for name in ("obs", "action", "reward", "discount", "next_obs", "priority")
+    }
+    alone.update(Batch(**fields, key=np.empty(0, np.int64), version=np.empty(0, np.int32)))
+
+
+def assert_near(state: dict[str, Any], alone: Learner) -> None:
+    """The weights of several learners are those of the one within float tolerance."""
+    for name, value in alone.weights().items():
+        np.testing.assert_allclose(state["online"][name], value, rtol=2e-3, atol=2e-5)
+
+
 def test_two_learners_are_one_learner_with_their_summed_batch(pair: Quarterdeck) -> None:
     """Equal to the last bit among themselves; within float tolerance of one that had all their transitions."""
     s = pair.settings
@@ -84,40 +100,48 @@ def test_two_learners_are_one_learner_with_their_summed_batch(pair: Quarterdeck)
     assert len(batches[0]) == len(batches[1]) == one["updates"] == pair.stats.updates
     assert not torch.equal(batches[0][0].obs, batches[1][0].obs), "each draws batches of its own"
     for parts in zip(*batches, strict=True):
-        fields = {
-            name: torch.cat([getattr(part, name) for part in parts])
-            for name in ("obs", "action", "reward", "discount", "next_obs", "priority")
-        }
-        alone.update(Batch(**fields, key=np.empty(0, np.int64), version=np.empty(0, np.int32)))
-    for name, value in alone.weights().items():
-        np.testing.assert_allclose(one["online"][name], value, rtol=2e-3, atol=2e-5)
+        learn_as_one(alone, list(parts))
+    assert_near(one, alone)
     earned = 2.0 * (pair.limiter.inserted - 200)
     assert earned - 64 < pair.limiter.sampled <= earned, "C17: both learners' samples count"
 
 
+def starved(learner: Any, draws: list[int]) -> tuple[int, list[Batch], float]:
+    """Six updates from a replay that runs dry after `draws` of each learner -> done, their batches, weight after."""
+
+    class Dry:
+        def __init__(self, replay: Any, draws: int) -> None:
+            self.replay, self.draws, self.batches = replay, draws, list[Batch]()
+
+        def sample(self, batch_size: int) -> Any:
+            if len(self.batches) == self.draws:
+                raise ReplayEmpty("dry")
+            self.batches.append(self.replay.sample(batch_size))
+            return self.batches[-1]
+
+    full = learner.replay
+    learner.replay = dry = Dry(full, draws[learner.learner_index()])
+    done = learner.learn(6).updates
+    learner.replay = full
+    return done, dry.batches, learner.weight
+
+
 def test_a_learner_without_data_follows_its_peer(pair: Quarterdeck) -> None:
-    """Nobody waits for it, and they stay equal; when nobody has data, both stop at the same update."""
+    """Nobody waits for it, the other's gradients count in full, and they stay equal.
 
-    def starve(learner: Any, everybody: bool) -> Any:
-        class Dry:
-            draws = 0
-
-            def __init__(self, replay: Any) -> None:
-                self.replay = replay
-
-            def sample(self, batch_size: int) -> Any:
-                self.draws += 1
-                if self.draws > 2 + learner.learner_index():
-                    raise ReplayEmpty("dry")
-                return self.replay.sample(batch_size)
-
-        full = learner.replay
-        if everybody or learner.learner_index() == 0:
-            learner.replay = Dry(full)
-        done = learner.learn(6).updates
-        learner.replay = full
-        return done
-
-    assert pair._each_learner(lambda learner: starve(learner, everybody=False)) == [6, 6]
-    assert pair._each_learner(lambda learner: starve(learner, everybody=True)) == [3, 3]
-    same_tree(*pair._each_learner(lambda learner: learner.core.state()))
+    When nobody has data, both stop at the same update; who has some again counts again.
+    """
+    train_until(pair, lambda: pair.stats.updates > 0)  # there is something to draw
+    s = pair.settings
+    alone = Learner(s.learner, s.network, pair.spec, seed=s.seed)
+    alone.load_state(pair._each_learner(lambda learner: learner.core.state())[0])
+    for draws, done in (([2, 6], 6), ([2, 3], 3)):
+        found = pair._each_learner(lambda learner, draws=draws: starved(learner, draws))
+        assert [(updates, weight) for updates, _, weight in found] == [(done, 1.0)] * 2
+        (_, first, _), (_, second, _) = found
+        assert (len(first), len(second)) == tuple(draws)
+        for parts in zip_longest(first, second):
+            learn_as_one(alone, [part for part in parts if part is not None])
+        one, other = pair._each_learner(lambda learner: learner.core.state())
+        same_tree(one, other)
+        assert_near(one, alone)
