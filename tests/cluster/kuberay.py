@@ -119,6 +119,12 @@ RAY_CLUSTER = thing(
     ),
     workerGroupSpecs=many(WORKERS),
 )
+# The operator's own rule: only this version of the autoscaler knows an idle timeout of one group.
+RAY_CLUSTER["if"] = {"properties": {"workerGroupSpecs": {"not": {"contains": {"required": ["idleTimeoutSeconds"]}}}}}
+RAY_CLUSTER["else"] = {
+    "properties": {"autoscalerOptions": {"properties": {"version": {"const": "v2"}}, "required": ["version"]}},
+    "required": ["autoscalerOptions"],
+}
 RAY_JOB = thing(
     "entrypoint",
     entrypoint=TEXT,

@@ -163,13 +163,14 @@ def test_kuberay_takes_the_manifest(path: Path) -> None:
 
 
 def test_kuberay_would_refuse_wrong_manifests() -> None:
-    """The schema can fail: a misspelt field, a mode that does not exist, half a unit, a number for an environment."""
+    """The schema can fail: a misspelt field, no such mode, half a unit, a group's own timeout, a number for a text."""
     cluster = manifest("RayCluster")
     group = {**cluster["spec"]["workerGroupSpecs"][0], "resources": {"rollout": "0.5"}}
     changes: list[dict[str, Any]] = [
         {"authOption": cluster["spec"]["authOptions"]},
         {"authOptions": {"mode": "none"}},
         {"workerGroupSpecs": [group]},
+        {"autoscalerOptions": {"version": "v1"}},
     ]
     for change in changes:
         with pytest.raises(jsonschema.ValidationError):
