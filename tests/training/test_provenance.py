@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.storage.provenance import commit_of, origin
+from training.storage.provenance import commit_of, hardware, origin
 
 
 def git(folder: Path, *words: str) -> str:
@@ -37,3 +37,10 @@ def test_the_command_can_be_given_again(monkeypatch: pytest.MonkeyPatch) -> None
     words = ["train", "pong", "--run-dir", "a run"]
     monkeypatch.setattr("sys.argv", ["/usr/bin/quarterdeck", *words])
     assert shlex.split(origin()["command"]) == ["quarterdeck", *words]
+
+
+def test_a_gpu_whose_driver_is_too_old_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted, and torch can ask it nothing."""
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert hardware()["gpus"] == []

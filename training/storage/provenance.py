@@ -37,13 +37,14 @@ def origin() -> dict[str, Any]:
 
 def hardware() -> dict[str, Any]:
     """Processor, those of its instructions that decide how fast networks are, cores, memory and GPUs."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0  # a driver too old for torch counts them, too
     return {
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "instructions": sorted(set(_cpuinfo("flags").split()) & MATTER),
         "instructions_limit": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "gpus": [torch.cuda.get_device_name(index) for index in range(gpus)],
     }
 
 
