@@ -25,7 +25,7 @@ from agents.replay.frames import BLOCK
 from training.messages import first_line
 from training.storage.artifact import save_artifact
 
-WEIGHTS, CARD, PROGRAM = "policy.safetensors", "policy.json", "policy.pt2"
+WEIGHTS, CARD, PROGRAM, MODULE = "policy.safetensors", "policy.json", "policy.pt2", "rlmodule"
 FORMAT = 1
 
 

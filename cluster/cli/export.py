@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from agents.dqn.stats import counters
-from agents.export import PROGRAM, Policy, make_policy, program_of, save_policy
+from agents.export import MODULE, PROGRAM, Policy, make_policy, program_of, save_policy
 from agents.saved_policy import network_settings, read_policy, record_of
 from agents.selfplay.parts import trained_under
 from cluster.cli.options import Export
@@ -22,6 +23,7 @@ def export(options: Export) -> int:
     _require_ours(options.out)
     program = program_of(policy) if options.format in ("program", "all") else None
     try:
+        _remove_other_forms(options.out)
         save_policy(policy, options.out)
         if program is not None:
             write_bytes(options.out / PROGRAM, program)
@@ -64,3 +66,10 @@ def policy_of_run(directory: RunDir) -> Policy:
 def _require_ours(out: Path) -> None:
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "policy.json").exists())):
         raise ValueError(f"{out} holds something else: name a new folder as --out")
+
+
+def _remove_other_forms(out: Path) -> None:
+    """Those of an earlier export, which hold its weights."""
+    (out / PROGRAM).unlink(missing_ok=True)
+    if (out / MODULE).exists():
+        shutil.rmtree(out / MODULE)

@@ -88,7 +88,7 @@ class Export:
 
     run_dir: tyro.conf.Positional[Path]
     out: Path
-    """A new or empty folder, or one of an earlier export."""
+    """A new or empty folder, or one of an earlier export, all forms of which are replaced."""
     format: Literal["torch", "program", "rlmodule", "all"] = "torch"
     """torch: safetensors and settings, always written. program: beside them a graph that torch runs without this
     project. rlmodule: beside them a checkpoint of an RLlib RLModule. all: all three."""

@@ -12,9 +12,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
-from agents.export import Policy, of_card
-
-FOLDER = "rlmodule"
+from agents.export import MODULE, Policy, of_card
 
 
 class PolicyModule(TorchRLModule):
@@ -50,7 +48,7 @@ def as_module(policy: Policy) -> PolicyModule:
 
 def save_module(policy: Policy, folder: Path) -> Path:
     """Write RLlib's own checkpoint of the module to `folder`/rlmodule. RLlib unpickles it: load only what you trust."""
-    whole, part = folder / FOLDER, folder / f"{FOLDER}.part"
+    whole, part = folder / MODULE, folder / f"{MODULE}.part"
     shutil.rmtree(part, ignore_errors=True)
     as_module(policy).save_to_path(str(part.absolute()))
     shutil.rmtree(whole, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,11 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(
     exported: Path, catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     again, other = tmp_path / "again", tmp_path / "other"
-    for _ in range(2):
+    shutil.copytree(exported, again)
+    (again / "notes.txt").write_text("mine")
+    for _ in range(2):  # no program and no module of other weights stay beside these
         assert main(["export", str(catch_run), "--out", str(again)]) == 0
-        assert {path.name for path in again.iterdir()} == {"policy.safetensors", "policy.json"}
+        assert {path.name for path in again.iterdir()} == {"policy.safetensors", "policy.json", "notes.txt"}
     frames = example(load_policy(again))
     assert torch.equal(load_policy(again)(frames), load_policy(exported)(frames))
     other.mkdir()
