@@ -179,3 +179,17 @@ def test_c25_evaluate_writes_what_it_prints(
     assert (run / "evaluation-training-epsilon=0.5.json").exists()
     assert read_json(files[0]) == result, "the one before is kept"
     assert "a probability lies in 0..1" in refused(capsys, "evaluate", str(run), "--epsilon=1.5")
+
+
+def test_a_result_that_cannot_be_written_is_printed(
+    catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its games may have taken minutes. Here a folder has the file's name."""
+    run = Path(shutil.copytree(catch_run, tmp_path / "run"))
+    (run / "evaluation-training-epsilon=0.05.json").mkdir()
+    assert main(["evaluate", str(run), "--episodes", "2", "--json"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["episodes"] == 2
+    assert (said.out.count("\n"), said.err.count("\n")) == (1, 1)
+    assert said.err.startswith("quarterdeck: ")
+    assert "evaluation-training-epsilon=0.05" in said.err
