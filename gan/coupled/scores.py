@@ -22,17 +22,24 @@ class PairJudge:
 
     @property
     def count(self) -> int:
-        """Pairs it wants."""
-        return min(judge.count for judge in self.judges)
+        """Pairs it wants: as many as either judge, which differ by one where the training images are odd in number."""
+        return max(judge.count for judge in self.judges)
 
     def score(self, fake: Pixels) -> Scores:
         """Both halves' scores by "first_" and "second_", the agreement, and the mean distance with its mean floor.
 
         `agreement_unpaired` is the same share between halves of different pairs: what two GANs would have.
+
+        Raises:
+            ValueError: another number of pairs.
         """
+        if len(fake) != self.count:
+            raise ValueError(f"{len(fake)} pairs given, the judge compares {self.count}")
         halves = zip(NAMES, self.judges, np.split(fake, 2, 3), strict=True)
         found = {
-            f"{half}_{name}": score for half, judge, images in halves for name, score in judge.score(images).items()
+            f"{half}_{name}": score
+            for half, judge, images in halves
+            for name, score in judge.score(images[: judge.count]).items()
         }
         means = {name: sum(float(found[f"{half}_{name}"]) for half in NAMES) / 2 for name in ("fd_clf", "fd_floor")}
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,16 +61,21 @@ def test_no_image_is_in_both_domains(corners: Images, second: Any) -> None:
     np.testing.assert_array_equal(halves.second.report.images, in_second(corners.report.images, second))
 
 
-def test_a_pair_is_judged_by_halves(corners: Images) -> None:
-    settings, torch_seed = tiny(second="negatives"), torch.random.get_rng_state()
-    torch.manual_seed(0)
-    extractors = [Extractor(Classifier(1, 4), 0.5) for _ in range(2)]  # what they have learnt is no matter here
-    torch.random.set_rng_state(torch_seed)
+def judge_of(data: Images) -> PairJudge:
+    """Of the select part, by untrained classifiers: what they have learnt is no matter here."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        extractors = [Extractor(Classifier(1, 4), 0.5) for _ in range(2)]
+    scores = tiny(second="negatives").scores
     first, second = (
-        Judge(domain, extractor, settings.scores, "select")
-        for domain, extractor in zip(domains_of(corners, "negatives"), extractors, strict=True)
+        Judge(domain, extractor, scores, "select")
+        for domain, extractor in zip(domains_of(data, "negatives"), extractors, strict=True)
     )
-    judge = PairJudge((first, second), "negatives")
+    return PairJudge((first, second), "negatives")
+
+
+def test_a_pair_is_judged_by_halves(corners: Images) -> None:
+    judge = judge_of(corners)
     true = pairs(corners.train.images[: judge.count], "negatives")
     scores = judge.score(true)
     assert set(COLUMNS) <= scores.keys()
@@ -86,6 +92,18 @@ def test_a_pair_is_judged_by_halves(corners: Images) -> None:
     assert len(judge.reporting().score(pairs(corners.train.images[: judge.reporting().count], "negatives"))) == len(
         scores
     )
+
+
+def test_halves_of_an_odd_training_part_are_judged(corners: Images) -> None:
+    """The first domain has an image more, and held-out images are no fewer than either has."""
+    odd = replace(corners, train=corners.train.take(np.arange(79)))
+    judge = judge_of(odd)
+    for each in (judge, judge.reporting()):
+        assert [half.count for half in each.judges] == [40, 39]
+        scores = each.score(pairs(odd.train.images[:40], "negatives"))
+        assert (scores["first_samples"], scores["second_samples"]) == (40, 39)
+    with pytest.raises(ValueError, match="39 pairs given, the judge compares 40"):
+        judge.score(pairs(odd.train.images[:39], "negatives"))
 
 
 def test_negatives_are_their_own_inverse(corners: Images) -> None:
