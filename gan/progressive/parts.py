@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gan.progressive.networks import GrowingGenerator, Stages
-from gan.progressive.settings import ProgressiveSettings
+from gan.progressive.settings import ProgressiveSettings, check_growth
 from gan.progressive.trainer import ProgressiveTrainer
 from gan.samples.pictures import fixed_grid
 from gan.space import SEARCH as STANDARD
@@ -30,7 +30,7 @@ __all__ = [
 __all__ += ["said", "stock"]
 
 SETTINGS = ProgressiveSettings
-SEARCH = STANDARD._replace(spaces=lambda settings: {"learning": around(settings)})
+SEARCH = STANDARD._replace(spaces=lambda settings: {"learning": around(settings)}, valid=check_growth)
 ROWS = 4  # of each stage's grid
 make_trainer = ProgressiveTrainer
 

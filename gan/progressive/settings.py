@@ -11,6 +11,7 @@ from gan.progressive.growth import GrowthSettings
 from gan.progressive.networks import ProgressiveNetworkSettings
 from gan.settings import TrainingSettings, check_run, check_single
 from gan.standard.losses import LossSettings
+from training.device import resolve_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +35,28 @@ class ProgressiveSettings:
     def __post_init__(self) -> None:
         check_run(self)
         check_single(self)
+
+
+def check(settings: ProgressiveSettings) -> int:
+    """The device is here, and growth has its images. They are small beside replay: 0 bytes.
+
+    Raises:
+        ValueError: one of these is not so.
+    """
+    resolve_device(settings.training.device, "training.device")
+    check_growth(settings)
+    return 0
+
+
+def check_growth(settings: ProgressiveSettings) -> None:
+    """Refuse what ends before it is grown. Settings alone do not: a file and the command line may change both in turn.
+
+    Raises:
+        ValueError: there are too few images.
+    """
+    growth, training = settings.growth, settings.training
+    if growth.images >= training.images:
+        raise ValueError(
+            f"training.images is {training.images}, and the last size is whole after {growth.images}: "
+            "give more, or lower growth.stages, stable_images and fade_images"
+        )

@@ -37,6 +37,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("train digits --data game:nowhere", "no environment is called 'nowhere'"),
         ("train digits --data game:CartPole-v1", "shows no pictures: use an Atari game"),
         ("train digits --images 0", "training.images"),
+        ("train progressive --images 240000 --dry-run", "last size is whole after 240000: give more, or lower growth"),
+        ("sweep progressive --images 240000 --dry-run", "last size is whole after 240000: give more, or lower growth"),
         ("train digits --minutes 0", "minutes are above 0"),
         ("train digits --seed -1", "seed is -1: use 0 to 2147483647"),
         ("train digits --loss.kind cross", "cross"),

@@ -205,6 +205,9 @@ def test_dry_run_tells_and_starts_nothing(
         told = json.loads(capsys.readouterr().out)["settings"]
         assert (told["seed"], told["training"]["images"], told["data"]["source"]) == (7, 99, "fashion")
     assert list(tmp_path.iterdir()) == []
+    recipe = tmp_path / "short.toml"
+    recipe.write_text("growth.stable_images = 100\ngrowth.fade_images = 100\n")
+    assert main(["train", "progressive", f"--settings={recipe}", "--images=500", "--dry-run"]) == 0
 
 
 def test_a_run_is_judged_again(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

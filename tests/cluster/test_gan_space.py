@@ -43,14 +43,16 @@ def test_settings_that_fit_only_in_some_mixes_are_chosen_together(tmp_path: Path
         ('"loss.kind+loss.penalty" = {log = [1, 2]}', "chosen together"),
         ('"loss.kind+loss.size" = {choice = ["hinge/r1"]}', "no setting is called 'loss.size'"),
         ('"loss.kind+loss.penalty" = {choice = ["wasserstein/none"]}', "bounded slope"),
+        ('"growth.fade_images" = {choice = [100, 300_000]}', "fade_images 300000: training.images is 600000"),
         ('"data.stack" = {integer = [1, 3]}', "nothing to search"),
         ('"training.images" = {integer = [1, 3]}', "nothing to search"),
     ],
 )
 def test_an_impossible_space_of_a_gan_is_one_line(tmp_path: Path, text: str, said: str) -> None:
-    gan = workload_of("digits")
+    preset = "progressive" if "growth" in text else "digits"
+    gan = workload_of(preset)
     with pytest.raises(ValueError, match=re.escape(said)):
-        read_space(written(tmp_path, text), gan.default("digits"), gan.load("search"), gan.ends)
+        read_space(written(tmp_path, text), gan.default(preset), gan.load("search"), gan.ends)
 
 
 @examples(max_examples=60, deadline=None)
