@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -49,14 +50,24 @@ def check(settings: ProgressiveSettings) -> int:
 
 
 def check_growth(settings: ProgressiveSettings) -> None:
-    """Refuse what ends before it is grown. Settings alone do not: a file and the command line may change both in turn.
+    """Refuse what ends before it is grown, and a smaller size that no update may be trained at.
+
+    Settings alone do not: a file and the command line may change one after the other.
 
     Raises:
         ValueError: there are too few images.
     """
     growth, training = settings.growth, settings.training
-    if growth.images >= training.images:
+    update = training.batch_size * training.critic_steps  # images
+    whole = math.ceil(growth.images / update) * update  # have been seen where the first update of the whole size begins
+    if whole >= training.images:
         raise ValueError(
             f"training.images is {training.images}, and the last size is whole after {growth.images}: "
-            "give more, or lower growth.stages, stable_images and fade_images"
+            f"give more, {whole + 1} at least, or lower growth.stages, stable_images and fade_images"
+        )
+    size = growth.stable_images + growth.fade_images
+    if growth.stages > 1 and size < update:
+        raise ValueError(
+            f"growth.stable_images and fade_images are {size} together, an update takes {update}: "
+            "give as many or more, or use growth.stages 1"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from torch import Tensor, nn
 
 from gan.progressive.growth import GrowthSettings, level_at
 from gan.progressive.layers import PixelNorm, Pointwise, doubled, equalised, halved
+from gan.progressive.settings import ProgressiveSettings, check_growth
 from gan.standard.layers import SmoothConv2d
 from tests.gan.test_progressive import players
+from training.settings import changed
 
 
 def test_pixel_norm_is_over_features() -> None:
@@ -79,6 +82,33 @@ def test_levels_follow_the_plan_image_by_image(stages: int, stable: int, fade: i
     wanted = [*plan, *[float(top)] * 50][images]
     growth = GrowthSettings(stages=stages, stable_images=stable, fade_images=fade)
     assert level_at(images, growth, top) == pytest.approx(wanted)
+
+
+@given(
+    stages=st.integers(1, 3),
+    stable=st.integers(0, 9),
+    fade=st.integers(0, 9),
+    batch=st.integers(1, 4),
+    critic=st.integers(1, 3),
+)
+def test_every_size_has_an_update_or_is_refused(stages: int, stable: int, fade: int, batch: int, critic: int) -> None:
+    """What has none would be drawn and exported with its first weights; the last update is of the whole last size."""
+    growth, update = GrowthSettings(stages=stages, stable_images=stable, fade_images=fade), batch * critic
+    given = {"training.batch_size": batch, "training.critic_steps": critic}
+    settings = replace(changed(ProgressiveSettings(), given), growth=growth)
+    whole = -(-growth.images // update) * update  # of the first update at the last level, those before it have seen
+    ends = {images: changed(settings.training, {"images": images}) for images in (max(whole, 1), whole + 1)}
+    if stages > 1 and stable + fade < update:
+        with pytest.raises(ValueError, match=f"are {stable + fade} together, an update takes {update}: give"):
+            check_growth(replace(settings, training=ends[whole + 1]))
+        return
+    check_growth(replace(settings, training=ends[whole + 1]))
+    levels = [level_at(images, growth, 2) for images in range(0, whole + 1, update)]
+    assert {math.ceil(level) for level in levels} == set(range(3 - stages, 3))
+    assert levels[-1] == 2
+    if whole:
+        with pytest.raises(ValueError, match=f"give more, {whole + 1} at least"):
+            check_growth(replace(settings, training=ends[whole]))
 
 
 def test_small_sizes_are_shown_enlarged() -> None:
