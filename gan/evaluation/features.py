@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Classifier(nn.Module):
 
 
 class Extractor:
-    """The trained classifier with its hash and its accuracy on held-out images."""
+    """The trained classifier, its hash and its accuracy on held-out images; NaN where these alone have no classes."""
 
     def __init__(self, network: Classifier, accuracy: float) -> None:
         self.network, self.accuracy = network.eval().requires_grad_(False), accuracy
@@ -95,6 +96,8 @@ def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
         network, accuracy = train_classifier(data, seed)
         # Not by safetensors' own writer: its files are the owner's alone, its errors do not say that a disk is full.
         _keep(file, save({**network.state_dict(), "accuracy": torch.tensor(accuracy)}))
+    if data.train.labels is not None and data.select.labels is None:
+        accuracy = math.nan  # what was counted compares classes with flips
     return Extractor(network, accuracy)
 
 

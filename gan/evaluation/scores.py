@@ -109,7 +109,9 @@ class Judge:
             "confidence": confidence(chances),
             **self._ratios(self._nearest(singles, features.reshape(len(singles), -1))),
         }
-        extractor: Scores = {"extractor_hash": self.extractor.hash, "extractor_accuracy": self.extractor.accuracy}
+        extractor: Scores = {"extractor_hash": self.extractor.hash}
+        if not np.isnan(self.extractor.accuracy):  # which JSON does not know
+            extractor["extractor_accuracy"] = self.extractor.accuracy
         return {**scores, **self.floors, **extractor, "samples": self.count}
 
     def _nearest(self, images: Pixels, features: NDArray[Any]) -> tuple[float, float]:

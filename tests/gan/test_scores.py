@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,17 @@ def test_images_without_labels_are_told_apart_by_flips(tmp_path: Path, monkeypat
     assert extractor.accuracy > 0.9
     judge = Judge(data, extractor, ScoreSettings(samples=32), "report")
     assert judge.score(data.train.images[:32])["extractor_hash"] == extractor.hash
+
+
+def test_held_out_images_alone_without_classes_say_no_accuracy(
+    corners: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of photographs, whose classes are which one it is; that of flips would be another figure."""
+    quick(monkeypatch)
+    bare = replace(corners, select=replace(corners.select, labels=None))
+    for data, known in ((corners, True), (bare, False), (bare, False)):  # the last one is read
+        judge = Judge(data, extractor_for(data, tmp_path), ScoreSettings(samples=32), "select")
+        assert ("extractor_accuracy" in judge.score(data.train.images[:32])) == known
 
 
 def noise(count: int, shape: tuple[int, ...]) -> Any:
