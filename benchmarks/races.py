@@ -14,7 +14,7 @@ from typing import Any
 
 from cluster.gan_images import make_run
 from training.storage import checkpoint
-from training.storage.files import png
+from training.storage.files import png, write_bytes, write_text
 
 TIMED = 20  # steps that tell what an image costs
 Draw = Callable[[Any], Any]  # a generator -> uint8 [H, W, 3], or None
@@ -47,12 +47,18 @@ def raced(
         run.seconds += time.process_time() - start
         scores = run.judge().beside
         rows.append({"images": run.images, "cpu_seconds": run.seconds, **{name: scores[name] for name in kept}})
-        table.write_text(json.dumps(rows))  # before the checkpoint: rows that it does not know are dropped
+        if run.images >= end:
+            _draw(pictures or {}, run.trainer.average, folder)
+        # After the pictures: a full table is only read. Before the checkpoint: rows that it does not know are dropped.
+        write_text(table, json.dumps(rows))
         run.save(folder / "checkpoints")
-    for name, draw in (pictures or {}).items():
-        if (drawn := draw(run.trainer.average)) is not None:
-            (folder / name).write_bytes(png(drawn))
     return rows
+
+
+def _draw(pictures: dict[str, Draw], generator: Any, folder: Path) -> None:
+    for name, draw in pictures.items():
+        if (drawn := draw(generator)) is not None:
+            write_bytes(folder / name, png(drawn))
 
 
 def images_for(settings: Any, seconds: float, folder: Path) -> int:
@@ -64,5 +70,5 @@ def images_for(settings: Any, seconds: float, folder: Path) -> int:
         trainer.train(TIMED)
         before, start = trainer.images, time.process_time()
         trainer.train(TIMED)
-        file.write_text(json.dumps(round(seconds * (trainer.images - before) / (time.process_time() - start))))
+        write_text(file, json.dumps(round(seconds * (trainer.images - before) / (time.process_time() - start))))
     return int(json.loads(file.read_text()))
