@@ -24,7 +24,11 @@ def dqn2013() -> Settings:
         stop=StopSettings(steps=10_000_000),
         network=NetworkSettings(kind="dqn2013"),
         exploration=ExplorationSettings(final=0.1, anneal_steps=1_000_000),  # 3. from the first step, theirs later
-        replay=ReplaySettings(capacity=1_000_000, samples_per_insert=8.0, learning_starts=50_000),
+        replay=ReplaySettings(
+            capacity=1_000_000,
+            samples_per_insert=8.0,  # 4. an update every fourth step, as in 2015; algorithm 1 has one after each
+            learning_starts=50_000,  # 5. of 2015; the paper names none
+        ),
         learner=LearnerSettings(
             batch_size=32,
             target_period=1,  # no target network yet: it is renewed with every update
@@ -64,7 +68,7 @@ def rainbow() -> Settings:
             atoms=51,
             noisy=True,
         ),
-        exploration=ExplorationSettings(final=0.0, anneal_steps=1),  # noise explores
+        exploration=ExplorationSettings(start=0.0, final=0.0, anneal_steps=1),  # noise explores
         replay=ReplaySettings(
             capacity=1_000_000,
             prioritized=True,

@@ -37,7 +37,7 @@ class ReplaySettings:
     beta: float = 0.4  # importance exponent at the first update, annealed to 1
     beta_updates: int = 1_000_000  # learner updates until beta is 1
     n_step: int = 1
-    samples_per_insert: float = 8.0  # trained transitions per agent step: batch 32 every 4 steps in 2013
+    samples_per_insert: float = 8.0  # trained transitions per agent step: batch 32 every 4 steps in 2015
     learning_starts: int = 50_000  # agent steps before the first update
 
     def __post_init__(self) -> None:

@@ -65,6 +65,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "network.value_min": -10.0,
         "network.value_max": 10.0,
         "network.noisy": True,
+        "exploration.start": 0.0,
         "exploration.final": 0.0,
         "replay.prioritized": True,
         "replay.alpha": 0.5,
