@@ -12,7 +12,8 @@ import ray
 from ray._private.utils import estimate_available_memory
 
 from agents.settings import SpreadSettings
-from training.messages import say
+from cluster.errors import FleetError
+from training.messages import one_line, say
 
 STARTS = 5  # of a Ray of our own
 WORKER_ENV = {
@@ -28,15 +29,29 @@ def start_ray(processes: int) -> bool:
 
     Returns:
         Whether there was none yet: a trial of a sweep is a part of one already, and leaves it running.
+
+    Raises:
+        FleetError: there is none to be had: another version, no token, or it does not come up.
     """
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     os.environ.setdefault("RAY_worker_niceness", "5")  # the learner goes first; with Ray's 15 it starves its runners
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
-        return True
+    own = "RAY_ADDRESS" not in os.environ
+    try:
+        if own:
+            _start_for(processes)
+        else:
+            ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
+    except Exception as error:  # Ray raises nothing narrower
+        where = "on this machine" if own else f"at {os.environ['RAY_ADDRESS']}"
+        raise FleetError(f"cannot use Ray {where}: {one_line(error)}") from error
+    return True
+
+
+def _start_for(processes: int) -> None:
+    """A Ray of our own that has room for them."""
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
     for name, value in WORKER_ENV.items():  # inherited; workers of a runtime_env would not be started ahead of need
         os.environ.setdefault(name, value)
@@ -48,7 +63,6 @@ def start_ray(processes: int) -> bool:
         log_to_driver=False,
         logging_level=logging.WARNING,
     )
-    return True
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import AuthenticationError
 
 from agents.dqn.serial import SerialLoop
 from agents.evaluation.evaluate import Scores
@@ -14,6 +15,7 @@ from agents.evaluation.evaluate import evaluate_policy as evaluate
 from cluster.cli.main import main
 from cluster.connect import STARTS, start_own
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, run_program
+from tests.cluster.records import refused
 
 PROGRAM = """
 import json, os, sys
@@ -93,3 +95,36 @@ def test_a_ray_that_gives_up_on_itself_is_started_again(monkeypatch: pytest.Monk
     with pytest.raises(Exception, match="timed out"):
         start_own(num_cpus=3)
     assert not failures
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:6379", None])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        AuthenticationError("Token authentication is enabled but no token was found"),
+        RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 2.59.0\n    Python: 3.12.1"),
+        Exception("The current node timed out during startup. This could happen because"),
+    ],
+    ids=["no token", "another version", "never up"],
+)
+def test_a_ray_that_cannot_be_used_is_one_line(
+    failure: Exception,
+    address: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wherever it is; the line keeps what Ray says."""
+
+    def init(**options: Any) -> None:
+        raise failure
+
+    monkeypatch.setenv("RAY_ADDRESS", address) if address else monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # given back afterwards
+    monkeypatch.setattr("cluster.connect.ray.is_initialized", lambda: False)
+    monkeypatch.setattr("cluster.connect.ray.init", init)
+    monkeypatch.setattr("cluster.connect.say", lambda line: None)
+    said = refused(capsys, "train", "cartpole", "--run-dir", str(tmp_path / "run"))
+    assert f"cannot use Ray {f'at {address}' if address else 'on this machine'}: {type(failure).__name__}: " in said
+    assert " ".join(str(failure).split()) in said
+    assert list(tmp_path.iterdir()) == []
