@@ -16,14 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training.messages import say
+
 Precision = Literal["auto", "bf16", "fp32"]
 BATCH, CHANNELS, SIDE, OUT, KERNEL, STRIDE = 32, 32, 20, 64, 4, 2  # the second convolution of the 2015 network
 TRIES = 3
+KERNELS = re.compile(r"(sm|compute)_(\d+)(\d)")  # as torch names what it was built for; sm_90 is version 9.0
 _ASKING = Lock()  # threads that try at once would disturb each other, and might find different answers
 
 
 def resolve_device(device: str, setting: str) -> str:
-    """The device that `auto` stands for here: a GPU where there is one.
+    """The device that `auto` stands for here: a GPU where there is one that torch has kernels for.
 
     Args:
         device: auto, cpu, cuda or cuda:N.
@@ -33,12 +36,34 @@ def resolve_device(device: str, setting: str) -> str:
         ValueError: the named device is not on this machine.
     """
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return "cuda" if usable_gpu() else "cpu"
     if device.startswith("cuda"):
         _, _, index = device.partition(":")
         if not torch.cuda.is_available() or (index and int(index) >= torch.cuda.device_count()):
             raise ValueError(f"{setting} {device} is not on this machine: use cpu or auto")
     return device
+
+
+def usable_gpu() -> bool:
+    """Whether there is a GPU here for which this torch has kernels; says so once where it has none.
+
+    The GPU computes nothing for an answer, which would take some of its memory in processes that do not train.
+    """
+    return torch.cuda.is_available() and _has_kernels()
+
+
+@cache
+def _has_kernels() -> bool:
+    """Kernels run on GPUs of their own major version that are not older, the source of kernels on all newer ones."""
+    named = KERNELS.findall(" ".join(torch.cuda.get_arch_list()))
+    made = [(kind, (int(major), int(minor))) for kind, major, minor in named]
+    if not made:  # for no GPUs of NVIDIA's
+        return True
+    major, minor = torch.cuda.get_device_capability()
+    if any(least <= (major, minor) and (kind == "compute" or least[0] == major) for kind, least in made):
+        return True
+    say(f"this torch has no kernels for a GPU of compute capability {major}.{minor}, so device auto is the CPU")
+    return False
 
 
 def check_device(section: str, device: str) -> None:
@@ -118,4 +143,4 @@ def said_precision(precision: Precision, device: str) -> str:
 
 
 def _kind_here(device: str) -> str:
-    return "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cuda" if device != "cpu" and usable_gpu() else "cpu"

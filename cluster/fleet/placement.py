@@ -8,6 +8,7 @@ import ray
 import torch
 
 from agents.settings import SpreadSettings
+from training.device import usable_gpu
 
 RUNNER, SHARD, LEARNER = "rollout", "replay", "learner"
 EVALUATOR_PART = 0.01  # of a rollout slot: runners leave it, so that full nodes still have room for the evaluation
@@ -40,7 +41,7 @@ def resolve_device(device: str, learners: int) -> str:
     """
     own = "RAY_ADDRESS" not in os.environ
     if own and device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = "cuda" if usable_gpu() else "cpu"
     if device == "cpu" or (learners == 0 if own else device != "auto"):
         return device
     gpus = int(ray.cluster_resources().get("GPU", 0)) if learners else torch.cuda.device_count()

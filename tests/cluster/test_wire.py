@@ -72,6 +72,8 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> No
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(placement.torch.cuda, "is_available", lambda there=there: there)
         assert placement.resolve_device("auto", 0) == device
+    monkeypatch.setattr(placement, "usable_gpu", lambda: False)  # there, and nothing that torch has kernels for
+    assert placement.resolve_device("auto", 2) == "cpu"
 
 
 @pytest.mark.parametrize(("device", "learners", "gpus"), [("auto", 2, 1), ("cuda", 1, 0), ("cuda", 3, 2)])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from training import device as device_module
 from training.device import (
     autocast,
     bf16_cost,
@@ -21,6 +22,7 @@ from training.device import (
     resolve_device,
     resolve_precision,
     said_precision,
+    usable_gpu,
     used_precision,
 )
 
@@ -171,6 +173,36 @@ def test_devices(monkeypatch: Any) -> None:
     assert resolve_device("cuda:1", "learner.device") == "cuda:1"
     with pytest.raises(ValueError, match=r"learner\.device cuda:2 is not on this machine: use cpu or auto"):
         resolve_device("cuda:2", "learner.device")
+
+
+@pytest.mark.parametrize(
+    ("made", "gpu", "usable"),
+    [
+        ("sm_75 sm_80 sm_86 sm_90", (8, 0), True),
+        ("sm_75 sm_80 sm_86 sm_90", (8, 9), True),
+        ("sm_75 sm_80 sm_86 sm_90", (6, 1), False),
+        ("sm_75 sm_80 sm_86 sm_90", (12, 0), False),
+        ("sm_75 sm_90a compute_90", (12, 0), True),
+        ("sm_86", (8, 0), False),
+        ("sm_100 sm_120 compute_120", (9, 0), False),
+        ("gfx90a gfx942", (9, 0), True),
+        ("", (9, 0), True),
+    ],
+)
+def test_auto_takes_no_gpu_without_kernels(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made: str, gpu: tuple[int, int], usable: bool
+) -> None:
+    """The reason is said once; whoever names the GPU has it, and torch's own error."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", made.split)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: gpu)
+    monkeypatch.setattr(device_module, "_has_kernels", cache(device_module._has_kernels.__wrapped__))
+    assert usable_gpu() == usable
+    assert resolve_device("auto", "learner.device") == ("cuda" if usable else "cpu")
+    assert resolve_device("cuda", "learner.device") == "cuda"
+    said = f"no kernels for a GPU of compute capability {gpu[0]}.{gpu[1]}, so device auto is the CPU"
+    assert capsys.readouterr().err.count(said) == (not usable)
 
 
 def test_a_device_is_named_as_torch_names_it() -> None:
