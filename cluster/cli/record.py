@@ -33,17 +33,20 @@ from training.interrupt import Interrupt
 from training.progress import evaluation_bar
 from training.storage.run_dir import RunDir
 
+IDLE = {"keyboard": ("epsilon", "replay"), "replay": ("epsilon", "seed")}  # of what these ways to record make no use
+
 
 def record(options: Record) -> int:
     """`quarterdeck record RUN_DIR --out FOLDER`, or `--env ID --keyboard` instead of a run.
 
     Raises:
-        ValueError: it is not clear whose play is to be recorded, or how much.
+        ValueError: it is not clear whose play is to be recorded, or how much, or something was given that changes none.
     """
     if options.games < 0 or options.labels < 0 or not 0 <= options.epsilon <= 1:
         raise ValueError("--games and --labels must be 0 or more, --epsilon a probability in 0..1")
     if options.keyboard == bool(options.run_dir) or options.keyboard != bool(options.env):
         raise ValueError("whose play is to be recorded? name a RUN_DIR, or give --env ID --keyboard")
+    _require_meant(options)
     if options.run_dir is None:
         _record_person(options)
     elif options.replay:
@@ -51,6 +54,14 @@ def record(options: Record) -> int:
     else:
         _record_policy(options, options.run_dir)
     return 0
+
+
+def _require_meant(options: Record) -> None:
+    usual = Record(out=options.out)
+    for way in (way for way in IDLE if getattr(options, way)):
+        idle = [f"--{name}" for name in IDLE[way] if getattr(options, name) != getattr(usual, name)]
+        if idle:
+            raise ValueError(f"--{way} records without {' and '.join(idle)}: leave that out")
 
 
 def _record_policy(options: Record, run_dir: Path) -> None:
