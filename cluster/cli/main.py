@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -43,8 +44,9 @@ def without_preset(name: str, presets: tuple[str, ...]) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # a person's own environments and networks lie where they work
+    with contextlib.suppress(OSError):  # a folder that was deleted holds none
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # a person's own environments and networks lie where they work
     try:
         if not arguments or arguments[0] in HELP:
             print(usage())

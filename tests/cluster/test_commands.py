@@ -124,3 +124,17 @@ def test_help_explains_by_example(command: str, capsys: pytest.CaptureFixture[st
         main([command, "--help"])
     assert not stopped.value.code
     assert f"quarterdeck {command} runs" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+def test_a_command_in_a_folder_that_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It does what it can, as anywhere else."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main([]) == 0
+    assert "train PRESET" in capsys.readouterr().out
+    assert "holds no run" in refused(capsys, "evaluate", str(tmp_path))
+    assert "No such file or directory" in refused(capsys, "train", "taxi", "--run-dir=run", "--steps=200")
