@@ -35,6 +35,6 @@ def evaluate(options: Evaluate) -> int:
     require_meant(options, work)
     with evaluation_bar() as on_step:
         result, name, said = work.load("evaluate")(directory, record, options, on_step)
-    print(json.dumps(result) if options.json else said, flush=True)  # first: writing it may fail
+    print(json.dumps(result) if options.json else said)  # first: it is known even where nothing can be written
     write_json(directory.path / f"evaluation-{name}.json", result)
     return 0
