@@ -17,6 +17,7 @@ from agents.pqn.serial import SerialLoop
 from agents.pqn.settings import PqnSettings
 from envs import EnvSettings
 from envs.toy import chain_q_star
+from tests.patience import TIMEOUT
 from tests.specs import spec_of
 from tests.trees import assert_same
 from training.settings import changed
@@ -157,6 +158,7 @@ def mean_score(run: SerialLoop) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
 def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
     """Moving at random scores -0.5, never missing scores 1."""
     run = SerialLoop(

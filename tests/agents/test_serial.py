@@ -11,6 +11,7 @@ import torch
 from agents.dqn.presets import cartpole
 from agents.dqn.serial import SerialLoop
 from agents.evaluation.evaluate import evaluate_policy
+from tests.patience import TIMEOUT
 from tests.small_run import small_settings
 
 
@@ -80,6 +81,7 @@ def mean_score(run: SerialLoop) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
 def test_c31_cartpole_is_solved() -> None:
     """C31: 475 over 100 games, the preset as it is."""
     settings = dataclasses.replace(cartpole(), seed=1)
@@ -93,6 +95,7 @@ def test_c31_cartpole_is_solved() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("head", ["scalar", "categorical"])
 def test_c31_the_network_of_2013_learns_to_catch_from_pixels(head: str) -> None:
     """C31: the convolutional path from end to end; moving at random scores -0.5, never missing scores 1."""

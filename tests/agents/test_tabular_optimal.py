@@ -10,6 +10,7 @@ import pytest
 from agents.tabular.optimum import Gap, optimum_of
 from agents.tabular.settings import PRESETS, TabularSettings
 from tests.agents.test_tabular import trained
+from tests.patience import TIMEOUT
 
 FALLING = {"algorithm": "sarsa", "epsilon": 0.02, "final_epsilon": 0.0, "learning_rate": 0.01}
 
@@ -22,6 +23,7 @@ def gap_of(settings: TabularSettings) -> Gap:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize(("preset", "values"), [*((name, {}) for name in PRESETS), ("cliffwalking", FALLING)])
 def test_greedy_policy_is_optimal(preset: str, values: dict[str, Any]) -> None:
     """C31: the exact return of the learned policy is that of value iteration's, with the preset, and by SARSA where it

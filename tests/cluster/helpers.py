@@ -26,10 +26,10 @@ from agents.replay.transitions import ReplaySettings
 from agents.settings import EvaluationSettings, FleetSettings
 from envs.base import EnvSettings
 from tests.coded_env import NUM_ACTIONS
+from tests.patience import PATIENCE as PATIENCE
+from tests.patience import TIMEOUT as TIMEOUT
 
-PATIENCE = 600.0  # seconds: a net under hangs, never a measure of speed; a busy machine starts processes slowly
 OWN = ("RAY_", "TUNE_", "REPORTER_")  # variables of the tests' own Ray begin so
-TIMEOUT = 2 * PATIENCE  # of a test that starts or kills processes
 TINY: dict[str, str] = {
     "fleet.envs-per-runner": "2",
     "replay.capacity": "4000",

@@ -12,8 +12,10 @@ from gan.cycle.domains import domains_of
 from gan.cycle.trainer import CycleTrainer
 from gan.data.images import Images
 from tests.gan.test_cycle import tiny
+from tests.patience import TIMEOUT
 
 
+@pytest.mark.timeout(TIMEOUT)
 def test_each_domain_has_a_classifier_of_its_own(corners: Images, monkeypatch: pytest.MonkeyPatch) -> None:
     """It reads its domain's images, and does not learn with the translators. In bf16: see `Meaning.prepare`."""
     monkeypatch.setattr("gan.evaluation.features.EPOCHS", 3)  # four kinds of pictures are soon told apart
