@@ -17,6 +17,7 @@ from training.run import About
 from training.storage.csv_table import rows_of
 from training.tensorboard import hparams_of
 
+ENDLESS = "--minutes=1e9"  # counted from the start of the process, and that is the tests'
 OWN_PRESET = """
 from cluster.workloads import WORKLOADS, register
 
@@ -56,7 +57,8 @@ def test_images_in_gray_for_a_network_of_ours(strangers: Path) -> None:
 
 def test_a_head_of_ones_own(strangers: Path) -> None:
     words = ["--network.head=my_heads:LogCosh", "--steps=300", "--serial", "--run-dir=run", "--evaluation.episodes=2"]
-    assert main(["train", "cartpole", *words, "--replay.learning-starts=100"]) == 0
+    assert main(["train", "cartpole", *words, ENDLESS, "--replay.learning-starts=100"]) == 0
+    assert read_json(strangers / "run" / "summary.json")["updates"] > 0
 
 
 @pytest.mark.parametrize(
@@ -81,8 +83,9 @@ def test_a_preset_of_ones_own_is_trained(strangers: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("training.tensorboard.hparams_of", lambda about: (shown.append(about), hparams_of(about))[1])
     (strangers / "my_presets.py").write_text(OWN_PRESET.format(kind="dqn", preset="catch"))
     words = ["train", "my_presets:mine", "--run-dir=run"]
-    assert main([*words, *TINY_OWN, "--serial", "--steps=100", "--seed=3"]) == 0
+    assert main([*words, *TINY_OWN, ENDLESS, "--serial", "--steps=100", "--seed=3"]) == 0
     assert main([*words, "--resume", "--steps=200"]) == 0
+    assert read_json(strangers / "run" / "summary.json")["updates"] > 0
     assert read_json(strangers / "run" / "run.json")["workload"] == "mine"
     (first, second) = ({name for name, value in a.compared.items() if value != a.usual[name]} for a in shown)
     assert first == second
