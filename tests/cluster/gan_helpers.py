@@ -19,6 +19,7 @@ TINY: dict[str, Any] = {
     "training.batch_size": 8,
     "training.average_images": 100,
     "training.precision": "fp32",
+    "training.device": "cpu",
     "training.decay_from": 1.0,
     "scores.samples": 32,
     "scores.every_images": 160,

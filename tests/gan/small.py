@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from gan.standard.settings import GanSettings
 from training.settings import changed
 
-TINY = {
+TINY: dict[str, Any] = {
     "network.latent": 8,
     "network.generator_width": 8,
     "network.discriminator_width": 8,
     "training.batch_size": 8,
     "training.images": 4_000,
     "training.average_images": 100,
+    "training.device": "cpu",  # also beside a GPU: tests look at tensors of their own
     "scores.samples": 40,
 }
 

@@ -32,6 +32,7 @@ TINY: dict[str, Any] = {
     "training.images": 80,
     "training.average_images": 0,
     "training.precision": "fp32",
+    "training.device": "cpu",
     "loss.alone": 0.0,
 }
 RNG = np.random.default_rng(0)
