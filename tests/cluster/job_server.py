@@ -63,12 +63,14 @@ def head_environment(home: Path) -> dict[str, str]:
 def running_head(home: Path) -> Iterator[Head]:
     """A head of four cores in process groups of its own; all of it is gone in the end.
 
-    Begun again where Ray has given up on itself: on a busy machine its servers may take longer than half a minute.
+    Begun again where it has ended by itself: on a busy machine its servers may take longer than half a minute, and a
+    port that nobody used may be somebody's by the time that one of them asks for it.
     """
     (home / ".ray").mkdir(parents=True)
     (home / ".ray" / "auth_token").touch(mode=0o600)
     (home / ".ray" / "auth_token").write_text(TOKEN)
-    with tempfile.TemporaryDirectory(prefix="qd-", ignore_cleanup_errors=True) as short:  # sockets have short paths
+    # Paths of sockets are short, and those of TMPDIR may be long.
+    with tempfile.TemporaryDirectory(prefix="qd-", dir="/tmp", ignore_cleanup_errors=True) as short:
         for left in reversed(range(STARTS)):
             head, ray = start_head(home, f"{short}/{left}")
             try:
@@ -78,9 +80,7 @@ def running_head(home: Path) -> Iterator[Head]:
                     return
             finally:
                 end_session(ray)
-            said = (home / "ray.log").read_text()
-            assert left, said
-            assert "timed out during startup" in said, said
+            assert left, (home / "ray.log").read_text()
 
 
 def start_head(home: Path, folder: str) -> tuple[Head, subprocess.Popen[bytes]]:
