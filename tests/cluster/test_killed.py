@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -49,8 +49,13 @@ def curve_steps(run: Path) -> list[int]:
 
 
 def holders(file: Path, processes: list[psutil.Process]) -> list[int]:
-    """Which of the processes have `file` open."""
-    return [one.pid for one in processes if str(file.resolve()) in {held.path for held in one.open_files()}]
+    """Which of the processes have `file` open; one that ends meanwhile has not."""
+    found = []
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            if str(file.resolve()) in {held.path for held in one.open_files()}:
+                found.append(one.pid)
+    return found
 
 
 @pytest.mark.ray
