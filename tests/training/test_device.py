@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from training.device import (
 
 ROOT = Path(__file__).parents[2]
 OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2"}  # makes oneDNN leave out what newer processors have
+X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="no other processor can be made to look older")
 KERNEL = re.compile(r"exec,cpu,(convolution|deconvolution|inner_product|matmul),([^,]+),.*?(f32|bf16)")
 STEP = """
 import dataclasses
@@ -98,7 +100,9 @@ def is_reference(implementation: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("older", [False, True], ids=["this processor", "an older one"])
+@pytest.mark.parametrize(
+    "older", [pytest.param(False, id="this processor"), pytest.param(True, id="an older one", marks=X86)]
+)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_no_reference_kernel_runs_in_the_presets(preset: str, older: bool) -> None:
     """oneDNN's own log names the kernels that it chose."""
@@ -107,6 +111,7 @@ def test_no_reference_kernel_runs_in_the_presets(preset: str, older: bool) -> No
     assert [kernel for kernel in chosen if is_reference(kernel[1])] == []
 
 
+@X86
 @pytest.mark.slow
 def test_bf16_where_it_is_missing_leaves_the_fast_kernels() -> None:
     """The log above can tell: in bf16 an older processor runs none of them, and torch's own slow loops instead."""
@@ -116,6 +121,7 @@ def test_bf16_where_it_is_missing_leaves_the_fast_kernels() -> None:
     assert all(is_reference(kernel[1]) for kernel in slow if kernel[0] == "convolution")
 
 
+@X86
 @pytest.mark.slow
 def test_an_older_processor_computes_in_float32_and_says_what_bf16_would_cost() -> None:
     auto, asked = printed(older=True)["said"].splitlines()[-1].split("|")
