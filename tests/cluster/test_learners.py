@@ -20,6 +20,7 @@ from cluster.cli.main import main
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.loop import FleetLoop
 from tests.cluster.helpers import TIMEOUT, TINY_CATCH, catch_settings, read_json, same_tree, train_until
+from training.session import Session
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT)]
 
@@ -37,6 +38,7 @@ def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(
             (learner,) = self.algo._each_learner(lambda _: os.getpid())
             killers.append(Timer(0.1, os.kill, (learner, signal.SIGKILL)))
             killers[0].start()
+            monkeypatch.setattr(Session, "_save_is_due", lambda _: False)  # to save after every turn takes long
         return path
 
     monkeypatch.setattr(FleetLoop, "save", save_and_soon_lose)
