@@ -21,6 +21,8 @@ from cluster.rllib.searched import check_changes, check_range, is_search, merged
 from cluster.rllib.served import INSTEAD, LINKS, check_field, refusal, refuse_twice, spoken
 from training.settings import from_dict, to_dict
 
+TURN_SECONDS = 1  # that `train()` takes at least
+
 
 class QuarterdeckConfig(AlgorithmConfig):
     """`Settings` with RLlib's face.
@@ -36,7 +38,7 @@ class QuarterdeckConfig(AlgorithmConfig):
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class or self.ALGORITHM)
         self.env_spec: Any = None  # of a Gymnasium id that only this process may know
-        self.min_time_s_per_iteration = 1
+        self.min_time_s_per_iteration = TURN_SECONDS
         self.metrics_num_episodes_for_smoothing = WINDOW
         self.log_level = "ERROR"
         self.max_requests_in_flight_per_env_runner = 2

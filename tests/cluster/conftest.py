@@ -30,7 +30,7 @@ os.environ |= {
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """A cluster of this process alone, gone with it."""
+    """A cluster of this process alone, gone with it. Fleets that this process trains on it have short turns."""
     import ray
 
     from cluster.connect import start_own
@@ -48,7 +48,9 @@ def ray_cluster() -> Iterator[None]:
             resources={"rollout": 1},  # room for one runner of a fleet with roles
             namespace=f"tests-{os.getpid()}",
         )
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cluster.fleet.config.TURN_SECONDS", 0.1)  # tests wait for what happens in some turn
+        yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers, and does not wait for their end
         ray.shutdown()
