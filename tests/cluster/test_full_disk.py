@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shlex
 import shutil
@@ -22,12 +23,16 @@ from tests.cluster.helpers import TIMEOUT, TINY_CATCH, read_json, run_program, t
 from tests.cluster.records import checked_summary
 from training.storage import checkpoint
 
-# No file may grow beyond so many bytes: every writer fails there as on a full disk.
+# No file may grow beyond so many bytes while a command runs: every writer fails there as on a full disk.
 LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+import json, resource, sys
 from cluster.cli.main import main
-sys.exit(main(sys.argv[2:]))
+before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+for size, words in json.loads(sys.argv[1]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    status = main(words)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+    print("END", status, file=sys.stderr, flush=True)
 """
 MiB = 1 << 20
 
@@ -41,11 +46,13 @@ def raising(error: BaseException) -> Any:
     return fail
 
 
-def limited(size: int, *arguments: str) -> str:
-    """A command that must end in one line for want of room; returns that line."""
-    done = run_program(LIMITED, str(size), *arguments)
-    assert done.returncode == 2, done.stderr
-    return said(done.stderr)
+def limited(*commands: tuple[int, list[str]]) -> list[str]:
+    """Commands that must each end in one line for want of room, one after the other; returns those lines."""
+    done = run_program(LIMITED, json.dumps(commands))
+    assert done.returncode == 0, done.stderr
+    *told, rest = done.stderr.split("END 2\n")
+    assert (len(told), rest) == (len(commands), ""), done.stderr
+    return [said(text) for text in told]
 
 
 def said(text: str) -> str:
@@ -56,34 +63,52 @@ def said(text: str) -> str:
     return line
 
 
-# Sizes at which the checkpoint, the events of TensorBoard, and the rows of the curve no longer fit.
-@pytest.mark.parametrize("size", [MiB, 5_000, 700])
-def test_a_run_is_kept_as_it_was_saved(catch_run: Path, tmp_path: Path, size: int) -> None:
-    run = Path(shutil.copytree(catch_run, tmp_path / "my run"))
-    kept = checkpoint.latest(run / "checkpoints")
+@pytest.mark.timeout(TIMEOUT)
+def test_a_run_is_kept_as_it_was_saved(catch_run: Path, tmp_path: Path) -> None:
+    kept = checkpoint.latest(catch_run / "checkpoints")
     before = tree(kept)
-    line = limited(size, "train", "atari", "--run-dir", str(run), "--resume", "--steps", "500")
-    assert line == (
-        f"quarterdeck: {run} is full (File too large): checkpoint {kept.name} is kept; make room, then go on with: "
-        f"quarterdeck train atari --run-dir '{run}' --resume --steps 500"
-    )
-    assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name], "nothing half-written"
-    assert tree(kept) == before
-    assert main(shlex.split(line.rpartition("quarterdeck ")[2])) == 0
-    assert checked_summary(run, episodes=6)["agent_steps"] >= 500
+    sizes = (MiB, 5_000, 700)  # at which the checkpoint, the events of TensorBoard, the rows of the curve do not fit
+    runs = [Path(shutil.copytree(catch_run, tmp_path / f"my run {size}")) for size in sizes]
+    words = [["train", "atari", "--run-dir", str(run), "--resume", "--steps", "500"] for run in runs]
+    for run, line in zip(runs, limited(*zip(sizes, words, strict=True)), strict=True):
+        assert line == (
+            f"quarterdeck: {run} is full (File too large): checkpoint {kept.name} is kept; make room, then go on with: "
+            f"quarterdeck train atari --run-dir '{run}' --resume --steps 500"
+        )
+        assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name], "nothing half-written"
+        assert tree(run / "checkpoints" / kept.name) == before
+        assert main(shlex.split(line.rpartition("quarterdeck ")[2])) == 0
+        assert checked_summary(run, episodes=6)["agent_steps"] >= 500
 
 
-def test_a_new_run_of_which_nothing_is_saved(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    line = limited(MiB, "train", "atari", *TINY_CATCH, "--serial", "--steps", "60", "--run-dir", str(run))
+@pytest.fixture(scope="module")
+def full(corners: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, str]]:
+    """By name, other runs for which there was no room, and what was said of each."""
+    folder = tmp_path_factory.mktemp("full")
+    saved, data = folder / "saved", copy_corners(corners, folder)
+    assert main(["train", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(saved), "--images", "160"]) == 0
+    commands = {
+        "new": (MiB, ["train", "atari", *TINY_CATCH, "--serial", "--steps", "60"]),
+        "table": (3_000, ["train", "taxi", "--steps", "2000", "--report-every", "1000"]),
+    }
+    for size in (36_000, 3_000):  # of the checkpoint and the events
+        commands[f"gan-{size}"] = size, ["train", "own", "--resume", "--images", "320"]
+        shutil.copytree(saved, folder / f"gan-{size}")
+    lines = limited(*((size, [*words, f"--run-dir={folder / name}"]) for name, (size, words) in commands.items()))
+    return {name: (folder / name, line) for name, line in zip(commands, lines, strict=True)}
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_a_new_run_of_which_nothing_is_saved(full: dict[str, tuple[Path, str]]) -> None:
+    run, line = full["new"]
     assert "is full (File too large): what was written before is kept" in line
     assert list((run / "checkpoints").iterdir()) == []
     assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
 
 
-def test_a_table(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    line = limited(3_000, "train", "taxi", "--steps", "2000", "--report-every", "1000", "--run-dir", str(run))
+@pytest.mark.timeout(TIMEOUT)
+def test_a_table(full: dict[str, tuple[Path, str]]) -> None:
+    run, line = full["table"]
     assert "is full (File too large)" in line
     assert not (run / "summary.json").exists()
     assert checkpoint.complete(run / "checkpoints") == []
@@ -91,13 +116,11 @@ def test_a_table(tmp_path: Path) -> None:
     assert main(["train", "taxi", "--run-dir", str(run), "--resume"]) == 0
 
 
-@pytest.mark.parametrize("size", [36_000, 3_000])
-def test_a_gan(corners: Path, tmp_path: Path, size: int) -> None:
-    run, data = tmp_path / "run", copy_corners(corners, tmp_path)
-    assert main(["train", "own", f"--data={data}", *TINY_GAN, "--run-dir", str(run), "--images", "160"]) == 0
-    kept = checkpoint.latest(run / "checkpoints")
-    go_on = ["train", "own", "--run-dir", str(run), "--resume", "--images", "320"]
-    line = limited(size, *go_on)
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.parametrize("name", ["gan-36000", "gan-3000"])
+def test_a_gan(full: dict[str, tuple[Path, str]], name: str) -> None:
+    run, line = full[name]
+    kept = checkpoint.latest(run.with_name("saved") / "checkpoints")
     assert f"is full (File too large): checkpoint {kept.name} is kept; make room" in line
     assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name]
     assert main(shlex.split(line.rpartition("quarterdeck ")[2])) == 0
