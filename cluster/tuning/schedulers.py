@@ -22,8 +22,8 @@ class ResumablePBT(PopulationBasedTraining):
     """Synchronous population based training (Jaderberg et al. 2017) of any size on `concurrent` places.
 
     All trials train a round, then the worst quarter clones the best and mutates what it cloned. Tune's own would start
-    as many trials as the cluster has room for, and would wait for ever after an interruption, having forgotten how far
-    its trials are.
+    as many trials as the cluster has room for, and would wait for ever: after an interruption, having forgotten how far
+    its trials are, and for a trial that was given up.
     """
 
     def __init__(self, mutations: dict[str, Any], within: Callable[[Config], Config], concurrent: int) -> None:
@@ -42,7 +42,7 @@ class ResumablePBT(PopulationBasedTraining):
         super().on_trial_add(tune_controller, trial)
         state, last = self._trial_state[trial], trial.last_result or {}
         if self._metric in last:
-            state.last_train_time = state.last_perturbation_time = last["training_iteration"]
+            state.last_train_time = last["training_iteration"]
             state.last_score, state.last_result = self._metric_op * last[self._metric], last
         if not back and not trial.is_finished():
             trial.set_status(Trial.PAUSED)
@@ -50,8 +50,22 @@ class ResumablePBT(PopulationBasedTraining):
             behind = min(times) < max(times)
             self._next_perturbation_sync = max(times) if behind else max(times) + 1
 
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: Config) -> str:
+        """End a trial's round; with the last one's the worst clone the best. Nobody waits for who was given up."""
+        for other, state in self._trial_state.items():
+            if other.is_finished():  # among Tune's live trials all the same, if it was given up
+                state.last_train_time = self._next_perturbation_sync
+        decision: str = super().on_trial_result(tune_controller, trial, result)
+        return decision
+
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """The trial that is furthest behind, if there is a place."""
+        left = [(trial, state) for trial, state in self._trial_state.items() if not trial.is_finished()]
+        sync = self._next_perturbation_sync
+        if left and all(trial.status == Trial.PAUSED and state.last_train_time >= sync for trial, state in left):
+            # Whom the others waited for was given up, and has no result that would end their round.
+            trial, state = left[0]
+            self.on_trial_result(tune_controller, trial, state.last_result)
         busy = [trial for trial in tune_controller.get_trials() if trial.status in (Trial.RUNNING, Trial.PENDING)]
         return super().choose_trial_to_run(tune_controller) if len(busy) < self.concurrent else None
 
