@@ -51,7 +51,10 @@ class BudgetedSearch(RandomSearch):
 
 
 class BudgetedOptuna(OptunaSearch):
-    """Lets optuna draw until the sweep's rounds are spent."""
+    """Lets optuna draw until the sweep's rounds are spent.
+
+    It learns nothing from trials that it does not know: Tune was killed before it wrote down that they were drawn.
+    """
 
     def __init__(self, table: Path, budget: int, seed: int) -> None:
         super().__init__(seed=seed)
@@ -60,3 +63,13 @@ class BudgetedOptuna(OptunaSearch):
     def suggest(self, trial_id: str) -> Any:
         """The next trial's settings, if something is left to train."""
         return Searcher.FINISHED if len(rounds_of(self.table)) >= self.budget else super().suggest(trial_id)
+
+    def on_trial_result(self, trial_id: str, result: Row) -> None:
+        """Take in the score of a round."""
+        if trial_id in self._ot_trials:
+            super().on_trial_result(trial_id, result)
+
+    def on_trial_complete(self, trial_id: str, result: Row | None = None, error: bool = False) -> None:
+        """Take in a trial's last score."""
+        if trial_id in self._ot_trials:
+            super().on_trial_complete(trial_id, result, error)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
-from ray.tune.search import BasicVariantGenerator
+from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, Searcher, SearchGenerator
 
-from cluster.tuning.snapshots import forget_older
+from cluster.tuning.snapshots import ENDED, forget_older, statuses
 from training.storage.csv_table import rounds_of
 
 KEPT = 4  # checkpoints of a population's trial: with fewer, a donor's may be gone before it is cloned
@@ -116,11 +115,8 @@ class RandomSearch(BasicVariantGenerator):
         """Go on after an interruption, as Tune calls it; only trials that are there take a place."""
         forget_older(Path(dirpath))  # a copy of the driver's, with those of sessions before while Ray lives on
         super().restore_from_dir(dirpath)
-        newest = max(Path(dirpath).glob("experiment_state-*.json"), default=None)
-        trials = json.loads(newest.read_text())["trial_data"] if newest else []
-        self.there = {state["trial_id"]: state["status"] for state in (json.loads(trial) for trial, _ in trials)}
-        ended = (Trial.TERMINATED, Trial.ERROR)
-        self._live_trials = {trial for trial, status in self.there.items() if status not in ended}
+        self.there = statuses(Path(dirpath))
+        self._live_trials = {trial for trial, status in self.there.items() if status not in ENDED}
 
     def is_finished(self) -> bool:
         """Whether Tune may end."""
@@ -129,3 +125,18 @@ class RandomSearch(BasicVariantGenerator):
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on after an interruption."""
         super().set_state({**state, "interrupted": True})
+
+
+class ResumableSearch(SearchGenerator):
+    """Lets a searcher draw `concurrent` trials at a time."""
+
+    def __init__(self, searcher: Searcher, concurrent: int) -> None:
+        super().__init__(ConcurrencyLimiter(searcher, max_concurrent=concurrent))
+
+    def restore_from_dir(self, dirpath: str) -> None:
+        """Go on after an interruption, as Tune calls it; only trials that are there count, and take a place."""
+        forget_older(Path(dirpath))  # as in `RandomSearch`
+        super().restore_from_dir(dirpath)
+        there = statuses(Path(dirpath))
+        self._counter = len(there)
+        self.searcher.live_trials = {trial for trial, status in there.items() if status not in ENDED}

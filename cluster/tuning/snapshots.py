@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.experiment import Trial
 
 from training.storage.files import whole
 
 STATES = "*state-*"  # of the experiment and of whoever draws settings
+ENDED = (Trial.TERMINATED, Trial.ERROR)
 
 
 def is_whole(content: bytes) -> bool:
@@ -85,6 +87,13 @@ def forget_older(folder: Path) -> None:
         if kind in newest:
             newest[kind].unlink()
         newest[kind] = file
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    """The status of every trial that the newest state has: a kill may fall between it and that of whoever draws."""
+    newest = max(folder.glob("experiment_state-*.json"), default=None)
+    trials = json.loads(newest.read_text())["trial_data"] if newest else []
+    return {state["trial_id"]: state["status"] for state in (json.loads(trial) for trial, _ in trials)}
 
 
 def _session(file: Path) -> str:

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import tyro
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.search import ConcurrencyLimiter, SearchAlgorithm, Searcher
+from ray.tune.search import SearchAlgorithm
 
 from cluster.tuning.budget import Budget, BudgetedOptuna, BudgetedSearch
-from cluster.tuning.schedulers import KEPT, ResumableASHA, ResumablePBT
+from cluster.tuning.schedulers import KEPT, ResumableASHA, ResumablePBT, ResumableSearch
 from cluster.tuning.snapshots import Snapshots
 from cluster.tuning.space import Space
 from cluster.tuning.trial import SweepTrial
@@ -89,14 +89,14 @@ def scheduler_of(name: str, space: Space, table: Path, rounds: int, concurrent: 
     return ResumableASHA(table, rounds) if name == "asha" else FIFOScheduler()
 
 
-def searcher_of(options: Sweep[Any], table: Path, seed: int, concurrent: int) -> SearchAlgorithm | Searcher:
+def searcher_of(options: Sweep[Any], table: Path, seed: int, concurrent: int) -> SearchAlgorithm:
     """Who draws settings, so many at a time. A population is complete before any of it goes on; it bounds itself."""
     budget = options.trials * options.rounds
     if options.search == "optuna":
         import optuna  # loads a database's client
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        return ConcurrencyLimiter(BudgetedOptuna(table, budget, seed), max_concurrent=concurrent)
+        return ResumableSearch(BudgetedOptuna(table, budget, seed), concurrent)
     return BudgetedSearch(table, budget, 0 if options.scheduler == "pbt" else concurrent, seed)
 
 
