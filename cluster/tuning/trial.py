@@ -95,12 +95,16 @@ class SweepTrial(tune.Trainable):
         try:
             if saved:
                 run.load(saved[-1])
-            while run.clock.now < target:
-                run.step(target)
-            judgement = run.judge()
-            scalars = {name: value for record in run.records() for name, value in record.scalars.items()}
-            self._keep(run.pictures(), seed)
-            run.save(folder)
+            whole = False
+            while not whole:
+                while run.clock.now < target:
+                    run.step(target)
+                judgement = run.judge()
+                scalars = {name: value for record in run.records() for name, value in record.scalars.items()}
+                self._keep(run.pictures(), seed)
+                run.save(folder)  # behind judging, which changes what a GAN keeps
+                # Else a learner was lost over it, and the run went back: those were other weights.
+                whole = run.clock.now >= target
             for old in checkpoint.complete(folder)[:-1]:
                 shutil.rmtree(old)
             return Round(judgement, run.clock.now, scalars, spec.kept_score(run))

@@ -136,6 +136,25 @@ def test_a_trial_that_comes_back_goes_on_bit_for_bit(make: Make, tmp_path: Path)
         assert not trial.folder.exists()
 
 
+def test_a_round_is_whole_only_once_it_is_saved(make: Make) -> None:
+    """A fleet that loses its learner over a checkpoint goes back to the one before, and writes that once more."""
+    steady, unlucky = make(CONFIG), make(CONFIG)
+    for trial in (steady, unlucky):
+        trial.train()
+    expected, save = steady.train(), SerialLoop.save
+
+    def lose(run: SerialLoop, folder: Path, *also: Any) -> Path:
+        run.load(checkpoint.latest(folder))
+        patch.undo()
+        return save(run, folder, *also)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SerialLoop, "save", lose)
+        result = unlucky.train()
+    assert (result["now"], result["scores"]) == (expected["now"], expected["scores"])
+    same_tree(*(checkpoint.load(checkpoint.latest(trial._seed(5)))["learner"] for trial in (steady, unlucky)))
+
+
 def test_what_a_killed_trial_leaves_goes_with_the_sweep(make: Make, tmp_path: Path) -> None:
     """It lies where every node finds it, and is gone after the sweep; of a killed sweep's the next one is rid."""
     running = tmp_path / "run" / "running"
