@@ -101,7 +101,7 @@ class Quarterdeck(Face):
         room = self.inserts.settle()
         if self.shards:
             self.stats.note("replay/queue_in_chunks", len(self.inserts.adding))
-        owed = self.runners.waiting() * self.settings.fleet.envs_per_runner * self.settings.fleet.chunk_steps
+        owed = self.runners.expected() * self.settings.fleet.envs_per_runner * self.settings.fleet.chunk_steps
         if self.limiter.steps_ahead() + owed < self.slack and room:
             self.runners.ask(request)
         return self.runners.chunks()

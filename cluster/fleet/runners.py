@@ -9,6 +9,7 @@ import ray
 from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from cluster.errors import FleetError
+from cluster.fleet.silence import SILENT_SECONDS
 from cluster.lost import LOST, birth_error
 from cluster.rllib import user_envs
 from training.messages import one_line, say
@@ -43,7 +44,8 @@ class Runners:
         self.manager = FaultTolerantActorManager(actors, max_remote_requests_in_flight_per_actor=in_flight, init_id=1)
         self.failures: dict[int, int] = {}  # by runner from 1: since its last chunk
         self.away: set[int] = set()  # runners whose loss has been told
-        self.heard: set[int] = set()  # runners that have answered: RLlib takes one without a place for healthy
+        self.heard: set[int] = set()  # runners that answer: RLlib takes one without a place, or frozen, for healthy
+        self.quiet = 0.0  # seconds of waiting in which nobody has answered
         self.unarmed = False  # whether a runner found no weights to play with
         self.probed = 0.0  # when it was last looked for lost runners
 
@@ -56,14 +58,30 @@ class Runners:
         """Chunks that runners owe."""
         return int(self.manager.num_outstanding_async_reqs("sample"))
 
+    def expected(self) -> int:
+        """Chunks that runners owe which are there: nobody waits for the others'.
+
+        Where nobody has answered for long, whoever owes a chunk is named, and is not there until it answers.
+        """
+        owing = self._owing()
+        if self.quiet >= SILENT_SECONDS:
+            for number in sorted(self.heard.intersection(owing)):
+                say(f"runner {number} has not answered for {SILENT_SECONDS:.0f} s; nobody waits for it")
+            self.heard.difference_update(owing)
+        return sum(number in self.heard for number in owing)
+
     def owing(self) -> set[int]:
         """Numbers of the runners that owe a chunk."""
+        return set(self._owing())
+
+    def _owing(self) -> list[int]:
         flying = self.manager._in_flight_req_to_actor_id.values()  # RLlib tells how many, and not whose
-        return {number for tag, number in flying if tag == "sample"}
+        return [number for tag, number in flying if tag == "sample"]
 
     def ask(self, request: dict[str, Any]) -> None:
         """Ask every healthy runner for a chunk, as long as it owes fewer than the manager allows."""
-        self.manager.foreach_actor_async("sample", tag="sample", kwargs=request)
+        if self.manager.foreach_actor_async("sample", tag="sample", kwargs=request):
+            self.quiet = 0.0
 
     def restored(self, wait: float = PROBE_WAIT) -> list[int]:
         """Numbers of lost runners that are back: they need no state, the next request carries all they use.
@@ -101,6 +119,7 @@ class Runners:
         ready = list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=0)) or (
             list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=POLL))
         )
+        self.quiet = 0.0 if ready else self.quiet + POLL
         for result in ready:
             if result.ok:
                 self.heard.add(result.actor_id)
