@@ -6,6 +6,8 @@ import ray
 
 # What a call to a dead actor raises. One that Ray's memory monitor has ended is no RayActorError.
 LOST = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
+# What a call to one raises that Ray never starts again: its packages cannot be set up, or its place is gone.
+UNBORN = (ray.exceptions.RuntimeEnvSetupError, ray.exceptions.ActorUnschedulableError)
 
 
 def birth_error(error: BaseException) -> BaseException | None:
@@ -13,3 +15,8 @@ def birth_error(error: BaseException) -> BaseException | None:
     if not getattr(error, "actor_init_failed", False):
         return None
     return getattr(error.args[0], "cause", None) or error
+
+
+def never_starts(error: BaseException) -> BaseException | None:
+    """Why Ray does not start an actor again, if a call to it has raised that."""
+    return birth_error(error) or (error if isinstance(error, UNBORN) else None)

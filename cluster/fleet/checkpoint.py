@@ -20,7 +20,7 @@ from ray.rllib.utils.checkpoints import Checkpointable
 from agents.saved_policy import FOLDER
 from cluster.fleet.learner import error_of
 from cluster.fleet.replay import replay_in, require_replay
-from cluster.lost import LOST
+from cluster.lost import LOST, UNBORN
 from training.messages import say
 from training.settings import to_dict
 from training.storage import checkpoint
@@ -93,7 +93,7 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     back has nothing to save: its part says so, and whoever loads that part begins empty.
 
     Raises:
-        one of cluster.lost.LOST: a shard that should load is gone for good.
+        one of cluster.lost.LOST or UNBORN: a shard that should load is gone for good.
     """
     methods = [getattr(shard, verb) for shard in shards]
     parts = [replay_in(path.absolute(), index) for index in range(len(shards))]
@@ -125,7 +125,7 @@ def answered(ref: Any, shard: Any, index: int, timeout: float) -> bool:
         say(f"replay shard {index} has not answered for {SHARD_TIMEOUT:g} s; it starts again, empty")
         ray.kill(shard, no_restart=False)
         return False
-    except LOST:
+    except (*LOST, *UNBORN):
         return False
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None  # a full disk or a damaged part, as it was there

@@ -15,7 +15,7 @@ from agents.evaluation.protocol import beside, beside_env
 from agents.parts import parts_of
 from cluster.errors import FleetError, portable
 from cluster.fleet import placement
-from cluster.lost import LOST, birth_error
+from cluster.lost import LOST, UNBORN, never_starts
 from envs.base import EnvSpec
 from training.messages import one_line, say
 
@@ -92,8 +92,8 @@ class AsyncEvaluation:
         except ray.exceptions.RayTaskError as error:
             self._failed(error.cause)
             return None
-        except LOST as error:  # it has died again and again; the next evaluation comes
-            if cause := birth_error(error):
+        except (*LOST, *UNBORN) as error:  # it has died again and again; the next evaluation comes
+            if cause := never_starts(error):
                 self.actor = None  # the next evaluation tries another
                 self._failed(cause)
             return None

@@ -7,7 +7,7 @@ from typing import Any
 import ray
 
 from cluster.errors import FleetError
-from cluster.lost import LOST
+from cluster.lost import LOST, UNBORN, never_starts
 from training.messages import one_line
 
 SHARD_QUEUE = 8  # chunks on their way to a shard, beyond which nobody is asked for more
@@ -30,7 +30,7 @@ class Inserts:
         """Look at what shards have answered; whether there is room for more.
 
         Raises:
-            FleetError: a shard refused a chunk.
+            FleetError: a shard refused a chunk, or cannot start again.
         """
         done: list[Any] = []
         if self.adding:
@@ -38,7 +38,9 @@ class Inserts:
         for ref in done:
             try:
                 ray.get(ref)
-            except (*LOST, ray.exceptions.ObjectLostError):
+            except (*LOST, *UNBORN, ray.exceptions.ObjectLostError) as error:
+                if cause := never_starts(error):
+                    raise FleetError(f"a replay shard cannot start: {one_line(cause)}") from cause
                 self.barren = 0  # a shard that was lost comes back, and fills again
             except ray.exceptions.RayTaskError as error:
                 raise refused(error) from (error.cause or error)

@@ -10,14 +10,12 @@ from ray.rllib.utils.actor_manager import FaultTolerantActorManager
 
 from cluster.errors import FleetError
 from cluster.fleet.silence import SILENT_SECONDS
-from cluster.lost import LOST, birth_error
+from cluster.lost import LOST, never_starts
 from cluster.rllib import user_envs
 from training.messages import one_line, say
 
 POLL = 0.005  # seconds between two looks for chunks when no update is due
 LIVES = 3  # times in a row that a runner, or its environment, may fail before it has handed over a chunk
-# Of an actor that Ray never starts again: its packages cannot be set up, or its place is gone.
-UNBORN = (ray.exceptions.RuntimeEnvSetupError, ray.exceptions.ActorUnschedulableError)
 PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
 PROBE_WAIT = 0.5  # seconds
 END_SECONDS = 5.0  # in which a runner may close its env at the end; afterwards it is killed
@@ -153,7 +151,7 @@ class Runners:
         self.away.add(number)
 
     def _lost(self, number: int, error: Exception) -> None:
-        if cause := birth_error(error) or (error if isinstance(error, UNBORN) else None):
+        if cause := never_starts(error):
             raise FleetError(f"runner {number} cannot start: {one_line(cause)}") from cause
         if not isinstance(error, (*LOST, ray.exceptions.ObjectLostError)):  # its own, outside its environment
             self._failed(number, getattr(error, "cause", None) or error, f"runner {number}", "it is asked again")

@@ -14,10 +14,10 @@ from ray.train.torch.config import TorchConfig, _TorchBackend
 
 from agents.dqn.presets import catch
 from cluster.cli.main import main
-from cluster.errors import LearnerLost
+from cluster.errors import FleetError, LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.checkpoint import answered
-from cluster.fleet.evaluator import AsyncEvaluation
+from cluster.fleet.evaluator import FAILURES, AsyncEvaluation
 from cluster.fleet.inserts import Inserts
 from cluster.fleet.loop import coming_up
 from cluster.fleet.replay import ShardedReplay
@@ -28,15 +28,35 @@ from tests.specs import spec_of
 SHARD: Any = None
 
 
-@pytest.fixture(params=[ray.exceptions.RayActorError(), ray.exceptions.OutOfMemoryError("killed: low on memory")])
-def gone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody answers any more: the process has died, or Ray's memory monitor has ended it."""
+def nobody_answers(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call ends in this error."""
 
     def get(*_: Any, **__: Any) -> None:
-        raise request.param
+        raise error
 
     monkeypatch.setattr(ray, "get", get)
     monkeypatch.setattr(ray, "wait", lambda refs, **_: (refs, []))
+
+
+@pytest.fixture(params=[ray.exceptions.RayActorError(), ray.exceptions.OutOfMemoryError("killed: low on memory")])
+def gone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody answers any more: the process has died, or Ray's memory monitor has ended it."""
+    nobody_answers(request.param, monkeypatch)
+
+
+@pytest.fixture(
+    params=[
+        (ray.exceptions.ActorDiedError(raised(MemoryError("no room"))), "MemoryError: no room"),
+        (ray.exceptions.RuntimeEnvSetupError("no pip"), "RuntimeEnvSetupError: Failed to set up .* no pip"),
+        (ray.exceptions.ActorUnschedulableError("no node"), "ActorUnschedulableError: The actor is .*: no node"),
+    ],
+    ids=["in its __init__", "its packages", "its place"],
+)
+def unborn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Nobody comes back: Ray does not start them again -> what is said of that."""
+    error, words = request.param
+    nobody_answers(error, monkeypatch)
+    return str(words)
 
 
 @pytest.mark.usefixtures("gone")
@@ -48,6 +68,16 @@ def test_a_shard_that_is_gone() -> None:
     inserts.adding, inserts.barren = ["a chunk"], 7
     assert inserts.settle()
     assert inserts.barren == 0, "it comes back, and fills again"
+
+
+def test_a_shard_that_never_comes_back(unborn: str) -> None:
+    """A learner does without it; the driver ends the run, since every chunk of its runners would vanish."""
+    assert ShardedReplay([SHARD], seed=0, prioritized=False)._ask(None) is None
+    assert not answered(None, SHARD, 0, 0.0), "what the others hold is still saved"
+    inserts = Inserts([SHARD])
+    inserts.adding = ["a chunk"]
+    with pytest.raises(FleetError, match=f"a replay shard cannot start: {unborn}"):
+        inserts.settle()
 
 
 @pytest.mark.usefixtures("gone")
@@ -66,6 +96,20 @@ def test_an_evaluation_that_is_gone() -> None:
     assert beside.poll(dict, 0, None) is None
     assert (beside.pending, beside.failures) == (None, 0)
     assert beside.actor is not None
+
+
+def test_an_evaluation_that_never_starts(unborn: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is said, and the next one tries another actor; the third time in a row the run ends."""
+    beside = AsyncEvaluation(catch(), spec_of())
+    for _ in range(FAILURES - 1):
+        beside.actor, beside.pending = object(), object()
+        assert beside.poll(dict, 0, None) is None
+        assert (beside.pending, beside.actor) == (None, None)
+        line = f"quarterdeck: the evaluation beside training failed, training goes on: {unborn}\n"
+        assert re.fullmatch(line, capfd.readouterr().err)
+    beside.actor, beside.pending = object(), object()
+    with pytest.raises(FleetError, match=f"failed 3 times in a row: {unborn}"):
+        beside.poll(dict, 0, None)
 
 
 class DeadWorkers:
