@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import sys
 import warnings
 from typing import Any
 
@@ -17,23 +20,26 @@ SKY, EARTH, MARK = (232, 238, 245), (196, 203, 190), (120, 126, 116)
 SPHERE, CAPSULE, CYLINDER = 2, 3, 5  # kinds of MuJoCo's geoms that are drawn
 
 
-def is_mujoco(env: str) -> bool:
-    """Whether a Gymnasium id is one of the MuJoCo tasks."""
-    spec = gymnasium.registry.get(env.rpartition(":")[2])
-    return spec is not None and str(spec.entry_point).startswith("gymnasium.envs.mujoco")
+def is_mujoco(env: Any) -> bool:
+    """Whether an env, without its wrappers, is of the class of Gymnasium's MuJoCo tasks."""
+    loaded = sys.modules.get("gymnasium.envs.mujoco.mujoco_env")  # with every env of that class
+    return loaded is not None and isinstance(env, loaded.MujocoEnv)
 
 
-def quiet_mujoco() -> None:
+def quiet_mujoco(env: str) -> None:
     """Keep MuJoCo from writing its warnings to a file in the working directory; those of a simulation become Python's.
 
-    Raises:
-        ValueError: it is not installed.
+    Nothing is done where a Gymnasium id comes without it. What cannot be imported is told by who makes the env.
     """
-    try:
-        import mujoco
-    except ImportError:
-        raise ValueError("MuJoCo is not installed: install the package mujoco") from None
-    mujoco.set_mju_user_warning(_warned)
+    module, _, name = env.rpartition(":")
+    with contextlib.suppress(ImportError, gymnasium.error.Error):
+        if module:
+            importlib.import_module(module)  # which registers it
+        spec = gymnasium.registry.get(name)
+        if spec is not None and isinstance(spec.entry_point, str):
+            importlib.import_module(spec.entry_point.partition(":")[0])
+    if mujoco := sys.modules.get("mujoco"):
+        mujoco.set_mju_user_warning(_warned)
 
 
 def _warned(message: str) -> None:

@@ -38,8 +38,7 @@ class GymnasiumEnv:
     """
 
     def __init__(self, env: str, num_envs: int, *, image_size: int = 0, grayscale: bool = False) -> None:
-        if is_mujoco(env):
-            quiet_mujoco()
+        quiet_mujoco(env)
         try:
             probe = gymnasium.make(env)
         except (gymnasium.error.Error, ImportError) as error:
@@ -129,19 +128,19 @@ class GymnasiumEnv:
         """Picture of env 0: uint8 [H, W, 3], RGB. MuJoCo's bodies are drawn from the side, without its own renderer.
 
         Raises:
-            ValueError: the env draws no pictures, or not without a package that is missing.
+            ValueError: the env draws no pictures, or cannot on this machine.
         """
         if not self._draws:
             raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
-        if is_mujoco(self._env_name):
-            return side_view(self._envs.envs[0].unwrapped)
+        if is_mujoco(bare := self._envs.envs[0].unwrapped):
+            return side_view(bare)
         for device in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):  # pygame draws into memory, and tells what it lacks
             os.environ.setdefault(device, "dummy")
         try:
             picture: Any = self._envs.envs[0].render()
-        except gymnasium.error.DependencyNotInstalled as error:
-            raise ValueError(f"{self._env_name} cannot draw: {error}") from error
-        return np.asarray(picture, np.uint8)
+            return np.asarray(picture, np.uint8)
+        except Exception as error:  # of any kind: a missing package, a renderer's own where there is no display
+            raise ValueError(f"{self._env_name} cannot draw: {first_line(error)}") from error
 
     def close(self) -> None:
         """Free the envs."""

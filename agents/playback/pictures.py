@@ -33,7 +33,7 @@ Pixels = NDArray[np.uint8]  # [H, W, 3]
 def pictures_of(policy: Policy, settings: AgentSettings, at: int) -> list[Picture]:
     """The beginning of an evaluation game as an animation, and what the network looks at in it; `at` in agent steps.
 
-    Nothing of an env that draws no pictures.
+    Nothing of an env that draws no pictures, or cannot on this machine.
     """
     shown = begin_of_game(policy, settings)
     if not shown:
@@ -54,11 +54,11 @@ def pictures_of(policy: Policy, settings: AgentSettings, at: int) -> list[Pictur
 
 
 def begin_of_game(policy: Policy, settings: AgentSettings) -> list[PlayedStep]:
-    """The first 120 steps of an evaluation game, the same one every time; none of an env that draws no pictures."""
+    """The first 120 steps of an evaluation game, the same one every time; none where the env cannot draw."""
     env = shown_env(settings)
     try:
         return list(islice(played_steps(policy, settings, env), STEPS))
-    except ValueError:  # an env of text; every other way to fail is none of this kind
+    except ValueError:  # an env of text, or a renderer without a display; every other way to fail is none of this kind
         return []
     finally:
         env.close()

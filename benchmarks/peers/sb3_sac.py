@@ -21,7 +21,7 @@ from stable_baselines3 import SAC  # noqa: E402
 from stable_baselines3.common.callbacks import BaseCallback  # noqa: E402
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 
-from envs.gait import is_mujoco, quiet_mujoco  # noqa: E402
+from envs.gait import quiet_mujoco  # noqa: E402
 from training.storage.files import whole  # noqa: E402
 from training.storage.provenance import hardware  # noqa: E402
 
@@ -53,8 +53,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    if is_mujoco(options.env):
-        quiet_mujoco()
+    quiet_mujoco(options.env)
     model, clock = SAC("MlpPolicy", options.env, seed=options.seed, device="cpu"), Clock(60 * options.minutes)
     model.learn(10**9, callback=clock, log_interval=10**9)
     trained = time.monotonic() - STARTED

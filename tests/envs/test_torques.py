@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gymnasium
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
@@ -69,10 +70,12 @@ def test_who_wants_the_other_kind_of_action_is_told_what_to_train() -> None:
     assert (aim.spec.joints, cartpole.spec.joints) == (2, 0)
 
 
-def test_bodies_are_drawn_from_the_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["HalfCheetah-v5", "tests.own_cheetah:OwnCheetah-v0"])
+def test_bodies_are_drawn_from_the_side(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture of what the physics says, of env 0; and MuJoCo leaves no file behind."""
     monkeypatch.chdir(tmp_path)
-    env = make_env(EnvSettings(id="HalfCheetah-v5"), 1)
+    mujoco.set_mju_user_warning(None)  # as in a new process
+    env = make_env(EnvSettings(id=name), 1)
     env.reset(0)
     before = env.render()
     assert (before.shape, before.dtype) == ((480, 480, 3), np.uint8)

@@ -141,6 +141,20 @@ def test_an_env_that_draws_nothing_says_so() -> None:
         env.render()
 
 
+def test_an_env_that_cannot_draw_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A renderer has errors of its own kind, as MuJoCo's without a display."""
+    env = GymnasiumEnv("CartPole-v1", 1)
+    env.reset(0)
+
+    def fails() -> None:
+        raise ArithmeticError("no OpenGL\nand more")
+
+    monkeypatch.setattr(env._envs.envs[0], "render", fails)
+    with pytest.raises(ValueError, match=r"CartPole-v1 cannot draw: no OpenGL$"):
+        env.render()
+    env.close()
+
+
 def test_before_the_first_reset_there_is_nothing_to_step() -> None:
     with pytest.raises(RuntimeError, match=r"reset\(seed\)"):
         GymnasiumEnv("CartPole-v1", 1).step(np.array([0]))
