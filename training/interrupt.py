@@ -1,8 +1,10 @@
-"""Ctrl-C as a flag that a loop looks at."""
+"""Ctrl-C as a flag that a loop looks at, and signals that act like it."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
@@ -29,3 +31,22 @@ class Interrupt:
 
     def __exit__(self, *error: object) -> None:
         self.restore()
+
+
+@contextmanager
+def as_ctrl_c() -> Iterator[None]:
+    """Lets SIGTERM and a terminal that closes (SIGHUP) interrupt like Ctrl-C; what is ignored, by `nohup`, stays so."""
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(
+        number, signal.SIG_IGN
+    )  # terminal and shell both tell of a hang-up: the second is not to stop tidying
+    raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -44,8 +45,9 @@ class Terminal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        termios.tcsetattr(self.keys, termios.TCSADRAIN, self.before)
-        self._write(LEAVE)
+        with contextlib.suppress(OSError, termios.error):  # it has been closed
+            termios.tcsetattr(self.keys, termios.TCSADRAIN, self.before)
+            self._write(LEAVE)
         signal.signal(signal.SIGTERM, self.handler)
 
     def show(self, picture: NDArray[np.uint8], line: str) -> None:
@@ -56,9 +58,17 @@ class Terminal:
         self._write(f"\x1b[H{drawn}\x1b[0m\x1b[K{line[:columns]}\x1b[J")
 
     def key(self, seconds: float) -> str | None:
-        """The next key within so many seconds, as one character."""
+        """The next key within so many seconds, as one character.
+
+        Raises:
+            OSError: the terminal has been closed.
+        """
         ready, _, _ = select.select([self.keys], [], [], max(seconds, 0.0))
-        return os.read(self.keys, 1).decode(errors="replace") if ready else None
+        if not ready:
+            return None
+        if not (read := os.read(self.keys, 1)):
+            raise OSError("the terminal has been closed")
+        return read.decode(errors="replace")
 
     def _write(self, text: str) -> None:
         sys.stdout.write(text)

@@ -29,13 +29,14 @@ from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.colour import make_shown
 from envs.registry import require_frames
-from training.interrupt import Interrupt
+from training.interrupt import Interrupt, as_ctrl_c
 from training.progress import evaluation_bar
 from training.storage.run_dir import RunDir
 
 IDLE = {"keyboard": ("epsilon", "replay"), "replay": ("epsilon", "seed")}  # of what these ways to record make no use
 
 
+@as_ctrl_c()  # whatever ends it: half a data set would be in the way of the next
 def record(options: Record) -> int:
     """`quarterdeck record RUN_DIR --out FOLDER`, or `--env ID --keyboard` instead of a run.
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import select
-import signal
 import subprocess
 import termios
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from agents.dqn.parts import policy_of
 from agents.export import load_policy
-from agents.imitation import writer
 from agents.imitation.dataset import open_dataset
 from agents.playback.terminal import ENTER, LEAVE
 from agents.replay.frames import FrameStack, to_blocks
@@ -132,45 +128,6 @@ def test_what_cannot_be_done_is_one_line(
     places = {"RUN": str(catch_run), "OUT": str(tmp_path / "out")}
     assert remedy in refused(capsys, *(places.get(word, word) for word in words.split()))
     assert list(tmp_path.iterdir()) == []
-
-
-class Patient(contextlib.nullcontext[None]):
-    """A terminal before which somebody presses a key whenever a game waits for one."""
-
-    def __init__(self, remedy: str) -> None:
-        super().__init__()
-
-    def show(self, picture: object, line: str) -> None:
-        self.waits = "any key begins" in line
-
-    def key(self, seconds: float) -> str | None:
-        key, self.waits = "a" if self.waits else None, False
-        return key
-
-
-@pytest.mark.parametrize(("times", "status"), [(1, 0), (2, 130)])
-def test_ctrl_c_while_an_episode_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, status: int
-) -> None:
-    """Ends the recording once that is done; a second one does at once, and nothing is kept."""
-    append, interrupts = writer._append, [signal.SIGINT] * times
-
-    def interrupted(column: Any, values: Any) -> None:
-        while interrupts:
-            signal.raise_signal(interrupts.pop())
-        append(column, values)
-
-    monkeypatch.setattr(writer, "_append", interrupted)
-    monkeypatch.setattr("cluster.cli.record.Terminal", Patient)
-    monkeypatch.setattr("cluster.cli.record.SCREENS_PER_SECOND", 1e6)
-    handler = signal.getsignal(signal.SIGINT)
-    assert main(["record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}"]) == status
-    assert signal.getsignal(signal.SIGINT) is handler
-    if status:
-        assert list(tmp_path.iterdir()) == []
-    else:
-        dataset = open_dataset(tmp_path / "mine")
-        assert [len(episode.frame) for episode in dataset.episodes(range(len(dataset.steps)))] == [12]
 
 
 def test_a_person_plays_in_a_terminal(tmp_path: Path) -> None:
