@@ -62,12 +62,14 @@ def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv, every
             return
 
 
-def pace_of(env: BatchedEnv, settings: AgentSettings) -> Pace:
-    """Of Atari games 15 pictures a second, where an action lasts 4 of 60 screens, and of all that say nothing else.
-
-    A Gymnasium env says how many steps it takes a second (`render_fps`); steps are left out where no screen has time.
-    """
+def steps_per_second(env: BatchedEnv, frame_skip: int) -> float:
+    """As a Gymnasium env says (`render_fps`); of all that say nothing 15, where an action lasts 4 of 60 screens."""
     own = env.steps_per_second if isinstance(env, GymnasiumEnv) else None
-    steps = own or SCREENS_PER_SECOND / settings.env.frame_skip
+    return own or SCREENS_PER_SECOND / frame_skip
+
+
+def pace_of(env: BatchedEnv, settings: AgentSettings) -> Pace:
+    """A game's own speed; steps are left out where no screen has time."""
+    steps = steps_per_second(env, settings.env.frame_skip)
     every = math.ceil(steps / MOST_PICTURES)
     return Pace(every, steps / every)

@@ -19,7 +19,7 @@ from agents.imitation.keyboard import Keyboard
 from agents.imitation.record import ENDLESS, LABELS_PER_ENV, MOST, Recorder
 from agents.imitation.writer import DatasetWriter, new_dataset
 from agents.parts import parts_of
-from agents.playback.game import SCREENS_PER_SECOND
+from agents.playback.game import steps_per_second
 from agents.playback.terminal import Terminal
 from agents.saved_policy import network_settings, read_policy, record_of
 from agents.selfplay.parts import trained_under
@@ -98,7 +98,7 @@ def _record_person(options: Record) -> None:
         with new_dataset(options.out, rules, env.spec, about) as writer:
             recorder = Recorder(writer, 1, **limits(options))
             with terminal, Interrupt() as interrupt:
-                pace = rules.frame_skip / SCREENS_PER_SECOND
+                pace = 1.0 / steps_per_second(env, rules.frame_skip)
                 person = Keyboard(env, terminal, recorder.line, pace, lambda: interrupt.raised)
                 played = play(env, person, None, training_seed(options.seed))
                 recorder.record(played, stop=lambda: person.ended)

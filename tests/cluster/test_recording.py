@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -128,6 +129,23 @@ def test_what_cannot_be_done_is_one_line(
     places = {"RUN": str(catch_run), "OUT": str(tmp_path / "out")}
     assert remedy in refused(capsys, *(places.get(word, word) for word in words.split()))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("env", "seconds"), [("toy/catch", 4 / 60), ("CartPole-v1", 1 / 50)])
+def test_a_person_plays_at_the_games_own_speed(
+    env: str, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gymnasium's envs say how many steps they take a second."""
+    paces = list[float]()
+
+    def seen(env: object, terminal: object, line: object, pace: float, interrupted: object) -> None:
+        paces.append(pace)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cluster.cli.record.Terminal", contextlib.nullcontext)
+    monkeypatch.setattr("cluster.cli.record.Keyboard", seen)
+    assert main(["record", f"--env={env}", "--keyboard", f"--out={tmp_path / 'mine'}"]) == 130
+    assert paces == [pytest.approx(seconds)]
 
 
 def test_a_person_plays_in_a_terminal(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_signals_while_a_person_plays(
 ) -> None:
     """End the recording once the episode is written; a second one does at once, and nothing is kept."""
     monkeypatch.setattr("cluster.cli.record.Terminal", Patient)
-    monkeypatch.setattr("cluster.cli.record.SCREENS_PER_SECOND", 1e6)
+    monkeypatch.setattr("agents.playback.game.SCREENS_PER_SECOND", 1e6)
     sent([*numbers])
     assert main(["record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}"]) == status
     if status:
