@@ -13,6 +13,7 @@ from agents.playback.game import PlayedStep
 HEIGHT = 420  # pixels that a screen is enlarged to, about
 WIDTH = 220  # of the panel
 NAMES, BARS = 96, 108  # where names end and bars begin
+LEGIBLE = 8  # pixels of a row, below which its name is left out
 REMEMBERED = 200  # values of the line at the bottom
 LOOKED = 48  # pixels of the strip of attention, its name included
 INK, FAINT, BAR, CHOSEN = (235, 235, 235), (130, 130, 130), (70, 110, 170), (240, 150, 40)
@@ -52,12 +53,14 @@ class Panel:
         above = moment.q - moment.q.min()
         self.widest = max(self.widest, float(above.max()))
         height = min((room[1] - room[0]) / len(self.names), 22.0)
+        gap = min(2.0, height / 4)
         for a, name in enumerate(self.names):
             top, colour = room[0] + a * height, CHOSEN if a == moment.action else BAR
             length = (WIDTH - BARS - 8) * float(above[a]) / self.widest
-            middle = top + height / 2
-            draw.text((NAMES, middle), name[:13].lower(), CHOSEN if a == moment.action else FAINT, self.font, "rm")
-            draw.rectangle((BARS, top + 2, BARS + 1 + length, top + height - 2), colour)
+            if height >= LEGIBLE:
+                named = CHOSEN if a == moment.action else FAINT
+                draw.text((NAMES, top + height / 2), name[:13].lower(), named, self.font, "rm")
+            draw.rectangle((BARS, top + gap, BARS + 1 + length, top + height - gap), colour)
 
     def _strip(self, draw: ImageDraw.ImageDraw, weights: NDArray[np.float32], top: int) -> None:
         room, width = LOOKED - 22, (WIDTH - 16) / len(weights)

@@ -17,8 +17,6 @@ import numpy as np
 import pytest
 
 from agents.dqn.serial import SerialLoop
-from agents.playback.game import PlayedStep
-from agents.playback.overlay import Panel
 from agents.playback.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
 from cluster.cli.main import main
 from tests.cluster.helpers import PATIENCE, command, environment
@@ -139,30 +137,6 @@ def test_play_without_a_terminal_says_what_else_there_is(
 
 def test_play_wants_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "holds no run" in refused(capsys, "play", str(tmp_path))
-
-
-def moment(q: list[float], action: int) -> PlayedStep:
-    """With a gray screen."""
-    values = np.array(q, np.float32)
-    return PlayedStep(np.full((84, 84, 3), 90, np.uint8), np.zeros(1), values, action, 3.0, False)
-
-
-def test_bars_are_as_long_as_an_action_is_better() -> None:
-    """The longest bar is the best action's, the worst one has none, the chosen one another colour."""
-    panel = Panel(["noop", "fire", "left"])
-    drawn = panel.beside(moment([1.0, 2.0, 1.5], 1))
-    assert drawn.shape == (420, 420 + 220, 3)
-    assert (drawn[:, :420] == 90).all()
-    bars = drawn[48 : 48 + 3 * 22, 420 + 108 :].astype(int)
-    lengths = [int((bars[22 * a + 11].max(1) > 60).sum()) for a in range(3)]
-    assert lengths[1] > 100
-    assert lengths[0] <= 3
-    assert lengths[2] == pytest.approx(lengths[1] / 2, abs=3)
-    chosen, other = bars[22 + 11, 4], bars[44 + 11, 4]
-    assert chosen[0] > chosen[2]
-    assert other[2] > other[0]
-    again = panel.beside(moment([1.0, 1.5, 1.0], 1))[48 + 33, 420 + 108 :].astype(int)
-    assert int((again.max(1) > 60).sum()) == pytest.approx(lengths[1] / 2, abs=3), "the scale stays"
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the reader's pipes
