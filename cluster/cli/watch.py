@@ -43,7 +43,7 @@ def play(options: Play) -> int:
                 about = f"max Q {moment.q.max():.2f}   {names[moment.action].lower()}   " if names else ""
                 terminal.show(moment.picture, f"score {score:g}   {about}q: quit")
                 due = max(due + wait, time.monotonic() - wait)  # what a slow terminal lost is not made up for
-                if terminal.key(due - time.monotonic()) == "q":
+                if _quits(terminal, due):
                     break
     except KeyboardInterrupt:
         pass
@@ -51,6 +51,14 @@ def play(options: Play) -> int:
         env.close()
     print(f"{score:g} points")
     return 0
+
+
+def _quits(terminal: Terminal, due: float) -> bool:
+    """Wait until `due`, and hear all keys meanwhile, of which a held one sends many; whether q is one of them."""
+    while (key := terminal.key(due - time.monotonic())) is not None:
+        if key == "q":
+            return True
+    return False
 
 
 def _player(run_dir: Path, command: str) -> tuple[Policy, AgentSettings]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pty
@@ -126,6 +127,28 @@ def test_play_draws_and_gives_the_terminal_back(long_run: Path, terminal: tuple[
     picture = read_back("\x1b[0m\x1b[K".join(first[:23]).replace("\r\r\n", "\r\n") + "\r\n")
     assert picture.shape == (46, 70, 3)
     assert (picture.max(2) - picture.min(2)).max() > 50, "Pong is in colour"
+
+
+class Held(contextlib.nullcontext[None]):
+    """A terminal before which somebody has held a key for long, and then pressed q."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys, self.shown = ["x"] * 50 + ["q"], 0
+
+    def show(self, picture: object, line: str) -> None:
+        self.shown += 1
+
+    def key(self, seconds: float) -> str | None:
+        return self.keys.pop(0) if self.keys else None
+
+
+def test_a_held_key_is_heard_at_once(catch_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is no step of the game: q is heard before the second one."""
+    terminal = Held()
+    monkeypatch.setattr("cluster.cli.watch.Terminal", lambda remedy: terminal)
+    assert main(["play", str(catch_run)]) == 0
+    assert terminal.shown == 1
 
 
 def test_play_without_a_terminal_says_what_else_there_is(
