@@ -29,12 +29,17 @@ class Terminal:
         remedy: what to do where there is none.
 
     Raises:
-        ValueError: there is no terminal to draw in, or to hear keys from.
+        ValueError: there is no terminal to draw in, or to hear keys from, or its encoding lacks what is drawn.
     """
 
     def __init__(self, remedy: str) -> None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise ValueError(f"games are drawn in a terminal, and here is none: {remedy}")
+        try:
+            HALF.encode(sys.stdout.encoding)
+        except UnicodeEncodeError:
+            utf8 = "use a UTF-8 locale, such as LC_ALL=C.UTF-8"
+            raise ValueError(f"this terminal's encoding has no half blocks: {utf8}") from None
         self.keys = sys.stdin.fileno()
 
     def __enter__(self) -> Self:

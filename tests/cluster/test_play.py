@@ -158,6 +158,23 @@ def test_play_without_a_terminal_says_what_else_there_is(
     assert "here is none: use watch RUN_DIR --out FILE.mp4" in refused(capsys, "play", str(catch_run))
 
 
+class Latin(io.StringIO):
+    """A terminal of another age."""
+
+    encoding = "latin-1"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_play_wants_an_encoding_with_half_blocks(
+    catch_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Latin())
+    monkeypatch.setattr("sys.stdout", Latin())
+    assert "has no half blocks: use a UTF-8 locale" in refused(capsys, "play", str(catch_run))
+
+
 def test_play_wants_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "holds no run" in refused(capsys, "play", str(tmp_path))
 
