@@ -21,8 +21,6 @@ from cluster.rllib.searched import check_changes, check_range, is_search, merged
 from cluster.rllib.served import INSTEAD, LINKS, check_field, refusal, refuse_twice, spoken
 from training.settings import from_dict, to_dict
 
-TURN_SECONDS = 1  # that `train()` takes at least
-
 
 class QuarterdeckConfig(AlgorithmConfig):
     """`Settings` with RLlib's face.
@@ -34,11 +32,12 @@ class QuarterdeckConfig(AlgorithmConfig):
 
     ALGORITHM: ClassVar[type]  # `cluster.fleet.algorithm` says which, and is where to import this class from
     runner_cls: type[Runner] = Runner
+    turn_seconds: ClassVar[float] = 1  # that `train()` takes at least
 
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class or self.ALGORITHM)
         self.env_spec: Any = None  # of a Gymnasium id that only this process may know
-        self.min_time_s_per_iteration = TURN_SECONDS
+        self.min_time_s_per_iteration = self.turn_seconds
         self.metrics_num_episodes_for_smoothing = WINDOW
         self.log_level = "ERROR"
         self.max_requests_in_flight_per_env_runner = 2
