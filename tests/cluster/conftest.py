@@ -49,7 +49,7 @@ def ray_cluster() -> Iterator[None]:
             namespace=f"tests-{os.getpid()}",
         )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cluster.fleet.config.QuarterdeckConfig.turn_seconds", 0.1)  # tests wait for what happens in some turn
+        patch.setattr("cluster.fleet.config.QuarterdeckConfig.turn_seconds", 0.1)  # tests wait for some turn
         yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers, and does not wait for their end
