@@ -132,7 +132,7 @@ def equal(curves: Curves) -> str:
 def draw(curves: Curves, picture: Path) -> None:
     """Training games over agent steps and over minutes, a column for each game, a colour for each preset."""
     presets, games = (list(dict.fromkeys(cell[place] for cell in curves)) for place in (0, 1))
-    figure, axes = subplots(2, len(games), figsize=(4.5 * len(games), 7), sharey="col", squeeze=False)
+    figure, axes = subplots(2, len(games), figsize=(1.5 + 3.5 * len(games), 7.5), sharey="col", squeeze=False)
     for (preset, game), found in curves.items():
         for axis, panel in enumerate(axes[:, games.index(game)]):
             for number, curve in enumerate(found):
@@ -143,7 +143,8 @@ def draw(curves: Curves, picture: Path) -> None:
             panel.grid(alpha=0.3)
     for row in axes:
         row[0].set_ylabel("raw score of training games")
-    axes[0][0].legend(loc="upper left", fontsize="small")
+    lines = {label: line for panel in axes[0] for line, label in zip(*panel.get_legend_handles_labels(), strict=True)}
+    figure.legend(lines.values(), lines, loc="outside lower center", ncols=len(games) + 1, fontsize="small")
     save_figure(figure, picture, dpi=110)
 
 
