@@ -59,10 +59,11 @@ class Runners:
     def expected(self) -> int:
         """Chunks that runners owe which are there: nobody waits for the others'.
 
-        Where nobody has answered for long, whoever owes a chunk is named, and is not there until it answers.
+        Where nobody has answered for long, and somebody stands idle, whoever owes a chunk is named, and is not there
+        until it answers. Where all owe one they may be slow, and nobody is held up.
         """
         owing = self._owing()
-        if self.quiet >= SILENT_SECONDS:
+        if self.quiet >= SILENT_SECONDS and self.heard.difference(owing):
             for number in sorted(self.heard.intersection(owing)):
                 say(f"runner {number} has not answered for {SILENT_SECONDS:.0f} s; nobody waits for it")
             self.heard.difference_update(owing)

@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, Searcher, SearchGenerator
 
-from cluster.tuning.snapshots import ENDED, forget_older, statuses
+from cluster.tuning.snapshots import forget_older, statuses
 from training.storage.csv_table import rounds_of
 
 KEPT = 4  # checkpoints of a population's trial: with fewer, a donor's may be gone before it is cloned
@@ -41,7 +41,7 @@ class ResumablePBT(PopulationBasedTraining):
         super().on_trial_add(tune_controller, trial)
         state, last = self._trial_state[trial], trial.last_result or {}
         if self._metric in last:
-            state.last_train_time = last["training_iteration"]
+            state.last_train_time = state.last_perturbation_time = last["training_iteration"]
             state.last_score, state.last_result = self._metric_op * last[self._metric], last
         if not back and not trial.is_finished():
             trial.set_status(Trial.PAUSED)
@@ -64,6 +64,7 @@ class ResumablePBT(PopulationBasedTraining):
         if left and all(trial.status == Trial.PAUSED and state.last_train_time >= sync for trial, state in left):
             # Whom the others waited for was given up, and has no result that would end their round.
             trial, state = left[0]
+            state.last_perturbation_time = state.last_train_time - 1  # of before an interruption it would end none
             self.on_trial_result(tune_controller, trial, state.last_result)
         busy = [trial for trial in tune_controller.get_trials() if trial.status in (Trial.RUNNING, Trial.PENDING)]
         return super().choose_trial_to_run(tune_controller) if len(busy) < self.concurrent else None
@@ -116,7 +117,7 @@ class RandomSearch(BasicVariantGenerator):
         forget_older(Path(dirpath))  # a copy of the driver's, with those of sessions before while Ray lives on
         super().restore_from_dir(dirpath)
         self.there = statuses(Path(dirpath))
-        self._live_trials = {trial for trial, status in self.there.items() if status not in ENDED}
+        self._live_trials = {trial for trial, status in self.there.items() if status != Trial.TERMINATED}
 
     def is_finished(self) -> bool:
         """Whether Tune may end."""
@@ -139,4 +140,4 @@ class ResumableSearch(SearchGenerator):
         super().restore_from_dir(dirpath)
         there = statuses(Path(dirpath))
         self._counter = len(there)
-        self.searcher.live_trials = {trial for trial, status in there.items() if status not in ENDED}
+        self.searcher.live_trials = {trial for trial, status in there.items() if status != Trial.TERMINATED}

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.tune.experiment import Trial
 
 from training.storage.files import whole
 
 STATES = "*state-*"  # of the experiment and of whoever draws settings
-ENDED = (Trial.TERMINATED, Trial.ERROR)
 
 
 def is_whole(content: bytes) -> bool:

@@ -114,3 +114,18 @@ def test_where_all_are_there_every_chunk_counts(players: list[Player]) -> None:
         player.there = False
     fleet.turns(3)
     assert fleet.runners.expected() == fleet.runners.waiting() > RUNNERS
+
+
+def test_a_fleet_that_is_slow_as_a_whole_is_not_called_silent(
+    players: list[Player], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each of its chunks takes longer than that, and nobody would be asked for more."""
+    monkeypatch.setattr("cluster.fleet.runners.POLL", SILENT_SECONDS / 8)
+    fleet = Fleet(players)
+    for _ in range(3):
+        for there, turns in ((True, 2), (False, 12)):
+            for player in players:
+                player.there = there
+            fleet.turns(turns)
+        assert fleet.runners.health()["fleet/runners_alive"] == RUNNERS
+    assert capfd.readouterr().err == ""

@@ -42,10 +42,10 @@ def population(controller: Any, monkeypatch: pytest.MonkeyPatch) -> ResumablePBT
     return found
 
 
-def report(scheduler: ResumablePBT, controller: Any, trial: Trial, score: float) -> None:
-    """A trial's first round, as Tune goes about it."""
+def report(scheduler: ResumablePBT, controller: Any, trial: Trial, score: float, number: int = 1) -> None:
+    """The first round of a trial or another one, as Tune goes about it."""
     trial.set_status(Trial.RUNNING)
-    result = {"training_iteration": 1, "score": score}
+    result = {"training_iteration": number, "score": score}
     saved = _TrainingResult(tune.Checkpoint(f"/{trial.trial_id}"), result)
     trial.run_metadata.checkpoint_manager._latest_checkpoint_result = saved
     scheduler.on_trial_result(controller, trial, result)
@@ -90,3 +90,22 @@ def test_a_trial_that_is_tried_again_is_waited_for(tmp_path: Path, monkeypatch: 
     report(scheduler, controller, late, 3.0)
     assert trials[0].checkpoint.path == f"/{late.trial_id}"
     assert scheduler._next_perturbation_sync == 2
+
+
+def test_a_round_that_is_trained_again_ends_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its checkpoint was lost with the trial's process, while the others are a round further."""
+    trials = drawn(tmp_path)
+    controller, again = controller_of(trials), trials[3]
+    scheduler = population(controller, monkeypatch)
+    for score, trial in enumerate(trials):
+        report(scheduler, controller, trial, float(score))
+    again.set_status(Trial.ERROR)
+    scheduler.on_trial_error(controller, again)
+    again.set_status(Trial.PENDING)
+    scheduler.on_trial_add(controller, again)
+    for score, trial in enumerate(trials[:3]):
+        report(scheduler, controller, trial, float(score), 2)
+    report(scheduler, controller, again, 3.0)
+    assert (scheduler._num_perturbations, scheduler._next_perturbation_sync) == (1, 2)
+    report(scheduler, controller, again, 3.0, 2)
+    assert (scheduler._num_perturbations, scheduler._next_perturbation_sync) == (2, 3)
