@@ -124,8 +124,9 @@ def equal(curves: Curves) -> str:
             one = bootstrap.stratified_bootstrap(bootstrap.mean, [scores])
             interval = f" [{float(one.low):.2f}, {float(one.high):.2f}]" if len(found) > 1 else ""
             shown.append(f"{float(one.estimate):.2f}{interval}")
-        by_then = np.mean([np.interp(minutes, curve[:, 1], curve[:, 0]) for curve in found])
-        lines.append(f"| {game} | {preset} | {len(found)} | {shown[0]} | {shown[1]} | {by_then:,.0f} |")
+        by_then = f"{np.mean([np.interp(minutes, curve[:, 1], curve[:, 0]) for curve in found]):,.0f}"
+        shown.append("-" if shown[1] == "-" else by_then)
+        lines.append(f"| {game} | {preset} | {len(found)} | {' | '.join(shown)} |")
     return "\n".join([*lines, ""])
 
 

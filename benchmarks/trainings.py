@@ -14,6 +14,7 @@ from cluster.cli.train import parsed
 from cluster.workloads import settings_of_run, workload_of
 from training.settings import flat
 from training.storage.files import whole
+from training.storage.run_dir import RunDir
 
 QUARTERDECK = [sys.executable, "-m", "cluster"]
 
@@ -54,7 +55,10 @@ def require_same(folder: Path, settings: Any) -> None:
         SystemExit: it had others.
     """
     if (folder / "run.json").exists():
-        asked, before = flat(settings), flat(settings_of_run(json.loads((folder / "run.json").read_text())))
+        try:
+            asked, before = flat(settings), flat(settings_of_run(RunDir(folder).record()))
+        except ValueError as error:
+            raise SystemExit(f"{folder}: {error}") from None
         if other := sorted(name for name in asked.keys() | before.keys() if asked.get(name) != before.get(name)):
             raise SystemExit(f"{folder} was trained with other {', '.join(other)}: move it away, or name another --out")
 

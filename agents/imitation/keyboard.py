@@ -13,7 +13,8 @@ from agents.acting.policy import Acted, Explore
 from envs.base import BatchedEnv
 from envs.colour import action_names
 
-HELD = 5  # agent steps that a key acts for: a terminal tells of keys going down, and again while they are held
+HELD = 5  # agent steps that a key acts for, or more: a terminal tells of keys going down, and again while they are held
+HELD_SECONDS = 1 / 3  # the same: the first time again comes after a quarter of a second or later
 ARROWS = {"\x1b[A": "w", "\x1b[B": "s", "\x1b[C": "d", "\x1b[D": "a"}
 ARROWS |= {keys.replace("[", "O"): key for keys, key in ARROWS.items()}  # as some terminals send them
 # The first of these that the game has: Pong, which only knows left and right, moves up by right.
@@ -61,6 +62,7 @@ class Keyboard:
         self.names = action_names(env)
         self.keys, self.actions = keys_of(self.names), len(self.names)
         self.idle = self.names.index("NOOP") if "NOOP" in self.names else self.actions // 2
+        self.held = max(HELD, round(HELD_SECONDS / seconds)) if seconds else HELD
         self.action, self.left = self.idle, 0  # what is done, and for how many steps still
         self.unread, self.ended = "", False
         self.due = time.monotonic()
@@ -101,4 +103,4 @@ class Keyboard:
         pressed, self.unread = ARROWS.get(self.unread, self.unread[-1]).lower(), ""
         self.ended |= pressed == QUIT
         if pressed in self.keys:
-            self.action, self.left = self.keys[pressed], HELD
+            self.action, self.left = self.keys[pressed], self.held

@@ -13,7 +13,7 @@ from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler, told_classes
 from gan.progressive.growth import level_at, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
-from gan.progressive.settings import ProgressiveSettings, check_growth
+from gan.progressive.settings import ProgressiveSettings
 from gan.standard.networks import stages_of
 from gan.standard.update import adversarial_step
 from gan.updates import load_saved, optimizers_of, placed, saved, trained
@@ -29,7 +29,12 @@ class ProgressiveTrainer:
             raise ValueError(
                 f"growth.stages is {stages}, images of {data.name} have {self.top + 1} sizes: use that or less"
             )
-        check_growth(settings)
+        growth, images = settings.growth.images, settings.training.images
+        if growth >= images:  # what was trained before is read: the rest of `check_growth` is asked of new runs
+            raise ValueError(
+                f"training.images is {images}, and the last size is whole after {growth}: "
+                "give more, or lower growth.stages, stable_images and fade_images"
+            )
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
         with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
