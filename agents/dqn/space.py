@@ -19,15 +19,17 @@ def spaces(settings: Settings) -> dict[str, Lines]:
         "learner.target_period": log_around(settings.learner.target_period, 10),
     }
     batch = settings.learner.batch_size
+    explores = EXPLORATION if settings.exploration.start else {}  # else noise alone does
     return {
         "learning": {**rates, "learner.batch_size": {"choice": [batch // 2, batch, 2 * batch]}},
-        "exploration": EXPLORATION,
+        **({"exploration": explores} if explores else {}),
         "replay": {
             "replay.n_step": {"integer": [1, 8]},
             "replay.samples_per_insert": log_around(settings.replay.samples_per_insert, 4),
             "replay.prioritized": {"choice": [False, True]},
         },
-        "population": {**rates, "exploration.final": EXPLORATION["exploration.final"]},  # all that a clone takes over
+        # All that a clone takes over.
+        "population": rates | {name: lines for name, lines in explores.items() if name == "exploration.final"},
     }
 
 

@@ -143,9 +143,8 @@ def gan(penalty: str, norm: str, conditional: bool) -> Found:
     """One step of a GAN's trainer."""
     pixels = np.random.default_rng(0).integers(0, 256, (400, 1, 8, 8)).astype(np.uint8)
     kind = {"r1r2": "relativistic", "gradient": "wasserstein", "none": "nonsaturating"}[penalty]
-    settings = tiny(
-        loss__kind=kind, loss__penalty=penalty, network__discriminator_norm=norm, network__conditional=conditional
-    )
+    kinds = {"loss__kind": kind, "loss__penalty": penalty, "network__discriminator_norm": norm}
+    settings = tiny(training__device="cuda", network__conditional=conditional, **kinds)
     trainer = Trainer(settings, split("noise", RawImages(pixels, np.arange(400) % 10)))
     trainer.step()
     Watch.current.taken()
