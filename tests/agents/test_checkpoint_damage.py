@@ -107,6 +107,15 @@ def test_c28_a_flipped_bit_or_a_truncated_file_is_detected(
             assert_same(found, STATE)
 
 
+def test_c28_a_flipped_bit_of_the_format_is_damage(tmp_path: Path) -> None:
+    """No version has written that, so none is named as the remedy."""
+    save(tmp_path / "one", STATE)
+    state = tmp_path / "one" / "state.json"
+    state.write_text(state.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(CheckpointError, match="is damaged"):
+        load(tmp_path / "one")
+
+
 @pytest.mark.parametrize("name", ["state.json", "arrays.safetensors", "0.lz4"])
 def test_c28_a_missing_file_is_detected(tmp_path: Path, name: str) -> None:
     save(tmp_path / "one", STATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,8 @@ def test_where_none_is_whole_everything_stays(run: Path, capsys: pytest.CaptureF
 def test_another_version_is_no_damage(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The newest is whole: who has both versions loses nothing if nothing is taken in its place."""
     file = checkpoint.latest(run / "checkpoints") / "state.json"
-    file.write_text(json.dumps({**read_json(file), "format": 99}))
+    record = {name: value for name, value in read_json(file).items() if name != "own_crc"} | {"format": 99}
+    file.write_text(json.dumps({**record, "own_crc": zlib.crc32(json.dumps(record).encode())}))
     before = tree(run)
     said = refused(capsys, "train", "atari", "--run-dir", str(run), "--resume", "--steps", "900")
     assert "has format 99, this version reads 2: use that version" in said
