@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from benchmarks.trainings import QUARTERDECK, begun_with, going_on, judged, summary_of, to_end, with_rest
+from benchmarks.trainings import QUARTERDECK, begun_with, judged, summary_of, train, with_rest
 from training.storage.curve import save_figure, subplots
 from training.storage.files import write_json, write_text
 
@@ -60,8 +60,7 @@ def student(options: argparse.Namespace, dataset: Path, epsilon: float, labels: 
         own = {"dataset": dataset, "labels": labels, "seed": seed, "samples": options.samples, "holdout": HOLDOUT}
         first = [f"--{name}={value}" for name, value in own.items()]
         first += [f"--evaluation.episodes={options.episodes}", f"--evaluation.epsilon={epsilon}", *options.rest]
-        if to_end(going_on(["train", "cloning"], folder, first)) != 0:
-            raise SystemExit(f"{folder} has failed: see above, then start again")
+        train(["train", "cloning"], folder, first)
     return summary_of(folder)
 
 
@@ -110,9 +109,8 @@ def main() -> None:
         found = student(options, dataset, teacher["protocol"]["epsilon"], labels, seed)
         students[labels].append(found)
         told = {"labels": labels, "seed": seed, "mean": found["eval"]["mean"], "accuracy": found["held_out_accuracy"]}
-        print(
-            json.dumps({"measured": "imitation", **told, "teacher": teacher["mean"], **found["hardware"]}), flush=True
-        )
+        about = {**told, "teacher": teacher["mean"], **found["hardware"]}
+        print(json.dumps({"measured": "imitation", **about}), flush=True)
     write_text(options.out / "imitation.md", rows(teacher, students))
     draw(options.out / "imitation.png", teacher, students)
 

@@ -31,12 +31,11 @@ from agents.report.runs import one_branch
 from benchmarks.trainings import (
     QUARTERDECK,
     begun_with,
-    going_on,
     judged,
     require_same,
     settings_for,
     summary_of,
-    to_end,
+    train,
     with_rest,
 )
 from training.settings import flat
@@ -79,8 +78,8 @@ def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> P
     folder: Path = options.out / f"{called}-{game.replace('/', '-').lower()}-s{seed}"
     name, ends, words = asked(options, preset, game, seed)
     require_same(folder, settings_for(name, [*ends, *words]))
-    if not judged(folder) and (status := to_end(going_on(["train", name, *ends], folder, words))):
-        raise SystemExit(f"{folder} has ended with status {status}: see above, then start again")
+    if not judged(folder):
+        train(["train", name, *ends], folder, words)
     return folder
 
 

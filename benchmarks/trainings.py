@@ -35,6 +35,16 @@ def to_end(words: Sequence[str]) -> int:
             raise
 
 
+def train(words: Iterable[str], folder: Path, first: Iterable[str]) -> None:
+    """Begin a training in `folder`, as `going_on` has it, or go on with it, to its end.
+
+    Raises:
+        SystemExit: it has failed; what it says stands above.
+    """
+    if status := to_end(going_on(words, folder, first)):
+        raise SystemExit(f"{folder} has ended with status {status}: see above, then start again")
+
+
 def settings_for(preset: str, words: Iterable[str]) -> Any:
     """The settings that `train PRESET` makes of these words.
 

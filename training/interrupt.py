@@ -46,7 +46,5 @@ def as_ctrl_c() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(
-        number, signal.SIG_IGN
-    )  # terminal and shell both tell of a hang-up: the second is not to stop tidying
+    signal.signal(number, signal.SIG_IGN)  # terminal and shell both tell of a hang-up: one is not to stop tidying
     raise KeyboardInterrupt

@@ -142,6 +142,19 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "cluster", *arguments]
 
 
+def in_terminal(theirs: int, *arguments: str) -> subprocess.Popen[bytes]:
+    """A command of ours that a person gives in the terminal `theirs`, of 24 lines."""
+    return subprocess.Popen(
+        command(*arguments),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**environment(), "COLUMNS": "80", "LINES": "24"},
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,
+    )
+
+
 def environment() -> dict[str, str]:
     """That person's environment: nothing of the tests' own Ray in it."""
     return {name: value for name, value in os.environ.items() if not name.startswith(OWN)}

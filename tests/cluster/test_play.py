@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,13 +19,12 @@ import pytest
 from agents.dqn.serial import SerialLoop
 from agents.playback.terminal import ENTER, HALF, LEAVE, fitted, half_blocks, shrunk
 from cluster.cli.main import main
-from tests.cluster.helpers import PATIENCE, command, environment
+from tests.cluster.helpers import PATIENCE, in_terminal
 from tests.cluster.records import refused
 from tests.small_run import small_settings
 from training.settings import to_dict
 from training.storage.run_dir import RunDir
 
-ROOT = Path(__file__).parents[2]
 COLOUR = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m")
 
 
@@ -95,15 +93,7 @@ def long_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_play_draws_and_gives_the_terminal_back(long_run: Path, terminal: tuple[int, int], end: str) -> None:
     ours, theirs = terminal
     before = termios.tcgetattr(theirs)
-    process = subprocess.Popen(
-        command("play", str(long_run)),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        env={**environment(), "COLUMNS": "80", "LINES": "24"},
-        cwd=ROOT,
-        start_new_session=True,
-    )
+    process = in_terminal(theirs, "play", str(long_run))
     said = b""
     while said.count(b"q: quit") < 2:
         said += os.read(ours, 1 << 16)

@@ -41,7 +41,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
             return start(*words, **options)  # git, which is asked for the commit
         assert quarterdeck(words[0][3:]) == 0
 
-    monkeypatch.setattr("benchmarks.record.to_end", trains)
+    monkeypatch.setattr("benchmarks.trainings.to_end", trains)
     monkeypatch.setattr("benchmarks.record.subprocess.run", reports)
 
 

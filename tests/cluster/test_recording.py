@@ -6,7 +6,6 @@ import contextlib
 import os
 import pty
 import select
-import subprocess
 import termios
 from pathlib import Path
 
@@ -21,12 +20,10 @@ from agents.replay.frames import FrameStack, to_blocks
 from agents.saved_policy import read_policy
 from cluster.cli.main import main
 from cluster.workloads import settings_of_run
-from tests.cluster.helpers import PATIENCE, command, environment, read_json
+from tests.cluster.helpers import PATIENCE, in_terminal, read_json
 from tests.cluster.records import refused
 from tests.cluster.sources import TINY_CLONING
 from training.storage.run_dir import RunDir
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -152,15 +149,7 @@ def test_a_person_plays_in_a_terminal(tmp_path: Path) -> None:
     """Two games of toy/catch, and q before the third; the terminal is as it was before."""
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
-    process = subprocess.Popen(
-        command("record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}"),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        env={**environment(), "COLUMNS": "80", "LINES": "24"},
-        cwd=ROOT,
-        start_new_session=True,
-    )
+    process = in_terminal(theirs, "record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}")
     with process:
         try:
             said, keys = b"", [b"a", b"d", b"q"]

@@ -6,7 +6,6 @@ import contextlib
 import os
 import pty
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -17,8 +16,7 @@ import pytest
 from agents.imitation import writer
 from agents.imitation.dataset import open_dataset
 from cluster.cli.main import main
-from tests.cluster.helpers import PATIENCE, command, environment
-from tests.test_architecture import ROOT
+from tests.cluster.helpers import PATIENCE, in_terminal
 
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -117,15 +115,7 @@ def test_nohup_goes_on(catch_run: Path, tmp_path: Path, sent: Callable[[list[int
 def test_a_terminal_that_closes_leaves_nothing(tmp_path: Path) -> None:
     """Nobody has told the process (`setsid`): it finds out by itself."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command("record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}"),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        env={**environment(), "COLUMNS": "80", "LINES": "24"},
-        cwd=ROOT,
-        start_new_session=True,
-    )
+    process = in_terminal(theirs, "record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}")
     os.close(theirs)
     with process:
         try:
