@@ -57,17 +57,19 @@ def train(arguments: list[str]) -> int:
     directory = RunDir(options.run_dir or run_dir_of(work, preset, options.settings))
     if options.serial and not options.resume:
         require_one_process(options.settings, work.default(preset))
-    settings, ends = _resumed(work, preset, rest, directory) if options.resume else (options.settings, [])
+    settings, ends = options.settings, list[str]()
+    serial = options.serial or not work.fleet
+    if options.resume:
+        settings, ends, serial = _resumed(work, preset, rest, directory)
     needed = work.load("check")(settings)
     if options.dry_run:
         print(json.dumps({"settings": to_dict(settings), "replay_gib": round(needed / 2**30, 3)}, indent=2))
         return 0
-    require_room(work, settings, needed, "lower --replay.capacity", serial=options.serial)
+    require_room(work, settings, needed, "lower --replay.capacity", serial=serial)
     go_on = shlex.join(["quarterdeck", "train", preset, "--run-dir", str(directory.path), "--resume", *ends])
     with writing(directory, go_on, resume=options.resume):
         if options.resume:
             return _run(work, settings, directory, None, started, go_on)
-        serial = options.serial or not work.fleet
         record = {"made_by": "train", "workload": work.name, "preset": preset, "serial": serial}
         record |= {"settings": to_dict(settings), "precision": used_precision(*precision_of(work, settings))}
         return _run(work, settings, directory, {**record, **origin()}, started, go_on)
@@ -119,8 +121,8 @@ def precision_of(work: Workload, settings: Any) -> tuple[Any, str]:
     return (values[f"{work.learner}.precision"], values[f"{work.learner}.device"]) if work.learner else ("fp32", "cpu")
 
 
-def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDir) -> tuple[Any, list[str]]:
-    """The run's own settings, with the ends that were asked for, and the words that ask for them again.
+def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDir) -> tuple[Any, list[str], bool]:
+    """The run's own settings, with the ends that were asked for; the words that ask for them again; is it serial?
 
     Raises:
         ValueError: the run is another preset's or a fleet's, or something else than its ends was to change.
@@ -138,7 +140,8 @@ def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDi
         ends = " and ".join(", ".join(f"--{name.rpartition('.')[2]}" for name in work.ends).rsplit(", ", 1))
         raise ValueError(f"a resumed run keeps its settings: change only {ends or 'nothing'}, or start anew")
     new_ends = {name.rpartition(".")[2]: given[name] for name, value in recorded_ends.items() if given[name] != value}
-    return asked, [word for name, value in new_ends.items() for word in (f"--{name}", str(value))]
+    words = [word for name, value in new_ends.items() for word in (f"--{name}", str(value))]
+    return asked, words, recorded["serial"]
 
 
 def _run(

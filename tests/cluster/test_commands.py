@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agents.dqn.presets import catch
 from cluster.cli.main import main
 from tests.cluster.records import checked_summary, refused, scalars
+from training.settings import changed, to_dict
+from training.storage.files import write_json
 
 
 def pictures_of(file: Path) -> list[NDArray[np.uint8]]:
@@ -104,6 +107,24 @@ def test_replay_on_the_nodes_of_a_cluster_takes_no_memory_here(
     monkeypatch.setattr("cluster.cli.sweep._search", begins)
     said = refused(capsys, command, "catch", *fleet, "--replay.capacity=9000000000", f"--run-dir={tmp_path / 'run'}")
     assert ("GiB are free: lower --replay.capacity" if here else "it begins") in said
+
+
+@pytest.mark.parametrize("serial", [True, False])
+def test_a_resumed_run_takes_memory_as_it_was_begun(
+    serial: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A serial one goes on in this process without --serial too, and keeps here what its preset has in shards."""
+
+    def begins(*_: Any) -> None:
+        raise ValueError("it begins")
+
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    monkeypatch.setattr("cluster.cli.train._run", begins)
+    large = {"fleet.runners": 2, "fleet.shards": 2, "replay.capacity": 9_000_000_000}
+    record = {"made_by": "train", "workload": "dqn", "preset": "catch", "serial": serial}
+    write_json(tmp_path / "run.json", {**record, "settings": to_dict(changed(catch(), large))})
+    said = refused(capsys, "train", "catch", f"--run-dir={tmp_path}", "--resume")
+    assert ("GiB are free: lower --replay.capacity" if serial else "it begins") in said
 
 
 def test_help_names_commands_presets_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
