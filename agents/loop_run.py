@@ -13,8 +13,8 @@ from agents.acting.policy import LearningPolicy
 from agents.curve import draw_curve
 from agents.dqn.stats import RunStats
 from agents.evaluation.judged import closing, judgement
-from agents.parts import parts_of
 from agents.playback.pictures import pictures_of
+from agents.saved_policy import policy_of
 from agents.settings import AgentSettings, StopSettings
 from training.run import About, Clock, Closing, Picture
 from training.search import Judgement
@@ -99,7 +99,7 @@ class LoopRun:
         path, self.unseen = self.unseen, None
         if path is None:
             return []
-        policy = parts_of(self.settings).policy_of(checkpoint.load(path, only="learner"), self.settings)
+        policy = policy_of(checkpoint.load(path, only="learner"), self.settings)
         return pictures_of(policy, self.settings, self.clock.now)
 
     def line(self) -> str:

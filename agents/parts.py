@@ -13,10 +13,7 @@ from envs.base import BatchedEnv, EnvSpec
 
 
 class Parts(Protocol):
-    """A module of functions, as `agents.dqn.parts`. `settings` are those of the algorithm.
-
-    `make_policy` is usually the one below, `policy_of` that of `agents.saved_policy`.
-    """
+    """A module of functions, as `agents.dqn.parts`. `settings` are those of the algorithm."""
 
     def make_network(self, settings: Any, spec: EnvSpec) -> nn.Module:
         """What acts, without a learner."""
@@ -24,10 +21,6 @@ class Parts(Protocol):
 
     def make_env(self, settings: Any, num_envs: int, num_threads: int) -> BatchedEnv:
         """E copies of what a runner plays."""
-        ...
-
-    def make_policy(self, settings: Any, spec: EnvSpec) -> LearningPolicy:
-        """A policy on the CPU, with parameters of its own."""
         ...
 
     def policy_with(self, network: Any, settings: Any, device: str) -> LearningPolicy:
@@ -44,10 +37,6 @@ class Parts(Protocol):
         """An empty replay shard with the methods of `agents.replay.shard.ReplayShard`."""
         ...
 
-    def policy_of(self, state: dict[str, Any], settings: Any) -> LearningPolicy:
-        """The policy in a checkpoint's `learner` branch."""
-        ...
-
 
 def parts_of(settings: AgentSettings) -> Parts:
     """The module that `settings.parts` names."""
@@ -55,6 +44,6 @@ def parts_of(settings: AgentSettings) -> Parts:
 
 
 def make_policy(settings: AgentSettings, spec: EnvSpec) -> Any:
-    """What the settings' parts act by, on the CPU; it learns nothing itself."""
+    """What the settings' parts act by, on the CPU, with parameters of its own; it learns nothing itself."""
     parts = parts_of(settings)
     return parts.policy_with(parts.make_network(settings, spec).requires_grad_(False), settings, "cpu")

@@ -26,8 +26,7 @@ from agents.acting.episodes import play
 from agents.acting.policy import Policy
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.protocol import evaluation_seed, protocol_env
-from agents.parts import parts_of
-from agents.saved_policy import network_settings, read_policy
+from agents.saved_policy import network_settings, policy_of, read_policy
 from agents.settings import AgentSettings
 from benchmarks.gan_families import ENDLESS, trained
 from cluster.workloads import settings_of_run
@@ -173,7 +172,7 @@ def main() -> None:
     record = directory.record()
     settings = network_settings(record, settings_of_run, f"{asked.policy} plays no game")
     path, state = read_policy(directory, record)
-    policy = parts_of(settings).policy_of(state, settings)
+    policy = policy_of(state, settings)
     weights = crc_of_file(run / "generator" / "generator.safetensors") ^ checkpoint.checksum(
         path
     )  # none pass for others

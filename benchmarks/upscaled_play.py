@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.protocol import protocol_rules
-from agents.playback.frames_dataset import player_of, policy_of
+from agents.playback.frames_dataset import player_of, player_policy
 from agents.settings import EvaluationSettings
 from cluster.workloads import settings_of_run
 from envs.atari import AtariEnv, emulators
@@ -113,7 +113,7 @@ def scores_of(run: str, eye: Eye | None, games: int) -> list[float]:
     player = player_of(run, settings_of_run)
     rules = protocol_rules(player.rules, "classic")
     env = AtariEnv(rules, games) if eye is None else SeenThrough(rules, games, eye)
-    policy = policy_of(player, env.spec, np.random.default_rng(0))
+    policy = player_policy(player, env.spec, np.random.default_rng(0))
     found = evaluate(policy, env, EvaluationSettings(), episodes=games, seed=0)  # greedy
     env.close()
     scores: list[float] = found.scores.tolist()

@@ -10,8 +10,7 @@ from agents.dqn.stats import counters
 from agents.evaluation.evaluate import summary_line
 from agents.evaluation.judged import closing
 from agents.evaluation.protocol import JudgeOptions, protocol_name
-from agents.parts import parts_of
-from agents.saved_policy import read_policy
+from agents.saved_policy import policy_of, read_policy
 from cluster.workloads import settings_of_run
 from training.storage.run_dir import RunDir
 
@@ -27,6 +26,6 @@ def evaluate_run(
     asked = replace(own, protocol=protocol, epsilon=epsilon, episodes=options.episodes)
     settings = replace(settings, evaluation=asked)
     path, state = read_policy(directory, record)
-    result = closing(parts_of(settings).policy_of(state, settings), settings, on_step).result
+    result = closing(policy_of(state, settings), settings, on_step).result
     result = {**result, **counters(path), "checkpoint": str(path)}
     return result, protocol_name(result["protocol"]), summary_line(result)

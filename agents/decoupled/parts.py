@@ -10,8 +10,6 @@ from agents.dqn.learner import Learner
 from agents.dqn.parts import make_env as make_env
 from agents.dqn.parts import make_replay as make_replay
 from agents.networks.q_network import QNetwork
-from agents.parts import make_policy as make_policy
-from agents.saved_policy import policy_of as policy_of
 from envs import EnvSpec
 
 

@@ -7,9 +7,7 @@ from agents.acting.policy import QPolicy
 from agents.dqn.learner import Learner
 from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
-from agents.parts import make_policy as make_policy
 from agents.replay.shard import ReplayShard
-from agents.saved_policy import policy_of as policy_of
 from envs import BatchedEnv, EnvSpec
 
 

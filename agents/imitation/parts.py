@@ -4,4 +4,3 @@ from __future__ import annotations
 
 from agents.dqn.parts import make_network as make_network
 from agents.dqn.parts import policy_with as policy_with
-from agents.saved_policy import policy_of as policy_of

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
-from agents.playback.frames_dataset import EPSILON, Frames, Player, kept, player_of, policy_of
+from agents.playback.frames_dataset import EPSILON, Frames, Player, kept, player_of, player_policy
 from agents.saved_policy import SettingsOf
 from envs.atari import game_name
 from envs.colour import ColourAtari
@@ -40,7 +40,7 @@ def render_clips(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int6
     for episode in range(EPISODES):
         env = ColourAtari(player.rules)
         try:
-            policy = policy_of(player, env.spec, rng)
+            policy = player_policy(player, env.spec, rng)
             frames: list[Frames] = []
             start = int(rng.integers(EVERY))  # clips of all episodes together are of every moment
             for time, (step, _) in enumerate(

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
 from agents.acting.policy import Acted, Explore, Policy
-from agents.parts import parts_of
-from agents.saved_policy import SettingsOf, network_settings
+from agents.saved_policy import SettingsOf, network_settings, policy_of
 from agents.settings import AgentSettings
 from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
 from envs.atari import game_name
@@ -45,7 +44,7 @@ class Player:
     """An env's rules and who plays in it."""
 
     rules: EnvSettings
-    policy: AgentSettings | None = None  # random play without
+    settings: AgentSettings | None = None  # of the run whose policy plays; random play without
     checkpoint: Path | None = None
 
     def key(self, side: int = SIDE) -> str:
@@ -103,7 +102,7 @@ def render(player: Player, side: int = SIDE, seed: int = 0) -> tuple[Frames, NDA
     env = make_env(player.rules, LANES)
     try:
         rng = np.random.default_rng(seed)
-        frames, episodes = _play(env, policy_of(player, env.spec, rng), rng, seed)
+        frames, episodes = _play(env, player_policy(player, env.spec, rng), rng, seed)
     finally:
         env.close()
     chosen = np.random.default_rng(seed).permutation(len(frames))[:FRAMES]
@@ -125,11 +124,12 @@ class RandomPolicy:
         return Acted(action, None, frame, np.zeros((len(frame), self.num_actions), np.float32))
 
 
-def policy_of(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:
+def player_policy(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:
     """The run's policy, or random play."""
-    if player.policy is None or player.checkpoint is None:
+    if player.settings is None or player.checkpoint is None:
         return RandomPolicy(spec.num_actions, rng)
-    return parts_of(player.policy).policy_of(checkpoint.load(player.checkpoint, only="learner"), player.policy)
+    policy: Policy = policy_of(checkpoint.load(player.checkpoint, only="learner"), player.settings)
+    return policy
 
 
 def _play(env: BatchedEnv, policy: Policy, rng: np.random.Generator, seed: int) -> tuple[Frames, NDArray[np.int64]]:

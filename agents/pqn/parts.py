@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from agents.dqn.parts import make_network as make_network
 from agents.dqn.parts import policy_with as policy_with
-from agents.parts import make_policy as make_policy
 from agents.pqn.learner import PqnLearner
 from agents.pqn.settings import PqnSettings
-from agents.saved_policy import policy_of as policy_of
 from envs.base import EnvSpec
 
 

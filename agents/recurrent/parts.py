@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from agents.dqn.parts import make_env as make_env
 from agents.networks.recurrent import MemoryQNetwork
-from agents.parts import make_policy as make_policy
 from agents.recurrent.learner import SequenceLearner
 from agents.recurrent.policy import RecurrentPolicy
 from agents.recurrent.settings import RecurrentSettings
 from agents.replay.sequences import SequenceShard
-from agents.saved_policy import policy_of as policy_of
 from envs import EnvSpec
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from agents.dqn.parts import make_env as make_env
 from agents.dqn.parts import make_replay as make_replay
-from agents.parts import make_policy as make_policy
 from agents.sac.learner import SacLearner
 from agents.sac.networks import Actor
 from agents.sac.policy import SacPolicy
 from agents.sac.settings import SacSettings
-from agents.saved_policy import policy_of as policy_of
 from envs import EnvSpec
 
 

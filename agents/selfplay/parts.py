@@ -14,8 +14,8 @@ from envs.base import BatchedEnv
 from envs.registry import make_two_player_env
 from envs.two_players import OpponentEnv
 
-make_network, make_policy, make_learner = parts.make_network, parts.make_policy, parts.make_learner
-make_replay, policy_of, policy_with = parts.make_replay, parts.policy_of, parts.policy_with
+make_network, make_learner = parts.make_network, parts.make_learner
+make_replay, policy_with = parts.make_replay, parts.policy_with
 
 
 def against(

@@ -18,10 +18,9 @@ from agents.imitation.from_replay import episodes_of, shards_of
 from agents.imitation.keyboard import Keyboard
 from agents.imitation.record import ENDLESS, LABELS_PER_ENV, MOST, Recorder
 from agents.imitation.writer import DatasetWriter, new_dataset
-from agents.parts import parts_of
 from agents.playback.game import steps_per_second
 from agents.playback.terminal import Terminal
-from agents.saved_policy import network_settings, read_policy, record_of
+from agents.saved_policy import network_settings, policy_of, read_policy, record_of
 from agents.selfplay.parts import trained_under
 from cluster.cli.options import Record
 from cluster.workloads import settings_of_run
@@ -73,7 +72,7 @@ def _record_policy(options: Record, run_dir: Path) -> None:
     recorded = record_of(directory)
     settings = network_settings(recorded, settings_of_run, "record plays with deep Q-networks")
     path, state = read_policy(directory, recorded)
-    policy, rules = parts_of(settings).policy_of(state, settings), signalled(protocol_env(settings))
+    policy, rules = policy_of(state, settings), signalled(protocol_env(settings))
     envs = envs_for(options.games, MOST) if options.games else min(max(options.labels // LABELS_PER_ENV, 1), MOST)
     explore = epsilon_greedy(np.full(envs, options.epsilon), np.random.default_rng(options.seed))
     env = make_env(rules, envs)

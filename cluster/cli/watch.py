@@ -6,11 +6,10 @@ import time
 from pathlib import Path
 
 from agents.acting.policy import Policy
-from agents.parts import parts_of
 from agents.playback.game import pace_of, played_steps, shown_env
 from agents.playback.terminal import Terminal
 from agents.playback.video import record
-from agents.saved_policy import network_settings, read_policy, record_of
+from agents.saved_policy import network_settings, policy_of, read_policy, record_of
 from agents.settings import AgentSettings
 from cluster.cli.options import Play, Watch
 from cluster.workloads import settings_of_run
@@ -67,4 +66,4 @@ def _player(run_dir: Path, command: str) -> tuple[Policy, AgentSettings]:
     recorded = record_of(directory)
     settings = network_settings(recorded, settings_of_run, f"{command} shows the games of deep Q-networks")
     _, state = read_policy(directory, recorded)
-    return parts_of(settings).policy_of(state, settings), settings
+    return policy_of(state, settings), settings

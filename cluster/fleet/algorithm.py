@@ -12,8 +12,8 @@ from ray.tune import register_trainable
 from agents.acting.exploration import greedy_epsilon
 from agents.dqn.stats import RunStats
 from agents.dqn.updates import UpdateStats
-from agents.parts import parts_of
 from agents.replay.limiter import SamplesPerInsert
+from agents.saved_policy import policy_of
 from cluster.errors import LearnerLost
 from cluster.fleet.config import QuarterdeckConfig as QuarterdeckConfig
 from cluster.fleet.face import Face
@@ -169,7 +169,7 @@ class Quarterdeck(Face):
     def policy(self) -> Any:
         """The policy to judge, in this process."""
         user_envs.announce(self.config)
-        return parts_of(self.settings).policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
+        return policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
 
     @property
     def spec(self) -> EnvSpec:

@@ -12,7 +12,7 @@ import torch
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
 from agents.evaluation.protocol import beside, beside_env
-from agents.parts import parts_of
+from agents.parts import make_policy
 from cluster.errors import FleetError, portable
 from cluster.fleet import placement
 from cluster.lost import LOST, UNBORN, never_starts
@@ -30,7 +30,7 @@ class Evaluator:
         os.nice(5)  # whoever trains goes first, but the last core is not enough to be done in time
         torch.set_num_threads(1)
         self.settings = settings
-        self.policy = parts_of(settings).make_policy(settings, spec)
+        self.policy = make_policy(settings, spec)
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""

@@ -13,7 +13,7 @@ import ray
 
 from agents.dqn.run import DqnRun
 from agents.dqn.settings import Settings
-from agents.parts import parts_of
+from agents.saved_policy import policy_of
 from cluster.errors import LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import AsyncEvaluation
@@ -99,7 +99,7 @@ class FleetLoop:
         except LearnerLost:
             if self.saved is None:
                 raise
-            return parts_of(self.settings).policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
+            return policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
 
     def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
         """Checkpoint everything under `folder`, and what `also` adds; after a lost learner the last one's once more.

@@ -9,7 +9,7 @@ import ray
 import torch
 
 from agents.acting.rollout import ChunkStats, Rollout
-from agents.parts import parts_of
+from agents.parts import make_policy
 from agents.pqn.experience import Experience, play_on, single_frames
 from agents.pqn.settings import PqnSettings
 from cluster.errors import portable
@@ -29,7 +29,7 @@ class OnPolicyRunner(Managed):
         torch.set_num_threads(1)
         self.settings, self.number = settings, number
         self.env = make_env(settings.env, settings.envs_per_runner, settings.learner.env_threads)
-        self.policy = parts_of(settings).make_policy(settings, self.env.spec)
+        self.policy = make_policy(settings, self.env.spec)
         self.rollout: Rollout | None = None
         self.failure: Exception | None = None  # of the env, which is in no known state since
 

@@ -12,7 +12,7 @@ import torch
 from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import ChunkStats, Rollout
 from agents.dqn.settings import Settings
-from agents.parts import parts_of
+from agents.parts import make_policy, parts_of
 from agents.replay.transitions import Chunk
 from cluster.errors import portable
 from cluster.fleet.compression import pack
@@ -53,7 +53,7 @@ class Runner(Managed):
         """Build the policy; its weights come from the weight store."""
         if self.number:
             torch.set_num_threads(1)
-        self.policy = parts_of(self.settings).make_policy(self.settings, self.env.spec)
+        self.policy = make_policy(self.settings, self.env.spec)
 
     def sample(self, *, weight_store: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
         """Play one chunk with the newest weights.

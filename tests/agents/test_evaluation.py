@@ -14,12 +14,12 @@ from agents.acting.policy import QPolicy
 from agents.acting.rollout import TRAINING_SEEDS
 from agents.dqn.check import check, rules_for
 from agents.dqn.learner import Learner, LearnerSettings
-from agents.dqn.parts import policy_of
 from agents.dqn.presets import atari, cartpole, pong
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_policy
 from agents.evaluation.protocol import beside_env, evaluation_seed, protocol_env, protocol_rules
 from agents.networks.q_network import NetworkSettings
+from agents.saved_policy import policy_of
 from agents.settings import EvaluationSettings
 from envs.base import EnvSettings, TimeStep, classic, machado
 from tests.coded_env import CodedEnv, reward_of

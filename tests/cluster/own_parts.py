@@ -17,8 +17,7 @@ from agents.dqn.settings import Settings
 from agents.networks.q_network import QNetwork
 from envs.base import EnvSpec
 
-make_env, make_network, make_policy = parts.make_env, parts.make_network, parts.make_policy
-make_replay, policy_of = parts.make_replay, parts.policy_of
+make_env, make_network, make_replay = parts.make_env, parts.make_network, parts.make_replay
 
 
 @dataclass(frozen=True, kw_only=True)

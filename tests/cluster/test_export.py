@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from agents.dqn.parts import policy_of
 from agents.dqn.settings import Settings
 from agents.export import PROGRAM, WEIGHTS, Policy, example, load_policy, make_policy
 from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.saved_policy import policy_of
 from cluster.cli.main import main
 from tests.cluster.helpers import read_json, tree
 from tests.cluster.records import refused

@@ -40,7 +40,7 @@ def test_clips_are_frames_in_a_row_of_one_episode(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(clips_dataset, "EPISODES", 6)  # the fewest of which a tenth, rounded, is one
     monkeypatch.setattr(clips_dataset, "EVERY", 10)
     monkeypatch.setattr(clips_dataset, "LONGEST", 95)
-    monkeypatch.setattr(clips_dataset, "policy_of", lambda *_: Still())
+    monkeypatch.setattr(clips_dataset, "player_policy", lambda *_: Still())
     settings = DataSettings(source="clips:pong")
     images = images_of(settings, tmp_path)
     assert (images.name, images.shape) == ("pong", (3, 8 * 210, 160))

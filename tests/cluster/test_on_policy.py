@@ -15,9 +15,11 @@ import ray
 from numpy.typing import NDArray
 
 from agents.acting.rollout import Rollout
+from agents.parts import make_policy
 from agents.pqn.experience import Experience, joined, play_on
-from agents.pqn.parts import make_learner, make_policy, policy_of
+from agents.pqn.parts import make_learner
 from agents.pqn.presets import pqn
+from agents.saved_policy import policy_of
 from cluster.cli.main import main
 from cluster.errors import FleetError
 from cluster.fleet.on_policy import OnPolicyLoop, bundles

@@ -10,8 +10,8 @@ import torch
 
 from agents.export import load_policy
 from agents.playback.frames_dataset import player_of
-from agents.pqn.parts import policy_of
 from agents.pqn.settings import PqnSettings
+from agents.saved_policy import policy_of
 from cluster.cli.main import main
 from cluster.workloads import settings_of_run
 from tests.cluster.records import checked_summary, refused, scalars
@@ -58,7 +58,7 @@ def test_it_is_watched_exported_and_reported(run: Path, tmp_path: Path, capsys: 
 def test_its_policy_plays_for_a_data_set(run: Path) -> None:
     player = player_of(str(run), settings_of_run)
     assert player.checkpoint == checkpoint.latest(run / "checkpoints").absolute()
-    assert isinstance(player.policy, PqnSettings)
+    assert isinstance(player.settings, PqnSettings)
 
 
 def test_it_is_judged_under_another_protocol(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

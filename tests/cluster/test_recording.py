@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents.dqn.parts import policy_of
 from agents.export import load_policy
 from agents.imitation.dataset import open_dataset
 from agents.playback.terminal import ENTER, LEAVE
 from agents.replay.frames import FrameStack, to_blocks
-from agents.saved_policy import read_policy
+from agents.saved_policy import policy_of, read_policy
 from cluster.cli.main import main
 from cluster.workloads import settings_of_run
 from tests.cluster.helpers import PATIENCE, in_terminal, read_json
