@@ -11,7 +11,7 @@ import torch
 from agents.networks.q_network import NetworkSettings
 from agents.parts import make_policy
 from agents.settings import AgentSettings
-from envs import make_env
+from envs.registry import read_spec
 from training.storage import checkpoint
 from training.storage.older import settings_in_todays_words
 from training.storage.resume import read_newest
@@ -60,9 +60,7 @@ def policy_of(state: dict[str, Any], settings: AgentSettings) -> Any:
     Raises:
         ValueError: the weights are those of another network or game.
     """
-    shown = make_env(settings.env, 1)
-    shown.close()
-    policy = make_policy(settings, shown.spec)
+    policy = make_policy(settings, read_spec(settings.env))
     try:
         policy.network.load_state_dict(
             {name: torch.tensor(value) for name, value in state["learner"]["policy"].items()}

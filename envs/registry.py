@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from envs.atari import AtariEnv, atari_games, game_name
-from envs.base import BatchedEnv, EnvSettings
+from envs.base import BatchedEnv, EnvSettings, EnvSpec
 from envs.duel import Duel
 from envs.memory import RepeatPrevious, StatelessCartPole, TMaze
 from envs.toy import Chain, PixelCatch
@@ -67,6 +67,17 @@ def make_env(settings: EnvSettings, num_envs: int, num_threads: int = 1) -> Batc
     return GymnasiumEnv(name, num_envs, image_size=settings.image_size, grayscale=settings.grayscale)
 
 
+def read_spec(settings: EnvSettings) -> EnvSpec:
+    """What the env that `settings.id` names shows and takes: one is built for that, and closed.
+
+    Raises:
+        ValueError: see `make_env`.
+    """
+    env = make_env(settings, 1)
+    env.close()
+    return env.spec
+
+
 def make_two_player_env(settings: EnvSettings, num_envs: int) -> TwoPlayerEnv:
     """The game for two that `settings.id` names: "duel/joust", "ALE/Pong-v5" (in its mode for two) or "toy/duel".
 
@@ -81,35 +92,35 @@ def against_random(env: TwoPlayerEnv) -> OpponentEnv:
     return OpponentEnv(env, RandomOpponents(env.spec.num_actions))
 
 
-def require_frames(name: str, env: BatchedEnv) -> None:
+def require_frames(name: str, spec: EnvSpec) -> None:
     """Refuse an env that a network cannot learn.
 
     Raises:
         ValueError: it shows numbered states.
     """
-    if env.spec.frame_dtype.kind == "i":
+    if spec.frame_dtype.kind == "i":
         raise ValueError(f"{name} only numbers its states: learn it by table, train taxi --env NAME")
 
 
-def require_numbers(name: str, env: BatchedEnv) -> None:
+def require_numbers(name: str, spec: EnvSpec) -> None:
     """Refuse an env whose actions have no numbers.
 
     Raises:
         ValueError: it takes torques.
     """
-    if env.spec.joints:
+    if spec.joints:
         raise ValueError(f"{name} takes torques, not numbered actions: train halfcheetah --env {name} learns those")
 
 
-def require_torques(name: str, env: BatchedEnv) -> None:
+def require_torques(name: str, spec: EnvSpec) -> None:
     """Refuse an env that an agent of torques cannot learn.
 
     Raises:
         ValueError: its actions are numbers, or it shows something else than vectors.
     """
-    if not env.spec.joints:
+    if not spec.joints:
         raise ValueError(f"{name} has numbered actions, not torques: train cartpole --env {name}, or atari for pixels")
-    if env.spec.frame_dtype != np.float32:
+    if spec.frame_dtype != np.float32:
         raise ValueError(f"{name} takes torques but shows no vectors: choose an environment like HalfCheetah-v5")
 
 

@@ -9,9 +9,9 @@ from agents.dqn.settings import Settings
 from agents.evaluation.protocol import check_rules
 from agents.parts import parts_of
 from agents.replay.frames import require_blocks
-from envs import EnvSettings, make_env
+from envs import EnvSettings
 from envs.atari import game_name
-from envs.registry import require_frames, require_numbers
+from envs.registry import read_spec, require_frames, require_numbers
 from training.device import resolve_device
 from training.process import require_memory
 
@@ -35,14 +35,13 @@ def check(settings: Settings) -> int:
 
     Returns the bytes of replay.
     """
-    env = make_env(settings.env, 1)
-    require_frames(settings.env.id, env)
-    require_numbers(settings.env.id, env)
-    require_blocks(env.spec.frame_shape, env.spec.frame_dtype)
+    spec = read_spec(settings.env)
+    require_frames(settings.env.id, spec)
+    require_numbers(settings.env.id, spec)
+    require_blocks(spec.frame_shape, spec.frame_dtype)
     check_rules(settings)
-    parts_of(settings).make_network(settings, env.spec)
-    needed = settings.replay_bytes(env.spec)
-    env.close()
+    parts_of(settings).make_network(settings, spec)
+    needed = settings.replay_bytes(spec)
     settings.rows_per_lane()
     if settings.fleet.learners == 0:  # others run where the GPUs are
         device = resolve_device(settings.learner.device, "learner.device")

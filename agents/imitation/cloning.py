@@ -13,9 +13,8 @@ from agents.imitation.learner import CloningLearner
 from agents.imitation.run import DatasetRun
 from agents.imitation.settings import CloningSettings, DatasetSettings, OfflineSettings
 from agents.networks.q_network import QNetwork
-from envs import make_env
 from envs.base import EnvSettings
-from envs.registry import require_frames
+from envs.registry import read_spec, require_frames
 from training.device import resolve_device
 
 S = TypeVar("S", bound=DatasetSettings)
@@ -43,19 +42,14 @@ def check(settings: CloningSettings | OfflineSettings) -> int:
     Raises:
         ValueError: env, network and data set do not fit each other.
     """
-    env = make_env(settings.env, 1)
-    try:
-        require_frames(settings.env.id, env)
-        check_rules(settings)
-        QNetwork(settings.network, env.spec.frame_shape, env.spec.num_actions)
-        if settings.dataset and (spec := open_dataset(settings.dataset).spec) != env.spec:
-            seen = f"frames {list(spec.frame_shape)} of {spec.frame_dtype} and {spec.num_actions} actions"
-            mine = f"frames {list(env.spec.frame_shape)} of {env.spec.frame_dtype} and {env.spec.num_actions} actions"
-            raise ValueError(
-                f"{settings.dataset} has {seen}, {settings.env.id} has {mine}: name the env it is of, --env"
-            )
-    finally:
-        env.close()
+    spec = read_spec(settings.env)
+    require_frames(settings.env.id, spec)
+    check_rules(settings)
+    QNetwork(settings.network, spec.frame_shape, spec.num_actions)
+    if settings.dataset and (recorded := open_dataset(settings.dataset).spec) != spec:
+        seen = f"frames {list(recorded.frame_shape)} of {recorded.frame_dtype} and {recorded.num_actions} actions"
+        mine = f"frames {list(spec.frame_shape)} of {spec.frame_dtype} and {spec.num_actions} actions"
+        raise ValueError(f"{settings.dataset} has {seen}, {settings.env.id} has {mine}: name the env it is of, --env")
     resolve_device(settings.learner.device, "learner.device")
     return 0
 

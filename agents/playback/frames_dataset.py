@@ -20,6 +20,7 @@ from agents.saved_policy import SettingsOf, network_settings, policy_of
 from agents.settings import AgentSettings
 from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
 from envs.atari import game_name
+from envs.registry import read_spec
 from training.storage import checkpoint
 from training.storage.files import whole
 from training.storage.resume import read_newest
@@ -90,9 +91,8 @@ def player_of(name: str, settings_of: SettingsOf) -> Player:
         rules = replace(settings.env, life_signal=False)
         path, _ = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
         player = Player(rules, settings, path.absolute())
-    env = make_env(player.rules, 1)
-    env.close()
-    if len(env.spec.frame_shape) != 2 or env.spec.frame_dtype != np.uint8:
+    spec = read_spec(player.rules)
+    if len(spec.frame_shape) != 2 or spec.frame_dtype != np.uint8:
         raise ValueError(f"{player.rules.id} shows no pictures: use an Atari game, such as space_invaders")
     return player
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from agents.dqn.settings import Settings
 from agents.evaluation.protocol import check_rules
 from agents.parts import parts_of
-from envs import make_env
-from envs.registry import require_torques
+from envs.registry import read_spec, require_torques
 from training.device import resolve_device
 
 
 def check(settings: Settings) -> int:
     """Build the smallest env of these settings, so that every mistake shows at once. Returns the bytes of replay."""
-    env = make_env(settings.env, 1)
-    try:
-        require_torques(settings.env.id, env)
-        check_rules(settings)
-    finally:
-        env.close()
-    parts_of(settings).make_network(settings, env.spec)
+    spec = read_spec(settings.env)
+    require_torques(settings.env.id, spec)
+    check_rules(settings)
+    parts_of(settings).make_network(settings, spec)
     settings.rows_per_lane()
     if settings.fleet.learners == 0:  # others run where the GPUs are
         resolve_device(settings.learner.device, "learner.device")
-    return settings.replay_bytes(env.spec)
+    return settings.replay_bytes(spec)

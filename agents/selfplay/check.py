@@ -5,8 +5,7 @@ from __future__ import annotations
 from agents.dqn import check as dqn
 from agents.selfplay.exploiter import exploiter_settings
 from agents.selfplay.settings import SelfPlaySettings
-from envs import make_env
-from envs.registry import make_two_player_env
+from envs.registry import make_two_player_env, read_spec
 from envs.two_player_atari import two_player_game
 
 
@@ -25,11 +24,11 @@ def check(settings: SelfPlaySettings) -> int:
     """
     if settings.league.folder:
         raise ValueError("league.folder is the run directory's: leave it out")
-    both, judged = make_two_player_env(settings.env, 1), make_env(settings.env, 1)
+    both = make_two_player_env(settings.env, 1)
     both.close()
-    judged.close()
-    if both.spec != judged.spec:
-        shown = f"{both.spec.num_actions} actions for two, {judged.spec.num_actions} for one"
+    judged = read_spec(settings.env)
+    if both.spec != judged:
+        shown = f"{both.spec.num_actions} actions for two, {judged.num_actions} for one"
         raise ValueError(f"{settings.env.id} has {shown}: use --full-actions, or --env duel/... to be judged by two")
     needed = dqn.check(settings)
     if not settings.league.exploit_every:

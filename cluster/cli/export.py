@@ -12,7 +12,7 @@ from agents.saved_policy import network_settings, read_policy, record_of
 from agents.selfplay.parts import trained_under
 from cluster.cli.options import Export
 from cluster.workloads import settings_of_run
-from envs import make_env
+from envs.registry import read_spec
 from training.storage.files import write_bytes
 from training.storage.run_dir import RunDir
 
@@ -48,9 +48,8 @@ def policy_of_run(directory: RunDir) -> Policy:
     settings = network_settings(recorded, settings_of_run, f"{directory.path} holds no policy of a network")
     path, state = read_policy(directory, recorded)
     weights = state["learner"]["policy"]
-    env = make_env(settings.env, 1)
-    env.close()
-    if env.spec.joints:
+    spec = read_spec(settings.env)
+    if spec.joints:
         raise ValueError(f"{directory.path} holds a policy of torques: export is for Q-networks of numbered actions")
     about: dict[str, Any] = {
         "env": settings.env.id,
@@ -60,7 +59,7 @@ def policy_of_run(directory: RunDir) -> Policy:
         "commit": recorded.get("commit"),
         "command": recorded.get("command"),
     }
-    return make_policy(settings.network, env.spec.frame_shape, env.spec.num_actions, weights, about)
+    return make_policy(settings.network, spec.frame_shape, spec.num_actions, weights, about)
 
 
 def _require_ours(out: Path) -> None:

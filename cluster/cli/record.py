@@ -27,7 +27,7 @@ from cluster.workloads import settings_of_run
 from envs import EnvSettings, make_env
 from envs.atari import game_name
 from envs.colour import make_shown
-from envs.registry import require_frames
+from envs.registry import read_spec, require_frames
 from training.interrupt import Interrupt, as_ctrl_c
 from training.progress import evaluation_bar
 from training.storage.run_dir import RunDir
@@ -91,7 +91,7 @@ def _record_person(options: Record) -> None:
     terminal, env = Terminal("start it in one"), make_shown(rules)
     about = {"player": "a person", "protocol": dict(env.protocol)}
     with contextlib.closing(env):
-        require_frames(options.env, env)
+        require_frames(options.env, env.spec)
         env.reset(0)
         env.render()  # an env that draws nothing says so before the terminal is touched
         with new_dataset(options.out, rules, env.spec, about) as writer:
@@ -111,12 +111,11 @@ def _record_replay(options: Record, run_dir: Path) -> None:
     settings = network_settings(recorded, settings_of_run, "record reads the replay of deep Q-networks")
     path, _ = read_policy(directory, recorded)
     shards, most, scores = shards_of(path), limits(options), list[float]()
-    env = make_env(settings.env, 1)
-    env.close()
+    spec = read_spec(settings.env)
     about = {"player": f"{recorded['preset']} while it learned", "checkpoint": str(path)}
     about_env: dict[str, Any] = {**about, "protocol": trained_under(settings)}
-    with new_dataset(options.out, settings.env, env.spec, about_env) as writer:
-        for episode in chain.from_iterable(episodes_of(shard, env.spec.frame_shape) for shard in shards):
+    with new_dataset(options.out, settings.env, spec, about_env) as writer:
+        for episode in chain.from_iterable(episodes_of(shard, spec.frame_shape) for shard in shards):
             if writer.episodes == most["games"] or writer.labels == most["labels"]:
                 break
             writer.add(kept := episode.cut(most["labels"] - writer.labels))

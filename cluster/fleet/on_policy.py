@@ -27,7 +27,7 @@ from cluster.fleet.on_policy_runner import OnPolicyRunner
 from cluster.fleet.runners import POLL, Runners
 from cluster.fleet.silence import SilenceWatch
 from cluster.fleet.waiting import connect, waiting_for_nodes
-from envs import make_env
+from envs.registry import read_spec
 from training.settings import to_dict
 from training.storage import checkpoint
 
@@ -42,9 +42,7 @@ class OnPolicyLoop:
         self.settings, self.connected = connect(settings)
         s, self.closed = self.settings, False
         torch.set_num_threads(s.learner.threads)
-        shown = make_env(s.env, 1)
-        shown.close()
-        self.learner = parts_of(s).make_learner(s, shown.spec)
+        self.learner = parts_of(s).make_learner(s, read_spec(s.env))
         self.stats = RunStats()
         actors = start_runners(s)
         self.runners = Runners(actors, in_flight=1)

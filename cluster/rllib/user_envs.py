@@ -11,9 +11,8 @@ import gymnasium
 from ray.rllib.env.env_context import EnvContext
 from ray.tune.registry import ENV_CREATOR, _global_registry
 
-from envs import make_env
 from envs.atari import game_name
-from envs.registry import TOYS, require_frames
+from envs.registry import TOYS, read_spec, require_frames
 
 
 def name_of(env: Any) -> str:
@@ -76,6 +75,4 @@ def check(config: Any) -> None:
     """
     announce(config)
     settings = config.to_settings().env
-    env = make_env(settings, 1)
-    env.close()
-    require_frames(settings.id, env)
+    require_frames(settings.id, read_spec(settings))

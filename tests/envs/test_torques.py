@@ -62,11 +62,11 @@ def test_who_wants_the_other_kind_of_action_is_told_what_to_train() -> None:
     with pytest.raises(ValueError, match="takes 2 torques, not numbered actions: train halfcheetah --env NAME"):
         _ = aim.spec.num_actions
     with pytest.raises(ValueError, match="Aim-v0 takes torques, not numbered actions: train halfcheetah --env tests"):
-        require_numbers(AIM, aim)
+        require_numbers(AIM, aim.spec)
     with pytest.raises(ValueError, match="CartPole-v1 has numbered actions, not torques: train cartpole"):
-        require_torques("CartPole-v1", cartpole)
-    require_numbers("CartPole-v1", cartpole)
-    require_torques(AIM, aim)
+        require_torques("CartPole-v1", cartpole.spec)
+    require_numbers("CartPole-v1", cartpole.spec)
+    require_torques(AIM, aim.spec)
     assert (aim.spec.joints, cartpole.spec.joints) == (2, 0)
 
 
