@@ -43,8 +43,17 @@ def check(settings: Settings) -> int:
     parts_of(settings).make_network(settings, spec)
     needed = settings.replay_bytes(spec)
     settings.rows_per_lane()
+    require_device(settings, needed)
+    return needed
+
+
+def require_device(settings: Settings, needed: int) -> None:
+    """The learner's device is there, and has room for the `needed` bytes of replay where that lies on it.
+
+    Raises:
+        ValueError: it is not, or has not.
+    """
     if settings.fleet.learners == 0:  # others run where the GPUs are
         device = resolve_device(settings.learner.device, "learner.device")
         if device.startswith("cuda") and settings.fleet.shards == 0:  # the frames lie there
             require_memory(needed, "replay", "lower --replay.capacity, or keep it in --fleet.shards", device)
-    return needed

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from agents.dqn.check import require_device
 from agents.dqn.settings import Settings
 from agents.evaluation.protocol import check_rules
 from agents.parts import parts_of
 from envs.registry import read_spec, require_torques
-from training.device import resolve_device
 
 
 def check(settings: Settings) -> int:
@@ -16,6 +16,6 @@ def check(settings: Settings) -> int:
     check_rules(settings)
     parts_of(settings).make_network(settings, spec)
     settings.rows_per_lane()
-    if settings.fleet.learners == 0:  # others run where the GPUs are
-        resolve_device(settings.learner.device, "learner.device")
-    return settings.replay_bytes(spec)
+    needed = settings.replay_bytes(spec)
+    require_device(settings, needed)
+    return needed
