@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from agents.acting.policy import LearningPolicy
 from agents.networks.q_network import NetworkSettings
 from agents.parts import make_policy
 from agents.settings import AgentSettings
@@ -29,6 +30,35 @@ class NetworkedSettings(AgentSettings, Protocol):
     def network(self) -> NetworkSettings: ...
 
 
+class SavedRun(NamedTuple):
+    """A run that trained a network, and the newest checkpoint of it that is whole."""
+
+    record: dict[str, Any]
+    settings: NetworkedSettings
+    path: Path  # of the checkpoint
+    state: dict[str, Any]  # its `learner` branch
+
+    def policy(self) -> LearningPolicy:
+        """See `policy_of`."""
+        policy: LearningPolicy = policy_of(self.state, self.settings)
+        return policy
+
+
+def open_run(folder: Path, settings_of: SettingsOf, otherwise: str) -> SavedRun:
+    """The run in a folder, by whichever algorithm it trained a network.
+
+    Raises:
+        ValueError: no run of ours is there, it has no checkpoint that is whole, or it trained something else; the
+            message of the last begins with `otherwise`.
+    """
+    directory = RunDir(folder)
+    record = record_of(directory)
+    settings = settings_of(record)
+    if not hasattr(settings, "parts"):
+        raise ValueError(f"{otherwise}: name a run of a deep Q-network, this is one of {record['preset']}")
+    return SavedRun(record, settings, *read_policy(directory, record))
+
+
 def record_of(directory: RunDir) -> dict[str, Any]:
     """What is known of the run: its preset and settings, and more where a command made it.
 
@@ -39,19 +69,6 @@ def record_of(directory: RunDir) -> dict[str, Any]:
         saved = checkpoint.load(directory.path / FOLDER, only="settings")["settings"]
         return {"preset": RLLIB, "workload": "dqn", "settings": settings_in_todays_words(saved)}
     return directory.record()
-
-
-def network_settings(record: dict[str, Any], settings_of: SettingsOf, otherwise: str) -> NetworkedSettings:
-    """The settings of a run that trained a Q-network, by whichever algorithm.
-
-    Raises:
-        ValueError: the run trained something else; the message begins with `otherwise`.
-    """
-    settings = settings_of(record)
-    if not hasattr(settings, "parts"):
-        raise ValueError(f"{otherwise}: name a run of a deep Q-network, this is one of {record['preset']}")
-    found: NetworkedSettings = settings
-    return found
 
 
 def policy_of(state: dict[str, Any], settings: AgentSettings) -> Any:

@@ -26,7 +26,7 @@ from agents.acting.episodes import play
 from agents.acting.policy import Policy
 from agents.evaluation.evaluate import evaluate
 from agents.evaluation.protocol import evaluation_seed, protocol_env
-from agents.saved_policy import network_settings, policy_of, read_policy
+from agents.saved_policy import open_run
 from agents.settings import AgentSettings
 from benchmarks.gan_families import ENDLESS, trained
 from cluster.workloads import settings_of_run
@@ -38,7 +38,6 @@ from gan.data.images import to_float, to_uint8
 from gan.export import load_generator
 from training.storage import checkpoint
 from training.storage.files import crc_of_file, whole, write_json
-from training.storage.run_dir import RunDir
 
 NOISE = (0.0, 0.02, 0.05, 0.1)  # standard deviations of the noise on the image between, of the range of a pixel
 FILMED = 450  # agent steps: half a minute
@@ -168,14 +167,10 @@ def main() -> None:
     run = asked.translator or translator_of(asked.second, asked.images, asked.seed, asked.out / name)
     exported = load_generator(run / "generator")
     network, second = exported.network, exported.settings.second
-    directory = RunDir(asked.policy)
-    record = directory.record()
-    settings = network_settings(record, settings_of_run, f"{asked.policy} plays no game")
-    path, state = read_policy(directory, record)
-    policy = policy_of(state, settings)
-    weights = crc_of_file(run / "generator" / "generator.safetensors") ^ checkpoint.checksum(
-        path
-    )  # none pass for others
+    player = open_run(asked.policy, settings_of_run, f"{asked.policy} plays no game")
+    policy, settings = player.policy(), player.settings
+    generator = crc_of_file(run / "generator" / "generator.safetensors")
+    weights = generator ^ checkpoint.checksum(player.path)  # none pass for others
     results = asked.out / f"played-{run.name}-by-{asked.policy.resolve().name}-{asked.games}-{weights:08x}"
     results.mkdir(parents=True, exist_ok=True)
     print(f"| {second} | mean score | scores | agent steps | CPU seconds |\n|---|---|---|---|---|")

@@ -16,15 +16,14 @@ from numpy.typing import NDArray
 from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
 from agents.acting.policy import Acted, Explore, Policy
-from agents.saved_policy import SettingsOf, network_settings, policy_of
+from agents.saved_policy import SettingsOf, open_run, policy_of
 from agents.settings import AgentSettings
 from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
 from envs.atari import game_name
 from envs.registry import read_spec
 from training.storage import checkpoint
 from training.storage.files import whole
-from training.storage.resume import read_newest
-from training.storage.run_dir import MARKER, RunDir
+from training.storage.run_dir import MARKER
 
 RECIPE = "2"  # counts up when anything about the rendering below changes
 FRAMES = 6_000
@@ -85,12 +84,8 @@ def player_of(name: str, settings_of: SettingsOf) -> Player:
     """
     player = Player(EnvSettings(id=name))
     if (Path(name) / MARKER).exists():
-        directory = RunDir(Path(name))
-        record = directory.record()
-        settings = network_settings(record, settings_of, f"{name} shows no frames of a game")
-        rules = replace(settings.env, life_signal=False)
-        path, _ = read_newest(directory, lambda path: checkpoint.load(path, only="learner"))
-        player = Player(rules, settings, path.absolute())
+        run = open_run(Path(name), settings_of, f"{name} shows no frames of a game")
+        player = Player(replace(run.settings.env, life_signal=False), run.settings, run.path.absolute())
     spec = read_spec(player.rules)
     if len(spec.frame_shape) != 2 or spec.frame_dtype != np.uint8:
         raise ValueError(f"{player.rules.id} shows no pictures: use an Atari game, such as space_invaders")

@@ -8,18 +8,17 @@ from typing import Any
 
 from agents.dqn.stats import counters
 from agents.export import MODULE, PROGRAM, Policy, make_policy, program_of, save_policy
-from agents.saved_policy import network_settings, read_policy, record_of
+from agents.saved_policy import open_run
 from agents.selfplay.parts import trained_under
 from cluster.cli.options import Export
 from cluster.workloads import settings_of_run
 from envs.registry import read_spec
 from training.storage.files import write_bytes
-from training.storage.run_dir import RunDir
 
 
 def export(options: Export) -> int:
     """`quarterdeck export RUN_DIR --out DIR`."""
-    policy = policy_of_run(RunDir(options.run_dir))
+    policy = policy_of_run(options.run_dir)
     _require_ours(options.out)
     program = program_of(policy) if options.format in ("program", "all") else None
     try:
@@ -38,27 +37,25 @@ def export(options: Export) -> int:
     return 0
 
 
-def policy_of_run(directory: RunDir) -> Policy:
+def policy_of_run(folder: Path) -> Policy:
     """The policy of a run's newest checkpoint, with a card that says where it comes from.
 
     Raises:
         ValueError: there is none, or the run trained a table.
     """
-    recorded = record_of(directory)
-    settings = network_settings(recorded, settings_of_run, f"{directory.path} holds no policy of a network")
-    path, state = read_policy(directory, recorded)
-    weights = state["learner"]["policy"]
-    spec = read_spec(settings.env)
+    run = open_run(folder, settings_of_run, f"{folder} holds no policy of a network")
+    settings, spec = run.settings, read_spec(run.settings.env)
     if spec.joints:
-        raise ValueError(f"{directory.path} holds a policy of torques: export is for Q-networks of numbered actions")
+        raise ValueError(f"{folder} holds a policy of torques: export is for Q-networks of numbered actions")
     about: dict[str, Any] = {
         "env": settings.env.id,
         "trained_under": trained_under(settings),
-        "agent_steps": counters(path)["agent_steps"],
+        "agent_steps": counters(run.path)["agent_steps"],
         "seed": settings.seed,
-        "commit": recorded.get("commit"),
-        "command": recorded.get("command"),
+        "commit": run.record.get("commit"),
+        "command": run.record.get("command"),
     }
+    weights = run.state["learner"]["policy"]
     return make_policy(settings.network, spec.frame_shape, spec.num_actions, weights, about)
 
 

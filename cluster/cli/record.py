@@ -20,7 +20,7 @@ from agents.imitation.record import ENDLESS, LABELS_PER_ENV, MOST, Recorder
 from agents.imitation.writer import DatasetWriter, new_dataset
 from agents.playback.game import steps_per_second
 from agents.playback.terminal import Terminal
-from agents.saved_policy import network_settings, policy_of, read_policy, record_of
+from agents.saved_policy import open_run
 from agents.selfplay.parts import trained_under
 from cluster.cli.options import Record
 from cluster.workloads import settings_of_run
@@ -30,7 +30,6 @@ from envs.colour import make_shown
 from envs.registry import read_spec, require_frames
 from training.interrupt import Interrupt, as_ctrl_c
 from training.progress import evaluation_bar
-from training.storage.run_dir import RunDir
 
 IDLE = {"keyboard": ("epsilon", "replay"), "replay": ("epsilon", "seed")}  # of what these ways to record make no use
 
@@ -68,15 +67,12 @@ def _record_policy(options: Record, run_dir: Path) -> None:
     """Whole games of a run's newest policy under the rules of its evaluation."""
     if not (options.games or options.labels):
         raise ValueError("how much is to be recorded? give --games N or --labels N")
-    directory = RunDir(run_dir)
-    recorded = record_of(directory)
-    settings = network_settings(recorded, settings_of_run, "record plays with deep Q-networks")
-    path, state = read_policy(directory, recorded)
-    policy, rules = policy_of(state, settings), signalled(protocol_env(settings))
+    run = open_run(run_dir, settings_of_run, "record plays with deep Q-networks")
+    policy, rules = run.policy(), signalled(protocol_env(run.settings))
     envs = envs_for(options.games, MOST) if options.games else min(max(options.labels // LABELS_PER_ENV, 1), MOST)
     explore = epsilon_greedy(np.full(envs, options.epsilon), np.random.default_rng(options.seed))
     env = make_env(rules, envs)
-    about = {"player": f"{recorded['preset']} at epsilon {options.epsilon:g}", "checkpoint": str(path)}
+    about = {"player": f"{run.record['preset']} at epsilon {options.epsilon:g}", "checkpoint": str(run.path)}
     about_env: dict[str, Any] = {**about, "protocol": dict(env.protocol)}
     with contextlib.closing(env), new_dataset(options.out, rules, env.spec, about_env) as writer:
         recorder = Recorder(writer, envs, **limits(options))
@@ -106,15 +102,12 @@ def _record_person(options: Record) -> None:
 
 def _record_replay(options: Record, run_dir: Path) -> None:
     """The episodes in the replay of a run's newest checkpoint, played by its own rules and with its own epsilon."""
-    directory = RunDir(run_dir)
-    recorded = record_of(directory)
-    settings = network_settings(recorded, settings_of_run, "record reads the replay of deep Q-networks")
-    path, _ = read_policy(directory, recorded)
-    shards, most, scores = shards_of(path), limits(options), list[float]()
-    spec = read_spec(settings.env)
-    about = {"player": f"{recorded['preset']} while it learned", "checkpoint": str(path)}
-    about_env: dict[str, Any] = {**about, "protocol": trained_under(settings)}
-    with new_dataset(options.out, settings.env, spec, about_env) as writer:
+    run = open_run(run_dir, settings_of_run, "record reads the replay of deep Q-networks")
+    shards, most, scores = shards_of(run.path), limits(options), list[float]()
+    spec = read_spec(run.settings.env)
+    about = {"player": f"{run.record['preset']} while it learned", "checkpoint": str(run.path)}
+    about_env: dict[str, Any] = {**about, "protocol": trained_under(run.settings)}
+    with new_dataset(options.out, run.settings.env, spec, about_env) as writer:
         for episode in chain.from_iterable(episodes_of(shard, spec.frame_shape) for shard in shards):
             if writer.episodes == most["games"] or writer.labels == most["labels"]:
                 break

@@ -9,12 +9,11 @@ from agents.acting.policy import Policy
 from agents.playback.game import pace_of, played_steps, shown_env
 from agents.playback.terminal import Terminal
 from agents.playback.video import record
-from agents.saved_policy import network_settings, policy_of, read_policy, record_of
+from agents.saved_policy import open_run
 from agents.settings import AgentSettings
 from cluster.cli.options import Play, Watch
 from cluster.workloads import settings_of_run
 from envs.colour import action_names
-from training.storage.run_dir import RunDir
 
 
 def watch(options: Watch) -> int:
@@ -62,8 +61,5 @@ def _quits(terminal: Terminal, due: float) -> bool:
 
 def _player(run_dir: Path, command: str) -> tuple[Policy, AgentSettings]:
     """The newest policy of a run, and the run's settings."""
-    directory = RunDir(run_dir)
-    recorded = record_of(directory)
-    settings = network_settings(recorded, settings_of_run, f"{command} shows the games of deep Q-networks")
-    _, state = read_policy(directory, recorded)
-    return policy_of(state, settings), settings
+    run = open_run(run_dir, settings_of_run, f"{command} shows the games of deep Q-networks")
+    return run.policy(), run.settings
