@@ -78,7 +78,7 @@ def _record_policy(options: Record, run_dir: Path) -> None:
         recorder = Recorder(writer, envs, **limits(options))
         with evaluation_bar("recording") as show:
             recorder.record(play(env, policy, explore, training_seed(options.seed)), show)
-    said(writer, recorder.scores, options.out)
+    print_summary(writer, recorder.scores, options.out)
 
 
 def _record_person(options: Record) -> None:
@@ -97,7 +97,7 @@ def _record_person(options: Record) -> None:
                 person = Keyboard(env, terminal, recorder.line, pace, lambda: interrupt.raised)
                 played = play(env, person, None, training_seed(options.seed))
                 recorder.record(played, stop=lambda: person.ended)
-    said(writer, recorder.scores, options.out)
+    print_summary(writer, recorder.scores, options.out)
 
 
 def _record_replay(options: Record, run_dir: Path) -> None:
@@ -113,7 +113,7 @@ def _record_replay(options: Record, run_dir: Path) -> None:
                 break
             writer.add(kept := episode.cut(most["labels"] - writer.labels))
             scores += [float(kept.reward.sum())] if kept.terminated[-1] else []
-    said(writer, scores, options.out)
+    print_summary(writer, scores, options.out)
 
 
 def signalled(env: EnvSettings) -> EnvSettings:
@@ -131,7 +131,7 @@ def limits(options: Record) -> dict[str, int]:
     return {"games": options.games or ENDLESS, "labels": options.labels or ENDLESS}
 
 
-def said(writer: DatasetWriter, scores: list[float], out: Path) -> None:
+def print_summary(writer: DatasetWriter, scores: list[float], out: Path) -> None:
     """Print what was recorded, in a line."""
     whole = f"{len(scores)} whole games with a mean score of {np.mean(scores):.2f}" if scores else "no whole game"
     print(f"{writer.labels:,} labels in {writer.episodes:,} episodes, {whole}, are in {out}")
