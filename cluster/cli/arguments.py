@@ -1,10 +1,11 @@
-"""Arguments into dataclasses, and the parser's boxes into one line."""
+"""Arguments into dataclasses, the parser's boxes into one line, and which options somebody has changed."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import tyro
 
@@ -31,3 +32,8 @@ def parse(kind: type[T], arguments: list[str], command: str, default: T | None =
             raise
         lines = [line.strip("│╭╮╰╯─ ") for line in said.getvalue().splitlines()[1:]]
         raise ValueError(" ".join(line for line in lines if line.strip("-"))) from None
+
+
+def changed_options(given: Mapping[str, Any], usual: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Those of the options called `names` that are not as usual, as they are written on a command line."""
+    return [f"--{name}" for name in names if given.get(name) != usual.get(name)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from agents.saved_policy import record_of
+from cluster.cli.arguments import changed_options
 from cluster.cli.options import Evaluate
 from cluster.workloads import Workload, workload_of_run
 from training.progress import evaluation_bar
@@ -19,9 +20,8 @@ def require_meant(options: Evaluate, work: Workload) -> None:
         ValueError: this kind of run is judged by nothing of the sort.
     """
     usual = Evaluate(run_dir=options.run_dir)
-    idle = [name for name in ("episodes", "protocol", "epsilon") if getattr(options, name) != getattr(usual, name)]
-    idle = [f"--{name}" for name in idle if name not in work.judged_by]
-    if idle:
+    names = (name for name in ("episodes", "protocol", "epsilon") if name not in work.judged_by)
+    if idle := changed_options(vars(options), vars(usual), names):
         raise ValueError(
             f"{options.run_dir} is judged without {' and '.join(idle)}, a run of {work.name}: leave that out"
         )

@@ -22,6 +22,7 @@ from agents.playback.game import steps_per_second
 from agents.playback.terminal import Terminal
 from agents.saved_policy import open_run
 from agents.selfplay.parts import trained_under
+from cluster.cli.arguments import changed_options
 from cluster.cli.options import Record
 from cluster.workloads import settings_of_run
 from envs import EnvSettings, make_env
@@ -58,8 +59,7 @@ def record(options: Record) -> int:
 def _require_meant(options: Record) -> None:
     usual = Record(out=options.out)
     for way in (way for way in IDLE if getattr(options, way)):
-        idle = [f"--{name}" for name in IDLE[way] if getattr(options, name) != getattr(usual, name)]
-        if idle:
+        if idle := changed_options(vars(options), vars(usual), IDLE[way]):
             raise ValueError(f"--{way} records without {' and '.join(idle)}: leave that out")
 
 

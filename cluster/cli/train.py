@@ -14,7 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import tyro
 
-from cluster.cli.arguments import parse
+from cluster.cli.arguments import changed_options, parse
 from cluster.cli.commands import preset_of
 from cluster.workloads import Workload, workload_of
 from training.device import said_precision, used_precision
@@ -91,9 +91,7 @@ def require_one_process(settings: Any, usual: Any) -> None:
     Raises:
         ValueError: something is.
     """
-    asked, given = flat(settings), flat(usual)
-    idle = [f"--{name}" for name in SHARED_OUT if asked.get(name) != given.get(name)]
-    if idle:
+    if idle := changed_options(flat(settings), flat(usual), SHARED_OUT):
         raise ValueError(f"--serial trains in one process: leave {' and '.join(idle)} alone, or leave --serial out")
 
 
