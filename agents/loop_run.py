@@ -99,7 +99,7 @@ class LoopRun:
         path, self.unseen = self.unseen, None
         if path is None:
             return []
-        policy = policy_of(checkpoint.load(path, only="learner"), self.settings)
+        policy: LearningPolicy = policy_of(checkpoint.load(path, only="learner"), self.settings)
         return pictures_of(policy, self.settings, self.clock.now)
 
     def line(self) -> str:

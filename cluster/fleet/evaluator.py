@@ -9,6 +9,7 @@ from typing import Any
 import ray
 import torch
 
+from agents.acting.policy import LearningPolicy
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
 from agents.evaluation.protocol import beside, beside_env
@@ -30,7 +31,7 @@ class Evaluator:
         os.nice(5)  # whoever trains goes first, but the last core is not enough to be done in time
         torch.set_num_threads(1)
         self.settings = settings
-        self.policy = make_policy(settings, spec)
+        self.policy: LearningPolicy = make_policy(settings, spec)
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""

@@ -8,6 +8,7 @@ from typing import Any
 import ray
 import torch
 
+from agents.acting.policy import LearningPolicy
 from agents.acting.rollout import ChunkStats, Rollout
 from agents.parts import make_policy
 from agents.pqn.experience import Experience, play_on, single_frames
@@ -29,7 +30,7 @@ class OnPolicyRunner(Managed):
         torch.set_num_threads(1)
         self.settings, self.number = settings, number
         self.env = make_env(settings.env, settings.envs_per_runner, settings.learner.env_threads)
-        self.policy = make_policy(settings, self.env.spec)
+        self.policy: LearningPolicy = make_policy(settings, self.env.spec)
         self.rollout: Rollout | None = None
         self.failure: Exception | None = None  # of the env, which is in no known state since
 

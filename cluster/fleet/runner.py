@@ -9,6 +9,7 @@ from typing import Any
 import ray
 import torch
 
+from agents.acting.policy import LearningPolicy
 from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import ChunkStats, Rollout
 from agents.dqn.settings import Settings
@@ -53,7 +54,7 @@ class Runner(Managed):
         """Build the policy; its weights come from the weight store."""
         if self.number:
             torch.set_num_threads(1)
-        self.policy = make_policy(self.settings, self.env.spec)
+        self.policy: LearningPolicy = make_policy(self.settings, self.env.spec)
 
     def sample(self, *, weight_store: Any, agent_steps: int, homes: list[str], **_: Any) -> dict[str, Any]:
         """Play one chunk with the newest weights.
