@@ -130,11 +130,12 @@ def checksum(path: Path) -> int:
     return found
 
 
-def save_next(
-    folder: Path, agent_steps: int, state: State, write_parts: Callable[[Path], None] = lambda part: None
-) -> Path:
-    """Save under `folder`, then drop the older checkpoints but one."""
-    path = folder / f"agent_steps-{agent_steps:012d}"
+def save_next(folder: Path, now: int, state: State, write_parts: Callable[[Path], None] = lambda part: None) -> Path:
+    """Save under `folder`, then drop the older checkpoints but one.
+
+    `now` is what the run's own clock shows, be it agent steps, images or samples: the name's first half is historical.
+    """
+    path = folder / f"agent_steps-{now:012d}"
     save(path, state, write_parts)
     for old in complete(folder)[:-2]:
         doomed = old.rename(old.with_name(f"{old.name}.part"))  # half a directory must never pass for a whole one
