@@ -82,13 +82,13 @@ class Quarterdeck(Face):
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
         answers = self._collect()
         for answer in answers:
-            self.stats.collected(answer["chunk_stats"], self.greedy_epsilon)
+            self.stats.add_chunk(answer["chunk_stats"], self.greedy_epsilon)
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
             self.stats.note_all(answer["sent"].per_step(answer["chunk_stats"].agent_steps))
         with self.watch.learning():
             self._insert(answers)
             learned = self._learn()
-            self.stats.learned(learned)
+            self.stats.add_updates(learned)
             if learned.updates or self.runners.unarmed:
                 self._publish()
         self.results.count(self.metrics, learned)
@@ -129,7 +129,7 @@ class Quarterdeck(Face):
         learned: UpdateStats = self._each_learner(lambda learner: learner.learn(updates))[0]
         self.limiter.sampled += learned.updates * self.batch_size
         self.limiter.forfeited += (updates - learned.updates) * self.batch_size
-        self.inserts.learned(updates, learned.updates)
+        self.inserts.count_turn(updates, learned.updates)
         return learned
 
     def _publish(self) -> Any:

@@ -62,10 +62,10 @@ class OnPolicyLoop:
         if not rollouts:
             return
         for rollout in rollouts:
-            self.stats.collected(rollout["chunk_stats"], greedy_epsilon(s.exploration, s.learner.num_envs))
+            self.stats.add_chunk(rollout["chunk_stats"], greedy_epsilon(s.exploration, s.learner.num_envs))
             self.stats.note_all(rollout["sent"].per_step(rollout["chunk_stats"].agent_steps))
         seen = joined([stacked(unpack(rollout["chunk"])) for rollout in rollouts])
-        self.stats.learned(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
+        self.stats.add_updates(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
         self.stats.note_all(self.runners.health())
 
     def _collect(self) -> list[dict[str, Any]]:
