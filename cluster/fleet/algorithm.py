@@ -164,7 +164,7 @@ class Quarterdeck(Face):
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
         """Bring restarted runners back into service."""
-        return self.runners.restored(self.config.env_runner_health_probe_timeout_s)
+        return self.runners.probe_lost(self.config.env_runner_health_probe_timeout_s)
 
     def policy(self) -> Any:
         """The policy to judge, in this process."""

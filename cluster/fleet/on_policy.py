@@ -93,7 +93,7 @@ class OnPolicyLoop:
 
     def _ask(self) -> None:
         """Begin a turn: send the newest weights to every runner that is there and owes nothing."""
-        self.runners.restored()
+        self.runners.probe_lost()
         self.turn, self.held = self.turn + 1, self.runners.owing()
         self.asked, self.late = time.monotonic(), math.inf
         request = {"weights": [ray.put(self.learner.weights())], "turn": self.turn}
