@@ -26,7 +26,7 @@ from cluster.fleet.weights import start_weight_store
 from cluster.lost import LOST
 from cluster.rllib import user_envs
 from cluster.rllib.results import Results
-from cluster.rllib.spaces import spec_of
+from cluster.rllib.spaces import spec_of_spaces
 from envs.base import EnvSpec
 from training.arrays import arrays_of
 
@@ -174,7 +174,7 @@ class Quarterdeck(Face):
     @property
     def spec(self) -> EnvSpec:
         """What the envs show and take."""
-        return spec_of(*self.spaces[DEFAULT_MODULE_ID])
+        return spec_of_spaces(*self.spaces[DEFAULT_MODULE_ID])
 
     def cleanup(self) -> None:
         """Stop every actor of this run, the frozen, the busy and those that never found a place too."""

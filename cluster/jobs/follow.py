@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cluster.jobs.client import Client, one_line
+from cluster.jobs.client import Client, errors_in_one_line
 
 STEM = ["python", "-m", "cluster"]  # of a job's command line: the interpreter is the nodes' own
 POLL = 0.5  # seconds between two looks at a job that is to end
@@ -30,7 +30,7 @@ def follow(client: Client, job: str, hint: Callable[[str, str], str]) -> int:
 
     `hint(verb, job)` is a command for the same cluster.
     """
-    with one_line(client.get_address()):
+    with errors_in_one_line(client.get_address()):
         try:
             asyncio.run(_print_log(client, job))
         except KeyboardInterrupt:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Picture = NDArray[np.uint8]  # [H, W, 3]
+Pixels = NDArray[np.uint8]  # [H, W, 3]
 PIECE = 1 << 24  # bytes read at once
 
 
@@ -70,14 +70,14 @@ def write_json(file: Path, value: dict[str, Any]) -> None:
     write_text(file, json.dumps(value, indent=2) + "\n")
 
 
-def png(picture: Picture, scale: int = 2) -> bytes:
+def png(picture: Pixels, scale: int = 2) -> bytes:
     """A picture as a file, every pixel `scale` pixels wide."""
     out = io.BytesIO()
     enlarged(picture, scale).save(out, "PNG")
     return out.getvalue()
 
 
-def gif(pictures: Sequence[Picture], frames_per_second: float = 12.0, scale: int = 2) -> bytes:
+def gif(pictures: Sequence[Pixels], frames_per_second: float = 12.0, scale: int = 2) -> bytes:
     """An endless animation as a file."""
     images, out = [enlarged(picture, scale) for picture in pictures], io.BytesIO()
     duration = round(1000 / frames_per_second)
@@ -85,6 +85,6 @@ def gif(pictures: Sequence[Picture], frames_per_second: float = 12.0, scale: int
     return out.getvalue()
 
 
-def enlarged(picture: Picture, scale: int) -> Image.Image:
+def enlarged(picture: Pixels, scale: int) -> Image.Image:
     """A picture with every pixel `scale` pixels wide."""
     return Image.fromarray(picture.repeat(scale, axis=0).repeat(scale, axis=1))
