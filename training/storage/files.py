@@ -1,10 +1,11 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files and folders that are whole or absent, whatever happens while they are written."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from PIL import Image
 
 Pixels = NDArray[np.uint8]  # [H, W, 3]
 PIECE = 1 << 24  # bytes read at once
+REPLACED = ".old.part"  # ends the name of a folder whose place another is about to take
 
 
 def part_of(file: Path) -> Path:
@@ -42,6 +44,37 @@ def whole(file: Path, *, shared: bool = False) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Write into the new folder that this gives: it becomes `folder` at the end; after an error nothing of it is left.
+
+    What was there before stays until then, under its own name or, for a moment, under `REPLACED`'s.
+    """
+    part, old = folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}{REPLACED}")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+    except Exception:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    sync(folder.parent)  # the new name, too, outlives a power cut
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's content, or a folder's names, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def crc_of_file(file: Path) -> int:
