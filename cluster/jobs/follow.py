@@ -62,10 +62,12 @@ def _exit_status(job: Any) -> int:
     """The command's own exit status; 1 if it was stopped or never ran."""
     if str(job.status) == "SUCCEEDED":
         return 0
-    code = job.driver_exit_code
+    code: int | None = job.driver_exit_code
     message = f"exit status {code}" if code else (job.message or "no reason given").strip().splitlines()[-1]
     print(f"job {job.submission_id} {job.status}: {message}", file=sys.stderr)
-    return 1 if not code else code if code > 0 else 128 - code
+    if not code:
+        return 1
+    return code if code > 0 else 128 - code  # by a signal: as a shell says it
 
 
 def about(job: Any) -> dict[str, str]:
