@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+from training.storage.csv_table import rows_of
 from training.storage.curve import save_figure, subplots
 
 COLUMNS = ("frames", "updates", "all_lanes", "low_epsilon", "evaluation")  # behind the seconds and the agent steps
@@ -13,8 +13,7 @@ JUDGED = "evaluation_steps"  # agent steps that the evaluated weights had seen: 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
     """Scores over agent steps, minutes on the upper edge, from the rows that a session wrote."""
-    with table.open() as source:
-        rows = list(csv.DictReader(source))
+    rows = rows_of(table)
     figure, axes = subplots(figsize=(7, 4))
     styles: tuple[tuple[str, str, str, str, str], ...] = (
         ("all_lanes", "training games, all lanes", "0.7", "", "-"),

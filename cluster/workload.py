@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from training.entry import named
+from training.entry import load_entry
 
 if TYPE_CHECKING:
     from training.run import Run  # which loads numpy
@@ -42,7 +42,7 @@ class Workload(NamedTuple):
 
     def load(self, entry: str) -> Any:
         """What the entry called `entry` stands for."""
-        return named(getattr(self, entry))
+        return load_entry(getattr(self, entry))
 
     @property
     def clock(self) -> str:

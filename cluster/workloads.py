@@ -11,7 +11,7 @@ from typing import Any
 from cluster.gans import GANS
 from cluster.workload import ENDLESS
 from cluster.workload import Workload as Workload
-from training.entry import imported
+from training.entry import import_entry_module
 
 DQN = Workload(
     name="dqn",
@@ -138,7 +138,7 @@ def workload_of(preset: str) -> Workload:
     """
     module, _, name = preset.rpartition(":")
     if module:
-        imported(module, preset)
+        import_entry_module(module, preset)
     found = [row for row in WORKLOADS.values() if name in row.presets]
     if not found:
         raise ValueError(f"unknown preset {preset!r}: use one of {', '.join(PRESETS)}")

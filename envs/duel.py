@@ -6,7 +6,7 @@ wins the other loses, so the game is worth 0: what a best responder wins is how 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from envs.two_players import TwoPlayerStep, checked_actions
 ROUNDS = 2  # the last choices of both are then all that has happened
 PAYOFF = np.array([[0.0, -2.0, 1.0], [2.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # of the row's player: rock, paper, scissors
 SIZE = 6 + ROUNDS  # of a frame: own last choice, the other's, the round; without choices before the first round
-Strategy = NDArray[np.float64]  # [ROUNDS, 3, 3, 3] probability of a choice by round, own and other's last choice
 
 
 class Duel:
@@ -81,42 +80,3 @@ def frames_of(played: NDArray[np.int64], own: NDArray[np.int64], other: NDArray[
     running = played < ROUNDS
     frame[rows[running], 6 + played[running]] = 1
     return frame
-
-
-def situations() -> NDArray[np.float32]:
-    """The frames that a strategy has a row for, in its order: [ROUNDS * 9, D]; those of the first round are alike."""
-    played, own, other = (grid.ravel() for grid in np.indices((ROUNDS, 3, 3)))
-    return frames_of(played, own, other)
-
-
-def best_response(strategies: Sequence[Strategy], weights: NDArray[np.float64]) -> tuple[float, Strategy]:
-    """What wins most, on average, against one of the strategies, drawn anew for every game -> points a game, strategy.
-
-    The responder knows all of them and their weights [N], and learns from the first round which it meets: every game is
-    enumerated. Twice the points are NashConv of the mixture against itself (Lanctot et al. 2017, section 2): 0 of an
-    optimal one, since the game is symmetric.
-    """
-    tables, found = np.stack(strategies), np.zeros((ROUNDS, 3, 3, 3))
-
-    def value(played: int, mine: int, theirs: int, belief: NDArray[np.float64]) -> float:
-        if played == ROUNDS:
-            return 0.0
-        likely = belief[:, None] * tables[:, played, theirs, mine]  # [N, 3], of which they choose
-        ahead = [[value(played + 1, choice, answer, likely[:, answer]) for answer in range(3)] for choice in range(3)]
-        points = PAYOFF @ likely.sum(0) + np.sum(ahead, axis=1)
-        found[played, mine, theirs] = np.eye(3)[points.argmax()]
-        return float(points.max())
-
-    points = value(0, 0, 0, np.asarray(weights, np.float64) / np.sum(weights))
-    found[0] = found[0, 0, 0]
-    return points, found
-
-
-def points_between(one: Strategy, other: Strategy) -> float:
-    """Points a game that `one` wins of `other` on average."""
-    reached = np.zeros((3, 3))  # probability of (own, other's) last choices
-    reached[0, 0], points = 1.0, 0.0
-    for played in range(ROUNDS):
-        both = np.einsum("xy,xya,yxb->ab", reached, one[played], other[played])
-        points, reached = points + float((both * PAYOFF).sum()), both
-    return points

@@ -61,15 +61,6 @@ class TMaze(Toy):
         return picture.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
 
 
-def tmaze_q_star(length: int, discount: float) -> NDArray[np.float64]:
-    """The best values of `TMaze` to one who knows the cue, by place [N + 1, 3]: forward, the cue's arm, the other."""
-    value = discount ** np.arange(length, -1, -1.0)
-    q_star = np.tile((STILL + discount * value)[:, None], 3)
-    q_star[:-1, 0] = discount * value[1:]
-    q_star[-1, 1:] = 1.0, 0.0
-    return q_star
-
-
 class RepeatPrevious(Toy):
     """The toy "toy/repeat-previous": name the suit of the card that was dealt k - 1 cards before the newest.
 

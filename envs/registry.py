@@ -19,7 +19,7 @@ from envs.toy import Chain, PixelCatch
 from envs.two_player_atari import ONLY_FOR_TWO, TwoPlayerAtari, two_player_game
 from envs.two_players import OpponentEnv, RandomOpponents, TwoPlayerEnv
 from envs.vector import GymnasiumEnv
-from training.entry import imported
+from training.entry import import_entry_module
 
 TOYS: dict[str, Callable[[int], BatchedEnv]] = {
     "toy/catch": PixelCatch,
@@ -131,7 +131,7 @@ def _import_module_of(name: str) -> None:
         ValueError: there is no such module, or it does not register that id.
     """
     module, _, key = name.partition(":")
-    imported(module, name)
+    import_entry_module(module, name)
     if key not in gymnasium.registry:
         raise ValueError(f"{name}: importing {module} registers no {key}: call gymnasium.register there")
 

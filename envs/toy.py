@@ -170,12 +170,3 @@ def chain_table() -> tuple[dict[int, dict[int, list[tuple[float, int, float, boo
     table = {s: {a: [(1.0, to, float(to == end), to == end)] for a, to in ways.items()} for s, ways in moves.items()}
     table[end] = {a: [(1.0, end, 0.0, True)] for a in (0, 1)}
     return table, np.append(np.full(end, 1 / end), 0.0), _CHAIN_CAP
-
-
-def chain_q_star(discount: float) -> NDArray[np.float64]:
-    """The optimal values of `Chain`: [5, 2] for (left, right), 0 in the last state, where nothing follows."""
-    value = discount ** np.arange(_CHAIN_STATES - 2, -1, -1.0)  # of states 0 to 3, going right
-    q_star = np.zeros((_CHAIN_STATES, 2))
-    q_star[:-1, 0] = discount * np.concatenate((value[:1], value[:-1]))
-    q_star[:-1, 1] = value
-    return q_star

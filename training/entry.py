@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 
-def imported(module: str, entry: str) -> ModuleType:
+def import_entry_module(module: str, entry: str) -> ModuleType:
     """The module of an entry that somebody has given.
 
     Raises:
@@ -22,14 +22,14 @@ def imported(module: str, entry: str) -> ModuleType:
         raise ValueError(f"{entry}: cannot import {module} ({error}): {where}") from None
 
 
-def named(entry: str) -> Any:
+def load_entry(entry: str) -> Any:
     """What an entry stands for.
 
     Raises:
         ValueError: there is no such module, or no such name in it.
     """
     module, _, name = entry.partition(":")
-    found = imported(module, entry)
+    found = import_entry_module(module, entry)
     if not hasattr(found, name):
         raise ValueError(f"{entry}: {module} has no {name}")
     return getattr(found, name)

@@ -71,8 +71,7 @@ class Session:
             while not whole:
                 self._train()
                 self._save()
-                # Else a learner was lost over it, and the run went back.
-                whole = self.interrupt.raised or self._finished()
+                whole = self.interrupt.raised or self._finished()  # else a learner was lost, and the run went back
             if not self.interrupt.raised:
                 self._show(self.run.pictures())
         except CannotGoOn as error:
@@ -152,10 +151,11 @@ class Session:
 
     def _progress(self) -> tuple[float, str]:
         """The share that lies behind, towards whichever end comes first, and the line beside it."""
-        (_, now, end), rate, seconds = self.run.clock, self.rate(), self.seconds()
-        left = min((end - now) / max(rate, 1e-9), (most := 60 * self.run.about.minutes) - seconds)
-        gone = f"{clock(seconds)} gone, {clock(max(left, 0))} left at most"
-        line = f"{now:,} {self.run.clock.unit}  {rate:,.0f}/s  {self.run.line()}  {gone}"
+        _, now, end = self.run.clock
+        rate, seconds, most = self.rate(), self.seconds(), 60 * self.run.about.minutes
+        left = max(min((end - now) / max(rate, 1e-9), most - seconds), 0)
+        time_line = f"{clock(seconds)} gone, {clock(left)} left at most"
+        line = f"{now:,} {self.run.clock.unit}  {rate:,.0f}/s  {self.run.line()}  {time_line}"
         return min(max(now / end, seconds / most), 1.0), line
 
     def _show(self, pictures: list[Picture]) -> None:

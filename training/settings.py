@@ -97,11 +97,13 @@ def to_dict(settings: Any) -> dict[str, Any]:
 
 def flat(settings: Any) -> dict[str, Any]:
     """Settings by dotted name: {"learner.gamma": 0.99, "seed": 0, ...}."""
-    return {
-        f"{name}.{key}" if isinstance(value, dict) else name: item
-        for name, value in to_dict(settings).items()
-        for key, item in (value.items() if isinstance(value, dict) else [("", value)])
-    }
+    found: dict[str, Any] = {}
+    for name, value in to_dict(settings).items():
+        if isinstance(value, dict):
+            found |= {f"{name}.{key}": item for key, item in value.items()}
+        else:
+            found[name] = value
+    return found
 
 
 def changed(settings: T, values: Mapping[str, Any]) -> T:

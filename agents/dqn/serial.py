@@ -53,8 +53,8 @@ class SerialLoop:
         due = self.limiter.updates_due(s.learner.batch_size)
         learned = self.learner.train(self.replay, due if self.replay.mass > 0 else 0)
         self.limiter.sampled += learned.updates * s.learner.batch_size
-        self.stats.collected(chunk_stats, greedy_epsilon(s.exploration, s.fleet.lanes))
-        self.stats.learned(learned)
+        self.stats.add_chunk(chunk_stats, greedy_epsilon(s.exploration, s.fleet.lanes))
+        self.stats.add_updates(learned)
 
     def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
         """Checkpoint everything under `folder`, and what `also` adds. No emulator can be saved: episodes end here."""

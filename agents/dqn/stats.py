@@ -37,7 +37,7 @@ class RunStats:
     evaluations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (agent steps, summary), not yet read
     judged: float | None = None  # mean score of the newest of them
 
-    def collected(self, chunk_stats: ChunkStats, greedy_epsilon: float) -> None:
+    def add_chunk(self, chunk_stats: ChunkStats, greedy_epsilon: float) -> None:
         """Count a chunk. Games of all lanes whose epsilon was at most `greedy_epsilon` by then also count as greedy."""
         self.agent_steps += chunk_stats.agent_steps
         self.frames += chunk_stats.frames
@@ -49,7 +49,7 @@ class RunStats:
         self.note("seconds_per_step/env", chunk_stats.env_seconds / max(chunk_stats.agent_steps, 1))
         self.note("seconds_per_step/policy", chunk_stats.policy_seconds / max(chunk_stats.agent_steps, 1))
 
-    def learned(self, learned: UpdateStats) -> None:
+    def add_updates(self, learned: UpdateStats) -> None:
         """Count updates; the policy lag is in learner updates."""
         if not learned.updates:
             return
@@ -63,8 +63,8 @@ class RunStats:
         for name, values in learned.distributions.items():
             self._keep(name, values)
 
-    def evaluated(self, agent_steps: int, summary: dict[str, Any]) -> None:
-        """An evaluation beside training is done: `agent_steps` is what its weights had seen."""
+    def add_evaluation(self, agent_steps: int, summary: dict[str, Any]) -> None:
+        """Keep the result of an evaluation beside training; `agent_steps` is what its weights had seen."""
         self.evaluations.append((agent_steps, summary))
         self.judged = float(summary["mean"])
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
 from agents.imitation.settings import DatasetSettings
 from training.settings import flat
+from training.storage.csv_table import rows_of
 from training.storage.curve import save_figure, subplots
 
 COLUMNS = ("frames", "updates", "loss", "accuracy", "held_out_loss", "held_out_accuracy")
@@ -33,8 +33,7 @@ def compared(settings: DatasetSettings) -> dict[str, Any]:
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
     """Loss and accuracy over samples, from the rows that a session wrote."""
-    with table.open() as source:
-        rows = list(csv.DictReader(source))
+    rows = rows_of(table)
     figure, axes = subplots(1, 2, figsize=(9, 4))
     for panel, measure, corner in zip(axes, ("loss", "accuracy"), ("upper right", "lower right"), strict=True):
         for column, label, colour in ((measure, "training", "0.6"), (f"held_out_{measure}", "held out", "C0")):

@@ -1,4 +1,4 @@
-"""What a behaviour cloning is made of, from its settings: the entries of its row."""
+"""Checks of what learns from a data set, behaviour cloning and `offline`, and the run of a cloning."""
 
 from __future__ import annotations
 

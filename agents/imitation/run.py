@@ -89,7 +89,7 @@ class DatasetRun:
     def step(self, until: int) -> None:
         """The main loop's one turn: some updates, the last of them where `until` is reached."""
         left = -(-(until - self.clock.now) // self.learner.batch_size)
-        self.stats.learned(self.learner.train(max(min(left, TURN), 1)))
+        self.stats.add_updates(self.learner.train(max(min(left, TURN), 1)))
 
     def goal_reached(self) -> bool:
         """It learns to the end of its samples."""

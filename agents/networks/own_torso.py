@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.replay.frames import BLOCK, colours_of
-from training.entry import named
+from training.entry import load_entry
 from training.messages import first_line
 
 
@@ -71,7 +71,7 @@ class OwnTorso(nn.Module):
 
 def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, Any]:
     """The module, and what it makes of two black observations."""
-    made_by = named(kind)
+    made_by = load_entry(kind)
     try:
         made = made_by(shape, stack)
         if not isinstance(made, nn.Module):

@@ -18,7 +18,7 @@ from agents.networks.own_torso import OwnTorso
 from agents.networks.settings import HEADS as HEADS
 from agents.networks.settings import NetworkSettings as NetworkSettings
 from agents.replay.frames import BLOCK
-from training.entry import named
+from training.entry import load_entry
 
 
 class QNetwork(nn.Module):
@@ -37,7 +37,7 @@ class QNetwork(nn.Module):
             wants = "dqn2013, dqn2015, stem or impala" if self.pixels else "mlp"
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
         self.frame_shape, self.num_actions, self.stack = frame_shape, num_actions, settings.stack
-        self.head: ValueHead = (HEADS.get(settings.head) or named(settings.head))(settings)
+        self.head: ValueHead = (HEADS.get(settings.head) or load_entry(settings.head))(settings)
         self.noisy, self.random = settings.noisy, settings.noisy or isinstance(self.head, ImplicitHead)
         own_kind = "agents.networks.impala:Impala" if settings.kind == "impala" else settings.kind
         self.own = ":" in own_kind

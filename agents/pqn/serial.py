@@ -33,8 +33,8 @@ class SerialLoop:
         """One turn: a rollout in every env, and all updates from it."""
         s = self.settings
         seen, chunk_stats = play_on(self.rollout, s.network.stack, s.learner.steps, self.stats.agent_steps)
-        self.stats.collected(chunk_stats, greedy_epsilon(s.exploration, s.learner.num_envs))
-        self.stats.learned(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
+        self.stats.add_chunk(chunk_stats, greedy_epsilon(s.exploration, s.learner.num_envs))
+        self.stats.add_updates(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
 
     def save(self, folder: Path) -> Path:
         """Checkpoint everything under `folder`. An emulator cannot be saved: running episodes end here."""

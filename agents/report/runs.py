@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shlex
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from agents.evaluation.protocol import RULES, protocol_name
 from agents.saved_policy import SettingsOf
 from envs.atari import game_name
 from training.settings import flat
+from training.storage.csv_table import rows_of
 from training.storage.run_dir import RunDir
 
 EXPLORES = ("exploration.", "epsilon")  # settings of who plays while it learns
@@ -26,9 +26,9 @@ JUDGED_GAMES = {"evaluation"}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
-    *("seed", "env", "report_every", "minutes", "checkpoint_minutes"),
-    *("env.id", "learner.device", "learner.env_threads"),
-)
+    "seed", "env", "report_every", "minutes", "checkpoint_minutes",
+    "env.id", "learner.device", "learner.env_threads",
+)  # fmt: skip
 FREE_SECTIONS = ("stop.", "evaluation.", "fleet.env_threads", "fleet.learner_threads", "fleet.roles")
 ANNEALED, END = "learner.anneal", "stop.steps"  # a rate that falls to 0 at the end depends on it
 
@@ -162,12 +162,9 @@ def _rules_of(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
-    if not table.exists():
-        return {}
-    with table.open() as source:
-        rows = list(csv.DictReader(source))
+    written = rows_of(table)
     try:
-        rows = one_branch(rows)
+        rows = one_branch(written)
         points = {kind: [(_frames_of(row, kind), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{table} is damaged: leave this run out, or train it anew") from None

@@ -29,7 +29,7 @@ def pong_duel() -> SelfPlaySettings:
 
 
 def toy_duel() -> SelfPlaySettings:
-    """Two rounds of uneven rock, paper, scissors, where every strategy can be judged exactly (`envs.duel`)."""
+    """Two rounds of uneven rock, paper, scissors, where every strategy can be judged exactly."""
     return SelfPlaySettings(
         env=EnvSettings(id="toy/duel"),
         stop=StopSettings(steps=20_000, minutes=5.0),

@@ -9,7 +9,7 @@ from contextlib import closing
 from agents.dqn.check import check
 from cluster.connect import ray_for
 from cluster.tuning.ablation import train_all
-from cluster.tuning.ablation_figure import Bar, bars_of, draw_bars, told
+from cluster.tuning.ablation_figure import Bar, bar_lines, bars_of, draw_bars
 from cluster.tuning.ablation_settings import STAGES, Ablation, stages
 from training.settings import to_dict
 from training.storage.files import write_json
@@ -47,7 +47,7 @@ def _ablate(options: Ablation, directory: RunDir, started: float) -> None:
     figure = directory.path / "ablation.png"
     draw_bars(figure, bars, f"{settings.env.id}, {settings.stop.steps:,} agent steps, {options.seeds} seeds a bar")
     _write(directory, bars, options, time.monotonic() - started)
-    print("\n".join(told(bars)))
+    print("\n".join(bar_lines(bars)))
     print(f"the figure is {figure}")
 
 

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from cluster.cli.options import Address, Logs, Stop
-from cluster.jobs.client import connect, one_line
+from cluster.jobs.client import connect, errors_in_one_line
 from cluster.jobs.follow import POLL, about, follow, resumption
 
 COLUMNS = ("job", "status", "began", "minutes", "preset", "seed", "commit", "run directory or command")
@@ -16,7 +16,7 @@ COLUMNS = ("job", "status", "began", "minutes", "preset", "seed", "commit", "run
 def jobs(options: Address) -> int:
     """`quarterdeck jobs`."""
     client = connect(options.address, insecure=True)
-    with one_line(client.get_address()):
+    with errors_in_one_line(client.get_address()):
         found = [job for job in client.list_jobs() if job.submission_id]  # not the drivers that nobody submitted
     rows = [COLUMNS, *(_row(job) for job in sorted(found, key=lambda job: job.start_time or 0))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -28,7 +28,7 @@ def jobs(options: Address) -> int:
 def logs(options: Logs) -> int:
     """`quarterdeck logs ID [--follow]`."""
     client = connect(options.address, insecure=True)
-    with one_line(client.get_address()):
+    with errors_in_one_line(client.get_address()):
         client.get_job_info(options.job)  # there is such a job
         if not options.follow:
             print(client.get_job_logs(options.job), end="")
@@ -39,7 +39,7 @@ def logs(options: Logs) -> int:
 def stop(options: Stop) -> int:
     """`quarterdeck stop ID`: the job is asked to end, saves, and is killed only if that takes too long."""
     client = connect(options.address, insecure=True)
-    with one_line(client.get_address()):
+    with errors_in_one_line(client.get_address()):
         before = client.get_job_info(options.job)
         if before.status.is_terminal():
             print(f"job {options.job} has already {before.status}")

@@ -9,7 +9,7 @@ import sys
 
 from cluster.cli.commands import COMMANDS, GONE, Command, examples, preset_of
 from cluster.workloads import WORKLOADS
-from training.entry import named
+from training.entry import load_entry
 from training.errors import CannotGoOn
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
@@ -72,12 +72,12 @@ def run(name: str, command: Command, arguments: list[str]) -> int:
             return 0
         preset_of(arguments, name)
     if not command.options:
-        return int(named(command.run)(arguments))
+        return int(load_entry(command.run)(arguments))
     from cluster.cli.arguments import parse
 
     place = arguments.index("--") if name == "submit" and "--" in arguments else len(arguments)
-    options = parse(named(command.options), arguments[:place], name)
-    return int(named(command.run)(options, *arguments[place + 1 :]))
+    options = parse(load_entry(command.options), arguments[:place], name)
+    return int(load_entry(command.run)(options, *arguments[place + 1 :]))
 
 
 if __name__ == "__main__":

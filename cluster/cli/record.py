@@ -111,8 +111,10 @@ def _record_replay(options: Record, run_dir: Path) -> None:
         for episode in chain.from_iterable(episodes_of(shard, spec.frame_shape) for shard in shards):
             if writer.episodes == most["games"] or writer.labels == most["labels"]:
                 break
-            writer.add(kept := episode.cut(most["labels"] - writer.labels))
-            scores += [float(kept.reward.sum())] if kept.terminated[-1] else []
+            kept = episode.cut(most["labels"] - writer.labels)
+            writer.add(kept)
+            if kept.terminated[-1]:
+                scores.append(float(kept.reward.sum()))
     print_summary(writer, scores, options.out)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cluster.cli.commands import COMMANDS
 from cluster.cli.options import Submit
-from cluster.jobs.client import connect, one_line
+from cluster.jobs.client import connect, errors_in_one_line
 from cluster.jobs.follow import STEM, follow
 from cluster.jobs.package import runtime_env
 from cluster.jobs.submission import STOP_SECONDS, refuse_two_writers, resources_of
@@ -24,7 +24,7 @@ def submit(options: Submit, *words: str) -> int:
     env = runtime_env(options.working_dir, commit, options.env, STOP_SECONDS, install=options.install)
     resources = resources_of(options.entrypoint_resources)
     client = connect(options.address, insecure=options.insecure)
-    with one_line(client.get_address()):
+    with errors_in_one_line(client.get_address()):
         refuse_two_writers(client, told, options.hint)
         job = client.submit_job(
             entrypoint=shlex.join([*STEM, *command]),

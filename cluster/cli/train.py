@@ -135,11 +135,19 @@ def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDi
         raise ValueError(f"{directory.path} is trained by a fleet: leave --serial out, or start anew with it")
     given, recorded_ends = flat(asked), {name: flat(own)[name] for name in work.ends}
     if changed(asked, recorded_ends) != own:
-        ends = " and ".join(", ".join(f"--{name.rpartition('.')[2]}" for name in work.ends).rsplit(", ", 1))
-        raise ValueError(f"a resumed run keeps its settings: change only {ends or 'nothing'}, or start anew")
-    new_ends = {name.rpartition(".")[2]: given[name] for name, value in recorded_ends.items() if given[name] != value}
-    words = [word for name, value in new_ends.items() for word in (f"--{name}", str(value))]
+        *others, last = [option_of(name) for name in work.ends] or ["nothing"]
+        free = f"{', '.join(others)} and {last}" if others else last
+        raise ValueError(f"a resumed run keeps its settings: change only {free}, or start anew")
+    words: list[str] = []
+    for name, value in recorded_ends.items():
+        if given[name] != value:
+            words += [option_of(name), str(given[name])]
     return asked, words, recorded["serial"]
+
+
+def option_of(name: str) -> str:
+    """The option of a setting that has no section on the command line: --steps for stop.steps."""
+    return f"--{name.rpartition('.')[2]}"
 
 
 def _run(

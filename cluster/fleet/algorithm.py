@@ -26,7 +26,7 @@ from cluster.fleet.weights import start_weight_store
 from cluster.lost import LOST
 from cluster.rllib import user_envs
 from cluster.rllib.results import Results
-from cluster.rllib.spaces import spec_of
+from cluster.rllib.spaces import spec_of_spaces
 from envs.base import EnvSpec
 from training.arrays import arrays_of
 
@@ -82,13 +82,13 @@ class Quarterdeck(Face):
         """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
         answers = self._collect()
         for answer in answers:
-            self.stats.collected(answer["chunk_stats"], self.greedy_epsilon)
+            self.stats.add_chunk(answer["chunk_stats"], self.greedy_epsilon)
             self.stats.note("acting/policy_lag_in_updates", self.stats.updates - answer["version"])
             self.stats.note_all(answer["sent"].per_step(answer["chunk_stats"].agent_steps))
         with self.watch.learning():
             self._insert(answers)
             learned = self._learn()
-            self.stats.learned(learned)
+            self.stats.add_updates(learned)
             if learned.updates or self.runners.unarmed:
                 self._publish()
         self.results.count(self.metrics, learned)
@@ -129,7 +129,7 @@ class Quarterdeck(Face):
         learned: UpdateStats = self._each_learner(lambda learner: learner.learn(updates))[0]
         self.limiter.sampled += learned.updates * self.batch_size
         self.limiter.forfeited += (updates - learned.updates) * self.batch_size
-        self.inserts.learned(updates, learned.updates)
+        self.inserts.count_turn(updates, learned.updates)
         return learned
 
     def _publish(self) -> Any:
@@ -164,7 +164,7 @@ class Quarterdeck(Face):
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
         """Bring restarted runners back into service."""
-        return self.runners.restored(self.config.env_runner_health_probe_timeout_s)
+        return self.runners.probe_lost(self.config.env_runner_health_probe_timeout_s)
 
     def policy(self) -> Any:
         """The policy to judge, in this process."""
@@ -174,7 +174,7 @@ class Quarterdeck(Face):
     @property
     def spec(self) -> EnvSpec:
         """What the envs show and take."""
-        return spec_of(*self.spaces[DEFAULT_MODULE_ID])
+        return spec_of_spaces(*self.spaces[DEFAULT_MODULE_ID])
 
     def cleanup(self) -> None:
         """Stop every actor of this run, the frozen, the busy and those that never found a place too."""

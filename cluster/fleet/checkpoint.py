@@ -101,7 +101,7 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # nobody writes on once one has failed
     for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
         back_by, timeout = None, 0.0  # all of them have had their time
-        while not answered(ref, shards[index], index, timeout):
+        while not wait_for_shard(ref, shards[index], index, timeout):
             timeout = SHARD_TIMEOUT
             back_by = back_by or time.monotonic() + BACK_TIMEOUT
             if time.monotonic() > back_by:
@@ -113,7 +113,7 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
             ref = method.remote(str(part))
 
 
-def answered(ref: Any, shard: Any, index: int, timeout: float) -> bool:
+def wait_for_shard(ref: Any, shard: Any, index: int, timeout: float) -> bool:
     """Wait `timeout` seconds for a shard's answer; False where it has died over it, or is not yet back.
 
     One that keeps silent is ended, so that it cannot write to a checkpoint that is whole without it. Ray starts it

@@ -148,7 +148,7 @@ class QuarterdeckConfig(AlgorithmConfig):
     def environment(self, env: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
         """RLlib's arguments: a name of `envs.make_env`, an env class, or a name given to `tune.register_env`."""
         super().environment(env, **kwargs)
-        self.env_spec = user_envs.spec_of(self.env) or self.env_spec
+        self.env_spec = user_envs.gym_spec_of(self.env) or self.env_spec
         return self
 
     def training(self, *, settings: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
@@ -187,7 +187,7 @@ class QuarterdeckConfig(AlgorithmConfig):
         settings = self.to_settings()
         settings.rows_per_lane()
         super().validate()
-        self.env_spec = user_envs.spec_of(self.env) or self.env_spec
+        self.env_spec = user_envs.gym_spec_of(self.env) or self.env_spec
         self.custom_resources_per_env_runner |= placement.unit(settings, placement.RUNNER, 1 - placement.EVALUATOR_PART)
         self.custom_resources_per_learner |= placement.unit(settings, placement.LEARNER)
         if settings.fleet.learners:

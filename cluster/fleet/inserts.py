@@ -46,7 +46,7 @@ class Inserts:
                 raise refused(error) from (error.cause or error)
         return len(self.adding) <= SHARD_QUEUE * len(self.shards)
 
-    def learned(self, due: int, done: int) -> None:
+    def count_turn(self, due: int, done: int) -> None:
         """Note a turn in which `due` updates were earned and `done` could be done.
 
         Raises:

@@ -22,7 +22,7 @@ from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, Replay, ReplayEmpty
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay, replay_in
-from cluster.rllib.spaces import spec_of
+from cluster.rllib.spaces import spec_of_spaces
 from training.arrays import Arrays, load_arrays
 from training.device import resolve_device
 from training.process import keep_freed_memory
@@ -35,7 +35,7 @@ class QModule(TorchRLModule, InferenceOnlyAPI):
 
     def setup(self) -> None:
         settings: Settings = self.model_config["settings"]
-        spec = spec_of(self.observation_space, self.action_space)
+        spec = spec_of_spaces(self.observation_space, self.action_space)
         self.network = parts_of(settings).make_network(settings, spec)
 
     def get_non_inference_attributes(self) -> list[str]:
@@ -57,7 +57,7 @@ class QuarterdeckLearner(TorchLearner):
         if resolve_device(s.learner.device, "learner.device") == "cpu":  # be there a GPU or not
             torch.set_num_threads(s.fleet.learner_threads)
         module = self.module[module_id]
-        spec = spec_of(module.observation_space, module.action_space)
+        spec = spec_of_spaces(module.observation_space, module.action_space)
         self.core = parts_of(s).make_learner(s, spec)
         module.network = self.core.online
         self.gpu = GpuMeter(self.core.device)

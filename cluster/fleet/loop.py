@@ -57,7 +57,7 @@ class FleetLoop:
         self._look_around()
         done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps, self.stats.score())
         if done is not None:
-            self.stats.evaluated(*done)
+            self.stats.add_evaluation(*done)
             if self.stats.passed(self.settings.stop.score):  # what has been learned since may play otherwise
                 self.algo.set_policy(self.beside.weights)
 

@@ -60,10 +60,10 @@ class OnPolicyLoop:
         if not rollouts:
             return
         for rollout in rollouts:
-            self.stats.collected(rollout["chunk_stats"], greedy_epsilon(s.exploration, s.learner.num_envs))
+            self.stats.add_chunk(rollout["chunk_stats"], greedy_epsilon(s.exploration, s.learner.num_envs))
             self.stats.note_all(rollout["sent"].per_step(rollout["chunk_stats"].agent_steps))
         seen = joined([stacked(unpack(rollout["chunk"])) for rollout in rollouts])
-        self.stats.learned(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
+        self.stats.add_updates(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
         self.stats.note_all(self.runners.health())
 
     def _collect(self) -> list[dict[str, Any]]:
@@ -91,7 +91,7 @@ class OnPolicyLoop:
 
     def _ask(self) -> None:
         """Begin a turn: send the newest weights to every runner that is there and owes nothing."""
-        self.runners.restored()
+        self.runners.probe_lost()
         self.turn, self.held = self.turn + 1, self.runners.owing()
         self.asked, self.late = time.monotonic(), math.inf
         request = {"weights": [ray.put(self.learner.weights())], "turn": self.turn}

@@ -82,10 +82,10 @@ class Runners:
         if self.manager.foreach_actor_async("sample", tag="sample", kwargs=request):
             self.quiet = 0.0
 
-    def restored(self, wait: float = PROBE_WAIT) -> list[int]:
-        """Numbers of lost runners that are back: they need no state, the next request carries all they use.
+    def probe_lost(self, wait: float = PROBE_WAIT) -> list[int]:
+        """Look for lost runners -> the numbers of those that are back.
 
-        `wait`: seconds for their answer, now and then.
+        They need no state: the next request carries all they use. `wait`: seconds for their answer, now and then.
         """
         if self.manager.num_healthy_actors() == self.manager.num_actors():
             return []

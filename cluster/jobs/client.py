@@ -56,7 +56,7 @@ def connect(address: str | None, *, insecure: bool) -> Client:
     os.environ[VARIABLE] = url  # Ray lets this variable win over the argument
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
-    with one_line(url):
+    with errors_in_one_line(url):
         return Client(url, headers=headers)
 
 
@@ -134,7 +134,7 @@ def find_token() -> str:
 
 
 @contextlib.contextmanager
-def one_line(url: str) -> Iterator[None]:
+def errors_in_one_line(url: str) -> Iterator[None]:
     """Turn what Ray and the network raise into one line.
 
     Raises:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cluster.jobs.client import Client, one_line
+from cluster.jobs.client import Client, errors_in_one_line
 
 STEM = ["python", "-m", "cluster"]  # of a job's command line: the interpreter is the nodes' own
 POLL = 0.5  # seconds between two looks at a job that is to end
@@ -30,7 +30,7 @@ def follow(client: Client, job: str, hint: Callable[[str, str], str]) -> int:
 
     `hint(verb, job)` is a command for the same cluster.
     """
-    with one_line(client.get_address()):
+    with errors_in_one_line(client.get_address()):
         try:
             asyncio.run(_print_log(client, job))
         except KeyboardInterrupt:
@@ -62,10 +62,12 @@ def _exit_status(job: Any) -> int:
     """The command's own exit status; 1 if it was stopped or never ran."""
     if str(job.status) == "SUCCEEDED":
         return 0
-    code = job.driver_exit_code
+    code: int | None = job.driver_exit_code
     message = f"exit status {code}" if code else (job.message or "no reason given").strip().splitlines()[-1]
     print(f"job {job.submission_id} {job.status}: {message}", file=sys.stderr)
-    return 1 if not code else code if code > 0 else 128 - code
+    if not code:
+        return 1
+    return code if code > 0 else 128 - code  # by a signal: as a shell says it
 
 
 def about(job: Any) -> dict[str, str]:

@@ -15,11 +15,11 @@ from ray._private.runtime_env.packaging import _dir_travel, _get_excludes
 
 SECRET_FILES = (".env", "*.pem", "*.key", "auth_token", "quarterdeck-token")
 EXCLUDES = [
-    *(".git", ".venv", "venv", "__pycache__", "*.py[cod]", "*.egg-info", "/build", "/dist"),
-    *(".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
-    *("/runs", "*.mp4", "*.part", "*.part.*"),
+    ".git", ".venv", "venv", "__pycache__", "*.py[cod]", "*.egg-info", "/build", "/dist",
+    ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis",
+    "/runs", "*.mp4", "*.part", "*.part.*",
     *SECRET_FILES,  # whoever may use the cluster may read the package
-]
+]  # fmt: skip
 SECRET = re.compile("TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 ENTRY_BYTES = 30 + 46  # of a file in a zip archive, beside its content and twice its name
 LARGEST = 4  # offenders that a refusal names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
 from agents.export import MODULE, Policy, of_card
+from training.storage.files import whole_folder
 
 
 class PolicyModule(TorchRLModule):
@@ -48,8 +48,6 @@ def as_module(policy: Policy) -> PolicyModule:
 
 def save_module(policy: Policy, folder: Path) -> Path:
     """Write RLlib's own checkpoint of the module to `folder`/rlmodule. RLlib unpickles it: load only what you trust."""
-    whole, part = folder / MODULE, folder / f"{MODULE}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    as_module(policy).save_to_path(str(part.absolute()))
-    shutil.rmtree(whole, ignore_errors=True)
-    return part.rename(whole)
+    with whole_folder(folder / MODULE) as part:
+        as_module(policy).save_to_path(str(part.absolute()))
+    return folder / MODULE

@@ -31,72 +31,72 @@ LINKS = {
 SERVED = frozenset(
     (
         "env_config",
-        *("min_time_s_per_iteration", "min_sample_timesteps_per_iteration", "min_train_timesteps_per_iteration"),
-        *("num_cpus_for_main_process", "custom_resources_for_main_process", "placement_strategy"),
-        *("num_cpus_per_env_runner", "custom_resources_per_env_runner", "max_requests_in_flight_per_env_runner"),
-        *("num_cpus_per_learner", "num_gpus_per_learner", "custom_resources_per_learner"),
+        "min_time_s_per_iteration", "min_sample_timesteps_per_iteration", "min_train_timesteps_per_iteration",
+        "num_cpus_for_main_process", "custom_resources_for_main_process", "placement_strategy",
+        "num_cpus_per_env_runner", "custom_resources_per_env_runner", "max_requests_in_flight_per_env_runner",
+        "num_cpus_per_learner", "num_gpus_per_learner", "custom_resources_per_learner",
         "env_runner_health_probe_timeout_s",
-        *("evaluation_interval", "log_level", "logger_creator", "logger_config", "log_sys_usage"),
+        "evaluation_interval", "log_level", "logger_creator", "logger_config", "log_sys_usage",
     )
-)
+)  # fmt: skip
 # Fields that RLlib writes itself, and ours.
 INTERNAL = frozenset(
     (
-        *("settings", "settings_class", "env_spec", "runner_cls", "env_runner_cls", "algo_class", "class"),
-        *("in_evaluation", "worker_index", "_is_atari", "_is_frozen"),
-        *("simple_optimizer", "_per_module_overrides", "_prior_exploration_config", "tf_session_args"),
+        "settings", "settings_class", "env_spec", "runner_cls", "env_runner_cls", "algo_class", "class",
+        "in_evaluation", "worker_index", "_is_atari", "_is_frozen",
+        "simple_optimizer", "_per_module_overrides", "_prior_exploration_config", "tf_session_args",
     )
-)
+)  # fmt: skip
 # Hooks of RLlibCallback, and `callbacks(on_...=)`. The others would be called inside RLlib's own runners.
 HOOKS = (
-    *("on_algorithm_init", "on_train_result", "on_evaluate_start", "on_evaluate_end"),
-    *("on_checkpoint_loaded", "on_env_runners_recreated"),
-)
+    "on_algorithm_init", "on_train_result", "on_evaluate_start", "on_evaluate_end",
+    "on_checkpoint_loaded", "on_env_runners_recreated",
+)  # fmt: skip
 
 NETWORK = "the network is settings={'network': {...}}"
 # What to say instead, and the fields it stands for.
 REMEDIES: dict[str, tuple[str, ...]] = {
     "say train_batch_size_per_learner, our learner.batch_size": ("train_batch_size",),
     "replay.samples_per_insert says how often data is used": (
-        *("num_epochs", "minibatch_size", "shuffle_batch_per_epoch", "training_intensity"),
+        "num_epochs", "minibatch_size", "shuffle_batch_per_epoch", "training_intensity",
     ),
     "learner.max_grad_norm bounds the global norm": ("grad_clip_by",),
     NETWORK: (
-        *("model", "_model_config", "_rl_module_spec", "algorithm_config_overrides_per_module"),
-        *("dueling", "hiddens", "num_atoms", "v_min", "v_max", "noisy"),
+        "model", "_model_config", "_rl_module_spec", "algorithm_config_overrides_per_module",
+        "dueling", "hiddens", "num_atoms", "v_min", "v_max", "noisy",
     ),
     "Adam's settings are learner.learning_rate, learner.adam_epsilon": ("optimizer", "adam_epsilon"),
     "the learner is agents/dqn/learner.py, its settings are learner.*": (
-        *("_learner_class", "learner_config_dict", "_learner_connector", "torch_skip_nan_gradients"),
-        *("_torch_grad_scaler_class", "_torch_lr_scheduler_classes", "log_gradients"),
+        "_learner_class", "learner_config_dict", "_learner_connector", "torch_skip_nan_gradients",
+        "_torch_grad_scaler_class", "_torch_lr_scheduler_classes", "log_gradients",
     ),
     "exploration.start, exploration.final and exploration.ladder say how much is explored": (
-        *("explore", "exploration_config", "epsilon"),
+        "explore", "exploration_config", "epsilon",
     ),
     "a chunk is fleet.chunk_steps (rollout_fragment_length) steps of every lane": ("batch_mode",),
     "wrap the environment, or see env.* for Atari rules": (
-        *("_env_to_module_connector", "_module_to_env_connector", "observation_filter", "preprocessor_pref"),
-        *("clip_actions", "normalize_actions", "observation_space", "action_space", "render_env"),
+        "_env_to_module_connector", "_module_to_env_connector", "observation_filter", "preprocessor_pref",
+        "clip_actions", "normalize_actions", "observation_space", "action_space", "render_env",
     ),
     "learner.reward_clip bounds rewards": ("clip_rewards",),
     "a runner whose environment fails starts again at once": ("delay_between_env_runner_restarts_s",),
     "nobody waits for a runner; a silent one is replaced": (
-        *("sample_timeout_s", "env_runner_restore_timeout_s", "num_consecutive_env_runner_failures_tolerance"),
+        "sample_timeout_s", "env_runner_restore_timeout_s", "num_consecutive_env_runner_failures_tolerance",
     ),
     "a lost runner starts again, and the others go on": (
-        *("restart_failed_env_runners", "ignore_env_runner_failures", "max_num_env_runner_restarts"),
+        "restart_failed_env_runners", "ignore_env_runner_failures", "max_num_env_runner_restarts",
     ),
     "an environment has one agent": (
-        *("policies", "policy_mapping_fn", "policies_to_train", "policy_map_capacity", "count_steps_by"),
-        *("policy_states_are_swappable", "observation_fn"),
+        "policies", "policy_mapping_fn", "policies_to_train", "policy_map_capacity", "count_steps_by",
+        "policy_states_are_swappable", "observation_fn",
     ),
     "it learns from its own games alone": ("input_", "output", "offline_data_class", "offline_evaluation_interval"),
     "the learner runs in eager torch": (
-        *("framework_str", "torch_compile_learner", "torch_compile_worker", "torch_ddp_kwargs"),
+        "framework_str", "torch_compile_learner", "torch_compile_worker", "torch_ddp_kwargs",
     ),
     "evaluation.* says how a policy is judged": (
-        *("custom_evaluation_function", "evaluation_config", "evaluation_duration_unit"),
-        *("evaluation_num_env_runners", "evaluation_parallel_to_training", "evaluation_sample_timeout_s"),
+        "custom_evaluation_function", "evaluation_config", "evaluation_duration_unit",
+        "evaluation_num_env_runners", "evaluation_parallel_to_training", "evaluation_sample_timeout_s",
     ),
     "say learners(num_gpus_per_learner=1) or learner.device": ("num_gpus", "_fake_gpus"),
     "runners act on CPUs": ("num_gpus_per_env_runner",),
@@ -108,7 +108,7 @@ REMEDIES: dict[str, tuple[str, ...]] = {
     "say learner.target_rate": ("tau",),
     "replay.* describes the replay": ("replay_buffer_config", "num_steps_sampled_before_learning_starts"),
     "say learner.loss": ("td_error_loss_fn",),
-}
+}  # fmt: skip
 INSTEAD = {name: remedy for remedy, names in REMEDIES.items() for name in names}
 
 

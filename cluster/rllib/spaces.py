@@ -16,6 +16,6 @@ def spaces_of(spec: EnvSpec) -> tuple[Any, Any]:
     return Box(low, high, spec.frame_shape, spec.frame_dtype.type), spec.actions
 
 
-def spec_of(observations: Any, actions: Any) -> EnvSpec:
+def spec_of_spaces(observations: Any, actions: Any) -> EnvSpec:
     """Inverse of `spaces_of`."""
     return EnvSpec(tuple(observations.shape), np.dtype(observations.dtype), actions)

@@ -22,7 +22,7 @@ def name_of(env: Any) -> str:
     return str(env).removeprefix("ale_py:")
 
 
-def spec_of(env: Any) -> Any:
+def gym_spec_of(env: Any) -> Any:
     """What Gymnasium knows of an id that other processes may not know; None where they do."""
     spec = gymnasium.registry.get(env) if isinstance(env, str) else None
     if spec is None or str(spec.entry_point).startswith(("gymnasium.", "ale_py")):

@@ -50,7 +50,7 @@ def bars_of(rows: list[dict[str, Any]], stages: tuple[str, ...]) -> list[Bar]:
     return bars
 
 
-def told(bars: list[Bar]) -> list[str]:
+def bar_lines(bars: list[Bar]) -> list[str]:
     """A line for each stage: its score, and whether its trick has helped."""
     lines = []
     for bar in bars:

@@ -39,7 +39,7 @@ def shares_out(options: Sweep[Any], work: Workload) -> bool:
     return bool(work.fleet) and bool(work.fleet_module().shares_out(options.settings))
 
 
-def spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: bool) -> TrialSpec:
+def trial_spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: bool) -> TrialSpec:
     """What all trials have in common, wherever they run."""
     seed = flat(options.settings)["seed"]
     return TrialSpec(
@@ -55,7 +55,7 @@ def spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: bool) -
 def least_cores(options: Sweep[Any], work: Workload, preset: str) -> int:
     """Cores without which no trial could run."""
     fleet = shares_out(options, work) if options.serial is None else not options.serial and bool(work.fleet)
-    return int(cores(spec_of(options, work, preset, serial=False).bundles())) if fleet else 1
+    return int(cores(trial_spec_of(options, work, preset, serial=False).bundles())) if fleet else 1
 
 
 def planned(options: Sweep[Any], work: Workload, preset: str, directory: RunDir) -> tuple[TrialSpec, int]:
@@ -69,7 +69,7 @@ def planned(options: Sweep[Any], work: Workload, preset: str, directory: RunDir)
     if work.fleet:
         device = placement.resolve_device(device, learners)
         settings = changed(settings, {f"{work.learner}.device": device})
-    spec = spec_of(options, work, preset, serial=runs_serially(options, work, preset))
+    spec = trial_spec_of(options, work, preset, serial=runs_serially(options, work, preset))
     room = int(ray.cluster_resources().get("CPU", 1) // cores(spec.bundles()))
     concurrent = options.concurrent or max(1, min(options.trials, room))
     gpus = options.gpu if options.gpu is not None else ray.cluster_resources().get("GPU", 0) / concurrent
@@ -87,5 +87,5 @@ def runs_serially(options: Sweep[Any], work: Workload, preset: str) -> bool:
     """
     if not work.fleet or options.serial is not None:
         return not work.fleet or bool(options.serial)
-    room = ray.cluster_resources().get("CPU", 1)
-    return not shares_out(options, work) and room < 2 * cores(spec_of(options, work, preset, serial=False).bundles())
+    fleet, room = trial_spec_of(options, work, preset, serial=False), ray.cluster_resources().get("CPU", 1)
+    return not shares_out(options, work) and room < 2 * cores(fleet.bundles())

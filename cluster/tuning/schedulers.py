@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter, Searcher, SearchGenerator
 
-from cluster.tuning.snapshots import forget_older, statuses
+from cluster.tuning.snapshots import forget_older, statuses, unfinished
 from training.storage.csv_table import rounds_of
 
 KEPT = 4  # checkpoints of a population's trial: with fewer, a donor's may be gone before it is cloned
@@ -117,7 +117,7 @@ class RandomSearch(BasicVariantGenerator):
         forget_older(Path(dirpath))  # a copy of the driver's, with those of sessions before while Ray lives on
         super().restore_from_dir(dirpath)
         self.there = statuses(Path(dirpath))
-        self._live_trials = {trial for trial, status in self.there.items() if status != Trial.TERMINATED}
+        self._live_trials = unfinished(self.there)
 
     def is_finished(self) -> bool:
         """Whether Tune may end."""
@@ -140,4 +140,4 @@ class ResumableSearch(SearchGenerator):
         super().restore_from_dir(dirpath)
         there = statuses(Path(dirpath))
         self._counter = len(there)
-        self.searcher.live_trials = {trial for trial, status in there.items() if status != Trial.TERMINATED}
+        self.searcher.live_trials = unfinished(there)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.experiment import Trial
 
 from training.storage.files import whole
 
@@ -92,6 +93,11 @@ def statuses(folder: Path) -> dict[str, str]:
     newest = max(folder.glob("experiment_state-*.json"), default=None)
     trials = json.loads(newest.read_text())["trial_data"] if newest else []
     return {state["trial_id"]: state["status"] for state in (json.loads(trial) for trial, _ in trials)}
+
+
+def unfinished(trials: dict[str, str]) -> set[str]:
+    """Of trials and their status, those that take a place: a trial that was given up is tried again."""
+    return {trial for trial, status in trials.items() if status != Trial.TERMINATED}
 
 
 def _session(file: Path) -> str:

@@ -33,8 +33,8 @@ class Sweep(Generic[S]):
 
     settings: Annotated[S, tyro.conf.arg(name="")]
     space: str = "learning"
-    """What is searched: a TOML file ("learner.learning_rate" = {log = [1e-4, 1e-2]}), or learning; for deep
-    Q-learning also exploration, replay, population; for cloning and offline also population."""
+    """What is searched: a TOML file ("learner.learning_rate" = {log = [1e-4, 1e-2]}), or one of the
+    preset's own spaces; an unknown name lists them."""
     scheduler: Literal["asha", "pbt", "random"] = "asha"
     """asha: the worst stop early, others begin. pbt: the worst clone the best and change. random: all to the end."""
     search: Literal["random", "optuna"] = "random"

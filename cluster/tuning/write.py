@@ -38,7 +38,7 @@ def write_results(
         raise ValueError(f"no trial has finished a round: {first}")
     saved = _checkpoints(grid) if metric.kept else None
     rows = trials_of(rounds, metric, saved)
-    columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside[1:], "diverged")
+    columns = ("trial", "rounds", work.clock, "seconds", "best", metric.name, "spread", *metric.beside, "diverged")
     write_table(directory.path / "trials.csv", (*columns, *space), rows)
     best = rows[0]
     score = score_of(best, metric)

@@ -59,7 +59,7 @@ def photo_tiles(names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.i
     """Tiles [N, 3, 96, 96] of photographs, and of which each is [N].
 
     Raises:
-        DataError: scikit-image is not installed.
+        DataError: scikit-image or scikit-learn is not installed, whichever a photograph lies in.
     """
     found = [tiles(photo(name)) for name in names]
     return np.concatenate(found), np.repeat(np.arange(len(names)), [len(each) for each in found])

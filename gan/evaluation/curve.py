@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
+from training.storage.csv_table import rows_of
 from training.storage.curve import save_figure, subplots
 
 Floor = tuple[float, float]  # mean and standard deviation over draws
@@ -29,8 +29,7 @@ def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
     """The picture of one training's table."""
-    with table.open() as source:
-        rows = list(csv.DictReader(source))
+    rows = rows_of(table)
     points = [(int(row["images"]), float(row["fd_clf"])) for row in rows]
     last = rows[-1] if rows else None  # tables of older runs and of some families do not say how far draws lie apart
     floor = None if last is None else (float(last["fd_floor"]), float(last.get("fd_floor_std") or 0))

@@ -94,14 +94,14 @@ def test_everything_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
         happened.append(f"rename {target.name}")
         return rename(path, target)
 
-    monkeypatch.setattr(checkpoint.os, "fsync", synced)
+    monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "rename", renamed)
     save(tmp_path / "one", {"w": np.ones(2)})
     files = ["sync arrays.safetensors", "sync state.json"]
     assert happened == [*files, "sync one.part", "rename one", f"sync {tmp_path.name}"]
 
 
-@pytest.mark.parametrize("writer", ["training.storage.checkpoint.write_array", "training.storage.checkpoint._sync"])
+@pytest.mark.parametrize("writer", ["training.storage.checkpoint.write_array", "training.storage.checkpoint.sync"])
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
     """An error of the disk, whoever meets it; the checkpoints that were there stay."""
     monkeypatch.setattr(checkpoint, "LARGE", 1000)

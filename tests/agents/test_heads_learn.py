@@ -13,7 +13,7 @@ from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate
 from agents.networks.q_network import HEADS
 from envs import make_env
-from envs.toy import chain_q_star
+from tests.exact_values import chain_q_star
 from tests.small_run import small_settings
 
 GAMMA = 0.9

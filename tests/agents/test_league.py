@@ -15,7 +15,8 @@ from agents.selfplay.league import EXPLOITER, SNAPSHOT, League
 from agents.selfplay.opponents import LATEST, RATINGS, RESULTS
 from agents.selfplay.ratings import intransitive, mixture
 from agents.selfplay.settings import LeagueSettings
-from envs.duel import ROUNDS, Strategy, best_response, points_between
+from envs.duel import ROUNDS
+from tests.exact_values import Strategy, best_response, points_between
 from tests.trees import assert_same
 from training.arrays import Arrays
 

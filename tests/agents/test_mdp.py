@@ -22,7 +22,7 @@ from agents.tabular.planning import (
     value_iteration,
 )
 from envs import EnvSettings, make_env
-from envs.toy import chain_q_star
+from tests.exact_values import chain_q_star
 
 LAKES = ("FrozenLake-v1", "FrozenLake8x8-v1", "FrozenLakeNotSlippery-v1", "FrozenLake8x8NotSlippery-v1")
 GAMES = ("Taxi-v3", *LAKES, "CliffWalking-v1", "CliffWalkingSlippery-v1", "toy/chain")

@@ -20,7 +20,7 @@ from agents.imitation.writer import new_dataset
 from agents.networks.losses import action_loss
 from agents.playback.frames_dataset import RandomPolicy
 from envs import EnvSettings, make_env
-from envs.toy import chain_q_star
+from tests.exact_values import chain_q_star
 from tests.small_learner import batch_of, flat, make_learner
 from tests.trees import assert_same
 from training.settings import changed

@@ -16,7 +16,7 @@ from agents.pqn.learner import PqnLearner, PqnLearnerSettings
 from agents.pqn.serial import SerialLoop
 from agents.pqn.settings import PqnSettings
 from envs import EnvSettings
-from envs.toy import chain_q_star
+from tests.exact_values import chain_q_star
 from tests.patience import TIMEOUT
 from tests.specs import spec_of
 from tests.trees import assert_same

@@ -28,13 +28,13 @@ def chunk_stats(episodes: list[Episode], steps: int = 100, frames: int = 398) ->
 def test_c22_exploring_lanes_never_count_for_the_score() -> None:
     """C22: only games of the greediest lanes do, and only a full window of them."""
     stats = RunStats()
-    stats.collected(chunk_stats(games(100, 21.0, 0.1)), greedy_epsilon=0.02)
+    stats.add_chunk(chunk_stats(games(100, 21.0, 0.1)), greedy_epsilon=0.02)
     assert stats.score() is None
-    stats.collected(chunk_stats(games(WINDOW - 1, 3.0, 0.02)), greedy_epsilon=0.02)
+    stats.add_chunk(chunk_stats(games(WINDOW - 1, 3.0, 0.02)), greedy_epsilon=0.02)
     assert stats.score() is None
-    stats.collected(chunk_stats(games(1, 3.0, 0.001)), greedy_epsilon=0.02)
+    stats.add_chunk(chunk_stats(games(1, 3.0, 0.001)), greedy_epsilon=0.02)
     assert stats.score() == pytest.approx(3.0)
-    stats.collected(chunk_stats(games(WINDOW // 2, 5.0, 0.01)), greedy_epsilon=0.02)
+    stats.add_chunk(chunk_stats(games(WINDOW // 2, 5.0, 0.01)), greedy_epsilon=0.02)
     assert stats.score() == pytest.approx(4.0, abs=0.1), "old games leave the window"
 
 
@@ -42,16 +42,16 @@ def test_a_goal_is_reached_by_training_games_or_by_an_evaluation() -> None:
     """By the newest evaluation: an older one that was better counts no more, and none outlives a checkpoint."""
     stats = RunStats()
     assert not stats.reached(10.0)
-    stats.collected(chunk_stats(games(WINDOW, 9.0, 0.01)), greedy_epsilon=0.02)
+    stats.add_chunk(chunk_stats(games(WINDOW, 9.0, 0.01)), greedy_epsilon=0.02)
     assert not stats.reached(10.0)
     assert stats.reached(9.0)
-    stats.evaluated(400, {"mean": 11.0})
+    stats.add_evaluation(400, {"mean": 11.0})
     assert stats.reached(10.0)
     assert not stats.reached(None)
-    stats.evaluated(800, {"mean": 9.5})
+    stats.add_evaluation(800, {"mean": 9.5})
     assert not stats.reached(10.0)
     assert [steps for steps, _ in stats.evaluations] == [400, 800]
-    stats.evaluated(1_200, {"mean": 12.0})
+    stats.add_evaluation(1_200, {"mean": 12.0})
     stats.load_state(stats.state())
     assert not stats.reached(10.0)
 
@@ -59,7 +59,7 @@ def test_a_goal_is_reached_by_training_games_or_by_an_evaluation() -> None:
 def test_c22_the_two_training_scores_have_two_names() -> None:
     """C21, C22: both say that they are from training, and neither is called the score."""
     stats = RunStats()
-    stats.collected(chunk_stats([*games(10, -20.0, 0.5), *games(10, 4.0, 0.01)]), greedy_epsilon=0.02)
+    stats.add_chunk(chunk_stats([*games(10, -20.0, 0.5), *games(10, 4.0, 0.01)]), greedy_epsilon=0.02)
     scalars = stats.read()
     assert scalars["score_while_training/all_lanes"] == pytest.approx(-8.0)
     assert scalars["score_while_training/low_epsilon"] == pytest.approx(4.0)
@@ -70,7 +70,7 @@ def test_c22_the_two_training_scores_have_two_names() -> None:
 def test_c24_steps_and_frames_are_counted_apart() -> None:
     stats = RunStats()
     for _ in range(3):
-        stats.collected(chunk_stats(games(2, 1.0, 1.0)), 0.02)
+        stats.add_chunk(chunk_stats(games(2, 1.0, 1.0)), 0.02)
     assert (stats.agent_steps, stats.frames, stats.episodes) == (300, 1194, 6)
 
 
@@ -78,7 +78,7 @@ def test_c19_the_age_of_samples_is_counted_in_updates() -> None:
     """C19: learner version minus the version that acted, averaged over the batch."""
     stats = RunStats(updates=100)
     scalars = {"loss": 0.5, "q_mean": 2.0}
-    stats.learned(
+    stats.add_updates(
         UpdateStats(10, scalars, version=np.array([30, 50], np.int32), sample_seconds=2.0, update_seconds=4.0)
     )
     read = stats.read()
@@ -93,7 +93,9 @@ def test_distributions_gather_the_newest_batches() -> None:
     stats = RunStats()
     for index in range(BATCHES + 3):
         values = np.full(2, index, np.float32)
-        stats.learned(UpdateStats(1, {}, {"q_of_actions_taken": values, "td_error": -values}, np.zeros(2, np.int32)))
+        stats.add_updates(
+            UpdateStats(1, {}, {"q_of_actions_taken": values, "td_error": -values}, np.zeros(2, np.int32))
+        )
     found = stats.distributions()
     newest = np.arange(3, BATCHES + 3).repeat(2)
     np.testing.assert_array_equal(found["q_of_actions_taken"], newest)
@@ -104,7 +106,7 @@ def test_distributions_gather_the_newest_batches() -> None:
 
 def test_a_turn_without_updates_reports_none() -> None:
     stats = RunStats()
-    stats.learned(UpdateStats(0))
+    stats.add_updates(UpdateStats(0))
     assert (stats.updates, stats.read()) == (0, {})
 
 
@@ -121,9 +123,9 @@ def test_scalars_are_means_since_the_last_read() -> None:
 def test_c26_counters_and_recent_games_come_back(tmp_path: Path) -> None:
     """From a checkpoint; one that was written before games were kept in it brings the counters alone."""
     stats, fresh = RunStats(seconds=12.5), RunStats()
-    stats.collected(chunk_stats([*games(1, -4.0, 0.5), *games(WINDOW, 3.0, 0.0)]), 0.02)
-    stats.learned(UpdateStats(4))
-    fresh.collected(chunk_stats(games(WINDOW, 9.0, 0.0)), 0.02)
+    stats.add_chunk(chunk_stats([*games(1, -4.0, 0.5), *games(WINDOW, 3.0, 0.0)]), 0.02)
+    stats.add_updates(UpdateStats(4))
+    fresh.add_chunk(chunk_stats(games(WINDOW, 9.0, 0.0)), 0.02)
     checkpoint.save(tmp_path / "saved", stats.state())
     saved = checkpoint.load(tmp_path / "saved")
     fresh.load_state(saved)
@@ -139,8 +141,8 @@ def test_evaluations_beside_training_are_shown_once(tmp_path: Path) -> None:
     """Each at the steps that its weights had seen; the newest of them in the curve's own column."""
     settings = small_settings("CartPole-v1")
     run = make_run(settings, settings, tmp_path)
-    run.loop.stats.evaluated(40, {"mean": 3.0})
-    run.loop.stats.evaluated(80, {"mean": 4.0})
+    run.loop.stats.add_evaluation(40, {"mean": 3.0})
+    run.loop.stats.add_evaluation(80, {"mean": 4.0})
     *judged, newest = run.records()
     found = [(record.at, record.scalars) for record in judged]
     assert found == [(40, {"evaluation/score_mean": 3.0}), (80, {"evaluation/score_mean": 4.0})]

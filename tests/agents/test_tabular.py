@@ -19,7 +19,7 @@ from agents.tabular.mdp import Table
 from agents.tabular.run import TabularRun
 from agents.tabular.settings import Algorithm, TabularSettings
 from envs.base import TimeStep
-from envs.toy import chain_q_star
+from tests.exact_values import chain_q_star
 
 ENVS, STATES, ACTIONS = 4, 3, 2
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)

@@ -19,7 +19,6 @@ from agents.tabular.planning import expected_score, greedy, value_iteration
 from agents.tabular.run import TabularRun
 from agents.tabular.settings import Algorithm, TabularSettings, cliffwalking
 from envs.base import TimeStep
-from envs.toy import chain_q_star
 from tests.agents.test_tabular import (
     ACTIONS,
     ALGORITHMS,
@@ -33,6 +32,7 @@ from tests.agents.test_tabular import (
     time_step,
     trained,
 )
+from tests.exact_values import chain_q_star
 
 tables = arrays(np.float64, (2, STATES, ACTIONS), elements=st.floats(-50, 50))
 

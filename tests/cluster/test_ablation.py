@@ -15,7 +15,7 @@ from agents.dqn.settings import Settings
 from agents.replay.no_replay import NoReplay
 from cluster.cli.main import main
 from cluster.tuning.ablation import train_all, trained
-from cluster.tuning.ablation_figure import bars_of, mean_interval, told
+from cluster.tuning.ablation_figure import bar_lines, bars_of, mean_interval
 from cluster.tuning.ablation_settings import NAIVE, STAGES, WITHOUT, lecture, stages
 from tests.cluster.helpers import TIMEOUT, read_json
 from tests.cluster.records import refused
@@ -87,7 +87,7 @@ def test_verdicts_say_what_is_seen() -> None:
     assert bars[0].scores == [1, 2, 3]
     assert bars[1].change == (10.0, 10.0)
     assert all(bar.interval[0] <= bar.mean <= bar.interval[1] for bar in bars)
-    assert "no difference seen: +0.00 to +0.00" in told(bars)[2]
+    assert "no difference seen: +0.00 to +0.00" in bar_lines(bars)[2]
 
 
 def test_an_interval_holds_the_mean_as_often_as_it_says() -> None:

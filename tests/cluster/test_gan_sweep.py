@@ -15,7 +15,7 @@ from ray import tune
 
 from cluster.gan_images import shared
 from cluster.gans import GAN
-from cluster.tuning.plan import spec_of
+from cluster.tuning.plan import trial_spec_of
 from cluster.tuning.space import Range, range_of
 from cluster.tuning.sweep import Sweep, search
 from cluster.tuning.tuner import TuneInterrupt
@@ -143,7 +143,7 @@ def test_a_diverged_trial_takes_no_place_for_ever(
     options = Sweep(settings=settings, scheduler=scheduler, trials=3, seeds=1, rounds=3, concurrent=1)
     directory = RunDir(tmp_path / "run")
     directory.create({})
-    spec, data = spec_of(options, GAN, "own", serial=True), shared(settings, directory.path)
+    spec, data = trial_spec_of(options, GAN, "own", serial=True), shared(settings, directory.path)
     grid = search(options, space, spec, 1, directory, data)
     rounds = rounds_of(directory.path / "rounds.csv")
     sick = rounds[0]["trial"]

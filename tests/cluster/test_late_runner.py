@@ -20,7 +20,7 @@ class Played:
     def __init__(self) -> None:
         self.there, self.turns, self.done = {1, 2}, dict[int, int](), set[int]()
 
-    def restored(self) -> None:
+    def probe_lost(self) -> None:
         """Nobody comes back."""
 
     def owing(self) -> set[int]:

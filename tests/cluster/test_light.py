@@ -13,7 +13,7 @@ from cluster.cli.commands import COMMANDS
 from cluster.workloads import WORKLOADS
 from tests.cluster.gan_helpers import TINY_GAN, copy_corners
 from tests.cluster.helpers import TINY_CATCH, run_program
-from training.entry import named
+from training.entry import load_entry
 from training.settings import flat
 
 HEAVY = {"ray", "torch", "numpy", "matplotlib", "tensorboard", "gymnasium"}
@@ -97,7 +97,7 @@ def test_the_table_names_what_is_there() -> None:
     for work in WORKLOADS.values():
         assert tuple(work.load("table")) == work.presets
         for entry in filter(None, (work.check, work.make_run, work.evaluate, work.adapt, work.share)):
-            assert callable(named(entry))
+            assert callable(load_entry(entry))
         known = flat(work.default(work.presets[0]))
         assert {work.end, *work.ends, *work.endless, *work.in_trials} <= known.keys()
     for row in COMMANDS.values():

@@ -16,7 +16,7 @@ from agents.dqn.presets import catch
 from cluster.cli.main import main
 from cluster.errors import FleetError, LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
-from cluster.fleet.checkpoint import answered
+from cluster.fleet.checkpoint import wait_for_shard
 from cluster.fleet.evaluator import FAILURES, AsyncEvaluation
 from cluster.fleet.inserts import Inserts
 from cluster.fleet.loop import coming_up
@@ -63,7 +63,7 @@ def unborn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 def test_a_shard_that_is_gone() -> None:
     """It gives no batch, takes no chunk and has not saved; nobody fails of that."""
     assert ShardedReplay([SHARD], seed=0, prioritized=False)._ask(None) is None
-    assert not answered(None, SHARD, 0, 0.0)
+    assert not wait_for_shard(None, SHARD, 0, 0.0)
     inserts = Inserts([SHARD])
     inserts.adding, inserts.barren = ["a chunk"], 7
     assert inserts.settle()
@@ -73,7 +73,7 @@ def test_a_shard_that_is_gone() -> None:
 def test_a_shard_that_never_comes_back(unborn: str) -> None:
     """A learner does without it; the driver ends the run, since every chunk of its runners would vanish."""
     assert ShardedReplay([SHARD], seed=0, prioritized=False)._ask(None) is None
-    assert not answered(None, SHARD, 0, 0.0), "what the others hold is still saved"
+    assert not wait_for_shard(None, SHARD, 0, 0.0), "what the others hold is still saved"
     inserts = Inserts([SHARD])
     inserts.adding = ["a chunk"]
     with pytest.raises(FleetError, match=f"a replay shard cannot start: {unborn}"):

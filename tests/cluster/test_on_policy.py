@@ -25,9 +25,9 @@ from cluster.errors import FleetError
 from cluster.fleet.on_policy import OnPolicyLoop, bundles
 from cluster.workloads import settings_of_run
 from envs import make_env
-from envs.toy import chain_q_star
 from tests.cluster.helpers import PATIENCE, TIMEOUT, process_of, read_json, same_tree
 from tests.cluster.tiny import TINY_PQN
+from tests.exact_values import chain_q_star
 from training.settings import changed
 from training.storage import checkpoint
 

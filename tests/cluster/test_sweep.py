@@ -14,7 +14,7 @@ from agents.dqn.presets import catch
 from agents.dqn.settings import Settings
 from benchmarks.sweep import finished
 from cluster.cli.main import main
-from cluster.tuning.plan import spec_of
+from cluster.tuning.plan import trial_spec_of
 from cluster.tuning.space import read_space
 from cluster.tuning.sweep import Sweep, search
 from cluster.workload import ENDLESS
@@ -145,7 +145,7 @@ def test_every_way_to_search_comes_to_its_end(tmp_path: Path, space: str, schedu
     options = Sweep(settings=settings, scheduler=scheduler, search=drawn, trials=4, seeds=1, rounds=2, concurrent=2)
     directory = RunDir(tmp_path / "run")
     directory.create({})
-    search(options, ranges, spec_of(options, DQN, "catch", serial=True), 2, directory)
+    search(options, ranges, trial_spec_of(options, DQN, "catch", serial=True), 2, directory)
     rows = rounds_of(directory.path / "rounds.csv")
     assert 4 * 2 <= len(rows) < 4 * 2 + 2, "the budget is spent, but for a round that ran beside the last"
     assert len({row["trial"] for row in rows}) >= 4

@@ -50,6 +50,14 @@ def test_a_trial_that_failed_before_its_first_checkpoint_does_not_win(
     assert {row["trial"] for row in rows_of(tmp_path / "trials.csv")} == {"a", "b", "c"}
 
 
+def test_trials_are_shown_with_every_figure_of_their_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there is only one."""
+    monkeypatch.setattr("cluster.tuning.write._winner", lambda *_: {})
+    monkeypatch.setattr("gan.space.SEARCH", SEARCH._replace(metric=METRIC._replace(beside=("fd_floor",))))
+    written(tmp_path, {"a": tmp_path})
+    assert [row["fd_floor"] for row in rows_of(tmp_path / "trials.csv")] == ["1"]
+
+
 def test_a_sweep_without_a_checkpoint_says_so(tmp_path: Path) -> None:
     """In one line."""
     with pytest.raises(ValueError, match="no trial that came to a score has a checkpoint: go on with --resume"):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from envs.duel import PAYOFF, ROUNDS, Duel, Strategy, best_response, frames_of, points_between, situations
+from envs.duel import PAYOFF, ROUNDS, Duel, frames_of
+from tests.exact_values import Strategy, best_response, points_between, situations
 
 CHOICES = arrays(np.int64, (ROUNDS, 3, 3), elements=st.integers(0, 2))
 ROCK = np.eye(3)[np.zeros((ROUNDS, 3, 3), np.int64)]

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from envs import EnvSettings, TimeStep, make_env
-from envs.memory import FORWARD, LEFT, RIGHT, STILL, RepeatPrevious, StatelessCartPole, TMaze, tmaze_q_star
+from envs.memory import FORWARD, LEFT, RIGHT, STILL, RepeatPrevious, StatelessCartPole, TMaze
 from envs.vector import GymnasiumEnv
+from tests.exact_values import tmaze_q_star
 
 LENGTH = 5
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from envs import TimeStep
-from envs.toy import Chain, PixelCatch, chain_q_star
+from envs.toy import Chain, PixelCatch
+from tests.exact_values import chain_q_star
 
 CELL = 7
 

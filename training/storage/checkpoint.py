@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import shutil
 import zlib
 from collections.abc import Callable
@@ -20,11 +19,10 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from training.storage.array_file import read_array, write_array
-from training.storage.files import crc_of_file
+from training.storage.files import crc_of_file, sync, whole_folder
 
 FORMAT = 2
 LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
-REPLACED = ".old.part"  # ends the name of a checkpoint whose place another of the same clock is about to take
 MEND = "resume from an older one, or start anew"
 State = dict[str, Any]
 T = TypeVar("T")
@@ -51,21 +49,8 @@ def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda 
         OSError: the disk is full, or not to be written. Nothing of the new checkpoint is left then, nor after an error
             of `write_parts`.
     """
-    part = path.with_name(path.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
-        part.mkdir(parents=True)
+    with whole_folder(path) as part:
         _write(part, state, write_parts)
-    except Exception:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    old = path.with_name(f"{path.name}{REPLACED}")
-    shutil.rmtree(old, ignore_errors=True)
-    if path.exists():
-        path.rename(old)
-    part.rename(path)
-    _sync(path.parent)  # the new name, too, outlives a power cut
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(part: Path, state: State, write_parts: Callable[[Path], None]) -> None:
@@ -82,8 +67,8 @@ def _write(part: Path, state: State, write_parts: Callable[[Path], None]) -> Non
     record = {"format": FORMAT, "tree": tree, "large": large, "crc": files}
     (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
     for name in (*files, "state.json"):
-        _sync(part / name)
-    _sync(part)  # its entries must not be younger than its name
+        sync(part / name)
+    sync(part)  # its entries must not be younger than its name
 
 
 def load(path: Path, only: str | None = None) -> State:
@@ -130,11 +115,12 @@ def checksum(path: Path) -> int:
     return found
 
 
-def save_next(
-    folder: Path, agent_steps: int, state: State, write_parts: Callable[[Path], None] = lambda part: None
-) -> Path:
-    """Save under `folder`, then drop the older checkpoints but one."""
-    path = folder / f"agent_steps-{agent_steps:012d}"
+def save_next(folder: Path, now: int, state: State, write_parts: Callable[[Path], None] = lambda part: None) -> Path:
+    """Save under `folder`, then drop the older checkpoints but one.
+
+    `now` is what the run's own clock shows, be it agent steps, images or samples: the name's first half is historical.
+    """
+    path = folder / f"agent_steps-{now:012d}"
     save(path, state, write_parts)
     for old in complete(folder)[:-2]:
         doomed = old.rename(old.with_name(f"{old.name}.part"))  # half a directory must never pass for a whole one
@@ -209,11 +195,3 @@ def _attach(tree: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> An
 
 def _crc_of(record: State) -> int:
     return zlib.crc32(json.dumps(record).encode())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

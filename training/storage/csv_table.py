@@ -1,4 +1,4 @@
-"""The table of a sweep: every round of every trial, written as it comes."""
+"""Tables of runs, sweeps and ablations as CSV, most of them written row by row as figures come."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def append_row(table: Path, columns: tuple[str, ...], row: Row) -> None:
 
 
 def drop_half_row(table: Path) -> None:
-    """Forget the row that a sweep was writing when it was killed."""
+    """Forget the row that was being written when the process was killed."""
     if table.exists():
         whole, newline, half = table.read_bytes().rpartition(b"\n")
         if half:
@@ -37,7 +37,7 @@ def rows_of(table: Path) -> list[Row]:
 
 
 def rounds_of(table: Path) -> list[Row]:
-    """Rows of the ledger; of a round that was trained again after a crash, the last one."""
+    """Rows of a sweep's table; of a round that was trained again after a crash, the last one."""
     return list({(row["trial"], row["round"]): row for row in rows_of(table)}.values())
 
 

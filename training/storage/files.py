@@ -1,10 +1,11 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files and folders that are whole or absent, whatever happens while they are written."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Picture = NDArray[np.uint8]  # [H, W, 3]
+Pixels = NDArray[np.uint8]  # [H, W, 3]
 PIECE = 1 << 24  # bytes read at once
+REPLACED = ".old.part"  # ends the name of a folder whose place another is about to take
 
 
 def part_of(file: Path) -> Path:
@@ -42,6 +44,37 @@ def whole(file: Path, *, shared: bool = False) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Write into the new folder that this gives: it becomes `folder` at the end; after an error nothing of it is left.
+
+    What was there before stays until then, under its own name or, for a moment, under `REPLACED`'s.
+    """
+    part, old = folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}{REPLACED}")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+    except Exception:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    sync(folder.parent)  # the new name, too, outlives a power cut
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Bring a file's content, or a folder's names, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def crc_of_file(file: Path) -> int:
@@ -70,14 +103,14 @@ def write_json(file: Path, value: dict[str, Any]) -> None:
     write_text(file, json.dumps(value, indent=2) + "\n")
 
 
-def png(picture: Picture, scale: int = 2) -> bytes:
+def png(picture: Pixels, scale: int = 2) -> bytes:
     """A picture as a file, every pixel `scale` pixels wide."""
     out = io.BytesIO()
     enlarged(picture, scale).save(out, "PNG")
     return out.getvalue()
 
 
-def gif(pictures: Sequence[Picture], frames_per_second: float = 12.0, scale: int = 2) -> bytes:
+def gif(pictures: Sequence[Pixels], frames_per_second: float = 12.0, scale: int = 2) -> bytes:
     """An endless animation as a file."""
     images, out = [enlarged(picture, scale) for picture in pictures], io.BytesIO()
     duration = round(1000 / frames_per_second)
@@ -85,6 +118,6 @@ def gif(pictures: Sequence[Picture], frames_per_second: float = 12.0, scale: int
     return out.getvalue()
 
 
-def enlarged(picture: Picture, scale: int) -> Image.Image:
+def enlarged(picture: Pixels, scale: int) -> Image.Image:
     """A picture with every pixel `scale` pixels wide."""
     return Image.fromarray(picture.repeat(scale, axis=0).repeat(scale, axis=1))

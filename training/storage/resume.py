@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from training.messages import say
 from training.storage import checkpoint
+from training.storage.files import REPLACED
 from training.storage.run_dir import RunDir
 
 T = TypeVar("T")
@@ -47,8 +48,8 @@ def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | Non
 
 def _give_back_names(folder: Path) -> None:
     """A killed process may have moved a checkpoint away, and put no other of the same clock in its place."""
-    for old in folder.glob(f"agent_steps-*{checkpoint.REPLACED}"):
-        path = old.with_name(old.name.removesuffix(checkpoint.REPLACED))
+    for old in folder.glob(f"agent_steps-*{REPLACED}"):
+        path = old.with_name(old.name.removesuffix(REPLACED))
         if not path.exists():
             old.rename(path)
 
