@@ -16,6 +16,7 @@ from gan.data.order import Unpaired
 from gan.standard.update import adversarial_step
 from gan.updates import load_saved, optimizers_of, placed, saved, trained
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class CoupledTrainer:
@@ -24,8 +25,7 @@ class CoupledTrainer:
     def __init__(self, settings: CoupledSettings, data: Images) -> None:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = placed(CoupledGenerator(settings.network, data.shape), self.device)
             self.discriminator = placed(CoupledDiscriminator(settings.network, data.shape), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()

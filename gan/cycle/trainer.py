@@ -22,6 +22,7 @@ from gan.data.order import Unpaired
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
 from gan.updates import descend, load_saved, move_average, optimizers_of, placed, precision, saved, set_rates, trained
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class CycleTrainer:
@@ -31,8 +32,7 @@ class CycleTrainer:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
         domains = domains_of(data, settings.second)
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = placed(Pair(settings.network, data.shape), self.device)
             self.discriminator = placed(Discriminators(settings.network, data.shape), self.device)
         pair = copy.deepcopy(self.generator).requires_grad_(False)

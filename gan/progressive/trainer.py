@@ -18,6 +18,7 @@ from gan.standard.networks import stages_of
 from gan.standard.update import adversarial_step
 from gan.updates import load_saved, optimizers_of, placed, saved, trained
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class ProgressiveTrainer:
@@ -37,8 +38,7 @@ class ProgressiveTrainer:
             )
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = placed(GrowingGenerator(settings.network, data.shape, data.classes), self.device)
             self.discriminator = placed(GrowingDiscriminator(settings.network, data.shape, data.classes), self.device)
         self.level = self.level_at(0)

@@ -15,6 +15,7 @@ from gan.standard.settings import GanSettings
 from gan.standard.update import adversarial_step
 from gan.updates import load_saved, optimizers_of, placed, saved, trained
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class Trainer:
@@ -25,8 +26,7 @@ class Trainer:
             raise ValueError(f"{data.name} has fewer training images than a stack")
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = Generator(settings.network, data.shape, data.classes)
             self.discriminator = Discriminator(settings.network, data.shape, data.classes)
         for network in (self.generator, self.discriminator):

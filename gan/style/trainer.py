@@ -16,6 +16,7 @@ from gan.style.networks import StyleGenerator, crossed
 from gan.style.settings import StyleSettings
 from gan.updates import load_saved, optimizers_of, placed, saved, trained
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class StyleTrainer:
@@ -24,8 +25,7 @@ class StyleTrainer:
     def __init__(self, settings: StyleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = placed(StyleGenerator(settings.network, data.shape, data.classes), self.device)
             opponent = Discriminator(settings.network.opponent(), data.shape, data.classes)
             self.discriminator = placed(opponent, self.device)

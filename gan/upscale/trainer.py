@@ -16,6 +16,7 @@ from gan.upscale.lowering import clips, lower, skipped
 from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 PLACES = 8  # that are tried for a crop of a clip
 
@@ -34,8 +35,7 @@ class UpscaleTrainer:
                 f"images of {height}x{self.width} pixels with {settings.frames} frames: sides of a frame must be even "
                 f"and no shorter than crop, which is {self.crop}"
             )
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = Upscaler(settings.network, data.shape, settings.frames)
             self.generator.examples.copy_(torch.from_numpy(varied(data.select.images, EXAMPLES)))
             self.generator = placed(self.generator, self.device)
