@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gan.data.images import Images, Part
 from gan.evaluation.scores import Scores
-from gan.space import RATES, around
+from gan.space import SEARCH as STANDARD
+from gan.space import around
 from gan.standard.networks import Shape
 from gan.standard.parts import beside as beside
 from gan.standard.parts import pictures as pictures
@@ -15,7 +16,6 @@ from gan.upscale.pictures import compared
 from gan.upscale.scores import UpscaleJudge, extractor_of
 from gan.upscale.settings import UpscaleSettings
 from gan.upscale.trainer import UpscaleTrainer
-from training.search import Metric, Searchable
 
 SETTINGS = UpscaleSettings
 KINDS = ("psnr", "ssim", "sharpness")
@@ -30,11 +30,10 @@ CHARTS = {
         "Images/s": ["run/images_per_second", "throughput/run"],
     }
 }
-SEARCH = Searchable(
-    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", "fd_bicubic", *KINDS), True),
+SEARCH = STANDARD._replace(
+    metric=STANDARD.metric._replace(beside=("fd_floor", "fd_bicubic", *KINDS)),
     spaces=lambda settings: {"learning": around(settings, penalised=settings.loss.adversarial > 0)},
-    fixed=("data.", "scores.", "frames"),
-    cloned=(*RATES, "loss.", "training.beta"),
+    fixed=(*STANDARD.fixed, "frames"),
 )
 make_trainer = UpscaleTrainer
 grid = compared
