@@ -120,4 +120,4 @@ def evaluate_run(
     judge = parts.make_judge(settings, data, cache, "report")
     scores = report(trainer_of(best, settings, data), judge)
     on_step(1.0)
-    return {**scores, "images": best.images, "checkpoint": str(path)}, "report", parts.said(scores)
+    return {**scores, "images": best.images, "checkpoint": str(path)}, "report", parts.summary_line(scores)

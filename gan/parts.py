@@ -97,7 +97,7 @@ class Parts(Protocol):
     def pictures(self, generator: Generator) -> dict[str, tuple[NDArray[np.uint8], str]]:
         """Closing pictures [H, W, 3] of the family's own with what they show, by the name of the file; often {}."""
 
-    def said(self, scores: Scores) -> str:
+    def summary_line(self, scores: Scores) -> str:
         """The scores that matter most, in a line."""
 
 

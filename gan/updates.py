@@ -36,7 +36,7 @@ class Players(Protocol):
         """One turn of the family's own loop; the last losses, on the device."""
 
 
-def placed(network: M, device: str) -> M:
+def to_device(network: M, device: str) -> M:
     """The network on its device, convolutions channels-last."""
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -78,7 +78,7 @@ def move_average(average: nn.Module, generator: nn.Module, training: TrainingSet
     move_towards(average, generator, 1 - keep)
 
 
-def trained(players: Players, steps: int) -> dict[str, float]:
+def train_steps(players: Players, steps: int) -> dict[str, float]:
     """`steps` steps -> the last losses.
 
     Raises:
@@ -106,7 +106,7 @@ def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict
     return found
 
 
-def saved(players: Players) -> dict[str, Any]:
+def training_state(players: Players) -> dict[str, Any]:
     """Networks, moments, random numbers and clocks as plain values and arrays."""
     return {
         "networks": {name: arrays_of(network) for name, network in _networks(players).items()},
@@ -117,8 +117,8 @@ def saved(players: Players) -> dict[str, Any]:
     }
 
 
-def load_saved(players: Players, state: dict[str, Any]) -> None:
-    """Inverse of `saved`; learning rates stay those of the settings.
+def load_training_state(players: Players, state: dict[str, Any]) -> None:
+    """Inverse of `training_state`; learning rates stay those of the settings.
 
     Raises:
         ValueError: the networks are others.

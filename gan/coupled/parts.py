@@ -59,7 +59,7 @@ def stock(settings: CoupledSettings, data: Images) -> Pixels:
     return pairs(data.train.images, settings.second)
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """The agreement, and distance, precision and recall of both halves."""
     halves = [f"{half} " + ", ".join(f"{name} {scores[f'{half}_{name}']:.2f}" for name in KINDS) for half in NAMES]
     fit = f"agreement {scores['agreement']:.3f} (unpaired {scores['agreement_unpaired']:.3f})"

@@ -14,7 +14,7 @@ from gan.coupled.settings import CoupledSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
 from gan.standard.update import adversarial_step
-from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
 from training.seeding import torch_seed
 
@@ -26,8 +26,8 @@ class CoupledTrainer:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
         with torch_seed(settings.seed):  # initial weights follow from the seed alone
-            self.generator = placed(CoupledGenerator(settings.network, data.shape), self.device)
-            self.discriminator = placed(CoupledDiscriminator(settings.network, data.shape), self.device)
+            self.generator = to_device(CoupledGenerator(settings.network, data.shape), self.device)
+            self.discriminator = to_device(CoupledDiscriminator(settings.network, data.shape), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.real = Unpaired(domains_of(data, settings.second), settings.seed, self.device)
@@ -38,7 +38,7 @@ class CoupledTrainer:
         """One update of the generators after the discriminators' share; their last losses, on the device."""
         return adversarial_step(self, self.average)
 
-    train = trained  # so many of these steps
+    train = train_steps  # so many of these steps
 
     def real_batch(self) -> tuple[Tensor, None]:
         """The next training images of each domain, unrelated ones side by side: [B / 2, C, H, 2 W] in -1..1."""
@@ -60,7 +60,7 @@ class CoupledTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**saved(self), "orders": self.real.state()}
+        return {**training_state(self), "orders": self.real.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -69,4 +69,4 @@ class CoupledTrainer:
             ValueError: the networks or the data are others.
         """
         self.real.load_state(state["orders"])
-        load_saved(self, state)
+        load_training_state(self, state)

@@ -71,7 +71,7 @@ def grid(generator: Shown, seed: int = 0) -> NDArray[np.uint8]:
     return tiled(drawn, 1 if generator.shelf.shape[-1] > 32 else 2)
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """What is kept each way, and how near the translations come to their domain."""
     kept = f"kept {scores['kept']:.3f} and back {scores['kept_back']:.3f}"
     as_is = f"as they are {scores['as_is']:.3f} and {scores['as_is_back']:.3f}"

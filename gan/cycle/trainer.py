@@ -20,7 +20,17 @@ from gan.cycle.settings import CycleSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, precision, saved, set_rates, trained
+from gan.updates import (
+    descend,
+    load_training_state,
+    move_average,
+    optimizers_of,
+    precision,
+    set_rates,
+    to_device,
+    train_steps,
+    training_state,
+)
 from training.device import moved, resolve_device
 from training.seeding import torch_seed
 
@@ -33,8 +43,8 @@ class CycleTrainer:
         self.device = resolve_device(settings.training.device, "training.device")
         domains = domains_of(data, settings.second)
         with torch_seed(settings.seed):  # initial weights follow from the seed alone
-            self.generator = placed(Pair(settings.network, data.shape), self.device)
-            self.discriminator = placed(Discriminators(settings.network, data.shape), self.device)
+            self.generator = to_device(Pair(settings.network, data.shape), self.device)
+            self.discriminator = to_device(Discriminators(settings.network, data.shape), self.device)
         pair = copy.deepcopy(self.generator).requires_grad_(False)
         held_out = [domains.to_show(part, settings.scores.samples) for part in ("select", "report")]
         self.average = Shown(pair, torch.from_numpy(np.concatenate(held_out, 1)).to(self.device)).eval()
@@ -57,7 +67,7 @@ class CycleTrainer:
         move_average(self.average.pair, self.generator, self.settings.training, self.images)
         return losses
 
-    train = trained  # so many of these steps
+    train = train_steps  # so many of these steps
 
     def train_translators(self, x: Tensor, y: Tensor, rows: list[Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """One update (equation 3) by images [B / 2, C, H, W], which are these rows -> losses, and both domains' fakes.
@@ -129,7 +139,7 @@ class CycleTrainer:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
         meaning = {"meaning": self.meaning.state()} if self.meaning else {}
-        return {**saved(self), "orders": self.real.state(), "pools": pools, **meaning}
+        return {**training_state(self), "orders": self.real.state(), "pools": pools, **meaning}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -142,4 +152,4 @@ class CycleTrainer:
             pool.load_state(state["pools"][str(index)], self.device)
         if self.meaning and "meaning" in state:  # a run may have begun without
             self.meaning.load_state(state["meaning"])
-        load_saved(self, state)
+        load_training_state(self, state)

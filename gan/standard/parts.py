@@ -63,7 +63,7 @@ def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
     return {} if looked is None else {"attention": (looked, about)}
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """Distance with its floor, precision and recall."""
     distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f} +- {scores['fd_floor_std']:.2f})"
     equal = "" if "consistency" not in scores else _consistency(scores)

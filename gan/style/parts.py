@@ -46,8 +46,8 @@ def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
     return {"mixing": (mixing_grid(generator, generator.middle), about)}
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """Distance, precision and recall, and both path lengths."""
     paths = f"path length {scores['path_w']:.0f} in W, {scores['path_z']:.0f} in Z"
     mixed = f"mixed: class {scores['mixing_class']:.2f}, stroke width {scores['mixing_width']:.2f}"
-    return f"{standard.said(scores)}; {paths}; {mixed}"
+    return f"{standard.summary_line(scores)}; {paths}; {mixed}"

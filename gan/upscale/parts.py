@@ -49,7 +49,7 @@ def make_judge(settings: UpscaleSettings, data: Images, cache: Path, part: Part)
     return UpscaleJudge(settings, data, extractor_of(settings, data, cache), part)
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """Error, structure, sharpness and distance, each with the cubic kernel's."""
     known = [(kind, f"{kind}_bicubic") for kind in KINDS] + [("fd_clf", "fd_bicubic")]
     return ", ".join(f"{name} {scores[name]:.3f} (bicubic {scores[other]:.3f})" for name, other in known)

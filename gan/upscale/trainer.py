@@ -11,7 +11,17 @@ from torch import Tensor
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
 from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, precision, saved, set_rates, trained
+from gan.updates import (
+    descend,
+    load_training_state,
+    move_average,
+    optimizers_of,
+    precision,
+    set_rates,
+    to_device,
+    train_steps,
+    training_state,
+)
 from gan.upscale.lowering import clips, lower, skipped
 from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
@@ -38,8 +48,8 @@ class UpscaleTrainer:
         with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = Upscaler(settings.network, data.shape, settings.frames)
             self.generator.examples.copy_(torch.from_numpy(varied(data.select.images, EXAMPLES)))
-            self.generator = placed(self.generator, self.device)
-            self.discriminator = placed(discriminator(settings.network, self.colours, self.crop), self.device)
+            self.generator = to_device(self.generator, self.device)
+            self.discriminator = to_device(discriminator(settings.network, self.colours, self.crop), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
@@ -68,7 +78,7 @@ class UpscaleTrainer:
         move_average(self.average, self.generator, s.training, self.images)
         return losses
 
-    train = trained  # so many of these steps
+    train = train_steps  # so many of these steps
 
     def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """One update, to tell each true image from what was made of its small one."""
@@ -120,7 +130,7 @@ class UpscaleTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**saved(self), "order": self.order.state()}
+        return {**training_state(self), "order": self.order.state()}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
@@ -129,4 +139,4 @@ class UpscaleTrainer:
             ValueError: the networks or the data are others.
         """
         self.order.load_state(state["order"])
-        load_saved(self, state)
+        load_training_state(self, state)
