@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
-from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
+from gan.standard.update import adversarial_loss, descend_discriminator, discriminator_terms
 from gan.updates import (
     descend,
     load_training_state,
@@ -82,30 +82,15 @@ class UpscaleTrainer:
 
     def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """One update, to tell each true image from what was made of its small one."""
-        s = self.settings.loss
-        penalised = s.penalised(self.steps)
-        both = torch.cat([real, fake]).requires_grad_(penalised)
-        with precision(self):
-            logit = self.discriminator(both)
-        real_logit, fake_logit = logit.chunk(2)
-        loss = discriminator_loss(s.kind, real_logit, fake_logit)
-        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
-        if penalised:
-            penalty = slope_penalty(s.penalty, logit, both)
-            loss = loss + s.every * s.weight * penalty
-            found["penalty"] = penalty.detach()
-        descend(self.optimizers["discriminator"], loss)
-        return found
+        both, penalised = torch.cat([real, fake]), self.settings.loss.penalised(self.steps)
+        return descend_discriminator(self, discriminator_terms(self, self.discriminator, both, penalised))
 
     def game(self, real: Tensor, fake: Tensor) -> Tensor:
         """The generator's loss; its error comes back through the discriminator, which stays as it is."""
         self.discriminator.requires_grad_(False)
-        with precision(self):
-            fake_logit = self.discriminator(fake)
-            with torch.no_grad():  # only the relativistic loss compares with real images here
-                real_logit = self.discriminator(real)
+        loss = adversarial_loss(self, self.discriminator, real, fake)
         self.discriminator.requires_grad_(True)
-        return generator_loss(self.settings.loss.kind, real_logit, fake_logit)
+        return loss
 
     def real_batch(self) -> Tensor:
         """Crops of the next training images: uint8 [B, C, T S, S], all frames of a clip at one place.
