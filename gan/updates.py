@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan.data.order import EpochSampler, Unpaired
 from gan.settings import TrainingSettings
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.averages import move_towards
@@ -106,23 +107,26 @@ def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict
     return found
 
 
-def training_state(players: Players) -> dict[str, Any]:
-    """Networks, moments, random numbers and clocks as plain values and arrays."""
+def training_state(players: Players, **orders: EpochSampler | Unpaired) -> dict[str, Any]:
+    """Networks, moments, random numbers and clocks as plain values and arrays, and the orders of images by name."""
     return {
         "networks": {name: arrays_of(network) for name, network in _networks(players).items()},
         "moments": {name: moments_of(optimizer) for name, optimizer in players.optimizers.items()},
         "chance": players.rng.get_state().numpy().copy(),
         "images": players.images,
         "steps": players.steps,
+        **{name: order.state() for name, order in orders.items()},
     }
 
 
-def load_training_state(players: Players, state: dict[str, Any]) -> None:
+def load_training_state(players: Players, state: dict[str, Any], **orders: EpochSampler | Unpaired) -> None:
     """Inverse of `training_state`; learning rates stay those of the settings.
 
     Raises:
-        ValueError: the networks are others.
+        ValueError: the networks or the data are others.
     """
+    for name, order in orders.items():
+        order.load_state(state[name])
     for name, network in _networks(players).items():
         load_arrays(network, state["networks"][name])
     for name, optimizer in players.optimizers.items():

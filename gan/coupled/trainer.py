@@ -38,7 +38,9 @@ class CoupledTrainer:
         """One update of the generators after the discriminators' share; their last losses, on the device."""
         return adversarial_step(self, self.average)
 
-    train = train_steps  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def real_batch(self) -> tuple[Tensor, None]:
         """The next training images of each domain, unrelated ones side by side: [B / 2, C, H, 2 W] in -1..1."""
@@ -60,13 +62,8 @@ class CoupledTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**training_state(self), "orders": self.real.state()}
+        return training_state(self, orders=self.real)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.real.load_state(state["orders"])
-        load_training_state(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, orders=self.real)

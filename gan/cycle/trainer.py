@@ -72,7 +72,9 @@ class CycleTrainer:
         move_average(self.average.pair, self.generator, self.settings.training, self.images)
         return losses
 
-    train = train_steps  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def train_translators(self, x: Tensor, y: Tensor, rows: list[Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """One update (equation 3) by images [B / 2, C, H, W], which are these rows -> losses, and both domains' fakes.
@@ -126,17 +128,12 @@ class CycleTrainer:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
         meaning = {"meaning": self.meaning.state()} if self.meaning else {}
-        return {**training_state(self), "orders": self.real.state(), "pools": pools, **meaning}
+        return {**training_state(self, orders=self.real), "pools": pools, **meaning}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.real.load_state(state["orders"])
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, orders=self.real)
         for index, pool in enumerate(self.pools):
             pool.load_state(state["pools"][str(index)], self.device)
         if self.meaning and "meaning" in state:  # a run may have begun without
             self.meaning.load_state(state["meaning"])
-        load_training_state(self, state)

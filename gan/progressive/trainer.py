@@ -61,7 +61,9 @@ class ProgressiveTrainer:
         self.grow()
         return adversarial_step(self, self.average.newest)
 
-    train = train_steps  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def grow(self) -> None:
         """Go to the level that is due; where a new size begins with it, the average of the last one is kept."""
@@ -92,14 +94,9 @@ class ProgressiveTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**training_state(self), "order": self.order.state(), "level": self.level}
+        return {**training_state(self, order=self.order), "level": self.level}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.order.load_state(state["order"])
-        load_training_state(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, order=self.order)
         self.level = float(state["level"])

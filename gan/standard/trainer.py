@@ -43,7 +43,9 @@ class Trainer:
         """One update of the generator after its share of discriminator updates; their last losses, on the device."""
         return adversarial_step(self, self.average)
 
-    train = train_steps  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
@@ -68,13 +70,8 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**training_state(self), "order": self.order.state()}
+        return training_state(self, order=self.order)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.order.load_state(state["order"])
-        load_training_state(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, order=self.order)

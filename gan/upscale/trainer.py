@@ -78,7 +78,9 @@ class UpscaleTrainer:
         move_average(self.average, self.generator, s.training, self.images)
         return losses
 
-    train = train_steps  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """One update, to tell each true image from what was made of its small one."""
@@ -115,13 +117,8 @@ class UpscaleTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**training_state(self), "order": self.order.state()}
+        return training_state(self, order=self.order)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.order.load_state(state["order"])
-        load_training_state(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, order=self.order)
