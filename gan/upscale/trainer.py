@@ -64,9 +64,11 @@ class UpscaleTrainer:
         truth = self.real_batch()
         with precision(self):
             fake = self.generator(lower(truth, s.frames))
-        real, fake = (x[:, skipped(s.frames) :].flatten(0, 1) for x in (to_float(clips(truth, s.frames)), fake))
-        loss = error = ((fake - real).abs() if s.loss.error == "absolute" else (fake - real).square()).mean()
-        losses = {"pixel_loss": error.detach()}
+        real = to_float(clips(truth, s.frames))
+        real, fake = (images[:, skipped(s.frames) :].flatten(0, 1) for images in (real, fake))
+        off = fake - real
+        error = (off.abs() if s.loss.error == "absolute" else off.square()).mean()
+        loss, losses = error, {"pixel_loss": error.detach()}
         if s.loss.adversarial > 0 and self.images >= s.loss.alone * s.training.images:
             losses |= self.train_discriminator(real, fake.detach())
             game = self.game(real, fake)
