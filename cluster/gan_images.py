@@ -74,8 +74,13 @@ def cache_of(folder: Path) -> Path:
 
 
 def check(settings: Any) -> int:
-    """A device that is not here fails at once. Images are small beside replay: 0 bytes."""
+    """The device is here, and settings fit each other. Images are small beside replay: 0 bytes.
+
+    Raises:
+        ValueError: one of these is not so.
+    """
     resolve_device(settings.training.device, "training.device")
+    parts_of(settings).SEARCH.valid(settings)
     return 0
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gan.data.images import Images, Part, Pixels
 from gan.evaluation.scores import Scores
+from training.search import Searchable
 
 
 class Generator(Protocol):
@@ -76,6 +77,7 @@ class Parts(Protocol):
     SETTINGS: type[Any]
     COLUMNS: tuple[str, ...]  # of curve.csv, behind the seconds and the images; `fd_clf` and `fd_floor` among them
     CHARTS: dict[str, dict[str, list[str]]]  # of TensorBoard's first tab
+    SEARCH: Searchable  # what sweeps search; its `valid` is asked of every training, too
 
     def make_trainer(self, settings: Any, data: Images) -> Trainer: ...
 
