@@ -13,10 +13,10 @@ from gan.data.images import Images, Part, Pixels
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import fixed_grid
+from gan.shapes import Shape
 from gan.space import SEARCH as STANDARD
 from gan.space import around
 from gan.standard import parts as standard
-from gan.standard.networks import Shape
 from gan.standard.parts import beside, pictures
 
 __all__ = ["SETTINGS", "beside", "grid", "make_trainer", "pictures"]

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_step
 from gan.coupled.domains import domains_of
 from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator
 from gan.coupled.settings import CoupledSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
-from gan.standard.update import adversarial_step
 from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
 from training.seeding import torch_seed

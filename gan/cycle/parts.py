@@ -18,10 +18,10 @@ from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Scores
 from gan.samples.pictures import grid as tiled
 from gan.samples.sampling import draw
+from gan.shapes import Shape
 from gan.space import SEARCH as STANDARD
 from gan.space import around
 from gan.standard import parts as standard
-from gan.standard.networks import Shape
 from gan.standard.parts import beside as beside
 from gan.standard.parts import pictures as pictures
 

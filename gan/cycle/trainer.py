@@ -12,6 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.adversarial import (
+    DiscriminatorTerms,
+    adversarial_loss,
+    descend_discriminator,
+    discriminator_terms,
+)
 from gan.cycle.domains import domains_of
 from gan.cycle.meaning import Meaning
 from gan.cycle.networks import Discriminators, Pair, Shown
@@ -19,12 +25,6 @@ from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
-from gan.standard.update import (
-    DiscriminatorTerms,
-    adversarial_loss,
-    descend_discriminator,
-    discriminator_terms,
-)
 from gan.updates import (
     descend,
     load_training_state,

@@ -11,9 +11,9 @@ from gan.progressive.networks import GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings, check_growth
 from gan.progressive.trainer import ProgressiveTrainer
 from gan.samples.pictures import fixed_grid
+from gan.shapes import Shape
 from gan.space import SEARCH as STANDARD
 from gan.space import around
-from gan.standard.networks import Shape
 from gan.standard.parts import CHARTS, COLUMNS, beside, make_judge, pictures, stock, summary_line
 
 __all__ = [

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.progressive.growth import GrowthSettings
 from gan.progressive.networks import ProgressiveNetworkSettings
 from gan.settings import TrainingSettings, check_run, check_single
-from gan.standard.losses import LossSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_step
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler, class_labels
 from gan.progressive.growth import level_at, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings
-from gan.standard.networks import stages_of
-from gan.standard.update import adversarial_step
+from gan.shapes import stages_of
 from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
 from training.seeding import torch_seed

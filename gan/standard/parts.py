@@ -14,8 +14,9 @@ from gan.evaluation.scores import Judge, Scores
 from gan.parts import Scorer
 from gan.samples.attention import attention_picture
 from gan.samples.pictures import fixed_grid
+from gan.shapes import Shape
 from gan.space import SEARCH as SEARCH
-from gan.standard.networks import Generator, Shape
+from gan.standard.networks import Generator
 from gan.standard.settings import GanSettings
 from gan.standard.trainer import Trainer
 

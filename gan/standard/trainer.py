@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_step
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler, class_labels
 from gan.standard.networks import Discriminator, Generator
 from gan.standard.settings import GanSettings
-from gan.standard.update import adversarial_step
 from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
 from training.seeding import torch_seed

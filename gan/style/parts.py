@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from gan.evaluation.paths import paths_of
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import fixed_grid
+from gan.shapes import Shape
 from gan.space import SEARCH as STANDARD
 from gan.space import around
 from gan.standard import parts as standard
-from gan.standard.networks import Shape
 from gan.standard.parts import CHARTS, COLUMNS, make_judge, stock
 from gan.style.mixing import mixing_grid, mixing_scores
 from gan.style.networks import StyleGenerator

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_step
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler, class_labels
 from gan.standard.networks import Discriminator
-from gan.standard.update import adversarial_step
 from gan.style.networks import StyleGenerator, crossed
 from gan.style.settings import StyleSettings
 from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan.data.images import Pixels, to_float
-from gan.standard.networks import Shape
+from gan.shapes import Shape
 from gan.upscale.lowering import JITTER, SCALE, resized, sampled, woven
 from training.settings import check_kinds
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gan.data.images import Images, Part
 from gan.evaluation.scores import Scores
+from gan.shapes import Shape
 from gan.space import SEARCH as STANDARD
 from gan.space import around
-from gan.standard.networks import Shape
 from gan.standard.parts import beside as beside
 from gan.standard.parts import pictures as pictures
 from gan.upscale.networks import Upscaler

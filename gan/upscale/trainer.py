@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_loss, descend_discriminator, discriminator_terms
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
-from gan.standard.update import adversarial_loss, descend_discriminator, discriminator_terms
 from gan.updates import (
     descend,
     load_training_state,

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from gan.standard.losses import between, discriminator_loss, generator_loss, one_centred, slope_penalty, squared_slope
+from gan.losses import between, discriminator_loss, generator_loss, one_centred, slope_penalty, squared_slope
 from gan.updates import Players, descend, move_average, precision, set_rates
 from training.device import moved
 
