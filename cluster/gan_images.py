@@ -74,8 +74,13 @@ def cache_of(folder: Path) -> Path:
 
 
 def check(settings: Any) -> int:
-    """A device that is not here fails at once. Images are small beside replay: 0 bytes."""
+    """The device is here, and settings fit each other. Images are small beside replay: 0 bytes.
+
+    Raises:
+        ValueError: one of these is not so.
+    """
     resolve_device(settings.training.device, "training.device")
+    parts_of(settings).SEARCH.valid(settings)
     return 0
 
 
@@ -120,4 +125,4 @@ def evaluate_run(
     judge = parts.make_judge(settings, data, cache, "report")
     scores = report(trainer_of(best, settings, data), judge)
     on_step(1.0)
-    return {**scores, "images": best.images, "checkpoint": str(path)}, "report", parts.said(scores)
+    return {**scores, "images": best.images, "checkpoint": str(path)}, "report", parts.summary_line(scores)

@@ -38,7 +38,7 @@ def family(name: str, settings: str, *presets: str) -> Workload:
 GANS = (
     GAN,
     family("coupled", "CoupledSettings", "coupled"),
-    family("progressive", "ProgressiveSettings", "progressive")._replace(check="gan.progressive.settings:check"),
+    family("progressive", "ProgressiveSettings", "progressive"),
     family("style", "StyleSettings", "style"),
     family("cycle", "CycleSettings", "cycle-digits", "cycle-frames"),
     family("upscale", "UpscaleSettings", "upscale-photos", "upscale-frames"),

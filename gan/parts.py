@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gan.data.images import Images, Part, Pixels
 from gan.evaluation.scores import Scores
+from training.search import Searchable
 
 
 class Generator(Protocol):
@@ -76,6 +77,7 @@ class Parts(Protocol):
     SETTINGS: type[Any]
     COLUMNS: tuple[str, ...]  # of curve.csv, behind the seconds and the images; `fd_clf` and `fd_floor` among them
     CHARTS: dict[str, dict[str, list[str]]]  # of TensorBoard's first tab
+    SEARCH: Searchable  # what sweeps search; its `valid` is asked of every training, too
 
     def make_trainer(self, settings: Any, data: Images) -> Trainer: ...
 
@@ -97,7 +99,7 @@ class Parts(Protocol):
     def pictures(self, generator: Generator) -> dict[str, tuple[NDArray[np.uint8], str]]:
         """Closing pictures [H, W, 3] of the family's own with what they show, by the name of the file; often {}."""
 
-    def said(self, scores: Scores) -> str:
+    def summary_line(self, scores: Scores) -> str:
         """The scores that matter most, in a line."""
 
 

@@ -143,7 +143,7 @@ class GanRun:
         scores = report(trainer, self.scorer.reporting())
         export_generator(trainer, self.folder / "generator", {"part": "report", **scores})
         pictures = closing_pictures(trainer, self.folder / "pictures")
-        return Closing(float(scores["fd_clf"]), self.parts.said(scores), dict(scores), pictures)
+        return Closing(float(scores["fd_clf"]), self.parts.summary_line(scores), dict(scores), pictures)
 
     def summary(self) -> dict[str, Any]:
         """The best generator by the select part, and the seed."""

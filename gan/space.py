@@ -49,7 +49,13 @@ def losses_for(settings: GanSettings) -> list[str]:
 
 
 SEARCH = Searchable(
-    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", "kid_clf", "precision", "recall", "density", "coverage"), True),
+    metric=Metric(
+        "fd_clf",
+        "min",
+        worst=1e6,
+        beside=("fd_floor", "kid_clf", "precision", "recall", "density", "coverage"),
+        kept=True,
+    ),
     spaces=spaces,
     fixed=("data.", "scores."),
     cloned=(*RATES, "loss.", "training.beta"),

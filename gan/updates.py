@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gan.data.order import EpochSampler, Unpaired
 from gan.settings import TrainingSettings
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.averages import move_towards
@@ -36,7 +37,7 @@ class Players(Protocol):
         """One turn of the family's own loop; the last losses, on the device."""
 
 
-def placed(network: M, device: str) -> M:
+def to_device(network: M, device: str) -> M:
     """The network on its device, convolutions channels-last."""
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -78,7 +79,7 @@ def move_average(average: nn.Module, generator: nn.Module, training: TrainingSet
     move_towards(average, generator, 1 - keep)
 
 
-def trained(players: Players, steps: int) -> dict[str, float]:
+def train_steps(players: Players, steps: int) -> dict[str, float]:
     """`steps` steps -> the last losses.
 
     Raises:
@@ -106,23 +107,26 @@ def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict
     return found
 
 
-def saved(players: Players) -> dict[str, Any]:
-    """Networks, moments, random numbers and clocks as plain values and arrays."""
+def training_state(players: Players, **orders: EpochSampler | Unpaired) -> dict[str, Any]:
+    """Networks, moments, random numbers and clocks as plain values and arrays, and the orders of images by name."""
     return {
         "networks": {name: arrays_of(network) for name, network in _networks(players).items()},
         "moments": {name: moments_of(optimizer) for name, optimizer in players.optimizers.items()},
         "chance": players.rng.get_state().numpy().copy(),
         "images": players.images,
         "steps": players.steps,
+        **{name: order.state() for name, order in orders.items()},
     }
 
 
-def load_saved(players: Players, state: dict[str, Any]) -> None:
-    """Inverse of `saved`; learning rates stay those of the settings.
+def load_training_state(players: Players, state: dict[str, Any], **orders: EpochSampler | Unpaired) -> None:
+    """Inverse of `training_state`; learning rates stay those of the settings.
 
     Raises:
-        ValueError: the networks are others.
+        ValueError: the networks or the data are others.
     """
+    for name, order in orders.items():
+        order.load_state(state[name])
     for name, network in _networks(players).items():
         load_arrays(network, state["networks"][name])
     for name, optimizer in players.optimizers.items():

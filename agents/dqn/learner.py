@@ -28,6 +28,7 @@ from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moment
 from training.averages import move_towards
 from training.device import autocast, resolve_device, resolve_precision
 from training.optimizers import Adam
+from training.seeding import torch_seed
 
 NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
 ONLINE, TARGET = 0, 1  # whose chance it is
@@ -66,8 +67,7 @@ class Learner:
 
     def fresh_network(self, number: int) -> QNetwork:
         """A network with new weights, which follow from the seed and the number alone."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed + (number << 31))
+        with torch_seed(self.seed + (number << 31)):
             return self.make_network()
 
     def precision(self) -> torch.autocast:

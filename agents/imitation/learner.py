@@ -18,6 +18,7 @@ from envs.base import EnvSpec
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, check_device, resolve_device, resolve_precision
 from training.optimizers import Adam
+from training.seeding import torch_seed
 from training.settings import check_kinds
 
 AT_ONCE = 256  # held-out labels that the network sees together
@@ -63,8 +64,7 @@ class CloningLearner:
         self.settings, self.labels, self.held_out = settings, labels, held_out
         self.batch_size, self.device = settings.batch_size, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seed(seed):
             self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
         self.optimizer = Adam(self.network.parameters(), settings.learning_rate)
         self.rng = np.random.default_rng([seed, 3])

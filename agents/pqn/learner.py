@@ -20,6 +20,7 @@ from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, check_device, resolve_device, resolve_precision
 from training.optimizers import RAdam
+from training.seeding import torch_seed
 from training.settings import check_kinds
 
 
@@ -62,8 +63,7 @@ class PqnLearner:
     def __init__(self, settings: PqnLearnerSettings, network: NetworkSettings, spec: EnvSpec, *, seed: int) -> None:
         self.settings, self.device = settings, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seed(seed):
             self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
         self.optimizer = RAdam(self.network.parameters(), settings.learning_rate)
         self.rng = np.random.default_rng([seed, 1])  # [seed, 0] explores

@@ -18,6 +18,7 @@ from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import autocast, moved, resolve_device, resolve_precision
 from training.optimizers import Adam
+from training.seeding import torch_seed
 
 CRITICS = 2
 
@@ -28,8 +29,7 @@ class SacLearner:
     def __init__(self, settings: SacLearnerSettings, network: SacNetworkSettings, spec: EnvSpec, *, seed: int) -> None:
         self.settings, self.device = settings, resolve_device(settings.device, "learner.device")
         self.precision = resolve_precision(settings.precision, self.device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seed(seed):
             self.online = Actor(network, spec.frame_shape, spec.joints).to(self.device)
             self.critics = nn.ModuleList([Critic(network, spec.frame_shape, spec.joints) for _ in range(CRITICS)])
         self.critics.to(self.device)

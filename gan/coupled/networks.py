@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gan.standard.layers import FlattenNHWC, SmoothConv2d, UnflattenNHWC
-from gan.standard.networks import Shape, stages_of
+from gan.layers import FlattenNHWC, SmoothConv2d, UnflattenNHWC
+from gan.shapes import Shape, stages_of
 from training.settings import check_kinds
 
 Coupling = Literal["layers", "none", "bit"]

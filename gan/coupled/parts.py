@@ -13,11 +13,11 @@ from gan.data.images import Images, Part, Pixels
 from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import fixed_grid
-from gan.space import RATES, around
+from gan.shapes import Shape
+from gan.space import SEARCH as STANDARD
+from gan.space import around
 from gan.standard import parts as standard
-from gan.standard.networks import Shape
 from gan.standard.parts import beside, pictures
-from training.search import Metric, Searchable
 
 __all__ = ["SETTINGS", "beside", "grid", "make_trainer", "pictures"]
 
@@ -32,11 +32,10 @@ CHARTS = {
         "Pixels of a pair that agree": ["select/agreement", "select/agreement_unpaired"],
     }
 }
-SEARCH = Searchable(
-    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", "agreement", *QUALITY), True),
+SEARCH = STANDARD._replace(
+    metric=STANDARD.metric._replace(beside=("fd_floor", "agreement", *QUALITY)),
     spaces=lambda settings: {"learning": around(settings)},
-    fixed=("data.", "scores.", "second"),
-    cloned=(*RATES, "loss.", "training.beta"),
+    fixed=(*STANDARD.fixed, "second"),
 )
 make_trainer = CoupledTrainer
 grid = fixed_grid
@@ -60,7 +59,7 @@ def stock(settings: CoupledSettings, data: Images) -> Pixels:
     return pairs(data.train.images, settings.second)
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """The agreement, and distance, precision and recall of both halves."""
     halves = [f"{half} " + ", ".join(f"{name} {scores[f'{half}_{name}']:.2f}" for name in KINDS) for half in NAMES]
     fit = f"agreement {scores['agreement']:.3f} (unpaired {scores['agreement_unpaired']:.3f})"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from gan.coupled.networks import CoupledNetworkSettings
 from gan.coupled.settings import CoupledSettings
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings
-from gan.standard.losses import LossSettings
 
 
 def coupled() -> CoupledSettings:

@@ -9,8 +9,8 @@ from gan.coupled.domains import Second
 from gan.coupled.networks import CoupledNetworkSettings
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings, check_run, check_single
-from gan.standard.losses import LossSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_step
 from gan.coupled.domains import domains_of
 from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator
 from gan.coupled.settings import CoupledSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
-from gan.standard.update import adversarial_step
-from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class CoupledTrainer:
@@ -24,10 +25,9 @@ class CoupledTrainer:
     def __init__(self, settings: CoupledSettings, data: Images) -> None:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
-            self.generator = placed(CoupledGenerator(settings.network, data.shape), self.device)
-            self.discriminator = placed(CoupledDiscriminator(settings.network, data.shape), self.device)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+            self.generator = to_device(CoupledGenerator(settings.network, data.shape), self.device)
+            self.discriminator = to_device(CoupledDiscriminator(settings.network, data.shape), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.real = Unpaired(domains_of(data, settings.second), settings.seed, self.device)
@@ -38,7 +38,9 @@ class CoupledTrainer:
         """One update of the generators after the discriminators' share; their last losses, on the device."""
         return adversarial_step(self, self.average)
 
-    train = trained  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def real_batch(self) -> tuple[Tensor, None]:
         """The next training images of each domain, unrelated ones side by side: [B / 2, C, H, 2 W] in -1..1."""
@@ -60,13 +62,8 @@ class CoupledTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**saved(self), "orders": self.real.state()}
+        return training_state(self, orders=self.real)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.real.load_state(state["orders"])
-        load_saved(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, orders=self.real)

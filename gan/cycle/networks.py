@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan.data.images import to_float
-from gan.standard.layers import SmoothConv2d
-from gan.standard.networks import Shape, stages_of
+from gan.layers import SmoothConv2d
+from gan.shapes import Shape, stages_of
 from training.settings import check_kinds
 
 

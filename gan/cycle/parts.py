@@ -18,12 +18,12 @@ from gan.evaluation.features import extractor_for
 from gan.evaluation.scores import Scores
 from gan.samples.pictures import grid as tiled
 from gan.samples.sampling import draw
-from gan.space import RATES, around
+from gan.shapes import Shape
+from gan.space import SEARCH as STANDARD
+from gan.space import around
 from gan.standard import parts as standard
-from gan.standard.networks import Shape
 from gan.standard.parts import beside as beside
 from gan.standard.parts import pictures as pictures
-from training.search import Metric, Searchable
 
 SETTINGS = CycleSettings
 KEPT = ("kept", "kept_back", "as_is", "as_is_back")
@@ -37,11 +37,11 @@ CHARTS = {
         "Cycle error": ["select/cycle_error", "training/cycle"],
     }
 }
-SEARCH = Searchable(
-    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", *KEPT, "cycle_error", *QUALITY), True),
+SEARCH = STANDARD._replace(
+    metric=STANDARD.metric._replace(beside=("fd_floor", *KEPT, "cycle_error", *QUALITY)),
     spaces=lambda settings: {"learning": {**around(settings), "held.cycle": {"log": [1.0, 100.0]}}},
-    fixed=("data.", "scores.", "second"),
-    cloned=(*RATES, "loss.", "training.beta", "held.cycle"),
+    fixed=(*STANDARD.fixed, "second"),
+    cloned=(*STANDARD.cloned, "held.cycle"),
 )
 ROWS = 12  # of a grid
 make_trainer = CycleTrainer
@@ -71,7 +71,7 @@ def grid(generator: Shown, seed: int = 0) -> NDArray[np.uint8]:
     return tiled(drawn, 1 if generator.shelf.shape[-1] > 32 else 2)
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """What is kept each way, and how near the translations come to their domain."""
     kept = f"kept {scores['kept']:.3f} and back {scores['kept_back']:.3f}"
     as_is = f"as they are {scores['as_is']:.3f} and {scores['as_is_back']:.3f}"

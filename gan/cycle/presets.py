@@ -9,8 +9,8 @@ from gan.cycle.networks import CycleNetworkSettings
 from gan.cycle.settings import CycleSettings, ReturnSettings
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings
-from gan.standard.losses import LossSettings
 
 
 def cycle_digits() -> CycleSettings:

@@ -9,8 +9,8 @@ from gan.cycle.domains import Second
 from gan.cycle.networks import CycleNetworkSettings
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings, check_run, check_single
-from gan.standard.losses import LossSettings
 from training.settings import check_kinds
 
 

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from gan.adversarial import (
+    DiscriminatorTerms,
+    adversarial_loss,
+    descend_discriminator,
+    discriminator_terms,
+)
 from gan.cycle.domains import domains_of
 from gan.cycle.meaning import Meaning
 from gan.cycle.networks import Discriminators, Pair, Shown
@@ -19,9 +25,19 @@ from gan.cycle.pool import Pool
 from gan.cycle.settings import CycleSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
-from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, precision, saved, set_rates, trained
+from gan.updates import (
+    descend,
+    load_training_state,
+    move_average,
+    optimizers_of,
+    precision,
+    set_rates,
+    to_device,
+    train_steps,
+    training_state,
+)
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class CycleTrainer:
@@ -31,10 +47,9 @@ class CycleTrainer:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
         domains = domains_of(data, settings.second)
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
-            self.generator = placed(Pair(settings.network, data.shape), self.device)
-            self.discriminator = placed(Discriminators(settings.network, data.shape), self.device)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+            self.generator = to_device(Pair(settings.network, data.shape), self.device)
+            self.discriminator = to_device(Discriminators(settings.network, data.shape), self.device)
         pair = copy.deepcopy(self.generator).requires_grad_(False)
         held_out = [domains.to_show(part, settings.scores.samples) for part in ("select", "report")]
         self.average = Shown(pair, torch.from_numpy(np.concatenate(held_out, 1)).to(self.device)).eval()
@@ -57,14 +72,16 @@ class CycleTrainer:
         move_average(self.average.pair, self.generator, self.settings.training, self.images)
         return losses
 
-    train = trained  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def train_translators(self, x: Tensor, y: Tensor, rows: list[Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """One update (equation 3) by images [B / 2, C, H, W], which are these rows -> losses, and both domains' fakes.
 
         The adversarial error comes back through the discriminators, which stay as they are.
         """
-        held, kind = self.settings.held, self.settings.loss.kind
+        held = self.settings.held
         forth, back = self.generator.forth, self.generator.back
         self.discriminator.requires_grad_(False)
         if self.meaning:
@@ -72,8 +89,8 @@ class CycleTrainer:
         with precision(self):
             fake_y, fake_x = forth(x), back(y)
             cycle = F.l1_loss(back(self.noisy(fake_y)), x) + F.l1_loss(forth(self.noisy(fake_x)), y)
-            game = self.adversarial(kind, self.discriminator.first, x, fake_x)
-            game = game + self.adversarial(kind, self.discriminator.second, y, fake_y)
+            game = adversarial_loss(self, self.discriminator.first, x, fake_x)
+            game = game + adversarial_loss(self, self.discriminator.second, y, fake_y)
             loss = game + held.cycle * cycle
             if held.identity:
                 loss = loss + held.identity * (F.l1_loss(back(x), x) + F.l1_loss(forth(y), y))
@@ -89,57 +106,34 @@ class CycleTrainer:
         noise = self.settings.held.noise
         return fake + noise * moved(torch.randn(fake.shape, generator=self.rng), self.device) if noise else fake
 
-    @staticmethod
-    def adversarial(kind: Any, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        """What a translator plays for in one domain."""
-        logit = discriminator(fake)
-        with torch.no_grad():  # only the relativistic loss compares with real images here
-            real_logit = discriminator(real) if kind == "relativistic" else logit
-        return generator_loss(kind, real_logit, logit)
-
     def train_discriminators(self, x: Tensor, fake_x: Tensor, y: Tensor, fake_y: Tensor) -> dict[str, Tensor]:
         """One update of both; each domain's game counts alike."""
-        s = self.settings.loss
-        updates = self.images // self.settings.training.batch_size
-        penalised = s.penalised(updates)
-        losses, margins, penalties = [], [], []
-        for discriminator, real, fake in (
-            (self.discriminator.first, x, fake_x),
-            (self.discriminator.second, y, fake_y),
-        ):
-            both = torch.cat([real, fake]).requires_grad_(penalised)
-            with precision(self):
-                logit = discriminator(both)
-            real_logit, fake_logit = logit.chunk(2)
-            losses.append(discriminator_loss(s.kind, real_logit, fake_logit))
-            margins.append((real_logit - fake_logit).detach().mean())
-            if penalised:
-                penalties.append(slope_penalty(s.penalty, logit, both))
-        loss = torch.stack(losses).mean()
-        found = {"discriminator_loss": loss.detach(), "margin": torch.stack(margins).mean()}
-        if penalised:
-            penalty = torch.stack(penalties).mean()
-            loss = loss + s.every * s.weight * penalty
-            found["penalty"] = penalty.detach()
-        descend(self.optimizers["discriminator"], loss)
-        self.images += self.settings.training.batch_size
-        return found
+        batch_size = self.settings.training.batch_size
+        penalised = self.settings.loss.penalised(self.images // batch_size)
+        terms = [
+            discriminator_terms(self, self.discriminator.first, torch.cat([x, fake_x]), penalised),
+            discriminator_terms(self, self.discriminator.second, torch.cat([y, fake_y]), penalised),
+        ]
+        penalties = [each.penalty for each in terms if each.penalty is not None]
+        mean = DiscriminatorTerms(
+            torch.stack([each.loss for each in terms]).mean(),
+            torch.stack([each.margin for each in terms]).mean(),
+            torch.stack(penalties).mean() if penalties else None,
+        )
+        losses = descend_discriminator(self, mean)
+        self.images += batch_size
+        return losses
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
         meaning = {"meaning": self.meaning.state()} if self.meaning else {}
-        return {**saved(self), "orders": self.real.state(), "pools": pools, **meaning}
+        return {**training_state(self, orders=self.real), "pools": pools, **meaning}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.real.load_state(state["orders"])
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, orders=self.real)
         for index, pool in enumerate(self.pools):
             pool.load_state(state["pools"][str(index)], self.device)
         if self.meaning and "meaning" in state:  # a run may have begun without
             self.meaning.load_state(state["meaning"])
-        load_saved(self, state)

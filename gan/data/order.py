@@ -76,7 +76,7 @@ class Unpaired:
             order.load_state(state[str(index)])
 
 
-def told_classes(data: Images, conditional: bool, device: str) -> Tensor | None:
+def class_labels(data: Images, conditional: bool, device: str) -> Tensor | None:
     """Classes [N] int64 of the training images, or None where networks are not told any.
 
     Raises:

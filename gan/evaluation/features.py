@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from gan.data.images import Images, Split, to_float
 from training.device import autocast
 from training.optimizers import Adam
+from training.seeding import torch_seed
 from training.storage.files import whole
 
 FEATURES = 64
@@ -120,8 +121,7 @@ def train_classifier(data: Images, seed: int) -> tuple[Classifier, float]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seed(seed):
             return _train_classifier(data, np.random.default_rng(seed))
     finally:
         torch.set_num_threads(threads)

@@ -1,13 +1,17 @@
-"""How a progressive training grows: which level it is at after so many images, and real images at that level."""
+"""How a progressive training grows: which level it is at after so many images, and what images are at that level.
+
+Legend: B batch, C colours, H and W pixels.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from gan.progressive.layers import doubled, halved, mixed
 from training.settings import check_kinds
 
 
@@ -49,3 +53,18 @@ def real_at(images: Tensor, level: float, top: int) -> Tensor:
     size = math.ceil(level)
     small = halved(images, top - size)
     return mixed(doubled(halved(small)), small, level - (size - 1)) if level < size else small
+
+
+def doubled(images: Tensor, times: int = 1) -> Tensor:
+    """Each pixel four times, or 4^times: [B, C, H, W] -> [B, C, H 2^times, W 2^times]."""
+    return F.interpolate(images, scale_factor=2**times, mode="nearest") if times else images
+
+
+def halved(images: Tensor, times: int = 1) -> Tensor:
+    """Means of 2x2 pixels, `times` times over: [B, C, H, W] -> [B, C, H / 2^times, W / 2^times]."""
+    return F.avg_pool2d(images, 2**times) if times else images
+
+
+def mixed(old: Tensor, new: Tensor, share: float) -> Tensor:
+    """`share` of the new beside the rest of the old: how layers are faded in (figure 2)."""
+    return torch.lerp(old, new, share)

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan.progressive.layers import PixelNorm, Pointwise, doubled, equalised, halved, mixed
-from gan.standard.layers import FlattenNHWC, SmoothConv2d, UnflattenNHWC
-from gan.standard.networks import Shape, stages_of
+from gan.layers import FlattenNHWC, PixelNorm, Pointwise, SmoothConv2d, UnflattenNHWC, equalised
+from gan.progressive.growth import doubled, halved, mixed
+from gan.shapes import Shape, stages_of
 from training.settings import check_kinds
 
 MOST = 8  # times the last size's channels that smaller ones have

@@ -11,10 +11,10 @@ from gan.progressive.networks import GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings, check_growth
 from gan.progressive.trainer import ProgressiveTrainer
 from gan.samples.pictures import fixed_grid
+from gan.shapes import Shape
 from gan.space import SEARCH as STANDARD
 from gan.space import around
-from gan.standard.networks import Shape
-from gan.standard.parts import CHARTS, COLUMNS, beside, make_judge, pictures, said, stock
+from gan.standard.parts import CHARTS, COLUMNS, beside, make_judge, pictures, stock, summary_line
 
 __all__ = [
     "CHARTS",
@@ -27,7 +27,7 @@ __all__ = [
     "make_trainer",
     "pictures",
 ]
-__all__ += ["said", "stock"]
+__all__ += ["stock", "summary_line"]
 
 SETTINGS = ProgressiveSettings
 SEARCH = STANDARD._replace(spaces=lambda settings: {"learning": around(settings)}, valid=check_growth)

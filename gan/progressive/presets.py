@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gan.losses import LossSettings
 from gan.progressive.growth import GrowthSettings
 from gan.progressive.networks import ProgressiveNetworkSettings
 from gan.progressive.settings import ProgressiveSettings
 from gan.settings import TrainingSettings
-from gan.standard.losses import LossSettings
 
 
 def progressive() -> ProgressiveSettings:

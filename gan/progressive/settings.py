@@ -8,11 +8,10 @@ from typing import ClassVar
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.progressive.growth import GrowthSettings
 from gan.progressive.networks import ProgressiveNetworkSettings
 from gan.settings import TrainingSettings, check_run, check_single
-from gan.standard.losses import LossSettings
-from training.device import resolve_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +35,6 @@ class ProgressiveSettings:
     def __post_init__(self) -> None:
         check_run(self)
         check_single(self)
-
-
-def check(settings: ProgressiveSettings) -> int:
-    """The device is here, and growth has its images. They are small beside replay: 0 bytes.
-
-    Raises:
-        ValueError: one of these is not so.
-    """
-    resolve_device(settings.training.device, "training.device")
-    check_growth(settings)
-    return 0
 
 
 def check_growth(settings: ProgressiveSettings) -> None:

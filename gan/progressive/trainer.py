@@ -9,15 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_step
 from gan.data.images import Images, to_float
-from gan.data.order import EpochSampler, told_classes
+from gan.data.order import EpochSampler, class_labels
 from gan.progressive.growth import level_at, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, Stages
 from gan.progressive.settings import ProgressiveSettings
-from gan.standard.networks import stages_of
-from gan.standard.update import adversarial_step
-from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from gan.shapes import stages_of
+from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class ProgressiveTrainer:
@@ -37,16 +38,16 @@ class ProgressiveTrainer:
             )
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
-            self.generator = placed(GrowingGenerator(settings.network, data.shape, data.classes), self.device)
-            self.discriminator = placed(GrowingDiscriminator(settings.network, data.shape, data.classes), self.device)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+            self.generator = to_device(GrowingGenerator(settings.network, data.shape, data.classes), self.device)
+            discriminator = GrowingDiscriminator(settings.network, data.shape, data.classes)
+            self.discriminator = to_device(discriminator, self.device)
         self.level = self.level_at(0)
         self.generator.level.fill_(self.level)
         self.average = Stages(copy.deepcopy(self.generator), stages - 1).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
-        self.labels = told_classes(data, settings.network.conditional, self.device)
+        self.labels = class_labels(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
@@ -60,7 +61,9 @@ class ProgressiveTrainer:
         self.grow()
         return adversarial_step(self, self.average.newest)
 
-    train = trained  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def grow(self) -> None:
         """Go to the level that is due; where a new size begins with it, the average of the last one is kept."""
@@ -91,14 +94,9 @@ class ProgressiveTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**saved(self), "order": self.order.state(), "level": self.level}
+        return {**training_state(self, order=self.order), "level": self.level}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.order.load_state(state["order"])
-        load_saved(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, order=self.order)
         self.level = float(state["level"])

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan.data.images import Pixels
+from gan.layers import SelfAttention
 from gan.parts import Generator
 from gan.samples import sampling
 from gan.samples.pictures import coloured, grid
-from gan.standard.layers import SelfAttention
 
 IMAGES, QUERIES = 8, 3  # rows of the picture; places of each image that are asked, the brightest first
 MARK = (255, 40, 40)

@@ -45,8 +45,10 @@ def find(names: tuple[str, ...], latents: Array, attributes: Array, held_out: tu
     Slopes are taken in coordinates in which the latents have unit covariance, so that a step of 1 is as likely in one
     direction as in any other. Chances of classes add up to 1: a class is held apart from what is no class, alone.
     """
-    mean, values, axes = latents.mean(0), *np.linalg.eigh(np.cov(latents, rowvar=False))
-    axes, scale = axes[:, values > KEPT * values[-1]], np.sqrt(values[values > KEPT * values[-1]])
+    mean = latents.mean(0)
+    values, axes = np.linalg.eigh(np.cov(latents, rowvar=False))
+    kept = values > KEPT * values[-1]
+    axes, scale = axes[:, kept], np.sqrt(values[kept])
 
     def design(points: Array) -> Array:
         return np.column_stack([np.ones(len(points)), (points - mean) @ axes / scale])

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gan.standard.layers import Bound, FlattenNHWC, ResidualBlock, SelfAttention, SmoothConv2d, UnflattenNHWC, unbounded
+from gan.layers import Bound, FlattenNHWC, ResidualBlock, SelfAttention, SmoothConv2d, UnflattenNHWC, unbounded
+from gan.shapes import Shape, stages_of
 from training.settings import check_kinds
 
 Kind = Literal["dcgan", "mlp"]
 GeneratorNorm = Literal["batch", "none"]
 DiscriminatorNorm = Literal["none", "batch", "spectral"]
-Shape = tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,23 +61,6 @@ class NetworkSettings:
         if self.attention:
             return [SelfAttention(channels, bound)]
         return [ResidualBlock(channels, bound)] if self.residual else []
-
-
-def stages_of(height: int, width: int) -> int:
-    """How often images are halved: until a side is odd or under 8 pixels (28 -> 7, 32 -> 4, 64 -> 4).
-
-    Raises:
-        ValueError: not even once.
-    """
-    stages = 0
-    while height % 2 == width % 2 == 0 and min(height, width) >= 8:
-        height, width, stages = height // 2, width // 2, stages + 1
-    if stages == 0:
-        raise ValueError(
-            f"images of {height}x{width} pixels cannot be halved: give --data.size 28, 32 or 64 (arrays: scale them "
-            "before you save them), or use kind mlp"
-        )
-    return stages
 
 
 class Generator(nn.Module):

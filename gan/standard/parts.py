@@ -14,7 +14,9 @@ from gan.evaluation.scores import Judge, Scores
 from gan.parts import Scorer
 from gan.samples.attention import attention_picture
 from gan.samples.pictures import fixed_grid
-from gan.standard.networks import Generator, Shape
+from gan.shapes import Shape
+from gan.space import SEARCH as SEARCH
+from gan.standard.networks import Generator
 from gan.standard.settings import GanSettings
 from gan.standard.trainer import Trainer
 
@@ -63,7 +65,7 @@ def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
     return {} if looked is None else {"attention": (looked, about)}
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """Distance with its floor, precision and recall."""
     distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f} +- {scores['fd_floor_std']:.2f})"
     equal = "" if "consistency" not in scores else _consistency(scores)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings
-from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
 from gan.standard.settings import GanSettings
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings, check_run
-from gan.standard.losses import LossSettings
 from gan.standard.networks import NetworkSettings
 
 

@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gan.progressive.layers import PixelNorm, Pointwise, equalised
-from gan.standard.networks import NetworkSettings, Shape, stages_of
+from gan.layers import PixelNorm, Pointwise, equalised
+from gan.shapes import Shape, stages_of
+from gan.standard.networks import NetworkSettings
 from gan.style.layers import Dense, Place, StyledLayer
 from training.settings import check_kinds
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from gan.evaluation.paths import paths_of
 from gan.evaluation.scores import Judge, Scores
 from gan.samples.pictures import fixed_grid
+from gan.shapes import Shape
 from gan.space import SEARCH as STANDARD
 from gan.space import around
 from gan.standard import parts as standard
-from gan.standard.networks import Shape
 from gan.standard.parts import CHARTS, COLUMNS, make_judge, stock
 from gan.style.mixing import mixing_grid, mixing_scores
 from gan.style.networks import StyleGenerator
@@ -46,8 +46,8 @@ def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
     return {"mixing": (mixing_grid(generator, generator.middle), about)}
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """Distance, precision and recall, and both path lengths."""
     paths = f"path length {scores['path_w']:.0f} in W, {scores['path_z']:.0f} in Z"
     mixed = f"mixed: class {scores['mixing_class']:.2f}, stroke width {scores['mixing_width']:.2f}"
-    return f"{standard.said(scores)}; {paths}; {mixed}"
+    return f"{standard.summary_line(scores)}; {paths}; {mixed}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings
-from gan.standard.losses import LossSettings
 from gan.style.networks import StyleNetworkSettings
 from gan.style.settings import StyleSettings
 

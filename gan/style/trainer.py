@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_step
 from gan.data.images import Images, to_float
-from gan.data.order import EpochSampler, told_classes
+from gan.data.order import EpochSampler, class_labels
 from gan.standard.networks import Discriminator
-from gan.standard.update import adversarial_step
 from gan.style.networks import StyleGenerator, crossed
 from gan.style.settings import StyleSettings
-from gan.updates import load_saved, optimizers_of, placed, saved, trained
+from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 
 class StyleTrainer:
@@ -24,15 +25,14 @@ class StyleTrainer:
     def __init__(self, settings: StyleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
-            self.generator = placed(StyleGenerator(settings.network, data.shape, data.classes), self.device)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+            self.generator = to_device(StyleGenerator(settings.network, data.shape, data.classes), self.device)
             opponent = Discriminator(settings.network.opponent(), data.shape, data.classes)
-            self.discriminator = placed(opponent, self.device)
+            self.discriminator = to_device(opponent, self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
-        self.labels = told_classes(data, settings.network.conditional, self.device)
+        self.labels = class_labels(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images the discriminator has seen, generator updates
@@ -41,7 +41,9 @@ class StyleTrainer:
         """One update of the generator after its share of discriminator updates; their last losses, on the device."""
         return adversarial_step(self, self.average)
 
-    train = trained  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
         """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
@@ -72,13 +74,8 @@ class StyleTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**saved(self), "order": self.order.state()}
+        return training_state(self, order=self.order)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.order.load_state(state["order"])
-        load_saved(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, order=self.order)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gan.data.images import Pixels, to_float
-from gan.standard.networks import Shape
+from gan.shapes import Shape
 from gan.upscale.lowering import JITTER, SCALE, resized, sampled, woven
 from training.settings import check_kinds
 
@@ -95,7 +95,7 @@ class Upscaler(nn.Module):
         """Low images uint8 [B, T, C, h, w] -> large ones [B, T, C, 2h, 2w], about -1..1; each frame after the last."""
         if self.frames == 1:
             low = to_float(small[:, 0])
-            return (resized(low, SCALE) + F.pixel_shuffle(self.said(low), SCALE))[:, None]
+            return (resized(low, SCALE) + F.pixel_shuffle(self.forward_features(low), SCALE))[:, None]
         found: list[Tensor] = []
         for time, last in enumerate(woven(small, self.settings.seen).unbind(1)):
             found.append(self.frame(last, time, found[-1].detach() if found else None))
@@ -118,10 +118,10 @@ class Upscaler(nn.Module):
         seen = [given]
         if self.settings.previous:
             seen.append(F.pixel_unshuffle(before, SCALE))
-        weights = self.said(torch.cat([*seen, newest, newest - sampled(before, time), which], 1))
+        weights = self.forward_features(torch.cat([*seen, newest, newest - sampled(before, time), which], 1))
         return F.pixel_shuffle(mean_of(seen, newest, weights), SCALE)
 
-    def said(self, given: Tensor) -> Tensor:
+    def forward_features(self, given: Tensor) -> Tensor:
         """The network itself: what it sees [B, ., h, w] -> [B, ., h, w] float32."""
         x = F.relu(self.head(given))
         found: Tensor = self.tail(x + self.body(x))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from gan.data.images import Images, Part
 from gan.evaluation.scores import Scores
-from gan.space import RATES, around
-from gan.standard.networks import Shape
+from gan.shapes import Shape
+from gan.space import SEARCH as STANDARD
+from gan.space import around
 from gan.standard.parts import beside as beside
 from gan.standard.parts import pictures as pictures
 from gan.upscale.networks import Upscaler
@@ -15,7 +16,6 @@ from gan.upscale.pictures import compared
 from gan.upscale.scores import UpscaleJudge, extractor_of
 from gan.upscale.settings import UpscaleSettings
 from gan.upscale.trainer import UpscaleTrainer
-from training.search import Metric, Searchable
 
 SETTINGS = UpscaleSettings
 KINDS = ("psnr", "ssim", "sharpness")
@@ -30,11 +30,10 @@ CHARTS = {
         "Images/s": ["run/images_per_second", "throughput/run"],
     }
 }
-SEARCH = Searchable(
-    metric=Metric("fd_clf", "min", 1e6, ("fd_floor", "fd_bicubic", *KINDS), True),
+SEARCH = STANDARD._replace(
+    metric=STANDARD.metric._replace(beside=("fd_floor", "fd_bicubic", *KINDS)),
     spaces=lambda settings: {"learning": around(settings, penalised=settings.loss.adversarial > 0)},
-    fixed=("data.", "scores.", "frames"),
-    cloned=(*RATES, "loss.", "training.beta"),
+    fixed=(*STANDARD.fixed, "frames"),
 )
 make_trainer = UpscaleTrainer
 grid = compared
@@ -50,7 +49,7 @@ def make_judge(settings: UpscaleSettings, data: Images, cache: Path, part: Part)
     return UpscaleJudge(settings, data, extractor_of(settings, data, cache), part)
 
 
-def said(scores: Scores) -> str:
+def summary_line(scores: Scores) -> str:
     """Error, structure, sharpness and distance, each with the cubic kernel's."""
     known = [(kind, f"{kind}_bicubic") for kind in KINDS] + [("fd_clf", "fd_bicubic")]
     return ", ".join(f"{name} {scores[name]:.3f} (bicubic {scores[other]:.3f})" for name, other in known)

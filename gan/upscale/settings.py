@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
+from gan.losses import LossSettings
 from gan.settings import TrainingSettings, check_run, check_single
-from gan.standard.losses import LossSettings
 from gan.upscale.networks import UpscaleNetworkSettings
 
 ErrorKind = Literal["absolute", "squared"]

@@ -8,14 +8,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan.adversarial import adversarial_loss, descend_discriminator, discriminator_terms
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler
-from gan.standard.losses import discriminator_loss, generator_loss, slope_penalty
-from gan.updates import descend, load_saved, move_average, optimizers_of, placed, precision, saved, set_rates, trained
+from gan.updates import (
+    descend,
+    load_training_state,
+    move_average,
+    optimizers_of,
+    precision,
+    set_rates,
+    to_device,
+    train_steps,
+    training_state,
+)
 from gan.upscale.lowering import clips, lower, skipped
 from gan.upscale.networks import EXAMPLES, Upscaler, discriminator, varied
 from gan.upscale.settings import UpscaleSettings
 from training.device import moved, resolve_device
+from training.seeding import torch_seed
 
 PLACES = 8  # that are tried for a crop of a clip
 
@@ -34,12 +45,11 @@ class UpscaleTrainer:
                 f"images of {height}x{self.width} pixels with {settings.frames} frames: sides of a frame must be even "
                 f"and no shorter than crop, which is {self.crop}"
             )
-        with torch.random.fork_rng(devices=[]):  # initial weights follow from the seed alone
-            torch.manual_seed(settings.seed)
+        with torch_seed(settings.seed):  # initial weights follow from the seed alone
             self.generator = Upscaler(settings.network, data.shape, settings.frames)
             self.generator.examples.copy_(torch.from_numpy(varied(data.select.images, EXAMPLES)))
-            self.generator = placed(self.generator, self.device)
-            self.discriminator = placed(discriminator(settings.network, self.colours, self.crop), self.device)
+            self.generator = to_device(self.generator, self.device)
+            self.discriminator = to_device(discriminator(settings.network, self.colours, self.crop), self.device)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
@@ -54,9 +64,11 @@ class UpscaleTrainer:
         truth = self.real_batch()
         with precision(self):
             fake = self.generator(lower(truth, s.frames))
-        real, fake = (x[:, skipped(s.frames) :].flatten(0, 1) for x in (to_float(clips(truth, s.frames)), fake))
-        loss = error = ((fake - real).abs() if s.loss.error == "absolute" else (fake - real).square()).mean()
-        losses = {"pixel_loss": error.detach()}
+        real = to_float(clips(truth, s.frames))
+        real, fake = (images[:, skipped(s.frames) :].flatten(0, 1) for images in (real, fake))
+        off = fake - real
+        error = (off.abs() if s.loss.error == "absolute" else off.square()).mean()
+        loss, losses = error, {"pixel_loss": error.detach()}
         if s.loss.adversarial > 0 and self.images >= s.loss.alone * s.training.images:
             losses |= self.train_discriminator(real, fake.detach())
             game = self.game(real, fake)
@@ -68,34 +80,21 @@ class UpscaleTrainer:
         move_average(self.average, self.generator, s.training, self.images)
         return losses
 
-    train = trained  # so many of these steps
+    def train(self, steps: int) -> dict[str, float]:
+        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        return train_steps(self, steps)
 
     def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         """One update, to tell each true image from what was made of its small one."""
-        s = self.settings.loss
-        penalised = s.penalised(self.steps)
-        both = torch.cat([real, fake]).requires_grad_(penalised)
-        with precision(self):
-            logit = self.discriminator(both)
-        real_logit, fake_logit = logit.chunk(2)
-        loss = discriminator_loss(s.kind, real_logit, fake_logit)
-        found = {"discriminator_loss": loss.detach(), "margin": (real_logit - fake_logit).detach().mean()}
-        if penalised:
-            penalty = slope_penalty(s.penalty, logit, both)
-            loss = loss + s.every * s.weight * penalty
-            found["penalty"] = penalty.detach()
-        descend(self.optimizers["discriminator"], loss)
-        return found
+        both, penalised = torch.cat([real, fake]), self.settings.loss.penalised(self.steps)
+        return descend_discriminator(self, discriminator_terms(self, self.discriminator, both, penalised))
 
     def game(self, real: Tensor, fake: Tensor) -> Tensor:
         """The generator's loss; its error comes back through the discriminator, which stays as it is."""
         self.discriminator.requires_grad_(False)
-        with precision(self):
-            fake_logit = self.discriminator(fake)
-            with torch.no_grad():  # only the relativistic loss compares with real images here
-                real_logit = self.discriminator(real)
+        loss = adversarial_loss(self, self.discriminator, real, fake)
         self.discriminator.requires_grad_(True)
-        return generator_loss(self.settings.loss.kind, real_logit, fake_logit)
+        return loss
 
     def real_batch(self) -> Tensor:
         """Crops of the next training images: uint8 [B, C, T S, S], all frames of a clip at one place.
@@ -120,13 +119,8 @@ class UpscaleTrainer:
 
     def state(self) -> dict[str, Any]:
         """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
-        return {**saved(self), "order": self.order.state()}
+        return training_state(self, order=self.order)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; learning rates stay those of the settings.
-
-        Raises:
-            ValueError: the networks or the data are others.
-        """
-        self.order.load_state(state["order"])
-        load_saved(self, state)
+        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        load_training_state(self, state, order=self.order)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gan.layers import ResidualBlock, SelfAttention
 from gan.samples.attention import attention_picture
-from gan.standard.layers import ResidualBlock, SelfAttention
 from tests.gan.test_networks import networks
 
 

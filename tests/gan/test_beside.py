@@ -22,7 +22,7 @@ from gan.samples.attention import IMAGES, MARK, QUERIES, attention_of, attention
 from gan.samples.closing import closing_pictures
 from gan.samples.sampling import draw, latents
 from gan.standard.networks import Generator, NetworkSettings
-from gan.standard.parts import make_judge, said
+from gan.standard.parts import make_judge, summary_line
 from gan.standard.trainer import Trainer
 from tests.gan.small import same, tiny
 
@@ -115,7 +115,7 @@ def test_the_judge_tells_equal_from_unequal_and_knows_the_floor(judge: Judge, ca
     assert float(mixed["fd_clf"]) > 2 * float(equal["fd_clf"]), "the distance is of whole canvases"
     assert (equal["classes"], mixed["classes"], equal["nn_ratio_pixels"]) == (4, 4, 0)
     assert float(equal["class_kl"]) < 0.1
-    assert f"consistency {float(equal['consistency']):.2f} (chance 0." in said(equal)
+    assert f"consistency {float(equal['consistency']):.2f} (chance 0." in summary_line(equal)
     again = Judge(canvases, judge.extractor, ScoreSettings(samples=40), "report")
     assert again.score(fake[:40])["extractor_hash"] == equal["extractor_hash"]
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.adversarial import train_discriminator
 from gan.coupled.domains import agreement
 from gan.coupled.networks import CoupledDiscriminator, CoupledGenerator, CoupledNetworkSettings
 from gan.coupled.settings import CoupledSettings
@@ -18,7 +19,6 @@ from gan.coupled.trainer import CoupledTrainer
 from gan.data.images import Images
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
-from gan.standard.update import train_discriminator
 from tests.gan.small import TINY, descended, slopes_of
 from tests.gan.test_learning import corner_of
 from training.settings import changed

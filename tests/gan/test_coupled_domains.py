@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gan.coupled.domains import agreement, domains_of, edges, in_second, negatives, pairs
-from gan.coupled.parts import COLUMNS, said
+from gan.coupled.parts import COLUMNS, summary_line
 from gan.coupled.scores import PairJudge
 from gan.coupled.trainer import CoupledTrainer
 from gan.data.images import Images
@@ -88,7 +88,7 @@ def test_a_pair_is_judged_by_halves(corners: Images) -> None:
     other = judge.score(halved)
     assert other["first_fd_clf"] == scores["first_fd_clf"]
     assert float(other["second_recall"]) < float(scores["second_recall"])
-    assert said(scores).startswith("agreement 1.000 (unpaired ")
+    assert summary_line(scores).startswith("agreement 1.000 (unpaired ")
     assert len(judge.reporting().score(pairs(corners.train.images[: judge.reporting().count], "negatives"))) == len(
         scores
     )

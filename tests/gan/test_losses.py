@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torch import nn
 
-from gan.standard.losses import (
+from gan.losses import (
     LossKind,
     LossSettings,
     between,

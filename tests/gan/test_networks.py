@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from gan.standard.layers import SmoothConv2d, slope_at_images
-from gan.standard.networks import Discriminator, Generator, NetworkSettings, stages_of
+from gan.layers import SmoothConv2d, slope_at_images
+from gan.shapes import stages_of
+from gan.standard.networks import Discriminator, Generator, NetworkSettings
 
 SMALL = {"latent": 6, "generator_width": 8, "discriminator_width": 8}
 

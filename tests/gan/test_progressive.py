@@ -12,16 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.adversarial import train_discriminator
 from gan.data.images import Images, Split
 from gan.export import export_generator, load_generator
-from gan.progressive.growth import real_at
-from gan.progressive.layers import doubled, halved
+from gan.progressive.growth import doubled, halved, real_at
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, ProgressiveNetworkSettings
 from gan.progressive.parts import grid
 from gan.progressive.settings import ProgressiveSettings
 from gan.progressive.trainer import ProgressiveTrainer
 from gan.samples.sampling import sample
-from gan.standard.update import train_discriminator
 from tests.gan.small import TINY, descended, leaves, slopes_of
 from tests.gan.test_learning import corner_of
 from training.settings import changed

@@ -14,10 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from gan.progressive.growth import GrowthSettings, level_at
-from gan.progressive.layers import PixelNorm, Pointwise, doubled, equalised, halved
+from gan.layers import PixelNorm, Pointwise, SmoothConv2d, equalised
+from gan.progressive.growth import GrowthSettings, doubled, halved, level_at
 from gan.progressive.settings import ProgressiveSettings, check_growth
-from gan.standard.layers import SmoothConv2d
 from tests.gan.test_progressive import players
 from training.settings import changed
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.adversarial import train_discriminator
 from gan.data.images import Images
 from gan.evaluation.attributes import stroke_width
 from gan.evaluation.features import Classifier, Extractor
@@ -18,7 +19,6 @@ from gan.evaluation.metrics import classes_of
 from gan.evaluation.scores import Judge
 from gan.export import export_generator, load_generator
 from gan.samples.sampling import sample
-from gan.standard.update import train_discriminator
 from gan.style.mixing import COLUMNS, ROWS, drawn, mixing_grid, mixing_scores, sources
 from gan.style.parts import beside, pictures
 from gan.style.settings import StyleSettings

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from gan.adversarial import train_generator
 from gan.data.images import Images, to_float
 from gan.samples.sampling import sample
 from gan.standard.trainer import Trainer
-from gan.standard.update import train_generator
 from gan.updates import set_rates
 from tests.gan.small import leaves, same, tiny
 from training.storage import checkpoint

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gan.adversarial import logits_of_both, train_discriminator
 from gan.data.images import Images
 from gan.standard.trainer import Trainer
-from gan.standard.update import logits_of_both, train_discriminator
 from gan.updates import set_rates
 from tests.gan.small import descended, slopes_of
 from tests.gan.test_trainer import trainer_for

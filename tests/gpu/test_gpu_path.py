@@ -94,7 +94,7 @@ def test_layer_norm_does_not_double_what_follows(counted: dict[str, Any], kind: 
 def test_a_step_of_a_gan_waits_for_nothing(counted: dict[str, Any], penalty: str) -> None:
     found, _ = of(counted, f"gan {penalty}")
     trainer = "gan/standard/trainer.py"
-    between = {"gan/standard/update.py:penalty_of": 1} if penalty == "gradient" else {}
+    between = {"gan/adversarial.py:gradient_penalty": 1} if penalty == "gradient" else {}
     assert found["step"] == {"copies": {f"{trainer}:real_batch": 2, f"{trainer}:latents": 2, **between}, "waits": {}}
 
 

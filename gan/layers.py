@@ -1,4 +1,4 @@
-"""Layers of our own: attention, memory order, and a convolution whose slope is cheap to differentiate.
+"""Layers of our own: attention, memory order, scaled weights, and convolutions that are cheap to differentiate twice.
 
 Legend: B batch, F features, H and W pixels. Convolutions keep their memory channels-last, [B, H, W, F].
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
+L = TypeVar("L", nn.Linear, nn.ConvTranspose2d, nn.Conv2d)
 Bound = Callable[[nn.Module], nn.Module]  # what a layer is held by: itself, or with its spectral norm
 
 
@@ -83,6 +85,48 @@ class UnflattenNHWC(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """A view."""
         return x.view(-1, *self.shape).permute(0, 3, 1, 2)
+
+
+class PixelNorm(nn.Module):
+    """Features of each place scaled to a mean square of 1 (Karras et al. 2018, section 4.2)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F, ...] -> the same shape."""
+        return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+class Pointwise(nn.Linear):
+    """A convolution of kernel 1 as a product of matrices, which is cheap to differentiate twice."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, F, H, W] -> [B, F', H, W]."""
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class _Scaled(nn.Module):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight * self.scale
+
+
+def equalised(layer: L, gain: float = 2.0) -> L:
+    """The layer with weights drawn from N(0, 1) that are scaled as they are used, by sqrt(gain / inputs).
+
+    Adam's steps are of one size for all weights; so scaled, all layers learn at the same speed (Karras et al. 2018,
+    section 4.1). `inputs` are the numbers that one output is made of: a transposed convolution's taps are shared among
+    stride^2 places.
+    """
+    inputs = layer.weight[0].numel()
+    if isinstance(layer, nn.ConvTranspose2d):
+        inputs = layer.weight[:, 0].numel() // (layer.stride[0] * layer.stride[1])
+    nn.init.normal_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    parametrize.register_parametrization(layer, "weight", _Scaled((gain / inputs) ** 0.5))
+    return layer
 
 
 class SmoothConv2d(nn.Conv2d):

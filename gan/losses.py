@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan.standard.layers import slope_at_images
+from gan.layers import slope_at_images
 from training.settings import check_kinds
 
 LossKind = Literal["minimax", "nonsaturating", "least_squares", "hinge", "wasserstein", "relativistic"]
