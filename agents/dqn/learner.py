@@ -16,7 +16,7 @@ from torch.autograd.graph import increment_version
 
 from agents.dqn.feed import Feed, Stopwatch
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
-from agents.dqn.resets import made_young
+from agents.dqn.resets import shrink_and_perturb
 from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.networks.chance import chance_of
 from agents.networks.losses import action_loss, clip_reward, greedy, importance_weights, n_step_return
@@ -122,7 +122,7 @@ class Learner:
         self.updates += 1
         young = self._resets(self.updates)
         if young:
-            made_young(self.online, self.fresh_network(self.updates), self.optimizer)
+            shrink_and_perturb(self.online, self.fresh_network(self.updates), self.optimizer)
         if self._renews_target(self.updates):
             self.sync_target()
         if self.policy is not self.online and (young or self.updates % AVERAGE_PERIOD == 0):
