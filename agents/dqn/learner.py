@@ -20,7 +20,7 @@ from agents.dqn.resets import shrink_and_perturb
 from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.networks.chance import chance_of
 from agents.networks.losses import action_loss, clip_reward, greedy, importance_weights, n_step_return
-from agents.networks.munchausen import own_reward, soft_policy, soft_value
+from agents.networks.munchausen import munchausen_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
 from envs.base import EnvSpec
@@ -96,7 +96,7 @@ class Learner:
             out_t = self.online.out(batch.obs, chance)
         return_t, policy_next = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma), greedy(q_select)
         if q_t is not None:
-            return_t += own_reward(q_t, batch.action, s.temperature, s.munchausen)
+            return_t += munchausen_reward(q_t, batch.action, s.temperature, s.munchausen)
             return_t += batch.discount * soft_value(q_select, s.temperature)
             policy_next = soft_policy(q_select, s.temperature)
         target_t = head.target(return_t, batch.discount, out_next, policy_next)
