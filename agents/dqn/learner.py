@@ -18,7 +18,7 @@ from agents.dqn.feed import Feed, Stopwatch
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
 from agents.dqn.resets import shrink_and_perturb
 from agents.dqn.updates import UpdateResult, UpdateStats
-from agents.networks.chance import chance_of
+from agents.networks.chance import make_generator
 from agents.networks.losses import action_loss, clip_reward, greedy, importance_weights, n_step_return
 from agents.networks.munchausen import munchausen_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
@@ -76,7 +76,7 @@ class Learner:
 
     def chance(self, whose: int, count: int) -> torch.Generator | None:
         """What decides over a network's noise in a pass; it follows from the seed and the numbers alone."""
-        return chance_of(self.device, self.seed, whose, count) if self.online.random else None
+        return make_generator(self.device, self.seed, whose, count) if self.online.random else None
 
     def bootstrap(self, batch: Batch) -> Any:
         """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""

@@ -178,7 +178,7 @@ def controls() -> Found:
     for name, place, attribute, wrong in (
         ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
         ("a forgotten item()", learner_module, "importance_weights", looked_at),
-        ("noise drawn by the CPU", learner_module, "chance_of", drawn_on_cpu),
+        ("noise drawn by the CPU", learner_module, "make_generator", drawn_on_cpu),
         ("a batch left on the CPU", feed_module, "moved", kept_on_cpu),
         ("a batch not waited for", Feed, "take", unwaited),
         ("an update not waited for", Feed, "_beside", lambda feed, _: torch.cuda.stream(feed.stream)),
