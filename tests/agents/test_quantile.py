@@ -70,7 +70,7 @@ def test_quantiles_of_a_coin_are_learned() -> None:
 def test_a_value_is_blurred_over_its_bins(value: float, bins: int) -> None:
     """Shares of a normal distribution of 0.75 bins, cut off at the ends (Farebrother et al. 2024, section 3.1)."""
     head, width = HistogramHead(bins, LOW, HIGH), (HIGH - LOW) / bins
-    found = head.blurred(torch.tensor([value], dtype=torch.float64))[0].numpy()
+    found = head.gaussian_target(torch.tensor([value], dtype=torch.float64))[0].numpy()
     centre = min(max(value, LOW), HIGH)
     edges = [LOW + i * width for i in range(bins + 1)]
     below = [0.5 * (1 + math.erf((edge - centre) / (0.75 * width * math.sqrt(2)))) for edge in edges]
