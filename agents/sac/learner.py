@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from agents.dqn.updates import TAKEN, UpdateResult, UpdateStats
 from agents.networks.losses import n_step_return
 from agents.replay.transitions import Batch, Replay
-from agents.sac.gaussian import Sampled, squashed, temperature_loss
+from agents.sac.gaussian import Sampled, sample_tanh_gaussian, temperature_loss
 from agents.sac.learner_settings import SacLearnerSettings
 from agents.sac.networks import Actor, BatchRenorm, Critic, SacNetworkSettings
 from envs.base import EnvSpec
@@ -83,7 +83,7 @@ class SacLearner:
         """Torques of the policy for obs [B, 1, K, D]."""
         mean, log_std = self.online(obs, learns=learns)
         noise = torch.randn(mean.shape, generator=self.noise, device=mean.device)
-        return squashed(mean, log_std, noise)
+        return sample_tanh_gaussian(mean, log_std, noise)
 
     def _improve(self, obs: Tensor) -> None:
         """One step of actor and temperature; the critics judge with their running statistics and are not moved."""
