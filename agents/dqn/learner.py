@@ -118,7 +118,7 @@ class Learner:
             self.reduce_gradients([p.grad for p in self.online.parameters() if p.grad is not None])
         grad_norm = nn.utils.clip_grad_norm_(self.online.parameters(), s.max_grad_norm)
         self.optimizer.step()
-        increment_version(list(self.online.parameters()))  # which a fused step does not (`agents.networks.layers.kept`)
+        increment_version(list(self.online.parameters()))  # a fused step does not (`networks.layers.cached_weight`)
         self.updates += 1
         young = self._resets(self.updates)
         if young:
