@@ -97,7 +97,7 @@ class CloningLearner:
         seconds = perf_counter() - started - drawing
         return UpdateStats(updates, scalars, sample_seconds=drawing, update_seconds=seconds)
 
-    def tested(self, most: int | None = None) -> dict[str, float]:
+    def held_out_metrics(self, most: int | None = None) -> dict[str, float]:
         """Cross-entropy and accuracy on the labels that were held out, or on `most` of them, evenly spread.
 
         Nothing where none were.
