@@ -74,7 +74,7 @@ class QNetwork(nn.Module):
         return head.asked(obs.shape[0], chance, obs.device) if isinstance(head, ImplicitHead) else None
 
     def _numbers(self, obs: Tensor, noise: torch.Generator | None, tau: Tensor | None) -> Any:
-        return self.judged(self.features(obs, noise, tau), noise, tau)
+        return self.head_outputs(self.features(obs, noise, tau), noise, tau)
 
     def features(self, obs: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Tensor:
         """What the body sees in obs [B, P, K, D]: [B, F], F being `width`; [B * N, F] at N shares tau."""
@@ -82,7 +82,7 @@ class QNetwork(nn.Module):
         features: Tensor = self.body(x, noise, tau) if isinstance(self.body, Layers) else self.body(x)
         return features
 
-    def judged(self, features: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Any:
+    def head_outputs(self, features: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Any:
         """What the dense end makes of features; see `out`."""
         features = features.float()
         with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse to tell actions apart

@@ -66,7 +66,7 @@ class MemoryQNetwork(QNetwork):
         features = self.features(frames.flatten(0, 1).unsqueeze(2)).float()
         with torch.autocast(features.device.type, enabled=False):
             found: Remembered = self.memory(features.view(time, batch, -1), first, state)
-        return found._replace(out=self.judged(found.out.flatten(0, 1)).view(time, batch, -1))
+        return found._replace(out=self.head_outputs(found.out.flatten(0, 1)).view(time, batch, -1))
 
     def start(self, batch: int) -> Tensor:
         """The state [B, S] of somebody who has seen nothing."""
