@@ -156,7 +156,7 @@ class Learner:
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
                 for each in told:
                     each.result()
-                learned.look(update, batch, precision)
+                learned.look(update, precision, batch.version)
         laps = watch.laps()
         learned.sample_seconds, learned.update_seconds = sum(laps[0::2]), sum(laps[1::2])
         return learned

@@ -117,7 +117,7 @@ class SacLearner:
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
-                learned.look(update, batch, self.precision)
+                learned.look(update, self.precision, batch.version)
         return learned
 
     def _moved(self, batch: Batch) -> Batch:
