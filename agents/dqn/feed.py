@@ -14,11 +14,9 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from agents.dqn.updates import UpdateResult, priority_of
-from agents.replay.transitions import Batch, Replay
-from training.device import moved
+from agents.replay.transitions import Batch, Replay, to_device
 
 
 class Drawn(NamedTuple):
@@ -54,10 +52,7 @@ class Feed:
 
     def _draw(self, replay: Replay, batch_size: int, so_far: torch.cuda.Event | None) -> Drawn:
         with self._beside(so_far):
-            batch = replay.sample(batch_size)
-            fields: dict[str, Any] = batch._asdict()
-            tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
-            batch = batch._replace(**fields | {name: moved(value, self.device) for name, value in tensors.items()})
+            batch = to_device(replay.sample(batch_size), self.device)
             out_next = self.bootstrap(batch)
             return Drawn(batch, out_next, self.stream.record_event() if self.stream is not None else None)
 

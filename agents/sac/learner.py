@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from agents.dqn.updates import TAKEN, UpdateResult, UpdateStats
 from agents.networks.losses import n_step_return
-from agents.replay.transitions import Batch, Replay
+from agents.replay.transitions import Batch, Replay, to_device
 from agents.sac.gaussian import Sampled, sample_tanh_gaussian, temperature_loss
 from agents.sac.learner_settings import SacLearnerSettings
 from agents.sac.networks import Actor, BatchRenorm, Critic, SacNetworkSettings
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
-from training.device import autocast, moved, resolve_device, resolve_precision
+from training.device import autocast, resolve_device, resolve_precision
 from training.optimizers import Adam
 
 CRITICS = 2
@@ -111,7 +111,7 @@ class SacLearner:
         learned = UpdateStats(updates)
         for left in range(updates - 1, -1, -1):
             started = perf_counter()
-            batch = self._moved(replay.sample(self.settings.batch_size))
+            batch = to_device(replay.sample(self.settings.batch_size), self.device)
             sampled = perf_counter()
             update = self.update(batch)
             learned.sample_seconds += sampled - started
@@ -119,12 +119,6 @@ class SacLearner:
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
                 learned.look(update, self.precision, batch.version)
         return learned
-
-    def _moved(self, batch: Batch) -> Batch:
-        """The batch's tensors on the device."""
-        whole: dict[str, Any] = batch._asdict()
-        tensors = {name: value for name, value in whole.items() if isinstance(value, Tensor)}
-        return Batch(**whole | {name: moved(value, self.device) for name, value in tensors.items()})
 
     def weights(self) -> Arrays:
         """A copy of the actor's parameters and statistics, on the CPU."""

@@ -22,11 +22,11 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from agents.acting.policy import QPolicy
-from agents.dqn import feed as feed_module
 from agents.dqn import learner as learner_module
 from agents.dqn.feed import Feed
 from agents.dqn.learner import Learner
 from agents.networks.layers import LayerNormNHWC
+from agents.replay import transitions as transitions_module
 from agents.replay.shard import ReplayShard
 from gan.data.files import RawImages
 from gan.data.images import split
@@ -179,7 +179,7 @@ def controls() -> Found:
         ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
         ("a forgotten item()", learner_module, "importance_weights", looked_at),
         ("noise drawn by the CPU", learner_module, "make_generator", drawn_on_cpu),
-        ("a batch left on the CPU", feed_module, "moved", kept_on_cpu),
+        ("a batch left on the CPU", transitions_module, "moved", kept_on_cpu),
         ("a batch not waited for", Feed, "take", unwaited),
         ("an update not waited for", Feed, "_beside", lambda feed, _: torch.cuda.stream(feed.stream)),
     ):
