@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -135,28 +133,24 @@ class Learner:
         The feed draws the next batch meanwhile, and has the target network judge it: results are those of one thread,
         since it is asked later where this update renews the target network.
         """
-        learned, precision, size = UpdateStats(updates), self.settings.precision, self.settings.batch_size
-        watch, told = Stopwatch(self.device), deque[Future[None]]()
+        precision, size = self.settings.precision, self.settings.batch_size
+        feed, learned, watch = self.feed, UpdateStats(updates), Stopwatch(self.device)
         watch.mark()
-        asked = deque([self.feed.ask(replay, size)] if updates else [])
-        for left in range(updates - 1, -1, -1):
-            batch, out_next = self.feed.take(asked.popleft())
-            if len(told) > 1:
-                told.popleft().result()  # it stood before this batch: nobody waits
+        feed.start(replay, size, updates)
+        for _ in range(updates):
+            batch, out_next = feed.take()
             renews = self._renews_target(self.updates + 1)
-            if left and not renews:
-                asked.append(self.feed.ask(replay, size))
+            if not renews:
+                feed.ask(replay, size)
             watch.mark()
             update = self.update(batch, out_next)
             watch.mark()
-            if left and renews:
-                asked.append(self.feed.ask(replay, size))
-            if batch.prioritized:  # always draw before the priorities change, so that runs can be repeated
-                told.append(self.feed.tell(replay, batch, update, precision))
-            if not left:  # one look is enough: reading a GPU's tensors makes it wait
-                for each in told:
-                    each.result()
-                learned.look(update, precision, batch.version)
+            if renews:
+                feed.ask(replay, size)
+            feed.tell(replay, batch, update, precision)  # behind the next draw, so that runs can be repeated
+        if updates:  # one look is enough: reading a GPU's tensors makes it wait
+            feed.finish()
+            learned.look(update, precision, batch.version)
         laps = watch.laps()
         learned.sample_seconds, learned.update_seconds = sum(laps[0::2]), sum(laps[1::2])
         return learned

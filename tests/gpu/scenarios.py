@@ -90,7 +90,8 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     found["add"] = watch.taken()
     found["here"] = updates(watch, learner, shard)
     found["host"] = updates(watch, learner, shard_of(kind, words, "cpu"))
-    batch, out_next = learner.feed.take(learner.feed.ask(shard, BATCH))
+    learner.feed.start(shard, BATCH, 1)
+    batch, out_next = learner.feed.take()
     update = learner.update(batch, out_next)
     assert devices(value for value in batch if isinstance(value, torch.Tensor)) == {"cuda"}
     assert devices([update.priority, *update.metrics.values(), *update.distributions.values()]) == {"cuda"}
@@ -135,7 +136,8 @@ def norms(learner: Learner, shard: ReplayShard) -> list[str]:
     for module in learner.target.modules():
         if isinstance(module, LayerNormNHWC):
             module.register_forward_hook(lambda _, given, out: seen.append(str(out.dtype)))
-    learner.feed.ask(shard, BATCH).result()
+    learner.feed.start(shard, BATCH, 1)
+    learner.feed.take()
     return seen
 
 
@@ -172,8 +174,8 @@ def controls() -> Found:
     def kept_on_cpu(tensor: torch.Tensor, device: str) -> torch.Tensor:
         return tensor
 
-    def unwaited(feed: Feed, asked: Any) -> Any:
-        return asked.result()[:2]
+    def unwaited(feed: Feed) -> Any:
+        return feed.asked.popleft().result()[:2]
 
     for name, place, attribute, wrong in (
         ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
