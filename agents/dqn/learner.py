@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from agents.dqn.feed import Feed, Stopwatch
+from agents.dqn.learner_settings import AVERAGE_PERIOD as AVERAGE_PERIOD
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
 from agents.dqn.resets import shrink_and_perturb
 from agents.dqn.updates import UpdateResult, UpdateStats
@@ -29,9 +30,6 @@ from training.optimizers import Adam
 
 NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
 ONLINE, TARGET = 0, 1  # whose chance it is
-
-
-AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
 
 
 class Learner:
