@@ -76,7 +76,8 @@ class Learner:
 
     def bootstrap(self, batch: Batch) -> Any:
         """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
-        chance, self.judged = self.chance(TARGET, self.judged), self.judged + 1
+        chance = self.chance(TARGET, self.judged)
+        self.judged += 1
         with torch.no_grad(), self.precision():
             return self.target.out(batch.next_obs, chance)
 
@@ -90,7 +91,8 @@ class Learner:
                 q_select = self.online(batch.next_obs, chance) if s.double else head.q(out_next)
                 q_t = self.target(batch.obs, chance) if s.munchausen else None
             out_t = self.online.out(batch.obs, chance)
-        return_t, policy_next = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma), greedy(q_select)
+        return_t = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma)
+        policy_next = greedy(q_select)
         if q_t is not None:
             return_t += munchausen_reward(q_t, batch.action, s.temperature, s.munchausen)
             return_t += batch.discount * soft_value(q_select, s.temperature)
