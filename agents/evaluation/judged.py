@@ -9,9 +9,11 @@ from agents.evaluation.evaluate import evaluate_policy
 from agents.evaluation.protocol import beside
 from agents.settings import AgentSettings
 from training.run import Closing
-from training.search import Judgement
+from training.search import Judgement, Metric
 
 THREADS = 2  # of a closing evaluation
+SCORE = Metric("score", "max", worst=-1e6)  # what a sweep ranks by
+FIXED = ("env.id", "env.frame_skip", "env.full_actions", "evaluation.")  # settings under which scores compare
 
 
 def judgement(policy: Policy, settings: AgentSettings) -> Judgement:
