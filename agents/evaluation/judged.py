@@ -13,7 +13,7 @@ from training.search import Judgement, Metric
 
 THREADS = 2  # of a closing evaluation
 SCORE = Metric("score", "max", worst=-1e6)  # what a sweep ranks by
-FIXED = ("env.id", "env.frame_skip", "env.full_actions", "evaluation.")  # settings under which scores compare
+FIXED = ("env.id", "env.frame_skip", "env.full_actions", "evaluation.")  # scores under others would not compare
 
 
 def judgement(policy: Policy, settings: AgentSettings) -> Judgement:
