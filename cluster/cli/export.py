@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.dqn.stats import counters
-from agents.export import MODULE, PROGRAM, Policy, make_policy, program_of, save_policy
+from agents.export import MODULE, PROGRAM, ExportedPolicy, export_network, program_of, save_policy
 from agents.saved_policy import network_settings, read_policy, record_of
 from agents.selfplay.parts import trained_under
 from cluster.cli.options import Export
@@ -38,7 +38,7 @@ def export(options: Export) -> int:
     return 0
 
 
-def policy_of_run(directory: RunDir) -> Policy:
+def policy_of_run(directory: RunDir) -> ExportedPolicy:
     """The policy of a run's newest checkpoint, with a card that says where it comes from.
 
     Raises:
@@ -60,7 +60,7 @@ def policy_of_run(directory: RunDir) -> Policy:
         "commit": recorded.get("commit"),
         "command": recorded.get("command"),
     }
-    return make_policy(settings.network, env.spec.frame_shape, env.spec.num_actions, weights, about)
+    return export_network(settings.network, env.spec.frame_shape, env.spec.num_actions, weights, about)
 
 
 def _require_ours(out: Path) -> None:
