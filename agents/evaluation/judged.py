@@ -12,6 +12,7 @@ from training.run import Closing
 from training.search import Judgement, Metric
 
 THREADS = 2  # of a closing evaluation
+CLOSING = "evaluation/closing_score_mean"  # TensorBoard's tag of what `closing` finds
 SCORE = Metric("score", "max", worst=-1e6)  # what a sweep ranks by
 FIXED = ("env.id", "env.frame_skip", "env.full_actions", "evaluation.")  # scores under others would not compare
 
