@@ -22,7 +22,7 @@ class SacPolicy:
 
     Noise is not drawn from a normal distribution but comes through `Explore.forced`, as epsilon-greedy actions do: for
     every joint the number of one of `LEVELS` equally probable pieces of a standard normal, whose middle is the noise.
-    So it takes `LEVELS` values, none beyond 4.2 standard deviations, and 0, the mean, in an env that is not forced.
+    So it takes `LEVELS` values, none beyond 4.2 standard deviations, and 0, the mean, for a joint that is not forced.
     """
 
     def __init__(self, network: Actor, *, precision: Precision, device: str = "cpu") -> None:
