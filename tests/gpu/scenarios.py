@@ -174,15 +174,12 @@ def controls() -> Found:
     def kept_on_cpu(tensor: torch.Tensor, device: str) -> torch.Tensor:
         return tensor
 
-    def unwaited(feed: Feed) -> Any:
-        return feed.asked.popleft().result()[:2]
-
     for name, place, attribute, wrong in (
         ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
         ("a forgotten item()", learner_module, "importance_weights", looked_at),
         ("noise drawn by the CPU", learner_module, "make_generator", drawn_on_cpu),
         ("a batch left on the CPU", transitions_module, "moved", kept_on_cpu),
-        ("a batch not waited for", Feed, "take", unwaited),
+        ("a batch not waited for", Feed, "take", lambda feed: feed.asked.popleft().result()[:2]),
         ("an update not waited for", Feed, "_beside", lambda feed, _: torch.cuda.stream(feed.stream)),
     ):
         before = getattr(place, attribute)
