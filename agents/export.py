@@ -29,7 +29,7 @@ WEIGHTS, CARD, PROGRAM, MODULE = "policy.safetensors", "policy.json", "policy.pt
 FORMAT = 1
 
 
-class Policy(nn.Module):
+class ExportedPolicy(nn.Module):
     """A Q-network behind plain frames: [B, K, *frame_shape], oldest first, -> action values [B, A] float32.
 
     Computes in float32 always; a run may have acted in bfloat16.
@@ -53,13 +53,13 @@ def _stacked(frames: Tensor) -> Tensor:
     return cells.permute(0, 2, 4, 1, 6, 3, 5).reshape(batch, -1, stack, colours * BLOCK * BLOCK)
 
 
-def make_policy(
+def export_network(
     network: NetworkSettings,
     frame_shape: tuple[int, ...],
     num_actions: int,
     weights: dict[str, Any] | None,
     about: dict[str, Any],
-) -> Policy:
+) -> ExportedPolicy:
     """A policy on the CPU, ready to act.
 
     Args:
@@ -83,22 +83,22 @@ def make_policy(
         raise ValueError("the weights are those of another network: export the run again") from None
     shape = {"frame_shape": list(frame_shape), "num_actions": num_actions}
     card = {"format": FORMAT, "network": asdict(network), **shape, **about}
-    return Policy(made.eval().requires_grad_(False), card)
+    return ExportedPolicy(made.eval().requires_grad_(False), card)
 
 
-def of_card(card: dict[str, Any], weights: dict[str, Any] | None) -> Policy:
-    """The policy that a card describes; see `make_policy`."""
+def of_card(card: dict[str, Any], weights: dict[str, Any] | None) -> ExportedPolicy:
+    """The policy that a card describes; see `export_network`."""
     shape, actions = tuple(card["frame_shape"]), int(card["num_actions"])
-    return make_policy(NetworkSettings(**card["network"]), shape, actions, weights, card)
+    return export_network(NetworkSettings(**card["network"]), shape, actions, weights, card)
 
 
-def save_policy(policy: Policy, folder: Path) -> None:
+def save_policy(policy: ExportedPolicy, folder: Path) -> None:
     """Write weights and card into `folder`, each whole or not at all."""
     weights = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
     save_artifact(folder, weights, policy.card, Path(CARD).stem)
 
 
-def load_policy(folder: str | Path) -> Policy:
+def load_policy(folder: str | Path) -> ExportedPolicy:
     """What `save_policy` wrote, on the CPU.
 
     Raises:
@@ -114,7 +114,7 @@ def load_policy(folder: str | Path) -> Policy:
         raise ValueError(f"no readable policy in {folder} ({error}): name a folder that an export made") from None
 
 
-def program_of(policy: Policy) -> bytes:
+def program_of(policy: ExportedPolicy) -> bytes:
     """The policy as a graph that torch runs without any code of ours, for any number of games at once: a file's bytes.
 
     `torch.export.load("policy.pt2").module()(frames)` gives the action values.
@@ -133,7 +133,7 @@ def program_of(policy: Policy) -> bytes:
     return file.getvalue()
 
 
-def example(policy: Policy, games: int = 2) -> Tensor:
+def example(policy: ExportedPolicy, games: int = 2) -> Tensor:
     """Frames of the kind that the policy reads: random pixels, or random numbers; the same ones every time."""
     card, generator = policy.card, torch.Generator().manual_seed(0)
     shape = (games, card["network"]["stack"], *card["frame_shape"])

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from agents.networks.chance import chance_of
+from agents.networks.chance import make_generator
 from agents.networks.q_network import QNetwork
 from agents.replay.frames import FrameStack
 from training.device import Precision, autocast, moved, resolve_precision
@@ -90,7 +90,7 @@ class QPolicy:
 
     def values(self, obs: NDArray[Any], noise: Callable[[], int] | None = None) -> NDArray[np.float32]:
         """Q [E, A] of stacks [E, P, K, D]; a noisy network is asked by its means, or with noise of that seed."""
-        chance = chance_of(self.device, noise()) if noise is not None and self.network.noisy else None
+        chance = make_generator(self.device, noise()) if noise is not None and self.network.noisy else None
         with torch.inference_mode(), autocast(self.device, self.precision):
             q: NDArray[np.float32] = self.network(moved(torch.from_numpy(obs), self.device), chance).cpu().numpy()
         return q

@@ -115,12 +115,15 @@ class Rollout:
         reward = np.empty((time, envs), np.float32)
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
         q_taken, q_max = np.zeros((time, envs), np.float32), np.zeros((time, envs), np.float32)
-        chunk_stats, memory = ChunkStats(0, 0, [], None, 0.0, 0.0), None
+        chunk_stats = ChunkStats(0, 0, [], None, 0.0, 0.0)
+        memory: NDArray[np.float32] | None = None  # before the first of these rows
         for t in range(time):
             started = perf_counter()
             acted = self.policy.act(self.current, self.first, self.carry, explore)
             acting = perf_counter()
-            self.carry, memory = acted.carry, acted.memory if t == 0 else memory
+            self.carry = acted.carry
+            if t == 0:
+                memory = acted.memory
             see(acted)
             frames[t], first[t], action[t] = self.current, self.first, acted.action
             step = self.env.step(acted.action)
@@ -135,11 +138,11 @@ class Rollout:
             chunk_stats.env_seconds += perf_counter() - acting
         chunk_stats.q_mean = float(q_max.mean()) if acted.values.size else None
         self._refuse_broken(reward=reward, observation=frames)
+        priority = None
+        if self.priorities is not None:
+            priority = self.priorities.of(q_taken, q_max, reward, terminal, first)
+        place = self.lane, version, self.rows, self.life
         self.rows += time
-        judge = self.priorities
-        priority = judge.of(q_taken, q_max, reward, terminal, first) if judge is not None else None
-        row = self.rows - time
-        place = self.lane, version, row, self.life
         return Chunk(frames, action, reward, terminal, first, *place, priority, memory), chunk_stats
 
     def look(self) -> Acted:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agents.dqn.settings import Settings
+from agents.evaluation.judged import CLOSING
 from training.settings import flat
 
-CLOSING = "evaluation/closing_score_mean"
 RESULTS = (CLOSING, "evaluation/score_mean", "score_while_training/low_epsilon", "run/agent_steps_per_second")
 # Sections that change what is learned.
 TUNED = ("env", "network", "exploration", "replay", "sequence", "learner", "league", "fleet")

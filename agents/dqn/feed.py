@@ -7,6 +7,7 @@ pinned memory and the target network judges it while the learner's stream is bus
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -14,11 +15,9 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from agents.dqn.updates import UpdateResult, priority_of
-from agents.replay.transitions import Batch, Replay
-from training.device import moved
+from agents.replay.transitions import Batch, Replay, to_device
 
 
 class Drawn(NamedTuple):
@@ -30,34 +29,63 @@ class Drawn(NamedTuple):
 
 
 class Feed:
-    """Batches for a learner on `device`; `bootstrap` is what its target network says of one."""
+    """Batches for a learner on `device`; `bootstrap` is what its target network says of one.
+
+    `start` asks for the first batch of a number; `ask` for the next, `take` waits for it, and `tell` gives replay the
+    update's priorities; `finish` waits for these.
+    """
 
     def __init__(self, device: str, bootstrap: Callable[[Batch], Any]) -> None:
         self.device, self.bootstrap = device, bootstrap
+        self.asked, self.told = deque[Future[Drawn]](), deque[Future[None]]()
+        self.left = 0  # batches still to ask for
         self.stream = torch.cuda.Stream(device) if device.startswith("cuda") else None  # type: ignore[no-untyped-call]
         self.pool = ThreadPoolExecutor(1, "sampler")
 
-    def ask(self, replay: Replay, batch_size: int) -> Future[Drawn]:
-        """Draw a batch, after all that was asked for before."""
-        return self.pool.submit(self._draw, replay, batch_size, self._so_far())
+    def start(self, replay: Replay, batch_size: int, batches: int) -> None:
+        """Ask for the first of so many batches. What a training that failed has left is of no use to this one."""
+        self.asked.clear()
+        self.told.clear()
+        self.left = batches
+        self.ask(replay, batch_size)
 
-    def take(self, asked: Future[Drawn]) -> tuple[Batch, Any]:
-        """The batch, once it is there; the learner's stream waits for the GPU's part of it, this thread does not."""
-        batch, out_next, done = asked.result()
+    def ask(self, replay: Replay, batch_size: int) -> None:
+        """Draw a batch, after all that was asked for before; nothing where none is left to ask for."""
+        if self.left:
+            self.left -= 1
+            self.asked.append(self.pool.submit(self._draw, replay, batch_size, self._so_far()))
+
+    def take(self) -> tuple[Batch, Any]:
+        """The batch, once it is there; the learner's stream waits for the GPU's part of it, this thread does not.
+
+        Raises:
+            ReplayEmpty: nothing can be drawn.
+            FloatingPointError: an update before the last had a priority that is no finite number.
+        """
+        batch, out_next, done = self.asked.popleft().result()
         if done is not None:
             torch.cuda.current_stream(self.device).wait_event(done)
+        if len(self.told) > 1:
+            self.told.popleft().result()  # it stood before this batch: nobody waits
         return batch, out_next
 
-    def tell(self, replay: Replay, batch: Batch, update: UpdateResult, precision: str) -> Future[None]:
-        """Give replay an update's priorities, after all that was asked for before."""
-        return self.pool.submit(self._tell, replay, batch, update, precision, self._so_far())
+    def tell(self, replay: Replay, batch: Batch, update: UpdateResult, precision: str) -> None:
+        """Give replay an update's priorities if it wants them, after all that was asked for before."""
+        if batch.prioritized:
+            self.told.append(self.pool.submit(self._tell, replay, batch, update, precision, self._so_far()))
+
+    def finish(self) -> None:
+        """Wait until replay has every priority.
+
+        Raises:
+            FloatingPointError: one is no finite number.
+        """
+        while self.told:
+            self.told.popleft().result()
 
     def _draw(self, replay: Replay, batch_size: int, so_far: torch.cuda.Event | None) -> Drawn:
         with self._beside(so_far):
-            batch = replay.sample(batch_size)
-            fields: dict[str, Any] = batch._asdict()
-            tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
-            batch = batch._replace(**fields | {name: moved(value, self.device) for name, value in tensors.items()})
+            batch = to_device(replay.sample(batch_size), self.device)
             out_next = self.bootstrap(batch)
             return Drawn(batch, out_next, self.stream.record_event() if self.stream is not None else None)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -15,12 +13,13 @@ from torch import Tensor, nn
 from torch.autograd.graph import increment_version
 
 from agents.dqn.feed import Feed, Stopwatch
+from agents.dqn.learner_settings import AVERAGE_PERIOD as AVERAGE_PERIOD
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
-from agents.dqn.resets import made_young
+from agents.dqn.resets import shrink_and_perturb
 from agents.dqn.updates import UpdateResult, UpdateStats
-from agents.networks.chance import chance_of
+from agents.networks.chance import make_generator
 from agents.networks.losses import action_loss, clip_reward, greedy, importance_weights, n_step_return
-from agents.networks.munchausen import own_reward, soft_policy, soft_value
+from agents.networks.munchausen import munchausen_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
 from envs.base import EnvSpec
@@ -32,9 +31,6 @@ from training.seeding import torch_seed
 
 NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
 ONLINE, TARGET = 0, 1  # whose chance it is
-
-
-AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
 
 
 class Learner:
@@ -76,11 +72,12 @@ class Learner:
 
     def chance(self, whose: int, count: int) -> torch.Generator | None:
         """What decides over a network's noise in a pass; it follows from the seed and the numbers alone."""
-        return chance_of(self.device, self.seed, whose, count) if self.online.random else None
+        return make_generator(self.device, self.seed, whose, count) if self.online.random else None
 
     def bootstrap(self, batch: Batch) -> Any:
         """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
-        chance, self.judged = self.chance(TARGET, self.judged), self.judged + 1
+        chance = self.chance(TARGET, self.judged)
+        self.judged += 1
         with torch.no_grad(), self.precision():
             return self.target.out(batch.next_obs, chance)
 
@@ -94,9 +91,10 @@ class Learner:
                 q_select = self.online(batch.next_obs, chance) if s.double else head.q(out_next)
                 q_t = self.target(batch.obs, chance) if s.munchausen else None
             out_t = self.online.out(batch.obs, chance)
-        return_t, policy_next = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma), greedy(q_select)
+        return_t = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma)
+        policy_next = greedy(q_select)
         if q_t is not None:
-            return_t += own_reward(q_t, batch.action, s.temperature, s.munchausen)
+            return_t += munchausen_reward(q_t, batch.action, s.temperature, s.munchausen)
             return_t += batch.discount * soft_value(q_select, s.temperature)
             policy_next = soft_policy(q_select, s.temperature)
         target_t = head.target(return_t, batch.discount, out_next, policy_next)
@@ -118,11 +116,11 @@ class Learner:
             self.reduce_gradients([p.grad for p in self.online.parameters() if p.grad is not None])
         grad_norm = nn.utils.clip_grad_norm_(self.online.parameters(), s.max_grad_norm)
         self.optimizer.step()
-        increment_version(list(self.online.parameters()))  # which a fused step does not (`agents.networks.layers.kept`)
+        increment_version(list(self.online.parameters()))  # a fused step does not (`networks.layers.cached_weight`)
         self.updates += 1
         young = self._resets(self.updates)
         if young:
-            made_young(self.online, self.fresh_network(self.updates), self.optimizer)
+            shrink_and_perturb(self.online, self.fresh_network(self.updates), self.optimizer)
         if self._renews_target(self.updates):
             self.sync_target()
         if self.policy is not self.online and (young or self.updates % AVERAGE_PERIOD == 0):
@@ -135,28 +133,24 @@ class Learner:
         The feed draws the next batch meanwhile, and has the target network judge it: results are those of one thread,
         since it is asked later where this update renews the target network.
         """
-        learned, precision, size = UpdateStats(updates), self.settings.precision, self.settings.batch_size
-        watch, told = Stopwatch(self.device), deque[Future[None]]()
+        precision, size = self.settings.precision, self.settings.batch_size
+        feed, learned, watch = self.feed, UpdateStats(updates), Stopwatch(self.device)
         watch.mark()
-        asked = deque([self.feed.ask(replay, size)] if updates else [])
-        for left in range(updates - 1, -1, -1):
-            batch, out_next = self.feed.take(asked.popleft())
-            if len(told) > 1:
-                told.popleft().result()  # it stood before this batch: nobody waits
+        feed.start(replay, size, updates)
+        for _ in range(updates):
+            batch, out_next = feed.take()
             renews = self._renews_target(self.updates + 1)
-            if left and not renews:
-                asked.append(self.feed.ask(replay, size))
+            if not renews:
+                feed.ask(replay, size)
             watch.mark()
             update = self.update(batch, out_next)
             watch.mark()
-            if left and renews:
-                asked.append(self.feed.ask(replay, size))
-            if batch.prioritized:  # always draw before the priorities change, so that runs can be repeated
-                told.append(self.feed.tell(replay, batch, update, precision))
-            if not left:  # one look is enough: reading a GPU's tensors makes it wait
-                for each in told:
-                    each.result()
-                learned.look(update, batch, precision)
+            if renews:
+                feed.ask(replay, size)
+            feed.tell(replay, batch, update, precision)  # behind the next draw, so that runs can be repeated
+        if updates:  # one look is enough: reading a GPU's tensors makes it wait
+            feed.finish()
+            learned.look(update, precision, batch.version)
         laps = watch.laps()
         learned.sample_seconds, learned.update_seconds = sum(laps[0::2]), sum(laps[1::2])
         return learned

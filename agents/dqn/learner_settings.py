@@ -8,6 +8,8 @@ from agents.networks.losses import ErrorLoss
 from training.device import Precision, check_device
 from training.settings import check_kinds
 
+AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearnerSettings:
@@ -25,7 +27,7 @@ class LearnerSettings:
     reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
     target_period: int = 2_500  # learner updates between copies to the target network
     target_rate: float = 1.0  # share of the online weights that such a copy takes; 1 for all (`target_period` 1: soft)
-    average_rate: float = 1.0  # share of the online weights in the policy's moving average; 1 for no average
+    average_rate: float = 1.0  # share of the online weights in the policy's average, every 20 updates; 1 for no average
     max_grad_norm: float = 10.0
     reset_period: int = 0  # updates between two resets (`agents.dqn.resets`); 0 for none
     precision: Precision = "auto"  # auto: bf16 where that is faster, decided by every process for itself

@@ -112,6 +112,14 @@ def catch() -> Settings:
 
 
 PRESETS: dict[str, Callable[[], Settings]] = {
-    "pong": pong, "quarterdeck": quarterdeck, "atari": atari, "cartpole": cartpole, "catch": catch,
-    "dqn2013": dqn2013, "dqn2015": dqn2015, "rainbow": rainbow, "qrdqn": qrdqn, "apex": apex,
-}  # fmt: skip
+    "pong": pong,
+    "quarterdeck": quarterdeck,
+    "atari": atari,
+    "cartpole": cartpole,
+    "catch": catch,
+    "dqn2013": dqn2013,
+    "dqn2015": dqn2015,
+    "rainbow": rainbow,
+    "qrdqn": qrdqn,
+    "apex": apex,
+}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 KEPT = 0.5  # of the body's weights
 
 
-def made_young(network: nn.Module, fresh: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def shrink_and_perturb(network: nn.Module, fresh: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     """Move `network` towards `fresh`, one of its kind with new weights; in place, moments included.
 
     Convolutions and their norms are the body; dense layers, and norms behind the first of them, are its end.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agents.dqn.settings import Settings
-from training.search import Lines, Metric, Searchable, log_around
+from agents.evaluation.judged import FIXED, SCORE
+from training.search import Lines, Searchable, log_around
 
 EXPLORATION: Lines = {
     "exploration.final": {"log": [0.01, 0.4]},
@@ -34,9 +35,9 @@ def spaces(settings: Settings) -> dict[str, Lines]:
 
 
 SEARCH = Searchable(
-    metric=Metric("score", "max", worst=-1e6),
+    metric=SCORE,
     spaces=spaces,
-    fixed=("env.id", "env.frame_skip", "env.full_actions", "evaluation."),
+    fixed=FIXED,
     # Of what a clone is trained under, its donor's replay and networks must fit.
     cloned=("learner.", "exploration.", "replay.alpha", "replay.beta", "replay.samples_per_insert"),
     not_cloned=("learner.device", "learner.average_rate"),

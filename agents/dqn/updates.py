@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.replay.transitions import Batch
-
 TAKEN = "q_of_actions_taken"
 
 
@@ -47,7 +45,7 @@ class UpdateStats:
     sample_seconds: float = 0.0
     update_seconds: float = 0.0
 
-    def look(self, update: UpdateResult, batch: Batch, precision: str) -> None:
+    def look(self, update: UpdateResult, precision: str, version: NDArray[np.int32] | None = None) -> None:
         """Read the update's values off the device; of a distribution, the mean of its values' sizes is a scalar, too.
 
         Raises:
@@ -62,7 +60,7 @@ class UpdateStats:
                 self.scalars["q_mean"] = float(values.mean())
             else:
                 self.scalars[name] = float(np.abs(values).mean())
-        self.version = batch.version
+        self.version = version
 
 
 def diverged(name: str, value: float, precision: str) -> FloatingPointError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from envs.base import BatchedEnv, EnvSettings
 from envs.scores import human_normalised, reference_scores
 
 GROUP = 25  # most envs of a group
+Rules = Mapping[str, str | int | float | bool]  # `BatchedEnv.protocol`
 
 
 class Scores(NamedTuple):
@@ -77,11 +78,11 @@ def evaluate(
     """
     games = Games(policy, settings, env.num_envs, episodes=episodes, seed=seed, on_step=on_step)
     games.play(env, 0, evaluation_seed(seed))
-    return _scores(games, env, settings)
+    return _scores(games, env.protocol, settings)
 
 
-def _scores(games: Games, env: BatchedEnv, settings: EvaluationSettings) -> Scores:
-    protocol = {"name": settings.protocol, "epsilon": settings.epsilon, **env.protocol}
+def _scores(games: Games, rules: Rules, settings: EvaluationSettings) -> Scores:
+    protocol = {"name": settings.protocol, "epsilon": settings.epsilon, **rules}
     return Scores(games.score.ravel(), games.steps.ravel(), games.frames.ravel(), protocol)
 
 
@@ -111,34 +112,36 @@ def evaluate_policy(
     work, another is in the network. How many threads there are changes no game. Other envs make one group: they are
     stepped in Python, where threads only wait for each other.
     """
-    rules, envs = rules or protocol_env(settings), envs_for(episodes)
-    games = Games(policy, settings.evaluation, envs, episodes=episodes, seed=settings.seed, on_step=on_step)
+    rules, num_envs = rules or protocol_env(settings), envs_for(episodes)
+    games = Games(policy, settings.evaluation, num_envs, episodes=episodes, seed=settings.seed, on_step=on_step)
 
-    def play(envs: NDArray[np.int64]) -> Scores:
-        first = int(envs[0])
-        env = make_env(rules, len(envs))
+    def play(group: NDArray[np.int64]) -> Rules:
+        first = int(group[0])
+        env = make_env(rules, len(group))
         try:
             games.play(env, first, evaluation_seed(settings.seed) + first)
         finally:
             env.close()
-        return _scores(games, env, settings.evaluation)
+        return env.protocol
 
-    groups = np.array_split(np.arange(envs), -(-envs // GROUP) if game_name(rules.id) else 1)
+    groups = np.array_split(np.arange(num_envs), -(-num_envs // GROUP) if game_name(rules.id) else 1)
     if len(groups) == 1 or threads == 1:
-        return [play(group) for group in groups][-1]
-    return _side_by_side(play, groups, games.stopped, threads)
+        played = [play(group) for group in groups]
+    else:
+        played = _side_by_side(play, groups, games.stopped, threads)
+    return _scores(games, played[0], settings.evaluation)  # every group has written into `games`, by the same rules
 
 
 def _side_by_side(
-    play: Callable[[NDArray[np.int64]], Scores], groups: list[NDArray[np.int64]], stopped: Event, threads: int
-) -> Scores:
+    play: Callable[[NDArray[np.int64]], Rules], groups: list[NDArray[np.int64]], stopped: Event, threads: int
+) -> list[Rules]:
     """Play `threads` groups at a time, each on a thread; where one fails, or a person interrupts, all stop."""
     before = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(threads, "games", torch.set_num_threads, (1,)) as pool:
             futures = [pool.submit(play, group) for group in groups]
             try:
-                return [future.result() for future in as_completed(futures)][-1]
+                return [future.result() for future in as_completed(futures)]
             except BaseException:
                 stopped.set()
                 raise

@@ -9,9 +9,12 @@ from agents.evaluation.evaluate import evaluate_policy
 from agents.evaluation.protocol import beside
 from agents.settings import AgentSettings
 from training.run import Closing
-from training.search import Judgement
+from training.search import Judgement, Metric
 
 THREADS = 2  # of a closing evaluation
+CLOSING = "evaluation/closing_score_mean"  # TensorBoard's tag of what `closing` finds
+SCORE = Metric("score", "max", worst=-1e6)  # what a sweep ranks by
+FIXED = ("env.id", "env.frame_skip", "env.full_actions", "evaluation.")  # scores under others would not compare
 
 
 def judgement(policy: Policy, settings: AgentSettings) -> Judgement:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from agents.evaluation.judged import CLOSING
 from agents.imitation.settings import DatasetSettings
 from training.settings import flat
 from training.storage.csv_table import rows_of
 from training.storage.curve import save_figure, subplots
 
 COLUMNS = ("frames", "updates", "loss", "accuracy", "held_out_loss", "held_out_accuracy")
-CLOSING = "evaluation/closing_score_mean"
 RESULTS = (CLOSING, "learner/held_out_accuracy", "learner/held_out_loss", "run/samples_per_second")
 NOT_TUNED = ("minutes", "checkpoint_minutes", "evaluation.")
 LAYOUT: dict[str, dict[str, list[str]]] = {

@@ -26,7 +26,7 @@ OURS = "quarterdeck"  # what stands in the metadata under this name is ours, and
 LIFE_LOST = "infos/life_lost"
 
 
-class Episode(NamedTuple):
+class DatasetEpisode(NamedTuple):
     """One episode, or a stretch of one: T actions, and T + 1 frames of which the last one is where they led."""
 
     frame: NDArray[Any]  # [T + 1, *frame_shape] uint8 or float32
@@ -36,10 +36,10 @@ class Episode(NamedTuple):
     truncated: NDArray[np.bool_]  # [T] it was cut behind it
     life_lost: NDArray[np.bool_]  # [T] a life was lost, and the game went on
 
-    def cut(self, steps: int) -> Episode:
+    def cut(self, steps: int) -> DatasetEpisode:
         """Its first `steps` actions."""
         frame, action, reward, *flags = self
-        return Episode(frame[: steps + 1], action[:steps], reward[:steps], *(flag[:steps] for flag in flags))
+        return DatasetEpisode(frame[: steps + 1], action[:steps], reward[:steps], *(flag[:steps] for flag in flags))
 
 
 class Dataset(NamedTuple):
@@ -55,7 +55,7 @@ class Dataset(NamedTuple):
         """Actions over all episodes."""
         return int(self.steps.sum())
 
-    def episodes(self, numbers: Iterable[int]) -> Iterator[Episode]:
+    def episodes(self, numbers: Iterable[int]) -> Iterator[DatasetEpisode]:
         """These episodes, one after the other.
 
         Raises:
@@ -65,7 +65,7 @@ class Dataset(NamedTuple):
             for number in numbers:
                 yield self._episode(file[f"episode_{number}"])
 
-    def _episode(self, group: h5py.Group) -> Episode:
+    def _episode(self, group: h5py.Group) -> DatasetEpisode:
         frame, shape = group["observations"][()], self.spec.frame_shape
         steps = len(group["rewards"])
         if frame.shape != (steps + 1, *shape):
@@ -79,7 +79,7 @@ class Dataset(NamedTuple):
         lost = group[LIFE_LOST][1:] if LIFE_LOST in group else np.zeros(steps, np.bool_)
         over, cut = (group[name][()].astype(np.bool_) for name in ("terminations", "truncations"))
         reward = group["rewards"][()].astype(np.float32)
-        return Episode(frame.astype(self.spec.frame_dtype, copy=False), action, reward, over, cut, lost)
+        return DatasetEpisode(frame.astype(self.spec.frame_dtype, copy=False), action, reward, over, cut, lost)
 
 
 def open_dataset(folder: str | Path) -> Dataset:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.imitation.dataset import Episode
+from agents.imitation.dataset import DatasetEpisode
 from agents.replay.frames import from_blocks
 from training.storage import checkpoint
 
@@ -27,7 +27,7 @@ def shards_of(path: Path) -> list[Path]:
     return found
 
 
-def episodes_of(shard: Path, frame_shape: tuple[int, ...]) -> Iterator[Episode]:
+def episodes_of(shard: Path, frame_shape: tuple[int, ...]) -> Iterator[DatasetEpisode]:
     """All that lies whole between two beginnings in a shard's lanes, oldest first.
 
     An episode whose beginning was overwritten is left out: nobody knows its first stacks. One that a checkpoint, a lost
@@ -46,13 +46,13 @@ def episodes_of(shard: Path, frame_shape: tuple[int, ...]) -> Iterator[Episode]:
                 yield _episode(state, slots[begin:end], frame_shape)
 
 
-def _episode(state: dict[str, Any], slots: NDArray[np.int64], frame_shape: tuple[int, ...]) -> Episode:
+def _episode(state: dict[str, Any], slots: NDArray[np.int64], frame_shape: tuple[int, ...]) -> DatasetEpisode:
     """T + 1 rows as an episode: the last one's action led to no frame that is known."""
     done = slots[:-1]
     columns = {name: column[done] for name, column in state["rows"].items()}
     last = np.arange(len(done)) == len(done) - 1
     terminal = columns["terminal"]
-    return Episode(
+    return DatasetEpisode(
         frame=from_blocks(state["frames"][slots], frame_shape),
         action=columns["action"].astype(np.int64),
         reward=columns["reward"],

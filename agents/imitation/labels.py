@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.imitation.dataset import Dataset, Episode
+from agents.imitation.dataset import Dataset, DatasetEpisode
 from agents.replay.frames import blocks_shape, colours_of, to_blocks
 from agents.replay.lanes import Lanes
 from agents.replay.transitions import ACTION, Chunk, Index
@@ -33,7 +33,7 @@ class Share(NamedTuple):
         """Frames, the last ones of the episodes included."""
         return int(self.steps.sum()) + len(self.steps)
 
-    def episodes(self, dataset: Dataset) -> Iterator[Episode]:
+    def episodes(self, dataset: Dataset) -> Iterator[DatasetEpisode]:
         """One after the other."""
         for episode, steps in zip(dataset.episodes(self.numbers), self.steps, strict=True):
             yield episode.cut(int(steps))
@@ -65,7 +65,7 @@ def split(dataset: Dataset, holdout: float, labels: int, seed: int) -> tuple[Sha
     return Share(train[steps > 0], steps[steps > 0]), Share(order[:held], dataset.steps[order[:held]])
 
 
-def chunks_of(episodes: Iterable[Episode], piece: int = PIECE) -> Iterator[Chunk]:
+def chunks_of(episodes: Iterable[DatasetEpisode], piece: int = PIECE) -> Iterator[Chunk]:
     """The episodes as chunks of one lane: an episode's last frame is a row, too, whose action was never done."""
     row = 0
     for episode in episodes:

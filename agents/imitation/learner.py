@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.dqn.updates import UpdateStats, diverged
+from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.imitation.labels import Labels
 from agents.networks.losses import action_loss
 from agents.networks.q_network import NetworkSettings, QNetwork
@@ -90,14 +90,14 @@ class CloningLearner:
             grad_norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.max_grad_norm)
             self.optimizer.step()
         self.updates += updates
-        if not loss.isfinite():
-            raise diverged("loss", loss.item(), self.precision)
         right = (logits.argmax(1) == action).float().mean()
-        scalars = {"loss": loss.item(), "accuracy": right.item(), "grad_norm": float(grad_norm)}
-        seconds = perf_counter() - started - drawing
-        return UpdateStats(updates, scalars, sample_seconds=drawing, update_seconds=seconds)
+        metrics = {"loss": loss.detach(), "accuracy": right, "grad_norm": grad_norm}
+        learned = UpdateStats(updates, sample_seconds=drawing)
+        learned.look(UpdateResult(None, metrics, {}), self.precision)
+        learned.update_seconds = perf_counter() - started - drawing
+        return learned
 
-    def tested(self, most: int | None = None) -> dict[str, float]:
+    def held_out_metrics(self, most: int | None = None) -> dict[str, float]:
         """Cross-entropy and accuracy on the labels that were held out, or on `most` of them, evenly spread.
 
         Nothing where none were.

@@ -49,7 +49,7 @@ class OfflineLearner:
         learned.version = None  # nobody's weights have acted
         return learned
 
-    def tested(self, most: int | None = None) -> dict[str, float]:
+    def held_out_metrics(self, most: int | None = None) -> dict[str, float]:
         """Nothing is held out."""
         return {}
 

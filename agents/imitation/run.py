@@ -39,7 +39,7 @@ class DatasetLearner(Protocol):
 
     def train(self, updates: int) -> UpdateStats: ...
 
-    def tested(self, most: int | None = None) -> dict[str, float]: ...
+    def held_out_metrics(self, most: int | None = None) -> dict[str, float]: ...
 
     def state(self) -> dict[str, Any]: ...
 
@@ -97,9 +97,9 @@ class DatasetRun:
 
     def records(self) -> list[Record]:
         """Everything since the last report, and how it does on what was held out."""
-        tested = {f"learner/{name}": value for name, value in self.learner.tested(TESTED).items()}
+        held_out = {f"learner/{name}": value for name, value in self.learner.held_out_metrics(TESTED).items()}
         counted = {"run/learner_updates": self.stats.updates, "run/epochs": self.epochs}
-        scalars = self.scalars = {**self.stats.read(), **tested, **counted}
+        scalars = self.scalars = {**self.stats.read(), **held_out, **counted}
         row: dict[str, Any] = {"frames": self.stats.frames, "updates": self.stats.updates}
         row |= {name: scalars.get(f"learner/{name}") for name in COLUMNS if name not in row}
         return [Record(self.clock.now, scalars, row)]
@@ -138,9 +138,9 @@ class DatasetRun:
 
     def summary(self) -> dict[str, Any]:
         """Counters, seed, and how it does on all that was held out."""
-        stats, tested = self.stats, self.learner.tested()
+        stats, held_out = self.stats, self.learner.held_out_metrics()
         counters = {"agent_steps": stats.agent_steps, "frames": stats.frames, "updates": stats.updates}
-        return {**counters, "labels": stats.agent_steps, "epochs": self.epochs, **tested, "seed": self.settings.seed}
+        return {**counters, "labels": stats.agent_steps, "epochs": self.epochs, **held_out, "seed": self.settings.seed}
 
     def draw_curve(self, table: Path, picture: Path) -> None:
         """Loss and accuracy over samples."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from training.search import Lines, Metric, Searchable
+from agents.evaluation.judged import SCORE
+from training.search import Lines, Searchable
 
 SPACES: dict[str, Lines] = {
     "learning": {
@@ -15,7 +16,7 @@ SPACES: dict[str, Lines] = {
     },
 }
 SEARCH = Searchable(
-    metric=Metric("score", "max", worst=-1e6),
+    metric=SCORE,
     spaces=lambda settings: SPACES,
     fixed=("dataset", "holdout", "labels", "env.", "evaluation."),
     cloned=("learner.",),

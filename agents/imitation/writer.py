@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.imitation.dataset import DATA, FILE, LIFE_LOST, METADATA, OURS, Episode
+from agents.imitation.dataset import DATA, FILE, LIFE_LOST, METADATA, OURS, DatasetEpisode
 from envs.base import EnvSettings, EnvSpec
 from training.settings import to_dict
 from training.storage.files import whole, write_json
@@ -42,7 +42,7 @@ class DatasetWriter:
         """A new episode with its first frame. It counts from its first action on."""
         return EpisodeWriter(self, frame)
 
-    def add(self, episode: Episode) -> None:
+    def add(self, episode: DatasetEpisode) -> None:
         """A whole episode."""
         writer = self.begin(episode.frame[0])
         for frame, *columns in zip(episode.frame[1:], *episode[1:], strict=True):

@@ -42,11 +42,11 @@ def dense_of(settings: NetworkSettings) -> type[Dense]:
     return NoisyDense if settings.noisy else Dense
 
 
-def convolutions(settings: NetworkSettings, frame_shape: tuple[int, ...], *, asked: bool) -> tuple[Layers, int]:
+def convolutions(settings: NetworkSettings, frame_shape: tuple[int, ...], *, implicit: bool) -> tuple[Layers, int]:
     """Layers for pixels, and F.
 
     Args:
-        asked: the network is asked at shares of probability: between the convolutions and the dense layer.
+        implicit: the network is asked at shares of probability: between the convolutions and the dense layer.
 
     Raises:
         ValueError: the frames are too small.
@@ -67,22 +67,22 @@ def convolutions(settings: NetworkSettings, frame_shape: tuple[int, ...], *, ask
         layers += [LayerNormNHWC(channels, height, width)] if normed else []
         layers.append(nn.ReLU())
     features = channels * height * width
-    layers += [FlattenNHWC(), *_join(features, asked), dense_of(settings)(features, hidden)]
+    layers += [FlattenNHWC(), *_join(features, implicit), dense_of(settings)(features, hidden)]
     layers += [nn.LayerNorm(hidden)] if settings.layer_norm else []
     return Layers(*layers, nn.ReLU()), hidden
 
 
-def perceptron(settings: NetworkSettings, frame_shape: tuple[int, ...], *, asked: bool) -> tuple[Layers, int]:
-    """Two dense layers for vectors, and F; where it is `asked`, between the two."""
+def perceptron(settings: NetworkSettings, frame_shape: tuple[int, ...], *, implicit: bool) -> tuple[Layers, int]:
+    """Two dense layers for vectors, and F; an `implicit` network is asked between the two."""
     layers: list[nn.Module] = []
     width = math.prod(frame_shape) * settings.stack
     for index in range(2):
-        layers += [*_join(width, asked and index == 1), dense_of(settings)(width, settings.hidden)]
+        layers += [*_join(width, implicit and index == 1), dense_of(settings)(width, settings.hidden)]
         layers += [nn.LayerNorm(settings.hidden)] if settings.layer_norm else []
         layers.append(nn.ReLU())
         width = settings.hidden
     return Layers(*layers), width
 
 
-def _join(features: int, asked: bool) -> list[nn.Module]:
-    return [TauEmbedding(features)] if asked else []
+def _join(features: int, implicit: bool) -> list[nn.Module]:
+    return [TauEmbedding(features)] if implicit else []

@@ -29,9 +29,9 @@ class HistogramHead(CategoricalHead):
     def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, policy_next: Tensor) -> Tensor:
         """R + discount * Q(s', a') as a normal distribution over the bins: [B, Z]."""
         value = return_t + discount_t * (policy_next * self.q(out_next)).sum(1)
-        return self.blurred(value).detach()
+        return self.gaussian_target(value).detach()
 
-    def blurred(self, value: Tensor) -> Tensor:
+    def gaussian_target(self, value: Tensor) -> Tensor:
         """Values [B] as the shares of N(value, sigma) that fall into the bins, normalised: [B, Z]."""
         width = (self.high - self.low) / self.outputs
         edges = torch.linspace(self.low, self.high, self.outputs + 1, dtype=value.dtype, device=value.device)

@@ -55,7 +55,7 @@ class ImplicitHead:
     def __init__(self, taught: int, target: int, acting: int) -> None:
         self.taught, self.others, self.acting = taught, target, acting
 
-    def asked(self, batch: int, chance: torch.Generator | None, device: torch.device) -> Tensor:
+    def sample_taus(self, batch: int, chance: torch.Generator | None, device: torch.device) -> Tensor:
         """The shares tau that a network is asked at: drawn, [B, N]; without `chance` the midpoints, [1, K].
 
         A training pass takes the number of the network that is taught, any other that of the target network.

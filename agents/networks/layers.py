@@ -11,20 +11,20 @@ from torch import Tensor, nn
 from agents.replay.frames import BLOCK
 
 
-def kept(layer: nn.Module, weight: Tensor, dtype: torch.dtype, make: Callable[[], Tensor]) -> Tensor:
+def cached_weight(layer: nn.Module, weight: Tensor, dtype: torch.dtype, make: Callable[[], Tensor]) -> Tensor:
     """What a layer computes with, in `dtype`: made by every training pass, but once for all others between two updates.
 
     Who only acts or judges would otherwise convert the same weights again and again: for 32 observations that is a
     seventh of the work. A parameter counts its changes; those of a fused optimiser must be counted by hand.
     """
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
-        layer.__dict__.pop("_kept", None)
+        layer.__dict__.pop("_cached_weight", None)
         return make()
     state = (weight._version, dtype, weight.device)
-    found: tuple[object, Tensor] | None = layer.__dict__.get("_kept")
+    found: tuple[object, Tensor] | None = layer.__dict__.get("_cached_weight")
     if found is None or found[0] != state:
         found = (state, make())
-        layer.__dict__["_kept"] = found
+        layer.__dict__["_cached_weight"] = found
     return found[1]
 
 
@@ -35,21 +35,23 @@ def computed_in(x: Tensor) -> torch.dtype:
 
 
 class Dense(nn.Linear):
-    """A dense layer that converts its weights once between two updates (`kept`)."""
+    """A dense layer that converts its weights once between two updates (`cached_weight`)."""
 
     def forward(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """[B, F] -> [B, G]; `noise` is for layers that have some (`agents.networks.noisy`)."""
         dtype = computed_in(x)
-        return F.linear(x, kept(self, self.weight, dtype, lambda: self.weight.to(dtype)), self.bias)
+        weight = cached_weight(self, self.weight, dtype, lambda: self.weight.to(dtype))
+        return F.linear(x, weight, self.bias)
 
 
 class Conv(nn.Conv2d):
-    """A convolution that converts its weights once between two updates (`kept`)."""
+    """A convolution that converts its weights once between two updates (`cached_weight`)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C', H', W']."""
         dtype = computed_in(x)
-        return F.conv2d(x, kept(self, self.weight, dtype, lambda: self.weight.to(dtype)), self.bias, self.stride)
+        weight = cached_weight(self, self.weight, dtype, lambda: self.weight.to(dtype))
+        return F.conv2d(x, weight, self.bias, self.stride)
 
 
 class BlockConv(nn.Conv2d):
@@ -61,7 +63,7 @@ class BlockConv(nn.Conv2d):
     def forward(self, blocks: Tensor) -> Tensor:
         """[B, K * 16, H/4, W/4] in 0..255 -> [B, C, H/4 - 1, W/4 - 1]."""
         assert self.bias is not None
-        weight = kept(self, self.weight, blocks.dtype, lambda: self._cells(blocks.dtype))
+        weight = cached_weight(self, self.weight, blocks.dtype, lambda: self._cells(blocks.dtype))
         return F.conv2d(blocks, weight, self.bias.to(blocks.dtype))
 
     def _cells(self, dtype: torch.dtype) -> Tensor:
@@ -85,7 +87,7 @@ class StemConv(nn.Conv2d):
         split = blocks.permute(0, 2, 3, 1).view(batch, rows, columns, stack, 2, 2, 2, 2).permute(0, 1, 4, 2, 6, 3, 5, 7)
         cells = split.reshape(batch, 2 * rows, 2 * columns, 4 * stack).permute(0, 3, 1, 2)
         assert self.bias is not None
-        weight = kept(self, self.weight, blocks.dtype, lambda: self._cells(blocks.dtype))
+        weight = cached_weight(self, self.weight, blocks.dtype, lambda: self._cells(blocks.dtype))
         return F.conv2d(cells, weight, self.bias.to(blocks.dtype))
 
     def _cells(self, dtype: torch.dtype) -> Tensor:

@@ -15,7 +15,7 @@ def soft_policy(q: Tensor, temperature: float) -> Tensor:
     return (q / temperature).softmax(1)
 
 
-def own_reward(q_t: Tensor, action_t: Tensor, temperature: float, share: float) -> Tensor:
+def munchausen_reward(q_t: Tensor, action_t: Tensor, temperature: float, share: float) -> Tensor:
     """share * [temperature * ln pi(a|s)], limited to -1..0, of the target network's q_t [B, A] and action_t [B] -> [B].
 
     Equation 2. Of an n-step return the first action alone is looked at.

@@ -20,6 +20,8 @@ from agents.networks.settings import NetworkSettings as NetworkSettings
 from agents.replay.frames import BLOCK
 from training.entry import load_entry
 
+TORSOS = {"impala": "agents.networks.impala:Impala"}  # kinds of ours that are made as one's own network is
+
 
 class QNetwork(nn.Module):
     """Stack of frames [B, P, K, D] (uint8 pixels or float32 vectors) -> action values [B, A] float32.
@@ -32,57 +34,55 @@ class QNetwork(nn.Module):
     def __init__(self, settings: NetworkSettings, frame_shape: tuple[int, ...], num_actions: int) -> None:
         super().__init__()
         self.pixels = len(frame_shape) > 1
-        own = ":" in settings.kind
-        if not own and self.pixels == (settings.kind == "mlp"):
+        if ":" not in settings.kind and self.pixels == (settings.kind == "mlp"):
             wants = "dqn2013, dqn2015, stem or impala" if self.pixels else "mlp"
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
         self.frame_shape, self.num_actions, self.stack = frame_shape, num_actions, settings.stack
         self.head: ValueHead = (HEADS.get(settings.head) or load_entry(settings.head))(settings)
-        self.noisy, self.random = settings.noisy, settings.noisy or isinstance(self.head, ImplicitHead)
-        own_kind = "agents.networks.impala:Impala" if settings.kind == "impala" else settings.kind
-        self.own = ":" in own_kind
-        self.body, self.width = self._torso(own_kind, settings.stack) if self.own else self._layers(settings)
+        self.implicit = self.head if isinstance(self.head, ImplicitHead) else None  # the one that asks at shares tau
+        self.noisy, self.random = settings.noisy, settings.noisy or self.implicit is not None
+        entry = TORSOS.get(settings.kind, settings.kind)
+        self.has_torso = ":" in entry
+        self.body, self.width = self._torso(entry, settings.stack) if self.has_torso else self._layers(settings)
         dense = dense_of(settings)
         self.advantage = dense(self.width, self.num_actions * self.head.outputs)
         self.value = dense(self.width, self.head.outputs) if settings.dueling else None
 
-    def _torso(self, kind: str, stack: int) -> tuple[Layers | OwnTorso, int]:
-        torso = OwnTorso(kind, self.frame_shape, stack)
-        asked = isinstance(self.head, ImplicitHead)
-        return Layers(torso, TauEmbedding(torso.features)) if asked else torso, torso.features
+    def _torso(self, entry: str, stack: int) -> tuple[Layers | OwnTorso, int]:
+        torso = OwnTorso(entry, self.frame_shape, stack)
+        return torso if self.implicit is None else Layers(torso, TauEmbedding(torso.features)), torso.features
 
     def _layers(self, settings: NetworkSettings) -> tuple[Layers, int]:
         make = convolutions if self.pixels else perceptron
-        return make(settings, self.frame_shape, asked=isinstance(self.head, ImplicitHead))
+        return make(settings, self.frame_shape, implicit=self.implicit is not None)
 
     def forward(self, obs: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """Action values of obs [B, P, K, D]; runs in bfloat16 under `torch.autocast`, in float32 without.
 
         `noise` is what moves noisy weights; without, they are their means. Nothing else is left to chance.
         """
-        return self.head.q(self._numbers(obs, noise, self._asked(obs, None)))
+        return self.head.q(self._numbers(obs, noise, self._taus(obs, None)))
 
     def out(self, obs: Tensor, chance: torch.Generator | None = None) -> Any:
         """What the head makes values of, float32: [B, A], or [B, A, Z] where it takes Z numbers an action.
 
         An implicit head has its `Quantiles`. `chance`, on the device of obs, decides all that training leaves to it.
         """
-        return self._numbers(obs, chance, self._asked(obs, chance))
+        return self._numbers(obs, chance, self._taus(obs, chance))
 
-    def _asked(self, obs: Tensor, chance: torch.Generator | None) -> Tensor | None:
-        head = self.head
-        return head.asked(obs.shape[0], chance, obs.device) if isinstance(head, ImplicitHead) else None
+    def _taus(self, obs: Tensor, chance: torch.Generator | None) -> Tensor | None:
+        return None if self.implicit is None else self.implicit.sample_taus(obs.shape[0], chance, obs.device)
 
     def _numbers(self, obs: Tensor, noise: torch.Generator | None, tau: Tensor | None) -> Any:
-        return self.judged(self.features(obs, noise, tau), noise, tau)
+        return self.head_outputs(self.features(obs, noise, tau), noise, tau)
 
     def features(self, obs: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Tensor:
         """What the body sees in obs [B, P, K, D]: [B, F], F being `width`; [B * N, F] at N shares tau."""
-        x = obs if self.own else self._laid_out(obs)
+        x = obs if self.has_torso else self._laid_out(obs)
         features: Tensor = self.body(x, noise, tau) if isinstance(self.body, Layers) else self.body(x)
         return features
 
-    def judged(self, features: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Any:
+    def head_outputs(self, features: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Any:
         """What the dense end makes of features; see `out`."""
         features = features.float()
         with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse to tell actions apart

@@ -6,7 +6,7 @@ Legend: T time, B batch, P blocks a frame, D values a block, S numbers of a stat
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ from torch import Tensor
 from agents.networks.memory import CELLS, Attention, Memory, NoMemory, Recurrent, Remembered
 from agents.networks.q_network import NetworkSettings, QNetwork
 
-MEMORIES = ("lstm", "gru", "rnn", "attention", "none")
+MemoryKind = Literal["lstm", "gru", "rnn", "attention", "none"]
+MEMORIES: tuple[MemoryKind, ...] = get_args(MemoryKind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +23,12 @@ class MemoryNetworkSettings(NetworkSettings):
     """A body that sees one frame, a memory as wide as its features, a head."""
 
     stack: int = 1  # frames an observation holds; the memory has the others
-    memory: str = "lstm"  # one of MEMORIES
+    memory: MemoryKind = "lstm"
     span: int = 0  # steps that the gates of lstm and gru hold on to at first (chrono initialisation); 0: torch's own
     window: int = 16  # frames that attention looks back on, the newest included
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.memory not in MEMORIES:
-            raise ValueError(f"network.memory is {self.memory!r}: use one of {', '.join(MEMORIES)}")
         if self.stack != 1:
             raise ValueError(f"network.stack is {self.stack}: a network with a memory sees 1 frame at a time")
         if self.head != "scalar" or self.noisy:
@@ -66,7 +65,7 @@ class MemoryQNetwork(QNetwork):
         features = self.features(frames.flatten(0, 1).unsqueeze(2)).float()
         with torch.autocast(features.device.type, enabled=False):
             found: Remembered = self.memory(features.view(time, batch, -1), first, state)
-        return found._replace(out=self.judged(found.out.flatten(0, 1)).view(time, batch, -1))
+        return found._replace(out=self.head_outputs(found.out.flatten(0, 1)).view(time, batch, -1))
 
     def start(self, batch: int) -> Tensor:
         """The state [B, S] of somebody who has seen nothing."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from agents.evaluation.judged import CLOSING
 from agents.pqn.settings import PqnSettings
 from training.settings import flat
 
-CLOSING = "evaluation/closing_score_mean"
 RESULTS = (CLOSING, "score_while_training/low_epsilon", "run/agent_steps_per_second")
 TUNED = ("seed", "env", "network", "exploration", "learner")  # what changes what is learned
 LAYOUT: dict[str, dict[str, list[str]]] = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from agents.acting.policy import QPolicy
-from agents.dqn.updates import TAKEN, UpdateStats, diverged
+from agents.dqn.updates import TAKEN, UpdateResult, UpdateStats
 from agents.networks.losses import td_error
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.pqn.experience import Experience
@@ -66,7 +66,7 @@ class PqnLearner:
         with torch_seed(seed):
             self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
         self.optimizer = RAdam(self.network.parameters(), settings.learning_rate)
-        self.rng = np.random.default_rng([seed, 1])  # [seed, 0] explores
+        self.rng = np.random.default_rng([seed, 1])  # a rollout explores by [seed, its first lane]
         self.updates = 0
 
     def policy(self) -> QPolicy:
@@ -112,19 +112,8 @@ class PqnLearner:
         updates = s.epochs * s.minibatches
         self.updates += updates
         learned = UpdateStats(updates, sample_seconds=prepared - started, update_seconds=perf_counter() - prepared)
-        return self._look(learned, loss, grad_norm, error, target_t[batch])
-
-    def _look(
-        self, learned: UpdateStats, loss: Tensor, grad_norm: Tensor, error: Tensor, target_t: Tensor
-    ) -> UpdateStats:
-        """Read the last update's values off the device."""
-        if not loss.isfinite():
-            raise diverged("loss", loss.item(), self.precision)
-        td = error.detach().cpu().numpy()
-        taken = target_t.cpu().numpy() - td
-        learned.distributions = {"td_error": td, TAKEN: taken}
-        learned.scalars = {"loss": loss.item(), "grad_norm": float(grad_norm)}
-        learned.scalars |= {"td_error": float(np.abs(td).mean()), "q_mean": float(taken.mean())}
+        td, metrics = error.detach(), {"loss": loss.detach(), "grad_norm": grad_norm}
+        learned.look(UpdateResult(None, metrics, {"td_error": td, TAKEN: target_t[batch] - td}), self.precision)
         return learned
 
     def state(self) -> dict[str, Any]:

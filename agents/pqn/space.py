@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from training.search import Lines, Metric, Searchable
+from agents.evaluation.judged import FIXED, SCORE
+from training.search import Lines, Searchable
 
 SPACES: dict[str, Lines] = {
     "learning": {
@@ -16,9 +17,9 @@ SPACES: dict[str, Lines] = {
     },
 }
 SEARCH = Searchable(
-    metric=Metric("score", "max", worst=-1e6),
+    metric=SCORE,
     spaces=lambda settings: SPACES,
-    fixed=("env.id", "env.frame_skip", "env.full_actions", "evaluation."),
+    fixed=FIXED,
     cloned=("learner.", "exploration."),
     not_cloned=("learner.device", "learner.num_envs"),
 )

@@ -129,6 +129,8 @@ def flickering_pong() -> RecurrentSettings:
 
 
 PRESETS: dict[str, Callable[[], RecurrentSettings]] = {
-    "tmaze": tmaze, "stateless-cartpole": stateless_cartpole,
-    "repeat-previous": repeat_previous, "flickering-pong": flickering_pong,
-}  # fmt: skip
+    "tmaze": tmaze,
+    "stateless-cartpole": stateless_cartpole,
+    "repeat-previous": repeat_previous,
+    "flickering-pong": flickering_pong,
+}

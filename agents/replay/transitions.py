@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from envs.base import EnvSpec
+from training.device import moved
 from training.settings import check_kinds
 
 Index = NDArray[np.int64]
@@ -112,6 +113,13 @@ class Batch(NamedTuple):
     key: Index  # [B] names the rows when priorities come back
     version: NDArray[np.int32]  # [B] of the acting weights
     prioritized: bool = False  # whether replay wants the TD errors back
+
+
+def to_device(batch: Batch, device: str) -> Batch:
+    """The batch, or one of sequences, with its tensors on the device; arrays stay on the CPU."""
+    fields: dict[str, Any] = batch._asdict()
+    tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
+    return batch._replace(**fields | {name: moved(value, device) for name, value in tensors.items()})
 
 
 class ReplayEmpty(ValueError):

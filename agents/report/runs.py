@@ -26,8 +26,7 @@ JUDGED_GAMES = {"evaluation"}
 KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
-    "seed", "env", "report_every", "minutes", "checkpoint_minutes",
-    "env.id", "learner.device", "learner.env_threads",
+    "seed", "env", "report_every", "minutes", "checkpoint_minutes", "env.id", "learner.device", "learner.env_threads",
 )  # fmt: skip
 FREE_SECTIONS = ("stop.", "evaluation.", "fleet.env_threads", "fleet.learner_threads", "fleet.roles")
 ANNEALED, END = "learner.anneal", "stop.steps"  # a rate that falls to 0 at the end depends on it

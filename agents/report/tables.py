@@ -18,8 +18,7 @@ from envs.published import CURVES_ARE, published_scores
 
 HEAD = ("game", "runs", "protocol", "frames", "seeds", "mean", "IQM [95 %]", "human-normalised IQM [95 %]", "note")
 CSV_HEAD = (
-    "game", "runs", "protocol", "frames_min", "frames_max", "seeds", "episodes", "mean",
-    "iqm", "iqm_low", "iqm_high",
+    "game", "runs", "protocol", "frames_min", "frames_max", "seeds", "episodes", "mean", "iqm", "iqm_low", "iqm_high",
     "human_normalised", "human_normalised_low", "human_normalised_high", "note",
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ class Sampled(NamedTuple):
     log_prob: Tensor  # [B] log of the density at that action
 
 
-def squashed(mean: Tensor, log_std: Tensor, noise: Tensor) -> Sampled:
+def sample_tanh_gaussian(mean: Tensor, log_std: Tensor, noise: Tensor) -> Sampled:
     """tanh(mean + std * noise) of mean, log_std and standard normal noise, each [B, J]; gradients pass through.
 
     log pi(a) = sum_j log N(u_j) - log(1 - tanh(u_j)^2) (appendix C), the last term as 2 (log 2 - u - softplus(-2u)),

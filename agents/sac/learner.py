@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from agents.dqn.updates import TAKEN, UpdateResult, UpdateStats
 from agents.networks.losses import n_step_return
-from agents.replay.transitions import Batch, Replay
-from agents.sac.gaussian import Sampled, squashed, temperature_loss
+from agents.replay.transitions import Batch, Replay, to_device
+from agents.sac.gaussian import Sampled, sample_tanh_gaussian, temperature_loss
 from agents.sac.learner_settings import SacLearnerSettings
 from agents.sac.networks import Actor, BatchRenorm, Critic, SacNetworkSettings
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
-from training.device import autocast, moved, resolve_device, resolve_precision
+from training.device import autocast, resolve_device, resolve_precision
 from training.optimizers import Adam
 from training.seeding import torch_seed
 
@@ -83,7 +83,7 @@ class SacLearner:
         """Torques of the policy for obs [B, 1, K, D]."""
         mean, log_std = self.online(obs, learns=learns)
         noise = torch.randn(mean.shape, generator=self.noise, device=mean.device)
-        return squashed(mean, log_std, noise)
+        return sample_tanh_gaussian(mean, log_std, noise)
 
     def _improve(self, obs: Tensor) -> None:
         """One step of actor and temperature; the critics judge with their running statistics and are not moved."""
@@ -111,20 +111,14 @@ class SacLearner:
         learned = UpdateStats(updates)
         for left in range(updates - 1, -1, -1):
             started = perf_counter()
-            batch = self._moved(replay.sample(self.settings.batch_size))
+            batch = to_device(replay.sample(self.settings.batch_size), self.device)
             sampled = perf_counter()
             update = self.update(batch)
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
             if not left:  # one look is enough: reading a GPU's tensors makes it wait
-                learned.look(update, batch, self.precision)
+                learned.look(update, self.precision, batch.version)
         return learned
-
-    def _moved(self, batch: Batch) -> Batch:
-        """The batch's tensors on the device."""
-        whole: dict[str, Any] = batch._asdict()
-        tensors = {name: value for name, value in whole.items() if isinstance(value, Tensor)}
-        return Batch(**whole | {name: moved(value, self.device) for name, value in tensors.items()})
 
     def weights(self) -> Arrays:
         """A copy of the actor's parameters and statistics, on the CPU."""

@@ -18,7 +18,12 @@ LEVELS = 2**15 - 1  # equally probable pieces of a standard normal: the number o
 
 
 class SacPolicy:
-    """Torques of an actor. Chance draws which piece of the Gaussian a torque comes from; without it, it is the mean."""
+    """Torques of an actor: a sample of its Gaussian, squashed by tanh, or without `Explore` its mean.
+
+    Noise is not drawn from a normal distribution but comes through `Explore.forced`, as epsilon-greedy actions do: for
+    every joint the number of one of `LEVELS` equally probable pieces of a standard normal, whose middle is the noise.
+    So it takes `LEVELS` values, none beyond 4.2 standard deviations, and 0, the mean, for a joint that is not forced.
+    """
 
     def __init__(self, network: Actor, *, precision: Precision, device: str = "cpu") -> None:
         self.network, self.stack, self.device = network, network.stack, device

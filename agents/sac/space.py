@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agents.evaluation.judged import FIXED, SCORE
 from agents.sac.settings import SacSettings
-from training.search import Lines, Metric, Searchable
+from training.search import Lines, Searchable
 
 SPACES: dict[str, Lines] = {
     "learning": {
@@ -17,9 +18,9 @@ SPACES: dict[str, Lines] = {
     },
 }
 SEARCH = Searchable(
-    metric=Metric("score", "max", worst=-1e6),
+    metric=SCORE,
     spaces=lambda settings: SPACES,
-    fixed=("env.id", "env.frame_skip", "env.full_actions", "evaluation."),
+    fixed=FIXED,
     cloned=("learner.", "exploration.", "replay.samples_per_insert"),
     not_cloned=("learner.device",),
     valid=SacSettings.rows_per_lane,

@@ -118,8 +118,10 @@ class League:
             for other, (won, played) in self.members[name].beaten.items():
                 if other in names:
                     j = names.index(other)
-                    points[i, j], points[j, i] = points[i, j] + won, points[j, i] + played - won
-                    games[i, j], games[j, i] = games[i, j] + played, games[j, i] + played
+                    points[i, j] += won
+                    points[j, i] = points[j, i] + played - won
+                    games[i, j] += played
+                    games[j, i] += played
         rated = self.origin + elo(points, games) if len(names) > 1 else np.full(len(names), self.origin)
         return dict(zip(names, rated.tolist(), strict=True))
 

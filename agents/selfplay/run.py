@@ -63,11 +63,14 @@ class SelfPlayLoop:
             self.league.freeze(f"{now:012d}", SNAPSHOT, now, self._weights())
         if now - self.league.renewed_at >= s.latest_every:
             self.league.renew(now, self._weights())
-        since = before if self.exploiter is None else self.exploiter.since  # one may be due while another is at work
-        if self.exploiter is not None and self.exploiter.train(now):
-            self.league.freeze(f"exploiter-{since:012d}", EXPLOITER, since, self.exploiter.weights())
-            self._end_exploiter()
-        if self.exploiter is None and s.exploit_every and now // s.exploit_every > since // s.exploit_every:
+        checked = before  # agent steps until which it is known that no exploiter was due
+        if self.exploiter is not None:
+            began = checked = self.exploiter.since  # while one is at work another may come due
+            if self.exploiter.train(now):
+                self.league.freeze(f"exploiter-{began:012d}", EXPLOITER, began, self.exploiter.weights())
+                self._end_exploiter()
+        due = s.exploit_every > 0 and now // s.exploit_every > checked // s.exploit_every
+        if self.exploiter is None and due:
             self.exploiter = Exploiter(self.settings, self.league.folder, now, self._weights())
         for name, value in self.league.scalars().items():
             self.stats.note(name, value)

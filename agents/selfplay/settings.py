@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import tyro
+
 from agents.dqn.settings import Settings
 from training.settings import check_kinds
 
@@ -26,7 +28,8 @@ class LeagueSettings:
     epsilon: float = 0.02  # with which opponents act at random
     exploit_every: int = 0  # agent steps between the starts of two exploiters; 0 trains none
     exploit_steps: int = 50_000  # agent steps of an exploiter against the learner as it was then
-    folder: str = ""  # where a fleet's runners read the league: its run directory, on storage that all nodes see
+    # The driver's word to a fleet's runners, and no option: where they read the league, on storage that all nodes see.
+    folder: tyro.conf.Suppress[str] = ""
 
     def __post_init__(self) -> None:
         check_kinds(self, "league")

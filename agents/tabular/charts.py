@@ -5,21 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from agents.curve import COLUMNS as SCORES
+from agents.evaluation.judged import CLOSING
 from agents.tabular.optimum import Gap
 from training.storage.csv_table import rows_of
 from training.storage.curve import save_figure, subplots
 
 COLUMNS = (*SCORES, "value_error", "greedy_return", "optimal_return")
-RESULTS = (
-    "evaluation/closing_score_mean",
-    "score_while_training/all_lanes",
-    "exact/greedy_return",
-    "exact/value_error",
-)
+RESULTS = (CLOSING, "score_while_training/all_lanes", "exact/greedy_return", "exact/value_error")
 CHARTS = {
     "The story": {
         "While training: raw score, exploration included": ["score_while_training/all_lanes"],
-        "Evaluation: raw score of greedy games": ["evaluation/closing_score_mean"],
+        "Evaluation: raw score of greedy games": [CLOSING],
         "Expected return of the greedy policy, exactly, and the optimal one's": [
             "exact/greedy_return",
             "exact/optimal_return",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
+from agents.evaluation.judged import SCORE
 from agents.tabular.settings import Algorithm
-from training.search import Lines, Metric, Searchable
+from training.search import Lines, Searchable
 
 SPACES: dict[str, Lines] = {
     "learning": {
@@ -22,7 +23,7 @@ SPACES: dict[str, Lines] = {
     },
 }
 SEARCH = Searchable(
-    metric=Metric("score", "max", worst=-1e6),
+    metric=SCORE,
     spaces=lambda settings: SPACES,
     fixed=("env", "num_envs"),
     cloned=("learning_rate", "rate_decay", "epsilon", "final_epsilon"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.dqn.stats import counters
-from agents.export import MODULE, PROGRAM, Policy, make_policy, program_of, save_policy
+from agents.export import MODULE, PROGRAM, ExportedPolicy, export_network, program_of, save_policy
 from agents.saved_policy import open_run
 from agents.selfplay.parts import trained_under
 from cluster.cli.options import Export
@@ -37,7 +37,7 @@ def export(options: Export) -> int:
     return 0
 
 
-def policy_of_run(folder: Path) -> Policy:
+def policy_of_run(folder: Path) -> ExportedPolicy:
     """The policy of a run's newest checkpoint, with a card that says where it comes from.
 
     Raises:
@@ -56,7 +56,7 @@ def policy_of_run(folder: Path) -> Policy:
         "command": run.record.get("command"),
     }
     weights = run.state["learner"]["policy"]
-    return make_policy(settings.network, spec.frame_shape, spec.num_actions, weights, about)
+    return export_network(settings.network, spec.frame_shape, spec.num_actions, weights, about)
 
 
 def _require_ours(out: Path) -> None:

@@ -8,7 +8,7 @@ import ray
 from ray.rllib.core import DEFAULT_MODULE_ID
 
 from agents.evaluation.evaluate import evaluate_policy
-from agents.export import make_policy
+from agents.export import export_network
 from cluster.fleet.checkpoint import LOAD_TIMEOUT, Checkpoints
 from cluster.rllib.results import evaluation_results
 from cluster.rllib.rl_module import PolicyModule, as_module
@@ -33,7 +33,7 @@ class Face(Checkpoints):
             return None
         about = {"env": self.settings.env.id, "agent_steps": self.stats.agent_steps}
         weights, spec = self.policy_weights(), self.spec
-        return as_module(make_policy(self.settings.network, spec.frame_shape, spec.num_actions, weights, about))
+        return as_module(export_network(self.settings.network, spec.frame_shape, spec.num_actions, weights, about))
 
     def set_weights(self, weights: dict[str, Any]) -> None:
         """Go on with other weights, as `get_weights` gives them: every network takes them, and so does every runner.

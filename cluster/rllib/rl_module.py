@@ -11,14 +11,14 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 from ray.rllib.core.rl_module.torch import TorchRLModule
 
-from agents.export import MODULE, Policy, of_card
+from agents.export import MODULE, ExportedPolicy, of_card
 from training.storage.files import whole_folder
 
 
 class PolicyModule(TorchRLModule):
     """Greedy actions and action values; `obs` are stacks of frames [B, K, *frame_shape], oldest first.
 
-    `model_config` is the card of an `agents.export.Policy`: plain values.
+    `model_config` is the card of an `agents.export.ExportedPolicy`: plain values.
     """
 
     def setup(self) -> None:
@@ -30,7 +30,7 @@ class PolicyModule(TorchRLModule):
         return {Columns.ACTIONS: q.argmax(1), "qf_preds": q}
 
 
-def as_module(policy: Policy) -> PolicyModule:
+def as_module(policy: ExportedPolicy) -> PolicyModule:
     """The policy behind RLlib's interface."""
     card, pixels = policy.card, policy.network.pixels
     low, high, dtype = (0, 255, np.uint8) if pixels else (-np.inf, np.inf, np.float32)
@@ -46,7 +46,7 @@ def as_module(policy: Policy) -> PolicyModule:
     return module
 
 
-def save_module(policy: Policy, folder: Path) -> Path:
+def save_module(policy: ExportedPolicy, folder: Path) -> Path:
     """Write RLlib's own checkpoint of the module to `folder`/rlmodule. RLlib unpickles it: load only what you trust."""
     with whole_folder(folder / MODULE) as part:
         as_module(policy).save_to_path(str(part.absolute()))

@@ -134,15 +134,15 @@ def test_what_is_held_out_is_tested_on(folder: Path) -> None:
     learner = small(folder, holdout=0.5).learner
     held_out: Labels = learner.held_out  # type: ignore[attr-defined]
     assert len(held_out) == 30 * 11
-    found, right, loss = learner.tested(), 0, 0.0
+    found, right, loss = learner.held_out_metrics(), 0, 0.0
     for label in range(len(held_out)):
         obs, action = held_out.batch(np.array([label]))
         q = learner.network(obs).detach()
         right, loss = right + int(q.argmax() == action), loss + F.cross_entropy(q, action).item()
     assert found["held_out_accuracy"] == pytest.approx(right / 330)
     assert found["held_out_loss"] == pytest.approx(loss / 330, rel=1e-4)
-    assert 0 <= learner.tested(7)["held_out_accuracy"] * 7 <= 7
-    assert small(folder, holdout=0.0).learner.tested() == {}
+    assert 0 <= learner.held_out_metrics(7)["held_out_accuracy"] * 7 <= 7
+    assert small(folder, holdout=0.0).learner.held_out_metrics() == {}
 
 
 def test_it_learns_what_the_player_does(tmp_path: Path) -> None:
@@ -153,10 +153,10 @@ def test_it_learns_what_the_player_does(tmp_path: Path) -> None:
     folder = catch_dataset(tmp_path / "catch", games=400)
     run = small(folder, learner__learning_rate=2e-3, samples=9_600)
     assert run.judge().score < 0.5
-    before = run.learner.tested()
+    before = run.learner.held_out_metrics()
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)
-    found = run.learner.tested()
+    found = run.learner.held_out_metrics()
     assert run.clock.now == 9_600
     assert before["held_out_accuracy"] < 0.7 < 0.85 < found["held_out_accuracy"]
     assert found["held_out_loss"] < before["held_out_loss"]

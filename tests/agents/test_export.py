@@ -13,7 +13,17 @@ import numpy as np
 import pytest
 import torch
 
-from agents.export import CARD, PROGRAM, WEIGHTS, Policy, example, load_policy, make_policy, program_of, save_policy
+from agents.export import (
+    CARD,
+    PROGRAM,
+    WEIGHTS,
+    ExportedPolicy,
+    example,
+    export_network,
+    load_policy,
+    program_of,
+    save_policy,
+)
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.frames import FrameStack, to_blocks
 
@@ -44,13 +54,13 @@ print(json.dumps({"from": agents.export.__file__, "q": policy(frames).tolist(), 
 """
 
 
-def policy_of(kind: str, seed: int = 1) -> Policy:
+def policy_of(kind: str, seed: int = 1) -> ExportedPolicy:
     """A policy with random weights."""
     settings, shape = KINDS[kind]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = QNetwork(settings, shape, 5)
-    return make_policy(settings, shape, 5, network.state_dict(), {"agent_steps": 12, "seed": 3})
+    return export_network(settings, shape, 5, network.state_dict(), {"agent_steps": 12, "seed": 3})
 
 
 @pytest.mark.parametrize("kind", KINDS)

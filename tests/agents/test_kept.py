@@ -68,7 +68,7 @@ def test_whatever_changes_a_weight_is_seen(change: Callable[[QNetwork], None]) -
     after = acted(network, obs)
     fresh = copy.deepcopy(network)
     for layer in fresh.modules():
-        layer.__dict__.pop("_kept", None)
+        layer.__dict__.pop("_cached_weight", None)
     assert torch.equal(after, acted(fresh, obs))
     assert not torch.equal(after, before)
 
@@ -90,7 +90,7 @@ def test_an_update_without_a_pass_of_its_own_is_seen() -> None:
     learner.apply_gradients()
     fresh = copy.deepcopy(learner.online)
     for layer in fresh.modules():
-        layer.__dict__.pop("_kept", None)
+        layer.__dict__.pop("_cached_weight", None)
     assert torch.equal(acted(learner.online, obs), acted(fresh, obs))
     assert not torch.equal(acted(learner.online, obs), before)
 
@@ -123,10 +123,10 @@ def test_weights_are_converted_once_where_nothing_is_learned() -> None:
     layer, x = Dense(4, 3), torch.randn(2, 4)
     with torch.autocast("cpu", torch.bfloat16):
         layer(x)
-        assert "_kept" not in layer.__dict__, "training needs the gradient of the conversion"
+        assert "_cached_weight" not in layer.__dict__, "training needs the gradient of the conversion"
         with torch.no_grad():
             layer(x)
-            kept = layer.__dict__["_kept"][1]
+            kept = layer.__dict__["_cached_weight"][1]
             layer(x)
-            assert layer.__dict__["_kept"][1] is kept
+            assert layer.__dict__["_cached_weight"][1] is kept
             assert kept.dtype == torch.bfloat16

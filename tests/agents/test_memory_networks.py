@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from agents.networks.memory import Attention, Recurrent
-from agents.networks.recurrent import MEMORIES, MemoryNetworkSettings, MemoryQNetwork, make_memory
+from agents.networks.recurrent import MEMORIES, MemoryKind, MemoryNetworkSettings, MemoryQNetwork, make_memory
 
 F, K = 8, 5
 
 
-def memory_of(kind: str, seed: int = 0) -> Attention | Recurrent:
+def memory_of(kind: MemoryKind, seed: int = 0) -> Attention | Recurrent:
     """A small memory with weights of this seed."""
     torch.manual_seed(seed)
     made = make_memory(MemoryNetworkSettings(kind="mlp", memory=kind, window=K, span=20), F)
@@ -39,7 +39,9 @@ RESETS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=6)
 @pytest.mark.parametrize("kind", MEMORIES)
 @settings(max_examples=15)
 @given(time=st.integers(1, 12), cut=st.integers(0, 12), resets=RESETS)
-def test_a_state_is_all_that_is_to_be_known(kind: str, time: int, cut: int, resets: list[tuple[int, int]]) -> None:
+def test_a_state_is_all_that_is_to_be_known(
+    kind: MemoryKind, time: int, cut: int, resets: list[tuple[int, int]]
+) -> None:
     """All at once, in two parts, or step by step: the same outputs, states and weights of attention."""
     memory, (x, first) = memory_of(kind), given_input(time, 3, resets)
     whole = memory(x, first, torch.zeros(3, memory.size))
@@ -57,7 +59,7 @@ def test_a_state_is_all_that_is_to_be_known(kind: str, time: int, cut: int, rese
 
 
 @pytest.mark.parametrize("kind", MEMORIES)
-def test_a_new_episode_knows_nothing_of_the_old_one(kind: str) -> None:
+def test_a_new_episode_knows_nothing_of_the_old_one(kind: MemoryKind) -> None:
     """Behind `first` outputs and states are those of an empty memory, whatever was before, in this lane alone."""
     memory, (x, first) = memory_of(kind), given_input(9, 2, [(4, 0)])
     full = torch.randn(2, memory.size)
@@ -121,7 +123,7 @@ def test_gates_hold_on_for_as_long_as_they_are_told_to(kind: str) -> None:
     assert 22 < float(steps.median()) < 30
 
 
-def network_of(kind: str, frame: tuple[int, ...] = (3,)) -> MemoryQNetwork:
+def network_of(kind: MemoryKind, frame: tuple[int, ...] = (3,)) -> MemoryQNetwork:
     """A network of two actions."""
     torch.manual_seed(2)
     body = "mlp" if len(frame) == 1 else "dqn2013"
@@ -129,7 +131,7 @@ def network_of(kind: str, frame: tuple[int, ...] = (3,)) -> MemoryQNetwork:
 
 
 @pytest.mark.parametrize("kind", MEMORIES)
-def test_a_network_of_one_frame_is_the_first_step_of_an_episode(kind: str) -> None:
+def test_a_network_of_one_frame_is_the_first_step_of_an_episode(kind: MemoryKind) -> None:
     network = network_of(kind)
     obs = torch.randn(4, 1, 1, 3)
     whole = network.unroll(obs[:, :, 0][None], torch.ones(1, 4, dtype=torch.bool), torch.randn(4, network.memory.size))

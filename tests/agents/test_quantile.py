@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agents.networks.histogram import HistogramHead
 from agents.networks.losses import q_target
-from agents.networks.munchausen import own_reward, soft_policy, soft_value
+from agents.networks.munchausen import munchausen_reward, soft_policy, soft_value
 from agents.networks.q_network import HEADS, NetworkSettings
 from agents.networks.quantile import QuantileHead
 from tests.small_learner import batch_of, make_learner
@@ -70,7 +70,7 @@ def test_quantiles_of_a_coin_are_learned() -> None:
 def test_a_value_is_blurred_over_its_bins(value: float, bins: int) -> None:
     """Shares of a normal distribution of 0.75 bins, cut off at the ends (Farebrother et al. 2024, section 3.1)."""
     head, width = HistogramHead(bins, LOW, HIGH), (HIGH - LOW) / bins
-    found = head.blurred(torch.tensor([value], dtype=torch.float64))[0].numpy()
+    found = head.gaussian_target(torch.tensor([value], dtype=torch.float64))[0].numpy()
     centre = min(max(value, LOW), HIGH)
     edges = [LOW + i * width for i in range(bins + 1)]
     below = [0.5 * (1 + math.erf((edge - centre) / (0.75 * width * math.sqrt(2)))) for edge in edges]
@@ -98,7 +98,7 @@ def test_munchausen_targets_are_those_of_the_paper(seed: int, temperature: float
     reward, discount = rng.normal(size=B), rng.choice([0.0, 0.9], B)
     q_t, q_next, action = rng.normal(size=(B, A)), rng.normal(size=(B, A)), rng.integers(A, size=B)
     r, d, q, n = map(torch.from_numpy, (reward, discount, q_t, q_next))
-    own = own_reward(q, torch.from_numpy(action), temperature, 0.9)
+    own = munchausen_reward(q, torch.from_numpy(action), temperature, 0.9)
     found = q_target(r + own + d * soft_value(n, temperature), d, n, soft_policy(n, temperature))
     np.testing.assert_allclose(found, munchausen(reward, discount, q_t, q_next, action, temperature), atol=1e-9)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from agents.dqn.resets import made_young
+from agents.dqn.resets import shrink_and_perturb
 from agents.networks.q_network import NetworkSettings
 from tests.small_learner import Feed, batch_of, make_learner
 
@@ -26,7 +26,7 @@ def test_what_sees_keeps_half_and_what_judges_begins_anew() -> None:
     learner.update(pixel_batch())
     old = {name: value.clone() for name, value in learner.online.named_parameters()}
     fresh = learner.fresh_network(7)
-    made_young(learner.online, fresh, learner.optimizer)
+    shrink_and_perturb(learner.online, fresh, learner.optimizer)
     new = dict(fresh.named_parameters())
     for name, value in learner.online.named_parameters():
         body = name.startswith("body.") and int(name.split(".")[1]) < 6

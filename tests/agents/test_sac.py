@@ -14,7 +14,7 @@ from agents.acting.exploration import epsilon_greedy
 from agents.dqn.serial import SerialLoop
 from agents.replay.frames import FrameStack
 from agents.replay.transitions import Batch
-from agents.sac.gaussian import squashed
+from agents.sac.gaussian import sample_tanh_gaussian
 from agents.sac.learner import SacLearner
 from agents.sac.networks import Actor, BatchRenorm, SacNetworkSettings
 from agents.sac.policy import SacPolicy, normal
@@ -60,7 +60,7 @@ def test_the_update_is_the_papers() -> None:
     batch = batch_of(torch.Generator().manual_seed(0))
     noise = torch.randn(8, 2, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        drawn = squashed(*twin.online(batch.next_obs), noise)
+        drawn = sample_tanh_gaussian(*twin.online(batch.next_obs), noise)
         obs, action = torch.cat([batch.obs, batch.next_obs]), torch.cat([batch.action, drawn.action])
         both = [critic(obs, action, learns=True) for critic in twin.critics]
     q_now, q_next, loss = [q[:8] for q in both], [q[8:] for q in both], 0.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Normal, TanhTransform, TransformedDistribution
 
-from agents.sac.gaussian import squashed, temperature_loss
+from agents.sac.gaussian import sample_tanh_gaussian, temperature_loss
 from agents.sac.networks import EPSILON, BatchRenorm
 
 
@@ -23,7 +23,7 @@ def test_log_probability_is_that_of_a_squashed_normal(
     mean: list[float], log_std: list[float], noise: list[float]
 ) -> None:
     m, s, n = (torch.tensor([values], dtype=torch.float64) for values in (mean, log_std, noise))
-    found = squashed(m, s, n)
+    found = sample_tanh_gaussian(m, s, n)
     oracle = TransformedDistribution(Normal(m, s.exp()), [TanhTransform(cache_size=1)])
     u = m + s.exp() * n
     by_hand = Normal(m, s.exp()).log_prob(u) - torch.log1p(-torch.tanh(u).square())
@@ -36,7 +36,7 @@ def test_log_probability_is_that_of_a_squashed_normal(
 
 def test_log_probability_stays_finite_where_tanh_is_one() -> None:
     mean = torch.full((1, 2), 30.0, requires_grad=True)
-    found = squashed(mean, torch.zeros(1, 2), torch.zeros(1, 2))
+    found = sample_tanh_gaussian(mean, torch.zeros(1, 2), torch.zeros(1, 2))
     assert (found.action == 1.0).all()
     found.log_prob.sum().backward()  # type: ignore[no-untyped-call]
     assert mean.grad is not None

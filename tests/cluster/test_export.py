@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from agents.dqn.settings import Settings
-from agents.export import PROGRAM, WEIGHTS, Policy, example, load_policy, make_policy
+from agents.export import PROGRAM, WEIGHTS, ExportedPolicy, example, export_network, load_policy
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.saved_policy import policy_of
 from cluster.cli.main import main
@@ -129,8 +129,8 @@ def test_a_network_that_cannot_be_traced_leaves_nothing_behind(
 ) -> None:
     kind = f"{__name__}:NumpyToo"
 
-    def policy_of_run(_: object) -> Policy:
-        return make_policy(NetworkSettings(kind=kind), (4,), 2, None, {"agent_steps": 0})
+    def policy_of_run(_: object) -> ExportedPolicy:
+        return export_network(NetworkSettings(kind=kind), (4,), 2, None, {"agent_steps": 0})
 
     monkeypatch.setattr("cluster.cli.export.policy_of_run", policy_of_run)
     words = ["export", str(tmp_path), "--out", str(tmp_path / "out"), "--format"]

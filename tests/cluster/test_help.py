@@ -69,6 +69,12 @@ def test_a_real_shell_gets_help() -> None:
     assert "--out" in done.stdout
 
 
+def test_what_a_driver_tells_its_runners_is_no_option(capsys: pytest.CaptureFixture[str]) -> None:
+    said = shown(capsys, "train", "toy-duel", "--help")
+    assert "--league.size" in said
+    assert "--league.folder" not in said
+
+
 class Parsed(Exception):
     """Stops a command once it has understood its arguments."""
 

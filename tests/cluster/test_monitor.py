@@ -14,10 +14,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
-from agents.dqn.charts import CLOSING, LAYOUT
+from agents.dqn.charts import LAYOUT
 from agents.dqn.learner import LearnerSettings
 from agents.dqn.settings import Settings
 from agents.dqn.throughput import throughput
+from agents.evaluation.judged import CLOSING
 from agents.replay.transitions import ReplaySettings
 from agents.settings import FleetSettings
 from tests.cluster.helpers import read_json

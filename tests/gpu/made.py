@@ -12,7 +12,7 @@ from gymnasium.spaces import Box
 from torch import nn
 
 from agents.dqn.learner import Learner, LearnerSettings
-from agents.imitation.dataset import Episode
+from agents.imitation.dataset import DatasetEpisode
 from agents.imitation.labels import Labels, Share
 from agents.imitation.learner import CloningLearner, CloningLearnerSettings
 from agents.networks.q_network import NetworkSettings
@@ -103,7 +103,7 @@ def cloning() -> tuple[CloningLearner, Callable[[], Any]]:
     """A learner of behaviour cloning, and what trains it."""
     spec, none = spec_of(), np.zeros(ROWS, np.bool_)
     frames, reward = np.zeros((ROWS + 1, *spec.frame_shape), np.uint8), np.zeros(ROWS, np.float32)
-    episode = Episode(frames, np.zeros(ROWS, np.int64), reward, none, none, none)
+    episode = DatasetEpisode(frames, np.zeros(ROWS, np.int64), reward, none, none, none)
     dataset: Any = SimpleNamespace(spec=spec, episodes=lambda numbers: [episode])
     labels = Labels(Share(np.array([0]), np.array([ROWS])), dataset, stack=4, device="cuda")
     learner = CloningLearner(CloningLearnerSettings(), NetworkSettings(kind="dqn2013"), spec, labels, None, seed=0)

@@ -22,11 +22,11 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from agents.acting.policy import QPolicy
-from agents.dqn import feed as feed_module
 from agents.dqn import learner as learner_module
 from agents.dqn.feed import Feed
 from agents.dqn.learner import Learner
 from agents.networks.layers import LayerNormNHWC
+from agents.replay import transitions as transitions_module
 from agents.replay.shard import ReplayShard
 from gan.data.files import RawImages
 from gan.data.images import split
@@ -90,7 +90,8 @@ def deep_q(kind: str, head: str, words: str) -> Found:
     found["add"] = watch.taken()
     found["here"] = updates(watch, learner, shard)
     found["host"] = updates(watch, learner, shard_of(kind, words, "cpu"))
-    batch, out_next = learner.feed.take(learner.feed.ask(shard, BATCH))
+    learner.feed.start(shard, BATCH, 1)
+    batch, out_next = learner.feed.take()
     update = learner.update(batch, out_next)
     assert devices(value for value in batch if isinstance(value, torch.Tensor)) == {"cuda"}
     assert devices([update.priority, *update.metrics.values(), *update.distributions.values()]) == {"cuda"}
@@ -135,7 +136,8 @@ def norms(learner: Learner, shard: ReplayShard) -> list[str]:
     for module in learner.target.modules():
         if isinstance(module, LayerNormNHWC):
             module.register_forward_hook(lambda _, given, out: seen.append(str(out.dtype)))
-    learner.feed.ask(shard, BATCH).result()
+    learner.feed.start(shard, BATCH, 1)
+    learner.feed.take()
     return seen
 
 
@@ -172,15 +174,12 @@ def controls() -> Found:
     def kept_on_cpu(tensor: torch.Tensor, device: str) -> torch.Tensor:
         return tensor
 
-    def unwaited(feed: Feed, asked: Any) -> Any:
-        return asked.result()[:2]
-
     for name, place, attribute, wrong in (
         ("a tensor made on the CPU", learner_module, "importance_weights", on_cpu),
         ("a forgotten item()", learner_module, "importance_weights", looked_at),
-        ("noise drawn by the CPU", learner_module, "chance_of", drawn_on_cpu),
-        ("a batch left on the CPU", feed_module, "moved", kept_on_cpu),
-        ("a batch not waited for", Feed, "take", unwaited),
+        ("noise drawn by the CPU", learner_module, "make_generator", drawn_on_cpu),
+        ("a batch left on the CPU", transitions_module, "moved", kept_on_cpu),
+        ("a batch not waited for", Feed, "take", lambda feed: feed.asked.popleft().result()[:2]),
         ("an update not waited for", Feed, "_beside", lambda feed, _: torch.cuda.stream(feed.stream)),
     ):
         before = getattr(place, attribute)

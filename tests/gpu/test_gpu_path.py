@@ -26,7 +26,7 @@ pytestmark = [
 ]
 KINDS = ("dqn2013 scalar", "dqn2013 categorical", "dqn2015 scalar", "dqn2015 categorical", "mlp scalar")
 KINDS += ("mlp categorical", "stem quantile", "impala histogram", "dqn2013 implicit", "tests.gpu.made:Torso scalar")
-STACKS, FEED = "agents/replay/lanes.py:_stacks", "agents/dqn/feed.py:_draw"
+STACKS, BATCH = "agents/replay/lanes.py:_stacks", "agents/replay/transitions.py:to_device"
 PRIORITY, LOOK = "agents/dqn/updates.py:priority_of", "agents/dqn/updates.py:look"
 
 
@@ -53,15 +53,15 @@ def test_an_update_moves_a_batch_once_and_waits_for_nothing(counted: dict[str, A
     """Priorities are the exception: the thread that draws waits for them, and not the one that trains."""
     found, prioritized = of(counted, kind)
     told = {PRIORITY: 1} if prioritized else {}
-    assert found["here"]["update"] == {"copies": {STACKS: 1, FEED: 4, **told}, "waits": told}
-    assert found["host"]["update"] == {"copies": {FEED: 6, **told}, "waits": told}
+    assert found["here"]["update"] == {"copies": {STACKS: 1, BATCH: 4, **told}, "waits": told}
+    assert found["host"]["update"] == {"copies": {BATCH: 6, **told}, "waits": told}
     for replay in ("here", "host"):  # of all updates of a call, one is looked at: two numbers and two distributions
         assert found[replay]["call"] == {"copies": {LOOK: 2}, "waits": {LOOK: 4}}
 
 
 def test_an_update_of_torques_waits_for_nothing(counted: dict[str, Any]) -> None:
     """CrossQ draws in the thread that trains: a batch comes over before its update, not beside the one before."""
-    batch = {STACKS: 1, "agents/sac/learner.py:_moved": 4}
+    batch = {STACKS: 1, BATCH: 4}
     assert counted["torques"]["update"] == {"copies": batch, "waits": {}}
     assert counted["torques"]["call"] == {"copies": {LOOK: 2}, "waits": {LOOK: 6}}
 
