@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from agents.acting.exploration import ExplorationSettings, epsilons
 from agents.acting.policy import LearningPolicy
 from agents.curve import draw_curve
-from agents.dqn.stats import RunStats
 from agents.evaluation.judged import closing, judgement
 from agents.playback.pictures import pictures_of
 from agents.saved_policy import policy_of
 from agents.settings import AgentSettings, StopSettings
+from agents.stats import RunStats
 from training.run import About, Clock, Closing, Picture
 from training.search import Judgement
 from training.storage import checkpoint

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agents.dqn.stats import counters
 from agents.evaluation.evaluate import summary_line
 from agents.evaluation.judged import closing
 from agents.evaluation.protocol import JudgeOptions, protocol_name
 from agents.saved_policy import policy_of, read_policy
+from agents.stats import counters
 from cluster.workloads import settings_of_run
 from training.storage.run_dir import RunDir
 

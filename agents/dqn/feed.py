@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from agents.dqn.updates import UpdateResult, priority_of
 from agents.replay.transitions import Batch, Replay, to_device
+from agents.updates import UpdateResult, priority_of
 
 
 class Drawn(NamedTuple):

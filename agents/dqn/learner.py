@@ -16,12 +16,12 @@ from agents.dqn.feed import Feed, Stopwatch
 from agents.dqn.learner_settings import AVERAGE_PERIOD as AVERAGE_PERIOD
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
 from agents.dqn.resets import shrink_and_perturb
-from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.networks.chance import make_generator
 from agents.networks.losses import action_loss, clip_reward, greedy, importance_weights, n_step_return
 from agents.networks.munchausen import munchausen_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.replay.transitions import Batch, Replay
+from agents.updates import UpdateResult, UpdateStats
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.averages import move_towards

@@ -12,9 +12,9 @@ from agents.acting.policy import LearningPolicy
 from agents.acting.priorities import actor_priorities
 from agents.acting.rollout import Rollout
 from agents.dqn.settings import Settings
-from agents.dqn.stats import RunStats
 from agents.parts import parts_of
 from agents.replay.limiter import SamplesPerInsert
+from agents.stats import RunStats
 from envs import BatchedEnv, make_env
 from training.settings import to_dict
 from training.storage import checkpoint

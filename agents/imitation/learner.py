@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.dqn.updates import UpdateResult, UpdateStats
 from agents.imitation.labels import Labels
 from agents.networks.losses import action_loss
 from agents.networks.q_network import NetworkSettings, QNetwork
+from agents.updates import UpdateResult, UpdateStats
 from envs.base import EnvSpec
 from training.arrays import arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, check_device, resolve_device, resolve_precision

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from agents.dqn.learner import Learner
-from agents.dqn.updates import UpdateStats
 from agents.imitation.dataset import Dataset, open_dataset
 from agents.imitation.labels import PIECE, Share, chunks_of, require_room, split
 from agents.imitation.run import DatasetRun
 from agents.imitation.settings import OfflineSettings
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import ReplaySettings
+from agents.updates import UpdateStats
 
 FEWEST = 2 * PIECE  # frames that a replay has room for, at least: a chunk is half a lane at most
 

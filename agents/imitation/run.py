@@ -9,14 +9,14 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from agents.acting.policy import QPolicy
-from agents.dqn.stats import RunStats
-from agents.dqn.updates import UpdateStats
 from agents.evaluation.judged import closing, judgement
 from agents.imitation.charts import COLUMNS, LAYOUT, RESULTS, compared, draw_curve
 from agents.imitation.dataset import emulator_frames
 from agents.imitation.settings import DatasetSettings
 from agents.networks.q_network import QNetwork
 from agents.playback.pictures import pictures_of
+from agents.stats import RunStats
+from agents.updates import UpdateStats
 from training.device import Precision
 from training.run import About, Clock, Closing, Picture, Record
 from training.search import Judgement

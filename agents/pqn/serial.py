@@ -9,10 +9,10 @@ import torch
 from agents.acting.exploration import greedy_epsilon
 from agents.acting.policy import QPolicy
 from agents.acting.rollout import Rollout
-from agents.dqn.stats import RunStats
 from agents.pqn.experience import play_on
 from agents.pqn.parts import make_learner
 from agents.pqn.settings import PqnSettings
+from agents.stats import RunStats
 from envs import make_env
 from training.settings import to_dict
 from training.storage import checkpoint

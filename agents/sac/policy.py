@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from agents.acting.policy import Acted, Explore, load_weights
-from agents.dqn.updates import diverged
 from agents.replay.frames import FrameStack
 from agents.sac.networks import Actor
+from agents.updates import diverged
 from training.device import Precision, autocast, moved, resolve_precision
 
 LEVELS = 2**15 - 1  # equally probable pieces of a standard normal: the number of one fits what `Explore` draws

@@ -10,12 +10,12 @@ from typing import Any
 from agents.acting.policy import LearningPolicy
 from agents.dqn.run import DqnRun, ReplayLoop
 from agents.dqn.serial import SerialLoop
-from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
 from agents.selfplay.exploiter import Exploiter
 from agents.selfplay.league import EXPLOITER, SNAPSHOT, League
 from agents.selfplay.parts import against
 from agents.selfplay.settings import SelfPlaySettings
+from agents.stats import RunStats
 from training.arrays import arrays_of
 from training.storage import checkpoint
 

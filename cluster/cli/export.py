@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from agents.dqn.stats import counters
 from agents.export import MODULE, PROGRAM, ExportedPolicy, export_network, program_of, save_policy
 from agents.saved_policy import open_run
 from agents.selfplay.parts import trained_under
+from agents.stats import counters
 from cluster.cli.options import Export
 from cluster.workloads import settings_of_run
 from envs.registry import read_spec

@@ -10,10 +10,10 @@ from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.tune import register_trainable
 
 from agents.acting.exploration import greedy_epsilon
-from agents.dqn.stats import RunStats
-from agents.dqn.updates import UpdateStats
 from agents.replay.limiter import SamplesPerInsert
 from agents.saved_policy import policy_of
+from agents.stats import RunStats
+from agents.updates import UpdateStats
 from cluster.errors import LearnerLost
 from cluster.fleet.config import QuarterdeckConfig as QuarterdeckConfig
 from cluster.fleet.face import Face

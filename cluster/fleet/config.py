@@ -11,7 +11,7 @@ from ray.rllib.core.rl_module.rl_module import RLModuleSpec
 
 from agents.dqn.presets import pong
 from agents.dqn.settings import Settings
-from agents.dqn.stats import WINDOW
+from agents.stats import WINDOW
 from cluster.fleet import placement
 from cluster.fleet.learner import QModule, QuarterdeckLearner
 from cluster.fleet.local_runner import LocalRunner

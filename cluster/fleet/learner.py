@@ -16,10 +16,10 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor
 
 from agents.dqn.settings import Settings
-from agents.dqn.updates import UpdateStats
 from agents.parts import parts_of
 from agents.replay.shard import ReplayShard
 from agents.replay.transitions import Chunk, Replay, ReplayEmpty
+from agents.updates import UpdateStats
 from cluster.fleet.compression import Packed, unpack
 from cluster.fleet.replay import ShardedReplay, replay_in
 from cluster.rllib.spaces import spec_of_spaces

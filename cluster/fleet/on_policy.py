@@ -16,11 +16,11 @@ import torch
 
 from agents.acting.exploration import greedy_epsilon
 from agents.acting.policy import QPolicy
-from agents.dqn.stats import RunStats
 from agents.parts import parts_of
 from agents.pqn.experience import joined, stacked
 from agents.pqn.run import PqnRun
 from agents.pqn.settings import PqnSettings
+from agents.stats import RunStats
 from cluster.fleet import placement
 from cluster.fleet.compression import unpack
 from cluster.fleet.on_policy_runner import OnPolicyRunner

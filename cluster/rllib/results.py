@@ -17,10 +17,10 @@ from ray.rllib.utils.metrics import (
 )
 
 from agents.dqn.settings import Settings
-from agents.dqn.stats import RunStats
-from agents.dqn.updates import UpdateStats
 from agents.evaluation.evaluate import Scores
 from agents.replay.limiter import SamplesPerInsert
+from agents.stats import RunStats
+from agents.updates import UpdateStats
 
 # Values of the newest batch, and what RLlib calls them.
 LEARNED = {

@@ -8,7 +8,7 @@ from ray.rllib.algorithms.algorithm_config import NotProvided
 from ray.rllib.callbacks.callbacks import RLlibCallback
 
 from agents.dqn.settings import Settings
-from agents.dqn.stats import WINDOW
+from agents.stats import WINDOW
 from cluster.rllib.searched import is_search
 from training.settings import checked_kind, kinds_by_name, shown
 

@@ -9,8 +9,8 @@ import pytest
 
 from agents.acting.rollout import ChunkStats, Episode
 from agents.dqn.run import make_run
-from agents.dqn.stats import BATCHES, WINDOW, RunStats
-from agents.dqn.updates import UpdateStats
+from agents.stats import BATCHES, WINDOW, RunStats
+from agents.updates import UpdateStats
 from tests.small_run import small_settings
 from training.storage import checkpoint
 

@@ -9,8 +9,8 @@ import pytest
 import ray
 
 from agents.dqn.presets import pong
-from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
+from agents.stats import RunStats
 from cluster.fleet.algorithm import Quarterdeck
 from cluster.fleet.inserts import Inserts
 from cluster.fleet.runners import Runners

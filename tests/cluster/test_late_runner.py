@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.dqn.stats import RunStats
+from agents.stats import RunStats
 from cluster.fleet.on_policy import OnPolicyLoop
 from tests.cluster.helpers import TIMEOUT
 

@@ -10,8 +10,8 @@ import pytest
 import ray
 
 from agents.dqn.presets import catch
-from agents.dqn.stats import RunStats
 from agents.replay.limiter import SamplesPerInsert
+from agents.stats import RunStats
 from cluster.fleet.checkpoint import Checkpoints
 from cluster.rllib.results import Results
 

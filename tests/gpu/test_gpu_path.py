@@ -27,7 +27,7 @@ pytestmark = [
 KINDS = ("dqn2013 scalar", "dqn2013 categorical", "dqn2015 scalar", "dqn2015 categorical", "mlp scalar")
 KINDS += ("mlp categorical", "stem quantile", "impala histogram", "dqn2013 implicit", "tests.gpu.made:Torso scalar")
 STACKS, BATCH = "agents/replay/lanes.py:_stacks", "agents/replay/transitions.py:to_device"
-PRIORITY, LOOK = "agents/dqn/updates.py:priority_of", "agents/dqn/updates.py:look"
+PRIORITY, LOOK = "agents/updates.py:priority_of", "agents/updates.py:look"
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.rollout import ChunkStats, Episode
-from agents.dqn.updates import UpdateStats
+from agents.updates import UpdateStats
 from training.storage import checkpoint
 
 WINDOW = 30  # games a mean is taken over
