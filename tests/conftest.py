@@ -28,9 +28,16 @@ def _no_kernels_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread files that start Ray among the others: they mostly wait, and side by side would leave cores idle."""
-    files = dict.fromkeys(item.path for item in items)
+    """Spread files that start Ray among the others: they mostly wait, and side by side would leave cores idle.
+
+    Slow ones come first, and the last ones start no Ray: at the end no process waits for another's long file.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    files = sorted(dict.fromkeys(item.path for item in items), key=lambda path: path not in slow)
     with_ray = {item.path for item in items if item.get_closest_marker("ray")}
-    groups = [path for path in files if path in with_ray], [path for path in files if path not in with_ray]
-    place = {path: (index + 0.5) / len(group) for group in groups for index, path in enumerate(group)}
+    groups = (
+        (0.85, [path for path in files if path in with_ray]),
+        (1.0, [path for path in files if path not in with_ray]),
+    )
+    place = {path: end * (index + 0.5) / len(group) for end, group in groups for index, path in enumerate(group)}
     items.sort(key=lambda item: place[item.path])

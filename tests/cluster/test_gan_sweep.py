@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,7 @@ def test_a_sweep_and_a_dqn_training_share_a_cluster(tmp_path: Path, corners: Pat
             seen |= now
             # A trial that hands its place on may end after the next one has begun; a third one would stay.
             wait_until(lambda now=now: len(now & living_trials()) <= 2 or None)
+            time.sleep(0.05)  # sweep and training want the cores
         assert seen
         for process in both:
             os.kill(process.pid, signal.SIGTERM)

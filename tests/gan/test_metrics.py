@@ -99,8 +99,12 @@ def test_frechet_and_kernel_distance_equal_torchmetrics() -> None:
     assert kernel_distance(a, b) == pytest.approx(float(kid.compute()[0]), rel=1e-6)
 
 
-def ball_radius(features: Array, i: int, k: int) -> float:
-    return sorted(float(np.linalg.norm(features[i] - other)) for j, other in enumerate(features) if j != i)[k - 1]
+def ball_radii(features: Array, k: int) -> list[float]:
+    """Of each image the distance to its k-th nearest neighbour."""
+    return [
+        sorted(float(np.linalg.norm(one - other)) for j, other in enumerate(features) if j != i)[k - 1]
+        for i, one in enumerate(features)
+    ]
 
 
 @given(seed=st.integers(0, 10_000), k=st.integers(1, 4))
@@ -108,11 +112,11 @@ def test_precision_recall_density_coverage_equal_brute_force(seed: int, k: int) 
     """Kynkaanniemi et al. 2019 and Naeem et al. 2020, image by image."""
     real, fake = clouds(seed, 14, 11, 3)
 
-    def inside(x: Array, features: Array, i: int) -> bool:
-        return float(np.linalg.norm(x - features[i])) <= ball_radius(features, i, k)
+    def inside(points: Array, features: Array) -> Array:
+        balls = list(zip(features, ball_radii(features, k), strict=True))
+        return np.array([[float(np.linalg.norm(x - centre)) <= radius for centre, radius in balls] for x in points])
 
-    hits = np.array([[inside(x, real, i) for i in range(len(real))] for x in fake])
-    back = np.array([[inside(x, fake, i) for i in range(len(fake))] for x in real])
+    hits, back = inside(fake, real), inside(real, fake)
     assert precision_recall(real, fake, k) == pytest.approx((hits.any(1).mean(), back.any(1).mean()))
     assert density_coverage(real, fake, k) == pytest.approx((hits.sum() / (k * len(fake)), hits.any(0).mean()))
 
