@@ -171,8 +171,8 @@ def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
             learner__num_envs=8,
             learner__steps=16,
             learner__minibatches=4,
-            learner__epochs=2,
-            learner__learning_rate=1e-3,
+            learner__epochs=6,
+            learner__learning_rate=5e-4,
         )
     )
     score = mean_score(run)

@@ -43,7 +43,8 @@ def slow_loss(twin: Trainer, penalty: str) -> tuple[Tensor, Tensor]:
 def test_one_discriminator_step_equals_the_formulas(corners: Images, kind: str, penalty: str, every: int) -> None:
     """A penalty of every third update counts three times."""
     values = {"loss__kind": kind, "loss__penalty": penalty, "loss__every": every, "loss__weight": 0.7}
-    trainer, twin = (trainer_for(corners, **values, training__discriminator_rate=1e-3) for _ in range(2))
+    values |= {"training__precision": "fp32", "training__discriminator_rate": 1e-3}
+    trainer, twin = (trainer_for(corners, **values) for _ in range(2))
     loss, penalised = slow_loss(twin, penalty)
     gradients = slopes_of(loss + every * 0.7 * penalised, twin.discriminator)
     wanted = [p - 1e-3 * g / (g.abs() + 1e-8) for p, g in zip(twin.discriminator.parameters(), gradients, strict=True)]
@@ -67,6 +68,7 @@ def test_under_batch_norm_neither_half_sees_the_other(corners: Images, norm: str
         "loss__penalty": "none",
         "network__discriminator_norm": norm,
         "network__kind": "mlp",
+        "training__precision": "fp32",
     }
     trainer = trainer_for(corners, **values, network__conditional=True)
     real, label = trainer.real_batch()
