@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
-from agents.playback.frames_dataset import EPSILON, Frames, Player, kept, player_of, player_policy
+from agents.playback.frames_dataset import EPSILON, Frames, Player, player_of, player_policy, render_once
 from agents.saved_policy import SettingsOf
 from envs.atari import game_name
 from envs.colour import ColourAtari
@@ -30,7 +30,7 @@ def clips_file(name: str, cache: Path, settings_of: SettingsOf) -> Path:
     if game_name(player.rules.id) is None:
         raise ValueError(f"{player.rules.id} shows no screen in colour: use an Atari game, such as pong")
     file = cache / f"{Path(name).name}-clips-{player.key()}.npz"
-    return kept(file, lambda: render_clips(player))
+    return render_once(file, lambda: render_clips(player))
 
 
 def render_clips(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:

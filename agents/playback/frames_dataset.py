@@ -63,10 +63,10 @@ def frames_file(name: str, cache: Path, settings_of: SettingsOf, side: int = SID
         ValueError: there is no such env or checkpoint, or its frames are no pictures.
     """
     player = player_of(name, settings_of)
-    return kept(cache / f"{Path(name).name}-{player.key(side)}.npz", lambda: render(player, side))
+    return render_once(cache / f"{Path(name).name}-{player.key(side)}.npz", lambda: render(player, side))
 
 
-def kept(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int64]]]) -> Path:
+def render_once(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int64]]]) -> Path:
     """The file with images and the episode of each, rendered where it is not there."""
     if not file.exists():
         x, group = rendered()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.playback import frames_dataset
-from agents.playback.frames_dataset import Player, kept, player_of, render, scoreless, shrink
+from agents.playback.frames_dataset import Player, player_of, render, render_once, scoreless, shrink
 from cluster.cli.main import main
 from cluster.gan_images import images_in, images_of
 from cluster.workloads import settings_of_run
@@ -93,7 +93,7 @@ def test_what_is_interrupted_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr("numpy.savez_compressed", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        kept(tmp_path / "cache" / "frames.npz", lambda: (np.zeros((1, 2, 2), np.uint8), np.zeros(1, np.int64)))
+        render_once(tmp_path / "cache" / "frames.npz", lambda: (np.zeros((1, 2, 2), np.uint8), np.zeros(1, np.int64)))
     assert list((tmp_path / "cache").iterdir()) == []
 
 
