@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -18,6 +19,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test may fail because the machine is busy.
 hypothesis.settings.register_profile("quarterdeck", deadline=None)
 hypothesis.settings.load_profile("quarterdeck")
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A test that leaves a handler behind fails itself, not the one after it that sends a signal."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.fixture(autouse=True)

@@ -28,6 +28,12 @@ os.environ |= {
 }
 
 
+@pytest.fixture
+def tune_leaves_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tune's handler of SIGINT outlives what it ran; the product's own sweeps turn it off themselves."""
+    monkeypatch.setenv("TUNE_DISABLE_SIGINT_HANDLER", "1")
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """A cluster of this process alone, gone with it. Fleets that this process trains on it have short turns."""

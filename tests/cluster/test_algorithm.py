@@ -191,6 +191,7 @@ def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
         assert np.array_equal(value.numpy(), online[name])
 
 
+@pytest.mark.usefixtures("tune_leaves_ctrl_c")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_tune_searches_and_keeps_checkpoints(tmp_path: Path) -> None:
     rates = [1e-3, 1e-4]

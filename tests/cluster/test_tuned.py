@@ -18,7 +18,7 @@ from tests.cluster.rllib_helpers import Corridor, small_config
 pytestmark = [
     pytest.mark.ray,
     pytest.mark.timeout(TIMEOUT),
-    pytest.mark.usefixtures("ray_cluster"),
+    pytest.mark.usefixtures("ray_cluster", "tune_leaves_ctrl_c"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 ONE_CORE = {"CPU": 1}
