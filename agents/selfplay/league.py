@@ -64,7 +64,7 @@ class League:
             member.beaten = {other: [m.points, m.games] for other, m in self.members.items() if m.games}
             for other in self.members.values():
                 other.points, other.games = FADING * other.points, FADING * other.games
-        if len(self.members) == self.settings.size:
+        while len(self.members) >= self.settings.size:  # more than one where a resumed run has a smaller league
             easiest, rated = max(self.members, key=lambda other: self.members[other].win_rate), self.elo()
             del self.members[easiest], self.weights[easiest]
             self.origin = rated[next(iter(self.members))]

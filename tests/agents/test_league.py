@@ -95,6 +95,18 @@ def test_the_easiest_member_makes_room(tmp_path: Path) -> None:
     assert {*league.weights} == {"a", "c", LATEST}
 
 
+def test_a_smaller_league_than_the_saved_one_drops_the_easiest_members(tmp_path: Path) -> None:
+    saved = league_of(tmp_path / "saved", {"a": SNAPSHOT, "b": SNAPSHOT, "c": SNAPSHOT, "d": SNAPSHOT})
+    play(saved, "b", 1, 1)
+    play(saved, "d", 1)
+    saved.count()
+    league = League(LeagueSettings(size=3), tmp_path / "smaller")
+    league.load_state(saved.state())
+    league.freeze("e", EXPLOITER, 5, NONE)
+    assert [*league.members] == ["a", "c", "e"]
+    assert league.weights.keys() == {"a", "c", "e", LATEST}
+
+
 def test_ratings_go_on_where_the_first_member_makes_room(tmp_path: Path) -> None:
     """Without an origin that is kept, those of all who stay would fall by what the second was better."""
     league = league_of(tmp_path, {"a": SNAPSHOT}, size=2)
