@@ -1,4 +1,4 @@
-"""Envs: games behind one small interface, with resets hidden, rules explicit and scores raw."""
+"""Envs: games behind one small interface, with automatic resets, explicit rules and raw scores."""
 
 from envs.atari import AtariEnv, atari_games
 from envs.base import BatchedEnv, EnvSettings, EnvSpec, TimeStep, classic, machado

@@ -1,4 +1,4 @@
-"""Screens shrunk by area, as the papers' frames are. Legend: N screens, H, W their pixels, S side of a frame."""
+"""Area resampling of screens, as in the papers. Legend: N screens, H, W their pixels, S side of a frame."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 
 class Area:
-    """Shrinks uint8 [N, H, W] to uint8 [N, S, S]: every pixel the mean of the area that it covers.
+    """Shrinks uint8 [N, H, W] to uint8 [N, S, S]: every pixel is the mean of the area that it covers.
 
-    Rows and columns repeat: 210 rows are 42 times 5, of which 2 are made. Only one period of the weights is kept.
+    The weights are periodic (210 rows to 84 are 42 times 5 rows to 2), so only one period is stored.
     """
 
     def __init__(self, height: int, width: int, side: int) -> None:
@@ -19,7 +19,7 @@ class Area:
         self.rows, self.columns = _period(height, side), _period(width, side)
 
     def __call__(self, screens: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """See the class."""
+        """Shrink screens; see the class."""
         across = screens.reshape(-1, self.columns.shape[1]).astype(np.float32) @ self.columns.T
         down = across.reshape(-1, self.rows.shape[1], self.side)
         shrunk = np.einsum("or,nrc->noc", self.rows, down)
@@ -28,7 +28,7 @@ class Area:
 
 
 def _period(pixels: int, side: int) -> NDArray[np.float32]:
-    """What one period of `pixels` gives to each pixel of its share of `side`: [side / g, pixels / g]."""
+    """Return the weights of one period, [side / g, pixels / g], for the greatest common divisor g."""
     shared = gcd(pixels, side)
     whole, made = pixels // shared, side // shared
     size = whole / made

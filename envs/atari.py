@@ -1,4 +1,4 @@
-"""Atari games on ale-py's native vector environment, with every rule explicit and every reset hidden."""
+"""Atari games on ale-py's native vector environment, with explicit rules and automatic resets."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ from envs.base import MAX_FRAME_CAP, EnvSettings, EnvSpec, TimeStep
 from envs.checks import checked_action, checked_seed
 
 _SIDE = 84  # pixels, both ways, as in the papers
-_RENDERED = 336  # pixels of a rendered picture, about
+_RENDERED = 336  # approximate side of a rendered picture, in pixels
 
 
 def atari_games() -> list[str]:
-    """Names of all games that ale-py ships and plays, such as "ms_pacman", sorted.
+    """Return the sorted names of all games that ale-py ships and plays, such as "ms_pacman".
 
-    Its ROMs for two players ("combat", "joust", "maze_craze", "warlords") are not among them: loading one
-    ends the process.
+    Its two-player ROMs ("combat", "joust", "maze_craze", "warlords") are excluded: loading one terminates the process.
     """
     return sorted(spec.kwargs["game"] for spec in gymnasium.registry.values() if spec.namespace == "ALE")
 
 
 def game_name(env: str) -> str | None:
-    """The game that "ALE/MsPacman-v5", "MsPacman" or "ms_pacman" means; None where there is no such game."""
+    """Return the name of the game "ALE/MsPacman-v5", "MsPacman" or "ms_pacman"; None if there is no such game."""
     spoken = re.sub(r"^ale/|-v5$|[_\s]", "", env.lower())
     return next((game for game in atari_games() if game.replace("_", "") == spoken), None)
 
@@ -39,8 +38,8 @@ def game_name(env: str) -> str | None:
 class AtariEnv:
     """E copies of one Atari game: grayscale frames of 84x84 or `image_size` squared, raw scores, whole games.
 
-    A frame is the maximum of the last two of the `frame_skip` screens that an action lasts (Mnih et al. 2015,
-    Methods). On the step that ends a game ale-py may show older screens: no value is ever read from those.
+    A frame is the maximum of the last two of the `frame_skip` screens of an action (Mnih et al. 2015, Methods).
+    On the step that ends a game ale-py may show older screens, whose values are never used.
 
     Args:
         settings: the rules; `settings.id` names the game.
@@ -64,7 +63,7 @@ class AtariEnv:
         self.spec = EnvSpec((_side(settings),) * 2, np.dtype(np.uint8), Discrete(len(self._ale.ale.get_action_set())))
         self.protocol: Mapping[str, str | int | float | bool] = _protocol(game, settings, self.spec.num_actions)
         self._last: TimeStep | None = None
-        self._flickers: list[np.random.Generator] = []  # decide which frames are black
+        self._flickers: list[np.random.Generator] = []  # of each env, for black frames
         self._lives = np.zeros(num_envs, np.int32)
         self._clock = np.zeros(num_envs, np.int64)  # the emulator's own frame count of the running game
         self._played = np.zeros(num_envs, np.int64)  # frames since the first one of the episode
@@ -78,7 +77,7 @@ class AtariEnv:
         return self._observe(screen, nothing, nothing.astype(bool), info, np.ones(self.num_envs, np.bool_))
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """Act in every env; see `BatchedEnv.step`. `action` is [E], in the order of the game's action set."""
+        """Act in every env; see `BatchedEnv.step`. `action` [E] indexes the game's action set."""
         # An action out of range would make ale-py wait forever for a worker that has died.
         action = checked_action(action, self.num_envs, self.spec.num_actions)
         if self._last is None:
@@ -86,8 +85,8 @@ class AtariEnv:
         first = self._last.terminated | self._last.truncated
         screen, reward, terminated, _, info = self._ale.step(action)
         if self._last.truncated.any():
-            # The emulator knows nothing of our cut and has played on. Without a seed it goes on with the random
-            # numbers of its first one, as it does after a game over.
+            # Truncation happens here, so the emulator must be reset as well. Without a seed it continues the random
+            # sequence of the first one, as after a game over.
             screen, info = self._ale.reset(options={"reset_mask": self._last.truncated})
         return self._observe(screen, reward, terminated, info, first)
 
@@ -99,7 +98,7 @@ class AtariEnv:
         info: dict[str, NDArray[np.int32]],
         first: NDArray[np.bool_],
     ) -> TimeStep:
-        """Turn what the emulators report into a time step; `first` [E] marks fresh games."""
+        """Convert the emulators' output to a time step; `first` [E] marks new games."""
         clock = info["episode_frame_number"].astype(np.int64)
         frames = np.where(first, 0, clock - self._clock)
         self._played = np.where(first, 0, self._played + frames)
@@ -123,7 +122,7 @@ class AtariEnv:
         return self._last
 
     def render(self) -> NDArray[np.uint8]:
-        """What the learner sees of env 0, enlarged to about 336x336: uint8 [H, W, 3]; in colour by `envs.colour`."""
+        """Return the frame of env 0, enlarged to about 336x336: uint8 [H, W, 3]; see `envs.colour` for colours."""
         if self._last is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before render()")
         scale = max(_RENDERED // self._last.frame.shape[1], 1)
@@ -144,14 +143,14 @@ def emulators(
     screen: tuple[int, int] | None = None,
     grayscale: bool = True,
 ) -> AtariVectorEnv:
-    """ale-py's vector environment under the settings' rules; `screen` is (height, width) of what it shows."""
+    """Create ale-py's vector environment with the settings' rules; `screen` is (height, width) of its observations."""
     height, width = screen or (_side(settings),) * 2
     return AtariVectorEnv(
         game,
         num_envs,
         batch_size=num_envs,
-        num_threads=num_threads,  # 0 would count the machine's cores, whatever share of them is ours
-        # Our own count truncates: cut by ale-py, the last frame misses the newest screens.
+        num_threads=num_threads,  # 0 would use all cores of the machine, not those available to the process
+        # `AtariEnv` truncates by its own count: in ale-py's truncation, the last frame misses the newest screens.
         max_num_frames_per_episode=2 * MAX_FRAME_CAP,
         repeat_action_probability=settings.sticky,
         full_action_space=settings.full_actions,
@@ -163,11 +162,11 @@ def emulators(
         stack_num=1,
         frameskip=settings.frame_skip,
         maxpool=True,
-        # ale-py draws from [0, noop_max - 1], and where it presses FIRE takes that off the number.
+        # ale-py draws from [0, noop_max - 1], and subtracts the presses of FIRE from that number.
         noop_max=settings.noop_max + 1,
         episodic_life=False,  # would begin a new game at every lost life
-        life_loss_info=False,  # would mix lost lives into `terminated`; the counter of lives says the same
-        reward_clipping=False,  # would make the score unrecoverable
+        life_loss_info=False,  # would mix lost lives into `terminated`; the counter of lives is used instead
+        reward_clipping=False,  # would lose the raw score
         use_fire_reset=settings.fire_reset,
     )
 

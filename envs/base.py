@@ -1,4 +1,4 @@
-"""What an env shows and takes: the one interface between the games and everything that learns from them."""
+"""The interface of all envs, and their settings."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ TORQUES_REMEDY = "train halfcheetah --env NAME learns those"
 
 
 class TimeStep(NamedTuple):
-    """What all E envs show after one step, in new arrays: keep them, do not write to them.
+    """Result of one step of E envs, in new arrays, which may be kept but not written to.
 
     An episode of n actions is n + 1 time steps: one with `first`, then n others. The last one is `terminated`
-    or `truncated` and its frame is the true last observation. The action given after it is not used: that env
-    answers with the first frame of its next episode.
+    or `truncated`, and its frame is the true last observation. The action after it is ignored: that env
+    returns the first frame of its next episode.
     """
 
-    frame: NDArray[Any]  # [E, *frame_shape], the newest observation alone, never a stack
+    frame: NDArray[Any]  # [E, *frame_shape], the newest observation, not a stack
     reward: NDArray[np.float32]  # [E] raw game score gained by the last action; 0 where first
-    first: NDArray[np.bool_]  # [E] this frame begins an episode; the action given for this env was not used
-    terminated: NDArray[np.bool_]  # [E] the episode ended here for good: no value lies beyond
+    first: NDArray[np.bool_]  # [E] this frame begins an episode; the action for this env was ignored
+    terminated: NDArray[np.bool_]  # [E] the episode ended in a terminal state: do not bootstrap
     truncated: NDArray[np.bool_]  # [E] the episode was cut here: bootstrap from this frame
-    life_lost: NDArray[np.bool_]  # [E] a life was lost, the game goes on; all False without the signal
-    frames: NDArray[np.int64]  # [E] emulator frames the last action consumed; 0 where first
+    life_lost: NDArray[np.bool_]  # [E] a life was lost, the game continues; all False without `life_signal`
+    frames: NDArray[np.int64]  # [E] emulator frames of the last action; 0 where first
 
 
 class EnvSpec(NamedTuple):
-    """What an env shows and takes, for whoever builds a network, a replay or a policy for it."""
+    """Observations and actions of an env."""
 
-    frame_shape: tuple[int, ...]  # [H, W] or [H, W, C] pixels, [D] numbers, [1] the number of a state
-    frame_dtype: np.dtype[Any]  # uint8 of pixels, float32 of vectors, int64 of numbered states
-    actions: Discrete[np.int64] | Box  # numbers from 0 on; or J torques, float32 [J] from -1 to 1
+    frame_shape: tuple[int, ...]  # [H, W] or [H, W, C] pixels, [D] numbers, [1] the index of a state
+    frame_dtype: np.dtype[Any]  # uint8 for pixels, float32 for vectors, int64 for numbered states
+    actions: Discrete[np.int64] | Box  # discrete from 0; or J torques, float32 [J] from -1 to 1
 
     @property
     def num_actions(self) -> int:
-        """A.
+        """Number of discrete actions, A.
 
         Raises:
             ValueError: the env takes torques.
@@ -55,21 +55,21 @@ class EnvSpec(NamedTuple):
 
     @property
     def joints(self) -> int:
-        """J; 0 where actions are numbers."""
+        """Number of torques, J; 0 for discrete actions."""
         return self.actions.shape[0] if isinstance(self.actions, Box) else 0
 
 
 class BatchedEnv(Protocol):
     """E copies of one game that step together and reset themselves.
 
-    Every step adds exactly one time step per env. Only `TimeStep.first` tells of a reset, and a lost life
-    never causes one.
+    Every step adds exactly one time step per env. Resets show only in `TimeStep.first`, and a lost life never
+    causes one.
     """
 
     num_envs: int
     spec: EnvSpec
     protocol: Mapping[str, str | int | float | bool]
-    """Everything that decides what a score means, as JSON values, for the run record."""
+    """All rules that scores depend on, as JSON values, for the run record."""
 
     def reset(self, seed: int) -> TimeStep:
         """Begin an episode in every env; env e is seeded with `seed + e`.
@@ -83,50 +83,50 @@ class BatchedEnv(Protocol):
         """Act in every env. `action` is integer [E], each in [0, num_actions), or float [E, J], each from -1 to 1.
 
         Raises:
-            ValueError: wrong shape, type or range; the env has not moved.
+            ValueError: wrong shape, type or range; the env is unchanged.
             RuntimeError: the env was never reset.
         """
         ...
 
     def render(self) -> NDArray[np.uint8]:
-        """Picture of env 0 as it stands: uint8 [H, W, 3], RGB."""
+        """Return a picture of the current state of env 0: uint8 [H, W, 3], RGB."""
         ...
 
     def close(self) -> None:
-        """Free the envs. The env is of no use afterwards."""
+        """Free the envs, which cannot be used afterwards."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvSettings:
-    """Which game, under which rules. The options after `env` are for Atari games.
+    """Game and rules. Options are for Atari games, but for `env`, `image_size` and `grayscale`.
 
     Raises:
         ValueError: an option is out of its range.
     """
 
     id: Annotated[str, tyro.conf.arg(name="env")] = "ALE/Pong-v5"
-    """Atari game ("pong"), toy ("toy/catch") or Gymnasium id ("CartPole-v1", or "package.module:Id" of your own)."""
+    """Atari game ("pong"), toy ("toy/catch") or Gymnasium id ("CartPole-v1", or your own "package.module:Id")."""
     sticky: float = 0.0
     """Probability that the emulator repeats the previous action, drawn at every frame."""
     life_signal: bool = False
-    """Report lost lives to the learner. The game goes on either way."""
+    """Report lost lives to the learner. The game continues either way."""
     noop_max: int = 30
-    """Most no-op frames before an episode, drawn from the seed; 0 for none."""
+    """Maximum number of no-op frames before an episode, drawn from the seed; 0 for none."""
     fire_reset: bool = True
     """Press FIRE once at the start of an episode, in games that have it."""
     full_actions: bool = False
     """All 18 actions of the console, not only those the game reacts to."""
     frame_skip: int = 4
-    """Emulator frames an action lasts."""
+    """Emulator frames per action."""
     frame_cap: int = 108_000
     """Emulator frames after which an episode is truncated (60 a second), without the no-ops before it."""
     flicker: float = 0.0
-    """Probability that a frame is shown black, drawn from the seed for every frame (Hausknecht and Stone 2015)."""
+    """Probability that a frame is black, drawn from the seed for every frame (Hausknecht and Stone 2015)."""
     image_size: int = 0
-    """Side of the squares that images are scaled to; 0 is 84 in Atari games, and leaves others as they are."""
+    """Side of the squares that images are scaled to; 0 is 84 in Atari games, and no scaling in others."""
     grayscale: bool = False
-    """Of other environments that show images: weigh their colours together."""
+    """Convert images of other environments to grayscale."""
 
     def __post_init__(self) -> None:
         check_kinds(self, "env")
@@ -147,15 +147,15 @@ class EnvSettings:
 
 
 def classic(env: str) -> EnvSettings:
-    """No-op starts as in Mnih et al. (2015): minimal actions, none sticky, whole games of at most 30 minutes.
+    """Return rules of Mnih et al. (2015): no-op starts, minimal actions, none sticky, whole games of up to 30 minutes.
 
-    The paper itself stops after 5. FIRE is pressed for the player at the start, as has become usual.
+    The paper itself stops after 5. FIRE is pressed at the start, as is now common.
     """
     return EnvSettings(id=env)
 
 
 def machado(env: str) -> EnvSettings:
-    """Sticky actions (0.25) as in Machado et al. (2018): all 18 actions, whole games, no help at the start.
+    """Return rules of Machado et al. (2018): sticky actions (0.25), all 18 actions, whole games, no no-ops or FIRE.
 
     An episode takes at most 30 minutes; the paper itself stops after 5.
     """

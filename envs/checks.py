@@ -1,4 +1,4 @@
-"""What an env was given, as it wants it: actions, torques, seeds. Legend: E envs, J joints."""
+"""Validation of actions, torques and seeds. Legend: E envs, J joints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_SEED = 2**31 - 1
 
 
 def checked_action(action: NDArray[np.integer[Any]], num_envs: int, num_actions: int) -> NDArray[np.int64]:
-    """`action` as int64 [E].
+    """Return `action` as int64 [E].
 
     Raises:
         ValueError: it is no integer array of shape [E], or an entry lies outside [0, num_actions).
@@ -26,7 +26,11 @@ def checked_action(action: NDArray[np.integer[Any]], num_envs: int, num_actions:
 
 
 def checked_torques(action: NDArray[Any], num_envs: int, joints: int) -> NDArray[np.float32]:
-    """`action` as float32 [E, J]; ValueError where it is none, or an entry lies outside [-1, 1]."""
+    """Return `action` as float32 [E, J].
+
+    Raises:
+        ValueError: it is no float array of shape [E, J], or an entry lies outside [-1, 1].
+    """
     array = np.asarray(action)
     if array.shape != (num_envs, joints) or array.dtype.kind != "f":
         raise ValueError(f"action is {array.dtype} {list(array.shape)}: give floats [{num_envs}, {joints}]")
@@ -36,7 +40,7 @@ def checked_torques(action: NDArray[Any], num_envs: int, joints: int) -> NDArray
 
 
 def checked_seed(seed: int, num_envs: int) -> int:
-    """`seed`, fit to seed env e with `seed + e`.
+    """Return `seed` as an int with which env e can be seeded as `seed + e`.
 
     Raises:
         ValueError: it is no integer, or a seed lies outside [0, 2**31 - 1].

@@ -1,4 +1,4 @@
-"""An Atari game to look at: what the learner sees, and beside it the screen in the console's colours."""
+"""Atari games for display, rendered in the console's colours."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WIDER = 2  # its pixels are about twice as wide as high
 
 
 class ColourAtari(AtariEnv):
-    """One game that `render` shows in colour; all else as in `AtariEnv`.
+    """One game that is rendered in colour; otherwise as `AtariEnv`.
 
-    The emulator of an env gives gray frames only, so a second one plays the same game: it has the same seed and
-    gets the same actions, and draws its sticky actions and no-ops from them.
+    The emulator of an env gives gray frames only, so a second one plays the same game, with the same seed and
+    actions and therefore the same sticky actions and no-ops.
     """
 
     def __init__(self, settings: EnvSettings) -> None:
@@ -40,7 +40,7 @@ class ColourAtari(AtariEnv):
         cut = self._last is not None and bool(self._last.truncated.any())
         step = super().step(action)
         screens: NDArray[np.uint8] = self._twin.step(np.asarray(action, np.int64))[0]
-        if cut:  # as the env itself does
+        if cut:  # as in `AtariEnv.step`
             screens = self._twin.reset(options={"reset_mask": np.ones(1, np.bool_)})[0]
         self._screen = screens[0, 0]
         return step
@@ -53,7 +53,7 @@ class ColourAtari(AtariEnv):
         return self._screen
 
     def render(self) -> NDArray[np.uint8]:
-        """The screen as a television shows it: uint8 [210, 320, 3], RGB."""
+        """Return the screen in a television's aspect ratio: uint8 [210, 320, 3], RGB."""
         return self.screen.repeat(_WIDER, axis=1)
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class ColourAtari(AtariEnv):
 
 
 def make_shown(settings: EnvSettings) -> BatchedEnv:
-    """One copy of the env that `settings.id` names, to look at: Atari games in colour.
+    """Create one copy of the env that `settings.id` names for display: Atari games in colour.
 
     Raises:
         ValueError: see `make_env`.
@@ -72,7 +72,7 @@ def make_shown(settings: EnvSettings) -> BatchedEnv:
 
 
 def action_names(env: BatchedEnv) -> list[str]:
-    """[A] what the actions are called; their numbers where the env does not say; none of torques."""
+    """Return the names [A] of the actions: their numbers if the env has no names, none for torques."""
     if isinstance(env, ColourAtari):
         return env.action_names
     return [] if env.spec.joints else [str(a) for a in range(env.spec.num_actions)]

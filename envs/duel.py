@@ -1,7 +1,7 @@
-"""A game for two whose every strategy can be judged exactly: two rounds of uneven rock, paper, scissors.
+"""A two-player game whose strategies can be evaluated exactly: two rounds of uneven rock, paper, scissors.
 
-Both choose at once and see both choices afterwards. Paper beats rock by two points, the other wins count one. What one
-wins the other loses, so the game is worth 0: what a best responder wins is how far a strategy lies from optimal.
+Both choose simultaneously and see both choices afterwards. Paper beats rock by two points, other wins count one. The
+game is zero-sum with value 0, so the payoff of a best response is the distance of a strategy from optimal.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from envs.base import EnvSpec
 from envs.checks import checked_seed
 from envs.two_players import TwoPlayerStep, checked_actions
 
-ROUNDS = 2  # the last choices of both are then all that has happened
+ROUNDS = 2  # so few that the last choices of both are the whole history
 PAYOFF = np.array([[0.0, -2.0, 1.0], [2.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # of the row's player: rock, paper, scissors
-SIZE = 6 + ROUNDS  # of a frame: own last choice, the other's, the round; without choices before the first round
+SIZE = 6 + ROUNDS  # of a frame: own last choice, the other's (both 0 before the first round), the round; all one-hot
 
 
 class Duel:
-    """The toy "toy/duel" for both players: E games of two rounds. Nothing is left to chance."""
+    """The toy "toy/duel" for both players: E games of two rounds, deterministic."""
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs = num_envs
@@ -38,13 +38,13 @@ class Duel:
         self._last = np.zeros((num_envs, 2), np.int64)
 
     def reset(self, seed: int) -> TwoPlayerStep:
-        """Begin a game in every env; all are alike."""
+        """Begin a game in every env; the seed is checked, but has no effect."""
         checked_seed(seed, self.num_envs)
         self._round[:] = ROUNDS
         return self.step(np.zeros((self.num_envs, 2), np.int64))
 
     def step(self, actions: NDArray[np.integer[Any]]) -> TwoPlayerStep:
-        """Both choose; see `TwoPlayerEnv.step`."""
+        """Play one round; see `TwoPlayerEnv.step`."""
         actions = checked_actions(actions, self.num_envs, 3)
         first = self._round == ROUNDS
         gain = np.where(first, 0, PAYOFF[actions[:, 0], actions[:, 1]]).astype(np.float32)
@@ -63,16 +63,16 @@ class Duel:
         return frames_of(self._round, self._last[:, player], self._last[:, 1 - player])
 
     def render(self) -> NDArray[np.uint8]:
-        """What player A sees of env 0, as bars: uint8 [H, W, 3]."""
+        """Return player A's frame of env 0, drawn as bars: uint8 [H, W, 3]."""
         bars = np.tile(255 * self._seen_by(0)[0], (SIZE, 1)).repeat(16, axis=0).repeat(16, axis=1)
         return np.stack([bars.astype(np.uint8)] * 3, axis=-1)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no resources to free."""
 
 
 def frames_of(played: NDArray[np.int64], own: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Frames [N, D] after `played` rounds [N], of whose last both choices [N] are shown."""
+    """Return frames [N, D] after `played` rounds [N], given both players' last choices [N]."""
     frame = np.zeros((len(played), SIZE), np.float32)
     rows, begun = np.arange(len(played)), (played > 0).astype(np.float32)
     frame[rows, own] = begun

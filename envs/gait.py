@@ -1,4 +1,4 @@
-"""MuJoCo's bodies as pictures from the side, drawn from the state of the physics: no display or driver is needed."""
+"""Side views of MuJoCo bodies, drawn from the physics state without a display or graphics driver."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 SIDE = 480  # pixels of a picture
-METRES = 3.2  # of the world that it shows
+METRES = 3.2  # width of the world that it shows
 GROUND = 0.2  # share of the picture below height 0
 SKY, EARTH, MARK = (232, 238, 245), (196, 203, 190), (120, 126, 116)
 SPHERE, CAPSULE, CYLINDER = 2, 3, 5  # kinds of MuJoCo's geoms that are drawn
 
 
 def is_mujoco(env: Any) -> bool:
-    """Whether an env, without its wrappers, is of the class of Gymnasium's MuJoCo tasks."""
-    loaded = sys.modules.get("gymnasium.envs.mujoco.mujoco_env")  # with every env of that class
+    """Return whether an unwrapped env is one of Gymnasium's MuJoCo tasks."""
+    loaded = sys.modules.get("gymnasium.envs.mujoco.mujoco_env")  # imported by every such env
     return loaded is not None and isinstance(env, loaded.MujocoEnv)
 
 
 def quiet_mujoco(env: str) -> None:
-    """Keep MuJoCo from writing its warnings to a file in the working directory; those of a simulation become Python's.
+    """Keep MuJoCo from writing its warnings to a file in the working directory; they become Python warnings.
 
-    Nothing is done where a Gymnasium id comes without it. What cannot be imported is told by who makes the env.
+    Does nothing if the env does not import MuJoCo. Import errors are ignored, since making the env reports them.
     """
     module, _, name = env.rpartition(":")
     with contextlib.suppress(ImportError, gymnasium.error.Error):
         if module:
-            importlib.import_module(module)  # which registers it
+            importlib.import_module(module)  # registers the id
         spec = gymnasium.registry.get(name)
         if spec is not None and isinstance(spec.entry_point, str):
             importlib.import_module(spec.entry_point.partition(":")[0])
@@ -43,14 +43,14 @@ def quiet_mujoco(env: str) -> None:
 
 
 def _warned(message: str) -> None:
-    if "deprecated" not in message:  # that is about Gymnasium's models, which nobody here can change
+    if "deprecated" not in message:  # about Gymnasium's own models
         warnings.warn(f"MuJoCo: {message}", RuntimeWarning, stacklevel=2)
 
 
 def side_view(env: Any) -> NDArray[np.uint8]:
-    """A MujocoEnv's bodies in the x-z plane, the first of them in the middle; a mark on the ground every metre.
+    """Draw a MujocoEnv's bodies in the x-z plane, centred on the first, with a mark on the ground every metre.
 
-    Spheres, capsules and cylinders are drawn to scale, the nearest last. uint8 [480, 480, 3], RGB.
+    Spheres, capsules and cylinders are drawn to scale, the nearest last. Returns uint8 [480, 480, 3], RGB.
     """
     model, data = env.model, env.data
     middle, scale = float(data.xpos[1][0]), SIDE / METRES
@@ -74,6 +74,6 @@ def side_view(env: Any) -> NDArray[np.uint8]:
         colour = tuple(int(255 * share) for share in model.geom_rgba[g][:3])
         ends = [place(data.geom_xpos[g] + sign * along) for sign in (-1.0, 1.0)]
         draw.line(ends, colour, max(round(2 * radius * scale), 1))
-        for x, y in ends:  # a capsule's are round
+        for x, y in ends:  # round caps
             draw.ellipse((x - radius * scale, y - radius * scale, x + radius * scale, y + radius * scale), colour)
     return np.asarray(picture, np.uint8)

@@ -1,7 +1,6 @@
-"""Images that other people's environments show, as frames that a network reads. Legend: E envs, H, W pixels, C colours.
+"""Image observations of third-party envs, converted to frames for networks. Legend: E envs, H, W pixels, C colours.
 
-Frames are cut into 4x4 blocks later, so their sides are multiples of 4: what is not gets black pixels to its right and
-beneath.
+Frames are cut into 4x4 blocks later, so sides are padded to multiples of 4, with black pixels at the right and bottom.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 class ImageFrames:
-    """Turns observed images [E, H, W] or [E, H, W, C] into frames of one shape.
+    """Conversion of observed images [E, H, W] or [E, H, W, C] to frames of one shape.
 
     Args:
         shape: (H, W) or (H, W, C) of an observation.
-        size: side of a square that images are scaled to; 0 takes them as they are.
-        grayscale: weigh the colours together.
+        size: side of the square that images are scaled to; 0 for no scaling.
+        grayscale: convert colours to grayscale.
 
     Raises:
-        ValueError: images of this kind cannot be turned into frames.
+        ValueError: `grayscale` is set, and images have other than 1 or 3 colours.
     """
 
     def __init__(self, shape: tuple[int, ...], size: int, *, grayscale: bool) -> None:
@@ -40,7 +39,7 @@ class ImageFrames:
         self.frame_shape: tuple[int, ...] = padded if colours == 1 or self.grayscale else (*padded, colours)
 
     def __call__(self, image: Pixels) -> Pixels:
-        """Images [E, H, W] or [E, H, W, C] -> frames [E, *frame_shape]."""
+        """Convert images [E, H, W] or [E, H, W, C] to frames [E, *frame_shape]."""
         if image.ndim == 4 and self.colours == 1:
             image = image[..., 0]
         if self.grayscale:
@@ -52,7 +51,7 @@ class ImageFrames:
         return frame
 
     def _scaled(self, image: Pixels) -> Pixels:
-        """Every pixel the mean of those it covers (Pillow's box filter); colours one by one, however many."""
+        """Scale an image with Pillow's box filter (the mean of the covered pixels), one colour at a time."""
         planes = image[..., None] if image.ndim == 2 else image
         sides = (self.size, self.size)
         scaled = [
@@ -63,7 +62,7 @@ class ImageFrames:
 
 
 def is_image(shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether observations of this shape and dtype are images."""
+    """Return whether observations of this shape and dtype are images."""
     return len(shape) in (2, 3) and np.dtype(dtype) == np.uint8
 
 

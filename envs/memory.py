@@ -1,4 +1,4 @@
-"""Envs that ask for a memory: a corridor with a cue at its start, cards to be named later, a cart without speeds."""
+"""Envs that require memory: a T-maze, a card recall task and CartPole without velocities."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from envs.vector import GymnasiumEnv
 
 FORWARD, LEFT, RIGHT = 0, 1, 2  # actions of the T-maze
 STILL = -0.1  # reward of an action that does not move
-_CAP = 4  # actions an episode of the T-maze may take, in shortest ways
-_CELL = 4  # pixels of a cell of the T-maze, both ways
+_CAP = 4  # maximum length of an episode of the T-maze, in shortest paths
+_CELL = 4  # side of a cell of the T-maze in pixels
 _SUITS, _DECK = 4, 52
 
 
 class TMaze(Toy):
-    """The toy "toy/tmaze-N": a corridor of N steps, and at its end a junction. The first cell says which arm is right.
+    """The toy "toy/tmaze-N": a corridor of N steps with a junction at its end, and a cue for it in the first cell.
 
     The frame is one-hot float32 [4]: cue left, cue right, corridor, junction. Actions: forward, left, right. In the
-    corridor only forward moves. At the junction left and right end the episode with 1 in the arm of the cue and 0 in
-    the other. Every action that does not move costs 0.1. Episodes are truncated after 4 (N + 1) actions.
+    corridor only forward moves. At the junction left and right end the episode, with reward 1 in the arm of the cue
+    and 0 in the other. Every action that does not move costs 0.1. Episodes are truncated after 4 (N + 1) actions.
 
-    The best score is 1; without memory it is 0.5 in the mean, whatever is done at the junction (after Bakker 2002).
+    The best score is 1; without memory the mean score is at most 0.5 (after Bakker 2002).
     """
 
     def __init__(self, num_envs: int, length: int) -> None:
@@ -52,7 +52,7 @@ class TMaze(Toy):
         return np.eye(4, dtype=np.float32)[shown]
 
     def render(self) -> NDArray[np.uint8]:
-        """The maze of env 0 from above, its cue at the left and the player in orange: a square, uint8 [H, H, 3]."""
+        """Return a top view of env 0, with the cue at the left and the player in orange: uint8 [H, H, 3]."""
         cells, middle = max(self.length + 1, 5), max(self.length + 1, 5) // 2
         picture = np.zeros((cells, cells, 3), np.uint8)
         picture[middle, : self.length + 1] = picture[middle - 1 : middle + 2, self.length] = 90
@@ -64,9 +64,10 @@ class TMaze(Toy):
 class RepeatPrevious(Toy):
     """The toy "toy/repeat-previous": name the suit of the card that was dealt k - 1 cards before the newest.
 
-    The rule is that of POPGym's RepeatPrevious (Morad et al. 2023): the frame is the newest card's suit, one-hot
-    float32 [4], actions are suits. From the k-th card on, the right suit gives 1 / (cards - k) and a wrong one takes as
-    much: the best score is 1, chance gives -0.5. Decks are shuffled together; an episode is cut with the last card.
+    The rules of POPGym's RepeatPrevious (Morad et al. 2023): the frame is the newest card's suit, one-hot float32 [4],
+    actions are suits. From the k-th card on, the reward is 1 / (cards - k) for the right suit and minus that for a
+    wrong one: the best score is 1, random play gets -0.5. Decks are shuffled together; the last card truncates the
+    episode.
     """
 
     def __init__(self, num_envs: int, k: int = 4, decks: int = 1) -> None:
@@ -82,7 +83,7 @@ class RepeatPrevious(Toy):
 
     def _move(self, action: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
         envs = np.arange(self.num_envs)
-        right = action == self._suit[envs, self._dealt - self.k]  # where fewer are dealt it does not count
+        right = action == self._suit[envs, self._dealt - self.k]  # unused while fewer than k are dealt
         reward = np.where(self._dealt >= self.k, np.where(right, 1.0, -1.0) / (self.cards - self.k), 0.0)
         self._dealt = np.minimum(self._dealt + 1, self.cards)
         return reward, np.zeros(self.num_envs, np.bool_), self._dealt == self.cards
@@ -92,9 +93,9 @@ class RepeatPrevious(Toy):
 
 
 class StatelessCartPole(GymnasiumEnv):
-    """The toy "toy/stateless-cartpole": CartPole-v1 that shows where cart and pole are, float32 [2], not how fast.
+    """The toy "toy/stateless-cartpole": CartPole-v1 with cart position and pole angle, float32 [2], but no velocities.
 
-    Rewards, ends and the limit of 500 actions are CartPole-v1's.
+    Rewards, termination and the limit of 500 actions are CartPole-v1's.
     """
 
     def __init__(self, num_envs: int) -> None:

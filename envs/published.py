@@ -1,4 +1,4 @@
-"""What others have published of the same games: learning curves by frames, and scores after many frames."""
+"""Published results in the same games: learning curves by frames, and scores after many frames."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ PROTOCOLS = {"N": "no-op starts", "S": "sticky actions 0.25"}
 
 
 class PublishedCurve(NamedTuple):
-    """Raw scores of one agent in one game: `CURVES_ARE` says which scores they are."""
+    """Raw scores of one agent in one game, of the kind described by `CURVES_ARE`."""
 
     agent: str
     frames: NDArray[np.float64]  # [P] emulator frames, rising
     scores: NDArray[np.float64]  # [P]
 
     def at(self, frames: float) -> float | None:
-        """The score after `frames`, interpolated; None outside of what was published."""
+        """Return the interpolated score after `frames`; None outside the published range."""
         inside = self.frames[0] <= frames <= self.frames[-1]
         return float(np.interp(frames, self.frames, self.scores)) if inside else None
 
 
 class PublishedScore(NamedTuple):
-    """A raw score that a system has reached in one game."""
+    """A published raw score of a system in one game."""
 
     system: str
     protocol: str
-    frames: float | None  # emulator frames of training; None where the source has no such number
-    score: str  # as it was published: "~" stands before what was quoted second-hand
+    frames: float | None  # emulator frames of training; None if the source does not give them
+    score: str  # as published; a leading "~" marks a second-hand quote
     source: str
 
 
 def published_curves(env: str) -> list[PublishedCurve]:
-    """All curves of a game, however it is spelled; none for a game or env that nobody has published."""
+    """Return all curves of a game, in any spelling of its name; empty if none are published."""
     points: dict[str, list[tuple[float, float]]] = {}
     for row in _rows("dopamine_curves.csv"):
         if _known_as(row["game"]) == _known_as(env):
@@ -49,7 +49,7 @@ def published_curves(env: str) -> list[PublishedCurve]:
 
 
 def published_scores(env: str) -> list[PublishedScore]:
-    """All scores of one of the seven games of Mnih et al. (2013); none for others."""
+    """Return all scores of one of the seven games of Mnih et al. (2013); empty for others."""
     found = []
     for row in _rows("published_scores.csv"):
         score = row.get(_known_as(env) or "", "")

@@ -1,4 +1,4 @@
-"""Names of envs: which class plays "pong", "toy/catch" or "CartPole-v1"."""
+"""Registry of envs: from names such as "pong", "toy/catch" or "CartPole-v1" to envs."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ TOYS: dict[str, Callable[[int], BatchedEnv]] = {
     "toy/stateless-cartpole": StatelessCartPole,
     "toy/duel": lambda num_envs: against_random(Duel(num_envs)),
 }
-DUEL = "duel/"  # before the name of an Atari game: one side of it as a game for two
+DUEL = "duel/"  # prefix of an Atari game's name: one side of its two-player game
 
 
 def make_env(settings: EnvSettings, num_envs: int, num_threads: int = 1) -> BatchedEnv:
-    """The env that `settings.id` names, E = `num_envs` copies of it.
+    """Create E = `num_envs` copies of the env that `settings.id` names.
 
     Args:
         settings: game and rules.
@@ -68,7 +68,7 @@ def make_env(settings: EnvSettings, num_envs: int, num_threads: int = 1) -> Batc
 
 
 def read_spec(settings: EnvSettings) -> EnvSpec:
-    """What the env that `settings.id` names shows and takes: one is built for that, and closed.
+    """Return the spec of the env that `settings.id` names, by creating and closing one.
 
     Raises:
         ValueError: see `make_env`.
@@ -79,21 +79,21 @@ def read_spec(settings: EnvSettings) -> EnvSpec:
 
 
 def make_two_player_env(settings: EnvSettings, num_envs: int) -> TwoPlayerEnv:
-    """The game for two that `settings.id` names: "duel/joust", "ALE/Pong-v5" (in its mode for two) or "toy/duel".
+    """Create the two-player game named by `settings.id`: "duel/joust", "ALE/Pong-v5" (in two-player mode), "toy/duel".
 
     Raises:
-        ValueError: no such game, or a rule that it has not.
+        ValueError: no such game, or a rule that it does not support.
     """
     return Duel(num_envs) if settings.id == "toy/duel" else TwoPlayerAtari(settings, num_envs)
 
 
 def against_random(env: TwoPlayerEnv) -> OpponentEnv:
-    """One side of a game for two, against a player who moves at random."""
+    """Return one side of a two-player game, against a uniformly random opponent."""
     return OpponentEnv(env, RandomOpponents(env.spec.num_actions))
 
 
 def require_frames(name: str, spec: EnvSpec) -> None:
-    """Refuse an env that a network cannot learn.
+    """Refuse an env whose observations a network cannot learn from.
 
     Raises:
         ValueError: it shows numbered states.
@@ -103,7 +103,7 @@ def require_frames(name: str, spec: EnvSpec) -> None:
 
 
 def require_numbers(name: str, spec: EnvSpec) -> None:
-    """Refuse an env whose actions have no numbers.
+    """Refuse an env without discrete actions.
 
     Raises:
         ValueError: it takes torques.
@@ -113,10 +113,10 @@ def require_numbers(name: str, spec: EnvSpec) -> None:
 
 
 def require_torques(name: str, spec: EnvSpec) -> None:
-    """Refuse an env that an agent of torques cannot learn.
+    """Refuse an env without torques or without vector observations.
 
     Raises:
-        ValueError: its actions are numbers, or it shows something else than vectors.
+        ValueError: its actions are numbered, or it does not show float32 vectors.
     """
     if not spec.joints:
         raise ValueError(f"{name} has numbered actions, not torques: train cartpole --env {name}, or atari for pixels")
@@ -125,7 +125,7 @@ def require_torques(name: str, spec: EnvSpec) -> None:
 
 
 def _import_module_of(name: str) -> None:
-    """Have Gymnasium know "package.module:Id", whose module registers it when it is imported.
+    """Import the module of "package.module:Id", which registers the id with Gymnasium.
 
     Raises:
         ValueError: there is no such module, or it does not register that id.
@@ -137,12 +137,12 @@ def _import_module_of(name: str) -> None:
 
 
 def _gymnasium_ids() -> list[str]:
-    """Registered ids but for those of ale-py, whose old names ("PongNoFrameskip-v4") hide their rules."""
+    """Return registered ids except ale-py's, whose old names ("PongNoFrameskip-v4") hide their rules."""
     return [key for key, spec in gymnasium.registry.items() if not str(spec.entry_point).startswith("ale_py")]
 
 
 def _unknown(name: str) -> str:
-    """One line for a name that means nothing, with the nearest names that do."""
+    """Return a one-line error for an unknown name, with the closest known names."""
     if two_player_game(name) in ONLY_FOR_TWO:
         game = f"{DUEL}{two_player_game(name)}"
         return f"{name} is a game for two: {game} is it against a random player, train pong-duel --env {game} learns it"

@@ -1,4 +1,4 @@
-"""Scores that compare across games: human normalisation."""
+"""Human-normalised scores, which are comparable across games."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from envs.atari import game_name
 
 @cache
 def reference_scores() -> dict[str, tuple[float, float]]:
-    """Raw scores (random, human) of each game that has both; the table names its source."""
+    """Return raw scores (random, human) of each game that has both; the table names its source."""
     lines = files("envs").joinpath("data/atari_random_human.csv").read_text(encoding="utf-8").splitlines()
     rows = [line.split(",") for line in lines if not line.startswith("#")]
     return {game: (float(random), float(human)) for game, random, human in rows[1:]}
 
 
 def human_normalised(env: str, score: ArrayLike) -> NDArray[np.float64]:
-    """Raw scores of any shape, as 0 for a random player and 1 for a human one (Mnih et al. 2015).
+    """Scale raw scores of any shape to 0 for a random player and 1 for a human (Mnih et al. 2015).
 
     Raises:
         ValueError: no human score is known for this game.

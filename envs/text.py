@@ -1,14 +1,14 @@
-"""Gymnasium's text games, whose states are numbered: variants that it leaves to arguments, and time limits.
+"""Gymnasium's text games, whose states are numbered: variants registered by name, and time limits.
 
-They carry their transition model as a table P: `P[state][action]` lists (probability, next state, reward, terminated).
+They have their transition model as a table P: `P[state][action]` lists (probability, next state, reward, terminated).
 """
 
 from __future__ import annotations
 
 import gymnasium
 
-# Agent steps after which an episode is truncated, of games that Gymnasium registers without a limit: a policy that
-# walks in circles comes to an end.
+# Agent steps until truncation, for games that Gymnasium registers without a limit: an episode ends even if a policy
+# walks in circles.
 TIME_LIMITS = {"CliffWalking-v1": 1_000, "CliffWalkingSlippery-v1": 1_000}
 _LAKE = "gymnasium.envs.toy_text.frozen_lake:FrozenLakeEnv"
 _FIRM = {"FrozenLakeNotSlippery-v1": ("4x4", 100), "FrozenLake8x8NotSlippery-v1": ("8x8", 200)}  # map, time limit
@@ -19,6 +19,6 @@ for _name, (_map, _limit) in _FIRM.items():
 
 
 def time_limit(env: str) -> int | None:
-    """Agent steps after which an episode of a Gymnasium env is truncated; None where there is no limit."""
+    """Return the agent steps after which an episode of a Gymnasium env is truncated; None without a limit."""
     name = env.rpartition(":")[2]
     return gymnasium.spec(name).max_episode_steps or TIME_LIMITS.get(name)

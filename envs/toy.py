@@ -21,7 +21,7 @@ _CHAIN_CAP = 50
 
 
 class Toy(ABC):
-    """Bookkeeping of episodes, common to all toys; see `BatchedEnv`. An action lasts one frame."""
+    """Episode bookkeeping common to all toys; see `BatchedEnv`. An action lasts one frame."""
 
     def __init__(
         self, name: str, num_envs: int, num_actions: int, frame_shape: tuple[int, ...], frame_dtype: Any
@@ -71,14 +71,14 @@ class Toy(ABC):
 
     @abstractmethod
     def _move(self, action: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_], NDArray[np.bool_]]:
-        """Act in every env: reward, terminated, truncated, each [E]. Envs that begin anew are overwritten."""
+        """Act in every env: reward, terminated, truncated, each [E]. Envs that begin an episode are reset after it."""
 
     @abstractmethod
     def _frame(self) -> NDArray[Any]:
-        """The newest observation: a new array [E, *frame_shape]."""
+        """Return the newest observation, a new array [E, *frame_shape]."""
 
     def render(self) -> NDArray[np.uint8]:
-        """Env 0 in grey: uint8 [H, W, 3]. Frames of one row are drawn as bars."""
+        """Draw env 0 in grey, vectors as bars: uint8 [H, W, 3]."""
         frame = self._frame()[0]
         if frame.ndim == 1:
             frame = np.tile(255 * frame, (len(frame), 1)).repeat(16, axis=0).repeat(16, axis=1)
@@ -90,11 +90,11 @@ class Toy(ABC):
 
 
 class PixelCatch(Toy):
-    """The toy "toy/catch": a ball falls across 84x84 pixels, off the walls, to a paddle of three cells.
+    """The toy "toy/catch": a ball falls across 84x84 pixels, bouncing off the walls, to a paddle of three cells.
 
     Actions: left, stay, right, one cell each. An episode is one ball, 11 actions: +1 if caught, -1 if missed.
-    The ball's direction shows only in two frames together. Every ball can be caught; moving at random catches
-    about one in four. "toy/catch100" counts in hundreds, as many games do: +100 and -100.
+    The ball's direction shows only in two successive frames. Every ball can be caught; random moves catch about one
+    in four. "toy/catch100" has rewards of +100 and -100, of the size usual in games.
     """
 
     def __init__(self, num_envs: int, points: int = 1) -> None:
@@ -105,7 +105,7 @@ class PixelCatch(Toy):
         self._column = np.zeros(num_envs, np.int64)
         self._drift = np.ones(num_envs, np.int64)
         self._paddle = np.ones(num_envs, np.int64)  # its middle cell
-        # Pictures are looked up, not drawn: one for each place of the ball, a strip for each of the paddle.
+        # Precomputed pictures: one for each position of the ball, a strip for each of the paddle.
         cells = np.eye(_CELLS * _CELLS, dtype=np.uint8).reshape(-1, _CELLS, _CELLS) * 255
         self._balls: NDArray[np.uint8] = cells.repeat(_BLOCK, axis=1).repeat(_BLOCK, axis=2)
         near = np.abs(np.subtract.outer(np.arange(_CELLS), np.arange(_CELLS))) <= 1
@@ -137,8 +137,8 @@ class PixelCatch(Toy):
 class Chain(Toy):
     """The toy "toy/chain": five states in a row, the frame one-hot float32 [5].
 
-    Actions: left (which stays in state 0) and right. Reaching state 4 gives 1 and ends the episode, all else
-    gives 0. Episodes begin in a state from 0 to 3 and are truncated after 50 actions.
+    Actions: left (which stays in state 0) and right. Reaching state 4 gives 1 and ends the episode; all other
+    rewards are 0. Episodes begin in a state from 0 to 3 and are truncated after 50 actions.
     """
 
     def __init__(self, num_envs: int) -> None:
@@ -161,9 +161,9 @@ class Chain(Toy):
 
 
 def chain_table() -> tuple[dict[int, dict[int, list[tuple[float, int, float, bool]]]], NDArray[np.float64], int]:
-    """`Chain` as Gymnasium's text games tell of themselves (`envs.text`): P, start probabilities [5], time limit.
+    """Return `Chain` in the form of Gymnasium's text games (`envs.text`): P, start probabilities [5], time limit.
 
-    Nothing follows the last state.
+    The last state is terminal.
     """
     end = _CHAIN_STATES - 1
     moves = {s: {a: min(max(s + 2 * a - 1, 0), end) for a in (0, 1)} for s in range(end)}

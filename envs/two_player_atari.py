@@ -1,6 +1,6 @@
-"""Atari games for two on the emulator of Terry et al. (2020, arXiv:2009.09341). Legend: E envs.
+"""Two-player Atari games on the emulator of Terry et al. (2020, arXiv:2009.09341). Legend: E envs.
 
-The game files are those that ale-py brings. Its package, multi-agent-ale-py, is under the GPL and only needed here.
+The ROMs are those of ale-py. The emulator's package, multi-agent-ale-py, is under the GPL and only needed here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from envs.checks import checked_seed
 from envs.two_players import TwoPlayerStep, checked_actions
 from envs.views import both_views
 
-ONLY_FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # ale-py cannot load them: its process would end
+ONLY_FOR_TWO = ("combat", "joust", "maze_craze", "warlords")  # loading one in ale-py terminates the process
 GAMES = tuple(
     sorted(
         {"backgammon", "boxing", "double_dunk", "entombed", "fishing_derby", "flag_capture", "ice_hockey", "mario_bros"}
@@ -30,29 +30,29 @@ GAMES = tuple(
         | set(ONLY_FOR_TWO)
     )
 )
-SEATS = {"warlords": 4}  # its games for two never begin on this emulator: in the one for four, two stand still
+SEATS = {"warlords": 4}  # its two-player modes never start on this emulator; in the four-player mode, two stay idle
 FIRE = 1
 SIDE = 84
 RENDERED = 336
 
 
 def two_player_game(env: str) -> str | None:
-    """The game for two that "duel/joust", "ALE/Joust-v5", "Joust" or "joust" means; None where there is none."""
+    """Return the name of the two-player game "duel/joust", "ALE/Joust-v5", "Joust" or "joust"; None if unknown."""
     spoken = re.sub(r"^(ale|duel)/|-v5$|[_\s]", "", env.lower())
     return next((game for game in GAMES if game.replace("_", "") == spoken), None)
 
 
 class TwoPlayerAtari:
-    """E emulators of one game, stepped in turn: frames as `AtariEnv`'s, raw rewards of both players.
+    """E emulators of one game, stepped in turn: frames as in `AtariEnv`, raw rewards of both players.
 
-    The first mode of the game that is for two is played. What the rules call lives is not looked at. In Pong's a player
-    who keeps the ball for two seconds instead of serving it loses a point that nobody wins.
+    The first two-player mode of the game is played, and lives are ignored. In Pong, a player who does not serve the
+    ball within two seconds loses a point that the other player does not gain.
 
     Args:
         settings: the rules; `settings.id` names the game.
 
     Raises:
-        ValueError: no such game, a rule that it has not, or the emulator is not installed.
+        ValueError: no such game, a rule that it does not support, or the emulator is not installed.
     """
 
     def __init__(self, settings: EnvSettings, num_envs: int) -> None:
@@ -80,14 +80,14 @@ class TwoPlayerAtari:
         """Begin a game in every env; see `TwoPlayerEnv.reset`."""
         seed = checked_seed(seed, self.num_envs)
         if self._settings.sticky or len(self._emulators) < self.num_envs:
-            # Only when it loads a game does the emulator take a seed, and nothing but sticky actions is left to it.
+            # The emulator takes a seed only when it loads a game, and uses it only for sticky actions.
             self._emulators = [_emulator(self._game, self._settings, seed + e) for e in range(self.num_envs)]
         self._rngs = [np.random.default_rng([seed + e, 4]) for e in range(self.num_envs)]
         self._last = None
         return self._turn(np.zeros((self.num_envs, 2), np.int64), np.ones(self.num_envs, np.bool_))
 
     def step(self, actions: NDArray[np.integer[Any]]) -> TwoPlayerStep:
-        """Both act in every env; see `TwoPlayerEnv.step`."""
+        """Act for both players in every env; see `TwoPlayerEnv.step`."""
         actions = checked_actions(actions, self.num_envs, self.spec.num_actions)
         if self._last is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before step(actions)")
@@ -115,7 +115,7 @@ class TwoPlayerAtari:
         return self._last
 
     def _begin(self, env: int) -> NDArray[np.uint8]:
-        """A new game, after up to `noop_max` frames without a move, and FIRE by both where the rules say so."""
+        """Begin a game with up to `noop_max` no-op frames, then FIRE for both if the rules require it."""
         ale, _ = self._emulators[env]
         ale.reset_game()
         for _ in range(self._rngs[env].integers(self._settings.noop_max + 1)):
@@ -125,7 +125,7 @@ class TwoPlayerAtari:
         return _screen(ale)
 
     def _play(self, env: int, pair: NDArray[np.intc]) -> tuple[NDArray[np.uint8], NDArray[Any], int]:
-        """The maximum of the last two screens, what both have won, and the frames that it took."""
+        """Return the maximum of the last two screens, the rewards of both players, and the frames played."""
         (ale, _), skip = self._emulators[env], self._settings.frame_skip
         won, frames = np.zeros(2), 0
         before = np.zeros((self._height, self._width), np.uint8)
@@ -138,12 +138,12 @@ class TwoPlayerAtari:
         return shown, won, frames
 
     def _act(self, ale: Any, pair: Sequence[int] | NDArray[np.intc]) -> NDArray[Any]:
-        """One frame -> what each of the two has won in it."""
+        """Play one frame; return the rewards of the two players."""
         rewards: NDArray[Any] = np.asarray(ale.act([*pair, *[0] * (SEATS.get(self._game, 2) - 2)]))
         return rewards[:2]
 
     def render(self) -> NDArray[np.uint8]:
-        """What player A sees of env 0, enlarged: uint8 [H, W, 3]."""
+        """Return player A's frame of env 0, enlarged: uint8 [H, W, 3]."""
         if self._last is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before render()")
         scale = max(RENDERED // self._side, 1)
@@ -161,7 +161,7 @@ def _screen(ale: Any) -> NDArray[np.uint8]:
 
 
 def _emulator(game: str, settings: EnvSettings, seed: int) -> tuple[Any, int]:
-    """An emulator with the game loaded, and its mode."""
+    """Return an emulator with the game loaded, and its mode."""
     try:
         from multi_agent_ale_py import ALEInterface
     except ImportError:

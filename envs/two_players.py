@@ -1,7 +1,6 @@
-"""Games for two players, and one player's side of them as an env like any other. Legend: E envs.
+"""Two-player games, and an adapter that makes one player's side an ordinary env. Legend: E envs.
 
-Player A is 0, player B is 1. Each sees the game from their own side, as if it were A's, where the game has such a view:
-one network can then play both.
+Player A is 0, player B is 1. Where a game permits it, B's frames look as if B were A, so that one network plays both.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from envs.checks import checked_action, checked_seed
 
 
 class TwoPlayerStep(NamedTuple):
-    """What all E games show both players after one step, in new arrays; see `TimeStep`, whose flags these are."""
+    """Result of one step of E games for both players, in new arrays; the flags are those of `TimeStep`."""
 
     frame: NDArray[Any]  # [E, 2, *frame_shape] as each player sees it
     reward: NDArray[np.float32]  # [E, 2] raw; 0 where first
@@ -28,7 +27,7 @@ class TwoPlayerStep(NamedTuple):
 
 
 class TwoPlayerEnv(Protocol):
-    """E games of two players that step together and reset themselves, as a `BatchedEnv` does."""
+    """E two-player games that step together and reset themselves, as in `BatchedEnv`."""
 
     num_envs: int
     spec: EnvSpec  # of each player: both have the same frames and actions
@@ -43,15 +42,15 @@ class TwoPlayerEnv(Protocol):
         ...
 
     def step(self, actions: NDArray[np.integer[Any]]) -> TwoPlayerStep:
-        """Both act in every env: integers [E, 2] in [0, num_actions).
+        """Act for both players in every env: integers [E, 2] in [0, num_actions).
 
         Raises:
-            ValueError: wrong shape, type or range; the env has not moved.
+            ValueError: wrong shape, type or range; the env is unchanged.
         """
         ...
 
     def render(self) -> NDArray[np.uint8]:
-        """Picture of env 0 as it stands: uint8 [H, W, 3], RGB."""
+        """Return a picture of the current state of env 0: uint8 [H, W, 3], RGB."""
         ...
 
     def close(self) -> None:
@@ -60,25 +59,25 @@ class TwoPlayerEnv(Protocol):
 
 
 class Opponents(Protocol):
-    """Whoever plays the other side in E envs."""
+    """Players of the other side in E envs."""
 
     name: str  # for the run record
 
     def start(self, seed: int, num_envs: int) -> None:
-        """Games begin in all envs."""
+        """Begin games in all envs."""
         ...
 
     def answer(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Actions [E] on what they see, [E, *frame_shape]; where `first` [E], a game and an opponent begin."""
+        """Return actions [E] for frames [E, *frame_shape]; `first` [E] marks new games, with new opponents."""
         ...
 
     def over(self, env: int, points: float) -> None:
-        """The game in `env` has ended; `points` is how many more the learner had, less than 0 where it had fewer."""
+        """Record the end of the game in `env`; `points` is the learner's score minus the opponent's."""
         ...
 
 
 class RandomOpponents:
-    """Play uniformly at random."""
+    """Opponents that play uniformly at random."""
 
     name = "random"
 
@@ -86,7 +85,7 @@ class RandomOpponents:
         self.num_actions = num_actions
 
     def start(self, seed: int, num_envs: int) -> None:
-        """Draw the same actions for the same seed."""
+        """Seed the random generator of the actions."""
         self.rng = np.random.default_rng(seed)
 
     def answer(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -94,15 +93,15 @@ class RandomOpponents:
         return self.rng.integers(self.num_actions, size=len(first))
 
     def over(self, env: int, points: float) -> None:
-        """They do not mind."""
+        """Ignore the result."""
 
 
 class OpponentEnv:
-    """One side of a game for two, as a `BatchedEnv`: which side is drawn at every game, opponents act for the other.
+    """One side of a two-player game as a `BatchedEnv`; the side is drawn for every game, opponents play the other.
 
     Args:
-        zero_sum: rewards are half of what the learner wins more than the other, so that a game's sign says who has won
-            it; else they are the learner's own.
+        zero_sum: rewards are half the difference between the learner's and the opponent's, so that the sign of a score
+            is the result of the game; otherwise they are the learner's own.
     """
 
     def __init__(self, env: TwoPlayerEnv, opponents: Opponents, *, zero_sum: bool = False) -> None:
@@ -113,15 +112,15 @@ class OpponentEnv:
         self.last: TwoPlayerStep | None = None
 
     def reset(self, seed: int) -> TimeStep:
-        """Begin a game in every env; sides and opponents follow from the seed, too."""
+        """Begin a game in every env; sides and opponents also follow from the seed."""
         self.rng = np.random.default_rng([checked_seed(seed, self.num_envs), 2])
-        self.side = np.zeros(self.num_envs, np.int64)  # that the learner plays
-        self.points = np.zeros(self.num_envs)  # that the learner is ahead
+        self.side = np.zeros(self.num_envs, np.int64)  # of the learner
+        self.points = np.zeros(self.num_envs)  # the learner's score minus the opponent's
         self.opponents.start(seed, self.num_envs)
         return self._seen(self.env.reset(seed))
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """Act in every env, against what the opponents do on seeing the same moment."""
+        """Act in every env, simultaneously with the opponents."""
         mine = checked_action(action, self.num_envs, self.spec.num_actions)
         if self.last is None:
             raise RuntimeError("the environment was never reset: call reset(seed) before step(action)")
@@ -150,7 +149,7 @@ class OpponentEnv:
         )
 
     def render(self) -> NDArray[np.uint8]:
-        """Env 0, whichever side the learner has there."""
+        """Return the game's picture of env 0, whichever side the learner plays."""
         return self.env.render()
 
     def close(self) -> None:
@@ -159,7 +158,7 @@ class OpponentEnv:
 
 
 def checked_actions(actions: NDArray[np.integer[Any]], num_envs: int, num_actions: int) -> NDArray[np.int64]:
-    """`actions` as int64 [E, 2].
+    """Return `actions` as int64 [E, 2].
 
     Raises:
         ValueError: they are no integers [E, 2], or one lies outside [0, num_actions).

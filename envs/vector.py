@@ -1,4 +1,4 @@
-"""Any Gymnasium env with a finite set of actions or with torques, behind the interface of the Atari games."""
+"""Any Gymnasium env with discrete actions or torques, as a `BatchedEnv`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from training.messages import first_line
 class GymnasiumEnv:
     """E copies of a Gymnasium env, stepped one after the other in this process.
 
-    A frame is float32 [D] where the env observes a vector, uint8 [H, W] or [H, W, C] where it observes an image, and
-    int64 [1], counted from 0, where it observes one of `num_states` states. An action lasts one frame. Time limits are
-    those of the registered env, or `envs.text`'s. Where the env takes a bounded vector, an action is J torques from -1
-    to 1, which stand for its own bounds.
+    A frame is float32 [D] for a vector observation, uint8 [H, W] or [H, W, C] for an image, and int64 [1], counted from
+    0, for one of `num_states` states. An action lasts one frame. Time limits are those of the registered env, or of
+    `envs.text`. If the env takes a bounded vector, an action is J torques from -1 to 1, scaled to its bounds.
 
     Args:
         env: a Gymnasium id, for example "CartPole-v1", "Taxi-v3" or "package.module:Id".
@@ -34,7 +33,7 @@ class GymnasiumEnv:
         image_size, grayscale: of images (`envs.images`).
 
     Raises:
-        ValueError: Gymnasium cannot make it, or its actions or observations are of another kind.
+        ValueError: Gymnasium cannot make it, or its actions or observations are not supported.
     """
 
     def __init__(self, env: str, num_envs: int, *, image_size: int = 0, grayscale: bool = False) -> None:
@@ -45,7 +44,7 @@ class GymnasiumEnv:
             raise ValueError(f"Gymnasium cannot make {env}: {first_line(error)}") from error
         actions, observations = probe.action_space, probe.observation_space
         self._draws = "rgb_array" in (probe.metadata.get("render_modes") or ())
-        self.steps_per_second: float | None = probe.metadata.get("render_fps")  # at which it wants to be seen
+        self.steps_per_second: float | None = probe.metadata.get("render_fps")  # speed for display
         probe.close()  # type: ignore[no-untyped-call]
         self.num_envs = num_envs
         self._images: ImageFrames | None = None
@@ -61,7 +60,7 @@ class GymnasiumEnv:
         self._actions: Any = actions
         self._state_offset = int(observations.start) if isinstance(observations, Discrete) else 0
         self._env_name = env
-        # An env that draws nothing may not even know the option.
+        # An env without pictures may not accept the option.
         options: dict[str, Any] = {"render_mode": "rgb_array"} if self._draws else {}
         limit = time_limit(env)
         self._envs = SyncVectorEnv(
@@ -96,7 +95,7 @@ class GymnasiumEnv:
         return self._observe(*outcome[:4], self._over)
 
     def _own(self, action: NDArray[Any]) -> NDArray[Any]:
-        """The actions as Gymnasium's env takes them: from its first number on, or within its bounds."""
+        """Return the actions for Gymnasium's env: counted from its first action, or scaled to its bounds."""
         if self.spec.joints:
             share = (checked_torques(action, self.num_envs, self.spec.joints).astype(np.float64) + 1.0) / 2.0
             low, high = self._actions.low, self._actions.high
@@ -125,21 +124,21 @@ class GymnasiumEnv:
         )
 
     def render(self) -> NDArray[np.uint8]:
-        """Picture of env 0: uint8 [H, W, 3], RGB. MuJoCo's bodies are drawn from the side, without its own renderer.
+        """Return a picture of env 0: uint8 [H, W, 3], RGB. MuJoCo bodies are drawn by `envs.gait`, not by MuJoCo.
 
         Raises:
-            ValueError: the env draws no pictures, or cannot on this machine.
+            ValueError: the env has no render mode rgb_array, or rendering fails on this machine.
         """
         if not self._draws:
             raise ValueError(f"{self._env_name} draws no pictures: it has no render mode rgb_array")
         if is_mujoco(bare := self._envs.envs[0].unwrapped):
             return side_view(bare)
-        for device in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):  # pygame draws into memory, and tells what it lacks
+        for device in ("SDL_VIDEODRIVER", "SDL_AUDIODRIVER"):  # pygame without display or sound
             os.environ.setdefault(device, "dummy")
         try:
             picture: Any = self._envs.envs[0].render()
             return np.asarray(picture, np.uint8)
-        except Exception as error:  # of any kind: a missing package, a renderer's own where there is no display
+        except Exception as error:  # of any type: a missing package, or a renderer's own without a display
             raise ValueError(f"{self._env_name} cannot draw: {first_line(error)}") from error
 
     def close(self) -> None:
@@ -148,7 +147,7 @@ class GymnasiumEnv:
 
 
 def _actions_of(env: str, actions: Any) -> Discrete[np.int64] | Box:
-    """What `EnvSpec.actions` says of an env that takes `actions`."""
+    """Return `EnvSpec.actions` for an env with the action space `actions`."""
     if isinstance(actions, Box) and len(actions.shape) == 1 and actions.is_bounded():
         return Box(-1.0, 1.0, actions.shape, np.float32)
     if not isinstance(actions, Discrete):
@@ -160,7 +159,7 @@ def _actions_of(env: str, actions: Any) -> Discrete[np.int64] | Box:
 
 
 def _frame_type(env: str, observations: Space[Any]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype of a frame of an env that observes `observations`."""
+    """Return shape and dtype of the frames of an env with the observation space `observations`."""
     if isinstance(observations, Discrete):
         return (1,), np.dtype(np.int64)
     if isinstance(observations, Box) and len(observations.shape) == 1:

@@ -1,1 +1,1 @@
-"""DecQN: deep Q-learning of torques, three values for every joint (Seyde et al. 2023)."""
+"""DecQN: deep Q-learning for continuous actions, with three values for every joint (Seyde et al. 2023)."""

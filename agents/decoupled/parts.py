@@ -1,4 +1,4 @@
-"""What DecQN is made of, for whoever trains or judges it: see `agents.parts`. The network has a row for every joint."""
+"""Factories of DecQN (see `agents.parts`), whose network has one row of outputs per joint."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from envs import EnvSpec
 
 
 def make_network(settings: DecoupledSettings, spec: EnvSpec) -> QNetwork:
-    """The Q-network: three values for each of J joints."""
+    """Create the Q-network, with three values for each of J joints."""
     return QNetwork(settings.network, spec.frame_shape, spec.joints)
 
 
 def policy_with(network: QNetwork, settings: DecoupledSettings, device: str) -> BangOffBangPolicy:
-    """A policy that acts by `network`."""
+    """Create a policy that acts with `network`."""
     return BangOffBangPolicy(network, precision=settings.learner.precision, device=device)
 
 
 def make_learner(settings: DecoupledSettings, spec: EnvSpec) -> Learner:
-    """The learner of deep Q-learning on the settings' device, whose network has joints where it looks for actions."""
+    """Create a deep Q-learning learner on the settings' device, with joints in place of its network's actions."""
     rows = spec._replace(actions=Discrete(spec.joints))
     return Learner(settings.learner, settings.network, rows, seed=settings.seed, beta=settings.replay.beta_at)

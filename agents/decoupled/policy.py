@@ -1,4 +1,4 @@
-"""What acts: every joint's best bin. Legend: E envs, J joints, K stack, D numbers of an observation."""
+"""The DecQN policy. Legend: E envs, J joints, K stack, D numbers of an observation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from agents.replay.frames import FrameStack
 
 
 class BangOffBangPolicy(QPolicy):
-    """Torques -1, 0 or 1, epsilon-greedy for each joint by itself."""
+    """Torques -1, 0 or 1, epsilon-greedy for each joint independently."""
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
-        """Values are those of the best action alone, [E, 1]; obs are stacks [E, 1, K, D]."""
+        """Return epsilon-greedy torques; values are those of the greedy action, [E, 1], obs are stacks [E, 1, K, D]."""
         obs = carry.push(frame, first)
         q = self.values(obs)  # [E, J, 3]
         bins = q.argmax(2)

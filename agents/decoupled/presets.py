@@ -15,19 +15,19 @@ from envs.base import EnvSettings
 
 
 def halfcheetah_decoupled() -> DecoupledSettings:
-    """Run as fast as half a cheetah can, with full torque or none: DecQN (Seyde et al. 2023) in minutes."""
+    """HalfCheetah-v5 with full torque or none: DecQN (Seyde et al. 2023) in minutes."""
     return DecoupledSettings(
         env=EnvSettings(id="HalfCheetah-v5"),
-        stop=StopSettings(steps=1_000_000, minutes=20.0),  # 1. as far as 20 minutes go
+        stop=StopSettings(steps=1_000_000, minutes=20.0),  # 1. at most 20 minutes
         network=NetworkSettings(
             kind="mlp",
             stack=1,
-            layer_norm=True,  # 2. behind both layers, with ReLU; theirs stands behind the first
+            layer_norm=True,  # 2. after both layers, with ReLU; theirs is after the first
             hidden=256,  # 3. half of their units
             head=HEAD,
         ),
         exploration=ExplorationSettings(start=1.0, final=0.1, anneal_steps=20_000),  # 4. theirs is 0.1 from the start
-        replay=ReplaySettings(  # 5. uniform: theirs draws by priority
+        replay=ReplaySettings(  # 5. uniform; theirs is prioritized
             capacity=1_000_000,
             n_step=3,
             samples_per_insert=64.0,  # 6. an update every four steps, twice as often as theirs
@@ -37,7 +37,7 @@ def halfcheetah_decoupled() -> DecoupledSettings:
             batch_size=256,
             learning_rate=1e-3,  # 7. ten times theirs
             double=True,
-            loss="squared",  # 8. theirs is Huber's, for rewards from 0 to 1
+            loss="squared",  # 8. theirs is Huber's loss, for rewards from 0 to 1
             reward_clip=0.0,
             target_period=100,
             max_grad_norm=40.0,

@@ -1,4 +1,4 @@
-"""All settings of a DecQN run: those of deep Q-learning, with the head of torques."""
+"""All settings of a DecQN run: those of deep Q-learning, with the head for torques."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def _bins() -> NetworkSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoupledSettings(Settings):
-    """One DecQN run (Seyde et al. 2023): the learner, replay and fleet of deep Q-learning as they are.
+    """One DecQN run (Seyde et al. 2023), with the learner, replay and fleet of deep Q-learning.
 
     Raises:
-        ValueError: a setting is out of its range, or asks for what this head has not.
+        ValueError: a setting is out of its range, or not supported by this head.
     """
 
     parts: ClassVar[str] = "agents.decoupled.parts"

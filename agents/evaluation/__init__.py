@@ -1,1 +1,1 @@
-"""What a policy is worth: whole games under named rules, and what may be said of the scores."""
+"""Evaluation of policies: whole games under named protocols, and statistics of the scores."""

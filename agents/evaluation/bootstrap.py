@@ -1,10 +1,10 @@
-"""Scores of many runs as one figure with its uncertainty, after Agarwal et al. (2021), "Deep Reinforcement Learning at
-the Edge of the Statistical Precipice" (arXiv 2108.13264).
+"""Aggregate statistics of scores over runs with bootstrap intervals, after Agarwal et al. (2021), "Deep Reinforcement
+Learning at the Edge of the Statistical Precipice" (arXiv 2108.13264).
 
 `tasks` is a sequence of M arrays, one for each task (game): `tasks[m]` is float [..., N_m], a score for each of its N_m
-independent runs, normalised where tasks are pooled. A statistic reduces runs (the last axis) and tasks; other axes stay
-in front, which is how a thousand resamples are computed at once. The paper has equally many runs of every task; where
-the counts differ, `iqm` weighs runs equally and the others weigh tasks equally.
+independent runs, normalised if tasks are pooled. A statistic reduces runs (the last axis) and tasks; leading axes are
+kept, so that all resamples are computed at once. The paper has the same number of runs for every task; if the numbers
+differ, `iqm` weighs runs equally and the others weigh tasks equally.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Interval(NamedTuple):
 
 
 def iqm(tasks: Tasks) -> Scores:
-    """Interquartile mean [...] of all runs of all tasks together (section 4.3): the lowest and the highest quarter are
-    cut off, each rounded down to whole runs."""
+    """Compute the interquartile mean [...] of all runs of all tasks together (section 4.3): the lowest and the highest
+    quarter are cut off, each rounded down to whole runs."""
     ordered = np.sort(np.concatenate(list(tasks), axis=-1), axis=-1)
     runs = ordered.shape[-1]
     middle: Scores = ordered[..., runs // 4 : runs - runs // 4].mean(-1)
@@ -38,30 +38,31 @@ def iqm(tasks: Tasks) -> Scores:
 
 
 def mean(tasks: Tasks) -> Scores:
-    """Mean [...] over tasks of the mean over runs (section 2): one task of huge scores may decide it alone."""
+    """Compute the mean [...] over tasks of the mean over runs (section 2). Outlier tasks may dominate it."""
     return np.asarray(_run_means(tasks).mean(0))
 
 
 def median(tasks: Tasks) -> Scores:
-    """Median [...] over tasks of the mean over runs (section 2): half of the tasks may score nothing unseen."""
+    """Compute the median [...] over tasks of the mean over runs (section 2). Zeros in nearly half of the tasks would
+    not change it."""
     return np.asarray(np.median(_run_means(tasks), axis=0))
 
 
 def optimality_gap(tasks: Tasks, target: float = 1.0) -> Scores:
-    """How far [...] scores fall short of `target` on average; what lies above it counts no more (section 4.3)."""
+    """Compute how far [...] scores, clipped at `target`, fall short of it on average (section 4.3)."""
     return np.asarray(target - _run_means([np.minimum(task, target) for task in tasks]).mean(0))
 
 
 def score_distribution(tasks: Tasks, thresholds: Scores) -> Scores:
-    """Share of runs that score above each threshold [T], averaged over tasks: [T, ...]. Over thresholds it is the
+    """Compute the share of runs that score above each threshold [T], averaged over tasks: [T, ...]. This is the
     performance profile (section 4.2, the run-score distribution)."""
     shares = [(task > thresholds.reshape(-1, *[1] * task.ndim)).mean(-1) for task in tasks]
     return np.asarray(np.mean(shares, axis=0))
 
 
 def probability_of_improvement(ours: Tasks, theirs: Tasks) -> Scores:
-    """Probability [...] that a run of ours beats one of theirs in a task drawn at random; a draw counts half (section
-    4: the Mann-Whitney U statistic over the number of pairs, averaged over tasks)."""
+    """Estimate the probability [...] that a run of ours beats one of theirs in a random task; a draw counts half
+    (section 4: the Mann-Whitney U statistic over the number of pairs, averaged over tasks)."""
     shares = []
     for x, y in zip(ours, theirs, strict=True):
         wins = x[..., :, None] > y[..., None, :]
@@ -77,18 +78,18 @@ def stratified_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """The statistic of one or more groups of runs, with its percentile bootstrap interval (section 4.1).
+    """Compute a statistic of one or more groups of runs, with its percentile bootstrap interval (section 4.1).
 
-    Every resample draws the runs of each task of each group anew, as many as there are, with replacement. With few runs
-    the interval is too narrow: a single run has none (low and high are the estimate), three are a hint.
+    Every resample draws the runs of each task of each group with replacement, as many as there are. With few runs the
+    interval is too narrow: a single run has none (low and high are the estimate), that of three is only a hint.
 
     Args:
-        statistic: takes as many `tasks` as there are groups; shapes as above.
+        statistic: takes one `tasks` per group; shapes as above.
         confidence: share of the resamples between low and high.
 
     Raises:
-        ValueError: a group has no tasks, a task has no runs or a score that is no finite number, or the groups differ
-            in their number of tasks.
+        ValueError: a group has no tasks, a task has no runs or a score that is not finite, or the groups differ in
+            their number of tasks.
     """
     rng = np.random.default_rng(seed)
     given = [_checked(tasks) for tasks in groups]
@@ -100,8 +101,8 @@ def stratified_bootstrap(
 
 
 def _resampled(task: Scores, resamples: int, rng: np.random.Generator) -> Scores:
-    """Runs [..., N] drawn anew: [..., B, N]. Whatever lies in front of them, such as the points of a learning curve,
-    stays with its run."""
+    """Resample runs [..., N] with replacement: [..., B, N]. Leading axes, such as the points of a learning curve, stay
+    with their run."""
     return task[..., rng.integers(task.shape[-1], size=(resamples, task.shape[-1]))]
 
 

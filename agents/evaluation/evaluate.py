@@ -1,4 +1,4 @@
-"""Judging a policy: frozen weights, a fixed epsilon, an exact number of whole games, raw scores."""
+"""Evaluation of a policy: frozen weights, a fixed epsilon, an exact number of whole games, raw scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from envs.atari import game_name
 from envs.base import BatchedEnv, EnvSettings
 from envs.scores import human_normalised, reference_scores
 
-GROUP = 25  # most envs of a group
+GROUP = 25  # most envs in a group
 Rules = Mapping[str, str | int | float | bool]  # `BatchedEnv.protocol`
 
 
@@ -33,7 +33,7 @@ class Scores(NamedTuple):
     protocol: dict[str, Any]
 
     def summary(self) -> dict[str, Any]:
-        """What goes into the run's record; `human_normalised` is the mean's, None where no human score is known."""
+        """Return the entries of the run's record; `human_normalised` is of the mean, None without a human score."""
         mean, game = float(self.scores.mean()), str(self.protocol.get("game"))
         return {
             "protocol": self.protocol,
@@ -49,7 +49,7 @@ class Scores(NamedTuple):
 
 
 def summary_line(result: dict[str, Any]) -> str:
-    """An evaluation's record in one line."""
+    """Return an evaluation's record as one line of text."""
     score = f"{result['mean']:.2f} over {result['episodes']} games ({result['min']:.0f} to {result['max']:.0f})"
     if result["human_normalised"] is not None:
         score += f", human-normalised {result['human_normalised']:.2f}"
@@ -68,13 +68,13 @@ def evaluate(
     seed: int,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Scores:
-    """Play exactly `episodes` games, the same number in every env, so that short games count no more than long ones.
+    """Play exactly `episodes` games, the same number in every env, so that short games are not over-represented.
 
     Args:
-        on_step: told after every step how many games are done.
+        on_step: called after every step with the number of finished games.
 
     Raises:
-        ValueError: the episodes cannot be shared evenly among its envs.
+        ValueError: `episodes` is not a multiple of the number of envs.
     """
     games = Games(policy, settings, env.num_envs, episodes=episodes, seed=seed, on_step=on_step)
     games.play(env, 0, evaluation_seed(seed))
@@ -87,10 +87,10 @@ def _scores(games: Games, rules: Rules, settings: EvaluationSettings) -> Scores:
 
 
 def envs_for(episodes: int, most: int = 50) -> int:
-    """The largest number of envs up to `most` that shares `episodes` evenly.
+    """Return the largest number of envs up to `most` that divides `episodes`.
 
     Raises:
-        ValueError: there are no episodes to share.
+        ValueError: `episodes` is below 1.
     """
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}: play 1 or more")
@@ -106,11 +106,11 @@ def evaluate_policy(
     rules: EnvSettings | None = None,
     on_step: Callable[[int], None] = lambda done: None,
 ) -> Scores:
-    """`evaluate` in envs of its own, built for `rules`, by default the settings' protocol, and closed again.
+    """Build envs for `rules` (by default the settings' protocol), `evaluate` the policy in them and close them.
 
-    Atari games are played in groups of at most 25 envs, `threads` of them at a time: while the emulators of one group
-    work, another is in the network. How many threads there are changes no game. Other envs make one group: they are
-    stepped in Python, where threads only wait for each other.
+    Atari games are played in groups of at most 25 envs, `threads` groups at a time, so that the emulators of one group
+    overlap with the network of another. Scores do not depend on the number of threads. Other envs form one group: they
+    are stepped in Python, where threads would only wait for each other.
     """
     rules, num_envs = rules or protocol_env(settings), envs_for(episodes)
     games = Games(policy, settings.evaluation, num_envs, episodes=episodes, seed=settings.seed, on_step=on_step)
@@ -129,13 +129,13 @@ def evaluate_policy(
         played = [play(group) for group in groups]
     else:
         played = _side_by_side(play, groups, games.stopped, threads)
-    return _scores(games, played[0], settings.evaluation)  # every group has written into `games`, by the same rules
+    return _scores(games, played[0], settings.evaluation)  # all groups share `games` and the rules
 
 
 def _side_by_side(
     play: Callable[[NDArray[np.int64]], Rules], groups: list[NDArray[np.int64]], stopped: Event, threads: int
 ) -> list[Rules]:
-    """Play `threads` groups at a time, each on a thread; where one fails, or a person interrupts, all stop."""
+    """Play `threads` groups at a time, each in a thread; an exception or interrupt stops all of them."""
     before = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(threads, "games", torch.set_num_threads, (1,)) as pool:
@@ -146,4 +146,4 @@ def _side_by_side(
                 stopped.set()
                 raise
     finally:
-        torch.set_num_threads(before)  # what a thread of the pool sets holds for threads to come, too
+        torch.set_num_threads(before)  # the pool's setting also applies to later threads

@@ -1,4 +1,4 @@
-"""Whole games by a frozen policy: E envs, each until its quota is played, in groups that run side by side."""
+"""Whole games by a frozen policy: E envs with a quota of games each, in groups that may run in parallel."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from envs.base import BatchedEnv
 
 
 class Games:
-    """`episodes` games, the same number in each of E envs: raw scores and lengths, and what groups of envs share.
+    """Raw scores and lengths of `episodes` games, the same number in each of E envs; shared by all groups of envs.
 
-    When and where a group is played changes no game: env e has its own seed and its own column of the random draws, and
-    its group is the network's batch. A batch of another size would be summed in another order, and a tie between two
-    actions be broken otherwise.
+    Results do not depend on when or in which thread a group is played: env e has its own seed and its own column of the
+    random draws, and the network's batch is always one group. Another batch size could change the order of summation
+    in the network, and so the choice between two nearly equal actions.
 
     Args:
-        policy: may be called by several threads at once.
+        policy: must be thread-safe.
         seed: of the random actions.
-        on_step: told after every step of a group how many games are done, by one thread at a time.
+        on_step: called after every step of a group with the number of finished games, by one thread at a time.
 
     Raises:
-        ValueError: the episodes cannot be shared evenly among the envs.
+        ValueError: `episodes` is not a multiple of `envs`.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Games:
         self.frames = np.zeros((envs, self.quota), np.int64)  # of the emulator
         self.done = np.zeros(envs, np.int64)  # games that an env has finished
         self.epsilon, self.rng = np.full(envs, settings.epsilon), np.random.default_rng(seed)
-        self.forced: list[NDArray[np.int32]] = []  # the draws of every step so far
+        self.forced: list[NDArray[np.int32]] = []  # random actions [E] of every step so far
         self.lock, self.stopped = Lock(), Event()
 
     def play(self, env: BatchedEnv, first: int, seed: int) -> None:
-        """Play the quota of envs `first`, `first` + 1, ...: as many as `env` has, the first of them seeded `seed`.
+        """Play the quota of envs `first`, `first` + 1, ..., which are those of `env`, seeded `seed`, `seed` + 1, ...
 
         Returns early once `stopped` is set.
         """
@@ -74,7 +74,7 @@ class Games:
                 return
 
     def _forced(self, time: int, num_actions: int) -> NDArray[np.int32]:
-        """The random actions [E] at a time step of all envs: the group that comes there first draws them."""
+        """Return the random actions [E] of all envs at a time step; the first group to get there draws them."""
         with self.lock:
             while len(self.forced) <= time:
                 self.forced.append(forced_actions(self.epsilon, num_actions, self.rng))

@@ -1,4 +1,4 @@
-"""How a run's policy is judged, in a sweep and in the end."""
+"""Evaluation of a run's policy for a sweep and at the end of training."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from training.run import Closing
 from training.search import Judgement, Metric
 
 THREADS = 2  # of a closing evaluation
-CLOSING = "evaluation/closing_score_mean"  # TensorBoard's tag of what `closing` finds
-SCORE = Metric("score", "max", worst=-1e6)  # what a sweep ranks by
-FIXED = ("env.id", "env.frame_skip", "env.full_actions", "evaluation.")  # scores under others would not compare
+CLOSING = "evaluation/closing_score_mean"  # TensorBoard tag of the closing evaluation's mean score
+SCORE = Metric("score", "max", worst=-1e6)  # objective of sweeps
+FIXED = ("env.id", "env.frame_skip", "env.full_actions", "evaluation.")  # else scores are incomparable
 
 
 def judgement(policy: Policy, settings: AgentSettings) -> Judgement:
-    """The mean score of `evaluation.every_episodes` whole games, on one core; never those of `closing`."""
+    """Return the mean score of `evaluation.every_episodes` whole games, on one core; other games than `closing`'s."""
     games = settings.evaluation.every_episodes
     return Judgement(float(evaluate_policy(policy, beside(settings), episodes=games, threads=1).scores.mean()), {})
 
 
 def closing(policy: Policy, settings: AgentSettings, on_step: Callable[[float], None]) -> Closing:
-    """The settings' evaluation, once nothing else runs; `on_step` as in `training.run.Run.evaluate`."""
+    """Run the closing evaluation, when nothing else runs; `on_step` as in `training.run.Run.evaluate`."""
     episodes = settings.evaluation.episodes
     result = evaluate_policy(
         policy, settings, episodes=episodes, threads=THREADS, on_step=lambda done: on_step(done / episodes)

@@ -1,4 +1,4 @@
-"""What a score means: the rules of an evaluation, its seeds, and their name."""
+"""Evaluation protocols: the rules and seeds of evaluation games, and the name of a set of rules."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ RULES = (
 
 
 class JudgeOptions(Protocol):
-    """How a run is to be judged: what `quarterdeck evaluate` is asked for."""
+    """Options of `quarterdeck evaluate`."""
 
     @property
     def episodes(self) -> int: ...
 
     @property
-    def protocol(self) -> ProtocolName | None: ...  # by default the run's own
+    def protocol(self) -> ProtocolName | None: ...  # None for the run's own
 
     @property
-    def epsilon(self) -> float | None: ...  # the same
+    def epsilon(self) -> float | None: ...  # None for the run's own
 
 
 def protocol_env(settings: AgentSettings) -> EnvSettings:
-    """The rules of an evaluation: the protocol's, or those of training with whole games."""
+    """Return the rules of an evaluation: the protocol's, or those of training with whole games."""
     return protocol_rules(settings.env, settings.evaluation.protocol)
 
 
 def beside_env(settings: AgentSettings) -> EnvSettings:
-    """The rules of an evaluation beside training: `protocol_env`'s, but no Atari game outlasts `every_frame_cap`."""
+    """Return the rules of evaluations during training: `protocol_env` with Atari games cut at `every_frame_cap`."""
     rules = protocol_env(settings)
     if game_name(rules.id) is None and not rules.id.lower().startswith(DUEL):
         return rules
@@ -57,7 +57,7 @@ def beside_env(settings: AgentSettings) -> EnvSettings:
 
 
 def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
-    """`env` under a named protocol: `classic`, `machado` or `training`."""
+    """Return `env` under a named protocol: `classic`, `machado` or `training`."""
     if protocol == "training":
         return dataclasses.replace(env, life_signal=False)
     # A policy keeps the actions and frames it was trained with: for Machado et al.'s 18, train with full_actions.
@@ -67,12 +67,13 @@ def protocol_rules(env: EnvSettings, protocol: str) -> EnvSettings:
 
 
 def check_rules(settings: AgentSettings) -> None:
-    """Make the env of an evaluation, which the first one would find wrong only after its training.
+    """Check before training that the env of the evaluations can be built.
 
-    An Atari game has the rules of every protocol, and one judged by its own rules is made by who asks.
+    Not needed for Atari games, which support every protocol, and for evaluation under the rules of training, whose env
+    the caller builds.
 
     Raises:
-        ValueError: it has not the rules of the protocol.
+        ValueError: the env does not support the protocol's rules.
     """
     try:
         rules = protocol_env(settings)
@@ -83,18 +84,18 @@ def check_rules(settings: AgentSettings) -> None:
 
 
 def evaluation_seed(seed: int) -> int:
-    """The first env seed of an evaluation: never one of training's, which lie below 2^30."""
+    """Return the first env seed of an evaluation, disjoint from training seeds, which lie below 2^30."""
     return TRAINING_SEEDS + int(np.random.SeedSequence(seed).generate_state(1)[0] >> 3)
 
 
 def beside(settings: S) -> S:
-    """The settings by which weights or settings are chosen: in other games than those that judge what was chosen."""
+    """Return the settings with a derived seed, to select weights or settings on other games than the final ones."""
     seed = int(np.random.SeedSequence([settings.seed, 1]).generate_state(1)[0] >> 1)
     return dataclasses.replace(settings, seed=seed)
 
 
 def protocol_name(protocol: dict[str, Any]) -> str:
-    """Every rule that decides what a score means, as part of a file name; the same for all games."""
+    """Return the protocol's name and all rules that affect scores, as part of a file name; the same for all games."""
     parts = [str(protocol["name"])]
     for key in RULES:
         if key in protocol:

@@ -1,1 +1,1 @@
-"""Play as labelled data: data sets of it on disk, networks that imitate it, and deep Q-learning from it alone."""
+"""Learning from recorded play: data sets on disk, behaviour cloning, and offline deep Q-learning."""

@@ -1,4 +1,4 @@
-"""What TensorBoard's first tab is made of, the curve's columns, and the curve as a picture."""
+"""Layout of TensorBoard's first tab, columns of curve.csv, and the plot of the curve."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
 
 
 def compared(settings: DatasetSettings) -> dict[str, Any]:
-    """Settings that change what is learned, by dotted name."""
+    """Return the settings that change what is learned, by dotted name."""
     return {name: value for name, value in flat(settings).items() if not name.startswith(NOT_TUNED)}
 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
-    """Loss and accuracy over samples, from the rows that a session wrote."""
+    """Plot loss and accuracy over samples, from the rows of curve.csv."""
     rows = rows_of(table)
     figure, axes = subplots(1, 2, figsize=(9, 4))
     for panel, measure, corner in zip(axes, ("loss", "accuracy"), ("upper right", "lower right"), strict=True):

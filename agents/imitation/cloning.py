@@ -1,4 +1,4 @@
-"""Checks of what learns from a data set, behaviour cloning and `offline`, and the run of a cloning."""
+"""Checks of the settings of behaviour cloning and `offline`, and construction of a cloning run."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ S = TypeVar("S", bound=DatasetSettings)
 
 
 def of_its_dataset(settings: S, usual: S) -> S:
-    """The settings with the env that the data set was played in, and its folder wherever they are read.
+    """Return the settings with the env of the data set and the absolute path of its folder.
 
     Raises:
-        ValueError: another env is asked for, or the data set cannot be read.
+        ValueError: the settings name another env, or the data set cannot be read.
     """
     if not settings.dataset:
         return settings
@@ -37,10 +37,10 @@ def of_its_dataset(settings: S, usual: S) -> S:
 
 
 def check(settings: CloningSettings | OfflineSettings) -> int:
-    """Build the smallest env of these settings, and hold the data set to it. There is no replay: 0 bytes.
+    """Check that env, network and data set fit each other; return 0, the bytes to reserve for replay.
 
     Raises:
-        ValueError: env, network and data set do not fit each other.
+        ValueError: they do not.
     """
     spec = read_spec(settings.env)
     require_frames(settings.env.id, spec)
@@ -55,7 +55,7 @@ def check(settings: CloningSettings | OfflineSettings) -> int:
 
 
 def make_cloning(settings: CloningSettings, usual: CloningSettings, folder: Path) -> DatasetRun:
-    """A classifier with its labels, in this process."""
+    """Build the run of a classifier with its labels, in this process."""
     dataset = open_dataset(settings.dataset)
     train, held = split(dataset, settings.holdout, settings.labels, settings.seed)
     stack, device = settings.network.stack, resolve_device(settings.learner.device, "learner.device")

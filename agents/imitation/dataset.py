@@ -1,7 +1,7 @@
-"""Labelled play on disk, in the layout of Minari (https://minari.farama.org/content/dataset_standards).
+"""Recorded play on disk, in the layout of Minari (https://minari.farama.org/content/dataset_standards).
 
 FOLDER/data holds `metadata.json` and `main_data.hdf5`, which has a group `episode_N` for every episode. Frames are
-single ones, never stacks, and stored as they are (Minari's own default for images is JPEG, which loses some of them).
+stored singly, not as stacks, and without loss (Minari's default for images is JPEG, which is lossy).
 Legend: T actions of an episode.
 """
 
@@ -22,44 +22,44 @@ from envs.base import EnvSettings, EnvSpec
 from training.settings import from_dict
 
 DATA, FILE, METADATA = "data", "main_data.hdf5", "metadata.json"
-OURS = "quarterdeck"  # what stands in the metadata under this name is ours, and Minari passes it over
+OURS = "quarterdeck"  # metadata key of our own fields; Minari ignores it
 LIFE_LOST = "infos/life_lost"
 
 
 class DatasetEpisode(NamedTuple):
-    """One episode, or a stretch of one: T actions, and T + 1 frames of which the last one is where they led."""
+    """An episode or a part of one: T actions and T + 1 frames, the last of which follows the last action."""
 
     frame: NDArray[Any]  # [T + 1, *frame_shape] uint8 or float32
     action: NDArray[np.int64]  # [T]
     reward: NDArray[np.float32]  # [T] raw
     terminated: NDArray[np.bool_]  # [T] the game ended with this action
-    truncated: NDArray[np.bool_]  # [T] it was cut behind it
-    life_lost: NDArray[np.bool_]  # [T] a life was lost, and the game went on
+    truncated: NDArray[np.bool_]  # [T] the game was cut off after this action
+    life_lost: NDArray[np.bool_]  # [T] this action lost a life and the game went on
 
     def cut(self, steps: int) -> DatasetEpisode:
-        """Its first `steps` actions."""
+        """Return the episode's first `steps` actions."""
         frame, action, reward, *flags = self
         return DatasetEpisode(frame[: steps + 1], action[:steps], reward[:steps], *(flag[:steps] for flag in flags))
 
 
 class Dataset(NamedTuple):
-    """What is known of a data set before its episodes are read."""
+    """Metadata of a data set; episodes are read on demand."""
 
     path: Path
     spec: EnvSpec
-    env: EnvSettings | None  # the rules it was played under; None where somebody else has written it
+    env: EnvSettings | None  # rules it was played under; None if another program wrote it
     steps: NDArray[np.int64]  # [episodes] T of each
 
     @property
     def labels(self) -> int:
-        """Actions over all episodes."""
+        """Number of actions over all episodes."""
         return int(self.steps.sum())
 
     def episodes(self, numbers: Iterable[int]) -> Iterator[DatasetEpisode]:
-        """These episodes, one after the other.
+        """Yield the episodes of these numbers.
 
         Raises:
-            ValueError: one of them cannot be read.
+            ValueError: the shapes or actions of one of them do not match the data set's spaces.
         """
         with h5py.File(self.path / DATA / FILE) as file:
             for number in numbers:
@@ -83,10 +83,10 @@ class Dataset(NamedTuple):
 
 
 def open_dataset(folder: str | Path) -> Dataset:
-    """The data set in `folder`, ours or any of Minari's with actions that are a finite set.
+    """Open the data set in `folder`: one of ours, or any Minari data set with discrete actions.
 
     Raises:
-        ValueError: there is none, it is damaged, or its frames or actions are of another kind.
+        ValueError: there is none, it is damaged, or its observation or action space is not supported.
     """
     if not str(folder):
         raise ValueError("no data set is named: give --dataset FOLDER, which `quarterdeck record` has made")
@@ -107,10 +107,10 @@ def open_dataset(folder: str | Path) -> Dataset:
 
 
 def _spec_of(observations: dict[str, Any], actions: dict[str, Any]) -> EnvSpec:
-    """What Minari's serialised spaces say.
+    """Return the spec of Minari's serialised spaces.
 
     Raises:
-        ValueError: they are no spaces that a Q-network knows.
+        ValueError: a Q-network does not support these spaces.
     """
     if actions["type"] != "Discrete" or actions["start"] != 0:
         raise ValueError("its actions are no finite set that is counted from 0")
@@ -123,5 +123,5 @@ def _spec_of(observations: dict[str, Any], actions: dict[str, Any]) -> EnvSpec:
 
 
 def emulator_frames(env: EnvSettings, labels: int) -> int:
-    """Emulator frames behind so many actions: an action lasts one of them in games that are not Atari's."""
+    """Return the emulator frames of `labels` actions: `frame_skip` per action in Atari games, 1 in others."""
     return labels * (env.frame_skip if game_name(env.id) else 1)

@@ -1,4 +1,4 @@
-"""What a replay shard still holds, as episodes. Legend: R rows of a lane, T actions of an episode."""
+"""Episodes from the contents of a replay shard. Legend: R rows of a lane, T actions of an episode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.storage import checkpoint
 
 
 def shards_of(path: Path) -> list[Path]:
-    """The replay shards in a checkpoint.
+    """Return the paths of the replay shards in a checkpoint, in order of their number.
 
     Raises:
         ValueError: it has none.
@@ -28,18 +28,18 @@ def shards_of(path: Path) -> list[Path]:
 
 
 def episodes_of(shard: Path, frame_shape: tuple[int, ...]) -> Iterator[DatasetEpisode]:
-    """All that lies whole between two beginnings in a shard's lanes, oldest first.
+    """Yield the episodes of a shard whose first frame is still stored, lane by lane, oldest first.
 
-    An episode whose beginning was overwritten is left out: nobody knows its first stacks. One that a checkpoint, a lost
-    chunk or the end of the data cut off is there, truncated, with the last frame that is known; terminated, if a life
-    was lost with that frame: replay does not tell the two apart.
+    An episode whose beginning was overwritten is skipped, because its first stacks cannot be rebuilt. An episode cut
+    off by a checkpoint, a lost chunk or the end of the data ends with its last stored frame and is truncated, or
+    terminated if that action lost a life: replay stores one flag for both.
     """
     state = checkpoint.load(shard)
-    if not state:  # a shard that was lost when the checkpoint was written
+    if not state:  # this shard was down when the checkpoint was written
         return
     rows = len(state["frames"]) // len(state["written"])
     for lane, written in enumerate(state["written"]):
-        slots = lane * rows + np.arange(max(written - rows, 0), written) % rows  # in the order of time
+        slots = lane * rows + np.arange(max(written - rows, 0), written) % rows  # oldest first
         begins = np.flatnonzero(state["rows"]["first"][slots])
         for begin, end in pairwise([*begins, len(slots)]):
             if end - begin > 1:
@@ -47,7 +47,7 @@ def episodes_of(shard: Path, frame_shape: tuple[int, ...]) -> Iterator[DatasetEp
 
 
 def _episode(state: dict[str, Any], slots: NDArray[np.int64], frame_shape: tuple[int, ...]) -> DatasetEpisode:
-    """T + 1 rows as an episode: the last one's action led to no frame that is known."""
+    """Return T + 1 rows as an episode of T actions: the frame after the last row's action is not stored."""
     done = slots[:-1]
     columns = {name: column[done] for name, column in state["rows"].items()}
     last = np.arange(len(done)) == len(done) - 1

@@ -1,4 +1,4 @@
-"""A person at the keyboard as a policy: it draws what the env shows, keeps the game's pace, and acts by the keys."""
+"""A human player as a policy: it draws the env, keeps the pace of the game, and maps keys to actions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from agents.acting.policy import Acted, Explore
 from envs.base import BatchedEnv
 from envs.colour import action_names
 
-HELD = 5  # agent steps that a key acts for, or more: a terminal tells of keys going down, and again while they are held
-HELD_SECONDS = 1 / 3  # the same: the first time again comes after a quarter of a second or later
+HELD = 5  # least agent steps that a key press lasts: terminals report presses and auto-repeats, but no releases
+HELD_SECONDS = 1 / 3  # least duration of a key press: auto-repeat starts after a quarter of a second or later
 ARROWS = {"\x1b[A": "w", "\x1b[B": "s", "\x1b[C": "d", "\x1b[D": "a"}
 ARROWS |= {keys.replace("[", "O"): key for keys, key in ARROWS.items()}  # as some terminals send them
-# The first of these that the game has: Pong, which only knows left and right, moves up by right.
+# The first of these that the game has is used: Pong has only left and right, and right moves up.
 MEANT = {"w": ("UP", "RIGHT"), "s": ("DOWN", "LEFT"), "a": ("LEFT",), "d": ("RIGHT",), " ": ("FIRE",)}
 QUIT = "q"
-PATIENCE = 0.2  # seconds between two looks at whether somebody has interrupted
+PATIENCE = 0.2  # seconds between two checks for an interrupt
 
 
 class Screen(Protocol):
-    """What `agents.playback.terminal.Terminal` does."""
+    """Interface of `agents.playback.terminal.Terminal`."""
 
     def show(self, picture: NDArray[np.uint8], line: str) -> None: ...
 
@@ -32,7 +32,7 @@ class Screen(Protocol):
 
 
 def keys_of(names: list[str]) -> dict[str, int]:
-    """Actions by key. Where actions have no names: digits, a the first one, d the last one."""
+    """Return the action of each key. If actions have no names: digits, a for the first one, d for the last one."""
     if names == [str(a) for a in range(len(names))]:
         return {**{str(a): a for a in range(min(len(names), 10))}, "a": 0, "d": len(names) - 1}
     found = {key: [names.index(name) for name in meant if name in names] for key, meant in MEANT.items()}
@@ -40,13 +40,13 @@ def keys_of(names: list[str]) -> dict[str, int]:
 
 
 class Keyboard:
-    """Acts in one env. Every game begins with a key; without one the action is to do nothing, or the middle one.
+    """Policy of one env. Every game waits for a key; while none is pressed the action is NOOP, or else the middle one.
 
     Args:
-        env: that `play` steps.
-        line: what stands below the picture.
-        seconds: an agent step takes.
-        interrupted: whether it is to end as if by `QUIT`.
+        env: the env that `play` steps.
+        line: returns the text below the picture.
+        seconds: duration of an agent step.
+        interrupted: returns whether to end as if `QUIT` had been pressed.
     """
 
     def __init__(
@@ -63,21 +63,21 @@ class Keyboard:
         self.keys, self.actions = keys_of(self.names), len(self.names)
         self.idle = self.names.index("NOOP") if "NOOP" in self.names else self.actions // 2
         self.held = max(HELD, round(HELD_SECONDS / seconds)) if seconds else HELD
-        self.action, self.left = self.idle, 0  # what is done, and for how many steps still
+        self.action, self.left = self.idle, 0  # current action, and the steps that are left of it
         self.unread, self.ended = "", False
         self.due = time.monotonic()
 
     def start(self, num_envs: int) -> None:
-        """Nothing is carried along."""
+        """Return no carry."""
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
-        """What the newest key stands for."""
+        """Draw the env, wait until the step is due, and return the action of the newest key."""
         self.left -= 1
         if first.any():
             self._wait_for_a_key()
         else:
             self._show("")
-            self.due = max(self.due + self.seconds, time.monotonic())  # what a slow terminal lost is not made up for
+            self.due = max(self.due + self.seconds, time.monotonic())  # do not catch up after a slow redraw
             while (key := self.screen.key(self.due - time.monotonic())) is not None:
                 self._press(key)
         self.ended |= self.interrupted()
@@ -96,7 +96,7 @@ class Keyboard:
         self.screen.show(self.env.render(), f"{self.line()}{what}   wasd, arrows, space   q: end")
 
     def _press(self, key: str) -> None:
-        """Take in a character, which may be a part of an arrow."""
+        """Handle a character, which may be part of an arrow key's escape sequence."""
         self.unread += key
         if any(arrow.startswith(self.unread) and arrow != self.unread for arrow in ARROWS):
             return

@@ -1,4 +1,4 @@
-"""Episodes of a data set in memory, every frame once: rows as replay has them. Legend: B batch, T actions, R rows."""
+"""Episodes of a data set in memory, as rows of replay with every frame once. Legend: B batch, T actions, R rows."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from envs.base import EnvSpec
 from training.device import moved
 from training.process import require_memory
 
-PIECE = 500  # rows that are written at once
-LIFE = 1  # rows follow each other without a gap
+PIECE = 500  # most rows in a chunk
+LIFE = 1  # `Chunk.life` of all chunks: there are no gaps between them
 
 
 class Share(NamedTuple):
-    """Some episodes of a data set, and how many actions of each count."""
+    """A selection of episodes of a data set, each with the number of its actions that are used."""
 
     numbers: Index  # [N]
     steps: Index  # [N]
 
     @property
     def rows(self) -> int:
-        """Frames, the last ones of the episodes included."""
+        """Number of frames, the last one of each episode included."""
         return int(self.steps.sum()) + len(self.steps)
 
     def episodes(self, dataset: Dataset) -> Iterator[DatasetEpisode]:
-        """One after the other."""
+        """Yield the selected episodes, each cut to its number of actions."""
         for episode, steps in zip(dataset.episodes(self.numbers), self.steps, strict=True):
             yield episode.cut(int(steps))
 
 
 def split(dataset: Dataset, holdout: float, labels: int, seed: int) -> tuple[Share, Share]:
-    """What is trained on, and what is held out: whole episodes, drawn by the seed.
+    """Split the episodes at random into a training set and a held-out set.
 
-    Neighbouring frames are nearly the same, so a split by frames would hold nothing out.
+    Whole episodes are held out: neighbouring frames are nearly the same, so a split by frames would leak.
 
     Args:
-        holdout: share of the episodes, at least one of them where it is above 0.
-        labels: actions that are trained on: those of the first episodes in the order that the seed gives, the last of
-            them cut. Fewer labels are a part of more. 0 takes all.
+        holdout: share of the episodes to hold out; at least one episode if above 0.
+        labels: number of actions to train on, 0 for all. They are taken from the start of the shuffled training
+            episodes, the last one cut, so a smaller set is a subset of a larger one with the same seed.
 
     Raises:
         ValueError: there are too few episodes or labels.
@@ -66,7 +66,7 @@ def split(dataset: Dataset, holdout: float, labels: int, seed: int) -> tuple[Sha
 
 
 def chunks_of(episodes: Iterable[DatasetEpisode], piece: int = PIECE) -> Iterator[Chunk]:
-    """The episodes as chunks of one lane: an episode's last frame is a row, too, whose action was never done."""
+    """Yield the episodes as chunks of one lane. An episode's last frame is a row too, with a dummy action of 0."""
     row = 0
     for episode in episodes:
         blocks = to_blocks(np.ascontiguousarray(episode.frame), colours_of(episode.frame.shape[1:]))
@@ -82,30 +82,30 @@ def chunks_of(episodes: Iterable[DatasetEpisode], piece: int = PIECE) -> Iterato
 
 
 def require_room(rows: int, spec: EnvSpec, device: str) -> None:
-    """Refuse a data set that memory does not hold.
+    """Check that the frames of a data set fit into memory.
 
     Raises:
-        ValueError: it is too large.
+        ValueError: they do not.
     """
     needed = rows * int(np.prod(blocks_shape(spec.frame_shape))) * spec.frame_dtype.itemsize
     require_memory(needed, "the data set", "use fewer labels", device)
 
 
 class Labels(Lanes):
-    """Frames with the actions that were taken at them, the frames on `device`."""
+    """Frames, stored on `device`, with the action taken at each."""
 
     def __init__(self, share: Share, dataset: Dataset, *, stack: int, device: str = "cpu") -> None:
         require_room(share.rows, dataset.spec, device)
         super().__init__(1, share.rows + 1, spec=dataset.spec, stack=stack, n_step=1, gamma=1.0, device=device)
         for chunk in chunks_of(share.episodes(dataset)):
             self.write(chunk)
-        self.labelled: Index = np.flatnonzero(~self.first[1 : share.rows])  # a row before a first one has no action
+        self.labelled: Index = np.flatnonzero(~self.first[1 : share.rows])  # an episode's last row has no action
 
     def __len__(self) -> int:
         return len(self.labelled)
 
     def batch(self, labels: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Observations [B, P, K, D] of these labels, 0 to len(self), and actions int64 [B], both on the device."""
+        """Return observations [B, P, K, D] and actions int64 [B] of labels in [0, len(self)), both on the device."""
         row = self.labelled[labels]
         action = torch.from_numpy(self.action[row].astype(np.int64))
         return self._stacks(np.zeros_like(row), row), moved(action, self.device)

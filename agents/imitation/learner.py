@@ -1,4 +1,4 @@
-"""The one update of behaviour cloning: frames in, actions that were taken at them out. Legend: B batch, A actions."""
+"""Learner of behaviour cloning: classification of frames by the action taken. Legend: B batch, A actions."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from training.optimizers import Adam
 from training.seeding import torch_seed
 from training.settings import check_kinds
 
-AT_ONCE = 256  # held-out labels that the network sees together
+AT_ONCE = 256  # batch size on held-out labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloningLearnerSettings:
-    """How the classifier is trained."""
+    """Optimization settings of the classifier."""
 
     batch_size: int = 64
     learning_rate: float = 5e-4
     max_grad_norm: float = 10.0
-    precision: Precision = "auto"  # auto: bf16 where that is faster
-    device: str = "auto"  # auto: cuda where there is one, else cpu
+    precision: Precision = "auto"  # auto: bf16 if that is faster
+    device: str = "auto"  # auto: cuda if available, else cpu
 
     def __post_init__(self) -> None:
         check_kinds(self, "learner")
@@ -44,11 +44,11 @@ class CloningLearnerSettings:
 
 
 class CloningLearner:
-    """A Q-network whose values are logits: its greedy action is the one that was most likely taken.
+    """Trains a Q-network whose values are logits: its greedy action is the most likely action of the recorded player.
 
     Args:
-        labels: that it learns from, on `settings`' device.
-        held_out: that it never learns from; None where nothing is held out.
+        labels: training labels, on the device of `settings`.
+        held_out: labels that are never trained on; None if nothing is held out.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class CloningLearner:
         self.updates = 0
 
     def train(self, updates: int) -> UpdateStats:
-        """So many steps down the cross-entropy of labels that are drawn with replacement.
+        """Take `updates` gradient steps on the cross-entropy of minibatches drawn with replacement.
 
         Raises:
-            FloatingPointError: the loss is no finite number any more.
+            FloatingPointError: the loss is not finite.
         """
         started, drawing = perf_counter(), 0.0
         for _ in range(updates):
@@ -98,9 +98,9 @@ class CloningLearner:
         return learned
 
     def held_out_metrics(self, most: int | None = None) -> dict[str, float]:
-        """Cross-entropy and accuracy on the labels that were held out, or on `most` of them, evenly spread.
+        """Return cross-entropy and accuracy on the held-out labels, or on at most `most` of them, evenly spread.
 
-        Nothing where none were.
+        The result is empty if nothing is held out.
         """
         if self.held_out is None:
             return {}
@@ -117,7 +117,7 @@ class CloningLearner:
         return {"held_out_loss": loss / len(labels), "held_out_accuracy": right / len(labels)}
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit."""
+        """Return the state that `load_state` needs to continue bit for bit."""
         return {
             "policy": arrays_of(self.network),
             "moments": moments_of(self.optimizer),
@@ -126,7 +126,7 @@ class CloningLearner:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the state of a learner of the same shape.
+        """Restore the learner from `state`.
 
         Raises:
             ValueError: the saved network is of another kind or for another game.

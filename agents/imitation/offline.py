@@ -1,6 +1,6 @@
-"""Deep Q-learning from a data set alone: replay is filled from it, and nothing is played.
+"""Offline deep Q-learning: replay is filled from a data set and no game is played.
 
-The learner is that of `agents.dqn`. Where it is `conservative`, this is CQL (Kumar et al. 2020).
+The learner is that of `agents.dqn`. With `conservative` above 0 this is CQL (Kumar et al. 2020).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from agents.replay.shard import ReplayShard
 from agents.replay.transitions import ReplaySettings
 from agents.updates import UpdateStats
 
-FEWEST = 2 * PIECE  # frames that a replay has room for, at least: a chunk is half a lane at most
+FEWEST = 2 * PIECE  # smallest replay capacity in frames: a chunk may fill at most half a lane
 
 
 class OfflineLearner:
-    """A learner, and a replay that never changes."""
+    """A DQN learner with a fixed replay."""
 
     def __init__(self, settings: OfflineSettings, dataset: Dataset, share: Share) -> None:
         s = settings.learner
@@ -29,7 +29,7 @@ class OfflineLearner:
         self.network, self.device, self.batch_size = self.learner.policy, self.learner.device, s.batch_size
         self.precision = self.learner.settings.precision
         require_room(share.rows, dataset.spec, self.device)
-        # Room for a stack more than there is: rows whose stack may have been overwritten are never drawn.
+        # Spare room for one stack: the shard never samples rows whose stack may have been overwritten.
         room = max(share.rows + settings.network.stack, FEWEST)
         self.replay = ReplayShard(
             ReplaySettings(capacity=room, n_step=settings.n_step, learning_starts=0),
@@ -44,21 +44,21 @@ class OfflineLearner:
             self.replay.add(chunk)
 
     def train(self, updates: int) -> UpdateStats:
-        """So many updates from transitions that are drawn with replacement."""
+        """Run `updates` updates on transitions drawn with replacement."""
         learned = self.learner.train(self.replay, updates)
-        learned.version = None  # nobody's weights have acted
+        learned.version = None  # no policy of this run played the data
         return learned
 
     def held_out_metrics(self, most: int | None = None) -> dict[str, float]:
-        """Nothing is held out."""
+        """Return no metrics: nothing is held out."""
         return {}
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit; the replay is the data set's."""
+        """Return the state that `load_state` needs to continue bit for bit; replay is refilled from the data set."""
         return {**self.learner.state(), "rng": self.replay.rng.bit_generator.state}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the state of a learner of the same shape.
+        """Restore the learner from `state`.
 
         Raises:
             ValueError: the saved networks are of another kind or for another game.
@@ -68,7 +68,7 @@ class OfflineLearner:
 
 
 def make_offline(settings: OfflineSettings, usual: OfflineSettings, folder: Path) -> DatasetRun:
-    """A learner with the whole data set, in this process."""
+    """Build the run of a learner with the whole data set, in this process."""
     dataset = open_dataset(settings.dataset)
     share, _ = split(dataset, 0.0, 0, settings.seed)
     learner = OfflineLearner(settings, dataset, share)

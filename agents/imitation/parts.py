@@ -1,4 +1,4 @@
-"""What acts after a training from a data set, for whoever judges or shows it: see `agents.parts`."""
+"""Network and policy of agents trained from a data set, for evaluation and playback; see `agents.parts`."""
 
 from __future__ import annotations
 

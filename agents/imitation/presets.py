@@ -15,7 +15,7 @@ def cloning() -> CloningSettings:
 
 
 def offline() -> OfflineSettings:
-    """Deep Q-learning with CQL(H) of Kumar et al. (2020), as `pong` learns otherwise."""
+    """Offline deep Q-learning with CQL(H) of Kumar et al. (2020); other settings follow `pong`."""
     return OfflineSettings(
         network=NetworkSettings(kind="dqn2013", layer_norm=True),  # 1. the network of 2013, one value an action
         learner=LearnerSettings(

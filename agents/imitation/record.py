@@ -1,4 +1,4 @@
-"""From one playing loop into a data set. Legend: E envs."""
+"""Recording of a playing loop into a data set. Legend: E envs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from agents.imitation.writer import DatasetWriter, EpisodeWriter
 from envs.base import TimeStep
 
 ENDLESS = 10**12  # games or labels
-MOST = 16  # envs that play side by side
-LABELS_PER_ENV = 4_000  # at least: a few labels are those of a few games, and not of many beginnings
+MOST = 16  # envs that play in parallel
+LABELS_PER_ENV = 4_000  # at least: a small data set is then a few long pieces of games, not many openings
 
 
 class Recorder:
-    """Takes down what E envs show, until each of them has played its games or there are enough labels.
+    """Records the play of E envs, until each of them has played its games or there are enough labels.
 
-    Every env has the same quota of games, so that short ones count no more than long ones. Games that are under way
-    when there are enough labels are cut there: the data set holds them, truncated.
+    Every env has the same quota of games, so that short games are not over-represented. Games in progress when there
+    are enough labels are stored truncated.
 
     Args:
         games: whole games over all envs, a multiple of their number.
@@ -37,7 +37,7 @@ class Recorder:
 
     @property
     def done(self) -> float:
-        """The share of what was asked for that lies behind, 0..1."""
+        """Progress towards the games or labels requested, 0..1."""
         games = self.games.sum() / (self.quota * len(self.games))
         return float(min(max(games, self.writer.labels / self.labels), 1.0))
 
@@ -47,7 +47,12 @@ class Recorder:
         show: Callable[[float], None] = lambda done: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Take down play from its first time step on; `show` is told `done` at each, `stop` asked whether to end."""
+        """Record `played` from its first time step on.
+
+        Args:
+            show: called with `done` at every time step.
+            stop: called at every time step; True ends the recording.
+        """
         action = np.zeros(len(self.games), np.int64)
         for step, acted in played:
             for e in range(len(self.games)):
@@ -60,11 +65,11 @@ class Recorder:
             episode.end()
 
     def line(self) -> str:
-        """How far it is, for who plays in the first env."""
+        """Return score and labels as a status line for the player of the first env."""
         return f"score {self.score[0]:g}   {self.writer.labels:,} labels"
 
     def _see(self, e: int, step: TimeStep, action: Any) -> None:
-        """What env e shows after an action that has led there, unless its episode begins."""
+        """Record a time step of env e; `action` is the one before it, ignored if the episode begins here."""
         if step.first[e]:
             self.score[e] = 0.0
             if self.games[e] < self.quota:

@@ -1,4 +1,4 @@
-"""A training from a data set as a run that a session drives: the main loop, in one process. No game is played in it."""
+"""Training from a data set as a `training.run.Run`: the main loop, in one process, without play."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from training.search import Judgement
 from training.settings import flat, to_dict
 from training.storage import checkpoint
 
-TURN = 50  # updates between two looks at the clock
-TESTED = 2_048  # held-out labels of a look while training; the summary is of all
+TURN = 50  # updates of one `step`
+TESTED = 2_048  # held-out labels evaluated for a report; the summary uses all
 
 
 class DatasetLearner(Protocol):
-    """What learns: `agents.imitation.learner.CloningLearner` or `agents.imitation.offline.OfflineLearner`."""
+    """Interface of `agents.imitation.learner.CloningLearner` and `agents.imitation.offline.OfflineLearner`."""
 
-    network: QNetwork  # the one that is judged
+    network: QNetwork  # the one that is evaluated
     device: str
     batch_size: int
 
@@ -47,10 +47,10 @@ class DatasetLearner(Protocol):
 
 
 class DatasetRun:
-    """A learner with its labels, and what is to be said of it.
+    """A learner and its reports, checkpoints and evaluation.
 
     Args:
-        labels: actions that it learns from.
+        labels: number of actions that the learner trains on.
         usual: the preset's settings.
     """
 
@@ -58,7 +58,7 @@ class DatasetRun:
         self.settings, self.learner = settings, learner
         self.policy = QPolicy(learner.network, precision=learner.precision, device=learner.device)
         self.stats = RunStats(agent_steps=labels, frames=emulator_frames(settings.env, labels))
-        self.unshown = False  # whether nobody has looked at the newest checkpoint's policy yet
+        self.unshown = False  # whether the policy of the newest checkpoint is not drawn yet
         self.scalars: dict[str, float] = {}  # as last reported
         self.about = About(
             title=settings.env.id,
@@ -74,12 +74,12 @@ class DatasetRun:
 
     @property
     def clock(self) -> Clock:
-        """In samples."""
+        """Progress in samples."""
         return Clock("samples", self.stats.updates * self.learner.batch_size, self.settings.samples)
 
     @property
     def seconds(self) -> float:
-        """Wall clock up to the last checkpoint, which keeps it."""
+        """Wall-clock seconds up to the last checkpoint, which stores them."""
         return self.stats.seconds
 
     @seconds.setter
@@ -87,16 +87,16 @@ class DatasetRun:
         self.stats.seconds = value
 
     def step(self, until: int) -> None:
-        """The main loop's one turn: some updates, the last of them where `until` is reached."""
+        """Run up to `TURN` updates, and no more than reach `until` samples."""
         left = -(-(until - self.clock.now) // self.learner.batch_size)
         self.stats.add_updates(self.learner.train(max(min(left, TURN), 1)))
 
     def goal_reached(self) -> bool:
-        """It learns to the end of its samples."""
+        """Return False: training uses all of its samples."""
         return False
 
     def records(self) -> list[Record]:
-        """Everything since the last report, and how it does on what was held out."""
+        """Return the metrics since the last report, and those on held-out labels."""
         held_out = {f"learner/{name}": value for name, value in self.learner.held_out_metrics(TESTED).items()}
         counted = {"run/learner_updates": self.stats.updates, "run/epochs": self.epochs}
         scalars = self.scalars = {**self.stats.read(), **held_out, **counted}
@@ -106,57 +106,57 @@ class DatasetRun:
 
     @property
     def epochs(self) -> float:
-        """How often a label was drawn, in the mean."""
+        """Mean number of times that a label was drawn."""
         return self.clock.now / self.stats.agent_steps
 
     def distributions(self) -> dict[str, NDArray[Any]]:
-        """Single values of recent batches."""
+        """Return single values of recent minibatches, by tag."""
         return self.stats.distributions()
 
     def pictures(self) -> list[Picture]:
-        """The policy once for every checkpoint."""
+        """Return pictures of the policy, once after every checkpoint."""
         due, self.unshown = self.unshown, False
         return pictures_of(self.policy, self.settings, self.clock.now) if due else []
 
     def line(self) -> str:
-        """How often it is right on what was held out, else in training; without labels to be right on, its loss."""
+        """Return the held-out accuracy, else the training accuracy, else the loss, for the live line."""
         for name in ("held_out_accuracy", "accuracy"):
             if f"learner/{name}" in self.scalars:
                 return f"{name.replace('_', ' ')} {self.scalars[f'learner/{name}']:.3f}"
         return f"loss {self.scalars.get('learner/loss', float('nan')):.3f}"
 
     def judge(self) -> Judgement:
-        """The mean score of some whole games."""
+        """Return the mean score of `evaluation.every_episodes` whole games."""
         return judgement(self.policy, self.settings)
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """The settings' evaluation."""
+        """Run the closing evaluation."""
         return closing(self.policy, self.settings, on_step)
 
     def summary(self) -> dict[str, Any]:
-        """Counters, seed, and how it does on all that was held out."""
+        """Return counters, seed, and the metrics on all held-out labels."""
         stats, held_out = self.stats, self.learner.held_out_metrics()
         counters = {"agent_steps": stats.agent_steps, "frames": stats.frames, "updates": stats.updates}
         return {**counters, "labels": stats.agent_steps, "epochs": self.epochs, **held_out, "seed": self.settings.seed}
 
     def draw_curve(self, table: Path, picture: Path) -> None:
-        """Loss and accuracy over samples."""
+        """Plot loss and accuracy over samples."""
         draw_curve(table, picture, f"{self.settings.env.id}, seed {self.settings.seed}")
 
     def save(self, folder: Path) -> Path:
-        """Write a checkpoint; the data set stays where it is."""
+        """Write a checkpoint; it does not contain the data set."""
         state = {"settings": to_dict(self.settings), "stats": self.stats.state(), "learner": self.learner.state()}
         self.unshown = True
         return checkpoint.save_next(folder, self.clock.now, state)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU.
+        """Restore the run from a checkpoint; training continues bit for bit in float32 on a CPU.
 
         Raises:
-            CheckpointError: it was trained on another number of labels: the data set is not what it was.
+            CheckpointError: it was trained on another number of labels, so the data set has changed.
         """
         state = checkpoint.load(path)
         if state["stats"]["agent_steps"] != self.stats.agent_steps:
@@ -166,4 +166,4 @@ class DatasetRun:
         self.stats.load_state(state["stats"])
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Do nothing: the run holds only memory."""

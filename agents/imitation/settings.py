@@ -1,4 +1,4 @@
-"""All settings of a network that imitates play. Every field's meaning and unit stands beside its consumer."""
+"""Settings of behaviour cloning and of offline deep Q-learning."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from training.settings import check_kinds, check_seed
 
 
 def judged_in_the_end() -> EvaluationSettings:
-    """Whole games once all is learned."""
+    """Return evaluation settings for a closing evaluation only."""
     return EvaluationSettings(every_steps=0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSettings:
-    """What every training from a data set has: it plays no game but to be judged.
+    """Settings of every training from a data set, which plays games for evaluation only.
 
     Raises:
         ValueError: a setting is out of its range.
     """
 
     dataset: str = ""  # folder that `quarterdeck record` made, or one of Minari's
-    samples: int = 1_000_000  # frames that are trained on, each as often as it is drawn
+    samples: int = 1_000_000  # frames to train on, each counted as often as it is drawn
     minutes: float = 1e9  # of wall clock
     env: Annotated[EnvSettings, tyro.conf.arg(name="")] = field(default_factory=EnvSettings)  # the data set's own
-    parts: ClassVar[str] = "agents.imitation.parts"  # what makes its policy (`agents.parts`)
+    parts: ClassVar[str] = "agents.imitation.parts"  # module that builds the policy (`agents.parts`)
     seed: int = 0
     checkpoint_minutes: float = 5.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -49,10 +49,10 @@ class DatasetSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class CloningSettings(DatasetSettings):
-    """Behaviour cloning (Pomerleau 1989, "ALVINN"): a classifier of frames by the action that was taken."""
+    """Behaviour cloning (Pomerleau 1989, "ALVINN"): classification of frames by the action taken."""
 
-    holdout: float = 0.1  # share of the episodes that nothing is learned from
-    labels: int = 0  # of the others, that are learned from; 0 for all
+    holdout: float = 0.1  # share of the episodes that are held out from training
+    labels: int = 0  # actions of the other episodes to train on; 0 for all
     learner: CloningLearnerSettings = field(default_factory=CloningLearnerSettings)
 
     def __post_init__(self) -> None:
@@ -67,9 +67,9 @@ class CloningSettings(DatasetSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class OfflineSettings(DatasetSettings):
-    """Deep Q-learning from a data set alone."""
+    """Offline deep Q-learning from a data set."""
 
-    n_step: int = 1  # rewards of a return
+    n_step: int = 1  # rewards in an n-step return
     learner: LearnerSettings = field(default_factory=LearnerSettings)
 
     def __post_init__(self) -> None:

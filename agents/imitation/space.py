@@ -1,4 +1,4 @@
-"""What sweeps search in trainings from a data set."""
+"""Search spaces of sweeps over training from a data set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SPACES: dict[str, Lines] = {
         "learner.learning_rate": {"log": [5e-5, 5e-3]},
         "learner.batch_size": {"choice": [32, 64, 128, 256]},
     },
-    "population": {  # all that a clone can take over: it counts the samples of its donor's updates by its own batches
+    "population": {  # not batch_size: a clone counts its donor's updates as samples of its own batch size
         "learner.learning_rate": {"log": [5e-5, 5e-3]},
         "learner.max_grad_norm": {"log": [0.1, 100.0]},
     },

@@ -1,4 +1,4 @@
-"""Episodes into a new data set, as they are played. Legend: T actions of an episode."""
+"""Incremental writing of episodes into a new data set. Legend: T actions of an episode."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from training.settings import to_dict
 from training.storage.files import whole, write_json
 from training.storage.resume import is_full
 
-MINARI = "0.5.4"  # whose layout this is: the first one in which images may be stored as they are
-PIECE = 512  # steps of an episode that are held back before they go to disk
-CHUNK = 64  # frames that are compressed together: neighbours are nearly the same
+MINARI = "0.5.4"  # version of the layout: the first that allows images without JPEG
+PIECE = 512  # steps of an episode that are buffered before they are written to disk
+CHUNK = 64  # frames compressed together: neighbours are nearly the same
 COLUMNS = {"actions": "i8", "rewards": "f4", "terminations": "?", "truncations": "?", LIFE_LOST: "?"}
-ROOM = 16 << 20  # bytes that stay free, so that a file that goes no further can still be closed
-ERRNO = re.compile(r"errno = (\d+)")  # in a message of HDF5's
+ROOM = 16 << 20  # bytes of disk kept free, so that the file can still be closed when the disk is full
+ERRNO = re.compile(r"errno = (\d+)")  # in an HDF5 error message
 ID = re.compile(r"[-_\w]+-v\d+")
 
 
 class DatasetWriter:
-    """The file of a data set that is being made, and what is in it so far."""
+    """An open data set file, with counts of the labels and episodes written so far."""
 
     def __init__(self, file: h5py.File) -> None:
         self.file, self.labels, self.episodes = file, 0, 0
 
     def begin(self, frame: NDArray[Any]) -> EpisodeWriter:
-        """A new episode with its first frame. It counts from its first action on."""
+        """Begin an episode with its first frame; it is stored and counted only if an action follows."""
         return EpisodeWriter(self, frame)
 
     def add(self, episode: DatasetEpisode) -> None:
-        """A whole episode."""
+        """Write a whole episode."""
         writer = self.begin(episode.frame[0])
         for frame, *columns in zip(episode.frame[1:], *episode[1:], strict=True):
             writer.add(frame, *columns)
@@ -51,17 +51,17 @@ class DatasetWriter:
 
 
 class EpisodeWriter:
-    """One episode on its way to disk. It goes there in pieces, so that a long game takes no memory."""
+    """Writer of one episode, in pieces, so that memory use does not grow with the length of the game."""
 
     def __init__(self, dataset: DatasetWriter, frame: NDArray[Any]) -> None:
         self.dataset, self.steps = dataset, 0
-        self.group: Any = None  # of the file, from the first flush on
+        self.group: Any = None  # HDF5 group, created by the first flush
         self.frames, self.rows = [frame], list[tuple[Any, ...]]()
 
     def add(
         self, frame: NDArray[Any], action: Any, reward: Any, terminated: Any, truncated: Any, life_lost: Any
     ) -> None:
-        """An action, what came of it, and the frame that it led to."""
+        """Append an action, its outcome, and the frame after it."""
         self.frames.append(frame)
         self.rows.append((action, reward, terminated, truncated, life_lost))
         self.steps += 1
@@ -70,7 +70,7 @@ class EpisodeWriter:
             self._flush()
 
     def end(self) -> None:
-        """The episode is over. One that has not terminated is cut here: it is truncated."""
+        """End the episode; if it has not terminated, mark it as truncated."""
         if not self.steps:
             return
         self._flush()
@@ -82,7 +82,7 @@ class EpisodeWriter:
         if not self.rows:
             return
         needed = sum(frame.nbytes for frame in self.frames) + ROOM
-        if shutil.disk_usage(self.dataset.file.filename).free < needed:  # h5py would print each object that it loses
+        if shutil.disk_usage(self.dataset.file.filename).free < needed:  # h5py would print an error for each object
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if self.group is None:
             self.group = self._group()
@@ -92,7 +92,7 @@ class EpisodeWriter:
         self.frames, self.rows = [], []
 
     def _group(self) -> h5py.Group:
-        """The episode's own group, with columns that grow; what Minari calls infos begins with the first frame."""
+        """Create the episode's group with resizable columns; Minari's infos have an entry for the first frame too."""
         group = self.dataset.file.create_group(f"episode_{self.dataset.episodes}")
         group.attrs["id"] = self.dataset.episodes
         self.dataset.episodes += 1
@@ -113,18 +113,18 @@ def _append(column: h5py.Dataset, values: Any) -> None:
 
 @contextmanager
 def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, Any]) -> Iterator[DatasetWriter]:
-    """Make a data set in `folder`; it is there whole once this ends without an error, and else not at all.
+    """Create a data set in `folder`; after an error in the context nothing of it is left.
 
     Args:
-        env: the rules that are played by.
-        about: whatever else should be known of it later, as JSON values; "player" is one of them.
+        env: rules of the recorded games.
+        about: further metadata as JSON values; must contain "player".
 
     Raises:
-        ValueError: the env's actions have no numbers, or the folder is not empty or cannot be written; nothing was
-            played.
+        ValueError: at the start, the actions are not discrete, or the folder is not empty or cannot be written; at the
+            end, nothing was played.
         OSError: the disk is full.
     """
-    _ = spec.num_actions  # torques are refused before anything is played
+    _ = spec.num_actions  # raises for continuous actions before anything is played
     data, made = folder / DATA, not folder.exists()
     try:
         if not made and (not folder.is_dir() or any(folder.iterdir())):
@@ -142,7 +142,7 @@ def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, 
             size = part.stat().st_size / 1e6
             write_json(data / METADATA, metadata_of(folder.resolve().name, env, spec, about, writer, size))
     except BaseException as error:
-        with contextlib.suppress(OSError):  # somebody else has put something there
+        with contextlib.suppress(OSError):  # other files have appeared there
             data.rmdir()
             if made:
                 folder.rmdir()
@@ -152,7 +152,7 @@ def new_dataset(folder: Path, env: EnvSettings, spec: EnvSpec, about: dict[str, 
 
 
 def _full(error: BaseException) -> str:
-    """How the disk says that there was no room, if that is the error; HDF5's are of any kind, and hide it in a text."""
+    """Return the message of a full disk, or "" for other errors. HDF5 errors carry the errno only in their text."""
     if isinstance(error, (OSError, RuntimeError)) and (found := ERRNO.search(str(error))):
         error = OSError(int(found[1]), os.strerror(int(found[1])))
     return str(error.strerror) if isinstance(error, OSError) and is_full(error) else ""
@@ -161,7 +161,7 @@ def _full(error: BaseException) -> str:
 def metadata_of(
     name: str, env: EnvSettings, spec: EnvSpec, about: dict[str, Any], writer: DatasetWriter, megabytes: float
 ) -> dict[str, Any]:
-    """What Minari wants to know, and under "quarterdeck" what we do."""
+    """Return Minari's metadata, with our own fields under "quarterdeck"."""
     usable = re.sub(r"[^-_\w]", "-", name)
     return {
         "total_episodes": writer.episodes,

@@ -1,1 +1,1 @@
-"""A policy as somebody looks at it."""
+"""Playback of policies: games in a terminal and as video, pictures, and data sets of frames."""

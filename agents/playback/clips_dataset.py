@@ -1,4 +1,4 @@
-"""Clips of Atari games as a data set: a few frames in a row, in colour and whole, one under another."""
+"""Data set of clips of Atari games: consecutive colour frames in full size, stacked vertically."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from envs.atari import game_name
 from envs.colour import ColourAtari
 
 LENGTH = 8  # frames of a clip
-EVERY = 100  # agent steps from the beginning of a clip to that of the next
+EVERY = 100  # agent steps between the starts of two clips
 EPISODES = 10
-LONGEST = 2_000  # agent steps of an episode, for policies that never lose
+LONGEST = 2_000  # most agent steps of an episode, for policies that never lose
 
 
 def clips_file(name: str, cache: Path, settings_of: SettingsOf) -> Path:
-    """An npz file of clips of the game or run called `name`, rendered once and kept in `cache`.
+    """Return an npz file of clips of the game or run called `name`, rendered once and cached in `cache`.
 
     Raises:
-        ValueError: there is no such game or checkpoint, or it is no Atari game.
+        ValueError: there is no such game or checkpoint, or it is not an Atari game.
     """
     player = player_of(name, settings_of)
     if game_name(player.rules.id) is None:
@@ -34,7 +34,7 @@ def clips_file(name: str, cache: Path, settings_of: SettingsOf) -> Path:
 
 
 def render_clips(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int64]]:
-    """Ten episodes -> clips [N, 8 x 210, 160, 3] and the episode of each [N]; none goes from one to the next."""
+    """Play ten episodes -> clips [N, 8 x 210, 160, 3] and the episode of each [N]; no clip spans two episodes."""
     clips, episodes = [], []
     rng = np.random.default_rng(seed)
     for episode in range(EPISODES):
@@ -42,7 +42,7 @@ def render_clips(player: Player, seed: int = 0) -> tuple[Frames, NDArray[np.int6
         try:
             policy = player_policy(player, env.spec, rng)
             frames: list[Frames] = []
-            start = int(rng.integers(EVERY))  # clips of all episodes together are of every moment
+            start = int(rng.integers(EVERY))  # random, so that clips cover all times of a game
             for time, (step, _) in enumerate(
                 play(env, policy, epsilon_greedy(np.full(1, EPSILON), rng), seed + episode)
             ):

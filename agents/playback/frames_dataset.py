@@ -1,4 +1,4 @@
-"""Frames of games as a data set: rendered by our own envs, with random play or with a run's policy."""
+"""Data set of frames of games, rendered by our own envs under random play or a run's policy."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from training.storage import checkpoint
 from training.storage.files import whole
 from training.storage.run_dir import MARKER
 
-RECIPE = "2"  # counts up when anything about the rendering below changes
+RECIPE = "2"  # increment when the rendering below changes
 FRAMES = 6_000
-LANES = 24  # games at once
-GAMES = 24  # that must have ended, so that frames are of all their stages
-EVERY = 10  # agent steps between two frames that are kept: neighbours are near copies
-LONGEST = 30_000  # agent steps, for policies that never lose
+LANES = 24  # games in parallel
+GAMES = 24  # least number of finished games, so that frames cover all stages of a game
+EVERY = 10  # agent steps between two stored frames: neighbours are nearly the same
+LONGEST = 30_000  # most agent steps of each lane, for policies that never lose
 EPSILON = 0.05  # of a run's policy
 SIDE = 64  # pixels
-ROWS = 84  # of the frames in which these were counted
+ROWS = 84  # frame height that SCORELESS refers to
 SCORELESS = {"space_invaders": (10, 84), "ms_pacman": (0, 69)}  # rows without score and lives
 
 Frames = NDArray[np.uint8]
@@ -41,33 +41,31 @@ Frames = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Player:
-    """An env's rules and who plays in it."""
+    """An env's rules and the policy that plays in it."""
 
     rules: EnvSettings
-    settings: AgentSettings | None = None  # of the run whose policy plays; random play without
+    settings: AgentSettings | None = None  # of the run whose policy plays; None for random play
     checkpoint: Path | None = None
 
     def key(self, side: int = SIDE) -> str:
-        """What the frames follow from. A policy trained anew may lie where another one lay."""
+        """Return a digest of all that determines the frames: the checkpoint's checksum too, as paths are reused."""
         saved = self.checkpoint and (self.checkpoint, checkpoint.checksum(self.checkpoint))
         made_of = f"{self.rules} {saved} {version('ale-py')} {RECIPE} {side}"
         return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
 
 def frames_file(name: str, cache: Path, settings_of: SettingsOf, side: int = SIDE) -> Path:
-    """An npz file of the frames of the env or run called `name`, rendered once and kept in `cache`.
-
-    They are squares of `side` pixels.
+    """Return an npz file of frames, `side` pixels square, of the env or run called `name`; cached in `cache`.
 
     Raises:
-        ValueError: there is no such env or checkpoint, or its frames are no pictures.
+        ValueError: there is no such env or checkpoint, or its frames are not images.
     """
     player = player_of(name, settings_of)
     return render_once(cache / f"{Path(name).name}-{player.key(side)}.npz", lambda: render(player, side))
 
 
 def render_once(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int64]]]) -> Path:
-    """The file with images and the episode of each, rendered where it is not there."""
+    """Return `file`, with images `x` and the episode of each, `group`; render it if it does not exist."""
     if not file.exists():
         x, group = rendered()
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +75,10 @@ def render_once(file: Path, rendered: Callable[[], tuple[Frames, NDArray[np.int6
 
 
 def player_of(name: str, settings_of: SettingsOf) -> Player:
-    """Who plays in the env called `name`, or in that of the run in the directory `name`.
+    """Return the policy of the run in the directory `name`, or random play in the env called `name`.
 
     Raises:
-        ValueError: there is no such env or checkpoint, or its frames are no pictures.
+        ValueError: there is no such env or checkpoint, or its frames are not images.
     """
     player = Player(EnvSettings(id=name))
     if (Path(name) / MARKER).exists():
@@ -105,22 +103,22 @@ def render(player: Player, side: int = SIDE, seed: int = 0) -> tuple[Frames, NDA
 
 
 class RandomPolicy:
-    """Any action, whatever it sees."""
+    """Policy with uniformly random actions."""
 
     def __init__(self, num_actions: int, rng: np.random.Generator) -> None:
         self.num_actions, self.rng = num_actions, rng
 
     def start(self, num_envs: int) -> None:
-        """Nothing is carried along."""
+        """Return no carry."""
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
-        """Each action as likely as any other."""
+        """Draw the actions uniformly; frames and `explore` are ignored."""
         action = self.rng.integers(self.num_actions, size=len(frame))
         return Acted(action, None, frame, np.zeros((len(frame), self.num_actions), np.float32))
 
 
 def player_policy(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:
-    """The run's policy, or random play."""
+    """Load the run's policy, or return random play."""
     if player.settings is None or player.checkpoint is None:
         return RandomPolicy(spec.num_actions, rng)
     policy: Policy = policy_of(checkpoint.load(player.checkpoint, only="learner"), player.settings)
@@ -128,7 +126,7 @@ def player_policy(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Po
 
 
 def _play(env: BatchedEnv, policy: Policy, rng: np.random.Generator, seed: int) -> tuple[Frames, NDArray[np.int64]]:
-    """Every tenth frame of every lane [N, H, W] and its episode [N]."""
+    """Play, and return every tenth frame of every lane [N, H, W] and its episode [N]."""
     frames, episodes, begun, ended = [], [], env.num_envs, 0
     episode = np.arange(env.num_envs)
     explore = epsilon_greedy(np.full(env.num_envs, EPSILON), rng)
@@ -147,21 +145,24 @@ def _play(env: BatchedEnv, policy: Policy, rng: np.random.Generator, seed: int) 
 
 
 def scoreless(frames: Frames, env: str) -> Frames:
-    """Frames [N, H, W] of the env called `env` without the rows of score and lives, where those are known."""
+    """Crop frames [N, H, W] to the rows without score and lives, if those are known for the env called `env`."""
     rows = SCORELESS.get(game_name(env) or "", (0, ROWS))
     top, bottom = (round(row * frames.shape[1] / ROWS) for row in rows)
     return frames[:, top:bottom]
 
 
 def shrink(frames: Frames, side: int) -> Frames:
-    """[N, H, W] -> [N, side, side], each pixel the brightest of those it covers: a bullet stays visible."""
+    """Resize [N, H, W] -> [N, side, side] by the maximum of the pixels covered, which keeps bullets visible."""
     narrow = np.maximum.reduce([frames[:, :, index] for index in _covered(frames.shape[2], side)])
     found: Frames = np.maximum.reduce([narrow[:, index] for index in _covered(frames.shape[1], side)])
     return found
 
 
 def _covered(size: int, side: int) -> list[NDArray[np.int64]]:
-    """Of the pixels that each of `side` pixels covers: the first, the second and so on; the last one may come again."""
+    """Return index arrays [side]: the first source pixel that each target pixel covers, the second, and so on.
+
+    The last covered pixel is repeated where a target pixel covers fewer than others.
+    """
     first = np.arange(side) * size // side
     last = -(-(np.arange(side) + 1) * size // side) - 1
     return [np.minimum(first + place, last) for place in range(int((last - first).max()) + 1)]

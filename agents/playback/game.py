@@ -1,4 +1,4 @@
-"""One game as somebody looks at it: what is shown, what the network makes of it, what it does."""
+"""Playback of one game: its pictures, with the network's values and actions."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from envs.colour import make_shown
 from envs.vector import GymnasiumEnv
 
 SCREENS_PER_SECOND = 60  # of the console
-MOST_PICTURES = 60  # a second: screens show no more
+MOST_PICTURES = 60  # per second: displays show no more
 
 
 class PlayedStep(NamedTuple):
-    """One agent step, before its action is done."""
+    """One agent step, before its action is executed."""
 
     picture: NDArray[np.uint8]  # [H, W, 3]
     obs: NDArray[Any]  # [1, ...] as the network sees it
     q: NDArray[np.floating[Any]]  # [A]; [0] of a policy without values
-    action: int  # not done any more where the game is over; -1 of torques, which have no number
+    action: int  # not executed if the game is over; -1 for torques, which have no number
     score: float  # raw, so far
     over: bool
-    attention: NDArray[np.float32] | None = None  # [K] what each of the last K frames weighed, the newest last
+    attention: NDArray[np.float32] | None = None  # [K] weights of the last K frames, the newest last
 
 
 class Pace(NamedTuple):
-    """How a game is shown at its own speed."""
+    """Frame rate at which a game is shown in real time."""
 
     every: int  # agent steps from one picture to the next
-    pictures: float  # a second
+    pictures: float  # per second
 
 
 def shown_env(settings: AgentSettings) -> BatchedEnv:
-    """The env of an evaluation, to look at: Atari games in colour."""
+    """Build an evaluation env for display: Atari games in colour."""
     return make_shown(protocol_env(settings))
 
 
 def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv, every: int = 1) -> Iterator[PlayedStep]:
-    """One evaluation game in `env` from its first to its last step, of which every so many are shown, and the last."""
+    """Play one evaluation game in `env`; yield each `every`-th step and the last one."""
     explore = epsilon_greedy(np.array([settings.evaluation.epsilon]), np.random.default_rng(settings.seed))
     score = 0.0
     for time, (step, acted) in enumerate(play(env, policy, explore, evaluation_seed(settings.seed))):
@@ -63,13 +63,13 @@ def played_steps(policy: Policy, settings: AgentSettings, env: BatchedEnv, every
 
 
 def steps_per_second(env: BatchedEnv, frame_skip: int) -> float:
-    """As a Gymnasium env says (`render_fps`); of all that say nothing 15, where an action lasts 4 of 60 screens."""
+    """Return a Gymnasium env's `render_fps`, else 60 / `frame_skip`: 15 for the usual 4."""
     own = env.steps_per_second if isinstance(env, GymnasiumEnv) else None
     return own or SCREENS_PER_SECOND / frame_skip
 
 
 def pace_of(env: BatchedEnv, settings: AgentSettings) -> Pace:
-    """A game's own speed; steps are left out where no screen has time."""
+    """Return the real-time pace of a game; steps are skipped if there are more than a display shows."""
     steps = steps_per_second(env, settings.env.frame_skip)
     every = math.ceil(steps / MOST_PICTURES)
     return Pace(every, steps / every)

@@ -10,29 +10,29 @@ from PIL import Image, ImageDraw, ImageFont
 
 from agents.playback.game import PlayedStep
 
-HEIGHT = 420  # pixels that a screen is enlarged to, about
+HEIGHT = 420  # approximate height in pixels of the enlarged screen
 WIDTH = 220  # of the panel
-NAMES, BARS = 96, 108  # where names end and bars begin
-LEGIBLE = 8  # pixels of a row, below which its name is left out
-REMEMBERED = 200  # values of the line at the bottom
-LOOKED = 48  # pixels of the strip of attention, its name included
+NAMES, BARS = 96, 108  # x at which names end and bars begin
+LEGIBLE = 8  # least row height in pixels at which action names are drawn
+REMEMBERED = 200  # values in the plot at the bottom
+LOOKED = 48  # height in pixels of the attention strip with its title
 INK, FAINT, BAR, CHOSEN = (235, 235, 235), (130, 130, 130), (70, 110, 170), (240, 150, 40)
 
 
 class Panel:
-    """Draws what an action is worth beyond the worst one, and the value of the best one over time.
+    """Draws each action's value above the lowest one as a bar, and the highest value over time as a line.
 
-    Of a policy that attends to past frames it also draws how much each of them weighs, the newest at the right.
+    For policies with attention over past frames it also draws the weights, the newest at the right.
     """
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
         self.values: deque[float] = deque(maxlen=REMEMBERED)
-        self.widest = 1e-6  # the largest difference between two actions so far: bars keep their scale
+        self.widest = 1e-6  # largest value difference so far: it only grows, so that the scale of the bars is steady
         self.font = ImageFont.load_default(13)
 
     def beside(self, moment: PlayedStep) -> NDArray[np.uint8]:
-        """The moment's picture, enlarged, and the panel to its right: uint8 [H, W, 3], both sides even."""
+        """Return the enlarged picture with the panel to its right: uint8 [H, W, 3], H and W even."""
         factor = max(HEIGHT // moment.picture.shape[0], 1)
         screen = moment.picture.repeat(factor, axis=0).repeat(factor, axis=1)
         screen = screen[: screen.shape[0] // 2 * 2, : screen.shape[1] // 2 * 2]

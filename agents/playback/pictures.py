@@ -1,4 +1,4 @@
-"""Pictures of a policy at work for TensorBoard: a piece of a game as an animation, and what it looks at."""
+"""Pictures of a policy for TensorBoard: an animation of a game, with attention or saliency maps."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from agents.settings import AgentSettings
 from training.run import Picture
 from training.storage.files import png
 
-STEPS = 120  # agent steps of a game that are shown: eight seconds of an Atari game
-TALLEST = 210  # pixels of the animation
-COLUMNS = 4  # moments of a strip
-CELL = 4  # pixels of a weight of attention
-SCALE = 2  # a pixel of a strip's frames
+STEPS = 120  # agent steps shown: eight seconds of an Atari game
+TALLEST = 210  # greatest height in pixels of the animation
+COLUMNS = 4  # game steps in a strip
+CELL = 4  # side in pixels of one attention weight
+SCALE = 2  # enlargement of a strip's frames
 BRIGHTEST = 99.5  # percentile of a saliency map that is drawn at full strength
 
 Pixels = NDArray[np.uint8]  # [H, W, 3]
 
 
 def pictures_of(policy: Policy, settings: AgentSettings, at: int) -> list[Picture]:
-    """The beginning of an evaluation game as an animation, and what the network looks at in it; `at` in agent steps.
+    """Animate the beginning of an evaluation game, with its attention or saliency map; `at` is in agent steps.
 
-    Nothing of an env that draws no pictures, or cannot on this machine.
+    The result is empty if the env cannot be rendered, or not on this machine.
     """
     shown = begin_of_game(policy, settings)
     if not shown:
@@ -54,18 +54,18 @@ def pictures_of(policy: Policy, settings: AgentSettings, at: int) -> list[Pictur
 
 
 def begin_of_game(policy: Policy, settings: AgentSettings) -> list[PlayedStep]:
-    """The first 120 steps of an evaluation game, the same one every time; none where the env cannot draw."""
+    """Play the first 120 steps of an evaluation game, always with the same seed; none if the env cannot be rendered."""
     env = shown_env(settings)
     try:
         return list(islice(played_steps(policy, settings, env), STEPS))
-    except ValueError:  # an env of text, or a renderer without a display; every other way to fail is none of this kind
+    except ValueError:  # a text env, or a renderer without a display; other failures raise other types
         return []
     finally:
         env.close()
 
 
 def animation(shown: list[PlayedStep]) -> bytes:
-    """The moments as a GIF at 15 pictures a second."""
+    """Encode the pictures as a GIF at 15 frames per second."""
     step = -(-shown[0].picture.shape[0] // TALLEST)
     pictures = [Image.fromarray(moment.picture[::step, ::step]) for moment in shown]
     out = io.BytesIO()
@@ -74,7 +74,7 @@ def animation(shown: list[PlayedStep]) -> bytes:
 
 
 def attention_map(game: list[PlayedStep]) -> Pixels:
-    """Weights of all frames, a row for each of N steps: uint8 [N * 4, N * 4, 3], white where all is on one frame."""
+    """Draw the attention weights of N frames, a row per step: uint8 [N * 4, N * 4, 3], white for a weight of 1."""
     drawn = np.zeros((len(game), len(game)), np.uint8)
     for time, moment in enumerate(game):
         assert moment.attention is not None
@@ -84,9 +84,9 @@ def attention_map(game: list[PlayedStep]) -> Pixels:
 
 
 def strip(network: QNetwork, game: list[PlayedStep]) -> Pixels | None:
-    """Four moments side by side: the newest frame, and under it the same with its saliency in red.
+    """Draw four game steps side by side, the newest frame above the same frame with its saliency in red.
 
-    Nothing of envs without pixels. uint8 [2 * H * 2, 4 * W * 2, 3].
+    Returns uint8 [2 * H * 2, 4 * W * 2, 3]; None for envs without pixels.
     """
     if not network.pixels:
         return None
@@ -94,14 +94,14 @@ def strip(network: QNetwork, game: list[PlayedStep]) -> Pixels | None:
     obs = np.concatenate([moment.obs for moment in chosen])
     frames = from_blocks(np.ascontiguousarray(obs[:, :, -1]), network.frame_shape)
     if frames.ndim == 4 and frames.shape[3] != 3:
-        frames = frames.mean(3).astype(np.uint8)  # not colours that a screen knows
+        frames = frames.mean(3).astype(np.uint8)  # channels are not RGB
     shown = np.stack([frames] * 3, axis=-1) if frames.ndim == 3 else frames
     rows = np.concatenate((shown, _overlaid(shown, saliency(network, obs))), axis=1)
     return _side_by_side(rows).repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
 def _overlaid(gray: Pixels, strength: NDArray[np.float32]) -> Pixels:
-    """Frames [B, H, W, 3], halved in brightness, with saliency [B, H, W] added to their red."""
+    """Halve the brightness of frames [B, H, W, 3] and draw saliency [B, H, W] into their red channel."""
     top = np.maximum(np.percentile(strength, BRIGHTEST, axis=(1, 2), keepdims=True), 1e-12)
     dim = gray // 2
     dim[..., 0] = np.maximum(dim[..., 0], 255 * np.minimum(strength / top, 1.0))

@@ -16,20 +16,20 @@ from training.storage.files import whole
 
 
 def record(policy: Policy, settings: AgentSettings, out: Path, *, values: bool = False) -> float:
-    """Play one evaluation game into an .mp4 at the game's own speed, in colour; returns its raw score.
+    """Record one evaluation game as an .mp4 in real time and colour; return its raw score.
 
     Args:
         values: draw the network's values beside the screen.
 
     Raises:
-        ValueError: the file cannot be written, or is no .mp4; the env draws no pictures, or takes torques, of which
-            no values can be drawn.
+        ValueError: the file cannot be written or is not an .mp4, the env cannot be rendered, or `values` is set for an
+            env with torques.
     """
     if out.suffix != ".mp4" or out.is_dir():
         raise ValueError(f"{out} cannot be a video: name it FILE.mp4")
     try:
         with whole(out) as part:
-            part.touch()  # before a game is played for nothing
+            part.touch()  # fails before a game is played
             return _film(policy, settings, part, values=values)
     except OSError as error:
         raise ValueError(f"cannot write {out} ({error.strerror or error}): name another --out") from None

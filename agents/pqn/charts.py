@@ -1,4 +1,4 @@
-"""What TensorBoard's first tab is made of, and what it may compare runs by."""
+"""TensorBoard layout of PQN runs, and the settings that they are compared by."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agents.pqn.settings import PqnSettings
 from training.settings import flat
 
 RESULTS = (CLOSING, "score_while_training/low_epsilon", "run/agent_steps_per_second")
-TUNED = ("seed", "env", "network", "exploration", "learner")  # what changes what is learned
+TUNED = ("seed", "env", "network", "exploration", "learner")  # sections that affect learning
 LAYOUT: dict[str, dict[str, list[str]]] = {
     "The story": {
         "Evaluation: raw score of whole games, frozen weights": [CLOSING],
@@ -33,5 +33,5 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
 
 
 def compared(settings: PqnSettings) -> dict[str, Any]:
-    """Settings that change what is learned, by dotted name."""
+    """Return the settings that affect learning, by dotted name."""
     return {name: value for name, value in flat(settings).items() if name.split(".")[0] in TUNED}

@@ -1,4 +1,4 @@
-"""What can be known of a PQN's settings before anything starts."""
+"""Validation of PQN settings before a run starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.device import resolve_device
 
 
 def check(settings: PqnSettings) -> int:
-    """Build the smallest env of these settings, so that every mistake shows at once. There is no replay: 0 bytes."""
+    """Build the smallest env of these settings to find errors early; return 0, since there are no bytes of replay."""
     spec = read_spec(settings.env)
     require_frames(settings.env.id, spec)
     require_numbers(settings.env.id, spec)

@@ -1,4 +1,4 @@
-"""A rollout as PQN learns from it. Legend: T time, E envs, P blocks, K stack, D values a block."""
+"""Rollouts for the PQN learner. Legend: T time, E envs, P blocks, K stack, D values a block."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Experience(NamedTuple):
     obs: NDArray[Any]  # [T, E, P, K, D]
     action: NDArray[np.uint16]  # [T, E]
     reward: NDArray[np.float32]  # [T, E] raw
-    terminal: NDArray[np.bool_]  # [T, E] no value lies beyond this action
-    complete: NDArray[np.bool_]  # [T, E] the action was done: the next row does not begin an episode
-    value: NDArray[np.float32]  # [T + 1, E] max_a Q as the acting network saw it
+    terminal: NDArray[np.bool_]  # [T, E] do not bootstrap after this action
+    complete: NDArray[np.bool_]  # [T, E] the action was executed: the next row does not begin an episode
+    value: NDArray[np.float32]  # [T + 1, E] max_a Q of the acting network
 
 
 def play_on(rollout: Rollout, stack: int, time: int, agent_steps: int) -> tuple[Experience, ChunkStats]:
-    """Play T rows, and look at the frames behind them, whose values the last actions are judged by."""
+    """Play T rows, and evaluate the frames that follow for the bootstrap values."""
     envs, (blocks, depth) = rollout.env.num_envs, rollout.blocks
     obs = np.empty((time, envs, blocks, stack, depth), rollout.env.spec.frame_dtype)
     value, rows = np.empty((time + 1, envs), np.float32), count()
@@ -41,15 +41,15 @@ def play_on(rollout: Rollout, stack: int, time: int, agent_steps: int) -> tuple[
 
 
 def joined(parts: list[Experience]) -> Experience:
-    """The experience of the envs of all parts, whose rollouts are equally long."""
+    """Concatenate rollouts of equal length along their envs."""
     return Experience(*(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
 
 
 class SingleFrames(NamedTuple):
-    """An experience on its way to another process: every frame once, where its stacks hold it K times."""
+    """An experience for transfer to another process: every frame once, instead of K times in stacks."""
 
-    frames: NDArray[Any]  # [K - 1 + T, E, P, D] those of the first stack, then the newest of each row
-    action: NDArray[np.uint16]  # the others as in `Experience`
+    frames: NDArray[Any]  # [K - 1 + T, E, P, D] older ones of the first stack, then the newest of each row
+    action: NDArray[np.uint16]  # the other fields as in `Experience`
     reward: NDArray[np.float32]
     terminal: NDArray[np.bool_]
     complete: NDArray[np.bool_]
@@ -57,13 +57,13 @@ class SingleFrames(NamedTuple):
 
 
 def single_frames(seen: Experience) -> SingleFrames:
-    """What `stacked` makes the same experience of."""
+    """Reduce an experience to single frames; `stacked` is the inverse."""
     older = np.moveaxis(seen.obs[0, :, :, :-1], 2, 0)  # [K - 1, E, P, D]
     return SingleFrames(np.concatenate([older, seen.obs[:, :, :, -1]]), *seen[1:])
 
 
 def stacked(sent: SingleFrames) -> Experience:
-    """The experience that `single_frames` was given: stacks are pushed anew, as they were where it was played."""
+    """Invert `single_frames`: rebuild the stacks as the rollout built them."""
     frames, time = sent.frames, len(sent.action)
     stack = FrameStack(len(frames) - time + 1)
     stack.stack = np.moveaxis(frames[: stack.depth], 0, 2).copy()

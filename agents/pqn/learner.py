@@ -1,4 +1,4 @@
-"""The one update of PQN. Legend: T time, E envs, N transitions of a rollout, B minibatch, A actions."""
+"""The PQN learner. Legend: T time, E envs, N transitions of a rollout, B minibatch, A actions."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from training.settings import check_kinds
 
 @dataclass(frozen=True, kw_only=True)
 class PqnLearnerSettings:
-    """How much is played before it is learned from, and how."""
+    """Rollout and optimisation settings."""
 
-    num_envs: int = 128  # E, games played side by side: their variety stands in for a replay
+    num_envs: int = 128  # E, parallel games: their diversity replaces a replay
     env_threads: int = 2  # emulator threads of a process
     steps: int = 32  # T, time steps of a rollout in every env
-    epochs: int = 2  # times that a rollout is learned from
-    minibatches: int = 32  # updates of an epoch, each from its share of the transitions
+    epochs: int = 2  # passes over each rollout
+    minibatches: int = 32  # minibatches of an epoch, one update each
     gamma: float = 0.99
-    trace: float = 0.65  # lambda of Q(lambda): 0 looks one step ahead, 1 to the end of the rollout
+    trace: float = 0.65  # lambda of Q(lambda): 0 is one-step, 1 the return to the end of the rollout
     learning_rate: float = 2.5e-4
-    anneal: bool = False  # the learning rate falls in a straight line, to 0 at stop.steps
+    anneal: bool = False  # decay the learning rate linearly, to 0 at stop.steps
     max_grad_norm: float = 10.0
-    reward_clip: float = 1.0  # bound of the learned reward; 0 leaves it raw
+    reward_clip: float = 1.0  # bound of the rewards that are learned; 0 leaves them raw
     precision: Precision = "auto"  # auto: bf16 where that is faster
     device: str = "auto"  # auto: cuda where there is one, else cpu
-    threads: int = 1  # torch threads on a CPU: more of them wait for each other wherever something else wants a core
+    threads: int = 1  # torch threads on a CPU; more are slower when other processes use the cores
 
     def __post_init__(self) -> None:
         check_kinds(self, "learner")
@@ -58,7 +58,7 @@ class PqnLearnerSettings:
 
 
 class PqnLearner:
-    """One network, which acts, is taught and judges what comes next; its optimiser; the order of its minibatches."""
+    """One network, for acting, training and bootstrap values; its optimiser; the generator of its minibatches."""
 
     def __init__(self, settings: PqnLearnerSettings, network: NetworkSettings, spec: EnvSpec, *, seed: int) -> None:
         self.settings, self.device = settings, resolve_device(settings.device, "learner.device")
@@ -66,25 +66,25 @@ class PqnLearner:
         with torch_seed(seed):
             self.network = QNetwork(network, spec.frame_shape, spec.num_actions).to(self.device)
         self.optimizer = RAdam(self.network.parameters(), settings.learning_rate)
-        self.rng = np.random.default_rng([seed, 1])  # a rollout explores by [seed, its first lane]
+        self.rng = np.random.default_rng([seed, 1])  # rollouts use [seed, first lane] for exploration
         self.updates = 0
 
     def policy(self) -> QPolicy:
-        """What acts and is judged: the network as it is at any time."""
+        """Return a policy that shares the network's current parameters, for acting and evaluation."""
         return QPolicy(self.network, precision=self.precision, device=self.device)
 
     def weights(self) -> Arrays:
-        """A copy of the network's parameters, on the CPU."""
+        """Return a copy of the network's parameters, on the CPU."""
         return arrays_of(self.network)
 
     def learn(self, seen: Experience, done: float) -> UpdateStats:
-        """All updates from a rollout, whose targets are made once, of what the network held as it acted.
+        """Do all updates from a rollout; targets are computed once, from the values of the acting network.
 
         Args:
-            done: share of the training that lies behind, 0..1, which an annealed learning rate follows.
+            done: progress of the training, 0..1, for an annealed learning rate.
 
         Raises:
-            FloatingPointError: the loss is no finite number any more.
+            FloatingPointError: the loss of the last update is not finite.
         """
         s, started = self.settings, perf_counter()
         reward = seen.reward.clip(-s.reward_clip, s.reward_clip) if s.reward_clip else seen.reward
@@ -117,7 +117,7 @@ class PqnLearner:
         return learned
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit."""
+        """Return everything that `load_state` needs to resume bit for bit."""
         return {
             "policy": arrays_of(self.network),
             "moments": moments_of(self.optimizer),
@@ -126,7 +126,7 @@ class PqnLearner:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the state of a learner of the same shape.
+        """Restore the learner from `state`.
 
         Raises:
             ValueError: the saved network is of another kind or for another game.

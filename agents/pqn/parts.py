@@ -1,4 +1,4 @@
-"""What a PQN is made of, for whoever trains or judges it: see `agents.parts`. It has no replay."""
+"""Factories of PQN (see `agents.parts`), which has no replay."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from envs.base import EnvSpec
 
 
 def make_learner(settings: PqnSettings, spec: EnvSpec) -> PqnLearner:
-    """A learner on the settings' device."""
+    """Create a learner on the settings' device."""
     return PqnLearner(settings.learner, settings.network, spec, seed=settings.seed)

@@ -13,21 +13,21 @@ from envs.base import EnvSettings
 
 
 def pqn() -> PqnSettings:
-    """Any Atari game as in Gallici et al. (2024): layer norm, Q(0.65), a rollout learned from twice."""
+    """Any Atari game as in Gallici et al. (2024): layer norm, Q(0.65), two epochs per rollout."""
     return PqnSettings(
         env=EnvSettings(id="ALE/Pong-v5", life_signal=True),
         stop=StopSettings(steps=10_000_000),  # 1. a fifth of the paper's 200M frames
         network=NetworkSettings(
-            kind="dqn2013",  # 2. the network of 2013, a third of the work of the paper's, which is that of 2015
+            kind="dqn2013",  # 2. the network of 2013, a third of the compute of the paper's, which is that of 2015
             layer_norm=True,
         ),
         exploration=ExplorationSettings(
             final=0.001,
-            anneal_steps=250_000,  # 3. epsilon is down after 1M frames, not 20M
+            anneal_steps=250_000,  # 3. epsilon is annealed over 1M frames, not 20M
         ),
         learner=PqnLearnerSettings(
-            num_envs=32,  # 4. a quarter of the paper's games, and four times as many rollouts for it
-            minibatches=8,  # of 128 transitions, as with 128 envs and 32 of them
+            num_envs=32,  # 4. a quarter of the paper's envs, hence four times as many rollouts
+            minibatches=8,  # of 128 transitions each, as with 128 envs and 32 minibatches
         ),
         fleet=PqnFleetSettings(runners=2),  # 16 games each
         evaluation=EvaluationSettings(every_steps=0),

@@ -1,4 +1,4 @@
-"""What the actions of a rollout were worth: the targets of Q(lambda). Legend: T time, E envs."""
+"""Q(lambda) targets of a rollout. Legend: T time, E envs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ def lambda_returns(
     gamma: float,
     trace: float,
 ) -> Numbers:
-    """Q(lambda) backwards over a rollout (Gallici et al. 2024, section 4) -> targets [T, E].
+    """Return the Q(lambda) targets [T, E] of a rollout (Gallici et al. 2024, section 4).
 
         R_t = r_{t+1} + gamma (trace R_{t+1} + (1 - trace) max_a Q(s_{t+1}, a))
 
-    R is r_{t+1} alone where the episode terminates. Where no action follows s_{t+1} in the rollout, which is its last
-    frame or that of a truncated episode, R_{t+1} is max_a Q(s_{t+1}, a). Exploring actions do not end a trace, as in
-    the Q(lambda) of Peng and Williams (1996).
+    R_t is r_{t+1} where the episode terminates. R_{t+1} is max_a Q(s_{t+1}, a) where no action follows s_{t+1} in the
+    rollout: at its last frame and at the last frame of a truncated episode. Exploring actions do not cut the trace, as
+    in the Q(lambda) of Peng and Williams (1996).
 
     Args:
         reward: [T, E] for the action of row t.
-        terminal: [T, E] no value lies beyond that action.
-        complete: [T, E] the action of row t was done. Where not, s_t is an episode's last frame, and the row's target
-            is its own value: nothing to learn from.
-        value: [T + 1, E] max_a Q(s_t, a) by the network that acted.
+        terminal: [T, E] do not bootstrap after that action.
+        complete: [T, E] the action of row t was executed. If not, s_t is an episode's last frame, and the row's target
+            is its own value: it must not be learned from.
+        value: [T + 1, E] max_a Q(s_t, a) of the acting network.
         trace: lambda, in 0..1: 0 is the one-step target, 1 the whole return.
     """
     returns = np.empty_like(value)

@@ -1,4 +1,4 @@
-"""PQN as a run that a session drives, whichever loop trains it: one process or a fleet."""
+"""A run of PQN, in one process or on a fleet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.settings import flat
 
 
 class PqnRun(LoopRun):
-    """`agents.pqn.serial.SerialLoop` or `cluster.fleet.on_policy.OnPolicyLoop`; `usual` are the preset's settings."""
+    """Run of a loop of `agents.pqn.serial` or `cluster.fleet.on_policy`; `usual` holds the preset's settings."""
 
     settings: PqnSettings
 
@@ -36,17 +36,17 @@ class PqnRun(LoopRun):
         super().__init__(loop, settings, about)
 
     def records(self) -> list[Record]:
-        """Everything since the last report."""
+        """Return one record of everything since the last report."""
         stats, scalars = self.loop.stats, self.read(self.settings.learner.num_envs)
         return [Record(stats.agent_steps, scalars, stats.row(scalars))]
 
     def summary(self) -> dict[str, Any]:
-        """Counters and seed; every transition is learned from once an epoch."""
+        """Return counters and seed; every transition is sampled once an epoch."""
         stats, s = self.loop.stats, self.settings
         counters = {"frames": stats.frames, "updates": stats.updates, "episodes": stats.episodes}
         return {**counters, "samples_per_insert": float(s.learner.epochs), "seed": s.seed}
 
 
 def make_run(settings: PqnSettings, usual: PqnSettings, folder: Path) -> PqnRun:
-    """PQN in this process."""
+    """Create a PQN run in this process."""
     return PqnRun(SerialLoop(settings), settings, usual, serial=True)

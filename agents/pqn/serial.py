@@ -1,4 +1,4 @@
-"""PQN in one process: to read, to debug, and to reproduce bit for bit."""
+"""PQN in one process, for debugging and for runs that are reproducible bit for bit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.storage import checkpoint
 
 
 class SerialLoop:
-    """A network and the games that it learns from, taking turns."""
+    """Training loop that alternates between rollouts and updates."""
 
     def __init__(self, settings: PqnSettings) -> None:
         s = self.settings = settings
@@ -30,14 +30,14 @@ class SerialLoop:
         self.stats = RunStats()
 
     def step(self) -> None:
-        """One turn: a rollout in every env, and all updates from it."""
+        """Collect a rollout in every env, and do all updates from it."""
         s = self.settings
         seen, chunk_stats = play_on(self.rollout, s.network.stack, s.learner.steps, self.stats.agent_steps)
         self.stats.add_chunk(chunk_stats, greedy_epsilon(s.exploration, s.learner.num_envs))
         self.stats.add_updates(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
 
     def save(self, folder: Path) -> Path:
-        """Checkpoint everything under `folder`. An emulator cannot be saved: running episodes end here."""
+        """Write a checkpoint under `folder`. Emulators cannot be saved, so running episodes end here."""
         state = {
             "settings": to_dict(self.settings),
             "stats": self.stats.state(),
@@ -49,7 +49,7 @@ class SerialLoop:
         return path
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
+        """Restore a checkpoint; in float32 on a CPU, the run continues bit for bit like the one that saved it."""
         state = checkpoint.load(path)
         self.learner.load_state(state["learner"])
         self.rollout.rng.bit_generator.state = state["rollout"]["rng"]
@@ -57,7 +57,7 @@ class SerialLoop:
         self.rollout.restart(self.stats.agent_steps)
 
     def policy(self) -> QPolicy:
-        """The policy to judge."""
+        """Return the policy to evaluate."""
         return self.learner.policy()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""All settings of a PQN run. Every field's meaning and unit stands beside its consumer."""
+"""All settings of a PQN run; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def _judged_in_the_end() -> EvaluationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PqnFleetSettings:
-    """How the games of a run are spread over processes."""
+    """How the games of a run are distributed over processes."""
 
-    runners: int = 1  # actors that play, each its share of learner.num_envs
+    runners: int = 1  # actors, each with an equal share of learner.num_envs
     roles: bool = False  # place them only on nodes that offer `rollout` slots
     shards: ClassVar[int] = 0  # there is no replay
     learners: ClassVar[int] = 0  # the main process learns
@@ -36,17 +36,17 @@ class PqnFleetSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PqnSettings:
-    """One PQN run (Gallici et al. 2024, arXiv:2407.04811), in one process or by a fleet.
+    """One PQN run (Gallici et al. 2024, arXiv:2407.04811), in one process or on a fleet.
 
     Raises:
-        ValueError: a setting is out of its range, or not one that PQN has.
+        ValueError: a setting is out of its range, or not supported by PQN.
     """
 
     env: Annotated[EnvSettings, tyro.conf.arg(name="")] = field(default_factory=EnvSettings)  # --env, --sticky ...
     stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(default_factory=StopSettings)  # --steps ...
-    parts: ClassVar[str] = "agents.pqn.parts"  # what makes its policy and its learner (`agents.parts`)
+    parts: ClassVar[str] = "agents.pqn.parts"  # module of its factories (`agents.parts`)
     seed: int = 0
-    checkpoint_minutes: float = 5.0  # of a fleet; one process saves every 5,000 time steps, however long they take
+    checkpoint_minutes: float = 5.0  # for a fleet; one process saves every 5,000 time steps instead
     network: NetworkSettings = field(default_factory=NetworkSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     learner: PqnLearnerSettings = field(default_factory=PqnLearnerSettings)
@@ -67,10 +67,10 @@ class PqnSettings:
         self._check_shares()
 
     def _check_shares(self) -> None:
-        """A turn is learned from even where all runners but one are lost.
+        """Check that one runner's rollout fills all minibatches, so that training goes on if the others are lost.
 
         Raises:
-            ValueError: games cannot be shared out evenly, or one runner's are too few for the minibatches.
+            ValueError: games cannot be shared evenly, or one runner's are too few for the minibatches.
         """
         envs, runners = self.learner.num_envs, self.fleet.runners
         if envs % runners:
@@ -84,5 +84,5 @@ class PqnSettings:
 
     @property
     def envs_per_runner(self) -> int:
-        """Games that each runner plays."""
+        """Games of each runner."""
         return self.learner.num_envs // self.fleet.runners

@@ -1,4 +1,4 @@
-"""What sweeps search in PQN."""
+"""Search spaces of PQN sweeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one update of recurrent deep Q-learning. Legend: B batch, U rows learned from, n steps of a return, A actions."""
+"""The learner of recurrent deep Q-learning. Legend: B batch, U rows learned from, n steps of a return, A actions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from envs.base import EnvSpec
 
 
 class SequenceLearner(Learner):
-    """A learner whose batches are sequences; clocks, target network, average and feed are those of `Learner`."""
+    """Learner on batches of sequences; counters, target network, weight average and feed are those of `Learner`."""
 
     online: MemoryQNetwork
     target: MemoryQNetwork
@@ -29,7 +29,7 @@ class SequenceLearner(Learner):
         self.sequence = settings.sequence
 
     def values(self, network: MemoryQNetwork, batch: SequenceBatch) -> Tensor:
-        """Values [B, U + n, A] of the rows learned from and n more; no gradient passes through the burn-in."""
+        """Return values [B, U + n, A] of the rows learned from and n more; the burn-in has no gradient."""
         frames, first, rows = batch.frames.transpose(0, 1), batch.first.t(), self.sequence.burn_in
         state = batch.memory
         if rows:
@@ -38,12 +38,12 @@ class SequenceLearner(Learner):
         return network.unroll(frames[rows:], first[rows:], state).out.transpose(0, 1)
 
     def bootstrap(self, batch: Any) -> Tensor:
-        """What the target network holds of the same rows, from its own burn-in."""
+        """Return the target network's values of the same rows, after its own burn-in."""
         with torch.no_grad(), self.precision():
             return self.values(self.target, batch)
 
     def update(self, batch: Any, out_next: Tensor | None = None) -> UpdateResult:
-        """One gradient step on a `SequenceBatch` that lies on the device, whose `bootstrap` may already be known."""
+        """Do one gradient step on a `SequenceBatch` on the device; `out_next` is its `bootstrap`, if computed."""
         s, sequence = self.settings, self.sequence
         out_next = self.bootstrap(batch) if out_next is None else out_next
         with self.precision():

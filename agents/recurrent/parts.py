@@ -1,4 +1,4 @@
-"""What recurrent deep Q-learning is made of, for whoever trains or judges it: see `agents.parts`."""
+"""Factories of recurrent deep Q-learning; see `agents.parts`."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from envs import EnvSpec
 
 
 def make_network(settings: RecurrentSettings, spec: EnvSpec) -> MemoryQNetwork:
-    """The Q-network and its memory."""
+    """Create the Q-network and its memory."""
     return MemoryQNetwork(settings.network, spec.frame_shape, spec.num_actions)
 
 
 def policy_with(network: MemoryQNetwork, settings: RecurrentSettings, device: str) -> RecurrentPolicy:
-    """The policy that acts by a learner's network, where that lies."""
+    """Create a policy that acts with `network`, which is on `device`."""
     return RecurrentPolicy(network, precision=settings.learner.precision, device=device)
 
 
 def make_learner(settings: RecurrentSettings, spec: EnvSpec) -> SequenceLearner:
-    """A learner on the settings' device."""
+    """Create a learner on the settings' device."""
     return SequenceLearner(settings, spec)
 
 
 def make_replay(
     settings: RecurrentSettings, spec: EnvSpec, *, shard: int = 0, device: str = "cpu", key_offset: int = 0
 ) -> SequenceShard:
-    """An empty shard of sequences: the one with number `shard`, or all of replay where there is only one."""
+    """Create an empty replay shard of sequences: number `shard`, or all of replay if there is only one."""
     return SequenceShard(
         settings.shard_replay(),
         settings.sequence,

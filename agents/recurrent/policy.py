@@ -1,4 +1,4 @@
-"""A policy that remembers. Legend: E envs, P blocks, D values a block, S numbers of a state, A actions."""
+"""The recurrent policy. Legend: E envs, P blocks, D values a block, S numbers of a state, A actions."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class RecurrentPolicy:
 
     def __init__(self, network: MemoryQNetwork, *, precision: Precision, device: str = "cpu") -> None:
         self.network, self.device = network, device
-        self.precision = resolve_precision(precision, device)  # what auto stands for in this process
+        self.precision = resolve_precision(precision, device)  # auto, resolved for this process
 
     def start(self, num_envs: int) -> NDArray[np.float32]:
-        """Nothing seen yet."""
+        """Return zero states."""
         return np.zeros((num_envs, self.network.memory.size), np.float32)
 
     def act(
         self, frame: NDArray[Any], first: NDArray[np.bool_], carry: NDArray[np.float32], explore: Explore | None
     ) -> Acted:
-        """The action of the highest value, unless chance decides; obs are the frames [E, P, 1, D]."""
+        """Return epsilon-greedy actions; obs are the frames [E, P, 1, D]."""
         state = np.where(first[:, None], np.float32(0.0), carry)
         with torch.inference_mode(), autocast(self.device, self.precision):
             given = (moved(torch.from_numpy(array), self.device) for array in (frame[None], first[None], state))

@@ -1,4 +1,4 @@
-"""All settings of a recurrent run. Every field's meaning and unit stands beside its consumer."""
+"""All settings of a recurrent run; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from agents.networks.recurrent import MemoryNetworkSettings, MemoryQNetwork
 from agents.replay.sequences import SequenceSettings
 from envs.base import EnvSpec
 
-STATE_BYTES = 4  # of a number of a state
+STATE_BYTES = 4  # per number of a state
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecurrentSettings(Settings):
-    """One run of recurrent deep Q-learning. A sample is a sequence here.
+    """One run of recurrent deep Q-learning, whose samples are sequences.
 
     `learner.batch_size` counts sequences, `replay.samples_per_insert` sequences trained on per agent step: a step is
     learned from samples_per_insert * sequence.unroll times.
 
     Raises:
-        ValueError: a setting is out of its range, or not one that sequences have.
+        ValueError: a setting is out of its range, or not supported for sequences.
     """
 
     parts: ClassVar[str] = "agents.recurrent.parts"
@@ -43,7 +43,7 @@ class RecurrentSettings(Settings):
             )
 
     def rows_per_lane(self) -> int:
-        """Rows that replay keeps of every lane.
+        """Return the rows that replay keeps of every lane.
 
         Raises:
             ValueError: they are too few for whole sequences.
@@ -58,6 +58,6 @@ class RecurrentSettings(Settings):
         return rows
 
     def replay_bytes(self, spec: EnvSpec) -> int:
-        """Memory that a full replay takes, over all shards: rows, and the states at the chunks' beginnings."""
+        """Return the bytes of a full replay over all shards: rows, and the state at the beginning of every chunk."""
         size = int(MemoryQNetwork(self.network, spec.frame_shape, spec.num_actions).memory.size)
         return super().replay_bytes(spec) + self.replay.capacity // self.fleet.chunk_steps * size * STATE_BYTES

@@ -1,4 +1,4 @@
-"""What sweeps search in recurrent deep Q-learning."""
+"""Search spaces of sweeps of recurrent deep Q-learning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from training.search import Lines, log_around
 
 
 def spaces(settings: RecurrentSettings) -> dict[str, Lines]:
-    """Around the preset's own target network, samples per insert and sequences."""
+    """Return spaces around the preset's own target period, samples per insert and sequence lengths."""
     burn_in, unroll = settings.sequence.burn_in, settings.sequence.unroll
     return {
         "learning": {

@@ -1,4 +1,4 @@
-"""The mathematics of learning from sequences. Legend: B batch, U rows learned from, n steps of a return, A actions."""
+"""Targets and priorities of sequences. Legend: B batch, U rows learned from, n steps of a return, A actions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ EPSILON = 1e-3  # of h (Kapturowski et al. 2019, section 2.3)
 
 
 def rescale(x: Tensor) -> Tensor:
-    """h(x) = sign(x) (sqrt(|x| + 1) - 1) + epsilon x, which makes large values small (Pohlen et al. 2018)."""
+    """Return h(x) = sign(x) (sqrt(|x| + 1) - 1) + epsilon x, which compresses large values (Pohlen et al. 2018)."""
     return x.sign() * ((x.abs() + 1.0).sqrt() - 1.0) + EPSILON * x
 
 
 def restore(x: Tensor) -> Tensor:
-    """The inverse of h (Pohlen et al. 2018, proposition A.2).
+    """Return the inverse of h (Pohlen et al. 2018, proposition A.2).
 
         sign(x) (((sqrt(1 + 4 epsilon (|x| + 1 + epsilon)) - 1) / (2 epsilon))^2 - 1)
 
-    The quotient is written as 2 (|x| + 1 + epsilon) / (sqrt(...) + 1): it loses no digits near 0.
+    The quotient is computed as 2 (|x| + 1 + epsilon) / (sqrt(...) + 1), which loses no precision near 0.
     """
     inner = x.abs() + 1.0 + EPSILON
     root = 2.0 * inner / ((1.0 + 4.0 * EPSILON * inner).sqrt() + 1.0)
@@ -30,15 +30,15 @@ def restore(x: Tensor) -> Tensor:
 def sequence_targets(
     reward: Tensor, discount: Tensor, steps: Tensor, q_select: Tensor, q_next: Tensor, gamma: float, *, rescaled: bool
 ) -> Tensor:
-    """n-step targets of all rows learned from (Kapturowski et al. 2019, section 2.3) -> [B, U], without gradient.
+    """Return n-step targets [B, U] of the rows learned from, without gradient (Kapturowski et al. 2019, section 2.3).
 
         h(sum_k gamma^k r_{t+k+1} + discount h^-1(Q_target(s', argmax_a Q_select(s', a))))
 
     Args:
-        reward: [B, U, n] 0 behind a window's end.
+        reward: [B, U, n] 0 after a window's end.
         discount: [B, U] gamma^k of a window of k steps, 0 where it terminated.
-        steps: [B, U] int64: k, which says where s' is.
-        q_select: [B, U + n, A] values that choose the next action, of the learned rows and n more.
+        steps: [B, U] int64: k; s' is k rows later.
+        q_select: [B, U + n, A] values that select the next action, of the rows learned from and n more.
         q_next: [B, U + n, A] the target network's values.
         rescaled: networks hold h(Q); without it h is left out.
     """
@@ -52,11 +52,11 @@ def sequence_targets(
 
 
 def mixed_priority(error: Tensor, valid: Tensor, eta: float) -> Tensor:
-    """eta max_t |error| + (1 - eta) mean_t |error| over the valid rows (Kapturowski et al. 2019, section 2.3) -> [B].
+    """Return eta max_t |error| + (1 - eta) mean_t |error| [B] over valid rows (Kapturowski et al. 2019, section 2.3).
 
     Args:
         error: [B, U].
-        valid: bool [B, U]; a sequence without one has priority 0.
+        valid: bool [B, U]; a sequence without valid rows has priority 0.
     """
     size = error.abs() * valid
     return eta * size.amax(1) + (1.0 - eta) * size.sum(1) / valid.sum(1).clamp(min=1)

@@ -1,1 +1,1 @@
-"""Many runs as tables and figures."""
+"""Tables and figures of many runs."""

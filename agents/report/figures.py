@@ -25,9 +25,9 @@ MARKERS = "os^vd"  # of published curves
 
 
 def draw_curves(game: str, runs: Sequence[RunResult], rows: Sequence[Row], picture: Path) -> None:
-    """Raw scores of one game over frames, a panel for each kind of score and each protocol, a colour for each
-    configuration: thin lines are seeds, thick ones their mean with its 95 % interval as far as all seeds have come.
-    Takes the runs and rows of all games, so that a configuration has one name and colour in all figures."""
+    """Plot raw scores of one game over frames, a panel for each kind of score and each protocol, a colour for each
+    configuration. Thin lines are seeds, thick ones their mean with its 95 % interval as far as all seeds reach.
+    `runs` and `rows` are those of all games, so that a configuration has one name and colour in all figures."""
     played = [run for run in runs if run.game == game]
     told = {key: label for key, label in protocol_labels(runs).items() if any(key in run.judged for run in played)}
     titles = [*TRAINING.values(), *(f"evaluation: {label}" for label in told.values())]
@@ -43,7 +43,7 @@ def draw_curves(game: str, runs: Sequence[RunResult], rows: Sequence[Row], pictu
             _draw_evaluations(panels[f"evaluation: {name}"], members, protocol, scored, colour)
     last = max(1, *(run.frames for run in played))
     for curve, marker in zip(published_curves(game), MARKERS, strict=False):
-        shown = np.searchsorted(curve.frames, last) + 1  # those far outside would set the scale of the scores
+        shown = np.searchsorted(curve.frames, last) + 1  # later points would set the scale
         style = {"color": "0.4", "marker": marker, "linestyle": "--", "linewidth": 1, "markersize": 4}
         label = f"published: {curve.agent}, training games, sticky 0.25"
         axes[0][0].plot(curve.frames[:shown] / 1e6, curve.scores[:shown], **style, label=label)
@@ -67,8 +67,8 @@ def _draw_kind(panel: Any, curves: list[Any], label: str, colour: str) -> None:
 
 
 def _draw_evaluations(panel: Any, runs: list[RunResult], protocol: str, scored: list[Row], colour: str) -> None:
-    """Small dots: games beside training, where the closing ones follow this protocol; theirs may be cut sooner
-    (`evaluation.every_frame_cap`). Large ones: those of each last policy, and between them the interval of their IQM.
+    """Plot evaluations. Small dots are those during training, if the closing evaluation has this protocol; their games
+    may be cut sooner (`evaluation.every_frame_cap`). Large dots are last policies, with the interval of their IQM.
     """
     for run in runs:
         if run.closing == protocol and "evaluation" in run.curves:
@@ -84,8 +84,8 @@ def _draw_evaluations(panel: Any, runs: list[RunResult], protocol: str, scored: 
 
 
 def draw_profiles(rows: Sequence[Row], picture: Path) -> bool:
-    """Share of runs above each human-normalised score, a panel for each protocol (Agarwal et al. 2021, section 4.2).
-    Returns False, and draws nothing, where no game has a human score."""
+    """Plot the share of runs above each human-normalised score, a panel for each protocol (Agarwal et al. 2021, section
+    4.2). Returns False, and draws nothing, if no game has a human score."""
     found = pooled(rows)
     protocols = list(dict.fromkeys(protocol for protocol, _ in found))
     if not protocols:
@@ -110,8 +110,8 @@ def draw_profiles(rows: Sequence[Row], picture: Path) -> bool:
 
 
 def draw_improvements(rows: Sequence[Row], picture: Path) -> bool:
-    """Probability that one configuration beats another, with its interval. Returns False, and draws nothing, where
-    there are no two to compare."""
+    """Plot the probability that one configuration beats another, with its interval. Returns False, and draws nothing,
+    if there are no two to compare."""
     found = improvements(rows)
     if not found:
         return False
@@ -133,7 +133,7 @@ def _colours() -> list[str]:
 
 
 def _save(figure: Any, picture: Path, columns: int = 0) -> None:
-    """Write the figure, with one legend of all panels beneath it where that has `columns`."""
+    """Write the figure, with one legend for all panels below it if `columns` is above 0."""
     if columns:
         parts = [part for panel in figure.axes for part in zip(*panel.get_legend_handles_labels(), strict=True)]
         lines = {label: line for line, label in reversed(parts)}

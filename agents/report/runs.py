@@ -1,4 +1,4 @@
-"""What runs have to say: raw scores under named protocols, learning curves, and which runs are seeds of one another."""
+"""Reading of runs: raw scores under named protocols, learning curves, and settings that identify a configuration."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from training.settings import flat
 from training.storage.csv_table import rows_of
 from training.storage.run_dir import RunDir
 
-EXPLORES = ("exploration.", "epsilon")  # settings of who plays while it learns
-LEAGUE = "league."  # those of who plays for two then, and is judged by the game for one
+EXPLORES = ("exploration.", "epsilon")  # settings of agents that play while they learn
+LEAGUE = "league."  # settings of self-play in two-player games, evaluated in the one-player game
 JUDGED_GAMES = {"evaluation"}
-KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never put together
+KINDS = ("all_lanes", "low_epsilon", "evaluation")  # columns of curve.csv: three kinds of scores, never mixed
 # Settings in which seeds of one configuration may differ: they do not change what is learned from an agent step.
 FREE = (
     "seed", "env", "report_every", "minutes", "checkpoint_minutes", "env.id", "learner.device", "learner.env_threads",
 )  # fmt: skip
 FREE_SECTIONS = ("stop.", "evaluation.", "fleet.env_threads", "fleet.learner_threads", "fleet.roles")
-ANNEALED, END = "learner.anneal", "stop.steps"  # a rate that falls to 0 at the end depends on it
+ANNEALED, END = "learner.anneal", "stop.steps"  # `END` matters if the learning rate is annealed to 0 at the end
 
 
 class Judged(NamedTuple):
-    """Whole games of a run's last policy under one protocol."""
+    """Evaluation of a run's last policy under one protocol, in whole games."""
 
     rules: dict[str, Any]  # the protocol's name, then every rule of `RULES` that its env has
     mean: float  # raw score
@@ -42,18 +42,18 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """One run, as far as it has come."""
+    """One run, finished or not."""
 
     path: Path
     game: str
     preset: str
     seed: int
-    settings: dict[str, Any]  # flat, without what may differ between seeds
+    settings: dict[str, Any]  # flat, without those that may differ between seeds
     trained_under: dict[str, Any]  # rules of the games it learned from
     frames: int  # emulator frames
     commit: str
     judged: dict[str, Judged]  # by protocol_name
-    closing: str  # the protocol of the evaluations beside training and after it; "" if it has not come to one
+    closing: str  # protocol_name of the closing evaluation; "" if there is none yet
     curves: dict[str, NDArray[np.float64]]  # kind: [P, 2], emulator frames and raw score
     notes: tuple[str, ...]
 
@@ -62,17 +62,18 @@ def read_run(path: Path, settings_of: SettingsOf) -> RunResult:
     """Read a run directory of `quarterdeck train`, finished or not; `settings_of` reads its record.
 
     Raises:
-        ValueError: it holds no run, another command's run, or a damaged one; or the run has not begun.
+        ValueError: it holds no run of `quarterdeck train`, a damaged one, one that plays no games, or one without a
+            score yet.
     """
     directory = RunDir(path)
     record = directory.record()
-    settings = flat(settings_of(record))  # what is new since then has its default
+    settings = flat(settings_of(record))  # settings added since then have their defaults
     if not {"env", "env.id"} & settings.keys():
         raise ValueError(
             f"{path} trained {record['preset']}, which plays no games: `quarterdeck report` compares scores"
         )
     env = str(settings.get("env.id", settings.get("env")))
-    plays = any(name.startswith(EXPLORES) for name in settings)  # else its curve is one of losses
+    plays = any(name.startswith(EXPLORES) for name in settings)  # otherwise curve.csv holds losses
     curves = _curves(directory.curve_csv) if plays else {}
     notes: list[str] = []
     if any(name.startswith(LEAGUE) for name in settings) and curves.keys() - JUDGED_GAMES:
@@ -106,7 +107,7 @@ def read_run(path: Path, settings_of: SettingsOf) -> RunResult:
 
 
 def distinct(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
-    """One run for each game, configuration and seed, the first with a score; and a line for each other."""
+    """Return one run for each game, configuration and seed, preferably one with a score, and a note on each other."""
     kept: dict[tuple[str, ...], RunResult] = {}
     notes = []
     for run in sorted(runs, key=lambda run: not run.judged):
@@ -117,7 +118,7 @@ def distinct(runs: Sequence[RunResult]) -> tuple[list[RunResult], list[str]]:
 
 
 def labels(named: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
-    """Names that tell apart: each followed by those values in which things of that name differ."""
+    """Return labels: each name, followed by the values in which entries of the same name differ."""
     told = []
     for name, values in named:
         others = [other for other_name, other in named if other_name == name]
@@ -127,7 +128,10 @@ def labels(named: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
 
 
 def _judged(directory: RunDir, summary: dict[str, Any] | None, notes: list[str]) -> dict[str, Judged]:
-    """The closing evaluation and those that were asked for later, of the run's last policy alone."""
+    """Return the closing evaluation and later ones of the run's last policy, by protocol_name.
+
+    Evaluations of older checkpoints are left out, with a line in `notes`.
+    """
     found = [summary["eval"]] if summary and summary["eval"] else []
     for file in sorted(directory.path.glob("evaluation-*.json")) if summary else []:
         result = _json(file)
@@ -141,7 +145,7 @@ def _judged(directory: RunDir, summary: dict[str, Any] | None, notes: list[str])
         rules = {"name": protocol["name"], **{rule: protocol[rule] for rule in RULES if rule in protocol}}
         one = Judged(rules, float(result["mean"]), int(result["episodes"]))
         name = protocol_name(protocol)
-        if name not in best or one.episodes >= best[name].episodes:  # of the same games, more say more
+        if name not in best or one.episodes >= best[name].episodes:  # more episodes are more precise
             best[name] = one
     return best
 
@@ -153,7 +157,7 @@ def _is_free(name: str, settings: dict[str, Any]) -> bool:
 
 
 def _rules_of(settings: dict[str, Any]) -> dict[str, Any]:
-    """The rules of `RULES` among flat settings, as a protocol names them."""
+    """Return the rules of `RULES` in flat settings, named as in a protocol; a flicker of 0 is omitted."""
     if "env.full_actions" in settings:
         settings = {**settings, "env.action_set": "full" if settings["env.full_actions"] else "minimal"}
     told = {rule: settings[f"env.{rule}"] for rule in RULES if f"env.{rule}" in settings}
@@ -175,7 +179,7 @@ def _frames_of(row: dict[str, str], kind: str) -> float:
 
 
 def one_branch(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Rows whose frames only grow: what a run had reported before it lost a learner and went back is no part of it."""
+    """Drop rows that a run reported before it went back to an older checkpoint: frames of the rest never decrease."""
     kept: list[dict[str, str]] = []
     for row in reversed(rows):
         if not kept or int(row["frames"]) <= int(kept[-1]["frames"]):

@@ -1,4 +1,4 @@
-"""Scores of runs by game, configuration and protocol, and what may be said of them together."""
+"""Scores of runs by game, configuration and protocol, and their aggregate statistics."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ STATISTICS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Seeds of one configuration in one game under one protocol; a row without protocol has no scores."""
+    """Seeds of one configuration in one game under one protocol; a row without a protocol has no scores."""
 
     game: str
-    group: str  # the preset, and the settings in which runs of it differ
+    group: str  # the preset, and the settings in which its runs differ
     protocol: str
     runs: tuple[RunResult, ...]
     scores: NDArray[np.float64]  # [N] the raw mean over whole games of each run
@@ -38,28 +38,28 @@ class Row:
 
     @property
     def seeds(self) -> list[int]:
-        """Of the runs, in their order."""
+        """Seeds of the runs, in the order of `runs`."""
         return [run.seed for run in self.runs]
 
     @property
     def normalised(self) -> NDArray[np.float64] | None:
-        """Human-normalised scores [N]; None where no human score is known."""
+        """Human-normalised scores [N]; None if the game has no human score."""
         return human_normalised(self.game, self.scores) if self.game in reference_scores() else None
 
 
 class Improvement(NamedTuple):
-    """Probability that a run of one configuration beats one of another in a game that both have played."""
+    """Probability that a run of one configuration beats a run of another in a game that both have played."""
 
     protocol: str
     ours: str
     theirs: str
     games: list[str]
-    single: bool  # one run each in every game, which has no interval
+    single: bool  # both have one run in every game, so there is no interval
     interval: Interval
 
 
 class EqualFrames(NamedTuple):
-    """Training games of one configuration beside published ones after as many emulator frames."""
+    """Training scores of one configuration and published ones after the same number of emulator frames."""
 
     game: str
     group: str
@@ -67,11 +67,11 @@ class EqualFrames(NamedTuple):
     frames: float
     seeds: int
     interval: Interval  # of the mean over seeds
-    published: dict[str, float | None]  # by agent; None outside of what was published
+    published: dict[str, float | None]  # by agent; None outside the published range of frames
 
 
 def groups_of(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
-    """Runs by configuration, all games of one together."""
+    """Group runs by configuration, over all games."""
     grouped: dict[str, list[RunResult]] = {}
     for label, run in zip(labels([(run.preset, run.settings) for run in runs]), runs, strict=True):
         grouped.setdefault(label, []).append(run)
@@ -79,7 +79,7 @@ def groups_of(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 
 
 def rows_of(runs: Sequence[RunResult]) -> list[Row]:
-    """A row for every game, configuration and protocol. Runs that have no score yet are rows of their own."""
+    """Return a row for every game, configuration and protocol, and one for the runs without a score yet."""
     protocols = protocol_labels(runs)
     rows = []
     for group, members in groups_of(runs).items():
@@ -98,7 +98,7 @@ def rows_of(runs: Sequence[RunResult]) -> list[Row]:
 
 
 def protocol_labels(runs: Sequence[RunResult]) -> dict[str, str]:
-    """What each protocol is called in tables: its name, and the rules in which protocols of that name differ."""
+    """Return the label of each protocol: its name, and the rules in which protocols of the same name differ."""
     rules = {key: judged.rules for run in runs for key, judged in run.judged.items()}
     told = labels([(str(rule["name"]), rule) for rule in rules.values()])
     return dict(zip(rules, told, strict=True))
@@ -126,7 +126,7 @@ def _row(game: str, group: str, protocol: str, key: str, runs: list[RunResult]) 
 
 
 def pooled(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, NDArray[np.float64]]]:
-    """(protocol, configuration): game: human-normalised scores [N], for games that have a human score."""
+    """Return {(protocol, configuration): {game: human-normalised scores [N]}} for games that have a human score."""
     found: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {}
     for row in rows:
         if row.protocol and row.normalised is not None:
@@ -135,7 +135,7 @@ def pooled(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, NDArray[np.fl
 
 
 def improvements(rows: Sequence[Row]) -> list[Improvement]:
-    """Each pair of configurations under each protocol. It needs only the order of raw scores, no human ones."""
+    """Compare each pair of configurations under each protocol by raw scores: only their order matters."""
     scores: dict[str, dict[str, dict[str, NDArray[np.float64]]]] = {}
     for row in rows:
         if row.protocol:
@@ -153,14 +153,14 @@ def improvements(rows: Sequence[Row]) -> list[Improvement]:
 
 
 def at_equal_frames(runs: Sequence[RunResult]) -> list[EqualFrames]:
-    """Each configuration and game that has published curves, at the frames that all of its seeds have reached."""
+    """Compare each configuration with the published curves of its games, at the frames that all seeds have reached."""
     found = []
     for group, members in groups_of(runs).items():
         for game in dict.fromkeys(run.game for run in members):
             mine = [run for run in members if run.game == game and "all_lanes" in run.curves]
             curves, published = [run.curves["all_lanes"] for run in mine], published_curves(game)
             frames = min((float(curve[-1, 0]) for curve in curves), default=0.0)
-            if curves and published and all(curve[0, 0] <= frames for curve in curves):  # else one has no score there
+            if curves and published and all(curve[0, 0] <= frames for curve in curves):  # do not extrapolate
                 scores = np.array([np.interp(frames, curve[:, 0], curve[:, 1]) for curve in curves])
                 interval = stratified_bootstrap(bootstrap.mean, [scores])
                 theirs = {curve.agent: curve.at(frames) for curve in published}
@@ -169,7 +169,7 @@ def at_equal_frames(runs: Sequence[RunResult]) -> list[EqualFrames]:
 
 
 def band(curves: Sequence[NDArray[np.float64]], points: int = 200) -> tuple[NDArray[np.float64], Interval]:
-    """Frames [T] that all curves have reached, and the mean over seeds [T] with its interval at each."""
+    """Return frames [T] that all curves cover, and the mean over seeds [T] with its interval at each."""
     first, last = max(curve[0, 0] for curve in curves), min(curve[-1, 0] for curve in curves)
     frames = np.linspace(first, max(last, first), points)
     scores = np.stack([np.interp(frames, curve[:, 0], curve[:, 1]) for curve in curves], axis=-1)

@@ -1,4 +1,4 @@
-"""Scores of many runs as text: Markdown for people, CSV for programs."""
+"""Scores of many runs as Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ CSV_HEAD = (
 
 
 def score_table(rows: Sequence[Row]) -> str:
-    """The table that is printed: evaluation scores alone."""
+    """Return the Markdown table of evaluation scores."""
     return _table(HEAD, (_score_cells(row) for row in rows))
 
 
 def write_csv(rows: Sequence[Row], file: Path) -> None:
-    """The same with every digit; empty where there is nothing to say."""
+    """Write the scores in full precision as CSV, with empty cells for missing values."""
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(CSV_HEAD)
@@ -50,7 +50,7 @@ def write_csv(rows: Sequence[Row], file: Path) -> None:
 
 
 def markdown(rows: Sequence[Row], runs: Sequence[RunResult], figures: Sequence[str], notes: Sequence[str]) -> str:
-    """The whole report, figures by their file names, without its heading."""
+    """Return the report as Markdown without its heading; `figures` are file names."""
     sections = [
         _scores(rows),
         _together(rows),

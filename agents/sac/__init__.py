@@ -1,1 +1,1 @@
-"""CrossQ: soft actor-critic for torques, with batch norm in place of target networks (Bhatt et al. 2024)."""
+"""CrossQ: soft actor-critic for continuous actions, with batch norm and no target networks (Bhatt et al. 2024)."""

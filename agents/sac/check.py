@@ -1,4 +1,4 @@
-"""What can be known before anything starts of settings whose actions are torques."""
+"""Validation of the settings of agents that output torques, before a run starts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from envs.registry import read_spec, require_torques
 
 
 def check(settings: Settings) -> int:
-    """Build the smallest env of these settings, so that every mistake shows at once. Returns the bytes of replay."""
+    """Build the smallest env of these settings, to find errors early. Returns the bytes of replay."""
     spec = read_spec(settings.env)
     require_torques(settings.env.id, spec)
     check_rules(settings)

@@ -1,4 +1,4 @@
-"""A Gaussian squashed by tanh (Haarnoja et al. 2018, arXiv:1801.01290), and its temperature (arXiv:1812.05905).
+"""Tanh-squashed Gaussian (Haarnoja et al. 2018, arXiv:1801.01290) and entropy temperature (arXiv:1812.05905).
 
 Legend: B batch, J joints.
 """
@@ -14,17 +14,17 @@ from torch import Tensor
 
 
 class Sampled(NamedTuple):
-    """Torques that were drawn, and how likely they were."""
+    """Sampled torques and their log density."""
 
     action: Tensor  # [B, J] in -1..1
     log_prob: Tensor  # [B] log of the density at that action
 
 
 def sample_tanh_gaussian(mean: Tensor, log_std: Tensor, noise: Tensor) -> Sampled:
-    """tanh(mean + std * noise) of mean, log_std and standard normal noise, each [B, J]; gradients pass through.
+    """Return tanh(mean + std * noise) with gradients; mean, log_std and standard normal noise are [B, J] each.
 
     log pi(a) = sum_j log N(u_j) - log(1 - tanh(u_j)^2) (appendix C), the last term as 2 (log 2 - u - softplus(-2u)),
-    which stays finite where tanh(u) is 1 to the last bit.
+    which stays finite where tanh(u) rounds to 1.
     """
     u = mean + log_std.exp() * noise
     log_normal = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
@@ -33,8 +33,8 @@ def sample_tanh_gaussian(mean: Tensor, log_std: Tensor, noise: Tensor) -> Sample
 
 
 def temperature_loss(log_temperature: Tensor, entropy: Tensor, target_entropy: float) -> Tensor:
-    """alpha (H - H_target): alpha falls while the policy is more random than H_target, and rises while it is less so.
+    """Return alpha (H - H_target): alpha falls while the entropy is above its target, and rises while it is below.
 
-    The dual of a constraint on the entropy (arXiv:1812.05905, section 5); `entropy` [] is its mean over a batch.
+    The dual of a constraint on the entropy (arXiv:1812.05905, section 5); `entropy` [] is the mean over a batch.
     """
     return log_temperature.exp() * (entropy.detach() - target_entropy)

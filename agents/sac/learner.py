@@ -1,4 +1,4 @@
-"""The one update of CrossQ: a batch in, better critics out, and every few updates a better actor. Legend: B batch."""
+"""The CrossQ learner: every update trains the critics, every few updates also the actor. Legend: B batch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CRITICS = 2
 
 
 class SacLearner:
-    """An actor, two critics, a temperature, their optimiser and the noise that updates draw."""
+    """Actor, two critics, temperature, their optimiser, and the generator of the updates' noise."""
 
     def __init__(self, settings: SacLearnerSettings, network: SacNetworkSettings, spec: EnvSpec, *, seed: int) -> None:
         self.settings, self.device = settings, resolve_device(settings.device, "learner.device")
@@ -33,7 +33,7 @@ class SacLearner:
             self.online = Actor(network, spec.frame_shape, spec.joints).to(self.device)
             self.critics = nn.ModuleList([Critic(network, spec.frame_shape, spec.joints) for _ in range(CRITICS)])
         self.critics.to(self.device)
-        self.policy = self.target = self.online  # whoever asks for either is given the one network that acts
+        self.policy = self.target = self.online  # one network for the three of `agents.dqn.learner.Learner`
         self.log_temperature = nn.Parameter(torch.zeros((), device=self.device))
         self.target_entropy = settings.target_entropy * spec.joints
         trained: list[dict[str, Any]] = [
@@ -48,10 +48,10 @@ class SacLearner:
         self._correct()
 
     def update(self, batch: Batch) -> UpdateResult:
-        """One step of the critics on a batch that lies on the device, and after every `policy_delay` one of the actor.
+        """Update the critics on a batch on the device, and after every `policy_delay` updates the actor.
 
-        Both states of a transition pass a critic as one batch, so that they share its statistics: that is what makes
-        a target network unnecessary (Bhatt et al. 2024, section 3).
+        Both states of a transition pass a critic in one batch, so that they share its statistics, which makes a target
+        network unnecessary (Bhatt et al. 2024, section 3).
         """
         s = self.settings
         with torch.no_grad(), autocast(self.device, self.precision):
@@ -69,7 +69,7 @@ class SacLearner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         grad_norm = nn.utils.clip_grad_norm_(self.critics.parameters(), s.max_grad_norm)
-        self.optimizer.step()  # what has no gradient stays as it is
+        self.optimizer.step()  # skips actor and temperature, which have no gradients
         self.updates += 1
         if self.updates % s.policy_delay == 0:
             self._improve(batch.obs)
@@ -80,13 +80,13 @@ class SacLearner:
         return UpdateResult(None, metrics, {"td_error": error[0].detach(), TAKEN: q_t[0].detach()})
 
     def _sample(self, obs: Tensor, *, learns: bool) -> Sampled:
-        """Torques of the policy for obs [B, 1, K, D]."""
+        """Sample torques of the policy for obs [B, 1, K, D]."""
         mean, log_std = self.online(obs, learns=learns)
         noise = torch.randn(mean.shape, generator=self.noise, device=mean.device)
         return sample_tanh_gaussian(mean, log_std, noise)
 
     def _improve(self, obs: Tensor) -> None:
-        """One step of actor and temperature; the critics judge with their running statistics and are not moved."""
+        """Update actor and temperature; the critics use their running statistics and do not change."""
         with autocast(self.device, self.precision):
             drawn = self._sample(obs, learns=True)
             q = torch.stack([critic(obs, drawn.action) for critic in self.critics]).amin(0)
@@ -101,13 +101,13 @@ class SacLearner:
         self.optimizer.step()
 
     def _correct(self) -> None:
-        """Every norm is a renorm once there were as many updates as it waits for."""
+        """Switch every norm from batch norm to batch renorm after `renorm_updates` updates."""
         for module in (*self.online.modules(), *self.critics.modules()):
             if isinstance(module, BatchRenorm):
                 module.corrects = self.updates >= self.settings.renorm_updates
 
     def train(self, replay: Replay, updates: int) -> UpdateStats:
-        """`updates` updates from `replay`."""
+        """Do `updates` updates from `replay`."""
         learned = UpdateStats(updates)
         for left in range(updates - 1, -1, -1):
             started = perf_counter()
@@ -116,16 +116,16 @@ class SacLearner:
             update = self.update(batch)
             learned.sample_seconds += sampled - started
             learned.update_seconds += perf_counter() - sampled
-            if not left:  # one look is enough: reading a GPU's tensors makes it wait
+            if not left:  # only once: reading tensors of a GPU synchronizes with it
                 learned.look(update, self.precision, batch.version)
         return learned
 
     def weights(self) -> Arrays:
-        """A copy of the actor's parameters and statistics, on the CPU."""
+        """Return a copy of the actor's parameters and statistics, on the CPU."""
         return arrays_of(self.online)
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit."""
+        """Return everything that `load_state` needs to resume bit for bit."""
         return {
             "policy": arrays_of(self.online),
             "critics": arrays_of(self.critics),
@@ -137,7 +137,7 @@ class SacLearner:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a learner of the same shape.
+        """Restore the learner from `state`; noise from another kind of device is seeded anew.
 
         Raises:
             ValueError: the saved networks are of another kind or for another env.
@@ -152,6 +152,6 @@ class SacLearner:
         noise = torch.from_numpy(state["noise"].copy())
         if noise.shape == self.noise.get_state().shape:
             self.noise.set_state(noise)
-        else:  # of a generator on another kind of device
+        else:  # saved on another kind of device
             self.noise.manual_seed(self.noise.initial_seed() + self.updates)
         self._correct()

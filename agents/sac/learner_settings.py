@@ -1,4 +1,4 @@
-"""How the networks are trained: the settings of `agents.sac.learner`."""
+"""Settings of `agents.sac.learner`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class SacLearnerSettings:
     """How actor, critics and temperature are trained; the defaults are those of Bhatt et al. (2024)."""
 
     batch_size: int = 256
-    learning_rate: float = 1e-3  # of all three
+    learning_rate: float = 1e-3  # of actor, critics and temperature
     adam_beta1: float = 0.5  # of actor and critics; the temperature's is 0.9
     gamma: float = 0.99
-    policy_delay: int = 3  # updates of the critics for one of actor and temperature
-    renorm_updates: int = 100_000  # updates with plain batch norm, before renorm corrects it
-    target_entropy: float = -1.0  # for each joint, of the squashed torques
-    max_grad_norm: float = 1e6  # of both critics together; the paper has no bound
+    policy_delay: int = 3  # updates of the critics per update of actor and temperature
+    renorm_updates: int = 100_000  # updates with plain batch norm, before batch renorm begins
+    target_entropy: float = -1.0  # per joint, of the squashed torques
+    max_grad_norm: float = 1e6  # of both critics together; the paper does not clip
     precision: Precision = "fp32"  # small layers gain nothing from bf16
     device: str = "auto"  # auto: cuda where there is one, else cpu
 

@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 from training.settings import check_kinds
 
-EPSILON = 1e-3  # beside the variance, as in the authors' code
-MOMENTUM = 0.01  # share of a batch in the running statistics
+EPSILON = 1e-3  # added to the variance, as in the authors' code
+MOMENTUM = 0.01  # weight of a batch in the running statistics
 R_MAX, D_MAX = 3.0, 5.0  # bounds of the corrections (Ioffe 2017, section 3)
-LOG_STD = (-20.0, 2.0)  # bounds of the actor's log deviation
+LOG_STD = (-20.0, 2.0)  # bounds of the actor's log standard deviation
 
 
 @dataclass(frozen=True, kw_only=True)
 class SacNetworkSettings:
-    """How large the networks are."""
+    """Sizes of the networks."""
 
     stack: int = 1  # frames an observation holds
-    actor_units: int = 256  # of each of its two hidden layers
+    actor_units: int = 256  # of each of the two hidden layers
     critic_units: int = 2048
 
     def __post_init__(self) -> None:
@@ -35,8 +35,8 @@ class SacNetworkSettings:
 class BatchRenorm(nn.Module):
     """Batch renormalisation (Ioffe 2017, algorithm 1) of [B, F].
 
-    A learning pass normalises with the batch's own mean and deviation, and once `corrects` is set moves the outcome to
-    where the running statistics would have put it: r and d, without gradient. Every other pass uses those.
+    A learning pass normalises with the batch statistics and, once `corrects` is set, moves the result towards that of
+    the running statistics by r and d, which have no gradient. Every other pass uses the running statistics.
     """
 
     mean: Tensor
@@ -50,7 +50,7 @@ class BatchRenorm(nn.Module):
         self.corrects = False
 
     def forward(self, x: Tensor, *, learns: bool) -> Tensor:
-        """[B, F] -> [B, F]; `learns` also moves the running statistics by 1 %."""
+        """Normalise [B, F] -> [B, F]; `learns` also updates the running statistics, by 1 %."""
         if not learns:
             scale = self.weight * (self.var + EPSILON).rsqrt()
             return torch.addcmul(self.bias - self.mean * scale, x, scale)
@@ -59,7 +59,7 @@ class BatchRenorm(nn.Module):
         if self.corrects:
             r, d = self._corrections(x.detach())
             weight, bias = weight * r, bias + weight * d
-        # Corrections are one factor and one offset a feature: a plain batch norm takes them as weight and bias.
+        # The corrections are a factor and an offset per feature, so they fold into the weight and bias of a batch norm.
         return F.batch_norm(x, self.mean, self.var, weight, bias, True, MOMENTUM, EPSILON)
 
     def _corrections(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,7 +79,7 @@ class Body(nn.Module):
         self.layers = nn.ModuleList([nn.Linear(features, units), nn.Linear(units, units)])
 
     def forward(self, x: Tensor, *, learns: bool) -> Tensor:
-        """As above; see `BatchRenorm` for `learns`."""
+        """Return features [B, units]; see `BatchRenorm` for `learns`."""
         x = self.norms[0](x, learns=learns)
         for layer, norm in zip(self.layers, self.norms[1:], strict=True):
             x = norm(F.relu(layer(x)), learns=learns)
@@ -87,9 +87,9 @@ class Body(nn.Module):
 
 
 class Actor(nn.Module):
-    """Observations [B, 1, K, D] -> mean and log deviation of each torque before tanh, [B, J] each, float32."""
+    """Observations [B, 1, K, D] -> mean and log std of each torque before tanh, [B, J] each, float32."""
 
-    pixels = False  # nothing to draw a saliency map of
+    pixels = False  # no saliency maps
 
     def __init__(self, settings: SacNetworkSettings, frame_shape: tuple[int, ...], joints: int) -> None:
         super().__init__()
@@ -98,13 +98,13 @@ class Actor(nn.Module):
         self.out = nn.Linear(settings.actor_units, 2 * joints)
 
     def forward(self, obs: Tensor, *, learns: bool = False) -> tuple[Tensor, Tensor]:
-        """As above."""
+        """Return mean and log std, [B, J] each."""
         mean, log_std = self.out(self.body(obs.flatten(1), learns=learns)).float().chunk(2, dim=1)
         return mean, log_std.clamp(*LOG_STD)
 
 
 class Critic(nn.Module):
-    """Observations [B, 1, K, D] and torques [B, J] -> their value [B], float32."""
+    """Observations [B, 1, K, D] and torques [B, J] -> values [B], float32."""
 
     def __init__(self, settings: SacNetworkSettings, frame_shape: tuple[int, ...], joints: int) -> None:
         super().__init__()
@@ -112,6 +112,6 @@ class Critic(nn.Module):
         self.out = nn.Linear(settings.critic_units, 1)
 
     def forward(self, obs: Tensor, action: Tensor, *, learns: bool = False) -> Tensor:
-        """As above."""
+        """Return values [B]."""
         found: Tensor = self.out(self.body(torch.cat([obs.flatten(1), action], 1), learns=learns)).float().squeeze(1)
         return found

@@ -1,4 +1,4 @@
-"""What CrossQ is made of, for whoever trains or judges it: see `agents.parts`."""
+"""Factories of CrossQ; see `agents.parts`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from envs import EnvSpec
 
 
 def make_network(settings: SacSettings, spec: EnvSpec) -> Actor:
-    """The actor, without critics."""
+    """Create the actor, without critics."""
     return Actor(settings.network, spec.frame_shape, spec.joints)
 
 
 def policy_with(network: Actor, settings: SacSettings, device: str) -> SacPolicy:
-    """A policy that acts by `network`."""
+    """Create a policy that acts with `network`."""
     return SacPolicy(network, precision=settings.learner.precision, device=device)
 
 
 def make_learner(settings: SacSettings, spec: EnvSpec) -> SacLearner:
-    """A learner on the settings' device."""
+    """Create a learner on the settings' device."""
     return SacLearner(settings.learner, settings.network, spec, seed=settings.seed)

@@ -1,4 +1,4 @@
-"""What acts: a squashed Gaussian, or its mean. Legend: E envs, J joints, K stack, D numbers of an observation."""
+"""The CrossQ policy. Legend: E envs, J joints, K stack, D numbers of an observation."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from agents.sac.networks import Actor
 from agents.updates import diverged
 from training.device import Precision, autocast, moved, resolve_precision
 
-LEVELS = 2**15 - 1  # equally probable pieces of a standard normal: the number of one fits what `Explore` draws
+LEVELS = 2**15 - 1  # equally probable intervals of a standard normal, drawn by index with `Explore.forced`
 
 
 class SacPolicy:
-    """Torques of an actor: a sample of its Gaussian, squashed by tanh, or without `Explore` its mean.
+    """Torques of an actor: a sample of its tanh-squashed Gaussian, or its mean without `Explore`.
 
-    Noise is not drawn from a normal distribution but comes through `Explore.forced`, as epsilon-greedy actions do: for
-    every joint the number of one of `LEVELS` equally probable pieces of a standard normal, whose middle is the noise.
-    So it takes `LEVELS` values, none beyond 4.2 standard deviations, and 0, the mean, for a joint that is not forced.
+    Noise is not drawn from a normal distribution but comes through `Explore.forced`, like epsilon-greedy actions: for
+    every joint the index of one of `LEVELS` equally probable intervals of a standard normal, whose median is the noise.
+    So it takes `LEVELS` values within 4.2 standard deviations, and is 0 (the mean) for a joint that is not forced.
     """
 
     def __init__(self, network: Actor, *, precision: Precision, device: str = "cpu") -> None:
@@ -30,14 +30,14 @@ class SacPolicy:
         self.precision = resolve_precision(precision, device)
 
     def start(self, num_envs: int) -> FrameStack:
-        """No frame yet."""
+        """Return an empty frame stack."""
         return FrameStack(self.stack)
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
-        """tanh(mean + std * noise); obs are stacks [E, 1, K, D]. There are no values.
+        """Return tanh(mean + std * noise); obs are stacks [E, 1, K, D], values are empty.
 
         Raises:
-            FloatingPointError: a torque is no number.
+            FloatingPointError: a torque before tanh is not finite.
         """
         obs = carry.push(frame, first)
         with torch.inference_mode(), autocast(self.device, self.precision):
@@ -55,7 +55,7 @@ class SacPolicy:
 
 
 def normal(explore: Explore, joints: int) -> NDArray[np.float32]:
-    """Standard normal noise [E, J]: the middles of the pieces that chance draws, 0 where the policy itself decides."""
+    """Return standard normal noise [E, J]: the medians of the drawn intervals, 0 where no action is forced."""
     piece = np.stack([explore.forced(LEVELS) for _ in range(joints)], axis=1)
     middle = torch.from_numpy((piece + 0.5) / LEVELS)
     return np.where(piece < 0, 0.0, torch.special.ndtri(middle.clamp(min=1e-6)).numpy()).astype(np.float32)

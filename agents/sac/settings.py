@@ -1,4 +1,4 @@
-"""All settings of a CrossQ run in one tree. Every field's meaning and unit stands beside its consumer."""
+"""All settings of a CrossQ run; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def _always() -> ExplorationSettings:
 class SacSettings(Settings):
     """One CrossQ run (Bhatt et al. 2024): the loop, replay and fleet of deep Q-learning, another network and learner.
 
-    Exploration's epsilon is the probability that a torque is drawn from the policy's Gaussian and not its mean.
+    Exploration's epsilon is the probability that a joint's torque is sampled from the Gaussian instead of its mean.
 
     Raises:
-        ValueError: a setting is out of its range, or not one that CrossQ has.
+        ValueError: a setting is out of its range, or not supported by CrossQ.
     """
 
     parts: ClassVar[str] = "agents.sac.parts"

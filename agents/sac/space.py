@@ -1,4 +1,4 @@
-"""What sweeps search in CrossQ."""
+"""Search spaces of CrossQ sweeps."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Self-play: deep Q-learning whose opponents are a league of its own past."""
+"""Self-play: deep Q-learning against a league of its own past policies."""

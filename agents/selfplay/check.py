@@ -1,4 +1,4 @@
-"""What can be known of self-play's settings before anything starts."""
+"""Validation of self-play settings before a run starts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from envs.two_player_atari import two_player_game
 
 
 def for_its_env(settings: SelfPlaySettings, usual: SelfPlaySettings) -> SelfPlaySettings:
-    """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
+    """Drop the preset's Atari rules if the env is not an Atari game and the user has not changed them."""
     return settings if two_player_game(settings.env.id) is not None else dqn.for_its_env(settings, usual)
 
 
 def check(settings: SelfPlaySettings) -> int:
-    """Build the smallest envs of these settings, so that every mistake shows before anything starts.
+    """Build the smallest envs of these settings, to find errors before the run starts.
 
     Returns the bytes of replay, an exploiter's included.
 
     Raises:
-        ValueError: among others, players would not see and do the same as who is judged.
+        ValueError: a setting is invalid, or the two-player game and the evaluation env differ in frames or actions.
     """
     if settings.league.folder:
         raise ValueError("league.folder is the run directory's: leave it out")

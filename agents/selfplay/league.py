@@ -1,4 +1,4 @@
-"""Frozen policies of a run, how the learner does against each, and how often it is to meet them."""
+"""The league: frozen policies of a run, the learner's results against each, and the probabilities to meet them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agents.selfplay.settings import LeagueSettings
 from training.arrays import Arrays
 from training.storage.files import write_json
 
-FADING = 0.5  # what a result counts after each snapshot: the learner is another by then
+FADING = 0.5  # factor on earlier results at each snapshot, since the learner has changed
 SNAPSHOT, EXPLOITER = "snapshot", "exploiter"
 
 
@@ -24,39 +24,39 @@ class Member:
     """A frozen policy, and the learner's results against it: a win counts 1, a draw 1/2."""
 
     kind: str
-    agent_steps: int  # of the learner when it was frozen, of the exploiter's victim
-    points: float = 0.0  # of the learner, fading
+    agent_steps: int  # of the learner when frozen; for an exploiter, those of its victim
+    points: float = 0.0  # of the learner, decayed by FADING
     games: float = 0.0
-    beaten: dict[str, list[float]] = field(default_factory=dict)  # of a snapshot: [points, games] it had when frozen
+    beaten: dict[str, list[float]] = field(default_factory=dict)  # snapshots only: [points, games] by name when frozen
 
     @property
     def win_rate(self) -> float:
-        """Of the learner; one game won and one lost are added."""
+        """Win rate of the learner, smoothed by one additional win and loss."""
         return (self.points + 1.0) / (self.games + 2.0)
 
 
 class League:
-    """Members by name, and the folder in which opponents find them."""
+    """Members by name, mirrored in a folder from which opponents load them."""
 
     def __init__(self, settings: LeagueSettings, folder: Path) -> None:
         self.settings, self.folder = settings, folder
         self.members: dict[str, Member] = {}
         self.weights: dict[str, Arrays] = {}  # of the members, and the learner's newest
         self.frozen_at = self.renewed_at = 0  # agent steps
-        self.origin = 0.0  # Elo of the first of the members, by the first one there ever was
-        self._read: dict[str, int] = {}  # bytes of each file of results that have been counted
+        self.origin = 0.0  # Elo of the oldest current member, relative to the first member ever
+        self._read: dict[str, int] = {}  # bytes already counted of each results file
         shutil.rmtree(folder / RESULTS, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         self.write()
 
     def renew(self, agent_steps: int, weights: Arrays) -> None:
-        """The learner's newest weights."""
+        """Publish the learner's newest weights."""
         self.renewed_at, self.weights[LATEST] = agent_steps, weights
         write_weights(self.folder, LATEST, weights)
         self.write()
 
     def freeze(self, name: str, kind: str, agent_steps: int, weights: Arrays) -> None:
-        """Add a member; a snapshot takes the learner's results with it. The easiest one goes where there is no room."""
+        """Add a member, replacing the easiest one if the league is full. A snapshot records the learner's results."""
         self._tidy()
         member = Member(kind, agent_steps)
         if kind == SNAPSHOT:
@@ -73,13 +73,13 @@ class League:
         self.write()
 
     def _tidy(self) -> None:
-        """Delete what lies there of others: no opponent has been drawn among them since the last one was frozen."""
+        """Delete the weights of former members, which have not been drawn since the last freeze."""
         for file in self.folder.glob("*.npz"):
             if file.stem not in {*self.members, LATEST}:
                 file.unlink(missing_ok=True)
 
     def count(self) -> int:
-        """Count the results that have come in since; how many there were."""
+        """Count the results added since the last call; return their number."""
         found = 0
         for file in sorted((self.folder / RESULTS).glob("*.tsv")):
             with file.open("rb") as source:
@@ -96,7 +96,7 @@ class League:
         return found
 
     def draw(self) -> dict[str, float]:
-        """How probable every opponent is to be met. A share whose kind has no member goes to the newest weights."""
+        """Return each opponent's probability. The share of a kind without members goes to the newest weights."""
         if LATEST not in self.weights:
             return {}
         shares = {SNAPSHOT: self.settings.snapshots, EXPLOITER: self.settings.exploiters}
@@ -110,7 +110,7 @@ class League:
         return {name: p for name, p in {LATEST: max(left, 0.0), **found}.items() if p > 1e-9}
 
     def elo(self) -> dict[str, float]:
-        """Ratings of the members by what snapshots had won when they were frozen; the first one ever has 0."""
+        """Return Elo ratings of the members from the snapshots' results when frozen; the first member ever has 0."""
         names = [*self.members]
         points = np.zeros((len(names), len(names)))
         games = np.zeros_like(points)
@@ -126,7 +126,7 @@ class League:
         return dict(zip(names, rated.tolist(), strict=True))
 
     def write(self) -> None:
-        """Have opponents, and whoever looks into the folder, know the league as it stands."""
+        """Write the current league to the folder, for opponents and for inspection."""
         draw, rated = self.draw(), self.elo()
         members = [
             {"name": name, "kind": m.kind, "agent_steps": m.agent_steps, "games": round(m.games, 1)}
@@ -138,7 +138,7 @@ class League:
         write_json(self.folder / RATINGS, {"agent_steps": self.renewed_at, "draw": normed, "members": members})
 
     def scalars(self) -> dict[str, float]:
-        """What TensorBoard shows."""
+        """Return the scalars for TensorBoard."""
         if not self.members:
             return {}
         rates = [member.win_rate for member in self.members.values()]
@@ -149,17 +149,17 @@ class League:
         return {f"league/{name}": value for name, value in found.items()}
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs, weights included: a checkpoint needs no folder."""
+        """Return everything that `load_state` needs, weights included, so that a checkpoint needs no folder."""
         members = {name: asdict(member) for name, member in self.members.items()}
         clocks = {"frozen_at": self.frozen_at, "renewed_at": self.renewed_at, "origin": self.origin}
         return {"members": members, "weights": dict(self.weights), **clocks}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state, and write its folder anew."""
+        """Restore the league from `state`, and rewrite its folder."""
         self.members = {name: Member(**member) for name, member in state["members"].items()}
         self.weights = dict(state["weights"])
         self.frozen_at, self.renewed_at = state["frozen_at"], state["renewed_at"]
-        self.origin = state.get("origin", 0.0)  # which older checkpoints have not
+        self.origin = state.get("origin", 0.0)  # absent from older checkpoints
         shutil.rmtree(self.folder / RESULTS, ignore_errors=True)
         self._read = {}
         for name, weights in self.weights.items():

@@ -21,7 +21,7 @@ MOST_ENVS = 16
 
 
 def policy_with(settings: SelfPlaySettings, weights: Arrays) -> QPolicy:
-    """A policy of a run, with these weights."""
+    """Return a policy of the run with the given weights."""
     env = make_two_player_env(settings.env, 1)
     env.close()
     policy: QPolicy = make_policy(settings, env.spec)
@@ -32,14 +32,14 @@ def policy_with(settings: SelfPlaySettings, weights: Arrays) -> QPolicy:
 def match(
     settings: SelfPlaySettings, one: QPolicy, other: Arrays, folder: Path, *, games: int, epsilon: float, seed: int
 ) -> NDArray[np.float64]:
-    """Points [games] of `one` against the weights of `other`, sides drawn anew for every game.
+    """Play `one` against the weights of `other`, sides drawn for every game; return the points of `one`, [games].
 
-    They are half of what it has won more: above 0 where `one` has won, also in games where a point is lost that nobody
-    wins.
+    Points are half the score difference: positive if `one` has won, also where a player can lose a point that the
+    other does not gain.
 
     Args:
-        folder: may be written to.
-        epsilon: with which both act at random, so that no two games are alike.
+        folder: written to; holds the weights of `other`.
+        epsilon: of both players, so that games differ.
     """
     settings = replace(settings, league=replace(settings.league, epsilon=epsilon))
     write_alone(folder, "other", other)

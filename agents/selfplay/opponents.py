@@ -1,9 +1,9 @@
-"""The other side of a game, played by frozen policies that lie in a folder. Legend: E envs, A actions.
+"""Opponents: frozen policies, loaded from a league's folder, that play the other side. Legend: E envs, A actions.
 
-The folder is the only way between a league and whoever plays against it, in the same process or on other nodes:
-`ratings.json` says how probable every policy is to be met, NAME.npz holds its weights, and what became of the games is
-appended to a file of `results/` for each player. Everything but that is replaced as a whole, so readers never wait.
-Weights stay for a while after their member has made room; who finds them gone reads `ratings.json` once more.
+The folder is the only channel between a league and the runners that play against it, in one process or across nodes:
+`ratings.json` holds the probability of every policy, NAME.npz its weights, and each runner appends its results to a
+file of its own in `results/`. All other files are replaced atomically, so readers need no lock. The weights of a
+removed member stay for a while; a reader that finds them missing reads `ratings.json` again.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from training.arrays import Arrays
 from training.storage.files import whole, write_json
 
 RATINGS, RESULTS = "ratings.json", "results"
-LATEST = "latest"  # the name of the learner's newest weights; those of all others never change
-NOBODY = ""  # plays at random, where there is no policy yet
+LATEST = "latest"  # the learner's newest weights; those of all other names never change
+NOBODY = ""  # random actions, while there is no policy yet
 
 
 def write_weights(folder: Path, name: str, weights: Arrays) -> None:
-    """Write the weights of an opponent."""
+    """Write the weights of an opponent atomically."""
     with whole(folder / f"{name}.npz") as part:
         np.savez(part, allow_pickle=False, **weights)
 
 
 def read_weights(folder: Path, name: str) -> Arrays:
-    """Read what `write_weights` wrote."""
+    """Read weights written by `write_weights`."""
     with np.load(folder / f"{name}.npz", allow_pickle=False) as saved:
         return {key: saved[key] for key in saved.files}
 
 
 def write_alone(folder: Path, name: str, weights: Arrays) -> None:
-    """Make the folder of a league of one."""
+    """Create a league folder with a single policy."""
     folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder, name, weights)
     write_json(folder / RATINGS, {"draw": {name: 1.0}, "members": []})
@@ -52,8 +52,8 @@ class LeagueOpponents:
     """Policies of a league, one drawn for every game.
 
     Args:
-        settings: of the learner, whose networks the policies have.
-        report: append to the league's results how every game ends.
+        settings: of the learner; the policies have the same network.
+        report: append the result of every game to the league's results.
 
     Raises:
         ValueError: there is no league in the folder.
@@ -69,15 +69,15 @@ class LeagueOpponents:
         self.policies: dict[str, QPolicy] = {}
 
     def start(self, seed: int, num_envs: int) -> None:
-        """Games begin in all envs; those that were under way count for nothing."""
+        """Begin games in all envs; unfinished games are discarded."""
         self.rng = np.random.default_rng([seed, 3])
         self.stack = FrameStack(self.settings.network.stack)
         self.against = np.full(num_envs, NOBODY, object)
         self.ended: list[tuple[str, float]] = []
-        self.read = ""  # the ratings as they were read last
+        self.read = ""  # text of the ratings as last read
 
     def answer(self, frame: NDArray[Any], first: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """See `envs.two_players.Opponents.answer`: greedy, but for `league.epsilon`."""
+        """Return epsilon-greedy actions with `league.epsilon`; see `envs.two_players.Opponents.answer`."""
         obs = self.stack.push(to_blocks(frame, colours_of(self.spec.frame_shape)), first)
         if self.ended:
             self._report()
@@ -93,7 +93,7 @@ class LeagueOpponents:
         return action
 
     def over(self, env: int, points: float) -> None:
-        """Remember how a game ended, until the next step."""
+        """Record the result of a game; it is written at the next step."""
         self.ended.append((str(self.against[env]), points))
 
     def _report(self) -> None:
@@ -104,11 +104,11 @@ class LeagueOpponents:
         self.ended = []
 
     def _read(self) -> None:
-        """Take over the league as it stands, if it has changed."""
+        """Reload the league if it has changed."""
         while (text := (self.folder / RATINGS).read_text()) != self.read:
             try:
                 self._take_over(json.loads(text)["draw"] or {NOBODY: 1.0})
-            except OSError:  # a member has made room since the text was read, and its file for the next one
+            except OSError:  # a member was removed, and its file deleted, after the text was read
                 if (self.folder / RATINGS).read_text() == text:
                     raise
             else:

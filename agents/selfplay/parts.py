@@ -1,4 +1,4 @@
-"""What self-play is made of, for whoever trains or judges it: deep Q-learning's parts, and games for two."""
+"""Factories of self-play (see `agents.parts`): those of deep Q-learning, with two-player games."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ make_replay, policy_with = parts.make_replay, parts.policy_with
 def against(
     settings: SelfPlaySettings, folder: Path, num_envs: int, *, report: bool = True, zero_sum: bool = False
 ) -> OpponentEnv:
-    """E games for two, the other side played by the policies that lie in `folder`."""
+    """Create `num_envs` two-player games whose other side is played by the league in `folder`."""
     env = make_two_player_env(settings.env, num_envs)
     return OpponentEnv(env, LeagueOpponents(folder, settings, env.spec, report=report), zero_sum=zero_sum)
 
 
 def make_env(settings: SelfPlaySettings, num_envs: int, num_threads: int) -> BatchedEnv:
-    """The games of a fleet's runner."""
+    """Create the games of a fleet's runner."""
     return against(settings, Path(settings.league.folder), num_envs)
 
 
 def trained_under(settings: AgentSettings) -> dict[str, Any]:
-    """The rules of the games that a run learns from: a league's are for two, whatever it is judged by."""
+    """Return the rules of the training games: a league plays two-player games, whichever env it is evaluated in."""
     for_two = isinstance(settings, SelfPlaySettings)
     env = make_two_player_env(settings.env, 1) if for_two else registry.make_env(settings.env, 1)
     env.close()

@@ -14,9 +14,9 @@ from envs.base import EnvSettings
 
 
 def pong_duel() -> SelfPlaySettings:
-    """Pong for two, by the recipe of `quarterdeck`; judged against the opponent that the console's own game has."""
+    """Two-player Pong with the recipe of `quarterdeck`, evaluated against the console's built-in opponent."""
     return SelfPlaySettings(
-        env=EnvSettings(id="ALE/Pong-v5", frame_cap=27_000),  # 1. games end after 7.5 minutes: two may rally on and on
+        env=EnvSettings(id="ALE/Pong-v5", frame_cap=27_000),  # 1. games end after 7.5 minutes: rallies may be endless
         stop=StopSettings(steps=1_000_000),
         network=NetworkSettings(kind="dqn2013", layer_norm=True),
         exploration=ExplorationSettings(final=0.1, ladder=2.0, anneal_steps=40_000),
@@ -29,7 +29,7 @@ def pong_duel() -> SelfPlaySettings:
 
 
 def toy_duel() -> SelfPlaySettings:
-    """Two rounds of uneven rock, paper, scissors, where every strategy can be judged exactly."""
+    """Two rounds of uneven rock, paper, scissors, where every strategy can be evaluated exactly."""
     return SelfPlaySettings(
         env=EnvSettings(id="toy/duel"),
         stop=StopSettings(steps=20_000, minutes=5.0),

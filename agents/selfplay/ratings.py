@@ -1,7 +1,7 @@
-"""Who is how strong, and against whom it is worth playing. Legend: N players, B resamples.
+"""Elo ratings, matchmaking and meta-strategies. Legend: N players, B resamples.
 
-Results of many games between N players are two tables: `points` [N, N], what the row's player took from the column's (a
-win 1, a draw 1/2), and `games` [N, N], how many were played; points + points^T = games.
+Results between N players are two tables: `points` [N, N] of the row's player against the column's (a win 1, a draw 1/2)
+and the number of `games` [N, N]; points + points^T = games.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 Table = NDArray[np.float64]
 SCALE = 400 / np.log(10)  # Elo points of one unit of log odds
-PRIOR = 0.1  # drawn games that every pair is taken to have played besides: ratings stay finite where one always wins
-ITERATIONS = 30  # of Newton's method; ten do
+PRIOR = 0.1  # virtual drawn games of every pair: ratings stay finite where one player always wins
+ITERATIONS = 30  # of Newton's method; ten suffice
 
 
 class Ratings(NamedTuple):
@@ -27,10 +27,10 @@ class Ratings(NamedTuple):
 
 
 def pfsp(win_rate: NDArray[np.float64], power: float) -> NDArray[np.float64]:
-    """How probable every opponent [N] is to be met: as (1 - w)^power, where w is the learner's win rate against it.
+    """Return each opponent's probability [N], proportional to (1 - w)^power for the learner's win rate w against it.
 
-    Prioritised fictitious self-play with the hard weighting of Vinyals et al. (2019, Methods); all alike where the
-    learner always wins.
+    Prioritised fictitious self-play with the hard weighting of Vinyals et al. (2019, Methods); uniform if the learner
+    always wins.
     """
     weight = (1.0 - win_rate) ** power
     total = weight.sum()
@@ -38,9 +38,9 @@ def pfsp(win_rate: NDArray[np.float64], power: float) -> NDArray[np.float64]:
 
 
 def elo(points: Table, games: Table) -> NDArray[np.float64]:
-    """Elo ratings [..., N] of tables [..., N, N]: logistic regression of the results on the difference of two ratings.
+    """Return Elo ratings [..., N] of tables [..., N, N]: logistic regression of the results on rating differences.
 
-    The mode of Bradley and Terry's model (1952) with drawn games added, by Newton's method; the first player has 0.
+    The mode of the Bradley-Terry model (1952) with drawn games added, by Newton's method; the first player has 0.
     """
     players = games.shape[-1]
     others = 1.0 - np.eye(players)
@@ -51,7 +51,7 @@ def elo(points: Table, games: Table) -> NDArray[np.float64]:
         slope = (won - played * expected).sum(-1)
         spread = played * expected * (1.0 - expected)
         hessian = spread.sum(-1)[..., None] * np.eye(players) - spread
-        # The first player's strength is held at 0; steps are short where Newton's would leap.
+        # The first player's strength is fixed at 0; steps are clipped, since Newton's may overshoot.
         move = np.zeros_like(strength)
         move[..., 1:] = np.linalg.solve(hessian[..., 1:, 1:], slope[..., 1:, None])[..., 0]
         strength = strength + np.clip(move, -2.0, 2.0)
@@ -60,11 +60,11 @@ def elo(points: Table, games: Table) -> NDArray[np.float64]:
 
 
 def ratings(results: dict[tuple[int, int], NDArray[np.float64]], players: int, resamples: int, seed: int) -> Ratings:
-    """Elo of N players from the results of their games, with 95 % percentile intervals over resampled games.
+    """Return Elo ratings of N players with 95 % percentile bootstrap intervals.
 
     Args:
-        results: of every pair (i, j), i < j, that has played: what i took from each game, 0, 1/2 or 1, [games].
-        resamples: B; every one draws the games of each pair anew.
+        results: for every pair (i, j), i < j, that has played: points of i in each game, 0, 1/2 or 1, [games].
+        resamples: B; each resamples the games of every pair.
     """
     rng = np.random.default_rng(seed)
     points, games = np.zeros((resamples + 1, players, players)), np.zeros((players, players))
@@ -79,9 +79,9 @@ def ratings(results: dict[tuple[int, int], NDArray[np.float64]], players: int, r
 
 
 def intransitive(points: Table) -> float:
-    """Share of all triples of players of whom each beats one and loses to the other, as in rock, paper, scissors.
+    """Return the share of player triples that form a cycle, as in rock, paper, scissors.
 
-    0 of a ladder; 1/4 is what fair coins would give.
+    0 for a strict ranking; 1/4 for random results.
     """
     beats = points > points.T
     triples = list(combinations(range(len(points)), 3))
@@ -93,10 +93,10 @@ def intransitive(points: Table) -> float:
 
 
 def mixture(payoff: Table, steps: int = 5_000) -> NDArray[np.float64]:
-    """The optimal mixture [N] of players in the symmetric game `payoff` [N, N], of the row's against the column's.
+    """Return the optimal mixture [N] of players in the symmetric game `payoff` [N, N] (row against column).
 
-    By fictitious play (Brown 1951; Robinson 1951 proves that it arrives): always add the best answer to what was played
-    so far. The mixture of a league's members is the meta-strategy of Lanctot et al. (2017).
+    By fictitious play (Brown 1951; convergence: Robinson 1951): always add the best response to the play so far. For a
+    league's members this is the meta-strategy of Lanctot et al. (2017).
     """
     played = np.zeros(len(payoff))
     value = np.zeros(len(payoff))

@@ -1,4 +1,4 @@
-"""Self-play as a run that a session drives: deep Q-learning with a league around it."""
+"""A run of self-play: deep Q-learning with a league."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from training.arrays import arrays_of
 from training.storage import checkpoint
 
 FOLDER = "league"  # in the run directory
-GoBack = Callable[[Path | None], None]  # to a checkpoint, or to the start
+GoBack = Callable[[Path | None], None]  # restores a checkpoint, or with None the start of the run
 
 
 class SelfPlayLoop:
-    """A loop that learns against a league, which grows by what it has learned."""
+    """Training loop against a league, to which it adds snapshots of its own policy."""
 
     def __init__(
         self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path, GoBack], ReplayLoop]
     ) -> None:
-        """`make_loop` is given the league's folder, and what its loop is to call before it begins again by itself."""
+        """`make_loop` takes the league's folder, and a callback to be called before its loop restarts by itself."""
         self.settings, path = settings, folder / FOLDER
         new = not path.exists()
         self.exploiter: Exploiter | None = None
@@ -38,23 +38,23 @@ class SelfPlayLoop:
             self.loop = make_loop(path, self.go_back)
             self.league.renew(0, self._weights())
         except BaseException:
-            if new:  # what it left would keep the corrected command out of the run directory
+            if new:  # with leftovers, the run directory would be refused to the corrected command
                 shutil.rmtree(path, ignore_errors=True)
             raise
         self.beginning = self.league.state()
 
     @property
     def stats(self) -> RunStats:
-        """The learner's; a fleet that has lost its learner begins new ones."""
+        """Statistics of the learner; a fleet that has lost its learner replaces them."""
         return self.loop.stats
 
     @property
     def limiter(self) -> SamplesPerInsert:
-        """The learner's."""
+        """Samples-per-insert limiter of the learner."""
         return self.loop.limiter
 
     def step(self) -> None:
-        """One turn: learn, count how games against the league ended, let it grow, let an exploiter keep pace."""
+        """Run one iteration: train, count results, extend the league, and train the exploiter by as many steps."""
         s, before = self.settings.league, self.stats.agent_steps
         self.loop.step()
         self.league.count()
@@ -63,9 +63,9 @@ class SelfPlayLoop:
             self.league.freeze(f"{now:012d}", SNAPSHOT, now, self._weights())
         if now - self.league.renewed_at >= s.latest_every:
             self.league.renew(now, self._weights())
-        checked = before  # agent steps until which it is known that no exploiter was due
+        checked = before  # agent steps up to which due exploiters were started
         if self.exploiter is not None:
-            began = checked = self.exploiter.since  # while one is at work another may come due
+            began = checked = self.exploiter.since  # the next one may become due while this one trains
             if self.exploiter.train(now):
                 self.league.freeze(f"exploiter-{began:012d}", EXPLOITER, began, self.exploiter.weights())
                 self._end_exploiter()
@@ -79,11 +79,11 @@ class SelfPlayLoop:
         return arrays_of(self.loop.policy().network)
 
     def policy(self) -> LearningPolicy:
-        """The policy to judge."""
+        """Return the policy to evaluate."""
         return self.loop.policy()
 
     def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
-        """Checkpoint loop, league and exploiter. Games end here, so from here on the newest weights are met."""
+        """Write a checkpoint of loop, league and exploiter. Running games end; new ones use the newest weights."""
         self.league.count()
         self.league.renew(self.stats.agent_steps, self._weights())
 
@@ -96,12 +96,12 @@ class SelfPlayLoop:
         return self.loop.save(folder, write)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint; the league comes first, since the games that begin are against it."""
+        """Restore a checkpoint; the league first, since the new games are played against it."""
         self.go_back(path)
         self.loop.load(path)
 
     def go_back(self, path: Path | None) -> None:
-        """Have league and exploiter as a checkpoint holds them, or as they were at the start."""
+        """Restore league and exploiter from a checkpoint, or without one as they were at the start."""
         self.league.load_state(self.beginning if path is None else checkpoint.load(path / FOLDER))
         self._end_exploiter()
         self.exploiter = None if path is None else Exploiter.load(path, self.settings, self.league.folder)
@@ -118,7 +118,7 @@ class SelfPlayLoop:
 
 
 def make_run(settings: SelfPlaySettings, usual: SelfPlaySettings, folder: Path) -> DqnRun:
-    """Self-play in this process."""
+    """Create a self-play run in this process."""
 
     def make_loop(league: Path, _: GoBack) -> SerialLoop:
         return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))

@@ -1,4 +1,4 @@
-"""All settings of self-play: those of deep Q-learning, and its league's."""
+"""All settings of self-play: those of deep Q-learning and of the league."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from training.settings import check_kinds
 
 @dataclass(frozen=True, kw_only=True)
 class LeagueSettings:
-    """Whom the learner meets. What the two shares leave over is played against the newest weights.
+    """How opponents are chosen. Games left over by `snapshots` and `exploiters` are against the newest weights.
 
     Raises:
         ValueError: a setting is out of its range.
     """
 
     snapshot_every: int = 25_000  # agent steps between two frozen copies of the learner
-    latest_every: int = 2_000  # agent steps after which the newest weights are renewed that it meets
-    snapshots: float = 0.5  # share of games against frozen copies, drawn by how hard they are
-    exploiters: float = 0.0  # share of games against frozen exploiters, drawn likewise
-    power: float = 2.0  # p of (1 - win rate)^p, by which frozen opponents are drawn; 0 draws all alike
-    size: int = 30  # frozen opponents that are kept: the one that loses most makes room for the next
-    epsilon: float = 0.02  # with which opponents act at random
+    latest_every: int = 2_000  # agent steps between two updates of the newest weights that opponents use
+    snapshots: float = 0.5  # share of games against frozen copies, drawn by difficulty
+    exploiters: float = 0.0  # share of games against frozen exploiters, drawn by difficulty
+    power: float = 2.0  # p in (1 - win rate)^p, the weight of a frozen opponent; 0 draws uniformly
+    size: int = 30  # frozen opponents kept; when full, the one that loses most is replaced
+    epsilon: float = 0.02  # probability of a random action of an opponent
     exploit_every: int = 0  # agent steps between the starts of two exploiters; 0 trains none
-    exploit_steps: int = 50_000  # agent steps of an exploiter against the learner as it was then
-    # The driver's word to a fleet's runners, and no option: where they read the league, on storage that all nodes see.
+    exploit_steps: int = 50_000  # agent steps of an exploiter against a frozen copy of the learner
+    # Not an option: set by the driver for a fleet's runners, the league's folder on storage shared by all nodes.
     folder: tyro.conf.Suppress[str] = ""
 
     def __post_init__(self) -> None:
@@ -54,7 +54,7 @@ class LeagueSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SelfPlaySettings(Settings):
-    """One run of deep Q-learning against its own past. `env` is judged as it says, and played by two in training."""
+    """One run of deep Q-learning against its own past. In training `env` is played by two, in evaluation as it is."""
 
     parts: ClassVar[str] = "agents.selfplay.parts"
     league: LeagueSettings = field(default_factory=LeagueSettings)

@@ -1,1 +1,1 @@
-"""Tables of action values."""
+"""Tabular value learning, and exact planning in known MDPs."""

@@ -1,4 +1,4 @@
-"""What a table's run shows: its rows of curve.csv, its charts in TensorBoard, and the curve as a picture."""
+"""Columns of curve.csv, TensorBoard charts, and the plot of the curve of a tabular run."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ PANELS = (
 
 
 def exact_row(gap: Gap) -> dict[str, float]:
-    """What of a gap is drawn over agent steps, by column and, behind "exact/", by tag."""
+    """Return the fields of `gap` that are columns of curve.csv; with "exact/" in front they are TensorBoard tags."""
     return {name: value for name, value in gap._asdict().items() if name in COLUMNS}
 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
-    """Scores, exact returns and the error of the values over agent steps, a panel each."""
+    """Plot scores, exact returns and the error of the values over agent steps, a panel each."""
     rows = rows_of(table)
     shown = [(name, lines) for name, lines in PANELS if any(row.get(column) for row in rows for column in lines)]
     count = max(1, len(shown))

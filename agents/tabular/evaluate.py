@@ -1,4 +1,4 @@
-"""A table, judged: by greedy games, and exactly where the game tells its transitions."""
+"""Evaluation of a table: by greedy games, and exactly if the transitions of the game are known."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from training.storage.run_dir import RunDir
 
 
 class TablePolicy:
-    """The action of the highest value in a learner's table."""
+    """Greedy policy of a learner's table."""
 
     def __init__(self, learner: TabularLearner) -> None:
         self.learner = learner
 
     def start(self, num_envs: int) -> None:
-        """A state says everything: nothing is carried along."""
+        """Return no carry: the policy depends on the current state only."""
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
-        """Frames [E, 1, D] of numbered states; see `agents.acting.policy.Policy`. The first of equal actions wins."""
+        """Act greedily on frames [E, 1, D] of numbered states; ties go to the first action. `explore` is ignored."""
         values = self.learner.values(state_index(frame[:, 0]))
         return Acted(values.argmax(axis=1), None, frame, values)
 
@@ -43,9 +43,9 @@ class TablePolicy:
 def evaluate_tabular(
     q: Table, settings: TabularSettings, episodes: int, on_step: Callable[[int], None] = lambda done: None
 ) -> Scores:
-    """Play `episodes` whole games greedily by `q` [S, A], as many in every env, on seeds of their own.
+    """Play `episodes` whole games greedily by `q` [S, A], the same number in every env, with evaluation seeds.
 
-    `on_step` is told after every step how many games are done.
+    `on_step` is called after every step with the number of finished games.
     """
     policy, rules = TablePolicy(TabularLearner(settings, q)), EvaluationSettings(protocol="training")
     env = make_env(EnvSettings(id=settings.env), envs_for(episodes))
@@ -58,7 +58,7 @@ def evaluate_tabular(
 def judged(
     q: Table, settings: TabularSettings, optimum: Optimum | None, episodes: int, on_step: Callable[[float], None]
 ) -> tuple[dict[str, Any], str]:
-    """Greedy games by `q` [S, A] and what is known exactly of it, for a record -> that, and in a line."""
+    """Evaluate `q` [S, A] by greedy games and, given an `optimum`, exactly -> the result, and a line of text."""
 
     def done(games: int) -> None:
         on_step(games / episodes)
@@ -75,7 +75,7 @@ def judged(
 def evaluate_run(
     directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
 ) -> tuple[dict[str, Any], str, str]:
-    """Greedy games by a saved table -> the result, its name as a file, and in a line."""
+    """Evaluate the newest saved table of a run -> the result, its protocol as a file name, and a line of text."""
     settings = from_dict(TabularSettings, record["settings"])
     path, saved = read_newest(directory, read_table)
     result, said = judged(saved["q"], settings, optimum_of(settings), options.episodes, on_step)
@@ -84,7 +84,7 @@ def evaluate_run(
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """The checkpoint `path`: the table q [S, A], counters and more.
+    """Read the checkpoint `path`: the table q [S, A], counters and more.
 
     Raises:
         CheckpointError: it is damaged, or it holds no table.

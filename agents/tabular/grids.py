@@ -1,4 +1,4 @@
-"""How the states of a text game lie in the plane, for pictures of a table."""
+"""Layout of the states of a text game in the plane, for pictures of a table."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ LEFT, DOWN, RIGHT, UP = (-1, 0), (0, 1), (1, 0), (0, -1)  # x, y; rows are count
 
 
 class Grid(NamedTuple):
-    """Cells [H, W], several times over where more than the place is in a state."""
+    """Cells [H, W] of a game, with a stage for each value of the rest of the state."""
 
-    stages: dict[str, NDArray[np.int64]]  # what else is in the state: the number of the state of each cell [H, W]
+    stages: dict[str, NDArray[np.int64]]  # by name of the stage: the state number of each cell [H, W]
     letters: dict[Cell, str]
-    moves: dict[int, tuple[int, int]]  # actions that aim at a neighbour, x and y
-    acts: dict[int, str]  # the others, in a letter
+    moves: dict[int, tuple[int, int]]  # actions that move to a neighbour: x and y
+    acts: dict[int, str]  # labels of the other actions
     walls: tuple[Cell, ...]  # cells with a wall on their right
 
 
 def grid_of(env: str) -> Grid | None:
-    """Of FrozenLake, CliffWalking, Taxi and toy/chain; None of other games."""
+    """Return the grid of FrozenLake, CliffWalking, Taxi or toy/chain; None for other games."""
     if env == "toy/chain":
         return Grid({"": np.arange(5)[None]}, {(0, 4): "G"}, {0: LEFT, 1: RIGHT}, {}, ())
     game: Any = gymnasium.make(env, disable_env_checker=True).unwrapped
@@ -43,7 +43,7 @@ def grid_of(env: str) -> Grid | None:
 
 
 def _taxi(game: Any) -> Grid:
-    """The passenger waits at Y and wants to B: on the way there, and with the passenger."""
+    """Return two stages of Taxi, before and after the pick-up, for a passenger at Y whose destination is B."""
     yellow, blue, aboard, cells = 2, 3, 4, [(row, column) for row in range(5) for column in range(5)]
     stages = {
         name: np.array([game.encode(*cell, passenger, blue) for cell in cells]).reshape(5, 5)

@@ -1,11 +1,11 @@
-"""Tables that learn from experience: the lecture's first algorithm and its relatives, and the exact limit of deep ones.
+"""Tabular learners: Q-learning and its relatives, the exact limit of the deep ones.
 
 Initialise Q; repeat: observe s, choose a, take it, observe r and s', and set Q[s, a] += alpha (target - Q[s, a]) with
 
     q_learning  r + gamma max_a' Q[s', a']                Watkins (1989); Sutton and Barto, 2nd edition, section 6.5
-    random      the same, and a is always random: the lecture's pseudo-code; it learns off-policy
+    random      the same, with a always random (the lecture's pseudo-code): off-policy learning
     sarsa       r + gamma Q[s', a'], a' taken next        Rummery and Niranjan (1994); Sutton and Barto, section 6.4
-    double_q    r + gamma B[s', argmax_a' A[s', a']]      van Hasselt (2010), algorithm 1; a coin says which table is A
+    double_q    r + gamma B[s', argmax_a' A[s', a']]      van Hasselt (2010), algorithm 1; A is drawn by a fair coin
 
 All but `random` choose a epsilon-greedily. Legend: E envs, S states, A actions, T tables.
 """
@@ -25,7 +25,7 @@ Indices = NDArray[np.int64]  # [E] states or actions
 
 
 def state_index(frame: NDArray[Any]) -> Indices:
-    """Numbers of the states [E] that the frames show: an index [E, 1], or one-hot vectors [E, S].
+    """Return the state numbers [E] of frames: indices [E, 1] or one-hot vectors [E, S].
 
     Raises:
         ValueError: the frames are neither.
@@ -40,11 +40,11 @@ def state_index(frame: NDArray[Any]) -> Indices:
 class TabularLearner:
     """The table, or the two of double Q-learning, and the update of `settings.algorithm`.
 
-    A state gets its row, all `initial_q`, when its number is first met.
+    Tables grow to the highest state number met so far; new rows are filled with `initial_q`.
 
     Attributes:
         tables: float64 [T, S, A], T = 2 for double Q-learning and 1 otherwise.
-        visits: int64 [T, S, A], transitions that each has learned from.
+        visits: int64 [T, S, A], number of updates of each entry.
     """
 
     def __init__(self, settings: TabularSettings, q: Table) -> None:
@@ -55,25 +55,25 @@ class TabularLearner:
 
     @property
     def q(self) -> Table:
-        """What it acts by [S, A]: the table, or the mean of both."""
+        """Action values [S, A] of the acting policy: the table, or the mean of both."""
         return np.asarray(self.tables.mean(axis=0))
 
     def act(self, state: Indices, epsilon: float) -> Indices:
-        """Epsilon-greedy actions [E] in states [E]; the first of equal actions wins."""
+        """Return epsilon-greedy actions [E] in states [E]; ties go to the first action."""
         greedy = self.values(state).argmax(axis=1)
         random = self.rng.integers(self.tables.shape[2], size=len(state))
         return np.where(self.rng.random(len(state)) < epsilon, random, greedy)
 
     def values(self, state: Indices) -> Table:
-        """Rows of the table it acts by [E, A]."""
+        """Return the rows [E, A] of `q` for states [E]."""
         self._cover(state)
         return np.asarray(self.tables[:, state].mean(axis=0))
 
     def update(self, state: Indices, action: Indices, step: TimeStep, next_action: Indices | None = None) -> None:
         """Learn from the transitions [E] that `step` completed, one env after the other.
 
-        SARSA gives the actions [E] that it takes next. Termination leaves the reward alone; truncation bootstraps from
-        the true last state. A first frame completes no transition.
+        `next_action` [E] are the actions that SARSA takes next; by default the target uses the greedy ones. Termination
+        has no bootstrap value; truncation bootstraps from the true last state. First frames complete no transition.
         """
         next_state = state_index(step.frame)
         self._cover(next_state)
@@ -81,7 +81,7 @@ class TabularLearner:
         chosen = self.rng.integers(2, size=len(state)) if double else np.zeros(len(state), np.int64)
         for env in np.flatnonzero(~step.first):
             q, visits = self.tables[chosen[env]], self.visits[chosen[env]]
-            other = self.tables[chosen[env] - 1]  # where there is one table, the same
+            other = self.tables[chosen[env] - 1]  # the same one if there is only one
             after = next_state[env]
             follows = q[after].argmax() if next_action is None else next_action[env]
             bootstrap = 0.0 if step.terminated[env] else other[after, follows]
@@ -92,11 +92,11 @@ class TabularLearner:
             q[pair] += rate * (target - q[pair])
 
     def state(self) -> dict[str, Any]:
-        """All of it, as a tree of arrays and values; "q" [S, A] is what it acts by."""
+        """Return the state as a tree of arrays and values; "q" [S, A] is the acting policy's."""
         return {"q": self.q, "tables": self.tables, "visits": self.visits, "rng": self.rng.bit_generator.state}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on as the learner whose state this is. Older versions had one table, and called it q."""
+        """Restore the learner from `state`. Older versions saved a single table, as "q"."""
         self.tables = np.array(state.get("tables", state["q"][None]))
         self.visits = np.array(state["visits"]).reshape(self.tables.shape)
         self.rng.bit_generator.state = state["rng"]

@@ -1,4 +1,4 @@
-"""Pictures of tables: the value of every place and the greedy action there, beside the optimal ones."""
+"""Maps of tables: the value and the greedy action of every cell, beside the optimal ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ABOUT = (
 
 
 def value_maps(env: str, q: Table, optimum: Optimum, at: int) -> list[Picture]:
-    """A learned table [<=S, A] and the optimal one of a game that lies in the plane; `at` in agent steps."""
+    """Draw a learned table [<=S, A] and the optimal one; `at` is in agent steps. Empty for games without a grid."""
     grid = grid_of(env)
     if grid is None:
         return []
@@ -33,9 +33,12 @@ def value_maps(env: str, q: Table, optimum: Optimum, at: int) -> list[Picture]:
 
 
 def draw_maps(grid: Grid, mdp: Mdp, tables: dict[str, Table], title: str, scaled_by: Sequence[str]) -> Any:
-    """A panel for each table [S, A] and stage of the grid, coloured by the range of some. Returns the figure."""
+    """Draw a panel for each table [S, A] and stage of the grid; values of the `scaled_by` tables set the colour range.
+
+    Returns the figure.
+    """
     height, width = next(iter(grid.stages.values())).shape
-    upright = width > 2 * height or len(grid.stages) > 1  # tables one below the other
+    upright = width > 2 * height or len(grid.stages) > 1  # one table per row
     rows, columns = (len(tables), len(grid.stages)) if upright else (1, len(tables))
     figure, axes, bar = _panels(rows, columns, height, width)
     chosen = mdp.reachable()
@@ -54,7 +57,7 @@ def draw_maps(grid: Grid, mdp: Mdp, tables: dict[str, Table], title: str, scaled
 
 
 def _panels(rows: int, columns: int, height: int, width: int) -> tuple[Any, Any, Any]:
-    """A figure, its panels [rows, columns] and a place for the scale; to search for a layout would double the time."""
+    """Return a figure, its panels [rows, columns] and axes for the colour bar; automatic layout takes twice as long."""
     tall, wide, head, gap, edge, scale = height * CELL, width * CELL, 0.35, 0.2, 0.12, 0.9  # inches
     whole_tall = head + rows * (head + tall) + edge
     whole_wide = edge + columns * (wide + gap) + scale
@@ -74,7 +77,7 @@ def _panels(rows: int, columns: int, height: int, width: int) -> tuple[Any, Any,
 
 
 def png_of(figure: Any) -> bytes:
-    """A figure as a file."""
+    """Return a figure as PNG."""
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=90)
     return out.getvalue()
@@ -83,13 +86,13 @@ def png_of(figure: Any) -> bytes:
 def _draw(
     panel: Any, grid: Grid, states: NDArray[np.int64], q: Table, chosen: NDArray[np.bool_], scale: tuple[float, float]
 ) -> Any:
-    """One map: colour and figure are V, an arrow or a word the greedy action; grey where nothing is to be chosen."""
+    """Draw one map: V as colour and number, the greedy action as arrow or word; grey for states without a choice."""
     value = np.where(chosen, q.max(axis=1), np.nan)[states]
     image = panel.imshow(value, cmap="viridis", vmin=scale[0], vmax=scale[1])
     panel.set_facecolor("0.8")
     arrows: list[tuple[float, ...]] = []
     inks: list[str] = []
-    dark = (scale[0] + scale[1]) / 2  # below, letters are white
+    dark = (scale[0] + scale[1]) / 2  # white text below this value
     for (row, column), state in np.ndenumerate(states):
         ink = "white" if value[row, column] < dark else "black"
         letter = grid.letters.get((row, column), "")
@@ -118,7 +121,7 @@ def _draw(
 
 
 def _draw_path(panel: Any, states: NDArray[np.int64], mdp: Mdp, q: Table) -> None:
-    """The way of the greedy policy from the start, where nothing is left to chance."""
+    """Draw the greedy policy's path from the start, if start and transitions are deterministic."""
     state, path = int(mdp.start.argmax()), list[int]()
     if mdp.start.max() < 1 or ((mdp.transition > 0) & (mdp.transition < 1)).any():
         return

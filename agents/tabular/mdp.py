@@ -1,6 +1,6 @@
-"""A finite Markov decision process (S, A, P, R) as arrays, read from the games that tell theirs.
+"""A finite Markov decision process (S, A, P, R) as arrays, read from games that expose their transitions.
 
-Legend: S states, A actions. The discount gamma is no part of it: the same game has an answer for each.
+Legend: S states, A actions. The discount gamma is not part of it but an argument of the planning functions.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ LONGEST = 10_000  # agent steps of an episode of a game that has no time limit
 
 
 class Mdp(NamedTuple):
-    """States and actions are numbered. Termination is the probability that is missing in a row of `transition`."""
+    """States and actions are numbered. A row of `transition` sums to 1 minus the probability of termination."""
 
-    transition: Table  # [S, A, S] P(s' | s, a), and the episode goes on in s'
+    transition: Table  # [S, A, S] probability of moving to s' without termination
     reward: Table  # [S, A] R(s, a), the expected reward
     start: Values  # [S] probability that an episode begins there
-    time_limit: int  # agent steps after which a played episode is truncated; values know no limit
+    time_limit: int  # agent steps after which a played episode is truncated; values ignore it
 
     def reachable(self) -> NDArray[np.bool_]:
-        """States [S] in which somebody who plays may have to choose an action."""
+        """Mask [S] of the states, reachable from the start, in which an action may have to be chosen."""
         leads: NDArray[np.bool_] = np.any(self.transition > 0, axis=1)  # [S, S]
         found: NDArray[np.bool_] = self.start > 0
         while (further := found | leads[found].any(axis=0)).sum() > found.sum():
@@ -42,10 +42,10 @@ class Mdp(NamedTuple):
 
 
 def mdp_of(env: str, **options: Any) -> Mdp:
-    """The process of a text game of Gymnasium ("Taxi-v3"), made with its own `options`, or of "toy/chain".
+    """Return the MDP of a text game of Gymnasium ("Taxi-v3"), made with Gymnasium's `options`, or of "toy/chain".
 
     Raises:
-        ValueError: the game does not tell its transitions, or has too many states for an array.
+        ValueError: Gymnasium cannot make the game, or it does not expose its transitions or has too many states.
     """
     if env == "toy/chain":
         return from_outcomes(*chain_table())
@@ -61,7 +61,7 @@ def mdp_of(env: str, **options: Any) -> Mdp:
 
 
 def from_outcomes(outcomes: Outcomes, start: Values, limit: int) -> Mdp:
-    """The process of a table P as Gymnasium has it: (probability, next state, reward, terminated) for every action.
+    """Build the MDP of a Gymnasium table P: outcomes (probability, next state, reward, terminated) by state and action.
 
     Raises:
         ValueError: it is too large.

@@ -1,4 +1,4 @@
-"""How far a table is from the best one there is, where the game tells its transitions."""
+"""Distance of a table from the optimal one, for games whose transitions are known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.tabular.settings import TabularSettings
 
 
 class Gap(NamedTuple):
-    """A table against the optimal one. Returns are discounted, scores are not and end at the game's time limit."""
+    """A table compared with the optimal one. Returns are discounted; scores are not, and end at the time limit."""
 
     value_error: float  # max |V(s) - V*(s)| over the states that can be reached, V(s) = max_a Q(s, a)
     greedy_return: float  # expected, of the policy that is greedy in the table
@@ -22,7 +22,7 @@ class Gap(NamedTuple):
 
 
 class Optimum:
-    """A game, its optimal table, and what tables of it are worth."""
+    """The optimal table of a game, and comparison of other tables with it."""
 
     def __init__(self, mdp: Mdp, settings: TabularSettings) -> None:
         self.mdp, self.settings = mdp, settings
@@ -31,12 +31,12 @@ class Optimum:
         self.best = self._worth(self.q)
 
     def whole(self, q: Table) -> Table:
-        """A table [<=S, A] of the states that were met, with `initial_q` for the others: [S, A]."""
+        """Pad a table [<=S, A] with `initial_q` to all states: [S, A]."""
         missing = len(self.q) - len(q)
         return np.pad(q, ((0, missing), (0, 0)), constant_values=self.settings.initial_q)
 
     def gap(self, q: Table) -> Gap:
-        """Of a table [<=S, A]."""
+        """Compare a table [<=S, A] with the optimal one."""
         q = self.whole(q)
         error = np.abs(q.max(axis=1) - self.q.max(axis=1))[self.reachable].max()
         (found, score), (best, best_score) = self._worth(q), self.best
@@ -48,10 +48,10 @@ class Optimum:
 
 
 def optimum_of(settings: TabularSettings) -> Optimum | None:
-    """Of the settings' game; None where it does not tell its transitions.
+    """Return the optimum of the settings' game; None if its transitions are not available.
 
     Raises:
-        ValueError: the discount is 1, and some policy gains without end.
+        ValueError: the discount is 1, and some policy has an infinite return.
     """
     try:
         mdp = mdp_of(settings.env)

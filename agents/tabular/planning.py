@@ -1,4 +1,4 @@
-"""What a known MDP is worth, exactly: the oracle of everything that only samples it.
+"""Exact planning in a known MDP, the reference for algorithms that learn from samples.
 
 Sutton and Barto, 2nd edition, chapter 4; Puterman (1994), chapter 6. Legend: S states, A actions, pi(a | s) a policy.
 
@@ -14,22 +14,22 @@ from agents.tabular.mdp import Mdp, Table, Values
 
 PRECISION = 1e-13  # change of the values between two sweeps, relative to the largest
 SWEEPS = 1_000_000
-TIE = 1e-11  # relative: an action has to be better by more, or policy iteration keeps the one it has
+TIE = 1e-11  # relative; policy iteration changes an action only for a larger improvement
 
 
 def backup(mdp: Mdp, value: Values, discount: float) -> Table:
-    """What each action is worth [S, A] where the next state has the value V [S]."""
+    """Return the action values [S, A] of one Bellman backup of the state values [S]."""
     return mdp.reward + discount * mdp.transition @ value
 
 
 def value_iteration(mdp: Mdp, discount: float, epsilon: float = 0.0) -> Table:
-    """Q* [S, A] by sweeps over all states until nothing changes (Bellman 1957).
+    """Compute Q* [S, A] by sweeps over all states until the values converge (Bellman 1957).
 
-    With `epsilon`, Q of the best policy among those that explore so often: what SARSA learns at a constant epsilon
-    (Sutton and Barto, section 5.4). The error is at most the last change times discount / (1 - discount).
+    With `epsilon`, compute Q of the best epsilon-soft policy, which SARSA learns at a constant epsilon (Sutton and
+    Barto, section 5.4). The error is at most the last change times discount / (1 - discount).
 
     Raises:
-        ValueError: the values never settle; that can only be at discount 1, where some policy gains without end.
+        ValueError: the values do not converge: the discount is 1, and some policy has an infinite return.
     """
     q = np.zeros_like(mdp.reward)
     for _ in range(SWEEPS):
@@ -41,7 +41,7 @@ def value_iteration(mdp: Mdp, discount: float, epsilon: float = 0.0) -> Table:
 
 
 def policy_iteration(mdp: Mdp, discount: float) -> Table:
-    """Q* [S, A] by exact values of a policy and the greedy policy of them, in turn (Howard 1960).
+    """Compute Q* [S, A] by alternating exact policy evaluation and greedy improvement (Howard 1960).
 
     Raises:
         ValueError: the discount is 1.
@@ -56,16 +56,16 @@ def policy_iteration(mdp: Mdp, discount: float) -> Table:
 
 
 def greedy(q: Table, epsilon: float = 0.0) -> Table:
-    """pi(a | s) [S, A] of the policy that is epsilon-greedy in `q` [S, A]; the first of equal actions wins."""
+    """Return pi(a | s) [S, A] of the policy that is epsilon-greedy in `q` [S, A]; ties go to the first action."""
     actions = q.shape[1]
     return np.asarray((1 - epsilon) * np.eye(actions)[q.argmax(axis=1)] + epsilon / actions, np.float64)
 
 
 def policy_values(mdp: Mdp, policy: Table, discount: float) -> Values:
-    """V [S] of pi(a | s) [S, A]: the Bellman equation as a linear system.
+    """Compute V [S] of pi(a | s) [S, A]: the Bellman equation as a linear system.
 
     Raises:
-        ValueError: the discount is 1, where policies that never end have no value.
+        ValueError: the discount is not in [0, 1): at 1, policies that never terminate have no value.
     """
     if not 0.0 <= discount < 1.0:
         raise ValueError(f"discount is {discount}: values of every policy need one from 0 to below 1")
@@ -74,9 +74,9 @@ def policy_values(mdp: Mdp, policy: Table, discount: float) -> Values:
 
 
 def expected_return(mdp: Mdp, policy: Table, discount: float) -> float:
-    """Expected discounted return of an episode by pi(a | s) [S, A], exactly and without a time limit.
+    """Compute the exact expected discounted return of an episode by pi(a | s) [S, A], without a time limit.
 
-    At discount 1, where it may be infinite, that of an episode that the game's limit cuts.
+    At discount 1, where it may be infinite, compute `expected_score` instead.
     """
     if discount == 1.0:
         return expected_score(mdp, policy)
@@ -84,7 +84,7 @@ def expected_return(mdp: Mdp, policy: Table, discount: float) -> float:
 
 
 def expected_score(mdp: Mdp, policy: Table) -> float:
-    """Expected sum of the rewards of an episode as it is played: undiscounted, cut at the game's time limit."""
+    """Compute the expected undiscounted sum of rewards of an episode, truncated at the game's time limit."""
     reward, transition = _under(mdp, policy)
     value = np.zeros(len(reward))
     for _ in range(mdp.time_limit):
@@ -93,5 +93,5 @@ def expected_score(mdp: Mdp, policy: Table) -> float:
 
 
 def _under(mdp: Mdp, policy: Table) -> tuple[Values, Table]:
-    """Reward [S] and transitions [S, S] of who acts by pi(a | s)."""
+    """Return expected reward [S] and transitions [S, S] under pi(a | s)."""
     return (policy * mdp.reward).sum(axis=1), np.einsum("sa,sat->st", policy, mdp.transition)

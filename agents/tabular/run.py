@@ -1,4 +1,4 @@
-"""A table as a run that a session drives: the main loop, in one process."""
+"""Tabular learning as a `training.run.Run`: the main loop, in one process."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from training.settings import flat, to_dict
 from training.storage import checkpoint
 
 EPISODES = 100  # of the closing evaluation
-JUDGED = 20  # episodes that a sweep ranks by
-GAMES = 100  # newest games that a mean is taken over
-SAVED_EVERY = 1_000_000  # agent steps: games end at a checkpoint, so its moment must not be the clock's on the wall
-MOMENTS = 10  # of a run that the table is drawn at, at most
+JUDGED = 20  # episodes of `judge`
+GAMES = 100  # newest games in the mean training score
+SAVED_EVERY = 1_000_000  # agent steps, not minutes: a checkpoint restarts the games, so its time must be deterministic
+MOMENTS = 10  # most pictures of the table in a run
 
 
 class TabularRun:
-    """A table, the envs it learns from, and what is to be said of it; `usual` are the preset's settings."""
+    """A learner, its envs, and its reports, checkpoints and evaluation; `usual` are the preset's settings."""
 
     def __init__(self, settings: TabularSettings, usual: TabularSettings, folder: Path) -> None:
         self.settings, self.seconds = settings, 0.0
@@ -59,26 +59,26 @@ class TabularRun:
         )
 
     def restart(self) -> None:
-        """End the running games and begin new ones, of other seeds than any other run's: an env cannot be saved."""
+        """Reset the envs, seeded by run seed and agent steps: the state of an env cannot be saved in a checkpoint."""
         self.state = state_index(self.env.reset(self._seed()).frame)
-        self.action: Indices | None = None  # what SARSA has learned that it takes next
+        self.action: Indices | None = None  # for SARSA: the next action, chosen before the last update
         self.score = np.zeros(self.settings.num_envs)
 
     @property
     def clock(self) -> Clock:
-        """In agent steps over all envs."""
+        """Progress in agent steps over all envs."""
         return Clock("agent_steps", self.agent_steps, self.settings.steps)
 
     @property
     def epsilon(self) -> float:
-        """Probability of a random action; moves in a straight line."""
+        """Probability of a random action, annealed linearly; 1 for algorithm "random"."""
         if self.settings.algorithm == "random":
             return 1.0
         done = self.agent_steps / self.settings.steps
         return self.settings.epsilon + done * (self.settings.final_epsilon - self.settings.epsilon)
 
     def step(self, until: int) -> None:
-        """The main loop: act, step, update; until the next report is due, or `until`."""
+        """Run the main loop (act, step, update) until the next report is due or `until` is reached."""
         due, on_policy = self.agent_steps + self.settings.report_every, self.settings.algorithm == "sarsa"
         while self.agent_steps < min(due, until):
             epsilon = self.epsilon
@@ -109,20 +109,20 @@ class TabularRun:
         self.unread.append(Record(self.agent_steps, scalars, row))
 
     def goal_reached(self) -> bool:
-        """A table learns to the end of its steps."""
+        """Return False: training uses all of its steps."""
         return False
 
     def records(self) -> list[Record]:
-        """One for every `report_every` steps."""
+        """Return the records since the last call, one for each call of `step`."""
         records, self.unread = self.unread, []
         return records
 
     def distributions(self) -> dict[str, NDArray[Any]]:
-        """The values of all states and actions that were met."""
+        """Return all values of the table."""
         return {"q": self.learner.q.ravel()} if self.learner.q.size else {}
 
     def pictures(self) -> list[Picture]:
-        """What the table has made of its world, ten times a run at most."""
+        """Return maps of the learned and the optimal values, at most ten times a run."""
         now, end = self.clock.now, self.clock.end
         if self.optimum is None or now - self.drawn < (1 if now >= end else end / MOMENTS):
             return []
@@ -130,33 +130,33 @@ class TabularRun:
         return value_maps(self.settings.env, self.learner.q, self.optimum, now)
 
     def line(self) -> str:
-        """The newest score."""
+        """Return the mean score of the newest training games, and epsilon, for the live line."""
         shown = f"score {np.mean(self.recent):.1f}" if self.recent else "no game over yet"
         return f"{shown}  epsilon {self.epsilon:.3f}"
 
     def judge(self) -> Judgement:
-        """The mean score of some greedy games; never those of the closing evaluation."""
+        """Return the mean score of 20 greedy games, on other seeds than the closing evaluation."""
         return Judgement(float(evaluate_tabular(self.learner.q, beside(self.settings), JUDGED).scores.mean()), {})
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """100 greedy games, and what the policy is worth exactly."""
+        """Evaluate the table by 100 greedy games and, if the optimum is known, exactly."""
         result, said = judged(self.learner.q, self.settings, self.optimum, EPISODES, on_step)
         return Closing(result["mean"], said, result)
 
     def summary(self) -> dict[str, Any]:
-        """Counters and seed; every step is learned from once."""
+        """Return counters and seed; every step is learned from once."""
         counters = {"frames": self.frames, "updates": self.agent_steps, "episodes": self.episodes}
         return {**counters, "samples_per_insert": 1.0, "seed": self.settings.seed}
 
     def draw_curve(self, table: Path, picture: Path) -> None:
-        """Scores, exact returns and errors over agent steps."""
+        """Plot scores, exact returns and errors over agent steps."""
         draw_curve(table, picture, f"{self.settings.env}, {self.settings.algorithm}, seed {self.settings.seed}")
 
     def save(self, folder: Path) -> Path:
-        """Write a checkpoint; running games end here."""
+        """Write a checkpoint and restart the games, as `load` does."""
         counters = {"agent_steps": self.agent_steps, "frames": self.frames, "episodes": self.episodes}
         kept = {"settings": to_dict(self.settings), "seconds": self.seconds, "recent": list(self.recent)}
         path = checkpoint.save_next(folder, self.agent_steps, {**kept, **self.learner.state(), **counters})
@@ -164,10 +164,10 @@ class TabularRun:
         return path
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint, bit for bit.
+        """Restore the run from a checkpoint; training continues bit for bit.
 
         Raises:
-            CheckpointError: it holds no table, or one of a version that could not go on.
+            CheckpointError: it holds no table, or is of an old version without what training needs.
         """
         state = checkpoint.load(path)
         try:
@@ -189,7 +189,7 @@ class TabularRun:
 
 
 def check(settings: TabularSettings) -> int:
-    """An env without numbered states fails here, before anything starts. A table takes next to no memory: 0 bytes."""
+    """Raise a ValueError unless the env has numbered states; return 0, the bytes to reserve for replay."""
     env = make_env(EnvSettings(id=settings.env), 1)
     try:
         state_index(env.reset(0).frame)

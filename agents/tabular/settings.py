@@ -1,4 +1,4 @@
-"""All settings of a tabular run, and its presets."""
+"""Settings and presets of tabular runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Algorithm = Literal["q_learning", "random", "sarsa", "double_q"]
 
 @dataclass(frozen=True, kw_only=True)
 class TabularSettings:
-    """How to learn a table. The defaults are optimal in the end on Taxi-v3 and on the slippery FrozenLake-v1.
+    """Settings of a tabular run. The defaults reach an optimal policy on Taxi-v3 and the slippery FrozenLake-v1.
 
     Raises:
         ValueError: a setting is out of its range.
@@ -22,20 +22,20 @@ class TabularSettings:
     env: str = "Taxi-v3"
     """An env whose states are numbered: Gymnasium's text games or "toy/chain"."""
     algorithm: Algorithm = "q_learning"
-    """How it learns (`agents/tabular/learner.py`); `random` is Q-learning with epsilon 1 throughout."""
+    """Update rule (`agents/tabular/learner.py`); `random` is Q-learning with epsilon 1 throughout."""
     seed: int = 0
     steps: int = 400_000
     """Agent steps over all envs."""
     num_envs: int = 16
     discount: float = 0.99
     initial_q: float = 1.0
-    """Value of everything untried. Above what can be had, it drives the learner through all states."""
+    """Initial action value. Above every possible return, it makes the learner try all states and actions."""
     learning_rate: float = 1.0
     """Step size alpha of the first visit to a state and action."""
     rate_decay: float = 0.6
     """The n-th visit has alpha = learning_rate / n^rate_decay (Even-Dar and Mansour 2003); 0 keeps it constant."""
     epsilon: float = 1.0
-    """Probability of a random action at the start; falls in a straight line to `final_epsilon` at the end."""
+    """Probability of a random action at the start; annealed linearly to `final_epsilon` at the end."""
     final_epsilon: float = 0.5
     report_every: int = 20_000
     """Agent steps between two progress reports."""
@@ -74,8 +74,8 @@ def cliffwalking() -> TabularSettings:
         env="CliffWalking-v1",
         steps=200_000,  # 1. 48 states: half the steps
         discount=1.0,  # 2. as in the book, undiscounted: a value is minus the steps that are left
-        initial_q=0.0,  # 3. above what can be had: everything is tried
-        learning_rate=0.5,  # 4. constant: nothing is left to chance here, what was seen once is so
+        initial_q=0.0,  # 3. above every possible return: everything is tried
+        learning_rate=0.5,  # 4. constant: the game is deterministic, there is no noise to average out
         rate_decay=0.0,
     )
 

@@ -1,4 +1,4 @@
-"""What sweeps search in a table's learning."""
+"""Search spaces of sweeps over tabular runs."""
 
 from __future__ import annotations
 
