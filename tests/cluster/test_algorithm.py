@@ -18,7 +18,11 @@ from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import TIMEOUT, same_tree, train_until
 from tests.cluster.rllib_helpers import built
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.timeout(TIMEOUT),
+    pytest.mark.usefixtures("ray_cluster", "tune_leaves_ctrl_c"),
+]
 
 
 def small_config() -> QuarterdeckConfig:
@@ -191,7 +195,6 @@ def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
         assert np.array_equal(value.numpy(), online[name])
 
 
-@pytest.mark.usefixtures("tune_leaves_ctrl_c")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_tune_searches_and_keeps_checkpoints(tmp_path: Path) -> None:
     rates = [1e-3, 1e-4]
