@@ -18,11 +18,7 @@ from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from tests.cluster.helpers import TIMEOUT, same_tree, train_until
 from tests.cluster.rllib_helpers import built
 
-pytestmark = [
-    pytest.mark.ray,
-    pytest.mark.timeout(TIMEOUT),
-    pytest.mark.usefixtures("ray_cluster", "tune_leaves_ctrl_c"),
-]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixtures("ray_cluster")]
 
 
 def small_config() -> QuarterdeckConfig:
@@ -196,7 +192,7 @@ def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_tune_searches_and_keeps_checkpoints(tmp_path: Path) -> None:
+def test_tune_searches_and_keeps_checkpoints(tmp_path: Path, tune_leaves_ctrl_c: None) -> None:
     rates = [1e-3, 1e-4]
     results = tune.Tuner(
         Quarterdeck,
