@@ -22,7 +22,7 @@ PIECE = 500  # most rows in a chunk
 LIFE = 1  # `Chunk.life` of all chunks: there are no gaps between them
 
 
-class Share(NamedTuple):
+class EpisodeSubset(NamedTuple):
     """A selection of episodes of a data set, each with the number of its actions that are used."""
 
     numbers: Index  # [N]
@@ -39,7 +39,7 @@ class Share(NamedTuple):
             yield episode.cut(int(steps))
 
 
-def split(dataset: Dataset, holdout: float, labels: int, seed: int) -> tuple[Share, Share]:
+def split(dataset: Dataset, holdout: float, labels: int, seed: int) -> tuple[EpisodeSubset, EpisodeSubset]:
     """Split the episodes at random into a training set and a held-out set.
 
     Whole episodes are held out: neighbouring frames are nearly the same, so a split by frames would leak.
@@ -62,7 +62,7 @@ def split(dataset: Dataset, holdout: float, labels: int, seed: int) -> tuple[Sha
         if labels > steps.sum():
             raise ValueError(f"{dataset.path} has {steps.sum()} labels beside those held out: record more of them")
         steps = np.diff(np.minimum(np.cumsum(steps), labels), prepend=0)
-    return Share(train[steps > 0], steps[steps > 0]), Share(order[:held], dataset.steps[order[:held]])
+    return EpisodeSubset(train[steps > 0], steps[steps > 0]), EpisodeSubset(order[:held], dataset.steps[order[:held]])
 
 
 def chunks_of(episodes: Iterable[DatasetEpisode], piece: int = PIECE) -> Iterator[Chunk]:
@@ -81,7 +81,7 @@ def chunks_of(episodes: Iterable[DatasetEpisode], piece: int = PIECE) -> Iterato
             row += len(blocks[part])
 
 
-def require_room(rows: int, spec: EnvSpec, device: str) -> None:
+def check_memory(rows: int, spec: EnvSpec, device: str) -> None:
     """Check that the frames of a data set fit into memory.
 
     Raises:
@@ -94,8 +94,8 @@ def require_room(rows: int, spec: EnvSpec, device: str) -> None:
 class Labels(Lanes):
     """Frames, stored on `device`, with the action taken at each."""
 
-    def __init__(self, share: Share, dataset: Dataset, *, stack: int, device: str = "cpu") -> None:
-        require_room(share.rows, dataset.spec, device)
+    def __init__(self, share: EpisodeSubset, dataset: Dataset, *, stack: int, device: str = "cpu") -> None:
+        check_memory(share.rows, dataset.spec, device)
         super().__init__(1, share.rows + 1, spec=dataset.spec, stack=stack, n_step=1, gamma=1.0, device=device)
         for chunk in chunks_of(share.episodes(dataset)):
             self.write(chunk)

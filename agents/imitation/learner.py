@@ -21,7 +21,7 @@ from training.optimizers import Adam
 from training.seeding import torch_seed
 from training.settings import check_kinds
 
-AT_ONCE = 256  # batch size on held-out labels
+HELD_OUT_BATCH = 256  # batch size on held-out labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class CloningLearner:
             np.int64
         )
         loss, right = 0.0, 0
-        for part in np.split(labels, range(AT_ONCE, len(labels), AT_ONCE)):
+        for part in np.split(labels, range(HELD_OUT_BATCH, len(labels), HELD_OUT_BATCH)):
             obs, action = self.held_out.batch(part)
             with torch.inference_mode(), autocast(self.device, self.precision):
                 logits: Tensor = self.network(obs)

@@ -10,7 +10,7 @@ from typing import Any
 
 from agents.dqn.learner import Learner
 from agents.imitation.dataset import Dataset, open_dataset
-from agents.imitation.labels import PIECE, Share, chunks_of, require_room, split
+from agents.imitation.labels import PIECE, EpisodeSubset, check_memory, chunks_of, split
 from agents.imitation.run import DatasetRun
 from agents.imitation.settings import OfflineSettings
 from agents.replay.shard import ReplayShard
@@ -23,12 +23,12 @@ FEWEST = 2 * PIECE  # smallest replay capacity in frames: a chunk may fill at mo
 class OfflineLearner:
     """A DQN learner with a fixed replay."""
 
-    def __init__(self, settings: OfflineSettings, dataset: Dataset, share: Share) -> None:
+    def __init__(self, settings: OfflineSettings, dataset: Dataset, share: EpisodeSubset) -> None:
         s = settings.learner
         self.learner = Learner(s, settings.network, dataset.spec, seed=settings.seed)
         self.network, self.device, self.batch_size = self.learner.policy, self.learner.device, s.batch_size
         self.precision = self.learner.settings.precision
-        require_room(share.rows, dataset.spec, self.device)
+        check_memory(share.rows, dataset.spec, self.device)
         # Spare room for one stack: the shard never samples rows whose stack may have been overwritten.
         room = max(share.rows + settings.network.stack, FEWEST)
         self.replay = ReplayShard(

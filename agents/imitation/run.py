@@ -24,7 +24,7 @@ from training.settings import flat, to_dict
 from training.storage import checkpoint
 
 TURN = 50  # updates of one `step`
-TESTED = 2_048  # held-out labels evaluated for a report; the summary uses all
+HELD_OUT_SAMPLE = 2_048  # held-out labels evaluated for a report; the summary uses all
 
 
 class DatasetLearner(Protocol):
@@ -97,7 +97,7 @@ class DatasetRun:
 
     def records(self) -> list[Record]:
         """Return the metrics since the last report, and those on held-out labels."""
-        held_out = {f"learner/{name}": value for name, value in self.learner.held_out_metrics(TESTED).items()}
+        held_out = {f"learner/{name}": value for name, value in self.learner.held_out_metrics(HELD_OUT_SAMPLE).items()}
         counted = {"run/learner_updates": self.stats.updates, "run/epochs": self.epochs}
         scalars = self.scalars = {**self.stats.read(), **held_out, **counted}
         row: dict[str, Any] = {"frames": self.stats.frames, "updates": self.stats.updates}

@@ -14,8 +14,8 @@ HEIGHT = 420  # approximate height in pixels of the enlarged screen
 WIDTH = 220  # of the panel
 NAMES, BARS = 96, 108  # x at which names end and bars begin
 LEGIBLE = 8  # least row height in pixels at which action names are drawn
-REMEMBERED = 200  # values in the plot at the bottom
-LOOKED = 48  # height in pixels of the attention strip with its title
+VALUE_HISTORY = 200  # values in the plot at the bottom
+ATTENTION_HEIGHT = 48  # height in pixels of the attention strip with its title
 INK, FAINT, BAR, CHOSEN = (235, 235, 235), (130, 130, 130), (70, 110, 170), (240, 150, 40)
 
 
@@ -27,7 +27,7 @@ class Panel:
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
-        self.values: deque[float] = deque(maxlen=REMEMBERED)
+        self.values: deque[float] = deque(maxlen=VALUE_HISTORY)
         self.widest = 1e-6  # largest value difference so far: it only grows, so that the scale of the bars is steady
         self.font = ImageFont.load_default(13)
 
@@ -43,7 +43,7 @@ class Panel:
         draw.text((8, 24), f"max Q {self.values[-1]:.3f}", INK, self.font)
         bottom = screen.shape[0] - 78
         if moment.attention is not None:
-            bottom -= LOOKED
+            bottom -= ATTENTION_HEIGHT
             self._strip(draw, moment.attention, bottom)
         self._bars(draw, moment, (48, bottom))
         self._line(draw, screen.shape[0] - 68, screen.shape[0] - 8)
@@ -63,16 +63,16 @@ class Panel:
             draw.rectangle((BARS, top + gap, BARS + 1 + length, top + height - gap), colour)
 
     def _strip(self, draw: ImageDraw.ImageDraw, weights: NDArray[np.float32], top: int) -> None:
-        room, width = LOOKED - 22, (WIDTH - 16) / len(weights)
+        room, width = ATTENTION_HEIGHT - 22, (WIDTH - 16) / len(weights)
         draw.text((8, top), f"weight of the last {len(weights)} frames", FAINT, self.font)
         for place, weight in enumerate(weights.tolist()):
-            left, low = 8 + place * width, top + LOOKED - 4
+            left, low = 8 + place * width, top + ATTENTION_HEIGHT - 4
             draw.rectangle((left, low - room * weight, left + max(width - 2, 0), low), CHOSEN if weight > 0 else FAINT)
 
     def _line(self, draw: ImageDraw.ImageDraw, top: int, bottom: int) -> None:
         low, high = min(self.values), max(self.values)
         scale = (bottom - top) / max(high - low, 1e-6)
-        places = [(8 + x * (WIDTH - 16) / REMEMBERED, bottom - (v - low) * scale) for x, v in enumerate(self.values)]
+        places = [(8 + x * (WIDTH - 16) / VALUE_HISTORY, bottom - (v - low) * scale) for x, v in enumerate(self.values)]
         draw.line(places, INK)
         draw.text((8, top), f"{high:.2f}", FAINT, self.font)
         draw.text((8, bottom), f"{low:.2f}", FAINT, self.font, "ls")

@@ -45,7 +45,7 @@ class SacLearner:
         self.noise = torch.Generator(self.device).manual_seed(seed)
         self.updates = 0
         self.entropy = torch.zeros((), device=self.device)  # of the policy at the last update of the actor
-        self._correct()
+        self._enable_renorm()
 
     def update(self, batch: Batch) -> UpdateResult:
         """Update the critics on a batch on the device, and after every `policy_delay` updates the actor.
@@ -72,9 +72,9 @@ class SacLearner:
         self.optimizer.step()  # skips actor and temperature, which have no gradients
         self.updates += 1
         if self.updates % s.policy_delay == 0:
-            self._improve(batch.obs)
+            self._update_actor(batch.obs)
         if self.updates == s.renorm_updates:
-            self._correct()
+            self._enable_renorm()
         metrics = {"loss": loss.detach(), "grad_norm": grad_norm, "entropy": self.entropy}
         metrics["temperature"] = self.log_temperature.detach().exp()
         return UpdateResult(None, metrics, {"td_error": error[0].detach(), TAKEN: q_t[0].detach()})
@@ -85,7 +85,7 @@ class SacLearner:
         noise = torch.randn(mean.shape, generator=self.noise, device=mean.device)
         return sample_tanh_gaussian(mean, log_std, noise)
 
-    def _improve(self, obs: Tensor) -> None:
+    def _update_actor(self, obs: Tensor) -> None:
         """Update actor and temperature; the critics use their running statistics and do not change."""
         with autocast(self.device, self.precision):
             drawn = self._sample(obs, learns=True)
@@ -100,11 +100,11 @@ class SacLearner:
             parameter.grad = gradient
         self.optimizer.step()
 
-    def _correct(self) -> None:
+    def _enable_renorm(self) -> None:
         """Switch every norm from batch norm to batch renorm after `renorm_updates` updates."""
         for module in (*self.online.modules(), *self.critics.modules()):
             if isinstance(module, BatchRenorm):
-                module.corrects = self.updates >= self.settings.renorm_updates
+                module.renorm_enabled = self.updates >= self.settings.renorm_updates
 
     def train(self, replay: Replay, updates: int) -> UpdateStats:
         """Do `updates` updates from `replay`."""
@@ -154,4 +154,4 @@ class SacLearner:
             self.noise.set_state(noise)
         else:  # saved on another kind of device
             self.noise.manual_seed(self.noise.initial_seed() + self.updates)
-        self._correct()
+        self._enable_renorm()

@@ -35,8 +35,8 @@ class SacNetworkSettings:
 class BatchRenorm(nn.Module):
     """Batch renormalisation (Ioffe 2017, algorithm 1) of [B, F].
 
-    A learning pass normalises with the batch statistics and, once `corrects` is set, moves the result towards that of
-    the running statistics by r and d, which have no gradient. Every other pass uses the running statistics.
+    A learning pass normalises with the batch statistics and, once `renorm_enabled` is set, moves the result towards
+    that of the running statistics by r and d, which have no gradient. Every other pass uses the running statistics.
     """
 
     mean: Tensor
@@ -47,7 +47,7 @@ class BatchRenorm(nn.Module):
         self.weight, self.bias = nn.Parameter(torch.ones(features)), nn.Parameter(torch.zeros(features))
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("var", torch.ones(features))
-        self.corrects = False
+        self.renorm_enabled = False
 
     def forward(self, x: Tensor, *, learns: bool) -> Tensor:
         """Normalise [B, F] -> [B, F]; `learns` also updates the running statistics, by 1 %."""
@@ -56,7 +56,7 @@ class BatchRenorm(nn.Module):
             return torch.addcmul(self.bias - self.mean * scale, x, scale)
         weight: Tensor = self.weight
         bias: Tensor = self.bias
-        if self.corrects:
+        if self.renorm_enabled:
             r, d = self._corrections(x.detach())
             weight, bias = weight * r, bias + weight * d
         # The corrections are a factor and an offset per feature, so they fold into the weight and bias of a batch norm.

@@ -15,7 +15,7 @@ from agents.selfplay.settings import LeagueSettings
 from training.arrays import Arrays
 from training.storage.files import write_json
 
-FADING = 0.5  # factor on earlier results at each snapshot, since the learner has changed
+DECAY = 0.5  # factor on earlier results at each snapshot, since the learner has changed
 SNAPSHOT, EXPLOITER = "snapshot", "exploiter"
 
 
@@ -25,7 +25,7 @@ class Member:
 
     kind: str
     agent_steps: int  # of the learner when frozen; for an exploiter, those of its victim
-    points: float = 0.0  # of the learner, decayed by FADING
+    points: float = 0.0  # of the learner, decayed by DECAY
     games: float = 0.0
     beaten: dict[str, list[float]] = field(default_factory=dict)  # snapshots only: [points, games] by name when frozen
 
@@ -63,7 +63,7 @@ class League:
             self.frozen_at = agent_steps
             member.beaten = {other: [m.points, m.games] for other, m in self.members.items() if m.games}
             for other in self.members.values():
-                other.points, other.games = FADING * other.points, FADING * other.games
+                other.points, other.games = DECAY * other.points, DECAY * other.games
         while len(self.members) >= self.settings.size:  # more than one where a resumed run has a smaller league
             easiest, rated = max(self.members, key=lambda other: self.members[other].win_rate), self.elo()
             del self.members[easiest], self.weights[easiest]

@@ -26,7 +26,7 @@ from training.storage.files import whole, write_json
 
 RATINGS, RESULTS = "ratings.json", "results"
 LATEST = "latest"  # the learner's newest weights; those of all other names never change
-NOBODY = ""  # random actions, while there is no policy yet
+RANDOM = ""  # random actions, while there is no policy yet
 
 
 def write_weights(folder: Path, name: str, weights: Arrays) -> None:
@@ -72,7 +72,7 @@ class LeagueOpponents:
         """Begin games in all envs; unfinished games are discarded."""
         self.rng = np.random.default_rng([seed, 3])
         self.stack = FrameStack(self.settings.network.stack)
-        self.against = np.full(num_envs, NOBODY, object)
+        self.against = np.full(num_envs, RANDOM, object)
         self.ended: list[tuple[str, float]] = []
         self.read = ""  # text of the ratings as last read
 
@@ -86,7 +86,7 @@ class LeagueOpponents:
             self.against[first] = self.rng.choice(self.names, int(first.sum()), p=self.draw)
         action = self.rng.integers(self.spec.num_actions, size=len(first))
         greedy = self.rng.random(len(first)) >= self.settings.league.epsilon
-        for name in sorted(set(self.against) - {NOBODY}):
+        for name in sorted(set(self.against) - {RANDOM}):
             rows = np.flatnonzero((self.against == name) & greedy)
             if len(rows):
                 action[rows] = self.policies[name].values(obs[rows]).argmax(1)
@@ -107,7 +107,7 @@ class LeagueOpponents:
         """Reload the league if it has changed."""
         while (text := (self.folder / RATINGS).read_text()) != self.read:
             try:
-                self._take_over(json.loads(text)["draw"] or {NOBODY: 1.0})
+                self._take_over(json.loads(text)["draw"] or {RANDOM: 1.0})
             except OSError:  # a member was removed, and its file deleted, after the text was read
                 if (self.folder / RATINGS).read_text() == text:
                     raise
@@ -117,7 +117,7 @@ class LeagueOpponents:
 
     def _take_over(self, draw: dict[str, float]) -> None:
         self.names, self.draw = np.array([*draw], object), np.array([*draw.values()])
-        wanted = {*draw, *self.against} - {NOBODY}
+        wanted = {*draw, *self.against} - {RANDOM}
         self.policies = {name: policy for name, policy in self.policies.items() if name in wanted - {LATEST}}
         for name in sorted(wanted - self.policies.keys()):
             policy = make_policy(self.settings, self.spec)

@@ -66,7 +66,7 @@ class TabularLearner:
 
     def values(self, state: Indices) -> Table:
         """Return the rows [E, A] of `q` for states [E]."""
-        self._cover(state)
+        self._grow(state)
         return np.asarray(self.tables[:, state].mean(axis=0))
 
     def update(self, state: Indices, action: Indices, step: TimeStep, next_action: Indices | None = None) -> None:
@@ -76,7 +76,7 @@ class TabularLearner:
         has no bootstrap value; truncation bootstraps from the true last state. First frames complete no transition.
         """
         next_state = state_index(step.frame)
-        self._cover(next_state)
+        self._grow(next_state)
         double = len(self.tables) == 2
         chosen = self.rng.integers(2, size=len(state)) if double else np.zeros(len(state), np.int64)
         for env in np.flatnonzero(~step.first):
@@ -101,7 +101,7 @@ class TabularLearner:
         self.visits = np.array(state["visits"]).reshape(self.tables.shape)
         self.rng.bit_generator.state = state["rng"]
 
-    def _cover(self, state: Indices) -> None:
+    def _grow(self, state: Indices) -> None:
         missing = int(state.max()) + 1 - self.tables.shape[1]
         if missing > 0:
             rows = np.full((len(self.tables), missing, self.tables.shape[2]), self.settings.initial_q)

@@ -69,7 +69,7 @@ def policy_values(mdp: Mdp, policy: Table, discount: float) -> Values:
     """
     if not 0.0 <= discount < 1.0:
         raise ValueError(f"discount is {discount}: values of every policy need one from 0 to below 1")
-    reward, transition = _under(mdp, policy)
+    reward, transition = _policy_dynamics(mdp, policy)
     return np.asarray(np.linalg.solve(np.eye(len(reward)) - discount * transition, reward), np.float64)
 
 
@@ -85,13 +85,13 @@ def expected_return(mdp: Mdp, policy: Table, discount: float) -> float:
 
 def expected_score(mdp: Mdp, policy: Table) -> float:
     """Compute the expected undiscounted sum of rewards of an episode, truncated at the game's time limit."""
-    reward, transition = _under(mdp, policy)
+    reward, transition = _policy_dynamics(mdp, policy)
     value = np.zeros(len(reward))
     for _ in range(mdp.time_limit):
         value = reward + transition @ value
     return float(mdp.start @ value)
 
 
-def _under(mdp: Mdp, policy: Table) -> tuple[Values, Table]:
+def _policy_dynamics(mdp: Mdp, policy: Table) -> tuple[Values, Table]:
     """Return expected reward [S] and transitions [S, S] under pi(a | s)."""
     return (policy * mdp.reward).sum(axis=1), np.einsum("sa,sat->st", policy, mdp.transition)

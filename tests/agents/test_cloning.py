@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agents.imitation.cloning import check, make_cloning, of_its_dataset
 from agents.imitation.dataset import Dataset, open_dataset
-from agents.imitation.labels import Labels, Share, split
+from agents.imitation.labels import EpisodeSubset, Labels, split
 from agents.imitation.run import DatasetRun
 from agents.imitation.settings import CloningSettings
 from agents.networks.losses import action_loss
@@ -89,7 +89,7 @@ def test_labels_are_what_the_player_saw_and_did(folder: Path, stack: int, monkey
     """Stacks as whoever acts builds them, of whole episodes and of a cut one, whatever pieces they were written in."""
     monkeypatch.setattr("agents.imitation.labels.chunks_of.__defaults__", (5,))
     dataset = open_dataset(folder)
-    share = Share(np.array([7, 0, 30]), np.array([11, 11, 4]))
+    share = EpisodeSubset(np.array([7, 0, 30]), np.array([11, 11, 4]))
     labels = Labels(share, dataset, stack=stack)
     obs, action = labels.batch(np.arange(len(labels)))
     assert len(labels) == 26

@@ -89,7 +89,7 @@ def test_the_actor_moves_every_third_update_and_the_critics_at_each() -> None:
     assert moves == [[False, True, False], [False, True, False], [True, True, True], [False, True, False]]
     norms = [m for m in (*learner.online.modules(), *learner.critics.modules()) if isinstance(m, BatchRenorm)]
     assert len(norms) == 9
-    assert all(norm.corrects for norm in norms)
+    assert all(norm.renorm_enabled for norm in norms)
 
 
 def test_chance_draws_standard_normals_and_their_absence_the_mean() -> None:
@@ -179,7 +179,7 @@ def test_norms_correct_themselves_after_so_many_updates_resumed_or_not(wait: int
     for each in (learner, other):
         norms = [norm for norm in (*each.online.modules(), *each.critics.modules()) if isinstance(norm, BatchRenorm)]
         assert norms
-        assert {norm.corrects for norm in norms} == {updates >= wait}
+        assert {norm.renorm_enabled for norm in norms} == {updates >= wait}
 
 
 @pytest.mark.parametrize("name", PRESETS)

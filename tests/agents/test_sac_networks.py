@@ -62,21 +62,21 @@ def slow_renorm(norm: BatchRenorm, x: Tensor) -> Tensor:
         mean, deviation = column.mean(), (column.var(correction=0) + EPSILON).sqrt()
         running = (norm.var[f] + EPSILON).sqrt()
         r, d = 1.0, 0.0
-        if norm.corrects:
+        if norm.renorm_enabled:
             r = min(max(float((deviation / running).detach()), 1 / 3), 3.0)
             d = min(max(float(((mean - norm.mean[f]) / running).detach()), -5.0), 5.0)
         columns.append(((column - mean) / deviation * r + d) * norm.weight[f] + norm.bias[f])
     return torch.stack(columns, 1)
 
 
-@pytest.mark.parametrize("corrects", [False, True])
-def test_batch_renorm_is_the_papers(corrects: bool) -> None:
+@pytest.mark.parametrize("renorm_enabled", [False, True])
+def test_batch_renorm_is_the_papers(renorm_enabled: bool) -> None:
     """Values, gradients and statistics; one feature far out, so that both bounds are met."""
     torch.manual_seed(0)
     x = torch.randn(16, 4) * torch.tensor([1.0, 0.1, 50.0, 2.0]) + torch.tensor([0.0, 3.0, 200.0, -1.0])
     norm, slow = BatchRenorm(4), BatchRenorm(4)
     for each in (norm, slow):
-        each.corrects = corrects
+        each.renorm_enabled = renorm_enabled
         with torch.no_grad():
             each.weight.copy_(torch.tensor([1.0, 2.0, 0.5, -1.0]))
             each.bias.copy_(torch.tensor([0.0, 1.0, -1.0, 0.3]))

@@ -11,7 +11,7 @@ import pytest
 
 from agents.dqn.serial import SerialLoop
 from agents.playback.game import PlayedStep
-from agents.playback.overlay import LOOKED, Panel
+from agents.playback.overlay import ATTENTION_HEIGHT, Panel
 from agents.playback.pictures import CELL, attention_map, pictures_of
 from agents.recurrent.presets import PRESETS
 from agents.replay.keys import SHARD_BITS
@@ -58,12 +58,12 @@ def test_a_strip_beside_the_game_shows_the_weights() -> None:
     """Bars from the oldest to the newest frame, as high as their weight; none without attention."""
     with_strip = Panel(["left", "right"]).beside(moment([0.0, 0.75, 0.0, 0.25])).astype(int)
     without = Panel(["left", "right"]).beside(moment([])._replace(attention=None)).astype(int)
-    top = 420 - 78 - LOOKED
-    strip, none = (drawn[top + 18 : top + LOOKED, 420 + 8 : 420 + 212] for drawn in (with_strip, without))
+    top = 420 - 78 - ATTENTION_HEIGHT
+    strip, none = (drawn[top + 18 : top + ATTENTION_HEIGHT, 420 + 8 : 420 + 212] for drawn in (with_strip, without))
     assert (none == 0).all()
     heights = [(strip[:, 51 * k + 20].max(1) > 60).sum() for k in range(4)]
-    assert heights[1] == pytest.approx(0.75 * (LOOKED - 22), abs=2)
-    assert heights[3] == pytest.approx(0.25 * (LOOKED - 22), abs=2)
+    assert heights[1] == pytest.approx(0.75 * (ATTENTION_HEIGHT - 22), abs=2)
+    assert heights[3] == pytest.approx(0.25 * (ATTENTION_HEIGHT - 22), abs=2)
     assert max(heights[0], heights[2]) <= 1
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from agents.dqn.learner import Learner, LearnerSettings
 from agents.imitation.dataset import DatasetEpisode
-from agents.imitation.labels import Labels, Share
+from agents.imitation.labels import EpisodeSubset, Labels
 from agents.imitation.learner import CloningLearner, CloningLearnerSettings
 from agents.networks.q_network import NetworkSettings
 from agents.pqn.experience import Experience
@@ -105,6 +105,6 @@ def cloning() -> tuple[CloningLearner, Callable[[], Any]]:
     frames, reward = np.zeros((ROWS + 1, *spec.frame_shape), np.uint8), np.zeros(ROWS, np.float32)
     episode = DatasetEpisode(frames, np.zeros(ROWS, np.int64), reward, none, none, none)
     dataset: Any = SimpleNamespace(spec=spec, episodes=lambda numbers: [episode])
-    labels = Labels(Share(np.array([0]), np.array([ROWS])), dataset, stack=4, device="cuda")
+    labels = Labels(EpisodeSubset(np.array([0]), np.array([ROWS])), dataset, stack=4, device="cuda")
     learner = CloningLearner(CloningLearnerSettings(), NetworkSettings(kind="dqn2013"), spec, labels, None, seed=0)
     return learner, lambda: learner.train(FEW)
