@@ -1,8 +1,8 @@
-"""Batches for a learner, drawn beside its updates. Legend: B batch, A actions, Z numbers an action.
+"""Prefetching of batches during updates. Legend: B batch, A actions, Z outputs per action.
 
-One thread draws, and tells replay its priorities, in the order in which it was asked: a run can be repeated, and
-whoever trains waits for neither. With a GPU that thread has a stream of its own, on which a batch comes over from
-pinned memory and the target network judges it while the learner's stream is busy with the batch before.
+One sampler thread draws batches and updates priorities in the order of the requests, so runs are reproducible and
+the training thread waits for neither. With a GPU the thread has its own stream: it copies a batch from pinned memory
+and computes its bootstrap values while the learner's stream trains on the previous batch.
 """
 
 from __future__ import annotations
@@ -21,64 +21,64 @@ from agents.updates import UpdateResult, priority_of
 
 
 class Drawn(NamedTuple):
-    """A batch on the learner's device, judged by the target network."""
+    """A batch on the learner's device with its bootstrap values."""
 
     batch: Batch
-    out_next: Any  # [B, A] or [B, A, Z], or what else its head makes values of
-    done: torch.cuda.Event | None  # when the GPU has finished both
+    out_next: Any  # output of the target network: [B, A], [B, A, Z] or what its head takes
+    done: torch.cuda.Event | None  # recorded when the GPU has finished both
 
 
 class Feed:
-    """Batches for a learner on `device`; `bootstrap` is what its target network says of one.
+    """Prefetches batches for a learner on `device`; `bootstrap` computes the target network's output.
 
-    `start` asks for the first batch of a number; `ask` for the next, `take` waits for it, and `tell` gives replay the
-    update's priorities; `finish` waits for these.
+    `start` requests the first batch of a series, `ask` the next one; `take` waits for a batch, `tell` sends an
+    update's priorities to replay, and `finish` waits until replay has them.
     """
 
     def __init__(self, device: str, bootstrap: Callable[[Batch], Any]) -> None:
         self.device, self.bootstrap = device, bootstrap
         self.asked, self.told = deque[Future[Drawn]](), deque[Future[None]]()
-        self.left = 0  # batches still to ask for
+        self.left = 0  # batches not requested yet
         self.stream = torch.cuda.Stream(device) if device.startswith("cuda") else None  # type: ignore[no-untyped-call]
         self.pool = ThreadPoolExecutor(1, "sampler")
 
     def start(self, replay: Replay, batch_size: int, batches: int) -> None:
-        """Ask for the first of so many batches. What a training that failed has left is of no use to this one."""
+        """Request the first of `batches`, discarding what a failed call of `train` may have left."""
         self.asked.clear()
         self.told.clear()
         self.left = batches
         self.ask(replay, batch_size)
 
     def ask(self, replay: Replay, batch_size: int) -> None:
-        """Draw a batch, after all that was asked for before; nothing where none is left to ask for."""
+        """Request a batch, unless all of the series are requested."""
         if self.left:
             self.left -= 1
             self.asked.append(self.pool.submit(self._draw, replay, batch_size, self._so_far()))
 
     def take(self) -> tuple[Batch, Any]:
-        """The batch, once it is there; the learner's stream waits for the GPU's part of it, this thread does not.
+        """Wait for the next batch; only the learner's stream waits for the GPU's part of it.
 
         Raises:
-            ReplayEmpty: nothing can be drawn.
-            FloatingPointError: an update before the last had a priority that is no finite number.
+            ReplayEmpty: replay has nothing to sample.
+            FloatingPointError: an update before the last had a priority that is not finite.
         """
         batch, out_next, done = self.asked.popleft().result()
         if done is not None:
             torch.cuda.current_stream(self.device).wait_event(done)
         if len(self.told) > 1:
-            self.told.popleft().result()  # it stood before this batch: nobody waits
+            self.told.popleft().result()  # was queued before this batch, so it is done
         return batch, out_next
 
     def tell(self, replay: Replay, batch: Batch, update: UpdateResult, precision: str) -> None:
-        """Give replay an update's priorities if it wants them, after all that was asked for before."""
+        """Queue an update of replay's priorities, if it is prioritized."""
         if batch.prioritized:
             self.told.append(self.pool.submit(self._tell, replay, batch, update, precision, self._so_far()))
 
     def finish(self) -> None:
-        """Wait until replay has every priority.
+        """Wait until replay has all priorities.
 
         Raises:
-            FloatingPointError: one is no finite number.
+            FloatingPointError: one is not finite.
         """
         while self.told:
             self.told.popleft().result()
@@ -96,14 +96,14 @@ class Feed:
             replay.update_priorities(batch.key, priority_of(update, precision))
 
     def _so_far(self) -> torch.cuda.Event | None:
-        """All that the learner's stream was given until now: frames, a target network, the update before the last."""
+        """Mark the work queued on the learner's stream: frames, target network, the update before the last."""
         return torch.cuda.current_stream(self.device).record_event() if self.stream is not None else None
 
     def _beside(self, so_far: torch.cuda.Event | None) -> AbstractContextManager[object]:
-        """The stream of this thread, which goes on when the learner's has come as far as `so_far`.
+        """Switch to the sampler's stream, after `so_far` on the learner's stream.
 
-        That is also why a batch's memory may be used again as soon as nobody names it: the updates that read it came
-        before whatever is drawn next.
+        This also makes it safe to reuse a batch's memory once it is unreferenced: the updates that read it precede
+        the next draw.
         """
         if self.stream is None or so_far is None:
             return nullcontext()
@@ -112,14 +112,14 @@ class Feed:
 
 
 class Stopwatch:
-    """Laps of this thread on a CPU, of the current stream on a GPU: nobody waits for its work, or times its launch."""
+    """Measures laps of this thread on a CPU, of the current stream on a GPU (by events, without synchronisation)."""
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.marks: list[float | torch.cuda.Event] = []
 
     def mark(self) -> None:
-        """Here one lap ends and the next begins."""
+        """End a lap and begin the next."""
         if not self.device.startswith("cuda"):
             self.marks.append(perf_counter())
             return
@@ -128,7 +128,7 @@ class Stopwatch:
         self.marks.append(event)
 
     def laps(self) -> list[float]:
-        """Seconds of each lap; on a GPU, after it has been waited for."""
+        """Return the seconds of each lap; on a GPU, call it after synchronisation."""
         return [_seconds(one, next_) for one, next_ in zip(self.marks, self.marks[1:], strict=False)]
 
 

@@ -1,4 +1,4 @@
-"""The one update: a batch in, better Q-values out. Legend: B batch, A actions."""
+"""The deep Q-learning update. Legend: B batch, A actions, Z outputs per action."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agents.dqn.feed import Feed, Stopwatch
 from agents.dqn.learner_settings import AVERAGE_PERIOD as AVERAGE_PERIOD
 from agents.dqn.learner_settings import LearnerSettings as LearnerSettings
 from agents.dqn.resets import shrink_and_perturb
-from agents.networks.chance import make_generator
+from agents.networks.generators import make_generator
 from agents.networks.losses import action_loss, clip_reward, greedy, importance_weights, n_step_return
 from agents.networks.munchausen import munchausen_reward, soft_policy, soft_value
 from agents.networks.q_network import NetworkSettings, QNetwork
@@ -29,12 +29,12 @@ from training.device import autocast, resolve_device, resolve_precision
 from training.optimizers import Adam
 from training.seeding import torch_seed
 
-NETWORKS = ("policy", "online", "target")  # of a learner, as a checkpoint has them
-ONLINE, TARGET = 0, 1  # whose chance it is
+NETWORKS = ("policy", "online", "target")  # saved in checkpoints
+ONLINE, TARGET = 0, 1  # seeds of their noise
 
 
 class Learner:
-    """Online and target network, optimiser and the clock of learner updates."""
+    """Online and target network, their average for acting, the optimiser and the count of updates."""
 
     def __init__(
         self,
@@ -47,50 +47,50 @@ class Learner:
         kind: type[QNetwork] = QNetwork,
     ) -> None:
         self.beta = beta
-        self.reduce_gradients: Callable[[list[Tensor]], None] | None = None  # means over several learners, in place
+        self.reduce_gradients: Callable[[list[Tensor]], None] | None = None  # mean over learners, in place
         self.device = resolve_device(settings.device, "learner.device")
-        precision = resolve_precision(settings.precision, self.device)  # what auto stands for in this process
+        precision = resolve_precision(settings.precision, self.device)  # resolves auto for this process
         self.settings = dataclasses.replace(settings, precision=precision)
         self.seed, self.make_network = seed, partial(kind, network, spec.frame_shape, spec.num_actions)
         self.online = self.fresh_network(0).to(self.device)
         self.target = copy.deepcopy(self.online).requires_grad_(False)
-        # Single snapshots of a Q-network play very unevenly; their average is the policy that is judged and shown.
+        # Single snapshots of a Q-network vary widely in score; their moving average is evaluated and exported.
         self.policy = self.online if settings.average_rate == 1 else copy.deepcopy(self.target)
         self.optimizer = Adam(self.online.parameters(), settings.learning_rate, eps=settings.adam_epsilon, fused=True)
         self.updates = 0
-        self.judged = 0  # batches that the target network has judged: between two calls of train, as many as updates
+        self.bootstrapped = 0  # batches with bootstrap values; equals `updates` between calls of `train`
         self.feed = Feed(self.device, self.bootstrap)
 
     def fresh_network(self, number: int) -> QNetwork:
-        """A network with new weights, which follow from the seed and the number alone."""
+        """Return a newly initialised network; weights are a function of the seed and `number` only."""
         with torch_seed(self.seed + (number << 31)):
             return self.make_network()
 
     def precision(self) -> torch.autocast:
-        """The context in which networks compute; parameters and losses stay float32."""
+        """Return the autocast context of forward passes; parameters and losses stay float32."""
         return autocast(self.device, self.settings.precision)
 
-    def chance(self, whose: int, count: int) -> torch.Generator | None:
-        """What decides over a network's noise in a pass; it follows from the seed and the numbers alone."""
-        return make_generator(self.device, self.seed, whose, count) if self.online.random else None
+    def noise_generator(self, network: int, count: int) -> torch.Generator | None:
+        """Return the generator of a forward pass, a function of seed, `network` and `count`; None if none is needed."""
+        return make_generator(self.device, self.seed, network, count) if self.online.random else None
 
     def bootstrap(self, batch: Batch) -> Any:
-        """What the target network says of the states where the windows end: [B, A], or [B, A, Z] (`ValueHead`)."""
-        chance = self.chance(TARGET, self.judged)
-        self.judged += 1
+        """Return the target network's output at the end of the n-step windows: [B, A] or [B, A, Z] (`ValueHead`)."""
+        generator = self.noise_generator(TARGET, self.bootstrapped)
+        self.bootstrapped += 1
         with torch.no_grad(), self.precision():
-            return self.target.out(batch.next_obs, chance)
+            return self.target.out(batch.next_obs, generator)
 
     def update(self, batch: Batch, out_next: Any = None) -> UpdateResult:
-        """One gradient step on a batch that lies on the device, whose `bootstrap` may already be known."""
+        """Do one gradient step on a batch on the device; `out_next` is its `bootstrap`, if already computed."""
         s, head = self.settings, self.online.head
         out_next = self.bootstrap(batch) if out_next is None else out_next
-        chance = self.chance(ONLINE, self.updates)
+        generator = self.noise_generator(ONLINE, self.updates)
         with self.precision():
             with torch.no_grad():
-                q_select = self.online(batch.next_obs, chance) if s.double else head.q(out_next)
-                q_t = self.target(batch.obs, chance) if s.munchausen else None
-            out_t = self.online.out(batch.obs, chance)
+                q_select = self.online(batch.next_obs, generator) if s.double else head.q(out_next)
+                q_t = self.target(batch.obs, generator) if s.munchausen else None
+            out_t = self.online.out(batch.obs, generator)
         return_t = n_step_return(clip_reward(batch.reward, s.reward_clip), s.gamma)
         policy_next = greedy(q_select)
         if q_t is not None:
@@ -110,13 +110,13 @@ class Learner:
         return UpdateResult(found.priority, {"loss": loss.detach(), "grad_norm": grad_norm}, found.seen)
 
     def apply_gradients(self) -> Tensor:
-        """Reduce over learners, clip, step, and turn every clock of updates; returns the norm before clipping."""
+        """Average over learners, clip, step, and do what is due after this update; return the unclipped norm."""
         s = self.settings
         if self.reduce_gradients is not None:
             self.reduce_gradients([p.grad for p in self.online.parameters() if p.grad is not None])
         grad_norm = nn.utils.clip_grad_norm_(self.online.parameters(), s.max_grad_norm)
         self.optimizer.step()
-        increment_version(list(self.online.parameters()))  # a fused step does not (`networks.layers.cached_weight`)
+        increment_version(list(self.online.parameters()))  # for `networks.layers.cached_weight`
         self.updates += 1
         young = self._resets(self.updates)
         if young:
@@ -124,14 +124,14 @@ class Learner:
         if self._renews_target(self.updates):
             self.sync_target()
         if self.policy is not self.online and (young or self.updates % AVERAGE_PERIOD == 0):
-            move_towards(self.policy, self.online, 1.0 if young else s.average_rate)  # no average over two networks
+            move_towards(self.policy, self.online, 1.0 if young else s.average_rate)  # never average across a reset
         return grad_norm
 
     def train(self, replay: Replay, updates: int) -> UpdateStats:
-        """`updates` updates from `replay`, priorities included.
+        """Do `updates` updates from `replay`, and update its priorities.
 
-        The feed draws the next batch meanwhile, and has the target network judge it: results are those of one thread,
-        since it is asked later where this update renews the target network.
+        A sampler thread prepares the next batch and its bootstrap values in the meantime. Results equal those of one
+        thread: where an update renews the target network, the next batch is requested after it.
         """
         precision, size = self.settings.precision, self.settings.batch_size
         feed, learned, watch = self.feed, UpdateStats(updates), Stopwatch(self.device)
@@ -147,8 +147,8 @@ class Learner:
             watch.mark()
             if renews:
                 feed.ask(replay, size)
-            feed.tell(replay, batch, update, precision)  # behind the next draw, so that runs can be repeated
-        if updates:  # one look is enough: reading a GPU's tensors makes it wait
+            feed.tell(replay, batch, update, precision)  # after the next draw: a fixed order keeps runs reproducible
+        if updates:  # only the last update: reading tensors synchronises with a GPU
             feed.finish()
             learned.look(update, precision, batch.version)
         laps = watch.laps()
@@ -162,15 +162,15 @@ class Learner:
         return updates % self.settings.target_period == 0 or self._resets(updates)
 
     def sync_target(self) -> None:
-        """target <- online, or `target_rate` of the way there; after a reset all of it."""
+        """Move the target network towards the online one by `target_rate`; copy it after a reset."""
         move_towards(self.target, self.online, 1.0 if self._resets(self.updates) else self.settings.target_rate)
 
     def weights(self) -> Arrays:
-        """A copy of the online network's parameters, on the CPU."""
+        """Return a copy of the online network's parameters, on the CPU."""
         return arrays_of(self.online)
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit."""
+        """Return everything that `load_state` needs to resume bit for bit."""
         return {
             **{name: arrays_of(getattr(self, name)) for name in NETWORKS},
             "moments": moments_of(self.optimizer),
@@ -178,12 +178,12 @@ class Learner:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a learner of the same shape.
+        """Restore the learner from `state`.
 
         Raises:
-            ValueError: the saved networks are of another kind or for another game.
+            ValueError: the saved networks have another architecture or other actions.
         """
         for name in NETWORKS:
             load_arrays(getattr(self, name), state[name])
         load_moments(self.optimizer, state["moments"])
-        self.updates = self.judged = int(state["updates"])
+        self.updates = self.bootstrapped = int(state["updates"])

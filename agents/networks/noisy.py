@@ -1,6 +1,6 @@
-"""Noisy networks (Fortunato et al. 2018, "Noisy Networks for Exploration"): chance moves weights by learned amounts.
+"""Noisy networks (Fortunato et al. 2018, "Noisy Networks for Exploration"): Gaussian noise of learned scale on weights.
 
-Legend: B batch, F features in, G features out.
+Legend: B batch, F input features, G output features.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from agents.networks.layers import Dense, computed_in
 
-SIGMA = 0.5  # sigma_0 of section 3.2: a layer's first sigma, times sqrt(F)
+SIGMA = 0.5  # sigma_0 of section 3.2: the initial sigma of a layer times sqrt(F)
 
 
 class NoisyDense(Dense):
-    """A dense layer with factorised Gaussian noise (section 3): one number a feature, one an output.
+    """A dense layer with factorised Gaussian noise (section 3): one sample per input and one per output.
 
-    One draw serves a whole batch, as in the paper (section 3.1). Weights and biases are the means, whose first values
-    torch draws as the paper does; without noise the layer is a dense layer of these.
+    A batch shares one sample, as in the paper (section 3.1). `weight` and `bias` are the means, initialised as in the
+    paper; without noise this is a dense layer with the means.
     """
 
     def __init__(self, features: int, outputs: int) -> None:
@@ -28,7 +28,7 @@ class NoisyDense(Dense):
         self.bias_sigma = nn.Parameter(torch.full((outputs,), first))
 
     def forward(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """[B, F] -> [B, G]; `noise` lies on the device of x, None for the means."""
+        """Map [B, F] -> [B, G]; `noise` is a generator on the device of x, None for the means."""
         if noise is None:
             return super().forward(x)
         into, out = (
@@ -40,5 +40,5 @@ class NoisyDense(Dense):
 
 
 def signed_root(x: Tensor) -> Tensor:
-    """sign(x) * sqrt(|x|), which the paper makes of every normal number before it multiplies two."""
+    """Return sign(x) * sqrt(|x|), which the paper applies to each of the two noise factors."""
     return x.sign() * x.abs().sqrt()

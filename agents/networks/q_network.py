@@ -1,4 +1,4 @@
-"""Q-networks: a body that sees, dense layers that say numbers of every action, a head that says what they mean.
+"""Q-networks: a torso, dense layers with one or more outputs per action, and a head that defines their meaning.
 
 Legend: B batch, P blocks a frame, K frames a stack, D values a block, A actions (see `agents.replay.frames`).
 """
@@ -20,15 +20,15 @@ from agents.networks.settings import NetworkSettings as NetworkSettings
 from agents.replay.frames import BLOCK
 from training.entry import load_entry
 
-TORSOS = {"impala": "agents.networks.impala:Impala"}  # kinds of ours that are made as one's own network is
+TORSOS = {"impala": "agents.networks.impala:Impala"}  # built-in kinds that are constructed like a user's own network
 
 
 class QNetwork(nn.Module):
     """Stack of frames [B, P, K, D] (uint8 pixels or float32 vectors) -> action values [B, A] float32.
 
     Attributes:
-        noisy: acting may be left to chance.
-        random: training is.
+        noisy: acting can use weight noise.
+        random: training passes need a generator.
     """
 
     def __init__(self, settings: NetworkSettings, frame_shape: tuple[int, ...], num_actions: int) -> None:
@@ -39,7 +39,7 @@ class QNetwork(nn.Module):
             raise ValueError(f"network.kind {settings.kind} does not fit frames of shape {frame_shape}: use {wants}")
         self.frame_shape, self.num_actions, self.stack = frame_shape, num_actions, settings.stack
         self.head: ValueHead = (HEADS.get(settings.head) or load_entry(settings.head))(settings)
-        self.implicit = self.head if isinstance(self.head, ImplicitHead) else None  # the one that asks at shares tau
+        self.implicit = self.head if isinstance(self.head, ImplicitHead) else None  # needs taus as a second input
         self.noisy, self.random = settings.noisy, settings.noisy or self.implicit is not None
         entry = TORSOS.get(settings.kind, settings.kind)
         self.has_torso = ":" in entry
@@ -57,35 +57,35 @@ class QNetwork(nn.Module):
         return make(settings, self.frame_shape, implicit=self.implicit is not None)
 
     def forward(self, obs: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """Action values of obs [B, P, K, D]; runs in bfloat16 under `torch.autocast`, in float32 without.
+        """Return action values of obs [B, P, K, D]; in bfloat16 under `torch.autocast`, else in float32.
 
-        `noise` is what moves noisy weights; without, they are their means. Nothing else is left to chance.
+        `noise` samples noisy weights; if None, they are their means. Taus are always the midpoints.
         """
-        return self.head.q(self._numbers(obs, noise, self._taus(obs, None)))
+        return self.head.q(self._outputs(obs, noise, self._taus(obs, None)))
 
-    def out(self, obs: Tensor, chance: torch.Generator | None = None) -> Any:
-        """What the head makes values of, float32: [B, A], or [B, A, Z] where it takes Z numbers an action.
+    def out(self, obs: Tensor, generator: torch.Generator | None = None) -> Any:
+        """Return the input of the head, float32: [B, A], or [B, A, Z] for a head with Z outputs per action.
 
-        An implicit head has its `Quantiles`. `chance`, on the device of obs, decides all that training leaves to it.
+        For an implicit head these are `Quantiles`. `generator`, on the device of obs, samples weight noise and taus.
         """
-        return self._numbers(obs, chance, self._taus(obs, chance))
+        return self._outputs(obs, generator, self._taus(obs, generator))
 
-    def _taus(self, obs: Tensor, chance: torch.Generator | None) -> Tensor | None:
-        return None if self.implicit is None else self.implicit.sample_taus(obs.shape[0], chance, obs.device)
+    def _taus(self, obs: Tensor, generator: torch.Generator | None) -> Tensor | None:
+        return None if self.implicit is None else self.implicit.sample_taus(obs.shape[0], generator, obs.device)
 
-    def _numbers(self, obs: Tensor, noise: torch.Generator | None, tau: Tensor | None) -> Any:
+    def _outputs(self, obs: Tensor, noise: torch.Generator | None, tau: Tensor | None) -> Any:
         return self.head_outputs(self.features(obs, noise, tau), noise, tau)
 
     def features(self, obs: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Tensor:
-        """What the body sees in obs [B, P, K, D]: [B, F], F being `width`; [B * N, F] at N shares tau."""
+        """Return the features of obs [B, P, K, D]: [B, F] with F = `width`, or [B * N, F] for N taus."""
         x = obs if self.has_torso else self._laid_out(obs)
         features: Tensor = self.body(x, noise, tau) if isinstance(self.body, Layers) else self.body(x)
         return features
 
     def head_outputs(self, features: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Any:
-        """What the dense end makes of features; see `out`."""
+        """Apply the output layers to features; see `out`."""
         features = features.float()
-        with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse to tell actions apart
+        with torch.autocast(features.device.type, enabled=False):  # bfloat16 would round action gaps away
             out: Tensor = self.advantage(features, noise)
             value: Tensor | None = None if self.value is None else self.value(features, noise)
         if self.head.outputs > 1:
@@ -97,7 +97,7 @@ class QNetwork(nn.Module):
         return Quantiles(out.view(-1, tau.shape[1], self.num_actions).transpose(1, 2), tau)
 
     def _laid_out(self, obs: Tensor) -> Tensor:
-        """Observations as our layers want them: pictures of blocks, or vectors."""
+        """Convert observations to the layout of our layers: images of blocks [B, C, H, W], or vectors."""
         if not self.pixels:
             return obs.flatten(1)
         rows, columns = (side // BLOCK for side in self.frame_shape[:2])

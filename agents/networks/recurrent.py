@@ -75,7 +75,7 @@ class MemoryQNetwork(QNetwork):
         """Action values [B, A]; see `out`."""
         return self.out(obs)
 
-    def out(self, obs: Tensor, chance: torch.Generator | None = None) -> Tensor:
-        """Action values [B, A] of obs [B, P, 1, D] that begin their episodes. Nothing is left to chance."""
+    def out(self, obs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Action values [B, A] of obs [B, P, 1, D] that begin their episodes. `generator` is unused."""
         first = torch.ones(1, len(obs), dtype=torch.bool, device=obs.device)
         return self.unroll(obs[None, :, :, 0], first, self.start(len(obs))).out[0]

@@ -111,7 +111,7 @@ def blocks() -> NDArray[np.uint8]:
 def test_shares_are_drawn_where_it_learns_and_fixed_where_it_acts() -> None:
     """N of the online network, N' of the target, drawn for each transition; a value is the mean of K midpoints."""
     learner, batch = make_learner(implicit()), batch_of(B)
-    learned, judged = learner.online.out(batch.obs, learner.chance(0, 0)), learner.bootstrap(batch)
+    learned, judged = learner.online.out(batch.obs, learner.noise_generator(0, 0)), learner.bootstrap(batch)
     assert (learned.value.shape, learned.tau.shape) == ((B, A, N), (B, N))
     assert (judged.value.shape, judged.tau.shape) == ((B, A, M), (B, M))
     assert torch.unique(learned.tau).numel() == B * N

@@ -152,9 +152,10 @@ def test_noise_follows_from_the_seed_and_the_update() -> None:
         each.update(batch_of(8, 3))
     assert torch.equal(flat(learner), flat(fresh))
     assert not torch.equal(flat(learner), flat(other)), "another seed draws other noise"
-    states = [learner.chance(*numbers).get_state() for numbers in ((ONLINE, 5), (TARGET, 5), (ONLINE, 6))]  # type: ignore[union-attr]
+    passes = ((ONLINE, 5), (TARGET, 5), (ONLINE, 6))
+    states = [learner.noise_generator(*each).get_state() for each in passes]  # type: ignore[union-attr]
     assert not any(map(torch.equal, states, [*states[1:], states[0]]))
-    assert make_learner().chance(ONLINE, 0) is None, "a network without noise draws nothing"
+    assert make_learner().noise_generator(ONLINE, 0) is None, "a network without noise draws nothing"
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
