@@ -1,4 +1,4 @@
-"""The one distributed main loop: collect, insert, learn, publish. Everything else in this file serves it."""
+"""The distributed main loop: collect, insert, learn, publish."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from cluster.rllib.spaces import spec_of_spaces
 from envs.base import EnvSpec
 from training.arrays import arrays_of
 
-LEARNER_TIMEOUT = 600.0  # seconds after which a silent learner counts as lost
+LEARNER_TIMEOUT = 600.0  # seconds without an answer after which a learner is considered lost
 
 
 class Quarterdeck(Face):
-    """Deep Q-learning with parallel rollouts. Runners play, the driver moves references, learners keep replay."""
+    """Deep Q-learning on a fleet: runners play, the driver passes references, learners (or shards) hold replay."""
 
     @classmethod
     def get_default_config(cls) -> QuarterdeckConfig:
-        """The `pong` preset."""
+        """Return the config of the `pong` preset."""
         return QuarterdeckConfig()
 
     def setup(self, config: Any) -> None:
@@ -48,23 +48,22 @@ class Quarterdeck(Face):
             try:
                 self._start(config)
             except BaseException:
-                self.cleanup()  # whoever came up would keep the places of the next one
+                self.cleanup()  # actors that have started would keep their resources
                 raise
 
     def _start(self, config: Any) -> None:
         self.weight_store = start_weight_store()
-        # Their processes come up while RLlib sets the learners up.
+        # Runner processes start while RLlib sets up the learners.
         self.runners = Runners(start_runners(config), config.max_requests_in_flight_per_env_runner)
         self.config = config.for_driver()
         super().setup(self.config)
         self.config = config
-        self.env_runner_group._worker_manager = self.runners.manager  # for callers of RLlib's own ways
+        self.env_runner_group._worker_manager = self.runners.manager  # for RLlib's own methods
         s = self.settings = config.to_settings()
         self.stats = RunStats()
         self.limiter = SamplesPerInsert(ratio=s.replay.samples_per_insert, learning_starts=s.replay.learning_starts)
         self.results = Results(s, self.stats, self.limiter)
-        # Every collector has a chunk or two on their way while the learner trains on the last ones.
-        self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # of all learners together
+        self.batch_size = s.learner.batch_size * max(s.fleet.learners, 1)  # over all learners
         self.slack = self.limiter.slack(self.batch_size, s.fleet.lanes * s.fleet.chunk_steps)
         self.greedy_epsilon = greedy_epsilon(s.exploration, s.fleet.lanes)
         self.shards = start_shards(s, self.spec)
@@ -79,7 +78,7 @@ class Quarterdeck(Face):
         self.watch = watch_over(self.shards, self.weight_store)
 
     def training_step(self) -> None:
-        """One turn of the main loop. Consumes chunks; waits for one if no update is due; unblocked by any runner."""
+        """Do one turn of the main loop; if no update is due, wait briefly for a chunk of any runner."""
         answers = self._collect()
         for answer in answers:
             self.stats.add_chunk(answer["chunk_stats"], self.greedy_epsilon)
@@ -94,7 +93,7 @@ class Quarterdeck(Face):
         self.results.count(self.metrics, learned)
 
     def _collect(self) -> list[dict[str, Any]]:
-        """Ask the runners for chunks while the learner keeps up; return what is there, frames as references."""
+        """Request chunks if the learner keeps up; return those that have arrived, frames as references."""
         request = {"weight_store": self.weight_store, "agent_steps": self.stats.agent_steps, "homes": self.homes}
         if self.env_runner_group.num_remote_env_runners() == 0:
             return self.runners.play(self.env_runner_group.local_env_runner, request)
@@ -107,7 +106,7 @@ class Quarterdeck(Face):
         return self.runners.chunks()
 
     def _insert(self, answers: list[dict[str, Any]]) -> None:
-        """Send every chunk's reference to where its lanes live."""
+        """Send each chunk's reference to the shard or learner of its lanes."""
         for answer in answers:
             self.limiter.inserted += answer["chunk_stats"].agent_steps
             if self.shards:
@@ -122,7 +121,7 @@ class Quarterdeck(Face):
                 raise refused(error) from error
 
     def _learn(self) -> UpdateStats:
-        """Every learner does the updates that are due; the first one's report stands for all."""
+        """Do the updates that are due in every learner; return the first learner's report."""
         updates = self.limiter.updates_due(self.batch_size)
         if updates == 0:
             return UpdateStats(0)
@@ -133,25 +132,25 @@ class Quarterdeck(Face):
         return learned
 
     def _publish(self) -> Any:
-        """Put the newest weights where runners find them; returns a reference to wait for."""
+        """Publish the newest weights to the runners; return a reference to wait for."""
         (weights,) = filter(None, self._each_learner(lambda learner: learner.published()))
         return self.weight_store.publish.remote(self.stats.updates, [ray.put(weights)])
 
     def policy_weights(self) -> dict[str, Any]:
-        """Parameters of the policy to judge."""
+        """Return the parameters of the policy to evaluate."""
         return dict(self._each_learner(lambda learner: arrays_of(learner.core.policy))[0])
 
     def set_policy(self, weights: dict[str, Any]) -> None:
-        """Let the policy to judge be one of before, as `policy_weights` gave it; it follows the learner from there."""
+        """Reset the policy to earlier `policy_weights`; its average continues from there."""
         self._each_learner(lambda learner: learner.set_policy(weights))
 
     def _each_learner(self, call: Any) -> list[Any]:
-        """Results of `call(learner)`, run in the learners' processes; a failure there is a failure here.
+        """Run `call(learner)` in the learners' processes and return the results; exceptions are raised here.
 
         Raises:
-            LearnerLost: a learner's process is gone or does not answer.
+            LearnerLost: a learner's process has died or does not answer.
         """
-        # Those, too, that RLlib has marked for an error of ours: they live, and can save what they have learned.
+        # Include learners that RLlib marked unhealthy for an exception of ours: they can still save their state.
         group = self.learner_group
         results = list(group.foreach_learner(call, timeout_seconds=LEARNER_TIMEOUT, healthy_only=False))
         errors = [result.get() for result in results if not result.ok]
@@ -163,22 +162,22 @@ class Quarterdeck(Face):
         return [result.get() for result in results]
 
     def restore_env_runners(self, env_runner_group: Any) -> list[int]:
-        """Bring restarted runners back into service."""
+        """Return restarted runners to service."""
         return self.runners.probe_lost(self.config.env_runner_health_probe_timeout_s)
 
     def policy(self) -> Any:
-        """The policy to judge, in this process."""
+        """Return the policy to evaluate, in this process."""
         user_envs.announce(self.config)
         return policy_of({"learner": {"policy": self.policy_weights()}}, self.settings)
 
     @property
     def spec(self) -> EnvSpec:
-        """What the envs show and take."""
+        """Observations and actions of the envs."""
         return spec_of_spaces(*self.spaces[DEFAULT_MODULE_ID])
 
     def cleanup(self) -> None:
-        """Stop every actor of this run, the frozen, the busy and those that never found a place too."""
-        os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "5")  # RLlib gives a frozen learner 30
+        """Stop all actors of this run, including frozen, busy and unscheduled ones."""
+        os.environ.setdefault("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "5")  # RLlib waits 30 s for a frozen learner
         if hasattr(self, "watch"):
             self.watch.stop()
         if hasattr(self, "runners"):
@@ -187,7 +186,7 @@ class Quarterdeck(Face):
             ray.kill(actor)
         try:
             super().cleanup()
-        except LOST:  # RLlib bears a learner that has died, and not one that Ray's memory monitor has ended
+        except LOST:  # RLlib handles a dead learner, but not one killed by Ray's memory monitor
             self.learner_group._backend_executor.shutdown(graceful_termination=False)
             super().cleanup()
 

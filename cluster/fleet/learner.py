@@ -1,4 +1,4 @@
-"""A learner: the shell around `agents.dqn.learner` and its replay, with the face that RLlib's learner groups want."""
+"""The learner: `agents.dqn.learner` and its replay behind the interface of RLlib's learner groups."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class QModule(TorchRLModule, InferenceOnlyAPI):
         self.network = parts_of(settings).make_network(settings, spec)
 
     def get_non_inference_attributes(self) -> list[str]:
-        """The target network lives in the learner: all of this module acts."""
+        """Return none: all of this module is used for inference; the target network is in the learner."""
         return []
 
     def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -48,13 +48,13 @@ class QModule(TorchRLModule, InferenceOnlyAPI):
 
 
 class QuarterdeckLearner(TorchLearner):
-    """RLlib places it, we train in it: `learn` does many updates a call and never enters `Learner.update`."""
+    """An RLlib learner that is trained by `learn`, many updates per call, instead of `Learner.update`."""
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
-        """Build the core learner around the module that RLlib made."""
+        """Build the core learner around RLlib's module."""
         keep_freed_memory()
         s = self.settings = self.config.to_settings()
-        if resolve_device(s.learner.device, "learner.device") == "cpu":  # be there a GPU or not
+        if resolve_device(s.learner.device, "learner.device") == "cpu":  # also on a machine with a GPU
             torch.set_num_threads(s.fleet.learner_threads)
         module = self.module[module_id]
         spec = spec_of_spaces(module.observation_space, module.action_space)
@@ -63,7 +63,7 @@ class QuarterdeckLearner(TorchLearner):
         self.gpu = GpuMeter(self.core.device)
         if self.distributed:
             self.core.reduce_gradients = self._mean_over_learners
-        self.weight = 1.0  # of this learner's gradients among its peers'
+        self.weight = 1.0  # of this learner's gradients in the mean over learners
         self.replay: Replay | None = None
         if s.fleet.shards == 0:
             self.replay = parts_of(s).make_replay(s, spec, device=self.core.device)
@@ -75,46 +75,46 @@ class QuarterdeckLearner(TorchLearner):
         )
 
     def compute_loss_for_module(self, **_: Any) -> Any:
-        """Not used: the loss lives in `agents.dqn.learner`."""
+        """Unused: the loss is in `agents.dqn.learner`."""
         raise NotImplementedError("Quarterdeck learners train through learn(), not through update()")
 
     def share(self, shards: list[Any]) -> None:
-        """Learn from replay actors instead of a shard in this process."""
+        """Sample from replay actors instead of a shard in this process."""
         self.replay = ShardedReplay(
             shards, self.settings.seed + self.learner_index(), prioritized=self.settings.replay.prioritized
         )
 
     def learner_index(self) -> int:
-        """This learner's place among its peers."""
+        """Return the rank of this learner."""
         return torch.distributed.get_rank() if self.distributed else 0
 
     def node_id(self) -> str:
-        """The node this learner runs on."""
+        """Return the id of this learner's node."""
         return str(ray.get_runtime_context().get_node_id())
 
     def _make_modules_ddp_if_necessary(self) -> None:
-        """Not needed: gradients are averaged in `_mean_over_learners`."""
+        """Do nothing: gradients are averaged in `_mean_over_learners`."""
 
     def insert(self, chunks: list[Chunk | Packed]) -> None:
-        """Put chunks into the shard in this process."""
+        """Insert chunks into the shard in this process."""
         for chunk in chunks:
             self.own_shard().add(unpack(chunk))
 
     def learn(self, updates: int) -> UpdateStats:
-        """Do `updates` updates; those for which no shard has data any more are forfeited."""
+        """Do `updates` updates, fewer if no shard has data."""
         assert self.replay is not None
         before = self.core.updates
         try:
             learned: UpdateStats = self.core.train(self.replay, updates)
             learned.scalars |= self.gpu.read()
             return learned
-        except ReplayEmpty:  # every shard was lost; they fill again while the loop goes on
+        except ReplayEmpty:  # all shards were lost; they restart and refill
             if self.distributed:
                 self._sit_out(before + updates)
             return UpdateStats(self.core.updates - before)
 
     def _sit_out(self, until: int) -> None:
-        """Follow the peers that still have batches without a gradient of its own, so that nobody waits for it."""
+        """Join the updates of peers that still have batches with a zero gradient, so that all_reduce does not block."""
         self.weight = 0.0
         with contextlib.suppress(ReplayEmpty):
             while self.core.updates < until:
@@ -124,29 +124,29 @@ class QuarterdeckLearner(TorchLearner):
         self.weight = 1.0
 
     def _mean_over_learners(self, grads: list[Tensor]) -> None:
-        """Replace gradients by their means over all learners that have one, in one message.
+        """Replace gradients by their mean over all learners that have a batch, in one all_reduce.
 
         Raises:
-            ReplayEmpty: nobody has one; every learner finds out at the same update.
+            ReplayEmpty: no learner has a batch; raised by all at the same update.
         """
         flat = torch.cat([*(grad.flatten() for grad in grads), grads[0].new_tensor([self.weight])])
         torch.distributed.all_reduce(flat)
         *sums, weight = torch.split(flat, [*(grad.numel() for grad in grads), 1])
-        if self.weight == 0 and weight == 0:  # whoever has a batch knows without asking the GPU
+        if self.weight == 0 and weight == 0:  # the first test avoids a GPU synchronisation
             raise ReplayEmpty("no learner has a batch")
         for grad, total in zip(grads, sums, strict=True):
             grad.copy_((total / weight).view_as(grad))
 
     def own_shard(self) -> ReplayShard:
-        """The shard in this process."""
+        """Return the shard in this process."""
         assert isinstance(self.replay, ReplayShard)
         return self.replay
 
     def take_weights(self, weights: dict[str, Any]) -> None:
-        """Begin anew with weights of the module; target and average follow, as at the start of a run.
+        """Set the weights of online, target and average network, as at the start of a run.
 
         Raises:
-            ValueError: they are those of another network.
+            ValueError: they do not fit the network.
         """
         tensors = {name.removeprefix("network."): torch.tensor(np.asarray(value)) for name, value in weights.items()}
         try:
@@ -156,24 +156,24 @@ class QuarterdeckLearner(TorchLearner):
             raise ValueError("the weights are those of another network: give those of the same settings") from None
 
     def set_policy(self, weights: Arrays) -> None:
-        """Take `weights` as those of the policy that is judged and saved."""
+        """Set the weights of the policy that is evaluated and saved."""
         load_arrays(self.core.policy, weights)
 
     def published(self) -> Arrays | None:
-        """The weights for runners, from the first learner alone: they are the same in all."""
+        """Return the weights for runners from the first learner, else None: all learners have the same."""
         return self.core.weights() if self.learner_index() == 0 else None
 
     def save_replay(self, folder: str) -> None:
-        """Write the shard in this process, from here."""
+        """Write the shard of this process."""
         checkpoint.save(replay_in(Path(folder), self.learner_index()), self.own_shard().state())
 
     def load_replay(self, folder: str) -> None:
-        """Read it back."""
+        """Restore the shard of this process."""
         self.own_shard().load_state(checkpoint.load(replay_in(Path(folder), self.learner_index())))
 
 
 def error_of(call: Callable[[Any], None], learner: Any) -> OSError | ValueError | None:
-    """What `call(learner)` has against the disk or what lies there. RLlib drops learners that raise, so it returns."""
+    """Return the error of `call(learner)` instead of raising it, since RLlib drops learners that raise."""
     try:
         call(learner)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A fleet loop: Ray, the algorithm and the evaluation beside it, with the face of `agents.dqn.serial.SerialLoop`."""
+"""Training loop on a Ray fleet with asynchronous evaluation; same interface as `agents.dqn.serial.SerialLoop`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from cluster.lost import birth_error
 from training.messages import one_line, say
 from training.storage import checkpoint
 
-LEARNER_FAILURES = 3  # lost learners that a run survives; more point at a cause that a restart does not repair
+LEARNER_FAILURES = 3  # restarts per run; more failures have a cause that a restart does not fix
 T = TypeVar("T")
 
 
 class FleetLoop:
-    """The distributed loop behind four verbs: step, save, load, close."""
+    """Distributed training that restarts from the last checkpoint when a learner is lost."""
 
     def __init__(self, settings: Settings, go_back: Callable[[Path | None], None] = lambda path: None) -> None:
-        """`go_back` hears of the checkpoint that a fleet without its learner begins again from; None is the start."""
+        """`go_back` is called with the checkpoint from which a fleet restarts, None for the start of the run."""
         self.go_back = go_back
         self.settings, self.connected = connect(settings)
         self.failures, self.closed = 0, False
@@ -39,13 +39,13 @@ class FleetLoop:
             self.start()
 
     def start(self) -> None:
-        """Build the algorithm and the evaluation beside it."""
+        """Build the algorithm and the evaluator."""
         self.algo: Quarterdeck = QuarterdeckConfig().from_settings(self.settings).build_algo()
         self.beside = AsyncEvaluation(self.settings, self.algo.spec)
         self.stats, self.limiter = self.algo.stats, self.algo.limiter
 
     def step(self) -> None:
-        """About a second of training; a lost learner costs what was learned since the last checkpoint.
+        """Train for about a second; if a learner is lost, training restarts from the last checkpoint.
 
         Raises:
             LearnerLost: for the fourth time.
@@ -58,11 +58,11 @@ class FleetLoop:
         done = self.beside.poll(self.algo.policy_weights, self.stats.agent_steps, self.stats.score())
         if done is not None:
             self.stats.add_evaluation(*done)
-            if self.stats.passed(self.settings.stop.score):  # what has been learned since may play otherwise
+            if self.stats.passed(self.settings.stop.score):  # the current weights are newer than the evaluated ones
                 self.algo.set_policy(self.beside.weights)
 
     def _surviving(self, call: Callable[[], T]) -> T:
-        """The result of `call`; a learner that is lost over it is replaced, and `call` is made anew.
+        """Return the result of `call`, restarting the fleet and retrying when a learner is lost.
 
         Raises:
             LearnerLost: for the fourth time.
@@ -81,19 +81,19 @@ class FleetLoop:
 
     def _begin_again(self) -> None:
         self.stop()
-        gc.collect()  # handles of a half-built fleet lie in circles, and actors live as long as they do
-        self.go_back(self.saved)  # nobody plays now
+        gc.collect()  # actor handles of a half-built fleet are in reference cycles and keep the actors alive
+        self.go_back(self.saved)  # no runner is playing now
         with coming_up():
             self.start()
         if self.saved is not None:
             self.load(self.saved)
 
     def _look_around(self) -> None:
-        """Note how the fleet does: means over the time between two reports."""
+        """Record the health of the fleet; reports show means."""
         self.stats.note_all({**self.algo.runners.health(), "fleet/learner_restarts": self.failures})
 
     def policy(self) -> Any:
-        """The policy to judge; where its learner is lost, as the last checkpoint has it."""
+        """Return the policy to evaluate, from the last checkpoint if its learner is lost."""
         try:
             return self.algo.policy()
         except LearnerLost:
@@ -102,7 +102,7 @@ class FleetLoop:
             return policy_of(checkpoint.load(self.saved, only="learner"), self.settings)
 
     def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
-        """Checkpoint everything under `folder`, and what `also` adds; after a lost learner the last one's once more.
+        """Write a checkpoint under `folder`; `also` adds files. A lost learner is restarted first.
 
         Raises:
             LearnerLost: for the fourth time.
@@ -118,22 +118,22 @@ class FleetLoop:
         return checkpoint.save_next(folder, self.stats.agent_steps, self.algo.get_state(), write_parts)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint.
+        """Restore a checkpoint.
 
         Raises:
-            LearnerLost: a part of the fleet died over it.
+            LearnerLost: an actor of the fleet died meanwhile.
         """
         with coming_up():
             self.algo.load(path)
         self.saved = path
 
     def stop(self) -> None:
-        """Stop every actor of this run."""
+        """Stop all actors of this run."""
         self.beside.stop()
         self.algo.stop()
 
     def close(self) -> None:
-        """Stop every process that this run started. Once that is done, a second call does nothing."""
+        """Stop all processes that this run started. Idempotent."""
         if self.closed:
             return
         self.closed = True
@@ -144,15 +144,15 @@ class FleetLoop:
 
 @contextmanager
 def coming_up() -> Iterator[None]:
-    """Around all that a fleet needs to begin: what Ray tells of its actors ends there, in one line.
+    """Convert Ray's errors during the start of a fleet to a one-line `LearnerLost`.
 
     Raises:
-        LearnerLost: a part of the fleet died or failed.
+        LearnerLost: an actor died or failed.
     """
     try:
         yield
     except (ray.exceptions.RayError, TypeError) as error:
-        # Where a learner dies while RLlib connects it to its peers, Ray Train means to raise that and raises None.
+        # If a learner dies while RLlib connects it to its peers, Ray Train raises None: a TypeError.
         told = error.__context__ if isinstance(error, TypeError) else error
         if not isinstance(told, ray.exceptions.RayError):
             raise
@@ -161,18 +161,18 @@ def coming_up() -> Iterator[None]:
 
 
 def make_run(settings: Settings, usual: Settings, folder: Path) -> DqnRun:
-    """Deep Q-learning by a fleet, on the cluster that is connected or one of its own."""
+    """Create a run of deep Q-learning on a fleet, on the connected cluster or a new local one."""
     return DqnRun(FleetLoop(settings), settings, usual, serial=False)
 
 
 def bundles(settings: Settings) -> list[dict[str, float]]:
-    """What a fleet reserves: its main process, then one bundle for every actor that takes a core."""
+    """Return the resources of a fleet: a bundle for the main process, then one for every actor that takes a core."""
     logging.getLogger("ray.rllib").setLevel(logging.ERROR)
     request = Quarterdeck.default_resource_request(QuarterdeckConfig().from_settings(settings))
     return [{name: amount for name, amount in bundle.items() if amount} for bundle in request.bundles]
 
 
 def shares_out(settings: Settings) -> bool:
-    """Whether there is something that only a fleet does."""
+    """Return whether the settings need a fleet."""
     fleet = settings.fleet
     return fleet.runners > 1 or fleet.shards > 0 or fleet.learners > 0

@@ -1,4 +1,4 @@
-"""A runner: the actor shell around `agents.acting.rollout`."""
+"""The runner: an actor around `agents.acting.rollout`."""
 
 from __future__ import annotations
 
@@ -21,24 +21,22 @@ from cluster.fleet.managed import Managed
 from cluster.lost import LOST
 from training.process import keep_freed_memory
 
-PULL_TIMEOUT = 10.0  # seconds a runner waits for newer weights before it goes on with its own
+PULL_TIMEOUT = 10.0  # seconds to wait for newer weights before playing on with the current ones
 
 
 class Runner(Managed):
-    """Plays `fleet.envs_per_runner` lanes and hands over chunks by reference.
-
-    Runner `number` (from 1; 0 in the driver, where there is no other) owns the lanes that follow those of the runners
-    before it.
+    """Plays `fleet.envs_per_runner` lanes and returns chunks by reference.
 
     Args:
-        announce: called first, with the number: it makes an env known that otherwise only the driver knows.
+        number: from 1, or 0 for the only runner of a fleet without actors; lanes are numbered in this order.
+        announce: called first, with `number`, to register an env that only the driver has registered.
     """
 
     def __init__(self, settings: Settings, number: int, announce: Callable[[int], None] | None = None) -> None:
         self.settings, self.number = settings, number
         self.version = -1
         self.rollout: Rollout | None = None
-        self.failure: Exception | None = None  # of the env, which is in no known state since
+        self.failure: Exception | None = None  # of the env, whose state is undefined since then
         if announce is not None:
             announce(number)
         self.make_env()
@@ -51,7 +49,7 @@ class Runner(Managed):
         self.env = parts_of(self.settings).make_env(self.settings, fleet.envs_per_runner, fleet.env_threads)
 
     def make_policy(self) -> None:
-        """Build the policy; its weights come from the weight store."""
+        """Build the policy, without trained weights."""
         if self.number:
             torch.set_num_threads(1)
         self.policy: LearningPolicy = make_policy(self.settings, self.env.spec)
@@ -61,17 +59,17 @@ class Runner(Managed):
 
         Args:
             weight_store: the `WeightStore` actor.
-            agent_steps: steps of the whole fleet so far: epsilon's clock.
-            homes: nodes of the replay shards; this runner's chunks go to the one of its number.
+            agent_steps: steps of the whole fleet so far, for the epsilon schedule.
+            homes: node ids of the replay shards (or learners), assigned to runners in turn.
 
         Returns:
-            `chunk`: a reference to a `Chunk`, packed where it leaves this node; `sent`: what that took;
-            `chunk_stats`: what it added to the run; `runner`: from 0; `version`: of the weights that acted.
-            Without `chunk`: `error`, what the env raised; or nothing, where there are no weights to play with yet.
+            `chunk`: a reference to a `Chunk`, compressed if it leaves this node; `sent`: statistics of the transfer;
+            `chunk_stats`: statistics of the chunk; `runner`: from 0; `version`: of the weights that acted.
+            Without `chunk`: `error`, an exception of the env; or nothing, if there are no weights yet.
         """
         if self.failure is not None:
             if self.number:
-                sys.exit(1)  # Ray starts another process: a new env
+                sys.exit(1)  # Ray restarts the actor, with a new env
             raise self.failure
         if not self._pull(weight_store):
             return {}
@@ -100,13 +98,13 @@ class Runner(Managed):
                 seed=s.seed,
                 lane=max(self.number - 1, 0) * s.fleet.envs_per_runner,
                 num_lanes=s.fleet.lanes,
-                era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
+                era=agent_steps,  # a restarted runner must not repeat its earlier games
                 priorities=actor_priorities(s, s.fleet.envs_per_runner),
             )
         return self.rollout.collect(s.fleet.chunk_steps, agent_steps, version)
 
     def _pull(self, weight_store: Any) -> bool:
-        """Take over the newest weights; whether there are any, be it those of an earlier pull."""
+        """Load the newest weights; return whether the policy has any."""
         try:
             newer = ray.get(weight_store.other_than.remote(self.version), timeout=PULL_TIMEOUT)
             weights = ray.get(newer.ref[0], timeout=PULL_TIMEOUT) if newer is not None else None
@@ -118,7 +116,7 @@ class Runner(Managed):
         return self.version >= 0
 
     def forget_weights(self) -> None:
-        """Pull at the next chunk, whatever the version."""
+        """Force a pull before the next chunk."""
         self.version = -1
 
     def stop(self) -> None:

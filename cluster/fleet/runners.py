@@ -1,4 +1,4 @@
-"""The driver's view of its runners: whom it asks, what comes back, who fails, and how all of them end."""
+"""The driver's manager of runner actors: requests, results, failures and shutdown."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from cluster.lost import LOST, never_starts
 from cluster.rllib import user_envs
 from training.messages import one_line, say
 
-POLL = 0.005  # seconds between two looks for chunks when no update is due
-LIVES = 3  # times in a row that a runner, or its environment, may fail before it has handed over a chunk
-PROBE_SECONDS = 2.0  # between two looks whether lost runners are back: each look waits a little for an answer
+POLL = 0.005  # seconds to wait for chunks when no update is due
+LIVES = 3  # consecutive failures of a runner or its env without a chunk that end the run
+PROBE_SECONDS = 2.0  # between two probes of lost runners, each of which blocks for up to PROBE_WAIT
 PROBE_WAIT = 0.5  # seconds
-END_SECONDS = 5.0  # in which a runner may close its env at the end; afterwards it is killed
+END_SECONDS = 5.0  # for runners to close their envs before they are killed
 
 
 def start_runners(config: Any) -> list[Any]:
-    """The runners of a `QuarterdeckConfig` as actors, which Ray starts again when they are lost."""
+    """Start the runners of a `QuarterdeckConfig` as actors that Ray restarts when they are lost."""
     place = {"num_cpus": config.num_cpus_per_env_runner, "resources": config.custom_resources_per_env_runner}
     actor = ray.remote(max_restarts=-1, **place)(config.runner_cls)
     settings, announce = config.to_settings(), user_envs.announcement(config)
-    # In a trial of Tune's, the bundles after the first are the runners', in their order.
+    # In a Tune trial, the bundles after the first belong to the runners, in order.
     bundled = ray.util.get_current_placement_group() is not None
     return [
         actor.options(placement_group_bundle_index=number if bundled else -1).remote(settings, number, announce)
@@ -35,32 +35,32 @@ def start_runners(config: Any) -> list[Any]:
 
 
 class Runners:
-    """RLlib's manager of the runners' actors, with its errors told. Nothing waits for a runner that does not answer."""
+    """RLlib's actor manager of the runners with error reports; unresponsive runners are not waited for."""
 
     def __init__(self, actors: list[Any], in_flight: int) -> None:
-        """`in_flight`: chunks that a runner may owe at a time."""
+        """`in_flight`: maximum number of pending requests per runner."""
         self.manager = FaultTolerantActorManager(actors, max_remote_requests_in_flight_per_actor=in_flight, init_id=1)
-        self.failures: dict[int, int] = {}  # by runner from 1: since its last chunk
-        self.away: set[int] = set()  # runners whose loss has been told
-        self.heard: set[int] = set()  # runners that answer: RLlib takes one without a place, or frozen, for healthy
-        self.quiet = 0.0  # seconds of waiting in which nobody has answered
-        self.unarmed = False  # whether a runner found no weights to play with
-        self.probed = 0.0  # when it was last looked for lost runners
+        self.failures: dict[int, int] = {}  # by runner from 1, since its last chunk
+        self.away: set[int] = set()  # runners whose loss was reported
+        self.heard: set[int] = set()  # responsive runners; RLlib counts unscheduled and frozen ones as healthy
+        self.quiet = 0.0  # seconds of waiting since the last answer of any runner
+        self.unarmed = False  # whether a runner has no weights yet
+        self.probed = 0.0  # time of the last probe of lost runners
 
     def wait_for_one(self) -> None:
-        """Return once one of them is there, or cannot start; one is enough to begin with."""
+        """Wait until one runner has started or failed to start; training can begin with one."""
         if pings := {actor.ping.remote(): number for number, actor in self.manager.actors().items()}:
             self.heard.update(pings[answer] for answer in ray.wait(list(pings))[0])
 
     def waiting(self) -> int:
-        """Chunks that runners owe."""
+        """Return the number of pending chunks."""
         return int(self.manager.num_outstanding_async_reqs("sample"))
 
     def expected(self) -> int:
-        """Chunks that runners owe which are there: nobody waits for the others'.
+        """Return the number of pending chunks of responsive runners.
 
-        Where nobody has answered for long, and somebody stands idle, whoever owes a chunk is named, and is not there
-        until it answers. Where all owe one they may be slow, and nobody is held up.
+        If no runner has answered for `SILENT_SECONDS` and some are idle, all runners with pending chunks are reported
+        and count as unresponsive until they answer. If all have pending chunks, they may just be slow.
         """
         owing = self._owing()
         if self.quiet >= SILENT_SECONDS and self.heard.difference(owing):
@@ -70,22 +70,22 @@ class Runners:
         return sum(number in self.heard for number in owing)
 
     def owing(self) -> set[int]:
-        """Numbers of the runners that owe a chunk."""
+        """Return the numbers of the runners with pending chunks."""
         return set(self._owing())
 
     def _owing(self) -> list[int]:
-        flying = self.manager._in_flight_req_to_actor_id.values()  # RLlib tells how many, and not whose
+        flying = self.manager._in_flight_req_to_actor_id.values()  # RLlib has no public method that names the actors
         return [number for tag, number in flying if tag == "sample"]
 
     def ask(self, request: dict[str, Any]) -> None:
-        """Ask every healthy runner for a chunk, as long as it owes fewer than the manager allows."""
+        """Request a chunk from every healthy runner below its limit of pending requests."""
         if self.manager.foreach_actor_async("sample", tag="sample", kwargs=request):
             self.quiet = 0.0
 
     def probe_lost(self, wait: float = PROBE_WAIT) -> list[int]:
-        """Look for lost runners -> the numbers of those that are back.
+        """Probe lost runners, at most every `PROBE_SECONDS`; return the numbers of those that are back.
 
-        They need no state: the next request carries all they use. `wait`: seconds for their answer, now and then.
+        They need no state: requests carry everything. `wait`: seconds to wait for their answers.
         """
         if self.manager.num_healthy_actors() == self.manager.num_actors():
             return []
@@ -95,26 +95,26 @@ class Runners:
         return list(self.manager.probe_unhealthy_actors(timeout_seconds=wait, mark_healthy=True))
 
     def health(self) -> dict[str, float]:
-        """How the runners do, by TensorBoard's names."""
+        """Return the health of the runners, by TensorBoard tag."""
         alive = self.heard.intersection(self.manager.healthy_actor_ids())
         return {"fleet/runners_alive": len(alive), "fleet/runner_restarts": self.manager.total_num_restarts()}
 
     def play(self, runner: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
-        """The chunk of a fleet that has only `runner`, which is in this process."""
+        """Return a chunk of `runner`, the only one of the fleet, in this process."""
         answer = runner.sample(**request)
         if "error" in answer:
             raise FleetError(f"the environment failed: {one_line(answer['error'])}") from answer["error"]
         return self._chunks([(0, answer)])
 
     def chunks(self) -> list[dict[str, Any]]:
-        """What has come back by now, frames as references; waits `POLL` seconds if that is nothing.
+        """Return the chunks that have arrived, frames as references; wait `POLL` seconds if there are none.
 
         Raises:
-            FleetError: a runner or its environment fails again and again, or a runner cannot start.
+            FleetError: a runner or its env failed `LIVES` times in a row, or a runner cannot start.
         """
         manager, answers = self.manager, []
-        lost: dict[int, Exception] = {}  # whoever fails over all that it owes has failed once
-        # RLlib waits for all requests or until the time is up, so look first and wait a little only then.
+        lost: dict[int, Exception] = {}  # several failed requests of a runner are one failure
+        # With a timeout RLlib waits for all requests, so poll without one first.
         ready = list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=0)) or (
             list(manager.fetch_ready_async_reqs(tags=["sample"], timeout_seconds=POLL))
         )
@@ -161,6 +161,6 @@ class Runners:
             say(f"runner {number} was lost; the others go on, and Ray starts it again")
 
     def end(self) -> None:
-        """Let every runner close its env, and kill those that are frozen, busy for long or still without a place."""
+        """Let runners close their envs; kill those that are frozen, busy or unscheduled."""
         self.manager.foreach_actor(lambda runner: runner.stop(), healthy_only=False, timeout_seconds=END_SECONDS)
         self.manager.clear()

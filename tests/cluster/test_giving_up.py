@@ -72,7 +72,7 @@ def test_a_learner_elsewhere_whose_replay_refuses_a_chunk(build: Any) -> None:
 @pytest.mark.parametrize("shards", [0, 1])
 def test_a_replay_from_which_nothing_comes_out(build: Any, shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """And then one that refuses every chunk: what was learned before can still be saved."""
-    monkeypatch.setattr("cluster.fleet.inserts.BARREN_TURNS", 5)
+    monkeypatch.setattr("cluster.fleet.inserts.MAX_TURNS_WITHOUT_UPDATE", 5)
     algo = build(shards=shards)
     change_replay(algo, swallowing)
     with pytest.raises(FleetError, match="no update could be done in 5 turns"):
@@ -82,7 +82,7 @@ def test_a_replay_from_which_nothing_comes_out(build: Any, shards: int, monkeypa
     assert algo.limiter.steps_ahead() < algo.slack, "what is forfeited holds nobody back"
 
     monkeypatch.undo()
-    algo.inserts.barren = 0
+    algo.inserts.turns_without_update = 0
     change_replay(algo, refusing)
     with pytest.raises(FleetError, match=REFUSED) as caught:
         train_until(algo, lambda: False)

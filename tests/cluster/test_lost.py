@@ -65,9 +65,9 @@ def test_a_shard_that_is_gone() -> None:
     assert ShardedReplay([SHARD], seed=0, prioritized=False)._ask(None) is None
     assert not wait_for_shard(None, SHARD, 0, 0.0)
     inserts = Inserts([SHARD])
-    inserts.adding, inserts.barren = ["a chunk"], 7
+    inserts.adding, inserts.turns_without_update = ["a chunk"], 7
     assert inserts.settle()
-    assert inserts.barren == 0, "it comes back, and fills again"
+    assert inserts.turns_without_update == 0, "it comes back, and fills again"
 
 
 def test_a_shard_that_never_comes_back(unborn: str) -> None:
