@@ -1,4 +1,4 @@
-"""Checkpoints of a fleet: ours, which loading never executes, and beside it the small files that RLlib looks for."""
+"""Checkpoints of a fleet: our format, which contains no code, and the small files that RLlib requires."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from training.settings import to_dict
 from training.storage import checkpoint
 from training.storage.older import settings_in_todays_words
 
-# Fields of RLlib's that no setting of ours holds. Callbacks and the like are code, and code is not saved.
+# RLlib fields that are not settings of ours. Callbacks and other code are not saved.
 KEPT = ("num_env_runners", "num_learners", "num_gpus_per_learner", "min_time_s_per_iteration", "evaluation_interval")
-SHARD_TIMEOUT = 600.0  # seconds a shard may take to write or read itself
-BACK_TIMEOUT = 60.0  # seconds in which a shard that died must be back
-ASK_AGAIN = 1.0  # seconds between two questions whether it is
-LOAD_TIMEOUT = 300.0  # seconds until runners must find the restored weights
+SHARD_TIMEOUT = 600.0  # seconds for a shard to write or read its part
+BACK_TIMEOUT = 60.0  # seconds for a dead shard to restart
+ASK_AGAIN = 1.0  # seconds between two polls of a restarting shard
+LOAD_TIMEOUT = 300.0  # seconds to publish the restored weights
 
 
 def kept_fields(config: Any) -> dict[str, Any]:
-    """What a config holds beside the settings, as plain values."""
+    """Return the saved fields of a config besides the settings, as plain values."""
     return {name: getattr(config, name) for name in KEPT}
 
 
 def local_folder(path: Any) -> Path:
-    """The absolute directory of a path, of a file:// address, or of a `Checkpoint` as Tune's results hold it.
+    """Return the absolute directory of a path, a file:// URL or a Tune `Checkpoint`.
 
     Raises:
-        ValueError: it lies on no disk of this machine.
+        ValueError: it is not on this machine.
     """
     path = path.to_directory() if hasattr(path, "to_directory") else path
     place = urlsplit(str(path))
@@ -55,10 +55,10 @@ def local_folder(path: Any) -> Path:
 
 
 def saved_config(folder: Path) -> dict[str, Any]:
-    """The config, as plain values, of the algorithm that was saved to `folder`.
+    """Return the config, as plain values, of the algorithm saved in `folder`.
 
     Raises:
-        training.storage.checkpoint.CheckpointError: there is none, or it is damaged.
+        training.storage.checkpoint.CheckpointError: it is missing or damaged.
     """
     own = folder / FOLDER
     settings = checkpoint.load(own, only="settings")["settings"]
@@ -66,7 +66,7 @@ def saved_config(folder: Path) -> dict[str, Any]:
 
 
 def importable(kind: type) -> type:
-    """The nearest class that can be imported by its name: Tune trains copies, `tune.with_resources` a class on top."""
+    """Return the nearest base that can be imported by name; Tune trains copies or subclasses of a class."""
     for one in kind.__mro__:
         found = getattr(importlib.import_module(one.__module__), one.__qualname__, None)
         if isinstance(found, type) and issubclass(found, Checkpoints):
@@ -75,32 +75,32 @@ def importable(kind: type) -> type:
 
 
 def write_rllib_files(folder: Path, algo: Checkpointable, config: dict[str, Any]) -> None:
-    """What `Algorithm.from_checkpoint` wants to know: which class to call, with which config.
+    """Write the files of `Algorithm.from_checkpoint`: the class to construct and its config.
 
-    RLlib unpickles this, so give it only checkpoints that you trust; `Quarterdeck.from_checkpoint` does not open it.
+    RLlib unpickles them, so use it for trusted checkpoints only; `Quarterdeck.from_checkpoint` does not read them.
     """
     call = {"class": importable(type(algo)), "ctor_args_and_kwargs": ((config,), {})}
     (folder / algo.CLASS_AND_CTOR_ARGS_FILE_NAME).write_bytes(pickle.dumps(call))
-    (folder / f"{algo.STATE_FILE_NAME}.msgpack").write_bytes(b"\x80")  # an empty map: RLlib wants to see the file
+    (folder / f"{algo.STATE_FILE_NAME}.msgpack").write_bytes(b"\x80")  # an empty map: RLlib requires the file
     metadata = {**algo.get_metadata(), "checkpoint_version": "2.1"}
     (folder / algo.METADATA_FILE_NAME).write_text(json.dumps(metadata))
 
 
 def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> None:
-    """Every shard writes, or reads back, its own part under `path`: frames never pass through the driver.
+    """Let every shard save or load its own part under `path`, so that frames do not pass through the driver.
 
-    A shard that dies meanwhile, or is ended for its silence, is asked again once it is back. One that does not come
-    back has nothing to save: its part says so, and whoever loads that part begins empty.
+    A shard that dies meanwhile, or is killed after a timeout, is retried once it has restarted. If it does not restart
+    within `BACK_TIMEOUT`, an empty part is saved.
 
     Raises:
-        one of cluster.lost.LOST or UNBORN: a shard that should load is gone for good.
+        one of cluster.lost.LOST or UNBORN: a shard that should load did not restart.
     """
     methods = [getattr(shard, verb) for shard in shards]
     parts = [replay_in(path.absolute(), index) for index in range(len(shards))]
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
-    ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # nobody writes on once one has failed
+    ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # none writes on after an error
     for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
-        back_by, timeout = None, 0.0  # all of them have had their time
+        back_by, timeout = None, 0.0  # the wait above was the timeout
         while not wait_for_shard(ref, shards[index], index, timeout):
             timeout = SHARD_TIMEOUT
             back_by = back_by or time.monotonic() + BACK_TIMEOUT
@@ -114,10 +114,9 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
 
 
 def wait_for_shard(ref: Any, shard: Any, index: int, timeout: float) -> bool:
-    """Wait `timeout` seconds for a shard's answer; False where it has died over it, or is not yet back.
+    """Wait `timeout` seconds for a shard; return False if it has died or not restarted yet.
 
-    One that keeps silent is ended, so that it cannot write to a checkpoint that is whole without it. Ray starts it
-    again, empty.
+    An unresponsive shard is killed, so that it cannot write into a finished checkpoint; Ray restarts it empty.
     """
     try:
         ray.get(ref, timeout=timeout)
@@ -128,27 +127,27 @@ def wait_for_shard(ref: Any, shard: Any, index: int, timeout: float) -> bool:
     except (*LOST, *UNBORN):
         return False
     except ray.exceptions.RayTaskError as error:
-        raise error.cause from None  # a full disk or a damaged part, as it was there
+        raise error.cause from None  # such as a full disk or a damaged part
     return True
 
 
 class Checkpoints(Algorithm):
-    """What `cluster.fleet.algorithm.Quarterdeck` saves and restores, with the names that RLlib's users know."""
+    """Saving and restoring of `cluster.fleet.algorithm.Quarterdeck`, under RLlib's names."""
 
     def save_to_path(self, path: Any = None, **_: Any) -> str:
-        """Write plain arrays and JSON instead of RLlib's pickles; returns the absolute path."""
+        """Write a checkpoint of plain arrays and JSON; return its absolute path."""
         folder = local_folder(path if path is not None else tempfile.mkdtemp(prefix="quarterdeck-"))
         checkpoint.save(folder / FOLDER, self.get_state(), self.save_replay)
         write_rllib_files(folder, self, saved_config(folder))
         return str(folder)
 
     def restore_from_path(self, path: Any, *_: Any, **__: Any) -> None:
-        """Go on from `save_to_path`; nothing in the checkpoint is executed."""
+        """Restore a checkpoint of `save_to_path` without executing anything in it."""
         self.load(local_folder(path) / FOLDER)
         self.call_back("on_checkpoint_loaded")
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """For Tune and `restore`: RLlib's own would call back a second time."""
+        """Restore for Tune and `restore`; RLlib's method would call the callbacks twice."""
         self.restore_from_path(checkpoint_dir)
 
     def call_back(self, hook: str, **arguments: Any) -> None:
@@ -158,9 +157,9 @@ class Checkpoints(Algorithm):
 
     @classmethod
     def from_checkpoint(cls, path: Any, **_: Any) -> Checkpoints:
-        """Build the algorithm that `save_to_path` wrote, with its replay and clocks.
+        """Build the algorithm saved by `save_to_path`, with replay and counters.
 
-        Nothing in the checkpoint is executed, whereas `Algorithm.from_checkpoint`, which also reads it, unpickles.
+        Nothing in the checkpoint is executed; `Algorithm.from_checkpoint`, which can also read it, unpickles files.
         """
         folder = local_folder(path)
         algo = cls(saved_config(folder))
@@ -168,7 +167,7 @@ class Checkpoints(Algorithm):
         return algo
 
     def load(self, path: Path) -> None:
-        """Go on from one of our checkpoints."""
+        """Restore a checkpoint of our format."""
         self.set_state(checkpoint.load(path))
         if self.shards:
             each_shard("load", self.shards, path)
@@ -176,10 +175,10 @@ class Checkpoints(Algorithm):
             self._each_replay(lambda learner: learner.load_replay(str(path.absolute())))
 
     def save_replay(self, path: Path) -> None:
-        """Let every holder of replay write its own part under `path`.
+        """Let every shard or learner write its part of replay under `path`.
 
         Raises:
-            training.storage.checkpoint.CheckpointError: one has written to another machine's disk.
+            training.storage.checkpoint.CheckpointError: a part is on another machine's disk.
         """
         if self.shards:
             each_shard("save", self.shards, path)
@@ -188,13 +187,13 @@ class Checkpoints(Algorithm):
         require_replay(path, len(self.shards) or max(self.settings.fleet.learners, 1))
 
     def _each_replay(self, call: Callable[[Any], None]) -> None:
-        """`call(learner)` in every learner; a full disk or a damaged part there is one here."""
+        """Run `call(learner)` in every learner and raise the first error, such as a full disk or a damaged part."""
         for error in self._each_learner(lambda learner: error_of(call, learner)):
             if error is not None:
                 raise error
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """All but replay, as a tree of arrays and values. RLlib asks for parts of it to start runners, which pull."""
+        """Return all state but replay, as a tree of arrays and values. RLlib requests components for runners: none."""
         if components is not None:
             return {}
         return {
@@ -207,7 +206,7 @@ class Checkpoints(Algorithm):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take over `get_state`'s tree: networks, optimiser and clocks; runners begin new episodes."""
+        """Restore networks, optimiser and counters of `get_state`; runners begin new episodes."""
         saved = ray.put(state["learner"])
         self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
         self.stats.load_state(state["stats"])

@@ -1,6 +1,6 @@
-"""Frames between hosts: compressed where a network lies in between, as they are where memory is shared.
+"""Compression of frames that are sent to other hosts; within a host they stay in shared memory.
 
-What is sent is a named tuple with a field `frames`: a `Chunk` of replay, or the `SingleFrames` of PQN.
+Messages are named tuples with a field `frames`: a `Chunk` of replay or `SingleFrames` of PQN.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ import numpy as np
 
 
 class Packed(NamedTuple):
-    """Rows whose frames are compressed: a game's frame shrinks from 7,056 bytes to one to three hundred."""
+    """Rows with compressed frames; an Atari frame shrinks from 7,056 bytes to 100 to 300."""
 
-    rows: Any  # all but the frames, whose place an empty array of their dtype takes
+    rows: Any  # the named tuple, with an empty array of the same dtype as `frames`
     shape: tuple[int, ...]  # of the frames
     frames: bytes
 
 
 class Sent(NamedTuple):
-    """What sending rows took."""
+    """Cost of sending rows."""
 
-    size: int  # bytes of their frames on the way
-    seconds: float  # of the sender's processor
+    size: int  # bytes of the frames as sent
+    seconds: float  # of compression
 
     def per_step(self, agent_steps: int) -> dict[str, float]:
-        """The same for each of the agent steps that were sent, by TensorBoard's names."""
+        """Return the cost per agent step, by TensorBoard tag."""
         steps = max(agent_steps, 1)
         return {"wire/bytes_per_step": self.size / steps, "seconds_per_step/wire": self.seconds / steps}
 
 
 def pack(rows: Any, *, far: bool) -> tuple[Any, Sent]:
-    """The message for a receiver in another host (`far`), or in this one."""
+    """Return the message for a receiver on another host (`far`) or on this one, and its cost."""
     if not far:
         return rows, Sent(rows.frames.nbytes, 0.0)
     started = perf_counter()
@@ -44,7 +44,7 @@ def pack(rows: Any, *, far: bool) -> tuple[Any, Sent]:
 
 
 def unpack(message: Any) -> Any:
-    """The rows that `pack` was given."""
+    """Invert `pack`."""
     if not isinstance(message, Packed):
         return message
     dtype: np.dtype[Any] = message.rows.frames.dtype

@@ -1,4 +1,4 @@
-"""RLlib's way to write our settings: `QuarterdeckConfig().environment(...).env_runners(...).training(...)`."""
+"""`Settings` as an RLlib config: `QuarterdeckConfig().environment(...).env_runners(...).training(...)`."""
 
 from __future__ import annotations
 
@@ -23,53 +23,53 @@ from training.settings import from_dict, to_dict
 
 
 class QuarterdeckConfig(AlgorithmConfig):
-    """`Settings` with RLlib's face.
+    """`Settings` with RLlib's interface.
 
-    Where RLlib has a field for a setting (`cluster.rllib.served.LINKS`), the field holds it, and `settings`, the rest
-    of the tree as plain values, does not: `training(settings=...)` sets the field. Everything may be a search of
-    Tune's. A field of RLlib's that would do nothing is refused where it is set, docs/rllib.md lists which.
+    If RLlib has a field for a setting (`cluster.rllib.served.LINKS`), only the field holds it; `settings` holds the
+    rest of the tree as plain values. `training(settings=...)` sets both. Every value may be a Tune search space. RLlib
+    fields without effect are rejected when they are set; docs/rllib.md lists them.
     """
 
-    ALGORITHM: ClassVar[type]  # `cluster.fleet.algorithm` says which, and is where to import this class from
+    ALGORITHM: ClassVar[type]  # set by `cluster.fleet.algorithm`; import this class from there
     runner_cls: type[Runner] = Runner
-    turn_seconds: ClassVar[float] = 1  # that `train()` takes at least
+    turn_seconds: ClassVar[float] = 1  # minimum duration of `train()`
 
     def __init__(self, algo_class: type | None = None) -> None:
         super().__init__(algo_class or self.ALGORITHM)
-        self.env_spec: Any = None  # of a Gymnasium id that only this process may know
+        self.env_spec: Any = None  # of a Gymnasium id that may be registered in this process only
         self.min_time_s_per_iteration = self.turn_seconds
         self.metrics_num_episodes_for_smoothing = WINDOW
         self.log_level = "ERROR"
         self.max_requests_in_flight_per_env_runner = 2
-        # A dead runner is replaced at once, and one that cannot be placed holds nobody up.
+        # A dead runner is replaced at once, and an unschedulable one does not block the others.
         self.restart_failed_env_runners = True
         self.env_runner_health_probe_timeout_s = 0.5
         self.create_env_on_local_worker = True
-        # Runners pull weights; nothing of theirs is merged or broadcast.
+        # Runners pull weights and have no other state.
         self._dont_auto_sync_env_runner_states = True
         self.merge_env_runner_states = False
         self.broadcast_env_runner_states = False
         self.from_settings(pong())
 
     def __setattr__(self, key: str, value: Any) -> None:
-        """Set a field, unless it would do nothing.
+        """Set a field.
 
         Raises:
-            ValueError: it is not served; the line says what is.
+            ValueError: the field would have no effect; the message names the alternative.
         """
-        # RLlib derives a config for evaluation runners, which we do not have: not ours to check.
+        # RLlib also derives a config for evaluation runners, which we do not use.
         if "settings" in vars(self) and not self.in_evaluation:
             check_field(key, value, _defaults().get(key, NotProvided))
         super().__setattr__(key, value)
 
     def from_settings(self, settings: Settings) -> QuarterdeckConfig:
-        """Take over a whole tree of settings, of `agents.dqn` or of another algorithm that a fleet can train."""
+        """Replace all settings, by those of `agents.dqn` or another algorithm that a fleet can train."""
         self.settings_class = type(settings)
         self._take({}, to_dict(settings))
         return self
 
     def _take(self, tree: dict[str, Any], changes: Any) -> None:
-        """Change `tree`, and give the fields of RLlib's what is theirs; `settings` comes last, see `__setattr__`."""
+        """Apply `changes` to `tree`; split it into RLlib's fields and `settings`, set last (`__setattr__`)."""
         tree = merged(tree, changes)
         for name, dotted in LINKS.items():
             section, _, key = dotted.rpartition(".")
@@ -79,21 +79,21 @@ class QuarterdeckConfig(AlgorithmConfig):
         self.settings = tree
 
     def _change(self, changes: Any) -> None:
-        """Take over changes by section, checked."""
+        """Check and apply changes by section."""
         check_changes(self.settings_class, changes, {dotted: spoken(name) for name, dotted in LINKS.items()})
         self._take(copy.deepcopy(self.settings), copy.deepcopy(changes))
         whole = self._whole()
-        for section in set(changes) - {"fleet"}:  # how many runners there are may be said later
+        for section in set(changes) - {"fleet"}:  # the number of runners may be set later
             check_range(self.settings_class, section, whole[section])
 
     def _whole(self) -> dict[str, Any]:
-        """The whole tree: `settings` and the fields of RLlib's."""
+        """Return the whole tree, from `settings` and RLlib's fields."""
         tree: dict[str, Any] = copy.deepcopy(self.settings)
         for name, dotted in LINKS.items():
             section, _, key = dotted.rpartition(".")
             branch = tree[section] if section else tree
             if isinstance(branch, dict) and not is_search(branch):
-                branch.setdefault(key, getattr(self, name))  # it is there in what `for_driver` makes
+                branch.setdefault(key, getattr(self, name))  # already present in configs of `for_driver`
         tree["env"] |= {"id": user_envs.name_of(self.env)}
         tree["seed"] = tree["seed"] or 0
         if tree["fleet"].get("runners") == 0:  # the driver plays
@@ -101,10 +101,10 @@ class QuarterdeckConfig(AlgorithmConfig):
         return tree
 
     def to_settings(self) -> Settings:
-        """The settings that this config stands for.
+        """Return the settings of this config.
 
         Raises:
-            ValueError: a value is impossible, or left to Tune.
+            ValueError: a value is invalid, or is a Tune search space.
         """
         tree = self._whole()
         if names := searched(tree):
@@ -113,10 +113,10 @@ class QuarterdeckConfig(AlgorithmConfig):
         return settings
 
     def for_driver(self) -> QuarterdeckConfig:
-        """The same settings in a config by which RLlib starts no runners and seeds nothing: both are done by us.
+        """Return a copy with which RLlib starts no runners and sets no seed, since we do both.
 
-        With a seed it makes torch deterministic, which loads torch's compiler for seconds and slows kernels down; ours
-        are deterministic on a CPU without that.
+        With a seed RLlib makes torch deterministic, which loads torch's compiler for seconds and slows kernels down;
+        ours are deterministic on a CPU without it.
         """
         settings = self.to_settings()
         alone: QuarterdeckConfig = self.copy(copy_frozen=False)
@@ -127,12 +127,12 @@ class QuarterdeckConfig(AlgorithmConfig):
         return alone
 
     def update_from_dict(self, config_dict: dict[str, Any]) -> QuarterdeckConfig:
-        """RLlib's, where `settings` may also be given: a tree of which it changes what is named.
+        """Update from RLlib's keys and `settings`, a partial tree of changes.
 
-        A whole config may be of another algorithm's settings: then it begins with those as they are by default.
+        If `settings_class` differs, the config starts from the defaults of that class.
 
         Raises:
-            ValueError: a key is not served, a value is impossible, or one setting is given twice and differently.
+            ValueError: a key is unsupported, a value is invalid, or a setting has two different values.
         """
         fields = dict(config_dict)
         kind = fields.pop("settings_class", self.settings_class)
@@ -146,16 +146,16 @@ class QuarterdeckConfig(AlgorithmConfig):
         return self
 
     def environment(self, env: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
-        """RLlib's arguments: a name of `envs.make_env`, an env class, or a name given to `tune.register_env`."""
+        """Set the env: a name of `envs.make_env`, an env class, or a name registered by `tune.register_env`."""
         super().environment(env, **kwargs)
         self.env_spec = user_envs.gym_spec_of(self.env) or self.env_spec
         return self
 
     def training(self, *, settings: Any = NotProvided, **kwargs: Any) -> QuarterdeckConfig:
-        """RLlib's arguments, and `settings`: changes by section, as in {"replay": {"n_step": 5}}.
+        """Set RLlib's arguments and `settings`, changes by section such as {"replay": {"n_step": 5}}.
 
         Raises:
-            ValueError: a section, a name in it or a value is impossible, or an argument is not served.
+            ValueError: a section, name or value is invalid, or an argument is unsupported.
         """
         for name in kwargs:
             if name in INSTEAD and not hasattr(self, name):  # of RLlib's DQN
@@ -168,11 +168,11 @@ class QuarterdeckConfig(AlgorithmConfig):
         return self
 
     def get_default_rl_module_spec(self) -> RLModuleSpec:
-        """The Q-network of the settings."""
+        """Return the spec of the settings' Q-network."""
         return RLModuleSpec(module_class=QModule, model_config={"settings": self.to_settings()})
 
     def get_default_learner_class(self) -> type[QuarterdeckLearner]:
-        """The shell around `agents.dqn.learner`."""
+        """Return the learner class."""
         return QuarterdeckLearner
 
     def _check_served(self) -> None:
@@ -180,7 +180,7 @@ class QuarterdeckConfig(AlgorithmConfig):
             check_field(name, value, _defaults().get(name, NotProvided))
 
     def validate(self) -> None:
-        """RLlib's checks, and ours before anything starts; what follows from the settings is filled in."""
+        """Run RLlib's checks and ours, and fill in fields that follow from the settings."""
         if self.in_evaluation:
             return
         self._check_served()
@@ -196,5 +196,5 @@ class QuarterdeckConfig(AlgorithmConfig):
 
 @functools.cache
 def _defaults() -> dict[str, Any]:
-    """Every field of a fresh config."""
+    """Return all fields of a default config."""
     return dict(vars(QuarterdeckConfig()))

@@ -1,4 +1,4 @@
-"""Evaluation beside training, by an actor of its own at low priority; and what is told of one after it."""
+"""Asynchronous evaluation during training, by an actor at low priority."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from cluster.lost import LOST, UNBORN, never_starts
 from envs.base import EnvSpec
 from training.messages import one_line, say
 
-RETRIES = 2  # of an evaluation whose process died
-FAILURES = 3  # evaluations in a row that end in an error of their own; then the run does, as with runners
+RETRIES = 2  # of an evaluation whose process has died
+FAILURES = 3  # consecutive evaluations with an exception that end the run
 
 
 class Evaluator:
-    """Plays whole games with the weights it is given; yields the processor to whoever trains."""
+    """Plays whole games with given weights, at low priority."""
 
     def __init__(self, settings: Settings, spec: EnvSpec) -> None:
-        os.nice(5)  # whoever trains goes first, but the last core is not enough to be done in time
+        os.nice(5)  # behind training, but not so low that evaluations never finish
         torch.set_num_threads(1)
         self.settings = settings
         self.policy: LearningPolicy = make_policy(settings, spec)
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
-        """The summary of `evaluation.every_episodes` games, with the agent steps that the weights had seen."""
+        """Play `evaluation.every_episodes` games; return `agent_steps` and the summary."""
         games, rules = self.settings.evaluation.every_episodes, beside_env(self.settings)
         try:
             self.policy.load(weights)
@@ -45,30 +45,30 @@ class Evaluator:
 
 
 class AsyncEvaluation:
-    """Starts an evaluation every so many agent steps, one at a time, and hands over what is done."""
+    """Starts an evaluation every `evaluation.every_steps` agent steps, one at a time, and collects its result."""
 
     def __init__(self, settings: Settings, spec: EnvSpec) -> None:
         self.settings, self.spec = settings, spec
         self.next_at = settings.evaluation.every_steps
         self.actor: Any = None
         self.pending: Any = None
-        self.weights: dict[str, Any] = {}  # that the newest evaluation plays with
-        self.failures = 0  # since the last one that was played to its end
+        self.weights: dict[str, Any] = {}  # of the newest evaluation
+        self.failures = 0  # consecutive
 
     def poll(
         self, weights: Callable[[], dict[str, Any]], agent_steps: int, score: float | None
     ) -> tuple[int, dict[str, Any]] | None:
-        """Never waits. Returns (agent steps, summary) of an evaluation that has finished since.
+        """Start an evaluation if one is due; return (agent steps, summary) of one that has finished. Never blocks.
 
-        `score` is that of recent training games, if there is one.
+        `score` is that of recent training games, None before the first has ended.
 
         Raises:
-            FleetError: evaluations fail again and again.
+            FleetError: `FAILURES` evaluations failed in a row.
         """
         if self.pending is not None:
-            return self._finished()  # and `weights` are still those that it played with
+            return self._finished()  # `self.weights` are still those of this evaluation
         if self._due(agent_steps, score):
-            if self.actor is None:  # started late, so that a short run does not pay for it
+            if self.actor is None:  # started lazily: short runs do not need it
                 place = placement.unit(self.settings, placement.RUNNER, placement.EVALUATOR_PART)
                 options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": RETRIES, "resources": place}
                 actor = ray.remote(**options)(Evaluator)
@@ -93,9 +93,9 @@ class AsyncEvaluation:
         except ray.exceptions.RayTaskError as error:
             self._failed(error.cause)
             return None
-        except (*LOST, *UNBORN) as error:  # it has died again and again; the next evaluation comes
+        except (*LOST, *UNBORN) as error:  # all retries have failed; wait for the next evaluation
             if cause := never_starts(error):
-                self.actor = None  # the next evaluation tries another
+                self.actor = None  # the next evaluation starts another actor
                 self._failed(cause)
             return None
         self.failures = 0
@@ -109,8 +109,8 @@ class AsyncEvaluation:
         say(f"the evaluation beside training failed, training goes on: {said}")
 
     def stop(self) -> None:
-        """End the actor, finished or not."""
+        """Kill the actor."""
         if self.pending is not None:
-            ray.cancel(self.pending)  # what is killed is not tried again then, and Ray says nothing of it
+            ray.cancel(self.pending)  # prevents a retry and Ray's warnings
         if self.actor is not None:
             ray.kill(self.actor)

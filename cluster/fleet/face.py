@@ -1,4 +1,4 @@
-"""What RLlib's users ask an algorithm for beside training: module, weights, an evaluation, results by RLlib's names."""
+"""RLlib's interface of an algorithm besides training: module, weights, evaluation and results."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ OLD_STACK = "is of RLlib's old stack: ask algo.get_module().forward_inference({'
 
 
 class Face(Checkpoints):
-    """The part of `cluster.fleet.algorithm.Quarterdeck` that only its users call."""
+    """Methods of `cluster.fleet.algorithm.Quarterdeck` for users of RLlib."""
 
     def __repr__(self) -> str:
-        """RLlib's, which Ray also asks for where the config was refused: the error would be lost in another."""
+        """Return RLlib's text; also works if the config was rejected, so that Ray can report that error."""
         return super().__repr__() if self.config is not None else type(self).__name__
 
     def get_module(self, module_id: str = DEFAULT_MODULE_ID) -> PolicyModule | None:
-        """The policy as it is now, as an RLModule of its own; None for another module's name.
+        """Return a copy of the current policy as an RLModule; None for another module id.
 
-        `forward_inference({"obs": stacks})` takes tensors [B, K, *frame_shape], oldest frame first, and gives greedy
+        `forward_inference({"obs": stacks})` takes tensors [B, K, *frame_shape], oldest frame first, and returns greedy
         "actions" [B] and "qf_preds" [B, A].
         """
         if module_id != DEFAULT_MODULE_ID:
@@ -36,10 +36,10 @@ class Face(Checkpoints):
         return as_module(export_network(self.settings.network, spec.frame_shape, spec.num_actions, weights, about))
 
     def set_weights(self, weights: dict[str, Any]) -> None:
-        """Go on with other weights, as `get_weights` gives them: every network takes them, and so does every runner.
+        """Set the weights of all networks and runners, in the format of `get_weights`.
 
         Raises:
-            ValueError: they are those of another network.
+            ValueError: they do not fit the network.
         """
         if set(weights) != {DEFAULT_MODULE_ID}:
             raise ValueError(
@@ -51,28 +51,28 @@ class Face(Checkpoints):
         self.env_runner_group.foreach_env_runner(lambda runner: runner.forget_weights(), timeout_seconds=LOAD_TIMEOUT)
 
     def get_policy(self, *_: Any, **__: Any) -> Any:
-        """Not served.
+        """Unsupported.
 
         Raises:
-            ValueError: always; the line says what is.
+            ValueError: always; the message names the alternative.
         """
         raise ValueError(f"get_policy {OLD_STACK}")
 
     def compute_single_action(self, *_: Any, **__: Any) -> Any:
-        """Not served, see `get_policy`."""
+        """Unsupported, see `get_policy`."""
         raise ValueError(f"compute_single_action {OLD_STACK}")
 
     def compute_actions(self, *_: Any, **__: Any) -> Any:
-        """Not served, see `get_policy`."""
+        """Unsupported, see `get_policy`."""
         raise ValueError(f"compute_actions {OLD_STACK}")
 
     def _compile_iteration_results(self, **parts: Any) -> dict[str, Any]:
-        """RLlib's, with the names that its users look for; the rest is in `stats`."""
+        """Return RLlib's results with our statistics under RLlib's names."""
         results: dict[str, Any] = self.results.fill(super()._compile_iteration_results(**parts))
         return results
 
     def evaluate(self, parallel_train_future: Any = None) -> dict[str, Any]:
-        """Play the settings' evaluation episodes with frozen weights, apart from runners and replay."""
+        """Play the settings' evaluation episodes with the current weights, in separate envs."""
         s = self.settings
         self.call_back("on_evaluate_start", metrics_logger=self.metrics)
         scores = evaluate_policy(self.policy(), s, episodes=s.evaluation.episodes, threads=s.fleet.env_threads)
@@ -82,5 +82,5 @@ class Face(Checkpoints):
 
     @classmethod
     def _should_create_evaluation_env_runners(cls, eval_config: Any) -> bool:
-        """No: `evaluate` plays in an env of its own."""
+        """Return False: `evaluate` builds its own env."""
         return False

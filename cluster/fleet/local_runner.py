@@ -1,4 +1,4 @@
-"""What RLlib finds in the driver in place of its own runners."""
+"""The local env runner that RLlib requires in the driver."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cluster.rllib.spaces import spaces_of
 
 
 class LocalRunner(EnvRunner, Checkpointable):
-    """The driver's. It knows the env's spaces, so that nobody need wait for a runner, and plays if it is asked to."""
+    """Provides the env's spaces without a runner actor, and plays itself if the fleet has no actors."""
 
     def __init__(self, *, config: Any, **kwargs: Any) -> None:
         super().__init__(config=config, **kwargs)
         self.settings: Settings = config.to_settings()
         self.runner: Runner | None = None
-        env = parts_of(self.settings).make_env(self.settings, 1, 1)  # `user_envs.check` has announced it
+        env = parts_of(self.settings).make_env(self.settings, 1, 1)  # registered by `user_envs.check`
         env.close()
         self.spec = env.spec
 
     def get_spaces(self) -> dict[str, Any]:
-        """Single-env spaces under the keys that RLlib asks for."""
+        """Return single-env spaces under RLlib's keys."""
         pair = spaces_of(self.spec)
         return {INPUT_ENV_SPACES: pair, INPUT_ENV_SINGLE_SPACES: pair, DEFAULT_MODULE_ID: pair}
 
@@ -39,10 +39,10 @@ class LocalRunner(EnvRunner, Checkpointable):
 
     @property
     def module(self) -> Any:
-        """Not served.
+        """Unsupported.
 
         Raises:
-            AttributeError: always; the line says what is.
+            AttributeError: always; the message names the alternative.
         """
         raise AttributeError("a runner has no RLModule: ask algo.get_module()")
 
@@ -52,14 +52,14 @@ class LocalRunner(EnvRunner, Checkpointable):
             self.runner.forget_weights()
 
     def assert_healthy(self) -> None:
-        """RLlib's probe."""
+        """Pass RLlib's health check."""
 
     def get_metrics(self) -> dict[str, Any]:
-        """Nothing of its own: every chunk brings its stats along."""
+        """Return no metrics: statistics come with every chunk."""
         return {}
 
     def get_state(self, components: Any = None, *, not_components: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """A runner has no state worth keeping: weights are pulled, episodes cannot be saved."""
+        """Return no state: weights are pulled, and episodes cannot be saved."""
         return {}
 
     def set_state(self, state: Any) -> None:

@@ -1,4 +1,4 @@
-"""What RLlib's actor manager calls on an actor, without RLlib, whose import costs a process a second and its memory."""
+"""Interface of RLlib's actor manager, without RLlib, whose import costs an actor a second and memory."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import ray
 
 
 class Managed:
-    """Of a runner: `FaultTolerantActorManager` looks whether it lives, and calls its methods through `apply`."""
+    """Base of runners: `FaultTolerantActorManager` pings them and calls methods through `apply`."""
 
     def ping(self) -> str:
-        """Any answer says that it lives."""
+        """Answer a health check."""
         return "pong"
 
     def apply(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """`func` with this actor as its first argument."""
+        """Call `func` with this actor as its first argument."""
         return func(self, *args, **kwargs)
 
     def node_id(self) -> str:
-        """The node this actor lives on."""
+        """Return the id of this actor's node."""
         return str(ray.get_runtime_context().get_node_id())

@@ -1,7 +1,6 @@
-"""The main loop of an on-policy fleet: all runners play with the newest weights, then all that was played is learned.
+"""The main loop of an on-policy fleet: all runners play with the newest weights, then the learner trains on it all.
 
-One after the other: no game goes on while the learner learns, so nothing is learned from that older weights have
-played. The weights travel with the request, and no store is asked for others.
+Playing and learning alternate, so all data comes from the newest weights, which are sent with the requests.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ from envs.registry import read_spec
 from training.settings import to_dict
 from training.storage import checkpoint
 
-STEP_SECONDS = 1.0  # that a step waits for rollouts; then the session may look at what a person wants
-LATE_SECONDS = 30.0  # behind the first rollout of a turn, after which the others do without one that has not come
+STEP_SECONDS = 1.0  # a step waits for rollouts at most, so that the session can react to interrupts
+LATE_SECONDS = 30.0  # after the first rollout of a turn, missing ones are dropped
 
 
 class OnPolicyLoop:
-    """The distributed loop with the face of `agents.pqn.serial.SerialLoop`. The learner is in this process."""
+    """Distributed PQN with the interface of `agents.pqn.serial.SerialLoop`; the learner is in this process."""
 
     def __init__(self, settings: PqnSettings) -> None:
         self.settings, self.connected = connect(settings)
@@ -50,12 +49,12 @@ class OnPolicyLoop:
             self.runners.wait_for_one()
         self.watch = SilenceWatch({f"runner {number}": actor for number, actor in enumerate(actors, 1)})
         self.turn = 0
-        self.rollouts: list[dict[str, Any]] = []  # of this turn, as far as they have come
-        self.held: set[int] = set()  # runners that still owe the rollout of an earlier turn: nobody waits for them
-        self.asked = self.late = 0.0  # when this turn's were asked for, and when the missing ones are given up
+        self.rollouts: list[dict[str, Any]] = []  # received in this turn
+        self.held: set[int] = set()  # runners with a pending rollout of an earlier turn, which are not waited for
+        self.asked = self.late = 0.0  # times of this turn's requests and of its deadline
 
     def step(self) -> None:
-        """One turn: collect, learn. While rollouts are still on their way, a second of waiting for them."""
+        """Collect rollouts and learn from them; return after `STEP_SECONDS` if rollouts are still missing."""
         s, rollouts = self.settings, self._collect()
         if not rollouts:
             return
@@ -67,13 +66,13 @@ class OnPolicyLoop:
         self.stats.note_all(self.runners.health())
 
     def _collect(self) -> list[dict[str, Any]]:
-        """This turn's rollouts, by runner, once there is one of every runner that is not lost or late; else none."""
+        """Return this turn's rollouts, sorted by runner, once those of all responsive runners are there; else none."""
         if not self.rollouts and not self._awaited():
             self._ask()
         until = time.monotonic() + STEP_SECONDS
         while (now := time.monotonic()) < until:
             if not self.runners.waiting() and not self.rollouts:
-                time.sleep(POLL)  # nobody is there
+                time.sleep(POLL)  # all runners are lost
             for answer in self.runners.chunks():
                 if answer["turn"] == self.turn:
                     self.rollouts.append(answer)
@@ -84,13 +83,13 @@ class OnPolicyLoop:
         return []
 
     def _awaited(self) -> set[int]:
-        """Runners that owe this turn's rollout. One held is free once its old one came or is lost."""
+        """Return the runners with a pending rollout of this turn; release held ones that are idle again."""
         owing = self.runners.owing()
         self.held &= owing
         return owing - self.held
 
     def _ask(self) -> None:
-        """Begin a turn: send the newest weights to every runner that is there and owes nothing."""
+        """Begin a turn: request a rollout with the newest weights from every idle runner."""
         self.runners.probe_lost()
         self.turn, self.held = self.turn + 1, self.runners.owing()
         self.asked, self.late = time.monotonic(), math.inf
@@ -99,24 +98,24 @@ class OnPolicyLoop:
         self.runners.ask({**request, "agent_steps": self.stats.agent_steps, "home": home})
 
     def policy(self) -> QPolicy:
-        """The policy to judge."""
+        """Return the policy to evaluate."""
         policy: QPolicy = self.learner.policy()
         return policy
 
     def save(self, folder: Path) -> Path:
-        """Checkpoint what was learned under `folder`. Episodes go on, and are not saved."""
+        """Write a checkpoint under `folder`. Running episodes continue and are not saved."""
         state = {"settings": to_dict(self.settings), "stats": self.stats.state(), "learner": self.learner.state()}
         return checkpoint.save_next(folder, self.stats.agent_steps, state)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint; what is played just now counts for nothing."""
+        """Restore a checkpoint; pending rollouts are discarded."""
         state = checkpoint.load(path)
         self.learner.load_state(state["learner"])
         self.stats.load_state(state["stats"])
         self.turn, self.held, self.rollouts = self.turn + 1, self.runners.owing(), []
 
     def close(self) -> None:
-        """Stop every process that this run started. Once that is done, a second call does nothing."""
+        """Stop all processes that this run started. Idempotent."""
         if self.closed:
             return
         self.closed = True
@@ -127,23 +126,23 @@ class OnPolicyLoop:
 
 
 def start_runners(settings: PqnSettings) -> list[Any]:
-    """The fleet's runners as actors of a core each, which Ray starts again when they are lost."""
+    """Start the runners as actors with one core each, which Ray restarts when they are lost."""
     place = {"num_cpus": 1, "resources": placement.unit(settings, placement.RUNNER)}
     actor = ray.remote(max_restarts=-1, max_task_retries=0, **place)(OnPolicyRunner)
     return [actor.remote(settings, number + 1) for number in range(settings.fleet.runners)]
 
 
 def make_run(settings: PqnSettings, usual: PqnSettings, folder: Path) -> PqnRun:
-    """PQN by a fleet, on the cluster that is connected or one of its own."""
+    """Create a run of PQN on a fleet, on the connected cluster or a new local one."""
     return PqnRun(OnPolicyLoop(settings), settings, usual, serial=False)
 
 
 def bundles(settings: PqnSettings) -> list[dict[str, float]]:
-    """What a fleet reserves: its main process, then one bundle for every runner."""
+    """Return the resources of a fleet: a bundle for the main process, then one per runner."""
     runner = {"CPU": 1.0, **placement.unit(settings, placement.RUNNER)}
     return [{"CPU": 1.0}, *([runner] * settings.fleet.runners)]
 
 
 def shares_out(settings: PqnSettings) -> bool:
-    """Whether there is something that only a fleet does: no, however many runners play, the games are the same."""
+    """Return whether the settings need a fleet: never, results do not depend on the number of runners."""
     return False

@@ -1,4 +1,4 @@
-"""A runner of an on-policy fleet: plays a rollout with the weights that come with the request, and then waits."""
+"""The runner of an on-policy fleet: plays a rollout per request, with the weights of the request."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from cluster.fleet.managed import Managed
 from envs import make_env
 from training.process import keep_freed_memory
 
-WEIGHTS_TIMEOUT = 10.0  # seconds a runner waits for its weights to arrive
+WEIGHTS_TIMEOUT = 10.0  # seconds to wait for the weights
 
 
 class OnPolicyRunner(Managed):
-    """Runner `number` (from 1) plays its share of the games."""
+    """Runner `number` (from 1), which plays an equal share of the games."""
 
     def __init__(self, settings: PqnSettings, number: int) -> None:
         keep_freed_memory()
@@ -32,23 +32,23 @@ class OnPolicyRunner(Managed):
         self.env = make_env(settings.env, settings.envs_per_runner, settings.learner.env_threads)
         self.policy: LearningPolicy = make_policy(settings, self.env.spec)
         self.rollout: Rollout | None = None
-        self.failure: Exception | None = None  # of the env, which is in no known state since
+        self.failure: Exception | None = None  # of the env, whose state is undefined since then
 
     def sample(self, *, weights: list[Any], turn: int, agent_steps: int, home: str) -> dict[str, Any]:
         """Play `learner.steps` rows of every game.
 
         Args:
             weights: a reference to the parameters, in a list so that Ray does not wait for them forever.
-            turn: comes back with the answer.
-            agent_steps: steps of the whole fleet so far: epsilon's clock.
+            turn: returned with the answer.
+            agent_steps: steps of the whole fleet so far, for the epsilon schedule.
             home: the learner's node.
 
         Returns:
-            `chunk`: `SingleFrames`, packed where they leave this node; `sent`: what that took; `chunk_stats`;
-            `runner`; `turn`. Without `chunk`: `error`, what the env raised; or nothing, where no weights came.
+            `chunk`: `SingleFrames`, compressed if they leave this node; `sent`: transfer statistics; `chunk_stats`;
+            `runner`; `turn`. Without `chunk`: `error`, an exception of the env; or nothing, if no weights arrived.
         """
         if self.failure is not None:
-            sys.exit(1)  # Ray starts another process: a new env
+            sys.exit(1)  # Ray restarts the actor, with a new env
         try:
             self.policy.load(ray.get(weights[0], timeout=WEIGHTS_TIMEOUT))
         except (ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
@@ -71,7 +71,7 @@ class OnPolicyRunner(Managed):
                 seed=s.seed,
                 lane=(self.number - 1) * s.envs_per_runner,
                 num_lanes=s.learner.num_envs,
-                era=agent_steps,  # a runner that comes back later does not repeat the games of its first life
+                era=agent_steps,  # a restarted runner must not repeat its earlier games
             )
         return play_on(self.rollout, s.network.stack, s.learner.steps, agent_steps)
 

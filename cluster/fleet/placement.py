@@ -1,4 +1,4 @@
-"""Where actors may live: custom resources that nodes offer, one unit for each actor of a kind."""
+"""Placement of actors by custom resources of nodes, one unit per actor of a role."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from agents.settings import SpreadSettings
 from training.device import usable_gpu
 
 RUNNER, SHARD, LEARNER = "rollout", "replay", "learner"
-EVALUATOR_PART = 0.01  # of a rollout slot: runners leave it, so that full nodes still have room for the evaluation
+EVALUATOR_PART = 0.01  # of a rollout slot, left free by runners so that the evaluator fits on full nodes
 
 
 def unit(settings: SpreadSettings, role: str, amount: float = 1) -> dict[str, float]:
-    """The custom resource that an actor of `role` asks for; none where `fleet.roles` is off."""
+    """Return the custom resource required by an actor of `role`; none if `fleet.roles` is off."""
     return {role: amount} if settings.fleet.roles else {}
 
 
 def missing(settings: SpreadSettings) -> str:
-    """What this run will ask of the cluster's nodes and does not find there yet; empty if nothing is missing."""
+    """Describe the slots that the cluster lacks for this run; empty if none."""
     if not settings.fleet.roles:
         return ""
     fleet, offered = settings.fleet, ray.cluster_resources()
@@ -31,10 +31,10 @@ def missing(settings: SpreadSettings) -> str:
 
 
 def resolve_device(device: str, learners: int) -> str:
-    """The device of a learner in this cluster, where `auto` stands for one.
+    """Return the device of learners on this cluster, with `auto` resolved.
 
-    On a machine of one's own that is a GPU where there is one, and learner actors on GPUs need one each. On a cluster
-    it is a GPU or an error: nobody should pay for GPU nodes and train on CPUs unawares. Nodes may join it later.
+    On a local machine `auto` is a GPU if there is one; learner actors on GPUs need one each. On a cluster it is a GPU
+    or an error, so that nobody pays for GPU nodes and trains on CPUs. With an explicit device, nodes may join later.
 
     Raises:
         ValueError: there are too few GPUs.
@@ -57,7 +57,7 @@ def resolve_device(device: str, learners: int) -> str:
 
 
 def gpus_per_learner(settings: SpreadSettings) -> int:
-    """GPUs that a learner actor reserves, without which it sees none: 1 where `auto` finds one for each learner."""
+    """Return the GPUs that a learner actor reserves (Ray hides others); for `auto`, 1 if there is one per learner."""
     device = settings.learner.device
     if device != "auto":
         return int(device.startswith("cuda"))

@@ -1,7 +1,7 @@
-"""Replay as actors: the same shard class, shared by every learner, behind the same contract as replay in the learner.
+"""Replay shards as actors, shared by all learners, with the same interface as replay in the learner.
 
-Runner r (from 0) of a fleet with S shards writes to shard r mod S, so a lane's frames always lie in one place. A key
-carries its shard in the bits above the lane's (`agents.replay.keys`).
+Runner r (from 0) of a fleet with S shards writes to shard r mod S, so all frames of a lane are in one shard. A key
+holds the shard in the bits above those of the lane (`agents.replay.keys`).
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from envs.base import EnvSpec
 from training.process import keep_freed_memory
 from training.storage import checkpoint
 
-PREFETCH = 2  # batches on their way while one is trained on
-TIMEOUT = 30.0  # seconds after which a silent shard counts as lost
-CHUNK_TIMEOUT = 5.0  # seconds after which a chunk on its way does
+PREFETCH = 2  # batches requested ahead
+TIMEOUT = 30.0  # seconds without an answer after which a shard is considered lost
+CHUNK_TIMEOUT = 5.0  # seconds after which a chunk in transfer is considered lost
 Part = tuple[Any, float]  # a batch of arrays or None, and the mass
 
 
 def replay_in(folder: Path, index: int) -> Path:
-    """Where in a checkpoint the replay of a shard, or of a learner that keeps its own, lies."""
+    """Return the path in a checkpoint of the replay of a shard, or of a learner with its own replay."""
     return folder / f"replay-{index}"
 
 
 def require_replay(folder: Path, parts: int) -> None:
-    """Each part was written where its holder runs: see that it lies here too, or the checkpoint could not be loaded.
+    """Check that all parts of replay, each written on its actor's node, are visible here, so that they can be loaded.
 
     Raises:
-        CheckpointError: one does not.
+        CheckpointError: one is not.
     """
     for part in (replay_in(folder, index) for index in range(parts)):
         if not checkpoint.is_whole(part):
@@ -51,7 +51,7 @@ def require_replay(folder: Path, parts: int) -> None:
 
 
 class ShardActor:
-    """One shard in a process of its own. It restarts empty: its share of the data is what a loss costs."""
+    """A shard in its own process. After a failure it restarts empty, so only its share of the data is lost."""
 
     def __init__(self, settings: Settings, index: int, spec: EnvSpec) -> None:
         keep_freed_memory()
@@ -61,14 +61,14 @@ class ShardActor:
         self.shard = self.empty()
 
     def empty(self) -> Any:
-        """A shard without rows, whose keys are not those of any other life of this actor."""
+        """Return an empty shard with a random key offset, so that keys of earlier incarnations do not match."""
         offset = secrets.randbelow(MAX_OFFSET)
         return parts_of(self.settings).make_replay(self.settings, self.spec, shard=self.index, key_offset=offset)
 
     def add(self, refs: list[Any]) -> None:
         """Append chunks of this shard's runners, given as references in a list.
 
-        Ray would keep a bare reference, and every call after it, waiting for as long as its host cannot be reached.
+        With a bare reference Ray would block this and all later calls while its host is unreachable.
         """
         fleet = self.settings.fleet
         for chunk in map(unpack, fetch(refs)):
@@ -76,7 +76,7 @@ class ShardActor:
             self.shard.add(chunk._replace(lane=place * fleet.envs_per_runner))
 
     def sample(self, batch_size: int) -> Part:
-        """`batch_size` transitions as arrays, and the shard's mass; None while it is empty."""
+        """Return `batch_size` transitions as arrays, or None if the shard is empty, and the shard's total priority."""
         if self.shard.mass <= 0:
             return None, 0.0
         batch = self.shard.sample(batch_size)
@@ -84,23 +84,23 @@ class ShardActor:
         return batch._replace(**arrays, key=batch.key | np.int64(self.index) << SHARD_BITS), self.shard.mass
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
-        """|TD error| of rows of this shard."""
+        """Set the priorities of rows of this shard."""
         self.shard.update_priorities(key & ((1 << SHARD_BITS) - 1), priority)
 
     def node_id(self) -> str:
-        """The node this shard lives on."""
+        """Return the id of this shard's node."""
         return str(ray.get_runtime_context().get_node_id())
 
     def mass(self) -> float:
-        """Total priority."""
+        """Return the total priority."""
         return float(self.shard.mass)
 
     def save(self, path: str) -> None:
-        """Write this shard's checkpoint, from here: frames never pass through the driver."""
+        """Write this shard's checkpoint from this process, so that frames do not pass through the driver."""
         checkpoint.save(Path(path), self.shard.state())
 
     def load(self, path: str) -> None:
-        """Read it back; begin empty where the shard of then was lost."""
+        """Restore the shard; empty if it was lost when the checkpoint was written."""
         if state := checkpoint.load(Path(path)):
             self.shard.load_state(state)
         else:
@@ -108,8 +108,8 @@ class ShardActor:
 
 
 def start_shards(settings: Settings, spec: EnvSpec) -> list[Any]:
-    """The fleet's shards as actors that take no core of their own and restart empty."""
-    # The frames are the process's own memory: say so, or a node may promise it twice.
+    """Start the shards as actors that reserve no core and restart empty."""
+    # Reserve the memory of the frames, which Ray does not account for otherwise.
     memory = settings.replay_bytes(spec) // max(settings.fleet.shards, 1)
     place = {"resources": placement.unit(settings, placement.SHARD), "scheduling_strategy": "SPREAD"}
     actor = ray.remote(num_cpus=0, memory=memory, max_restarts=-1, max_task_retries=0, **place)(ShardActor)
@@ -117,21 +117,21 @@ def start_shards(settings: Settings, spec: EnvSpec) -> list[Any]:
 
 
 class ShardedReplay:
-    """A learner's view of the shards: batches drawn in proportion to their mass, two on their way ahead of time."""
+    """Replay interface of a learner to all shards: samples in proportion to their total priority, with prefetching."""
 
     def __init__(self, shards: list[Any], seed: int, *, prioritized: bool) -> None:
         self.shards, self.prioritized = shards, prioritized
         self.masses = np.zeros(len(shards))
         self.rng = np.random.default_rng(seed)
         self.batch_size = 0
-        self.pending: list[list[tuple[int, Any]]] = []  # batches of that size, on their way
-        self.asked: dict[int, Any] = {}  # shards without mass, asked for it
+        self.pending: list[list[tuple[int, Any]]] = []  # requested batches of that size
+        self.asked: dict[int, Any] = {}  # pending requests for the priority of empty shards
 
     def sample(self, batch_size: int) -> Batch:
-        """One batch over all shards; a shard that is lost or empty gives nothing and is asked again later.
+        """Sample a batch over all shards; lost or empty shards are skipped and polled again later.
 
         Raises:
-            ReplayEmpty: no shard has anything.
+            ReplayEmpty: all shards are empty or lost.
         """
         if batch_size != self.batch_size:
             self.batch_size, self.pending = batch_size, []
@@ -151,7 +151,7 @@ class ShardedReplay:
         return [(i, self.shards[i].sample.remote(int(count))) for i, count in enumerate(counts) if count]
 
     def _look_again(self) -> None:
-        """Ask empty or lost shards what they have by now; wait for them only where no other has anything."""
+        """Poll empty or lost shards; wait for their answers only if all others are empty, too."""
         for index in np.flatnonzero(self.masses <= 0).tolist():
             if index not in self.asked:
                 self.asked[index] = self.shards[index].mass.remote()
@@ -173,13 +173,13 @@ class ShardedReplay:
             return None
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
-        """Send every shard its own; nobody waits."""
+        """Send priorities to their shards, without waiting."""
         owner = key >> SHARD_BITS
         for index in np.unique(owner):
             self.shards[index].update_priorities.remote(key[owner == index], priority[owner == index])
 
     def _merge(self, parts: list[Any]) -> Batch:
-        """One batch of the parts' kind: every field but `prioritized` is an array whose first axis is B."""
+        """Concatenate parts to one batch; all fields but `prioritized` are arrays whose first axis is B."""
         fields = [name for name in parts[0]._fields if name != "prioritized"]
         whole: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in fields}
         tensors = {name: torch.from_numpy(array) for name, array in whole.items() if name not in ("key", "version")}
@@ -188,7 +188,7 @@ class ShardedReplay:
 
 
 def fetch(refs: list[Any]) -> list[Chunk | Packed]:
-    """Chunks by reference; one that was lost on the way is left out, and replay sees the gap by the row numbers."""
+    """Get chunks by reference, skipping lost ones; replay detects the gap by row numbers."""
     chunks: list[Chunk | Packed] = []
     for ref in refs:
         with contextlib.suppress(ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError):

@@ -1,4 +1,4 @@
-"""Says which part of a fleet has kept silent for long, and when it answers again. Whoever waits for it only waits."""
+"""Reports actors of a fleet that have not answered for long, and when they answer again."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import ray
 
 from training.messages import say
 
-SILENT_SECONDS = 20.0  # without an answer before it is said
-LOOK_SECONDS = 2.0  # between two looks
+SILENT_SECONDS = 20.0  # without an answer before it is reported
+LOOK_SECONDS = 2.0  # between two polls
 LEARNERS = "a learner"
 
 
 class SilenceWatch:
-    """Asks replay shards and the weight store for a word now and then, and knows how long the learners have been at it.
+    """Polls replay shards and the weight store, and measures how long calls of learners take.
 
-    In a thread of its own: where one of them is frozen, the main loop soon waits for it too.
+    It runs in a thread, since the main loop soon blocks on a frozen actor.
     """
 
     def __init__(self, actors: dict[str, Any]) -> None:
         self.actors = actors
-        self.owed: dict[str, tuple[Any, float]] = {}  # questions on their way, and since when
+        self.owed: dict[str, tuple[Any, float]] = {}  # pending pings and their start times
         self.learning_since: float | None = None
         self.silent: set[str] = set()
         self.over = threading.Event()
@@ -34,7 +34,7 @@ class SilenceWatch:
 
     @contextmanager
     def learning(self) -> Iterator[None]:
-        """Around a call that learners should answer soon."""
+        """Time a call of the learners."""
         self.learning_since = time.monotonic()
         try:
             yield
@@ -52,7 +52,7 @@ class SilenceWatch:
             owing = max(owing, seconds)
             self._hear(name, seconds)
         since = self.learning_since
-        # Learners wait for a shard that is silent: it is their own silence while nobody else owes an answer for long.
+        # Learners block on an unresponsive shard, so report them only if all other actors respond.
         if since is None or LEARNERS in self.silent or owing < LOOK_SECONDS:
             self._hear(LEARNERS, time.monotonic() - since if since is not None else 0.0)
 
@@ -60,7 +60,7 @@ class SilenceWatch:
         if name not in self.owed:
             self.owed[name] = (actor.node_id.remote(), time.monotonic())
         ref, since = self.owed[name]
-        if ray.wait([ref], timeout=0)[0]:  # with an answer, or with the news that it has died and comes back
+        if ray.wait([ref], timeout=0)[0]:  # with an answer, or an error if the actor died and restarts
             del self.owed[name]
             return 0.0
         return time.monotonic() - since
@@ -80,7 +80,7 @@ class SilenceWatch:
 
 
 def watch_over(shards: list[Any], weight_store: Any) -> SilenceWatch:
-    """Watch over a fleet's replay shards and its weight store."""
+    """Start to watch a fleet's replay shards and weight store."""
     return SilenceWatch(
         {**{f"replay shard {i}": shard for i, shard in enumerate(shards)}, "the weight store": weight_store}
     )

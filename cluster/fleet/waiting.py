@@ -1,4 +1,4 @@
-"""How a fleet comes up: Ray, then waiting for nodes, as long as it takes, and saying now and then for what."""
+"""Start of a fleet: connecting to Ray, and progress messages while actors wait for nodes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cluster.fleet import placement
 from training.messages import say
 from training.settings import changed
 
-EVERY = 60.0  # seconds between two lines
+EVERY = 60.0  # seconds between two messages
 S = TypeVar("S", bound=SpreadSettings)
 
 
 def connect(settings: S) -> tuple[S, bool]:
-    """Connect to Ray -> the settings with the device that `auto` stands for there; whether there was no Ray before."""
+    """Connect to Ray; return the settings with the resolved device, and whether this call connected."""
     connected = start_ray(processes_of(settings))
     device = placement.resolve_device(settings.learner.device, settings.fleet.learners)
     settings = changed(settings, {"learner.device": device})
@@ -27,7 +27,7 @@ def connect(settings: S) -> tuple[S, bool]:
         say(lacking)
     for name in ("ray.rllib", "ray.tune", "ray._common.deprecation"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # `.runners` and `.loop` tell of losses, and once.
+    # `.runners` and `.loop` report losses themselves.
     for name in ("rllib.utils.actor_manager", "rllib.env.env_runner_group", "train._internal.backend_executor"):
         logging.getLogger(f"ray.{name}").setLevel(logging.CRITICAL)
     return settings, connected
@@ -35,7 +35,7 @@ def connect(settings: S) -> tuple[S, bool]:
 
 @contextmanager
 def waiting_for_nodes(settings: SpreadSettings) -> Iterator[None]:
-    """Say what is waited for while learners, shards and the weight store start, and if the person gives up."""
+    """Report what is missing while learners, shards and the weight store start, and on Ctrl-C."""
     over = threading.Event()
 
     def tell() -> None:
@@ -55,5 +55,5 @@ def waiting_for_nodes(settings: SpreadSettings) -> Iterator[None]:
 
 
 def awaited(settings: SpreadSettings) -> str:
-    """What a fleet that does not come up waits for."""
+    """Describe what a starting fleet waits for."""
     return placement.missing(settings) or "waiting for the fleet to start: `ray status` shows what nobody has room for"
