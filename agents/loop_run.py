@@ -1,4 +1,4 @@
-"""A loop that learns from what it plays, as a run that a session drives: all but what its algorithm reports."""
+"""Runs of online agents: the part of `training.run.Run` that all algorithms share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.storage import checkpoint
 
 
 class Loop(Protocol):
-    """What trains, in one process or by a fleet."""
+    """A training loop, in one process or on a fleet."""
 
     @property
     def stats(self) -> RunStats: ...
@@ -39,7 +39,7 @@ class Loop(Protocol):
 
 
 class LoopSettings(AgentSettings, Protocol):
-    """What the settings of such a run have."""
+    """Settings of such a run."""
 
     @property
     def stop(self) -> StopSettings: ...
@@ -49,21 +49,21 @@ class LoopSettings(AgentSettings, Protocol):
 
 
 class LoopRun:
-    """A loop, and what is to be said and shown of it. It calls nothing of the classes built on it."""
+    """Progress, evaluation, pictures and checkpoints of a loop."""
 
     def __init__(self, loop: Loop, settings: LoopSettings, about: About) -> None:
         self.loop, self.settings, self.about = loop, settings, about
-        self.unseen: Path | None = None  # the newest checkpoint, if nobody has looked at its policy yet
-        self.scalars: dict[str, float] = {}  # as last reported
+        self.unseen: Path | None = None  # newest checkpoint without pictures yet
+        self.scalars: dict[str, float] = {}  # of the last report
 
     @property
     def clock(self) -> Clock:
-        """In agent steps over all envs."""
+        """Agent steps over all envs."""
         return Clock("agent_steps", self.loop.stats.agent_steps, self.settings.stop.steps)
 
     @property
     def seconds(self) -> float:
-        """Wall clock up to the last checkpoint, which keeps it."""
+        """Wall-clock seconds, saved in checkpoints."""
         return self.loop.stats.seconds
 
     @seconds.setter
@@ -71,15 +71,15 @@ class LoopRun:
         self.loop.stats.seconds = value
 
     def step(self, until: int) -> None:
-        """One turn of the loop, a chunk or a rollout in every env at least, however near `until` is."""
+        """Do one turn of the loop, at least a chunk or a rollout in every env, even if `until` is closer."""
         self.loop.step()
 
     def goal_reached(self) -> bool:
-        """Whether recent games, or those of an evaluation beside training, are as good as `stop.score` asks for."""
+        """Return whether recent games, or an evaluation during training, have reached `stop.score`."""
         return self.loop.stats.reached(self.settings.stop.score)
 
     def read(self, lanes: int) -> dict[str, float]:
-        """All scalars since the last report, with counters, and epsilon's mean over all `lanes`."""
+        """Return all scalars since the last report, counters, and the mean epsilon over all `lanes`."""
         stats = self.loop.stats
         epsilon = epsilons(self.settings.exploration, lanes, stats.agent_steps)
         self.scalars = stats.read() | {
@@ -91,11 +91,11 @@ class LoopRun:
         return self.scalars
 
     def distributions(self) -> dict[str, NDArray[Any]]:
-        """Single values of recent batches."""
+        """Return values of recent batches, for histograms."""
         return self.loop.stats.distributions()
 
     def pictures(self) -> list[Picture]:
-        """The policy of a new checkpoint, from its file: no learner is asked, so none can be lost over it."""
+        """Draw the policy of a new checkpoint, read from its file so that a lost learner does not matter."""
         path, self.unseen = self.unseen, None
         if path is None:
             return []
@@ -103,24 +103,24 @@ class LoopRun:
         return pictures_of(policy, self.settings, self.clock.now)
 
     def line(self) -> str:
-        """The newest score, of the lanes at low epsilon, else of all; and epsilon."""
+        """Return a progress line: the score of the lanes at low epsilon, else of all, and epsilon."""
         return self.loop.stats.line(self.scalars)
 
     def judge(self) -> Judgement:
-        """The mean score of `evaluation.every_episodes` whole games, on one core."""
+        """Return the mean score of `evaluation.every_episodes` whole games, on one core."""
         return judgement(self.loop.policy(), self.settings)
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """The settings' evaluation, once nothing else runs."""
+        """Run the closing evaluation, after stopping the loop."""
         policy = self.loop.policy()
-        self.loop.close()  # the cores are the games' alone: an evaluation beside training may still be running
+        self.loop.close()  # frees the cores; an asynchronous evaluation may still be running
         return closing(policy, self.settings, on_step)
 
     def draw_curve(self, table: Path, picture: Path) -> None:
-        """Scores over agent steps."""
+        """Plot scores over agent steps."""
         draw_curve(table, picture, f"{self.settings.env.id}, seed {self.settings.seed}")
 
     def save(self, folder: Path) -> Path:
@@ -129,7 +129,7 @@ class LoopRun:
         return self.unseen
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Restore a checkpoint."""
         self.loop.load(path)
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What an algorithm is made of. A fleet trains whatever its settings name: it knows no algorithm itself."""
+"""Interface of an algorithm's factories, by which fleets train any algorithm that settings name."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from envs.base import BatchedEnv, EnvSpec
 
 
 class Parts(Protocol):
-    """A module of functions, as `agents.dqn.parts`. `settings` are those of the algorithm."""
+    """A module of functions, such as `agents.dqn.parts`; `settings` are those of the algorithm."""
 
     def make_network(self, settings: Any, spec: EnvSpec) -> nn.Module:
-        """What acts, without a learner."""
+        """Create the acting network."""
         ...
 
     def make_env(self, settings: Any, num_envs: int, num_threads: int) -> BatchedEnv:
-        """E copies of what a runner plays."""
+        """Create a batch of envs for a runner."""
         ...
 
     def policy_with(self, network: Any, settings: Any, device: str) -> LearningPolicy:
-        """The policy that acts by a learner's network, where that lies."""
+        """Create a policy that acts with `network` on `device`."""
         ...
 
     def make_learner(self, settings: Any, spec: EnvSpec) -> Any:
-        """A learner with the attributes and methods of `agents.dqn.learner.Learner`."""
+        """Create a learner with the interface of `agents.dqn.learner.Learner`."""
         ...
 
     def make_replay(
         self, settings: Any, spec: EnvSpec, *, shard: int = 0, device: str = "cpu", key_offset: int = 0
     ) -> Any:
-        """An empty replay shard with the methods of `agents.replay.shard.ReplayShard`."""
+        """Create an empty replay shard with the interface of `agents.replay.shard.ReplayShard`."""
         ...
 
 
 def parts_of(settings: AgentSettings) -> Parts:
-    """The module that `settings.parts` names."""
+    """Import the module named by `settings.parts`."""
     return cast(Parts, import_module(settings.parts))
 
 
 def make_policy(settings: AgentSettings, spec: EnvSpec) -> Any:
-    """What the settings' parts act by, on the CPU, with parameters of its own; it learns nothing itself."""
+    """Create a policy with its own network on the CPU, for inference only."""
     parts = parts_of(settings)
     return parts.policy_with(parts.make_network(settings, spec).requires_grad_(False), settings, "cpu")

@@ -1,4 +1,4 @@
-"""Where a trained policy lies: in a run directory, or in a folder that `Quarterdeck.save_to_path` wrote."""
+"""Loading of trained policies from run directories and from folders written by `Quarterdeck.save_to_path`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from training.storage.older import settings_in_todays_words
 from training.storage.resume import read_newest
 from training.storage.run_dir import MARKER, RunDir
 
-FOLDER = "quarterdeck"  # the directory of ours inside a checkpoint of RLlib's
-RLLIB = "rllib"  # stands for the preset's name
-SettingsOf = Callable[[dict[str, Any]], Any]  # the settings in a run's record, of whatever it trains
+FOLDER = "quarterdeck"  # our directory inside an RLlib checkpoint
+RLLIB = "rllib"  # recorded as the preset of RLlib checkpoints
+SettingsOf = Callable[[dict[str, Any]], Any]  # parses the settings of a run's record
 
 
 class NetworkedSettings(AgentSettings, Protocol):
-    """Settings of an agent that acts by a Q-network."""
+    """Settings of an agent with a network."""
 
     @property
     def network(self) -> NetworkSettings: ...
 
 
 class SavedRun(NamedTuple):
-    """A run that trained a network, and the newest checkpoint of it that is whole."""
+    """A run that trained a network, and its newest readable checkpoint."""
 
     record: dict[str, Any]
     settings: NetworkedSettings
@@ -45,11 +45,11 @@ class SavedRun(NamedTuple):
 
 
 def open_run(folder: Path, settings_of: SettingsOf, otherwise: str) -> SavedRun:
-    """The run in a folder, by whichever algorithm it trained a network.
+    """Open a run of any algorithm that trains a network.
 
     Raises:
-        ValueError: no run of ours is there, it has no checkpoint that is whole, or it trained something else; the
-            message of the last begins with `otherwise`.
+        ValueError: there is no run, it has no readable checkpoint, or it trained something else; in the last case the
+            message begins with `otherwise`.
     """
     directory = RunDir(folder)
     record = record_of(directory)
@@ -60,10 +60,10 @@ def open_run(folder: Path, settings_of: SettingsOf, otherwise: str) -> SavedRun:
 
 
 def record_of(directory: RunDir) -> dict[str, Any]:
-    """What is known of the run: its preset and settings, and more where a command made it.
+    """Return the run's record: at least preset and settings, more for runs of a command.
 
     Raises:
-        ValueError: nothing of ours is there.
+        ValueError: there is no run.
     """
     if (directory.path / FOLDER).is_dir() and not (directory.path / MARKER).exists():
         saved = checkpoint.load(directory.path / FOLDER, only="settings")["settings"]
@@ -72,10 +72,10 @@ def record_of(directory: RunDir) -> dict[str, Any]:
 
 
 def policy_of(state: dict[str, Any], settings: AgentSettings) -> Any:
-    """The policy in a checkpoint's `learner` branch, on the CPU, for the env of the settings.
+    """Create the policy of a checkpoint's `learner` branch, on the CPU.
 
     Raises:
-        ValueError: the weights are those of another network or game.
+        ValueError: the weights do not fit the network of the settings.
     """
     policy = make_policy(settings, read_spec(settings.env))
     try:
@@ -88,7 +88,7 @@ def policy_of(state: dict[str, Any], settings: AgentSettings) -> Any:
 
 
 def read_policy(directory: RunDir, recorded: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
-    """The newest checkpoint that is whole, and its `learner` branch.
+    """Return the newest readable checkpoint and its `learner` branch.
 
     Raises:
         training.storage.checkpoint.CheckpointError: there is none.

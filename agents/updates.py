@@ -1,4 +1,4 @@
-"""What updates leave behind: one of them, and a number of them. Legend: B batch."""
+"""Results of learner updates. Legend: B batch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ TAKEN = "q_of_actions_taken"
 
 
 class UpdateResult(NamedTuple):
-    """What one update leaves behind, still on the learner's device."""
+    """Result of one update, on the learner's device."""
 
-    priority: Tensor | None  # [B] 0 or more, for prioritized replay; None of an agent without
-    metrics: dict[str, Tensor]  # [] each, by name; "loss" is one of them
+    priority: Tensor | None  # [B] 0 or more, for prioritized replay; None if unsupported
+    metrics: dict[str, Tensor]  # [] each, by name; includes "loss"
     distributions: dict[str, Tensor]  # [B] each, by name
 
 
 def priority_of(update: UpdateResult, precision: str) -> NDArray[np.float32]:
-    """An update's priorities [B], on the CPU.
+    """Return an update's priorities [B], on the CPU.
 
     Raises:
-        FloatingPointError: one of them is no finite number.
+        FloatingPointError: one of them is not finite.
     """
     assert update.priority is not None
     priority: NDArray[np.float32] = update.priority.cpu().numpy()
@@ -36,7 +36,7 @@ def priority_of(update: UpdateResult, precision: str) -> NDArray[np.float32]:
 
 @dataclass
 class UpdateStats:
-    """What a number of updates did; the values are those of the last one."""
+    """Result of several updates; values are those of the last one."""
 
     updates: int
     scalars: dict[str, float] = field(default_factory=dict)
@@ -46,10 +46,10 @@ class UpdateStats:
     update_seconds: float = 0.0
 
     def look(self, update: UpdateResult, precision: str, version: NDArray[np.int32] | None = None) -> None:
-        """Read the update's values off the device; of a distribution, the mean of its values' sizes is a scalar, too.
+        """Copy the update's values from the device; add the mean absolute value of each distribution as a scalar.
 
         Raises:
-            FloatingPointError: the loss is no longer a number.
+            FloatingPointError: the loss is not finite.
         """
         self.scalars = {name: float(value) for name, value in update.metrics.items()}
         if not math.isfinite(self.scalars["loss"]):
@@ -64,6 +64,6 @@ class UpdateStats:
 
 
 def diverged(name: str, value: float, precision: str) -> FloatingPointError:
-    """The error of a training whose `name` is no finite number any more, with the remedy."""
+    """Return the error for a quantity `name` that has become non-finite, with the remedy."""
     remedy = ", or use learner.precision fp32" if precision == "bf16" else ""
     return FloatingPointError(f"the {name} became {value}: lower learner.learning_rate{remedy}")

@@ -13,7 +13,7 @@ from training.settings import check_kinds
 
 @dataclass(frozen=True, kw_only=True)
 class ExplorationSettings:
-    """Epsilon falls linearly from `start`, then every lane keeps its own: final^(1 + ladder * lane / (lanes - 1)).
+    """Epsilon is annealed linearly from `start` to each lane's final value, final^(1 + ladder * lane / (lanes - 1)).
 
     The ladder is Ape-X's (Horgan et al. 2018, section 4.1: final 0.4, ladder 7); ladder 0 is one epsilon for all.
     """
@@ -32,32 +32,32 @@ class ExplorationSettings:
 
 
 def final_epsilons(settings: ExplorationSettings, num_lanes: int) -> NDArray[np.float64]:
-    """[E] the epsilon each lane ends with; depends on the lane alone, so a restarted runner keeps its own."""
+    """Return each lane's final epsilon [E], a function of the lane only, so a restarted runner keeps its values."""
     place = np.arange(num_lanes) / max(num_lanes - 1, 1)
     return np.asarray(settings.final ** (1.0 + settings.ladder * place), np.float64)
 
 
 def epsilons(settings: ExplorationSettings, num_lanes: int, agent_steps: int) -> NDArray[np.float64]:
-    """[E] epsilon of every lane once the whole fleet has taken `agent_steps`."""
+    """Return each lane's epsilon [E] after `agent_steps` of the whole fleet."""
     progress = min(agent_steps / settings.anneal_steps, 1.0)
-    # In this form the end is `final` exactly: lanes are told apart by comparing with it.
+    # This form ends exactly at `final`, with which lanes are compared.
     return (1.0 - progress) * settings.start + progress * final_epsilons(settings, num_lanes)
 
 
 def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """What chance decides in E lanes: a uniformly random action with probability epsilon [E], else -1."""
+    """Return a uniformly random action with probability epsilon, else -1, for each of E lanes."""
     explore = rng.random(len(epsilon)) < epsilon
     return np.where(explore, rng.integers(num_actions, size=len(epsilon)), -1).astype(np.int32)
 
 
 def epsilon_greedy(epsilon: NDArray[np.float64], rng: np.random.Generator) -> Explore:
-    """Exploration of E lanes, each with its own epsilon [E], drawn anew at every time step."""
+    """Return epsilon-greedy exploration of E lanes with their own epsilon [E]."""
     return Explore(lambda num_actions: forced_actions(epsilon, num_actions, rng))
 
 
 def greedy_epsilon(settings: ExplorationSettings, num_lanes: int) -> float:
-    """Games of lanes at or below this epsilon stand for the policy: 0.02, or more if no lane ends so low.
+    """Return the epsilon up to which training games count as the policy's: 0.02, or the lowest final one if higher.
 
-    That is no single lane: with the ladder of `pong` 21 of 32 end there.
+    With the ladder of `pong` 21 of 32 lanes end below it.
     """
     return max(0.02, float(final_epsilons(settings, num_lanes).min()))

@@ -1,4 +1,4 @@
-"""An env and a policy, turned into chunks for replay. Legend: T time, E lanes, A actions."""
+"""Rollouts: an env and a policy produce chunks for replay. Legend: T time, E lanes, A actions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from agents.replay.frames import blocks_shape, colours_of, to_blocks
 from agents.replay.transitions import Chunk, stored_action
 from envs.base import BatchedEnv, TimeStep
 
-TRAINING_SEEDS = 1 << 30  # env seeds of training lie below, those of evaluation above
+TRAINING_SEEDS = 1 << 30  # env seeds of training are below, those of evaluation above
 
 
 class Episode(NamedTuple):
-    """One finished game as it was played while learning."""
+    """One finished training game."""
 
     score: float  # raw, undiscounted, over all lives
     steps: int  # agent steps
@@ -34,23 +34,23 @@ class Episode(NamedTuple):
 
 @dataclass
 class ChunkStats:
-    """What one chunk added to the run."""
+    """Statistics of one chunk."""
 
     agent_steps: int
     frames: int
     episodes: list[Episode]
-    q_mean: float | None  # mean of max_a Q over the chunk; None of a policy without values
+    q_mean: float | None  # mean of max_a Q over the chunk; None for a policy without values
     env_seconds: float  # in the emulator
     policy_seconds: float  # in the network
 
 
-LANE_STEPS = 5_000  # of each lane between two checkpoints that end its episode: most games are over before
+LANE_STEPS = 5_000  # agent steps per lane between checkpoints, which end episodes: longer than most games
 
 
 class Rollout:
-    """Plays E lanes without end. Lane numbers are global: `lane` is the first of this runner's among `num_lanes`.
+    """Plays E lanes endlessly. Lane numbers are global: `lane` is this runner's first of `num_lanes`.
 
-    With `priorities` every chunk brings along those of its transitions.
+    With `priorities`, chunks include the priorities of their transitions.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Rollout:
         self.restart(era)
 
     def restart(self, era: int) -> None:
-        """End the running episodes and begin new ones, seeded by the run's seed, the lane and `era` alone.
+        """End the running episodes and begin new ones, seeded by the run's seed, the lane and `era` only.
 
-        The emulator's state cannot be saved, so a checkpoint does this in the run that goes on as well as in the one
-        that resumes.
+        The emulator's state cannot be saved, so runs restart here after writing a checkpoint as well as after loading
+        it, and both continue alike.
         """
         seeds = np.random.SeedSequence([self.seed, self.lane, era])
         self._observe(self.env.reset(int(seeds.generate_state(1)[0] >> 3)))
@@ -87,7 +87,7 @@ class Rollout:
         if self.priorities is not None:
             self.priorities.restart()
         self.rows = 0
-        self.life = secrets.randbelow(2**62) + 1  # names chunks, and decides nothing that is learned
+        self.life = secrets.randbelow(2**62) + 1  # identifies chunks; has no effect on learning
 
     def _observe(self, step: TimeStep) -> None:
         self.current = to_blocks(step.frame, self.colours)
@@ -99,13 +99,13 @@ class Rollout:
         """Play T steps in every lane.
 
         Args:
-            time: T, rows a lane adds to replay.
-            agent_steps: steps the whole fleet has taken, which is epsilon's clock.
-            version: of the network's weights, stamped on the rows.
-            see: told at every row what the policy made of it.
+            time: T, rows per lane.
+            agent_steps: steps of the whole fleet so far, for the epsilon schedule.
+            version: of the network's weights, stored with the rows.
+            see: called at every row with the policy's output.
 
         Raises:
-            FloatingPointError: the env gave a reward or an observation that is no finite number.
+            FloatingPointError: the env gave a reward or an observation that is not finite.
         """
         envs, mine = self.env.num_envs, slice(self.lane, self.lane + self.env.num_envs)
         epsilon = epsilons(self.exploration, self.num_lanes, agent_steps)[mine]
@@ -116,7 +116,7 @@ class Rollout:
         terminal, first = np.empty((time, envs), np.bool_), np.empty((time, envs), np.bool_)
         q_taken, q_max = np.zeros((time, envs), np.float32), np.zeros((time, envs), np.float32)
         chunk_stats = ChunkStats(0, 0, [], None, 0.0, 0.0)
-        memory: NDArray[np.float32] | None = None  # before the first of these rows
+        memory: NDArray[np.float32] | None = None  # before the first row
         for t in range(time):
             started = perf_counter()
             acted = self.policy.act(self.current, self.first, self.carry, explore)
@@ -146,11 +146,11 @@ class Rollout:
         return Chunk(frames, action, reward, terminal, first, *place, priority, memory), chunk_stats
 
     def look(self) -> Acted:
-        """What the policy makes of the frames that the next chunk begins with. Nothing is played or used up."""
+        """Return the policy's output for the next chunk's first frames, without changing any state."""
         return self.policy.act(self.current, self.first, copy.deepcopy(self.carry), None)
 
     def _refuse_broken(self, **fields: NDArray[Any]) -> None:
-        """Look once a chunk whether what the env gave, [T, E, ...] by name, are numbers that can be learned from."""
+        """Check once per chunk that rewards and observations [T, E, ...] are finite."""
         for name, values in fields.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 place = tuple(np.argwhere(~np.isfinite(values))[0])
@@ -160,7 +160,7 @@ class Rollout:
                 )
 
     def _count(self, step: TimeStep, epsilon: NDArray[np.float64], chunk_stats: ChunkStats) -> None:
-        """Add one time step to the chunk's stats; resets are neither steps nor frames."""
+        """Add a time step to the chunk's statistics; resets are neither steps nor frames."""
         chunk_stats.agent_steps += int((~step.first).sum())
         chunk_stats.frames += int(step.frames.sum())
         self.score += step.reward

@@ -1,9 +1,10 @@
-"""Pixels in the order in which the first convolution reads them.
+"""Frames in a block layout for the first convolution.
 
 The 2013 and 2015 networks begin with an 8x8 convolution of stride 4. Cut into 4x4 blocks (space to depth), a
-frame turns that layer into a 2x2 convolution of stride 1 over 64 channels: the same sums, in an order for which CPUs
-and GPUs have fast kernels. The permutation is done once, when a frame is born; every later step (replay, stacking,
-sampling, inference) moves blocks. Legend: H, W pixels; P = H/4 * W/4 blocks; D = 16 pixels a block; K frames a stack.
+frame turns that layer into a 2x2 convolution of stride 1 over 64 channels: the same sums, with faster kernels on CPUs
+and GPUs. The permutation is done once per frame, by the rollout; all later steps use blocks.
+
+Legend: H, W pixels; P = H/4 * W/4 blocks; D = 16 pixels a block; K frames a stack.
 """
 
 from typing import Any
@@ -17,9 +18,9 @@ Frames = NDArray[Any]
 
 
 def to_blocks(frame: Frames, colours: int = 0) -> Frames:
-    """[..., H, W] pixels -> [..., P, D] blocks; vectors [..., D] -> [..., 1, D]. Any dtype, same bytes.
+    """Convert [..., H, W] pixels -> [..., P, D] blocks, or vectors [..., D] -> [..., 1, D]; the dtype is kept.
 
-    With `colours` C the pixels are [..., H, W, C], and a block holds its C planes one after the other: D = 16 C.
+    With `colours` C the pixels are [..., H, W, C], and a block holds its C planes in sequence: D = 16 C.
 
     Raises:
         ValueError: H or W is not a multiple of 4.
@@ -32,13 +33,13 @@ def to_blocks(frame: Frames, colours: int = 0) -> Frames:
     *lead, height, width = frame.shape
     if height % BLOCK or width % BLOCK:
         raise ValueError(f"frames of {height}x{width} cannot be cut into 4x4 blocks: use multiples of 4, as in 84x84")
-    # A row of a block moves as one 4-byte number: five times faster than 4 single bytes.
+    # Moving a row of a block as one uint32 is five times faster than 4 single bytes.
     cells = np.ascontiguousarray(frame).view(np.uint32).reshape(*lead, height // BLOCK, BLOCK, width // BLOCK)
     return np.ascontiguousarray(cells.swapaxes(-2, -1)).view(np.uint8).reshape(*lead, -1, BLOCK * BLOCK)
 
 
 def require_blocks(frame_shape: tuple[int, ...], frame_dtype: DTypeLike) -> None:
-    """Refuse frames that replay cannot cut.
+    """Check that frames can be cut into blocks.
 
     Raises:
         ValueError: a side is not a multiple of 4.
@@ -59,19 +60,19 @@ def from_blocks(blocks: Frames, frame_shape: tuple[int, ...]) -> Frames:
 
 
 def blocks_shape(frame_shape: tuple[int, ...]) -> tuple[int, int]:
-    """(P, D) of one frame: (441, 16) for 84x84 pixels, (441, 48) with three colours, (1, D) for a vector."""
+    """Return (P, D) of a frame: (441, 16) for 84x84 pixels, (441, 48) with three colours, (1, D) for a vector."""
     if len(frame_shape) == 1:
         return 1, frame_shape[0]
     return frame_shape[0] // BLOCK * (frame_shape[1] // BLOCK), BLOCK * BLOCK * max(colours_of(frame_shape), 1)
 
 
 def colours_of(frame_shape: tuple[int, ...]) -> int:
-    """C of frames [H, W, C]; 0 of frames without colours, and of vectors."""
+    """Return C of frames [H, W, C]; 0 for grayscale frames and vectors."""
     return frame_shape[2] if len(frame_shape) == 3 else 0
 
 
 class FrameStack:
-    """The last K frames of E envs as the network sees them: [E, P, K, D], oldest first.
+    """The last K frames of E envs, the network's input: [E, P, K, D], oldest first.
 
     An episode's first frame fills the whole stack; `agents.replay.shard` rebuilds the same bytes from single frames.
     """
@@ -81,9 +82,9 @@ class FrameStack:
         self.stack: Frames | None = None
 
     def push(self, blocks: Frames, first: NDArray[np.bool_]) -> Frames:
-        """Append blocks [E, P, D]; where `first` [E], start anew. Returns [E, P, K, D], valid until the next push.
+        """Append blocks [E, P, D]; where `first` [E], reset the stack. Returns [E, P, K, D], valid until the next push.
 
-        Before the first push, all E envs are at the beginning of an episode.
+        At the first push, all E envs begin an episode.
         """
         if self.stack is None:
             self.stack = np.repeat(blocks[:, :, None], self.depth, axis=2)

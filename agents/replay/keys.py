@@ -1,8 +1,8 @@
-"""Keys: int64 numbers that name rows of replay while a batch is away, so that its priorities find them again.
+"""Keys: int64 ids of replay rows, by which priorities are updated.
 
-From the top: the shard, the lane in that shard, the row's number since the lane began. A shard adds an offset of its
-own to row numbers: one that restarts empty takes another, so that keys of its former life name none of its rows.
-Offsets are drawn from 10^12 numbers, of which a lane's rows take a millionth at most.
+From the most significant bits: shard, lane within the shard, row number within the lane. A shard adds a random offset
+to row numbers, chosen anew at a restart, so that keys from before a restart match no row. Offsets are drawn from 10^12
+numbers, of which a lane's rows take at most a millionth.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 
 from agents.replay.transitions import Index
 
-LANE_BITS = 40  # a lane's number begins here: room for 10^12 rows below it
-SHARD_BITS = 56  # a shard's number begins here
+LANE_BITS = 40  # lowest bit of the lane; 10^12 rows fit below
+SHARD_BITS = 56  # lowest bit of the shard
 MAX_LANES = 1 << (SHARD_BITS - LANE_BITS)  # of one shard
 MAX_SHARDS = 1 << (63 - SHARD_BITS)
 MAX_OFFSET = 1 << LANE_BITS
@@ -20,10 +20,10 @@ _ROWS = np.int64(MAX_OFFSET - 1)
 
 
 def key_of(lane: Index, row: Index, offset: int) -> Index:
-    """Keys [B] of rows [B] of lanes [B], within one shard."""
+    """Return keys [B] of rows [B] of lanes [B], within one shard."""
     return lane << LANE_BITS | (row + offset & _ROWS)
 
 
 def place_of(key: Index, offset: int) -> tuple[Index, Index]:
-    """Lanes [B] and rows [B] that keys [B] of one shard name; a key of another offset names a row far out of reach."""
+    """Return lanes [B] and rows [B] of keys [B]; a key with another offset gives a row that is out of range."""
     return key >> LANE_BITS, (key & _ROWS) - offset & _ROWS

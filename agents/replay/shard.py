@@ -1,4 +1,4 @@
-"""One replay shard: rows in lanes (`agents.replay.lanes`), drawn uniformly or by priority.
+"""One replay shard: rows in lanes (`agents.replay.lanes`), sampled uniformly or by priority.
 
 Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
 """
@@ -22,7 +22,7 @@ COLUMNS = ("action", "reward", "terminal", "first", "version")
 
 
 class ReplayShard(Lanes):
-    """A ring of rows per lane in this process's memory, or its frames on `device`."""
+    """A ring buffer of rows per lane in this process's memory; frames are on `device`."""
 
     def __init__(
         self,
@@ -54,11 +54,11 @@ class ReplayShard(Lanes):
         self.rng = np.random.default_rng(seed)
 
     def add(self, chunk: Chunk) -> None:
-        """Append a chunk to its lanes, overwriting their oldest rows. A chunk that has come before is left out.
+        """Append a chunk to its lanes, overwriting their oldest rows. Duplicates are ignored.
 
         Raises:
-            ValueError: the chunk is longer than half a lane, names lanes that this shard does not have, or holds
-                another kind of rows than this shard's; nothing has changed.
+            ValueError: the chunk is longer than half a lane, has lanes outside this shard, or rows of another shape or
+                dtype; nothing has changed.
         """
         self.check(chunk)
         if self.has(chunk):
@@ -69,7 +69,7 @@ class ReplayShard(Lanes):
             self._move_window(chunk, before)
 
     def _move_window(self, chunk: Chunk, before: tuple[Index, Index]) -> None:
-        """Rows that became eligible enter the sum tree; rows that left weigh 0."""
+        """Add newly eligible rows to the sum tree, and set the priority of overwritten ones to 0."""
         assert self.tree is not None
         lanes, (low, high) = np.arange(chunk.lane, chunk.lane + chunk.action.shape[1]), self._eligible()
         gone = self._slot(*ranges(lanes, before[0][lanes], np.minimum(low, before[1])[lanes]))
@@ -77,17 +77,17 @@ class ReplayShard(Lanes):
         weight = self._initial_weights(chunk, lane, row)
         weight[~self._whole(lane, row)] = 0.0
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
-        # In one go for all lanes: where a new row has taken the place of a gone one, the last one named counts.
+        # One call for all lanes; if a new row reuses the slot of an old one, the later entry wins.
         self.tree.set(np.concatenate([gone, self._slot(lane, row)]), np.concatenate([np.zeros(len(gone)), weight]))
 
     def _whole(self, lane: Index, row: Index) -> NDArray[np.bool_]:
-        """Which of these rows begin something to draw: a row before a new episode's first one has no transition."""
+        """Return which rows begin a transition: the last row of an episode does not."""
         return ~self.first[self._slot(lane, row + 1)]
 
     def _initial_weights(self, chunk: Chunk, lane: Index, row: Index) -> NDArray[np.float64]:
-        """What rows [N] weigh that became eligible with a chunk: by its priorities, else the highest weight seen.
+        """Return the weights of rows [N] that a chunk made eligible: from its priorities, else the highest seen.
 
-        A chunk knows nothing of rows before a gap, since other rows followed them where they were played.
+        A chunk's priorities do not apply to rows before a gap, which were followed by other rows when played.
         """
         weight = np.full(len(row), self.max_priority)
         if chunk.priority is not None:
@@ -98,20 +98,20 @@ class ReplayShard(Lanes):
         return weight
 
     def __len__(self) -> int:
-        """Rows that can be drawn (those followed by a new episode's first frame still counted)."""
+        """Return the number of eligible rows, including last rows of episodes, which are never sampled."""
         low, high = self._eligible()
         return int((high - low).sum())
 
     @property
     def mass(self) -> float:
-        """Total priority: what this shard weighs among others."""
+        """Total priority, by which shards are sampled."""
         return self.tree.total if self.tree is not None else float(len(self))
 
     def sample(self, batch_size: int) -> Batch:
-        """Draw with replacement, in proportion to priority; observations lie where the frames do, all else on the CPU.
+        """Sample with replacement in proportion to priority; observations are on the device, all else on the CPU.
 
         Raises:
-            ReplayEmpty: nothing can be drawn yet.
+            ReplayEmpty: there is no transition yet.
             ValueError: `batch_size` is below 1.
         """
         if batch_size < 1:
@@ -137,7 +137,7 @@ class ReplayShard(Lanes):
         low, high = self._eligible()
         edges: Index = np.cumsum(high - low)
         lane = row = np.empty(0, np.int64)
-        for _ in range(1000):  # a bound for the replay in which no row has a transition: few rows, all of them first
+        for _ in range(1000):  # rejection sampling, bounded in case no row begins a transition
             ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
             drawn_lane = np.searchsorted(edges, ticket, side="right")
             drawn_row: Index = high[drawn_lane] - (edges[drawn_lane] - ticket)
@@ -155,10 +155,10 @@ class ReplayShard(Lanes):
         return lane, newest - (newest - place) % self.rows, self.tree.get(slot)
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:
-        """Set |TD error| [B] of rows by key; rows overwritten since, or lost in a restart, are skipped and counted.
+        """Set |TD error| [B] of rows by key; rows overwritten or lost since are skipped and counted.
 
         Raises:
-            FloatingPointError: an error is no finite number; nothing has changed.
+            FloatingPointError: an error is not finite; nothing has changed.
         """
         assert self.tree is not None
         if not np.isfinite(priority).all():
@@ -172,7 +172,7 @@ class ReplayShard(Lanes):
         self.tree.set(self._slot(lane[alive], row[alive]), weight)
 
     def state(self) -> dict[str, Any]:
-        """All that `load_state` needs to go on bit for bit, as plain values and arrays (views, not copies)."""
+        """Return everything that `load_state` needs to resume bit for bit, as values and arrays (views, not copies)."""
         return {
             "rows": {name: getattr(self, name) for name in COLUMNS},
             "frames": self.frames.cpu().numpy(),
@@ -185,10 +185,10 @@ class ReplayShard(Lanes):
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a shard of the same shape.
+        """Restore the shard from `state`.
 
         Raises:
-            ValueError: the state is that of a shard with other lanes, capacity or frames.
+            ValueError: lanes, capacity or frames of the saved shard differ.
         """
         same = state["frames"].shape == tuple(self.frames.shape) and state["written"].shape == self.written.shape
         if not same or (state["tree"] is None) != (self.tree is None):

@@ -1,4 +1,4 @@
-"""What travels from a rollout to the learner: chunks of rows in, batches of transitions out.
+"""Data types of replay: chunks of rows from rollouts, batches of transitions for learners.
 
 Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
 """
@@ -17,22 +17,22 @@ from training.device import moved
 from training.settings import check_kinds
 
 Index = NDArray[np.int64]
-ACTION = np.dtype(np.uint16)  # of stored actions: envs with more of them are refused (`envs.base.MAX_ACTIONS`)
+ACTION = np.dtype(np.uint16)  # of stored actions; `envs.base.MAX_ACTIONS` bounds their number
 
 
 def stored_action(spec: EnvSpec) -> np.dtype[Any]:
-    """How one action is kept: a number, or J torques as float32 (a dtype of shape [J])."""
+    """Return the dtype of a stored action: an integer, or J torques as float32 (a dtype of shape [J])."""
     return np.dtype((np.float32, (spec.joints,))) if spec.joints else ACTION
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaySettings:
-    """Size and manner of replay."""
+    """Size of replay and sampling."""
 
     capacity: int = 1_000_000  # frames, over all lanes and shards
     prioritized: bool = False
-    # Of a new transition: the highest seen so far (Schaul et al. 2016), or its error by the values of who played it
-    # (Horgan et al. 2018).
+    # Priority of a new transition: the highest seen so far (Schaul et al. 2016), or its TD error under the acting
+    # network (Horgan et al. 2018).
     initial_priority: Literal["max", "actor"] = "max"
     alpha: float = 0.6  # priority exponent (Schaul et al. 2016, table 3)
     beta: float = 0.4  # importance exponent at the first update, annealed to 1
@@ -55,28 +55,28 @@ class ReplaySettings:
             raise ValueError("replay.learning_starts must lie between 0 and replay.capacity")
 
     def beta_at(self, updates: int) -> float:
-        """The importance exponent after so many learner updates: linear from beta to 1."""
+        """Return the importance exponent after `updates` learner updates: linear from beta to 1."""
         return self.beta + (1.0 - self.beta) * min(updates / self.beta_updates, 1.0)
 
 
 class Chunk(NamedTuple):
-    """T consecutive rows of E lanes, time-major, as a rollout makes them."""
+    """T consecutive rows of E lanes of a rollout, time-major."""
 
     frames: NDArray[Any]  # [T, E, P, D] uint8 or float32
     action: NDArray[Any]  # [T, E] uint16; [T, E, J] float32 where actions are torques
     reward: NDArray[np.float32]  # [T, E] raw
-    terminal: NDArray[np.bool_]  # [T, E] no value beyond this transition (termination or a signalled life loss)
-    first: NDArray[np.bool_]  # [T, E] this frame begins an episode
-    lane: int  # the first lane; the runner's others follow
+    terminal: NDArray[np.bool_]  # [T, E] do not bootstrap after this transition (termination or life loss)
+    first: NDArray[np.bool_]  # [T, E] the frame begins an episode
+    lane: int  # first lane; the runner's others follow
     version: int  # of the weights that chose the actions
-    row: int  # rows of this life of the runner before these: a number left out shows that a chunk was lost
-    life: int = 0  # tells this life of the runner from its others: the same life and row is the same chunk; 0: unknown
-    priority: NDArray[np.float32] | None = None  # [T, E] |TD error| of the transitions that begin n rows before each
-    memory: NDArray[np.float32] | None = None  # [E, S] a recurrent policy's state before the first of these rows
+    row: int  # rows of this runner process before these; a gap shows that a chunk was lost
+    life: int = 0  # id of the runner process: the same life and row is the same chunk; 0: unknown
+    priority: NDArray[np.float32] | None = None  # [T, E] |TD error| of the transitions that begin n rows earlier
+    memory: NDArray[np.float32] | None = None  # [E, S] recurrent state before the first row
 
 
 def check_chunk(chunk: Chunk, frame: tuple[int, ...], dtype: np.dtype[Any], action: np.dtype[Any] = ACTION) -> None:
-    """Refuse a chunk that is not made of rows with frames [P, D] = `frame` of `dtype` and actions as `action`.
+    """Check that a chunk has frames [P, D] = `frame` of `dtype` and actions of dtype `action`.
 
     Raises:
         ValueError: a column has another shape or dtype, or a number in it is not finite.
@@ -106,28 +106,28 @@ class Batch(NamedTuple):
 
     obs: Tensor  # [B, P, K, D]
     action: Tensor  # [B] int64; [B, J] float32 where actions are torques
-    reward: Tensor  # [B, n] float32 raw, 0 behind the window's end
+    reward: Tensor  # [B, n] float32 raw, 0 after the window's end
     discount: Tensor  # [B] float32
     next_obs: Tensor  # [B, P, K, D]
     priority: Tensor  # [B] float32, unnormalised; 1 when replay is uniform
-    key: Index  # [B] names the rows when priorities come back
+    key: Index  # [B] ids of the rows for updates of priorities
     version: NDArray[np.int32]  # [B] of the acting weights
-    prioritized: bool = False  # whether replay wants the TD errors back
+    prioritized: bool = False  # whether replay needs the TD errors
 
 
 def to_device(batch: Batch, device: str) -> Batch:
-    """The batch, or one of sequences, with its tensors on the device; arrays stay on the CPU."""
+    """Move the tensors of a batch (also of sequences) to the device; arrays stay on the CPU."""
     fields: dict[str, Any] = batch._asdict()
     tensors = {name: value for name, value in fields.items() if isinstance(value, Tensor)}
     return batch._replace(**fields | {name: moved(value, device) for name, value in tensors.items()})
 
 
 class ReplayEmpty(ValueError):
-    """Nothing can be drawn: nothing was added yet, or every shard that had something is lost."""
+    """Replay has no transition to sample: it is new, or all shards with data were lost."""
 
 
 class Replay(Protocol):
-    """What the learner needs of a replay, wherever its shards live."""
+    """Replay interface of a learner."""
 
     def sample(self, batch_size: int) -> Batch: ...
 
