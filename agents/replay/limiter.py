@@ -30,9 +30,7 @@ class SamplesPerInsert:
     learning_starts: int  # agent steps
     inserted: int = 0  # agent steps in replay, ever
     sampled: int = 0  # transitions trained on, ever
-    forfeited: float = (
-        0.0  # samples dropped: replay was lost, or the ratio changed (below 0: added)
-    )
+    forfeited: float = 0.0  # samples dropped: replay was lost, or the ratio changed (below 0: added)
 
     def updates_due(self, batch_size: int) -> int:
         """Return the number of updates that the learner may do now."""

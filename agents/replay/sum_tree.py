@@ -23,9 +23,7 @@ class SumTree:
     def __init__(self, size: int) -> None:
         self.leaves = 1 << max(size - 1, 1).bit_length()
         self.nodes: NDArray[np.float64] = np.zeros(2 * self.leaves)
-        self._children = self.nodes.view(
-            np.complex128
-        )  # both children in one gather
+        self._children = self.nodes.view(np.complex128)  # both children in one gather
 
     @property
     def total(self) -> float:
