@@ -1,4 +1,4 @@
-"""The learning curve of an agent: its table's columns, and the table as a picture."""
+"""Columns and plot of an agent's learning curve."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from training.storage.csv_table import rows_of
 from training.storage.curve import save_figure, subplots
 
-COLUMNS = ("frames", "updates", "all_lanes", "low_epsilon", "evaluation")  # behind the seconds and the agent steps
-JUDGED = "evaluation_steps"  # agent steps that the evaluated weights had seen: its games end later, beside training
+COLUMNS = ("frames", "updates", "all_lanes", "low_epsilon", "evaluation")  # after seconds and agent steps
+JUDGED = "evaluation_steps"  # agent steps of the evaluated weights; the evaluation ends later
 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
-    """Scores over agent steps, minutes on the upper edge, from the rows that a session wrote."""
+    """Plot scores over agent steps, with minutes on the upper axis."""
     rows = rows_of(table)
     figure, axes = subplots(figsize=(7, 4))
     styles: tuple[tuple[str, str, str, str, str], ...] = (
@@ -36,5 +36,5 @@ def draw_curve(table: Path, picture: Path, title: str) -> None:
 
 
 def steps_of(row: dict[str, str], column: str) -> int:
-    """Agent steps that a score of a row belongs to; older tables do not say when an evaluation's weights were taken."""
+    """Return the agent steps of a score; older tables have none for the weights of an evaluation."""
     return int((column == "evaluation" and row.get(JUDGED)) or row["agent_steps"])

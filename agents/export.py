@@ -1,10 +1,10 @@
-"""A trained policy as two files, and back in three lines:
+"""Export of a trained policy to two files; loading takes two lines:
 
 from agents.export import load_policy
 policy = load_policy("pong")
-action = policy(frames).argmax(1)  # frames: the newest K of each of B games, [B, K, *frame_shape], oldest first
+action = policy(frames).argmax(1)  # frames: the last K of B games, [B, K, *frame_shape], oldest first
 
-Needs the folders agents/ and training/, torch, safetensors and Pillow; no Ray, no game.
+Needs the folders agents/ and training/, torch, safetensors and Pillow, but no Ray and no emulator.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ FORMAT = 1
 
 
 class ExportedPolicy(nn.Module):
-    """A Q-network behind plain frames: [B, K, *frame_shape], oldest first, -> action values [B, A] float32.
+    """A Q-network that takes plain frames [B, K, *frame_shape], oldest first -> action values [B, A] float32.
 
-    Computes in float32 always; a run may have acted in bfloat16.
+    It always computes in float32, although the run may have acted in bfloat16.
     """
 
     def __init__(self, network: QNetwork, card: dict[str, Any]) -> None:
@@ -40,13 +40,13 @@ class ExportedPolicy(nn.Module):
         self.network, self.card = network, card
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Action values; pixels are uint8, 0..255."""
+        """Return action values; pixels are uint8, 0..255."""
         q: Tensor = self.network(_stacked(frames) if self.network.pixels else frames.unsqueeze(1))
         return q
 
 
 def _stacked(frames: Tensor) -> Tensor:
-    """Pixels [B, K, H, W] or [B, K, H, W, C] -> blocks [B, P, K, D] (`agents.replay.frames`)."""
+    """Convert pixels [B, K, H, W] or [B, K, H, W, C] -> blocks [B, P, K, D] (`agents.replay.frames`)."""
     planes = frames.unsqueeze(-1) if frames.dim() == 4 else frames
     batch, stack, height, width, colours = planes.shape
     cells = planes.reshape(batch, stack, height // BLOCK, BLOCK, width // BLOCK, BLOCK, colours)
@@ -60,21 +60,21 @@ def export_network(
     weights: dict[str, Any] | None,
     about: dict[str, Any],
 ) -> ExportedPolicy:
-    """A policy on the CPU, ready to act.
+    """Create a policy on the CPU.
 
     Args:
         network: settings of the Q-network.
         frame_shape: of one frame.
         num_actions: A.
-        weights: the network's parameters by name, arrays or tensors; None leaves them as they are drawn.
-        about: whatever should be known of it later, as JSON values.
+        weights: the network's parameters by name, arrays or tensors; None for random initialisation.
+        about: additional entries of the card, as JSON values.
 
     Raises:
-        ValueError: the weights are those of another network, or the network remembers more than it is shown.
+        ValueError: the weights do not fit the network, or the network is recurrent.
     """
     if type(network) is not NetworkSettings:
         raise ValueError("this policy has a memory, and an exported one sees frames alone: use watch or evaluate")
-    with torch.random.fork_rng(devices=[]):  # the weights drawn first leave no trace
+    with torch.random.fork_rng(devices=[]):  # initialisation must not change the global generator
         made = QNetwork(network, frame_shape, num_actions)
     try:
         if weights is not None:
@@ -87,22 +87,22 @@ def export_network(
 
 
 def of_card(card: dict[str, Any], weights: dict[str, Any] | None) -> ExportedPolicy:
-    """The policy that a card describes; see `export_network`."""
+    """Create the policy described by a card; see `export_network`."""
     shape, actions = tuple(card["frame_shape"]), int(card["num_actions"])
     return export_network(NetworkSettings(**card["network"]), shape, actions, weights, card)
 
 
 def save_policy(policy: ExportedPolicy, folder: Path) -> None:
-    """Write weights and card into `folder`, each whole or not at all."""
+    """Write weights and card into `folder`, atomically."""
     weights = {name: value.contiguous() for name, value in policy.network.state_dict().items()}
     save_artifact(folder, weights, policy.card, Path(CARD).stem)
 
 
 def load_policy(folder: str | Path) -> ExportedPolicy:
-    """What `save_policy` wrote, on the CPU.
+    """Load a policy of `save_policy`, on the CPU.
 
     Raises:
-        ValueError: no policy is there, it is damaged, or of another version.
+        ValueError: the policy is missing, damaged or of another version.
     """
     folder = Path(folder)
     try:
@@ -115,17 +115,17 @@ def load_policy(folder: str | Path) -> ExportedPolicy:
 
 
 def program_of(policy: ExportedPolicy) -> bytes:
-    """The policy as a graph that torch runs without any code of ours, for any number of games at once: a file's bytes.
+    """Return the bytes of a torch.export file of the policy, which needs no code of ours; the batch size is dynamic.
 
-    `torch.export.load("policy.pt2").module()(frames)` gives the action values.
+    `torch.export.load("policy.pt2").module()(frames)` returns the action values.
 
     Raises:
-        ValueError: torch cannot trace the network, which is somebody's own.
+        ValueError: torch cannot trace a user's network.
     """
     games, kind = torch.export.Dim("games"), policy.card["network"]["kind"]
     try:
         graph = torch.export.export(policy, (example(policy),), dynamic_shapes=({0: games},))
-    except Exception as error:  # whatever torch makes of somebody else's code
+    except Exception as error:  # tracing a user's code may raise anything
         said = f"torch.export cannot trace network.kind {kind} ({first_line(error)})"
         raise ValueError(f"{said}: export it with --format torch, or change its forward") from error
     file = io.BytesIO()
@@ -134,7 +134,7 @@ def program_of(policy: ExportedPolicy) -> bytes:
 
 
 def example(policy: ExportedPolicy, games: int = 2) -> Tensor:
-    """Frames of the kind that the policy reads: random pixels, or random numbers; the same ones every time."""
+    """Return example frames for the policy: pseudo-random pixels or numbers, with a fixed seed."""
     card, generator = policy.card, torch.Generator().manual_seed(0)
     shape = (games, card["network"]["stack"], *card["frame_shape"])
     if policy.network.pixels:

@@ -1,4 +1,4 @@
-"""Settings that any agent shares: how it is spread over processes, how it is judged, when it ends."""
+"""Settings shared by all agents: fleet, evaluation and stopping."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from training.settings import check_kinds
 
 
 class AgentSettings(Protocol):
-    """What the settings of every deep agent have."""
+    """Settings of any deep agent."""
 
-    parts: ClassVar[str]  # module of what it is made of (`agents.parts`)
+    parts: ClassVar[str]  # module of its factories (`agents.parts`)
 
     @property
     def env(self) -> EnvSettings: ...
@@ -26,7 +26,7 @@ class AgentSettings(Protocol):
 
 
 class FleetSize(Protocol):
-    """How many actors of each kind a fleet has, and where they may live."""
+    """Number and placement of a fleet's actors."""
 
     @property
     def runners(self) -> int: ...
@@ -49,7 +49,7 @@ class OnDevice(Protocol):
 
 
 class SpreadSettings(AgentSettings, Protocol):
-    """What the settings of an agent have that a fleet trains."""
+    """Settings of an agent that a fleet can train."""
 
     @property
     def fleet(self) -> FleetSize: ...
@@ -60,16 +60,16 @@ class SpreadSettings(AgentSettings, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class FleetSettings:
-    """How many processes play and keep, and in what portions they hand over."""
+    """Numbers of processes and sizes of messages."""
 
-    runners: int = 1  # actors that play
-    envs_per_runner: int = 32  # lanes an actor steps together
-    env_threads: int = 2  # emulator threads of an actor: new games begin in half the time, and one process plays faster
-    chunk_steps: int = 16  # rows per lane in one message
+    runners: int = 1  # rollout actors
+    envs_per_runner: int = 32  # envs of an actor, stepped as a batch
+    env_threads: int = 2  # emulator threads of an actor; 2 halve the time of resets
+    chunk_steps: int = 16  # rows per lane in a message
     shards: int = 0  # replay actors; 0 keeps replay in the learner
-    learners: int = 0  # learner actors, one GPU each where learner.device is cuda; 0 trains in the main process
+    learners: int = 0  # learner actors, one GPU each with learner.device cuda; 0 trains in the main process
     learner_threads: int = 1  # torch threads of a learner on a CPU
-    roles: bool = False  # place actors only on nodes that offer `rollout`, `replay` and `learner` slots
+    roles: bool = False  # place actors only on nodes with `rollout`, `replay` and `learner` slots
 
     def __post_init__(self) -> None:
         check_kinds(self, "fleet")
@@ -91,26 +91,26 @@ class FleetSettings:
 
     @property
     def lanes(self) -> int:
-        """Envs of the whole fleet."""
+        """Number of envs of the whole fleet."""
         return self.runners * self.envs_per_runner
 
     @property
     def shard_lanes(self) -> int:
-        """Lanes a replay shard holds: those of its runners, of all without shards."""
+        """Lanes of a replay shard; all lanes if there are no shards."""
         return -(-self.runners // max(self.shards, 1)) * self.envs_per_runner
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """How a policy is judged: frozen weights, seeds that training never uses, the same quota for every env."""
+    """Evaluation: frozen weights, seeds disjoint from training, the same number of games in every env."""
 
-    protocol: Literal["classic", "machado", "training"] = "classic"  # training: the rules it learns under
+    protocol: Literal["classic", "machado", "training"] = "classic"  # training: the rules of training
     episodes: int = 100  # of the closing evaluation
     epsilon: float = 0.0
-    every_steps: int = 250_000  # agent steps between the evaluations beside training; 0 for none
+    every_steps: int = 250_000  # agent steps between evaluations during training; 0 for none
     every_episodes: int = 8
-    every_frame_cap: int = 108_000  # emulator frames after which their games end, where the protocol's cap is later
-    from_score: float | None = None  # mean score of training games from which evaluations beside training are worth it
+    every_frame_cap: int = 108_000  # emulator frames after which their games end, if below the protocol's cap
+    from_score: float | None = None  # mean score of training games below which they are skipped
 
     def __post_init__(self) -> None:
         check_kinds(self, "evaluation")
@@ -124,10 +124,10 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StopSettings:
-    """When a run ends: at whichever comes first."""
+    """Stopping criteria; the first one met ends the run."""
 
     steps: int = 50_000_000  # agent steps
-    minutes: float = 1e9  # of wall clock, counted from the command's start, over all resumed parts
+    minutes: float = 1e9  # wall-clock minutes from the start of the command, summed over resumed parts
     score: float | None = None
     """Mean score of the last 30 games of the lanes at low epsilon (0.02 or less), or of an evaluation in between."""
 

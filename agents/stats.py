@@ -1,4 +1,4 @@
-"""What a run shows while it goes: counters, recent games, recent scalars."""
+"""Statistics of a running training: counters, recent games, recent scalars."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from agents.acting.rollout import ChunkStats, Episode
 from agents.updates import UpdateStats
 from training.storage import checkpoint
 
-WINDOW = 30  # games a mean is taken over
-BATCHES = 32  # newest looked-at batches a distribution is taken over
+WINDOW = 30  # games of a moving mean
+BATCHES = 32  # newest batches of a histogram
 COUNTERS = ("agent_steps", "frames", "updates", "episodes", "seconds")
 WINDOWS = ("recent", "greedy")
 
 
 @dataclass
 class RunStats:
-    """Counters since the run began, and means since they were last read."""
+    """Counters since the start of the run, and means since the last `read`."""
 
     agent_steps: int = 0
     frames: int = 0
     updates: int = 0
     episodes: int = 0
-    seconds: float = 0.0  # of wall clock up to the last checkpoint
+    seconds: float = 0.0  # wall-clock seconds up to the last checkpoint
     recent: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
     greedy: deque[Episode] = field(default_factory=lambda: deque(maxlen=WINDOW))
     means: dict[str, list[float]] = field(default_factory=dict)
     spread: dict[str, deque[NDArray[Any]]] = field(default_factory=dict)
     evaluations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)  # (agent steps, summary), not yet read
-    judged: float | None = None  # mean score of the newest of them
+    judged: float | None = None  # mean score of the newest evaluation
 
     def add_chunk(self, chunk_stats: ChunkStats, greedy_epsilon: float) -> None:
-        """Count a chunk. Games of all lanes whose epsilon was at most `greedy_epsilon` by then also count as greedy."""
+        """Add a chunk. Games that ended with an epsilon of at most `greedy_epsilon` also count as greedy."""
         self.agent_steps += chunk_stats.agent_steps
         self.frames += chunk_stats.frames
         self.episodes += len(chunk_stats.episodes)
@@ -50,7 +50,7 @@ class RunStats:
         self.note("seconds_per_step/policy", chunk_stats.policy_seconds / max(chunk_stats.agent_steps, 1))
 
     def add_updates(self, learned: UpdateStats) -> None:
-        """Count updates; the policy lag is in learner updates."""
+        """Add updates; ages are in learner updates."""
         if not learned.updates:
             return
         self.updates += learned.updates
@@ -64,16 +64,16 @@ class RunStats:
             self._keep(name, values)
 
     def add_evaluation(self, agent_steps: int, summary: dict[str, Any]) -> None:
-        """Keep the result of an evaluation beside training; `agent_steps` is what its weights had seen."""
+        """Add an evaluation during training; `agent_steps` are those of the evaluated weights."""
         self.evaluations.append((agent_steps, summary))
         self.judged = float(summary["mean"])
 
     def note(self, name: str, value: float) -> None:
-        """Remember a scalar until the next `read`."""
+        """Record a scalar for the next `read`."""
         self.means.setdefault(name, []).append(value)
 
     def note_all(self, scalars: dict[str, float]) -> None:
-        """Remember scalars by name until the next `read`."""
+        """Record scalars by name for the next `read`."""
         for name, value in scalars.items():
             self.note(name, value)
 
@@ -81,36 +81,36 @@ class RunStats:
         self.spread.setdefault(name, deque(maxlen=BATCHES)).append(values)
 
     def distributions(self) -> dict[str, NDArray[Any]]:
-        """Single values [N] of the newest batches since the last call, for histograms."""
+        """Return values [N] of the newest batches since the last call, for histograms."""
         found = {name: np.concatenate(batches) for name, batches in self.spread.items()}
         self.spread.clear()
         return found
 
     def score(self) -> float | None:
-        """Mean raw score of the recent greedy games once there are enough of them to say something."""
+        """Return the mean raw score of the last `WINDOW` greedy games, None before there are as many."""
         return fmean(game.score for game in self.greedy) if len(self.greedy) == WINDOW else None
 
     def reached(self, goal: float | None) -> bool:
-        """Whether recent games, or those of the newest evaluation, are as good as a goal, if there is one."""
+        """Return whether recent greedy games or the newest evaluation have reached `goal`; False if it is None."""
         return self.passed(goal) or _as_good(self.score(), goal)
 
     def passed(self, goal: float | None) -> bool:
-        """Whether the newest evaluation was as good as a goal, if there is one."""
+        """Return whether the newest evaluation has reached `goal`; False if it is None."""
         return _as_good(self.judged, goal)
 
     def row(self, scalars: dict[str, float]) -> dict[str, Any]:
-        """What `curve.csv` keeps of what `read` gave."""
+        """Return the row of `curve.csv` for scalars of `read`."""
         scores = {name: scalars.get(f"score_while_training/{name}") for name in ("all_lanes", "low_epsilon")}
         return {"frames": self.frames, "updates": self.updates, **scores}
 
     def line(self, scalars: dict[str, float]) -> str:
-        """The newest score, of the lanes at low epsilon, else of all; and epsilon."""
+        """Return a progress line: the score of the lanes at low epsilon, else of all, and epsilon."""
         score = scalars.get(f"score_while_training/{'low_epsilon' if self.greedy else 'all_lanes'}")
         shown = "no game over yet" if score is None else f"score {score:.1f}"
         return f"{shown}  epsilon {scalars['acting/epsilon_mean']:.3f}"
 
     def read(self) -> dict[str, float]:
-        """Every scalar, averaged since the last read, for TensorBoard; the names say what they are."""
+        """Return all scalars by TensorBoard tag, averaged since the last call."""
         scalars = {name: fmean(values) for name, values in self.means.items()}
         self.means.clear()
         for name, games in (("all_lanes", self.recent), ("low_epsilon", self.greedy)):
@@ -120,12 +120,12 @@ class RunStats:
         return scalars
 
     def state(self) -> dict[str, Any]:
-        """Counters and recent games for a checkpoint."""
+        """Return counters and recent games, for a checkpoint."""
         windows = {name: [list(game) for game in getattr(self, name)] for name in WINDOWS}
         return {name: getattr(self, name) for name in COUNTERS} | windows
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over the counters of `state`, and its recent games: checkpoints until 0.1 have none."""
+        """Restore counters and recent games, which older checkpoints do not have."""
         for name in COUNTERS:
             setattr(self, name, state[name])
         self.judged = None
@@ -136,11 +136,11 @@ class RunStats:
 
 
 def counters(saved: Path) -> dict[str, int]:
-    """How far the policy in a checkpoint had been trained, in agent steps and in emulator frames."""
+    """Return the agent steps and emulator frames of a checkpoint's policy."""
     stats = checkpoint.load(saved, only="stats")["stats"]
     return {name: int(stats[name]) for name in ("agent_steps", "frames")}
 
 
 def _as_good(score: float | None, goal: float | None) -> bool:
-    """Whether there are a score and a goal, and it is met."""
+    """Return whether both are given and the goal is reached."""
     return score is not None and goal is not None and score >= goal

@@ -1,4 +1,4 @@
-"""The loop that plays for its own sake: to judge, to show, to take pictures. Rollouts add rows to it."""
+"""The acting loop of evaluation, playback and pictures."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from envs.base import BatchedEnv, TimeStep
 
 
 class Played(NamedTuple):
-    """A time step of E envs, and what the policy is about to do."""
+    """A time step of E envs and the policy's output for it."""
 
     step: TimeStep
     acted: Acted
 
 
 def play(env: BatchedEnv, policy: Policy, explore: Explore | None, seed: int) -> Iterator[Played]:
-    """Every time step from the reset on, without end; the env stands where `step` shows it until the next is asked for.
+    """Yield every time step from a reset on, endlessly; the env is stepped when the next item is requested.
 
     Args:
-        seed: env e is seeded with `seed + e`.
+        seed: of the first env; env e gets `seed + e`.
     """
     colours = colours_of(env.spec.frame_shape)
     step, carry = env.reset(seed), policy.start(env.num_envs)

@@ -1,4 +1,4 @@
-"""What TensorBoard's first tab is made of, and what it may compare runs by."""
+"""TensorBoard layout of deep Q-learning, and the settings by which runs are compared."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from agents.evaluation.judged import CLOSING
 from training.settings import flat
 
 RESULTS = (CLOSING, "evaluation/score_mean", "score_while_training/low_epsilon", "run/agent_steps_per_second")
-# Sections that change what is learned.
+# Sections that affect learning.
 TUNED = ("env", "network", "exploration", "replay", "sequence", "learner", "league", "fleet")
-# The first tab: categories of charts, each a title and the tags in it. Scores of different kinds have lines of their
-# own, and only those that mean the same share a chart.
+# Categories of charts, each a title and its tags. Only scores with the same meaning share a chart.
 LAYOUT: dict[str, dict[str, list[str]]] = {
     "The story": {
         "Evaluation: raw score of whole games, frozen weights": ["evaluation/score_mean", CLOSING],
@@ -47,6 +46,6 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
 
 
 def compared(settings: Settings) -> dict[str, Any]:
-    """Settings that change what is learned, by dotted name."""
+    """Return the settings that affect learning, by dotted name."""
     values = flat(settings)
     return {"seed": settings.seed} | {name: value for name, value in values.items() if name.split(".")[0] in TUNED}

@@ -1,4 +1,4 @@
-"""What can be known of deep Q-learning's settings before anything starts."""
+"""Validation of deep Q-learning settings before a run starts."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ S = TypeVar("S", bound=Any)  # settings with an env
 
 
 def for_its_env(settings: S, usual: S) -> S:
-    """The settings, without the preset's rules of Atari games where the env is none and nobody has changed them."""
+    """Drop the preset's Atari rules if the env is not an Atari game and the user has not changed them."""
     return dataclasses.replace(settings, env=rules_for(settings.env, usual.env))
 
 
 def rules_for(env: EnvSettings, preset: EnvSettings) -> EnvSettings:
-    """The rules of `env`; where it is no Atari game and has nothing but a preset's rules, how it is shown alone."""
+    """Return `env`; if it is not an Atari game and its rules are the preset's, keep only its image settings."""
     shown = EnvSettings(id=env.id, image_size=env.image_size, grayscale=env.grayscale)
     others = dataclasses.replace(preset, id=shown.id, image_size=shown.image_size, grayscale=shown.grayscale)
     return env if game_name(env.id) is not None or env != others else shown
 
 
 def check(settings: Settings) -> int:
-    """Build the smallest env of these settings, so that every mistake shows before anything starts.
+    """Build the smallest env and network of these settings, to find errors early.
 
     Returns the bytes of replay.
     """
@@ -48,12 +48,12 @@ def check(settings: Settings) -> int:
 
 
 def require_device(settings: Settings, needed: int) -> None:
-    """The learner's device is there, and has room for the `needed` bytes of replay where that lies on it.
+    """Check that the learner's device exists and can hold `needed` bytes of replay, if replay is on it.
 
     Raises:
-        ValueError: it is not, or has not.
+        ValueError: it does not exist, or has too little memory.
     """
-    if settings.fleet.learners == 0:  # others run where the GPUs are
+    if settings.fleet.learners == 0:  # learner actors may run on other machines
         device = resolve_device(settings.learner.device, "learner.device")
         if device.startswith("cuda") and settings.fleet.shards == 0:  # the frames lie there
             require_memory(needed, "replay", "lower --replay.capacity, or keep it in --fleet.shards", device)

@@ -1,4 +1,4 @@
-"""How the network is trained: the settings of `agents.dqn.learner`."""
+"""Settings of `agents.dqn.learner`."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from agents.networks.losses import ErrorLoss
 from training.device import Precision, check_device
 from training.settings import check_kinds
 
-AVERAGE_PERIOD = 20  # learner updates between two steps of the policy's moving average
+AVERAGE_PERIOD = 20  # learner updates between steps of the policy's moving average
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearnerSettings:
-    """How the network is trained."""
+    """Settings of learner updates."""
 
     batch_size: int = 32
     learning_rate: float = 2.5e-4
     adam_epsilon: float = 1e-5
     gamma: float = 0.99
     double: bool = False
-    munchausen: float = 0.0  # share of the policy's own scaled log-probability in the reward; 0 for none, usually 0.9
-    temperature: float = 0.03  # of the soft policy that this takes
-    conservative: float = 0.0  # weight of what keeps values of actions low that were not taken (`agents.imitation`)
+    munchausen: float = 0.0  # weight of the scaled log-policy added to rewards; 0 for none, usually 0.9
+    temperature: float = 0.03  # of the soft policy of Munchausen
+    conservative: float = 0.0  # weight of the CQL loss, for offline data (`agents.imitation`)
     loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
-    reward_clip: float = 1.0  # bound of the loss reward; 0 leaves it raw
+    reward_clip: float = 1.0  # bound of the rewards that are learned; 0 leaves them raw
     target_period: int = 2_500  # learner updates between copies to the target network
-    target_rate: float = 1.0  # share of the online weights that such a copy takes; 1 for all (`target_period` 1: soft)
-    average_rate: float = 1.0  # share of the online weights in the policy's average, every 20 updates; 1 for no average
+    target_rate: float = 1.0  # weight of the online network in such a copy; below 1 with `target_period` 1: soft
+    average_rate: float = 1.0  # weight of the online network in the policy's average, every 20 updates; 1 for none
     max_grad_norm: float = 10.0
-    reset_period: int = 0  # updates between two resets (`agents.dqn.resets`); 0 for none
-    precision: Precision = "auto"  # auto: bf16 where that is faster, decided by every process for itself
-    device: str = "auto"  # auto: cuda where there is one, else cpu
+    reset_period: int = 0  # updates between resets (`agents.dqn.resets`); 0 for none
+    precision: Precision = "auto"  # auto: bf16 where it is faster, decided by each process
+    device: str = "auto"  # auto: cuda if available, else cpu
 
     def __post_init__(self) -> None:
         check_kinds(self, "learner")

@@ -1,4 +1,4 @@
-"""What sweeps search in deep Q-learning."""
+"""Search spaces of deep Q-learning sweeps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ EXPLORATION: Lines = {
 
 
 def spaces(settings: Settings) -> dict[str, Lines]:
-    """Around the preset's own target network, batch and samples per insert."""
+    """Return the search spaces, centred on the preset's values."""
     rates: Lines = {
         "learner.learning_rate": {"log": [3e-5, 3e-3]},
         "learner.target_period": log_around(settings.learner.target_period, 10),
     }
     batch = settings.learner.batch_size
-    explores = EXPLORATION if settings.exploration.start else {}  # else noise alone does
+    explores = EXPLORATION if settings.exploration.start else {}  # else noisy layers explore
     return {
         "learning": {**rates, "learner.batch_size": {"choice": [batch // 2, batch, 2 * batch]}},
         **({"exploration": explores} if explores else {}),
@@ -29,7 +29,7 @@ def spaces(settings: Settings) -> dict[str, Lines]:
             "replay.samples_per_insert": log_around(settings.replay.samples_per_insert, 4),
             "replay.prioritized": {"choice": [False, True]},
         },
-        # All that a clone takes over.
+        # Settings that population-based training changes.
         "population": rates | {name: lines for name, lines in explores.items() if name == "exploration.final"},
     }
 
@@ -38,7 +38,7 @@ SEARCH = Searchable(
     metric=SCORE,
     spaces=spaces,
     fixed=FIXED,
-    # Of what a clone is trained under, its donor's replay and networks must fit.
+    # Settings under which the donor's networks and replay can be reused.
     cloned=("learner.", "exploration.", "replay.alpha", "replay.beta", "replay.samples_per_insert"),
     not_cloned=("learner.device", "learner.average_rate"),
     valid=Settings.rows_per_lane,

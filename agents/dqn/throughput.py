@@ -1,4 +1,4 @@
-"""What every stage of the loop could do alone, and the bound that all of them together set."""
+"""Throughput of each stage of the loop alone, and the resulting bound of the whole loop."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from agents.dqn.settings import Settings
 
 
 def throughput(scalars: dict[str, float], settings: Settings, *, serial: bool) -> dict[str, float]:
-    """Agent steps/s by stage, from the stage times that a run keeps anyway; what has not been timed is left out.
+    """Return agent steps/s by stage, from measured stage times; stages without times are omitted.
 
-    The times are taken while the stages run beside each other, so they hold what sharing a machine costs. Runners and
-    learner work at once in a fleet, whose bound is the slower of the two; a serial run does one after the other.
+    Times are measured while the stages run concurrently, so they include the cost of sharing a machine. A fleet's bound
+    is the slower of runners and learner, which run concurrently; a serial run alternates between them.
 
     Args:
         scalars: `seconds_per_step/env`, `seconds_per_step/policy` (of a runner) and `seconds_per_update/sample`,
             `seconds_per_update/update` (of the learner).
         settings: of the run.
-        serial: one process does it all.
+        serial: whether one process does everything.
     """
     runners = 1 if serial else settings.fleet.runners
-    seconds = {  # of the whole run for one agent step
+    seconds = {  # per agent step of the whole run
         "env": scalars.get("seconds_per_step/env", 0.0) / runners,
         "inference": scalars.get("seconds_per_step/policy", 0.0) / runners,
         "sampling": _per_step(scalars.get("seconds_per_update/sample", 0.0), settings),
@@ -30,6 +30,6 @@ def throughput(scalars: dict[str, float], settings: Settings, *, serial: bool) -
 
 
 def _per_step(seconds: float, settings: Settings) -> float:
-    """Seconds of learning that one agent step causes, from those of an update."""
+    """Return the seconds of learning per agent step, from those of an update."""
     batch = settings.learner.batch_size * max(settings.fleet.learners, 1)
     return seconds * settings.replay.samples_per_insert / batch

@@ -1,6 +1,6 @@
-"""What stands between an observation and its features: the lecture's table (2013), its 2015 successor, and an MLP.
+"""Torsos: the convolutions of 2013 (the lecture's table) and 2015, a 3x3 stem, and an MLP.
 
-Legend: B batch, F features, N shares of probability (`agents.networks.implicit`).
+Legend: B batch, F features, N taus (`agents.networks.implicit`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ CONVS: dict[str, tuple[tuple[tuple[int, int, int], ...], int]] = {
 
 
 class Layers(nn.Sequential):
-    """Layers one after the other, each with its part of what chance decides."""
+    """Sequential layers that pass weight noise and taus to those that need them."""
 
     def forward(self, x: Tensor, noise: torch.Generator | None = None, tau: Tensor | None = None) -> Tensor:
-        """[B, ...] -> [B, F], or [B * N, F] where the network is asked at shares tau."""
+        """Map [B, ...] -> [B, F], or [B * N, F] with taus."""
         for layer in self:
             if isinstance(layer, TauEmbedding):
                 x = layer(x, tau)
@@ -38,15 +38,15 @@ class Layers(nn.Sequential):
 
 
 def dense_of(settings: NetworkSettings) -> type[Dense]:
-    """The kind of the dense layers."""
+    """Return the class of dense layers."""
     return NoisyDense if settings.noisy else Dense
 
 
 def convolutions(settings: NetworkSettings, frame_shape: tuple[int, ...], *, implicit: bool) -> tuple[Layers, int]:
-    """Layers for pixels, and F.
+    """Return layers for pixels, and F.
 
     Args:
-        implicit: the network is asked at shares of probability: between the convolutions and the dense layer.
+        implicit: insert an embedding of tau between the convolutions and the dense layer.
 
     Raises:
         ValueError: the frames are too small.
@@ -73,7 +73,7 @@ def convolutions(settings: NetworkSettings, frame_shape: tuple[int, ...], *, imp
 
 
 def perceptron(settings: NetworkSettings, frame_shape: tuple[int, ...], *, implicit: bool) -> tuple[Layers, int]:
-    """Two dense layers for vectors, and F; an `implicit` network is asked between the two."""
+    """Return two dense layers for vectors, and F; with `implicit`, tau is embedded between them."""
     layers: list[nn.Module] = []
     width = math.prod(frame_shape) * settings.stack
     for index in range(2):

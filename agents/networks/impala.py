@@ -1,4 +1,4 @@
-"""The residual network of IMPALA (Espeholt et al. 2018, figure 3), as "Beyond the Rainbow" has it: for GPUs.
+"""The residual network of IMPALA (Espeholt et al. 2018, figure 3), as in "Beyond the Rainbow", for GPUs.
 
 Twice the channels, spectral norm on the residual convolutions and adaptive max pooling (Clark et al. 2024, section 3).
 Legend: B batch, C channels, H, W pixels.
@@ -14,9 +14,9 @@ CHANNELS, HIDDEN, POOLED = (32, 64, 64), 512, 6
 
 
 class SpectralNorm(nn.Module):
-    """Divides a weight by its largest singular value (Miyato et al. 2018), found by power iteration.
+    """Divides a weight by its largest singular value (Miyato et al. 2018), estimated by power iteration.
 
-    One iteration each time it is trained, none where it only acts: acting changes no network.
+    The estimate is updated by one iteration per training pass; inference does not change it.
     """
 
     left: Tensor
@@ -26,7 +26,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("left", torch.ones(weight.shape[0]) / weight.shape[0] ** 0.5)
 
     def forward(self, weight: Tensor) -> Tensor:
-        """[C, ...] -> the same."""
+        """Normalise a weight [C, ...]."""
         matrix = weight.flatten(1)
         with torch.no_grad():
             right = nn.functional.normalize(matrix.t() @ self.left, dim=0)
@@ -37,7 +37,7 @@ class SpectralNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + two convolutions of it."""
+    """Residual block: x plus two convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Residual(nn.Module):
         self.convs = nn.Sequential(nn.ReLU(), convs[0], nn.ReLU(), convs[1])
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> the same."""
+        """Map [B, C, H, W] -> the same shape."""
         found: Tensor = self.convs(x)
         return x + found
 
@@ -69,6 +69,6 @@ class Impala(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(before * POOLED**2, HIDDEN), nn.ReLU())
 
     def forward(self, x: Tensor) -> Tensor:
-        """As above."""
+        """Return features [B, 512]."""
         features: Tensor = self.layers(x)
         return features

@@ -1,4 +1,4 @@
-"""Layers of our own, in the order in which memory lies. Legend: B batch, K frames a stack, C channels."""
+"""Layers for channels-last memory with cached weights. Legend: B batch, K frames a stack, C channels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from agents.replay.frames import BLOCK
 
 
 def cached_weight(layer: nn.Module, weight: Tensor, dtype: torch.dtype, make: Callable[[], Tensor]) -> Tensor:
-    """What a layer computes with, in `dtype`: made by every training pass, but once for all others between two updates.
+    """Return `make()`, a layer's weight in `dtype`; inference caches it until the parameter changes.
 
-    Who only acts or judges would otherwise convert the same weights again and again: for 32 observations that is a
-    seventh of the work. A parameter counts its changes; those of a fused optimiser must be counted by hand.
+    Converting weights in every call would take a seventh of the time of inference for 32 observations. Changes are
+    detected by the parameter's version, which a fused optimiser does not increment (`increment_version`).
     """
     if torch.is_grad_enabled() or torch.compiler.is_compiling():
         layer.__dict__.pop("_cached_weight", None)
@@ -29,26 +29,26 @@ def cached_weight(layer: nn.Module, weight: Tensor, dtype: torch.dtype, make: Ca
 
 
 def computed_in(x: Tensor) -> torch.dtype:
-    """The type that a product or convolution of x is computed in."""
+    """Return the dtype of products and convolutions of x."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
 
 
 class Dense(nn.Linear):
-    """A dense layer that converts its weights once between two updates (`cached_weight`)."""
+    """A dense layer with cached weight conversion (`cached_weight`)."""
 
     def forward(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """[B, F] -> [B, G]; `noise` is for layers that have some (`agents.networks.noisy`)."""
+        """Map [B, F] -> [B, G]; `noise` is ignored (see `agents.networks.noisy`)."""
         dtype = computed_in(x)
         weight = cached_weight(self, self.weight, dtype, lambda: self.weight.to(dtype))
         return F.linear(x, weight, self.bias)
 
 
 class Conv(nn.Conv2d):
-    """A convolution that converts its weights once between two updates (`cached_weight`)."""
+    """A convolution with cached weight conversion (`cached_weight`)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C', H', W']."""
+        """Map [B, C, H, W] -> [B, C', H', W']."""
         dtype = computed_in(x)
         weight = cached_weight(self, self.weight, dtype, lambda: self.weight.to(dtype))
         return F.conv2d(x, weight, self.bias, self.stride)

@@ -1,4 +1,4 @@
-"""No replay: the loop that learns from what has just happened, as it did before there was experience replay."""
+"""The control without replay: learning from the newest transitions, as before experience replay."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from agents.replay.transitions import Index, ReplayEmpty
 
 
 class NoReplay(ReplayShard):
-    """Gives the newest transitions, in the order in which they happened, instead of random ones.
+    """Returns the newest transitions in temporal order instead of random ones.
 
-    Everything else (rows, stacks, windows, chunks) is a replay's, so that the two differ in nothing but the draw.
+    All else (rows, stacks, windows, chunks) is inherited, so that the two differ in sampling only.
     """
 
     def _draw_uniform(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
-        """Lanes, rows and weights [B]: as many of every lane as of any other."""
+        """Return lanes, rows and weights [B], equally many of every lane."""
         low, high = self._eligible()
-        # One row in an episode has no transition, and no episode is shorter than two rows: twice as many are enough.
+        # The last row of an episode has no transition, and episodes have two rows or more: 2 B candidates suffice.
         place = np.arange(2 * batch_size + self.lanes)
         lane = place % self.lanes
         row: Index = high[lane] - 1 - place // self.lanes

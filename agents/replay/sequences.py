@@ -1,9 +1,9 @@
-"""Replay of sequences: rows as in `agents.replay.lanes`, drawn by the run of them that follows a chunk's beginning.
+"""Replay of sequences for recurrent agents, on top of `agents.replay.lanes`.
 
-A sequence begins where a chunk began, with the state that its policy had there (Kapturowski et al. 2019, section 3:
-"stored state"). It has `burn_in` rows that only bring the state up to date, `unroll` rows that are learned from, and
-`n_step` more whose values the last of these are judged by. Chunks of T rows begin T rows apart: neighbours share all
-rows but T. An episode that ends inside leaves its last row without a transition, and its state ends with it.
+A sequence begins at the first row of a chunk, with the recurrent state stored there (Kapturowski et al. 2019, section
+3: "stored state"). It has `burn_in` rows to refresh the state, `unroll` rows to learn from, and `n_step` more rows for
+their bootstrap values. Sequences begin T rows apart and overlap. If an episode ends inside, its last row has no
+transition, and the state is reset after it.
 
 Legend: T rows of a chunk, B batch, L rows of a sequence, U rows learned from, P blocks, D values a block, S numbers of
 a state, n steps.
@@ -28,11 +28,11 @@ from training.settings import check_kinds
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceSettings:
-    """Of what a sequence is made; its beginnings lie `fleet.chunk_steps` rows apart."""
+    """Length and priority of sequences, which begin `fleet.chunk_steps` rows apart."""
 
-    burn_in: int = 40  # rows that only bring the stored state up to date: no gradient, no loss
-    unroll: int = 40  # rows behind them that are learned from
-    eta: float = 0.9  # share of the largest error in a sequence's priority; the mean has the rest
+    burn_in: int = 40  # rows that refresh the stored state, without gradient and loss
+    unroll: int = 40  # rows after them that are learned from
+    eta: float = 0.9  # weight of the largest error in a sequence's priority; 1 - eta is that of the mean
     rescaling: bool = True  # learn h(Q) instead of Q (`agents.recurrent.targets`)
 
     def __post_init__(self) -> None:
@@ -44,27 +44,27 @@ class SequenceSettings:
 
 
 class SequenceBatch(NamedTuple):
-    """B sequences; `transition` is false of rows that an episode ended at."""
+    """B sequences; `transition` is false for the last row of an episode."""
 
     frames: Tensor  # [B, L, P, D]
     first: Tensor  # [B, L] bool: the frame begins an episode
     memory: Tensor  # [B, S] state before the first row
     action: Tensor  # [B, U] int64
-    reward: Tensor  # [B, U, n] float32 raw, 0 behind a window's end
+    reward: Tensor  # [B, U, n] float32 raw, 0 after a window's end
     discount: Tensor  # [B, U] gamma^k for a window of k steps, 0 where it terminated
     steps: Tensor  # [B, U] int64: k
     transition: Tensor  # [B, U] bool
     priority: Tensor  # [B] float32, unnormalised; 1 when replay is uniform
-    key: Index  # [B] names the sequences when priorities come back
-    version: NDArray[np.int32]  # [B] of the weights that acted in the first row that is learned from
-    prioritized: bool = False  # whether replay wants priorities back
+    key: Index  # [B] ids of the sequences for updates of priorities
+    version: NDArray[np.int32]  # [B] of the acting weights at the first learned row
+    prioritized: bool = False  # whether replay needs priorities
 
 
 class SequenceShard(ReplayShard):
-    """A replay shard whose items are sequences: each is named by its first row, which is a chunk's.
+    """A replay shard of sequences, identified by their first row.
 
     Args:
-        sequence: how long they are.
+        sequence: lengths of the sequences.
         chunk_steps: T.
         memory: S.
     """
@@ -87,7 +87,7 @@ class SequenceShard(ReplayShard):
         super().__init__(settings, lanes=lanes, spec=spec, stack=1, gamma=gamma, seed=seed, **kept)
         self.chunk_steps, self.burn_in, self.unroll = chunk_steps, sequence.burn_in, sequence.unroll
         self.length = self.burn_in + self.unroll + self.n_step
-        self.chunks = self.rows // chunk_steps  # whole ones that a lane holds
+        self.chunks = self.rows // chunk_steps  # whole chunks of a lane
         if self.rows < self.length + 2 * chunk_steps:
             raise ValueError(
                 f"replay.capacity leaves {self.rows} rows a lane, and a sequence has {self.length}: raise it"
@@ -95,10 +95,10 @@ class SequenceShard(ReplayShard):
         self.memory = np.zeros((self.lanes, self.chunks, memory), np.float32)
 
     def check(self, chunk: Chunk) -> None:
-        """Refuse a chunk that cannot be written.
+        """Check that a chunk can be written.
 
         Raises:
-            ValueError: it is none of T rows with a state; see also `Lanes.check`.
+            ValueError: it does not have T rows and a recurrent state; see also `Lanes.check`.
         """
         super().check(chunk)
         time, envs = chunk.action.shape
@@ -107,17 +107,17 @@ class SequenceShard(ReplayShard):
             raise ValueError(f"sequences are made of chunks of {self.chunk_steps} rows with states {list(shape)}")
 
     def write(self, chunk: Chunk) -> None:
-        """Append a chunk to its lanes, its states beside it."""
+        """Append a chunk to its lanes, with its recurrent states."""
         lanes = np.arange(chunk.lane, chunk.lane + chunk.action.shape[1])
         self.memory[lanes, self._chunk(self.written[lanes])] = chunk.memory
         super().write(chunk)
 
     def _chunk(self, row: Index) -> Index:
-        """Where the states of chunks that begin at these rows lie."""
+        """Return the indices of the states of chunks that begin at the rows."""
         return row // self.chunk_steps % self.chunks
 
     def _eligible(self) -> tuple[Index, Index]:
-        """Rows [low, high) of each lane from which a whole sequence is there; the multiples of T begin one."""
+        """Return the rows [low, high) of each lane with a whole sequence; those at multiples of T begin one."""
         low = -(np.minimum(self.rows - self.written, 0) // self.chunk_steps) * self.chunk_steps
         return low, np.maximum(self.written - self.length + 1, low)
 
@@ -134,10 +134,10 @@ class SequenceShard(ReplayShard):
         return lane, (last - (edges[lane] - 1 - ticket)) * self.chunk_steps, np.ones(batch_size)
 
     def sample(self, batch_size: int) -> Any:
-        """Draw a `SequenceBatch` with replacement, in proportion to priority; frames lie where the shard's do.
+        """Sample a `SequenceBatch` with replacement in proportion to priority; frames are on the device.
 
         Raises:
-            ReplayEmpty: nothing can be drawn yet.
+            ReplayEmpty: there is no whole sequence yet.
             ValueError: `batch_size` is below 1.
         """
         if batch_size < 1:

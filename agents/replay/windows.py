@@ -1,4 +1,4 @@
-"""Where windows of rows begin and end, from the two flags of a row. Legend: B batch, n steps of a return, K stack."""
+"""Extents of n-step windows and frame stacks, from the flags of rows. Legend: B batch, n steps, K stack."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Flags = NDArray[np.bool_]
 
 
 def n_step_window(next_first: Flags, terminal: Flags) -> tuple[Flags, Flags]:
-    """Which steps belong to an n-step window, and which windows end for good.
+    """Return which steps belong to an n-step window, and which windows terminate.
 
     Args:
         next_first: [B, n] the row after step i begins an episode, so step i has no transition.
-        terminal: [B, n] no value lies beyond step i.
+        terminal: [B, n] do not bootstrap after step i.
 
     Returns:
-        `inside` [B, n]: step i counts; the window has as many steps as entries. `ended` [B]: its discount is 0.
+        `inside` [B, n]: step i is in the window. `ended` [B]: the window's discount is 0.
     """
     inside: Flags = np.logical_and.accumulate(~next_first, axis=1)
     inside[:, 1:] &= np.logical_and.accumulate(~terminal[:, :-1], axis=1)
@@ -27,9 +27,9 @@ def n_step_window(next_first: Flags, terminal: Flags) -> tuple[Flags, Flags]:
 
 
 def stack_ages(first: Flags) -> NDArray[np.int64]:
-    """How many rows back each frame of a stack lies, newest first: an episode's first frame is repeated before it.
+    """Return the age in rows of each frame of a stack, newest first; an episode's first frame is repeated as padding.
 
-    `first` [B, K]: the row 0, 1, ... K - 1 rows back begins an episode. Returns [B, K].
+    `first` [B, K]: the row that is 0, 1, ... K - 1 rows old begins an episode. Returns [B, K].
     """
     depth = first.shape[1]
     oldest = np.where(np.any(first, axis=1), np.argmax(first, axis=1), depth - 1)
@@ -38,10 +38,10 @@ def stack_ages(first: Flags) -> NDArray[np.int64]:
 
 
 def ranges(name: Index, begin: Index, end: Index) -> tuple[Index, Index]:
-    """The numbers of several ranges [begin, end), one range [N] after the other, each beside its range's `name`.
+    """Concatenate the integers of ranges [begin, end) [N], each with its range's `name`.
 
-    Returns [M] names and [M] numbers; a range that ends before it begins is empty.
+    Returns names [M] and integers [M]; a range with end < begin is empty.
     """
     length = np.maximum(end - begin, 0)
-    passed = np.cumsum(length) - length  # numbers of the ranges before
+    passed = np.cumsum(length) - length  # integers in the ranges before
     return np.repeat(name, length), np.arange(length.sum()) + np.repeat(begin - passed, length)
