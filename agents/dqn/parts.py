@@ -1,4 +1,4 @@
-"""What a deep Q-learning is made of, for whoever trains or judges it: see `agents.parts`."""
+"""Factories of deep Q-learning; see `agents.parts`."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from envs import BatchedEnv, EnvSpec
 
 
 def make_network(settings: Settings, spec: EnvSpec) -> QNetwork:
-    """The Q-network."""
+    """Create the Q-network."""
     return QNetwork(settings.network, spec.frame_shape, spec.num_actions)
 
 
 def make_env(settings: Settings, num_envs: int, num_threads: int) -> BatchedEnv:
-    """The games that are learned from."""
+    """Create the training envs."""
     return envs.make_env(settings.env, num_envs, num_threads)
 
 
 def policy_with(network: QNetwork, settings: Settings, device: str) -> QPolicy:
-    """The policy that acts by a learner's network, where that lies."""
+    """Create a policy that acts with `network` on `device`."""
     return QPolicy(network, precision=settings.learner.precision, device=device)
 
 
 def make_learner(settings: Settings, spec: EnvSpec) -> Learner:
-    """A learner on the settings' device."""
+    """Create a learner on the settings' device."""
     return Learner(settings.learner, settings.network, spec, seed=settings.seed, beta=settings.replay.beta_at)
 
 
@@ -40,12 +40,12 @@ def make_replay(
     key_offset: int = 0,
     kind: type[ReplayShard] = ReplayShard,
 ) -> ReplayShard:
-    """An empty replay shard: the one with number `shard`, or all of replay where there is only one.
+    """Create the empty replay shard `shard`, or all of replay if there are no shards.
 
     Args:
-        device: that its frames lie on.
+        device: of the frames.
         key_offset: see `agents.replay.keys`.
-        kind: how it draws.
+        kind: class of the shard.
     """
     return kind(
         settings.shard_replay(),

@@ -1,7 +1,7 @@
-"""Shrink and perturb: a network that learns the same data many times is made young again now and then.
+"""Shrink and perturb: periodic partial resets, for high replay ratios.
 
-The share is that of Schwarzer et al. (2023), "Bigger, Better, Faster", section 3: what sees (the body) keeps half of
-its weights and takes the other half anew, what judges (the dense end) begins anew, and the optimiser forgets.
+As in Schwarzer et al. (2023), "Bigger, Better, Faster", section 3: the torso is averaged with new weights, dense layers
+are re-initialised, and the optimiser's moments are reset.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-KEPT = 0.5  # of the body's weights
+KEPT = 0.5  # weight of the torso's old parameters
 
 
 def shrink_and_perturb(network: nn.Module, fresh: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Move `network` towards `fresh`, one of its kind with new weights; in place, moments included.
+    """Reset `network` in place towards `fresh`, a newly initialised copy; also reset the moments.
 
-    Convolutions and their norms are the body; dense layers, and norms behind the first of them, are its end.
+    Convolutions and their norms form the torso; the first dense layer and all after it are re-initialised.
     """
     dense = False
     with torch.no_grad():
@@ -30,5 +30,5 @@ def shrink_and_perturb(network: nn.Module, fresh: nn.Module, optimizer: torch.op
 
 
 def _layers(network: nn.Module) -> list[nn.Module]:
-    """Modules that have parameters of their own, in the order in which an observation passes them."""
+    """Return the modules with own parameters, in forward order."""
     return [module for module in network.modules() if list(module.parameters(recurse=False))]

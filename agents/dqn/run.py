@@ -1,4 +1,4 @@
-"""Deep Q-learning as a run that a session drives, whichever loop trains it: one process or a fleet."""
+"""A run of deep Q-learning, in one process or on a fleet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.settings import flat
 
 
 class ReplayLoop(Loop, Protocol):
-    """What trains: `agents.dqn.serial.SerialLoop` or `cluster.fleet.loop.FleetLoop`."""
+    """A loop with replay: `agents.dqn.serial.SerialLoop` or `cluster.fleet.loop.FleetLoop`."""
 
     @property
     def limiter(self) -> SamplesPerInsert: ...
@@ -28,7 +28,7 @@ class ReplayLoop(Loop, Protocol):
 
 
 class DqnRun(LoopRun):
-    """A loop with a replay; `usual` are the preset's settings."""
+    """Run of a loop with replay; `usual` holds the preset's settings."""
 
     loop: ReplayLoop
     settings: Settings
@@ -50,7 +50,7 @@ class DqnRun(LoopRun):
         self.serial = serial
 
     def records(self) -> list[Record]:
-        """Everything since the last report; evaluations beside training at the steps that their weights had seen."""
+        """Return records since the last report; evaluations are dated by the agent steps of their weights."""
         stats, scalars = self.loop.stats, self.read(self.settings.fleet.lanes)
         scalars["run/samples_per_insert"] = self.loop.limiter.measured()
         evaluations, stats.evaluations = stats.evaluations, []
@@ -62,12 +62,12 @@ class DqnRun(LoopRun):
         return [*judged, Record(stats.agent_steps, scalars | stages, row)]
 
     def summary(self) -> dict[str, Any]:
-        """Counters, seed and the ratio that was kept."""
+        """Return counters, seed and the measured samples per insert."""
         stats = self.loop.stats
         counters = {"frames": stats.frames, "updates": stats.updates, "episodes": stats.episodes}
         return {**counters, "samples_per_insert": self.loop.limiter.measured(), "seed": self.settings.seed}
 
 
 def make_run(settings: Settings, usual: Settings, folder: Path) -> DqnRun:
-    """Deep Q-learning in this process."""
+    """Create a run of deep Q-learning in this process."""
     return DqnRun(SerialLoop(settings), settings, usual, serial=True)

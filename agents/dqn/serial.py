@@ -1,4 +1,4 @@
-"""The whole loop in one process, without Ray: to read, to debug, and to reproduce bit for bit."""
+"""The whole loop in one process, for debugging and for runs that are reproducible bit for bit."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from training.storage import checkpoint
 
 
 class SerialLoop:
-    """One env, one replay shard, one learner, taking turns. The same settings as the fleet's, on one lane group.
+    """Training loop with one batch of envs, one replay shard and one learner; takes the settings of a fleet.
 
-    Its policy, learner and replay are those that the settings name (`agents.parts`), but for a replay of one's own.
+    Policy, learner and replay come from `settings.parts`, unless `make_replay` is given.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SerialLoop:
         self.stats = RunStats()
 
     def step(self) -> None:
-        """One turn: collect a chunk, put it into replay, do the updates it earns."""
+        """Collect a chunk, add it to replay, and do the updates that are due."""
         s = self.settings
         chunk, chunk_stats = self.rollout.collect(s.fleet.chunk_steps, self.stats.agent_steps, self.learner.updates)
         self.replay.add(chunk)
@@ -57,7 +57,7 @@ class SerialLoop:
         self.stats.add_updates(learned)
 
     def save(self, folder: Path, also: Callable[[Path], None] = lambda part: None) -> Path:
-        """Checkpoint everything under `folder`, and what `also` adds. No emulator can be saved: episodes end here."""
+        """Write a checkpoint under `folder`; `also` adds files. Emulators cannot be saved, so episodes end here."""
 
         def write_parts(part: Path) -> None:
             checkpoint.save(part / "replay-0", self.replay.state())
@@ -68,7 +68,7 @@ class SerialLoop:
         return path
 
     def state(self) -> dict[str, Any]:
-        """The run, but for its replay, as a tree of arrays and values."""
+        """Return the state of the run without replay, as a tree of arrays and values."""
         return {
             "settings": to_dict(self.settings),
             "stats": self.stats.state(),
@@ -78,7 +78,7 @@ class SerialLoop:
         }
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint as the run that saved it went on: bit for bit in float32 on a CPU."""
+        """Restore a checkpoint; in float32 on a CPU, the run continues bit for bit like the one that saved it."""
         state, replay = checkpoint.load(path), checkpoint.load(path / "replay-0")
         self.learner.load_state(state["learner"])
         self.replay.load_state(replay)
@@ -88,7 +88,7 @@ class SerialLoop:
         self.rollout.restart(self.stats.agent_steps)
 
     def policy(self) -> LearningPolicy:
-        """The policy to judge."""
+        """Return the policy to evaluate."""
         return self.parts.policy_with(self.learner.policy, self.settings, self.learner.device)
 
     def close(self) -> None:

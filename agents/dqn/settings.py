@@ -1,4 +1,4 @@
-"""All settings of a deep Q-learning run in one tree. Every field's meaning and unit stands beside its consumer."""
+"""All settings of a deep Q-learning run; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agents.settings import EvaluationSettings, FleetSettings, StopSettings
 from envs.base import EnvSettings, EnvSpec
 from training.settings import check_kinds, check_seed
 
-ROW_BYTES = 10  # of a replay row beside its frame and its action: reward (4), two flags, version (4)
+ROW_BYTES = 10  # of a replay row without frame and action: reward (4), two flags, version (4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,9 @@ class Settings:
     stop: Annotated[StopSettings, tyro.conf.arg(name="")] = field(
         default_factory=StopSettings
     )  # --steps, --minutes ...
-    parts: ClassVar[str] = "agents.dqn.parts"  # what makes its policy, learner and replay (`agents.parts`)
+    parts: ClassVar[str] = "agents.dqn.parts"  # module of its factories (`agents.parts`)
     seed: int = 0
-    checkpoint_minutes: float = 5.0  # of a fleet; one process saves every 5,000 time steps, however long they take
+    checkpoint_minutes: float = 5.0  # for a fleet; one process saves every 5,000 time steps instead
     network: NetworkSettings = field(default_factory=NetworkSettings)
     exploration: ExplorationSettings = field(default_factory=ExplorationSettings)
     replay: ReplaySettings = field(default_factory=ReplaySettings)
@@ -49,12 +49,12 @@ class Settings:
             )
 
     def shard_replay(self) -> ReplaySettings:
-        """Replay settings of one shard: its share of the capacity; when learning starts is the driver's concern."""
+        """Return the replay settings of one shard: its share of the capacity, and no learning_starts."""
         shards = max(self.fleet.shards, 1)
         return dataclasses.replace(self.replay, capacity=self.replay.capacity // shards, learning_starts=0)
 
     def rows_per_lane(self) -> int:
-        """Rows that replay keeps of every lane.
+        """Return the number of replay rows per lane.
 
         Raises:
             ValueError: they are too few for the chunks, or for stacks and n-step windows.
@@ -69,7 +69,7 @@ class Settings:
         return rows
 
     def replay_bytes(self, spec: EnvSpec) -> int:
-        """Memory that a full replay takes, over all shards."""
+        """Return the bytes of a full replay, over all shards."""
         blocks, depth = blocks_shape(spec.frame_shape)
         tree = 32 if self.replay.prioritized else 0
         row = blocks * depth * spec.frame_dtype.itemsize + stored_action(spec).itemsize + ROW_BYTES

@@ -61,7 +61,7 @@ class BlockConv(nn.Conv2d):
     """
 
     def forward(self, blocks: Tensor) -> Tensor:
-        """[B, K * 16, H/4, W/4] in 0..255 -> [B, C, H/4 - 1, W/4 - 1]."""
+        """Map [B, K * 16, H/4, W/4] in 0..255 -> [B, C, H/4 - 1, W/4 - 1]."""
         assert self.bias is not None
         weight = cached_weight(self, self.weight, blocks.dtype, lambda: self._cells(blocks.dtype))
         return F.conv2d(blocks, weight, self.bias.to(blocks.dtype))
@@ -77,11 +77,11 @@ class BlockConv(nn.Conv2d):
 class StemConv(nn.Conv2d):
     """A first layer of 3x3 and stride 2, computed as 2x2 of stride 1 over cells of 2x2 pixels.
 
-    The parameters are those of the plain layer, [C, K, 3, 3]; a fourth row and column of zeros make the cells whole.
+    The parameters are those of the plain layer, [C, K, 3, 3]; a fourth row and column of zeros completes cells.
     """
 
     def forward(self, blocks: Tensor) -> Tensor:
-        """[B, K * 16, H/4, W/4] in 0..255 -> [B, C, H/2 - 1, W/2 - 1]."""
+        """Map [B, K * 16, H/4, W/4] in 0..255 -> [B, C, H/2 - 1, W/2 - 1]."""
         stack = self.weight.shape[1]
         batch, _, rows, columns = blocks.shape
         split = blocks.permute(0, 2, 3, 1).view(batch, rows, columns, stack, 2, 2, 2, 2).permute(0, 1, 4, 2, 6, 3, 5, 7)
@@ -98,7 +98,7 @@ class StemConv(nn.Conv2d):
 
 
 class LayerNormNHWC(nn.Module):
-    """Layer norm (Ba et al. 2016) over all values of one sample, whose memory is channels-last."""
+    """Layer norm (Ba et al. 2016) over all values of a sample, in channels-last order."""
 
     def __init__(self, channels: int, height: int, width: int) -> None:
         super().__init__()
@@ -106,14 +106,14 @@ class LayerNormNHWC(nn.Module):
         self.shape = (height, width, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> the same shape and dtype, channels-last."""
-        flat: Tensor = self.norm(x.permute(0, 2, 3, 1).flatten(1)).to(x.dtype)  # autocast on a GPU makes it float32
+        """Map [B, C, H, W] -> the same shape and dtype, channels-last."""
+        flat: Tensor = self.norm(x.permute(0, 2, 3, 1).flatten(1)).to(x.dtype)  # autocast on a GPU returns float32
         return flat.view(-1, *self.shape).permute(0, 3, 1, 2)
 
 
 class FlattenNHWC(nn.Module):
-    """[B, C, H, W] -> [B, H * W * C]: the order in which channels-last memory already lies."""
+    """[B, C, H, W] -> [B, H * W * C], without a copy for channels-last memory."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """As above."""
+        """Flatten x."""
         return x.permute(0, 2, 3, 1).flatten(1)

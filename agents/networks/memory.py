@@ -1,4 +1,4 @@
-"""What a network remembers of an episode, between its body and its head: nothing, a recurrent state, a window.
+"""Memories between torso and head: none, recurrent layers, self-attention over a window.
 
 Legend: T time, B batch, F features, S numbers of a state, K frames of a window.
 """
@@ -15,30 +15,30 @@ from torch import Tensor, nn
 
 
 class Remembered(NamedTuple):
-    """What a memory makes of T time steps."""
+    """Output of a memory for T time steps."""
 
     out: Tensor  # [T, B, F]
-    state: Tensor  # [B, S] behind the last of them
-    attention: Tensor | None = None  # [T, B, K] what each of the last K frames weighed, the newest last
+    state: Tensor  # [B, S] after the last time step
+    attention: Tensor | None = None  # [T, B, K] attention weights of the last K frames, newest last
 
 
 class Memory(Protocol):
-    """A module between features and values."""
+    """Interface of a memory module."""
 
     size: int  # S
 
     def __call__(self, x: Tensor, first: Tensor, state: Tensor) -> Remembered:
-        """Go on from a state.
+        """Process T time steps, starting from `state`.
 
         Args:
             x: float32 [T, B, F] features of T frames.
-            first: bool [T, B] the frame begins an episode: nothing before it counts.
-            state: [B, S] before the first of these frames; zeros where nothing has been seen.
+            first: bool [T, B] the frame begins an episode: the state is reset before it.
+            state: [B, S] before the first frame; initially zeros.
         """
 
 
 class NoMemory(nn.Module):
-    """The control: features pass as they are."""
+    """The control: returns the features unchanged."""
 
     size = 0
 
@@ -55,13 +55,13 @@ CELLS: dict[str, Callable[[int, int], nn.RNNBase]] = {
 
 
 class Recurrent(nn.Module):
-    """A recurrent layer of F units: what it gives is its hidden state.
+    """A recurrent layer of F units; its output is the hidden state.
 
     Args:
         kind: one of `CELLS`.
         width: F.
-        span: steps that gates hold on to what they have seen when training begins: biases log U(1, span - 1), the
-            chrono initialisation of Tallec and Ollivier (2018). 0 leaves torch's own. A plain layer has no gates.
+        span: time scale in steps of the gates at initialisation: biases log U(1, span - 1), the chrono initialisation
+            of Tallec and Ollivier (2018). 0 for torch's default. Ignored by the plain layer, which has no gates.
     """
 
     def __init__(self, kind: str, width: int, span: int) -> None:
@@ -74,7 +74,7 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, first: Tensor, state: Tensor) -> Remembered:
         """See `Memory`; the state is h, or h and c."""
         keep, out = (~first).to(x.dtype).unsqueeze(-1), []
-        begins = first[1:].any(1).nonzero().flatten().add(1).tolist()  # between them nobody's episode begins
+        begins = first[1:].any(1).nonzero().flatten().add(1).tolist()  # no episode begins between them
         for begin, end in pairwise([0, *begins, len(x)]):
             before = (state * keep[begin]).unsqueeze(0).chunk(self.vectors, dim=2)
             held = tuple(part.contiguous() for part in before)
@@ -85,10 +85,10 @@ class Recurrent(nn.Module):
 
 
 def _hold_on(layer: nn.RNNBase, kind: str, width: int, span: int) -> None:
-    """Biases of the gates that keep the state; of an LSTM also those that let something new in."""
+    """Initialise the biases of the forget gates, and of the input gates of an LSTM."""
     bias = torch.log(torch.empty(width).uniform_(1.0, max(span - 1.0, 1.0)))
     weights = dict(layer.named_parameters())
-    inputs, hidden = weights["bias_ih_l0"].data, weights["bias_hh_l0"].data  # two biases, which are added
+    inputs, hidden = weights["bias_ih_l0"].data, weights["bias_hh_l0"].data  # the layer adds both
     keeps = slice(width, 2 * width)  # torch's order of gates: input, forget, cell, output; and reset, update, new
     hidden[keeps], inputs[keeps] = 0.0, bias
     if kind == "lstm":
@@ -98,8 +98,8 @@ def _hold_on(layer: nn.RNNBase, kind: str, width: int, span: int) -> None:
 class Attention(nn.Module):
     """One layer of causal self-attention over the last K frames of the episode (Vaswani et al. 2017), one head.
 
-    The state is a window of what the last K - 1 frames gave, and for each whether it is of this episode. A frame's key
-    knows its age by a learned position. 8 F^2 + K F weights and a few: about as many as an LSTM of F units (8 F^2).
+    The state holds the normed features of the last K - 1 frames, and for each whether it is of this episode. Keys have
+    learned relative positions. About 8 F^2 + K F weights, as many as an LSTM of F units (8 F^2).
 
     Args:
         width: F.
@@ -121,7 +121,7 @@ class Attention(nn.Module):
         known = state[:, before * self.width :].t() > 0
         frames = torch.cat([past, self.norm(x)])  # [K - 1 + T, B, F]
         episode = torch.cumsum(first, 0)
-        episodes = torch.cat([torch.where(known, 0, -1), episode])  # -1 is nobody's: frames that never were
+        episodes = torch.cat([torch.where(known, 0, -1), episode])  # -1 for padding
         place = torch.arange(len(x), device=x.device).unsqueeze(-1) + torch.arange(self.window, device=x.device)
         seen = torch.zeros(len(x), len(frames), dtype=torch.bool, device=x.device).scatter_(1, place, True)
         seen = seen & (episodes.t().unsqueeze(1) == episode.t().unsqueeze(2))  # [B, T, K - 1 + T]
@@ -129,14 +129,14 @@ class Attention(nn.Module):
         query, key, value = (
             part.transpose(0, 1) for part in (self.query(frames[before:]), self.key(frames), self.value(frames))
         )
-        place = place.expand(batch, -1, -1)  # [B, T, K] of the frames that a frame may look back on
+        place = place.expand(batch, -1, -1)  # [B, T, K] frames in each frame's window
         aged = torch.zeros_like(seen, dtype=x.dtype).scatter(2, place, query @ self.position.t())
         score = (query @ key.transpose(1, 2) + aged) / math.sqrt(self.width)
         weight = score.masked_fill(~seen, -math.inf).softmax(-1)
         y = x + self.merge(weight @ value).transpose(0, 1)
         out = y + self.dense(self.norm_out(y))
 
-        same = (episodes == episode[-1])[len(x) :]  # the newest K - 1 frames, if they are of the last one's episode
+        same = (episodes == episode[-1])[len(x) :]  # newest K - 1 frames of the current episode
         window = torch.where(same.unsqueeze(-1), frames[len(x) :], 0.0)
         left = torch.cat([window.transpose(0, 1).flatten(1), same.t().to(x.dtype)], 1)
         return Remembered(out, left, weight.detach().gather(2, place).transpose(0, 1))

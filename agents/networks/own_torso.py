@@ -1,12 +1,13 @@
-"""A network of somebody else's between observations and our heads: `--network.kind "package.module:Class"`.
+"""A user's torso between observations and our heads: `--network.kind "package.module:Class"`.
 
-The class is a torch module that is made with two arguments and turns a batch of observations into features:
+The class is a torch module that is constructed with two arguments and maps observations to features:
 
     Class(shape: tuple[int, ...], stack: int)
     forward(x: Tensor) -> Tensor   # [B, F], of any F
 
-`shape` is that of one observation as it is seen here: (K * C, H, W) for pixels, x being float32 in 0..1; (K * D,) for
-vectors. Legend: B batch, K frames a stack, C colours, D numbers a vector, P blocks a frame.
+`shape` is that of one observation: (K * C, H, W) for pixels, float32 in 0..1; (K * D,) for vectors.
+
+Legend: B batch, K frames a stack, C colours, D numbers a vector, P blocks a frame.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from training.messages import first_line
 
 
 class OwnTorso(nn.Module):
-    """Observations [B, P, K, D] as somebody else's module wants them -> its features [B, F].
+    """Adapter of a user's module: observations [B, P, K, D] -> features [B, F].
 
-    The module is in training mode only where gradients are taken (which dropout and batch norm need): where it acts,
-    is judged or makes targets no flag is moved, so that threads may ask it at the same time.
+    The module is in training mode only in passes with gradients (for dropout and batch norm). Inference changes no
+    flag, so it is thread-safe.
 
     Attributes:
-        features: F, found by trying the module on a batch of two.
+        features: F, found by a test call with a batch of two.
 
     Raises:
-        ValueError: there is no such class, or it gives no features.
+        ValueError: the class does not exist, or returns no features.
     """
 
     def __init__(self, kind: str, frame_shape: tuple[int, ...], stack: int) -> None:
@@ -48,7 +49,7 @@ class OwnTorso(nn.Module):
         self.features = found.shape[1]
 
     def forward(self, obs: Tensor) -> Tensor:
-        """As above; pixels 0..255 come as 0..1."""
+        """Return features [B, F]; pixels 0..255 are scaled to 0..1."""
         if len(self.frame_shape) == 1:
             return self._features(obs.flatten(1))
         rows, columns = (side // BLOCK for side in self.frame_shape[:2])
@@ -58,7 +59,7 @@ class OwnTorso(nn.Module):
         return self._features(pixels.float() / 255.0)
 
     def _features(self, x: Tensor) -> Tensor:
-        learns = self.training and torch.is_grad_enabled()  # an exported policy acts with gradients on
+        learns = self.training and torch.is_grad_enabled()  # an exported policy may act with gradients enabled
         if self.module.training != learns:
             self.module.train(learns)
         try:
@@ -70,14 +71,14 @@ class OwnTorso(nn.Module):
 
 
 def _tried(kind: str, shape: tuple[int, ...], stack: int) -> tuple[nn.Module, Any]:
-    """The module, and what it makes of two black observations."""
+    """Construct the module; return it and its output for two black observations."""
     made_by = load_entry(kind)
     try:
         made = made_by(shape, stack)
         if not isinstance(made, nn.Module):
             raise ValueError(f"it makes a {type(made).__name__}, and not a torch module")
-        made.eval()  # somebody's `train` may return nothing
+        made.eval()  # a user's `eval` may not return the module
         with torch.no_grad():
             return made, made(torch.zeros(2, *shape))
-    except Exception as error:  # whatever somebody else's code raises
+    except Exception as error:  # a user's code may raise anything
         raise ValueError(f"network.kind {kind} fails for observations {list(shape)}: {first_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Quantiles of the return of every action: QR-DQN (Dabney et al. 2018, "Distributional RL with Quantile Regression").
+"""QR-DQN (Dabney et al. 2018, "Distributional RL with Quantile Regression"): quantiles of the return.
 
 Legend: B batch, A actions, N quantiles.
 """
@@ -13,24 +13,24 @@ from agents.networks.losses import ErrorLoss, error_loss
 
 
 class QuantileHead:
-    """N numbers an action: returns at the midpoints of N equal shares of probability. Their mean is the value."""
+    """N quantiles per action, at the midpoints of N equal probability intervals; a value is their mean."""
 
     def __init__(self, quantiles: int) -> None:
         self.outputs = quantiles
 
     def q(self, out: Tensor) -> Tensor:
-        """Values [B, A] of quantiles [B, A, N]."""
+        """Return values [B, A] of quantiles [B, A, N]."""
         return out.mean(2)
 
     def target(self, return_t: Tensor, discount_t: Tensor, out_next: Tensor, policy_next: Tensor) -> Tensor:
-        """R + discount * Z(s', a'), quantile by quantile: [B, N]."""
+        """Return the quantiles of R + discount * Z(s', a'), [B, N]."""
         chosen = torch.einsum("ba,ban->bn", policy_next, out_next)
         return (return_t[:, None] + discount_t[:, None] * chosen).detach()
 
     def loss(self, out_t: Tensor, action_t: Tensor, target: Tensor, error: ErrorLoss) -> HeadLoss:
-        """Quantile regression with Huber's loss of threshold 1, whatever `error` says (equation 10).
+        """Return the quantile Huber loss with threshold 1 (equation 10); `error` is ignored.
 
-        The priority is the distance that probability would have to be moved, the 1-Wasserstein distance to the target.
+        The priority is the 1-Wasserstein distance to the target distribution.
         """
         quantile = of_action(out_t, action_t)
         loss = quantile_loss(quantile, midpoints(self.outputs, out_t.device)[None], target)
@@ -40,15 +40,15 @@ class QuantileHead:
 
 
 def midpoints(parts: int, device: torch.device) -> Tensor:
-    """The middles [N] of N equal parts of 0..1."""
+    """Return the midpoints [N] of N equal intervals of 0..1."""
     return (torch.arange(parts, device=device) + 0.5) / parts
 
 
 def quantile_loss(quantile: Tensor, tau: Tensor, target: Tensor) -> Tensor:
-    """Quantile regression with Huber's loss of threshold 1, for quantiles [B, N] at shares tau [B, N] or [1, N] -> [B].
+    """Return the quantile Huber loss with threshold 1 of quantiles [B, N] at tau [B, N] or [1, N] -> [B].
 
-    The mean over targets [B, M], summed over quantiles (equation 10; equation 3 of Dabney et al. 2018, IQN).
+    Mean over targets [B, M], sum over quantiles (equation 10; equation 3 of Dabney et al. 2018, IQN).
     """
-    found = target[:, None, :] - quantile[:, :, None]  # [B, N, M] of every target from every quantile
+    found = target[:, None, :] - quantile[:, :, None]  # [B, N, M]
     weight = (tau[:, :, None] - (found.detach() < 0).float()).abs()
     return (weight * error_loss(found, "huber")).mean(2).sum(1)

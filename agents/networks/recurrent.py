@@ -1,4 +1,4 @@
-"""A Q-network with a memory between its body and its head.
+"""A Q-network with a memory between torso and head.
 
 Legend: T time, B batch, P blocks a frame, D values a block, S numbers of a state, A actions.
 """
@@ -20,12 +20,12 @@ MEMORIES: tuple[MemoryKind, ...] = get_args(MemoryKind)
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryNetworkSettings(NetworkSettings):
-    """A body that sees one frame, a memory as wide as its features, a head."""
+    """A torso for single frames, a memory of the same width, a head."""
 
-    stack: int = 1  # frames an observation holds; the memory has the others
+    stack: int = 1  # frames per observation; earlier ones are in the memory
     memory: MemoryKind = "lstm"
-    span: int = 0  # steps that the gates of lstm and gru hold on to at first (chrono initialisation); 0: torch's own
-    window: int = 16  # frames that attention looks back on, the newest included
+    span: int = 0  # initial time scale of lstm and gru gates in steps (chrono initialisation); 0: torch's default
+    window: int = 16  # frames of attention, including the newest
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,26 +40,26 @@ class MemoryNetworkSettings(NetworkSettings):
 
 
 def make_memory(settings: MemoryNetworkSettings, width: int) -> Memory:
-    """The memory that the settings name, for features of this width."""
+    """Create the memory of the settings, for features of this width."""
     if settings.memory in CELLS:
         return Recurrent(settings.memory, width, settings.span)
     return Attention(width, settings.window) if settings.memory == "attention" else NoMemory()
 
 
 class MemoryQNetwork(QNetwork):
-    """Frames of T time steps and a state -> action values of all of them, and the state behind them."""
+    """Maps frames of T time steps and a state -> their action values and the next state."""
 
     def __init__(self, settings: MemoryNetworkSettings, frame_shape: tuple[int, ...], num_actions: int) -> None:
         super().__init__(settings, frame_shape, num_actions)
         self.memory: Any = make_memory(settings, self.width)
 
     def unroll(self, frames: Tensor, first: Tensor, state: Tensor) -> Remembered:
-        """Action values of T time steps, float32 [T, B, A] as `out`; the memory computes in float32 always.
+        """Return action values, float32 [T, B, A], as `out`; the memory always computes in float32.
 
         Args:
             frames: [T, B, P, D] uint8 or float32.
             first: bool [T, B] where an episode begins.
-            state: float32 [B, S] before the first of the frames.
+            state: float32 [B, S] before the first frame.
         """
         time, batch = first.shape
         features = self.features(frames.flatten(0, 1).unsqueeze(2)).float()
@@ -68,14 +68,14 @@ class MemoryQNetwork(QNetwork):
         return found._replace(out=self.head_outputs(found.out.flatten(0, 1)).view(time, batch, -1))
 
     def start(self, batch: int) -> Tensor:
-        """The state [B, S] of somebody who has seen nothing."""
+        """Return the initial state [B, S]."""
         return torch.zeros(batch, self.memory.size, device=next(self.parameters()).device)
 
     def forward(self, obs: Tensor, noise: torch.Generator | None = None) -> Tensor:
-        """Action values [B, A]; see `out`."""
+        """Return action values [B, A]; see `out`."""
         return self.out(obs)
 
     def out(self, obs: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Action values [B, A] of obs [B, P, 1, D] that begin their episodes. `generator` is unused."""
+        """Return action values [B, A] of obs [B, P, 1, D] that begin their episodes; `generator` is unused."""
         first = torch.ones(1, len(obs), dtype=torch.bool, device=obs.device)
         return self.unroll(obs[None, :, :, 0], first, self.start(len(obs))).out[0]

@@ -1,4 +1,4 @@
-"""What a Q-network is made of: the settings of `agents.networks.q_network`."""
+"""Settings of `agents.networks.q_network`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.networks.quantile import QuantileHead
 from training.settings import check_kinds
 
 KINDS = ("dqn2013", "dqn2015", "stem", "impala", "mlp")
-HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # beside these, any "package.module:Class" of that kind
+HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # or any "package.module:Class" of this type
     "scalar": lambda settings: ScalarHead(),
     "categorical": lambda settings: CategoricalHead(settings.atoms, settings.value_min, settings.value_max),
     "histogram": lambda settings: HistogramHead(settings.atoms, settings.value_min, settings.value_max),
@@ -26,22 +26,22 @@ HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # beside these, an
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """What stands between a stack of frames and one value per action."""
+    """Architecture of a Q-network."""
 
     kind: str = "dqn2013"  # one of KINDS, or "package.module:Class" (`agents.networks.own_torso`)
-    stack: int = 4  # frames an observation holds
+    stack: int = 4  # frames per observation
     layer_norm: bool = False  # after every hidden layer, before the ReLU
-    layer_norm_convs: bool = True  # of these also after convolutions: it costs most there
+    layer_norm_convs: bool = True  # also after convolutions, where it costs most
     noisy: bool = False  # Gaussian noise in the dense layers instead of epsilon (`agents.networks.noisy`)
     dueling: bool = False  # Wang et al. 2016, equation 9
-    hidden: int = 128  # units of each of the MLP's two layers; the convolutional kinds have their papers' own
-    head: str = "scalar"  # one value an action, or categorical, quantile, histogram, implicit (`agents.networks`)
-    atoms: int = 51  # numbers an action of these; of the first and last evenly from value_min to value_max
+    hidden: int = 128  # units of each of the MLP's two layers; convolutional kinds have their papers' sizes
+    head: str = "scalar"  # one value per action, or categorical, quantile, histogram, implicit (`agents.networks`)
+    atoms: int = 51  # outputs per action of these; categorical and histogram from value_min to value_max
     value_min: float = -10.0
     value_max: float = 10.0
-    tau_samples: int = 64  # shares of probability that implicit is taught at (N of Dabney et al. 2018)
-    tau_samples_target: int = 64  # that its target network is asked at (N')
-    tau_samples_acting: int = 32  # whose mean is a value (K)
+    tau_samples: int = 64  # taus per transition of implicit (N of Dabney et al. 2018)
+    tau_samples_target: int = 64  # taus of its target network (N')
+    tau_samples_acting: int = 32  # taus averaged for acting (K)
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")

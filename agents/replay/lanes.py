@@ -1,13 +1,13 @@
-"""The rows of replay: every frame stored once, stacks and n-step windows rebuilt from them.
+"""Storage of replay: every frame once; stacks and n-step windows are rebuilt from them.
 
-Each env of each runner is a **lane**: a ring of rows as they happened. Row t holds frame_t, the action taken at it, the
-reward that followed, whether that ended all value (`terminal`), and whether frame_t begins an episode (`first`):
+Each env of each runner has a **lane**, a ring buffer of rows in temporal order. Row t holds frame_t, the action taken,
+the reward that followed, `terminal` (do not bootstrap), and `first` (frame_t begins an episode):
 
-* a stack reaches back to the row that is `first`, and repeats that frame before it;
-* an n-step window ends with a `terminal` row (discount 0), or at the last row before a `first` one: it holds the true
-  last frame of a truncated episode, or of a runner that died, and its value is bootstrapped from;
+* a stack reaches back to the `first` row, whose frame is repeated as padding;
+* an n-step window ends with a `terminal` row (discount 0), or bootstraps from the last row before a `first` one, which
+  holds the last frame of a truncated episode or of a dead runner;
 * a row followed by a `first` one has no transition and is never sampled;
-* rows behind a gap, which a lost chunk leaves, begin anew as an episode's do.
+* rows after a lost chunk are treated as the beginning of an episode.
 
 Legend: T time, E lanes of a runner, B batch, P blocks, K stack, D values a block, n steps.
 """
@@ -27,7 +27,7 @@ from training.device import moved
 
 
 class Lanes:
-    """`lanes` rings of `rows` rows each in this process's memory, the frames on `device`."""
+    """`lanes` ring buffers of `rows` rows in this process's memory; frames are on `device`."""
 
     def __init__(
         self,
@@ -45,28 +45,28 @@ class Lanes:
         slots = lanes * rows
         zeros = np.zeros((slots, *blocks_shape(spec.frame_shape)), spec.frame_dtype)  # untouched pages cost no memory
         self.frames = torch.from_numpy(zeros).to(device)
-        # A block of 16 pixels moves as one 16-byte number: several times faster than 16 single bytes.
+        # Moving a block of 16 pixels as one 16-byte number is several times faster than 16 bytes.
         self._cells = self.frames.view(torch.complex128) if spec.frame_dtype == np.uint8 else self.frames
         self.action_dtype = stored_action(spec)
         self.action, self.reward = np.zeros(slots, self.action_dtype), np.zeros(slots, np.float32)
         self.terminal, self.first = np.zeros(slots, np.bool_), np.zeros(slots, np.bool_)
         self.version = np.zeros(slots, np.int32)
-        self.written = np.zeros(lanes, np.int64)  # rows each lane has ever had
-        self.next_row = np.zeros(lanes, np.int64)  # `Chunk.row` that goes on where each lane ends
-        self.unbroken = np.zeros(lanes, np.int64)  # the row from which on no chunk of each lane is missing
-        self.life = np.zeros(lanes, np.int64)  # `Chunk.life` of the newest rows; 0 where it is not known
+        self.written = np.zeros(lanes, np.int64)  # rows ever written to each lane
+        self.next_row = np.zeros(lanes, np.int64)  # expected `Chunk.row` of the next chunk of each lane
+        self.unbroken = np.zeros(lanes, np.int64)  # first row of each lane after its last gap
+        self.life = np.zeros(lanes, np.int64)  # `Chunk.life` of the newest rows; 0 if unknown
 
     def has(self, chunk: Chunk) -> bool:
-        """Whether this chunk, or a later one of the same life of its runner, has been written already."""
+        """Return whether this chunk, or a later one of the same runner process, was already written."""
         mine = slice(chunk.lane, chunk.lane + chunk.action.shape[1])
         past = (self.life[mine] == chunk.life) & (chunk.row < self.next_row[mine])
         return chunk.life > 0 and bool(past.any())
 
     def check(self, chunk: Chunk) -> None:
-        """Refuse a chunk that cannot be written.
+        """Check that a chunk can be written.
 
         Raises:
-            ValueError: it is longer than half a lane, names lanes that are not there, or holds another kind of rows.
+            ValueError: it is longer than half a lane, has lanes out of range, or rows of another shape or dtype.
         """
         time, envs = chunk.action.shape[:2]
         if time > self.rows // 2 or not 0 <= chunk.lane <= self.lanes - envs:
@@ -78,11 +78,11 @@ class Lanes:
         time, envs = chunk.action.shape[:2]
         lanes = np.arange(chunk.lane, chunk.lane + envs)
         slot = self._slot(lanes[None], self.written[lanes] + np.arange(time)[:, None])
-        frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # Ray's cannot be written to
+        frames = torch.from_numpy(np.require(chunk.frames, requirements=["C", "W"]))  # arrays from Ray are read-only
         self._cells[moved(torch.from_numpy(slot), self.device)] = moved(frames, self.device).view(self._cells.dtype)
         self.action[slot], self.reward[slot] = chunk.action, chunk.reward
         self.terminal[slot], self.first[slot], self.version[slot] = chunk.terminal, chunk.first, chunk.version
-        # Nothing spans the gap that a lost chunk left, or that between two lives of a runner.
+        # Windows must not span a lost chunk or a restart of the runner.
         other_life = (self.life[lanes] != chunk.life) & (self.life[lanes] > 0)
         gap = ((self.next_row[lanes] != chunk.row) | other_life) & (self.written[lanes] > 0)
         self.first[slot[0]] |= gap
@@ -94,14 +94,14 @@ class Lanes:
         return lane * self.rows + row % self.rows
 
     def _eligible(self) -> tuple[Index, Index]:
-        """Rows [low, high) of each lane whose stack is still there and whose n following rows already are."""
-        # A shard that restarted empty begins in the middle of an episode: frames of its first stacks are lost.
+        """Return the rows [low, high) of each lane with a complete stack and n following rows."""
+        # After a restart a shard begins within an episode, so its first stacks are incomplete.
         begun = np.where(self.first[:: self.rows] | (self.written == 0), 0, self.stack - 1)
         low = np.maximum(self.written - self.rows + self.stack - 1, begun)
         return low, np.maximum(self.written - self.n_step, low)
 
     def _windows(self, lane: Index, row: Index) -> tuple[Index, Index, NDArray[np.float32], NDArray[np.float32]]:
-        """Slots [B], window lengths k [B], rewards [B, n] and discounts [B] of transitions that begin at the rows."""
+        """Return slots [B], window lengths k [B], rewards [B, n] and discounts [B] of transitions from these rows."""
         n = self.n_step
         slots = self._slot(lane[:, None], row[:, None] + np.arange(n + 1))
         inside, ended = n_step_window(self.first[slots[:, 1:]], self.terminal[slots[:, :n]])
@@ -110,7 +110,7 @@ class Lanes:
         return slots[:, 0], steps, self.reward[slots[:, :n]] * inside, discount
 
     def _stacks(self, lane: Index, row: Index) -> Tensor:
-        """Observations [B, P, K, D] whose newest frame is the row's."""
+        """Return observations [B, P, K, D] with the rows' frames as the newest."""
         ages = stack_ages(self.first[self._slot(lane[:, None], row[:, None] - np.arange(self.stack))])
         slots = self._slot(lane[:, None], row[:, None] - ages)[:, ::-1]
         cells = self._cells[moved(torch.from_numpy(slots.copy()), self.device)].transpose(1, 2).contiguous()
