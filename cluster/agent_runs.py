@@ -1,4 +1,4 @@
-"""The run of an agent that acts by a network, judged again by its newest checkpoint."""
+"""Evaluation of a trained agent by its newest checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.storage.run_dir import RunDir
 def evaluate_run(
     directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
 ) -> tuple[dict[str, Any], str, str]:
-    """Whole games by the newest checkpoint of a run -> the result, its name as a file, and in a line."""
+    """Play whole games with a run's newest checkpoint; return the result, its file name and its summary line."""
     settings = settings_of_run(record)
     own = settings.evaluation
     epsilon = own.epsilon if options.epsilon is None else options.epsilon

@@ -1,4 +1,4 @@
-"""The way into Ray: a cluster that is there, or one of one's own. Loads no RLlib."""
+"""Connecting to a Ray cluster, or starting a local one. Does not import RLlib."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from agents.settings import SpreadSettings
 from cluster.errors import FleetError
 from training.messages import one_line, say
 
-STARTS = 5  # of a Ray of our own
+STARTS = 5  # attempts to start a local Ray
 WORKER_ENV = {
-    "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep: processes share the cores instead of spinning on them
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # actors that asked for no GPU see none
+    "OMP_WAIT_POLICY": "PASSIVE",  # idle threads sleep instead of spinning, since processes share cores
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # hide GPUs from actors that requested none
 }
 
 
 def start_ray(processes: int) -> bool:
-    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine for as long as the command runs.
+    """Connect to the cluster at RAY_ADDRESS, or start a local one for the duration of the command.
 
-    The latter has room for `processes` that reserve a core each, be there as many cores or not.
+    A local one offers at least `processes` cores, even if the machine has fewer.
 
     Returns:
-        Whether there was none yet: a trial of a sweep is a part of one already, and leaves it running.
+        Whether this call connected; False in a Tune trial, for example, which must not shut Ray down.
 
     Raises:
-        FleetError: there is none to be had: another version, no token, or it does not come up.
+        FleetError: Ray cannot be used: another version, no token, or it does not start.
     """
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
-    os.environ.setdefault("RAY_worker_niceness", "5")  # the learner goes first; with Ray's 15 it starves its runners
+    os.environ.setdefault("RAY_worker_niceness", "5")  # below the learner; Ray's default of 15 starves runners
     own = "RAY_ADDRESS" not in os.environ
     try:
         if own:
             _start_for(processes)
         else:
             ray.init(runtime_env={"env_vars": WORKER_ENV}, log_to_driver=False, logging_level=logging.WARNING)
-    except Exception as error:  # Ray raises nothing narrower
+    except Exception as error:  # Ray raises no narrower class
         where = "on this machine" if own else f"at {os.environ['RAY_ADDRESS']}"
         raise FleetError(f"cannot use Ray {where}: {one_line(error)}") from error
     return True
 
 
 def _start_for(processes: int) -> None:
-    """A Ray of our own that has room for them."""
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only, and gone with the command
-    for name, value in WORKER_ENV.items():  # inherited; workers of a runtime_env would not be started ahead of need
+    """Start a local Ray with room for `processes`."""
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # it listens on loopback only and ends with the command
+    for name, value in WORKER_ENV.items():  # inherited by workers; Ray does not prestart workers of a runtime_env
         os.environ.setdefault(name, value)
     start_own(
-        address="local",  # whatever Ray runs on this machine already: what is to be used, RAY_ADDRESS names
+        address="local",  # ignore other Rays on this machine: RAY_ADDRESS selects one
         num_cpus=max(os.cpu_count() or 1, processes),
-        _memory=estimate_available_memory(),  # Ray offers 70 % of it; a shard that needs more would wait for ever
+        _memory=estimate_available_memory(),  # Ray's default of 70 % could make a shard unschedulable
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,
@@ -67,7 +67,7 @@ def _start_for(processes: int) -> None:
 
 @contextmanager
 def ray_for(processes: int) -> Iterator[None]:
-    """`start_ray`, and its end where there was none yet: another's Ray, a notebook's say, goes on."""
+    """Connect to Ray for the duration of a block; an existing connection, such as a notebook's, stays open."""
     started = start_ray(processes)
     try:
         yield
@@ -77,20 +77,20 @@ def ray_for(processes: int) -> Iterator[None]:
 
 
 def start_own(**options: Any) -> None:
-    """`ray.init`, again where Ray has given up on itself: it gives its own servers half a minute to come up.
+    """Call `ray.init`, with retries if Ray times out during startup.
 
-    On a machine whose cores are busy with something else they take longer, and nobody can tell Ray to wait.
+    Ray's servers have a fixed timeout of half a minute, which is too short on a busy machine.
     """
     for left in reversed(range(STARTS)):
         try:
             ray.init(**options)
             return
-        except Exception as error:  # Ray raises nothing narrower
+        except Exception as error:  # Ray raises no narrower class
             if not left or "timed out during startup" not in str(error):
                 raise
             say("Ray has not come up within half a minute; trying once more")
 
 
 def processes_of(settings: SpreadSettings) -> int:
-    """Processes of a fleet that reserve a core each, the driver among them."""
+    """Return the number of processes that reserve a core, including the driver."""
     return settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1

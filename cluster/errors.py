@@ -1,4 +1,4 @@
-"""How a fleet ends when it cannot go on. Names no Ray, so that any command may know it."""
+"""Errors that end a fleet. Does not import Ray, so that any command can catch them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from training.messages import one_line
 
 
 class FleetError(CannotGoOn):
-    """The fleet cannot go on."""
+    """A fleet cannot continue."""
 
 
 class LearnerLost(FleetError):
-    """A learner died or fell silent: the run goes on from its last checkpoint."""
+    """A learner died or does not answer; the run can continue from its last checkpoint."""
 
     whole = False
 
 
 def portable(error: Exception) -> Exception:
-    """The error itself where it can travel, else one that says the same; with the lines in which it arose as a note."""
+    """Return the error if it can be pickled, else a RuntimeError with its message; add the traceback as a note."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever a class of somebody else's does when it is copied
+    except Exception:  # pickling a user's class may raise anything
         error = RuntimeError(one_line(error)).with_traceback(error.__traceback__)
     error.add_note("".join(traceback.format_tb(error.__traceback__)))
     return error

@@ -1,4 +1,4 @@
-"""GANs and what they learn from: the one place where games and runs of agents become images."""
+"""Runs of GANs and their images, including frames of games and of runs of agents."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from training.storage import checkpoint
 from training.storage.resume import read_newest
 from training.storage.run_dir import MARKER, RunDir
 
-RENDERED = ("game", "clips")  # of data.source, before the name of an env or the directory of a run whose policy plays
+RENDERED = ("game", "clips")  # prefixes of data.source, before an env or the directory of a run whose policy plays
 
 
 class Shared(NamedTuple):
-    """What all trials of a sweep have in common."""
+    """Data shared by all trials of a sweep."""
 
     data: Images
     judge: Scorer
 
     @property
     def digest(self) -> str:
-        """Of the images."""
+        """Digest of the images."""
         return self.data.digest()
 
 
 def images_of(settings: DataSettings, cache: Path) -> Images:
-    """The images that the settings name, those of games included; frames are rendered once and kept in `cache`.
+    """Load the images of the settings, including frames of games, which are rendered once and cached.
 
     Raises:
-        ValueError: they are not there or unusable; the message names the remedy.
+        ValueError: they are missing or unusable; the message names the remedy.
     """
     kind, _, name = settings.source.partition(":")
     if kind not in RENDERED or not name:
@@ -53,14 +53,14 @@ def images_of(settings: DataSettings, cache: Path) -> Images:
 
 
 def images_in(folder: Path, settings: DataSettings) -> Images:
-    """`images_of` for the run or the sweep in `folder`, or for one that is to begin there.
+    """Load the images of the run or sweep in `folder`, which may be new.
 
     Raises:
-        ValueError: it began with other images.
+        ValueError: the run began with other images.
     """
     data, file = images_of(settings, cache_of(folder)), folder / MARKER
     recorded = json.loads(file.read_text()).get("data") if file.exists() else None
-    if recorded and recorded != data.digest():  # older versions recorded none
+    if recorded and recorded != data.digest():  # absent from older records
         raise ValueError(
             f"{folder} began with other images than {settings.source} gives now (its files are others, or the run that "
             "plays has trained on): bring those back, or begin a new run"
@@ -69,15 +69,15 @@ def images_in(folder: Path, settings: DataSettings) -> Images:
 
 
 def cache_of(folder: Path) -> Path:
-    """Where classifiers and rendered frames lie: beside the runs, which share them."""
+    """Return the cache of classifiers and rendered frames, shared by the runs next to `folder`."""
     return folder.absolute().parent / ".gan-cache"
 
 
 def check(settings: Any) -> int:
-    """The device is here, and settings fit each other. Images are small beside replay: 0 bytes.
+    """Check device and settings; return 0, since there is no replay.
 
     Raises:
-        ValueError: one of these is not so.
+        ValueError: the device does not exist, or settings do not fit each other.
     """
     resolve_device(settings.training.device, "training.device")
     parts_of(settings).SEARCH.valid(settings)
@@ -85,9 +85,9 @@ def check(settings: Any) -> int:
 
 
 def make_run(settings: Any, usual: Any, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
-    """Data, networks and judge of a training, built in this order so that every mistake shows at once.
+    """Create data, networks and scorer of a run, in this order so that errors show early.
 
-    What is `shared` with other trainings need not be built.
+    `shared` has data and scorer of a sweep.
     """
     resolve_device(settings.training.device, "training.device")
     data = shared[0] if shared else images_in(folder, settings.data)
@@ -97,12 +97,12 @@ def make_run(settings: Any, usual: Any, folder: Path, shared: tuple[Images, Scor
 
 
 def judge_of(data: Images, settings: Any, folder: Path) -> Scorer:
-    """The judge of the select part."""
+    """Create the scorer of the select part."""
     return parts_of(settings).make_judge(settings, data, cache_of(folder), "select")
 
 
 def shared(settings: Any, folder: Path) -> Shared:
-    """What all trials of a sweep have in common."""
+    """Load the data shared by all trials of a sweep."""
     data = images_in(folder, settings.data)
     return Shared(data, judge_of(data, settings, folder))
 
@@ -110,10 +110,10 @@ def shared(settings: Any, folder: Path) -> Shared:
 def evaluate_run(
     directory: RunDir, record: dict[str, Any], options: JudgeOptions, on_step: Callable[[float], None]
 ) -> tuple[dict[str, Any], str, str]:
-    """Scores of the best generator of a run on the report part -> the result, its name as a file, and in a line.
+    """Score a run's best generator on the report part; return the result, its file name and its summary line.
 
     Raises:
-        ValueError: the images are not there, or nothing was judged yet.
+        ValueError: the images are missing, or there is no scored generator yet.
     """
     settings, cache = settings_of_run(record), cache_of(directory.path)
     parts = parts_of(settings)

@@ -1,4 +1,4 @@
-"""The families of GANs that can be trained, a row each, as `cluster/workloads.py` has the agents."""
+"""Families of GANs, one row each; agents are in `cluster/workloads.py`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GAN = Workload(
 
 
 def family(name: str, settings: str, *presets: str) -> Workload:
-    """The row of a family whose folder is called as it is, as all but the standard one are."""
+    """Return the row of a family in folder gan/`name`."""
     folder = f"gan.{name}"
     return GAN._replace(
         name=name,

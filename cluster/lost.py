@@ -1,22 +1,22 @@
-"""How Ray says that an actor is gone."""
+"""Ray's exceptions for actors that are gone."""
 
 from __future__ import annotations
 
 import ray
 
-# What a call to a dead actor raises. One that Ray's memory monitor has ended is no RayActorError.
+# Raised by calls to a dead actor; OutOfMemoryError if Ray's memory monitor killed it.
 LOST = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
-# What a call to one raises that Ray never starts again: its packages cannot be set up, or its place is gone.
+# Raised by calls to an actor that Ray does not restart: its environment or its placement failed.
 UNBORN = (ray.exceptions.RuntimeEnvSetupError, ray.exceptions.ActorUnschedulableError)
 
 
 def birth_error(error: BaseException) -> BaseException | None:
-    """What an actor's `__init__` has raised, if it is gone for that: Ray does not start it again."""
+    """Return the exception of an actor's `__init__`, after which Ray does not restart it; None for other errors."""
     if not getattr(error, "actor_init_failed", False):
         return None
     return getattr(error.args[0], "cause", None) or error
 
 
 def never_starts(error: BaseException) -> BaseException | None:
-    """Why Ray does not start an actor again, if a call to it has raised that."""
+    """Return the reason why Ray does not restart an actor; None if it does."""
     return birth_error(error) or (error if isinstance(error, UNBORN) else None)

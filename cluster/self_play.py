@@ -1,4 +1,4 @@
-"""Self-play by a fleet: its runners read the league from the run directory, which every node has to see."""
+"""Self-play on a fleet; runners read the league from the run directory, which must be visible on every node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cluster.fleet.loop import shares_out as shares_out
 
 
 def make_run(settings: SelfPlaySettings, usual: SelfPlaySettings, folder: Path) -> DqnRun:
-    """Self-play by a fleet, on the cluster that is connected or one of its own; exploiters train in this process."""
+    """Create a run of self-play on a fleet; exploiters train in this process."""
 
     def make_loop(league: Path, go_back: GoBack) -> FleetLoop:
         return FleetLoop(replace(settings, league=replace(settings.league, folder=str(league.absolute()))), go_back)

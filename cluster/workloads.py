@@ -1,7 +1,6 @@
-"""What can be trained: one row for every kind of training, as data. Nothing heavy is imported here.
+"""All kinds of training, one row each. Imports nothing heavy.
 
-An entry "module:name" is loaded when it is asked for. A new algorithm is one more row, a new
-family of GANs one in `cluster/gans.py`.
+Entries "module:name" are loaded lazily. A new algorithm is a row here, a new family of GANs one in `cluster/gans.py`.
 """
 
 from __future__ import annotations
@@ -126,12 +125,12 @@ PRESETS = tuple(preset for row in WORKLOADS.values() for preset in row.presets)
 
 
 def register(row: Workload) -> None:
-    """Add a kind of training of one's own; its presets are called "package.module:preset" on the command line."""
+    """Register a user's kind of training, with presets "package.module:preset" on the command line."""
     WORKLOADS[row.name] = row
 
 
 def workload_of(preset: str) -> Workload:
-    """The kind of training that a preset is one of; the module of "package.module:preset" is imported to register it.
+    """Return the kind of training of a preset; the module of "package.module:preset" is imported for registration.
 
     Raises:
         ValueError: there is no such module or preset.
@@ -146,12 +145,12 @@ def workload_of(preset: str) -> Workload:
 
 
 def workload_of_run(record: dict[str, Any]) -> Workload:
-    """What the run with this record trains."""
+    """Return the kind of training of a run."""
     return workload_of(record["preset"]) if ":" in record["preset"] else WORKLOADS[record["workload"]]
 
 
 def settings_of_run(record: dict[str, Any]) -> Any:
-    """The settings of the run with this record."""
-    from training.settings import from_dict  # numpy, which help does without
+    """Return the settings of a run."""
+    from training.settings import from_dict  # imports numpy, not needed for --help
 
     return from_dict(workload_of_run(record).load("settings"), record["settings"])

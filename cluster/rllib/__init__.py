@@ -1,1 +1,1 @@
-"""What RLlib's users bring along: their config's words, names of environments, results, modules."""
+"""Adapters for users of RLlib: config fields, environments, results, modules."""

@@ -1,4 +1,4 @@
-"""A run's numbers under the names that RLlib's own DQN gives them, for stoppers, schedulers and dashboards."""
+"""Statistics of a run under the names of RLlib's DQN, for stoppers, schedulers and dashboards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from agents.replay.limiter import SamplesPerInsert
 from agents.stats import RunStats
 from agents.updates import UpdateStats
 
-# Values of the newest batch, and what RLlib calls them.
+# Values of the newest batch, and RLlib's names for them.
 LEARNED = {
     "loss": ("total_loss", "qf_loss"),
     "q_mean": ("qf_mean",),
@@ -32,29 +32,29 @@ LEARNED = {
 
 
 def spread(name: str, values: Sequence[float]) -> dict[str, float]:
-    """Mean, minimum and maximum as `name`_mean and so on; NaN without values, so that the keys are always there."""
+    """Return `name`_mean, `name`_min and `name`_max; NaN if there are no values, so that the keys always exist."""
     found = (fmean(values), min(values), max(values)) if values else (math.nan,) * 3
     return {f"{name}_{kind}": float(value) for kind, value in zip(("mean", "min", "max"), found, strict=True)}
 
 
 def evaluation_results(scores: Scores) -> dict[str, Any]:
-    """Our record of an evaluation, and RLlib's names for it."""
+    """Return the summary of an evaluation, with RLlib's names added."""
     games = {**spread("episode_return", scores.scores.tolist()), **spread("episode_len", scores.steps.tolist())}
     summary = scores.summary()
     return {ENV_RUNNER_RESULTS: {**games, "num_episodes": summary["episodes"]}, **summary}
 
 
 class Results:
-    """What is told of a run between two calls of `train()`; a transition counts as trained each time it is drawn."""
+    """Results of a run per call of `train()`; a transition counts as trained each time it is sampled."""
 
     def __init__(self, settings: Settings, stats: RunStats, limiter: SamplesPerInsert) -> None:
         self.settings, self.stats, self.limiter = settings, stats, limiter
         self.batch = settings.learner.batch_size * max(settings.fleet.learners, 1)
-        self.logged, self.told = RunStats(), RunStats()  # counters when they were last logged and told
+        self.logged, self.told = RunStats(), RunStats()  # counters at the last log and at the last result
         self.newest: dict[str, float] = {}
 
     def count(self, metrics: Any, learned: UpdateStats | None = None) -> None:
-        """Log what has been sampled and trained since: RLlib waits for these to end an iteration."""
+        """Log the steps sampled and trained since the last call; RLlib ends iterations by these metrics."""
         steps, updates = self.stats.agent_steps - self.logged.agent_steps, self.stats.updates - self.logged.updates
         sampled = (ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME)
         trained = (LEARNER_RESULTS, ALL_MODULES, NUM_ENV_STEPS_TRAINED_LIFETIME)
@@ -65,12 +65,12 @@ class Results:
             self.newest = learned.scalars
 
     def go_on(self, metrics: Any) -> None:
-        """Begin from counters that have just been restored: lifetimes follow, and the next iteration adds to them."""
+        """Continue from restored counters, so that the next iteration reports only its own steps."""
         self.count(metrics)
         self.told = dataclasses.replace(self.stats)
 
     def fill(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add everything else to an iteration's results."""
+        """Add all our statistics to an iteration's results."""
         results[ENV_RUNNER_RESULTS] = results.get(ENV_RUNNER_RESULTS, {}) | self._of_runners()
         learners = results.get(LEARNER_RESULTS, {})
         ours = self._of_learners()

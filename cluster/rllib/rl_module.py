@@ -1,4 +1,4 @@
-"""An exported policy as an RLModule of RLlib, for whoever serves or goes on with it there."""
+"""An exported policy as an RLModule of RLlib."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from training.storage.files import whole_folder
 class PolicyModule(TorchRLModule):
     """Greedy actions and action values; `obs` are stacks of frames [B, K, *frame_shape], oldest first.
 
-    `model_config` is the card of an `agents.export.ExportedPolicy`: plain values.
+    `model_config` is the card of an `agents.export.ExportedPolicy`.
     """
 
     def setup(self) -> None:
-        """Build the network of the card; its weights come with the module's state."""
+        """Build the network of the card; weights are loaded with the module's state."""
         self.policy = of_card(self.model_config, None)
 
     def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ class PolicyModule(TorchRLModule):
 
 
 def as_module(policy: ExportedPolicy) -> PolicyModule:
-    """The policy behind RLlib's interface."""
+    """Convert a policy to an RLModule."""
     card, pixels = policy.card, policy.network.pixels
     low, high, dtype = (0, 255, np.uint8) if pixels else (-np.inf, np.inf, np.float32)
     spec = RLModuleSpec(
@@ -47,7 +47,7 @@ def as_module(policy: ExportedPolicy) -> PolicyModule:
 
 
 def save_module(policy: ExportedPolicy, folder: Path) -> Path:
-    """Write RLlib's own checkpoint of the module to `folder`/rlmodule. RLlib unpickles it: load only what you trust."""
+    """Write RLlib's checkpoint of the module to `folder`/rlmodule. RLlib unpickles it: load only trusted ones."""
     with whole_folder(folder / MODULE) as part:
         as_module(policy).save_to_path(str(part.absolute()))
     return folder / MODULE

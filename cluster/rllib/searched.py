@@ -1,4 +1,4 @@
-"""Changes to a tree of settings, in which some values, or whole sections, may be left for Tune to choose."""
+"""Changes to a tree of settings in which values or whole sections may be Tune search spaces."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from training.settings import checked_kind, from_dict, kinds_of, shown
 
 
 def is_search(value: Any) -> bool:
-    """Whether Tune puts a value in this one's place: `tune.choice(...)` and the like, or a `tune.grid_search(...)`."""
+    """Return whether `value` is a Tune search space, such as `tune.choice(...)` or `tune.grid_search(...)`."""
     return isinstance(value, Domain) or (isinstance(value, dict) and value.keys() == {"grid_search"})
 
 
 def searched(tree: Any, name: str = "") -> list[str]:
-    """Dotted names of all that is left to Tune."""
+    """Return the dotted names of all search spaces."""
     if is_search(tree):
         return [name]
     branches = tree.items() if isinstance(tree, dict) else ()
@@ -26,14 +26,14 @@ def searched(tree: Any, name: str = "") -> list[str]:
 
 
 def alternatives(value: Any) -> list[Any]:
-    """What Tune chooses among where `value` lists it, else `value` alone."""
+    """Return the alternatives of a categorical or grid search, else `value` alone."""
     if isinstance(value, Categorical):
         return list(value.categories)
     return list(value["grid_search"]) if is_search(value) and isinstance(value, dict) else [value]
 
 
 def merged(tree: Any, changes: Any) -> Any:
-    """`tree` with the values that `changes` names; sections that Tune chooses among keep what they do not name."""
+    """Merge `changes` into `tree`; in searched sections they apply to every alternative."""
     if isinstance(changes, Categorical) or (is_search(changes) and isinstance(changes, dict)):
         return _for_each(changes, lambda change: merged(tree, change))
     if is_search(tree) and isinstance(changes, dict):
@@ -49,15 +49,15 @@ def _for_each(search: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def check_changes(settings: Any, changes: Any, linked: dict[str, str]) -> None:
-    """Refuse names and values that no tree of settings can hold; ranges of `fleet`, which hang together, come later.
+    """Check names and types of changes; ranges are checked later, since those of `fleet` depend on each other.
 
     Args:
-        settings: the class whose tree it is.
+        settings: class of the settings.
         changes: by section, as in {"replay": {"n_step": 5}}.
-        linked: settings with a field of RLlib's, by their dotted names: Tune chooses them one by one.
+        linked: RLlib fields by dotted name of their setting, which can only be searched individually.
 
     Raises:
-        ValueError: a section, a name in it or a value is impossible.
+        ValueError: a section, a name or a value is invalid.
     """
     if not isinstance(changes, dict) or is_search(changes):
         raise ValueError(f"settings is {shown(changes)}: give a table, as in {{'replay': {{'n_step': 5}}}}")
@@ -88,10 +88,10 @@ def _check_section(section: str, kind: Any, values: Any) -> None:
 
 
 def check_range(settings: Any, section: str, branch: Any) -> None:
-    """Refuse impossible values in one section of a tree of `settings`, as far as none of it is left to Tune.
+    """Check the values of one section of `settings`, unless it contains a search space.
 
     Raises:
-        ValueError: a value is impossible.
+        ValueError: a value is invalid.
     """
     (kind,) = kinds_of(settings)[section]
     if dataclasses.is_dataclass(kind) and isinstance(branch, dict) and not searched(branch):

@@ -1,4 +1,4 @@
-"""What of RLlib's config is served, and what to say instead of the rest: the tables behind docs/rllib.md."""
+"""Supported fields of RLlib's config, and alternatives for the others (docs/rllib.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.stats import WINDOW
 from cluster.rllib.searched import is_search
 from training.settings import checked_kind, kinds_by_name, shown
 
-# Fields of RLlib's that are settings of ours: there is one value, and whoever sets it last is right.
+# RLlib fields that are settings of ours; the last assignment wins.
 LINKS = {
     "env": "env.id",
     "seed": "seed",
@@ -27,7 +27,7 @@ LINKS = {
     "evaluation_duration": "evaluation.episodes",
 }
 
-# Fields that RLlib itself acts on around our parts.
+# Fields with effect in RLlib itself.
 SERVED = frozenset(
     (
         "env_config",
@@ -39,7 +39,7 @@ SERVED = frozenset(
         "evaluation_interval", "log_level", "logger_creator", "logger_config", "log_sys_usage",
     )
 )  # fmt: skip
-# Fields that RLlib writes itself, and ours.
+# Fields written by RLlib, and ours.
 INTERNAL = frozenset(
     (
         "settings", "settings_class", "env_spec", "runner_cls", "env_runner_cls", "algo_class", "class",
@@ -47,14 +47,14 @@ INTERNAL = frozenset(
         "simple_optimizer", "_per_module_overrides", "_prior_exploration_config", "tf_session_args",
     )
 )  # fmt: skip
-# Hooks of RLlibCallback, and `callbacks(on_...=)`. The others would be called inside RLlib's own runners.
+# Supported hooks of RLlibCallback and `callbacks(on_...=)`; the others are called in RLlib's own runners.
 HOOKS = (
     "on_algorithm_init", "on_train_result", "on_evaluate_start", "on_evaluate_end",
     "on_checkpoint_loaded", "on_env_runners_recreated",
 )  # fmt: skip
 
 NETWORK = "the network is settings={'network': {...}}"
-# What to say instead, and the fields it stands for.
+# Alternatives, and the fields that they replace.
 REMEDIES: dict[str, tuple[str, ...]] = {
     "say train_batch_size_per_learner, our learner.batch_size": ("train_batch_size",),
     "replay.samples_per_insert says how often data is used": (
@@ -113,21 +113,21 @@ INSTEAD = {name: remedy for remedy, names in REMEDIES.items() for name in names}
 
 
 def spoken(name: str) -> str:
-    """A field as users of RLlib say it."""
+    """Return a field's name in RLlib's public methods."""
     return {"framework_str": "framework", "input_": "input"}.get(name, name.removeprefix("_"))
 
 
 def refusal(name: str) -> ValueError:
-    """The error for a field that is not served, with what to say instead."""
+    """Return the error for an unsupported field, with the alternative."""
     remedy = INSTEAD.get(name, "leave it as it is")
     return ValueError(f"{spoken(name)} is not served by Quarterdeck: {remedy} (docs/rllib.md)")
 
 
 def check_field(name: str, value: Any, default: Any) -> None:
-    """Refuse a field of RLlib's that would do nothing, or a value that our setting cannot hold.
+    """Check that an RLlib field is supported and its value has the type of our setting.
 
     Raises:
-        ValueError: so it is.
+        ValueError: it is not, or has not.
     """
     if name in LINKS:
         if name == "env" and isinstance(value, type):
@@ -158,16 +158,16 @@ def _silent(hook: str) -> ValueError:
 
 
 def _same(name: str, value: Any, default: Any) -> bool:
-    if name == "policies" and isinstance(value, dict):  # their specs change shape on the way through a dict
+    if name == "policies" and isinstance(value, dict):  # specs change when RLlib converts configs to dicts
         return set(value) == set(default)
     return value is default or bool(value == default)
 
 
 def refuse_twice(fields: dict[str, Any], changes: Any) -> None:
-    """Refuse one setting that is given in two ways at once, by RLlib's field and in the tree, with two values.
+    """Check that no setting has two different values, by RLlib's field and in the tree of changes.
 
     Raises:
-        ValueError: so it is.
+        ValueError: one has.
     """
     for name, dotted in LINKS.items():
         section, _, key = dotted.rpartition(".")

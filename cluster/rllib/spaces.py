@@ -1,4 +1,4 @@
-"""What an env shows and takes, as Gymnasium's spaces, which RLlib hands around."""
+"""Conversion between `EnvSpec` and Gymnasium's spaces, as used by RLlib."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from envs.base import EnvSpec
 
 
 def spaces_of(spec: EnvSpec) -> tuple[Any, Any]:
-    """Observations and actions of one env."""
+    """Return the observation and action space of one env."""
     low, high = (0, 255) if spec.frame_dtype == np.uint8 else (-np.inf, np.inf)
     return Box(low, high, spec.frame_shape, spec.frame_dtype.type), spec.actions
 
 
 def spec_of_spaces(observations: Any, actions: Any) -> EnvSpec:
-    """Inverse of `spaces_of`."""
+    """Invert `spaces_of`."""
     return EnvSpec(tuple(observations.shape), np.dtype(observations.dtype), actions)

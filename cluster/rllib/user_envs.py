@@ -1,4 +1,4 @@
-"""Environments as RLlib's users name them: classes, names of `tune.register_env`, ids of the driver's own Gymnasium."""
+"""Environments of RLlib's users: classes, names of `tune.register_env`, and ids registered in the driver only."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from envs.registry import TOYS, read_spec, require_frames
 
 
 def name_of(env: Any) -> str:
-    """The name by which the settings know an environment: a class goes by its module's name and its own."""
+    """Return the name of an environment in the settings; for a class it is module and name."""
     if isinstance(env, type):
         return re.sub(r"[^\w.-]", "_", f"{env.__module__}.{env.__qualname__}")
     return str(env).removeprefix("ale_py:")
 
 
 def gym_spec_of(env: Any) -> Any:
-    """What Gymnasium knows of an id that other processes may not know; None where they do."""
+    """Return Gymnasium's spec of an id that other processes may not know; None for built-in ids."""
     spec = gymnasium.registry.get(env) if isinstance(env, str) else None
     if spec is None or str(spec.entry_point).startswith(("gymnasium.", "ale_py")):
         return None
@@ -31,16 +31,16 @@ def gym_spec_of(env: Any) -> Any:
 
 
 def announcement(config: Any) -> Callable[[int], None] | None:
-    """What a runner's process calls to know the environment of a `QuarterdeckConfig`; None where it knows it anyway.
+    """Return a function by which a runner registers the config's environment; None if it is built in.
 
-    It brings RLlib along, whose import takes a second.
+    Unpickling it imports RLlib, which takes a second.
     """
     known = creator_of(config.env) is None and config.env_spec is None
     return None if known else functools.partial(announce, config)
 
 
 def creator_of(env: Any) -> Any:
-    """Who makes an env that RLlib's users brought: a class, or what `tune.register_env` was given; else None."""
+    """Return the class or creator function of a user's env; None for a built-in one."""
     if isinstance(env, type):
         return env
     name = name_of(env)
@@ -48,10 +48,10 @@ def creator_of(env: Any) -> Any:
 
 
 def announce(config: Any, worker_index: int = 0) -> None:
-    """Have Gymnasium know, in this process, the environment of a `QuarterdeckConfig` by the settings' name for it.
+    """Register the config's environment with Gymnasium in this process, under its name in the settings.
 
     Raises:
-        ValueError: the name is taken by an env of ours, or `env_config` has nobody to read it.
+        ValueError: the name is that of a built-in env, or the env takes no `env_config`.
     """
     name, spec, creator = name_of(config.env), config.env_spec, creator_of(config.env)
     if creator is None:
@@ -62,16 +62,16 @@ def announce(config: Any, worker_index: int = 0) -> None:
         return
     if name in TOYS or game_name(name) is not None:
         raise ValueError(f"{name} is an environment of Quarterdeck's own: register yours under another name")
-    gymnasium.registry.pop(name, None)  # who registered last is right, as for RLlib
+    gymnasium.registry.pop(name, None)  # the last registration wins, as in RLlib
     context = dict(config.env_config)
     gymnasium.register(name, entry_point=lambda **_: creator(EnvContext(context, worker_index)))
 
 
 def check(config: Any) -> None:
-    """Build the smallest env of a config here, so that every mistake shows before any process starts.
+    """Build the smallest env of a config in this process, to find errors before actors start.
 
     Raises:
-        ValueError: there is no such env, or it cannot be learned.
+        ValueError: the env does not exist or is unsupported.
     """
     announce(config)
     settings = config.to_settings().env
