@@ -1,4 +1,4 @@
-"""Networks and optimisers as plain arrays, and back."""
+"""Conversion of networks and optimisers to plain arrays and back."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ K = TypeVar("K", bound=Hashable)
 
 
 def arrays_of(network: nn.Module) -> Arrays:
-    """A copy of a network's parameters and buffers, on the CPU."""
+    """Return a copy of a network's parameters and buffers, on the CPU."""
     return _on_cpu(network.state_dict())
 
 
 def load_arrays(network: nn.Module, saved: Arrays) -> None:
-    """Inverse of `arrays_of`.
+    """Invert `arrays_of`.
 
     Raises:
-        ValueError: they are another network's.
+        ValueError: they do not fit the network.
     """
     try:
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in saved.items()})
@@ -32,16 +32,16 @@ def load_arrays(network: nn.Module, saved: Arrays) -> None:
 
 
 def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, Arrays]:
-    """What the optimiser remembers of each parameter: no learning rates."""
+    """Return the optimiser's state per parameter, without learning rates."""
     state = optimizer.state_dict()["state"]
     found = _on_cpu({(i, name): value for i, moments in state.items() for name, value in moments.items()})
     return {str(i): {name: found[i, name] for name in moments} for i, moments in state.items()}
 
 
 def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Arrays]) -> None:
-    """Inverse of `moments_of`; the optimiser keeps its own learning rates.
+    """Invert `moments_of`; the optimiser keeps its learning rates.
 
-    The fused kernel walks through parameter and moments in the order of memory, so both need the same layout.
+    The fused kernel requires moments in the memory layout of their parameter.
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     moments = {
@@ -52,9 +52,9 @@ def load_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Arrays]) -> 
 
 
 def _on_cpu(tensors: Mapping[K, torch.Tensor]) -> dict[K, NDArray[Any]]:
-    """Copies as arrays, in one message for each dtype and device: a GPU's are waited for once, not once for each.
+    """Copy tensors to arrays, with one transfer per dtype and device instead of one per tensor.
 
-    An optimiser that is not fused counts its steps on the CPU, wherever its parameters lie.
+    The step counts of an optimiser that is not fused are on the CPU, also if its parameters are not.
     """
     found: dict[K, NDArray[Any]] = {}
     for kind in {(value.dtype, value.device) for value in tensors.values()}:

@@ -1,4 +1,4 @@
-"""Weights that follow others: moving averages, and target networks."""
+"""Moving averages of weights, also for target networks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import nn
 
 @torch.no_grad()
 def move_towards(network: nn.Module, newest: nn.Module, share: float) -> None:
-    """network <- network + share * (newest - network), in place; 1 copies to the last bit.
+    """Set network <- network + share * (newest - network) in place; share 1 is an exact copy.
 
-    Buffers (a norm's statistics) are copied, whatever the share.
+    Buffers (statistics of norms) are always copied.
     """
     torch._foreach_lerp_(list(network.parameters()), list(newest.parameters()), share)
     for mine, theirs in zip(network.buffers(), newest.buffers(), strict=True):

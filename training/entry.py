@@ -1,4 +1,4 @@
-"""What "package.module:name" stands for, ours and other people's."""
+"""Loading of objects by name, "package.module:name"."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def import_entry_module(module: str, entry: str) -> ModuleType:
-    """The module of an entry that somebody has given.
+    """Import the module of a user's entry.
 
     Raises:
         ValueError: it cannot be imported.
@@ -23,10 +23,10 @@ def import_entry_module(module: str, entry: str) -> ModuleType:
 
 
 def load_entry(entry: str) -> Any:
-    """What an entry stands for.
+    """Load the object of an entry.
 
     Raises:
-        ValueError: there is no such module, or no such name in it.
+        ValueError: the module or the name does not exist.
     """
     module, _, name = entry.partition(":")
     found = import_entry_module(module, entry)

@@ -1,9 +1,9 @@
-"""How a training ends when it cannot go on. Imports nothing, so that any command may know it."""
+"""The error that ends a training. Imports nothing, so that any command can catch it."""
 
 from __future__ import annotations
 
 
 class CannotGoOn(RuntimeError):
-    """Training has to end here; the message says why in one line, `__cause__` is the error behind it."""
+    """Training cannot continue; the message is one line, and `__cause__` the original error."""
 
-    whole = True  # what was trained so far, which can be saved
+    whole = True  # whether the state is consistent and can be saved

@@ -1,4 +1,4 @@
-"""Ctrl-C as a flag that a loop looks at, and signals that act like it."""
+"""Ctrl-C as a flag for loops, and signals that act like it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Interrupt:
-    """Turns the first Ctrl-C (or SIGTERM) into a flag; a second one interrupts for good."""
+    """Sets a flag at the first Ctrl-C (or SIGTERM); the second raises KeyboardInterrupt."""
 
     def __init__(self) -> None:
         self.raised = False
@@ -22,7 +22,7 @@ class Interrupt:
         self.raised = True
 
     def restore(self) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers."""
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
@@ -35,7 +35,7 @@ class Interrupt:
 
 @contextmanager
 def as_ctrl_c() -> Iterator[None]:
-    """Lets SIGTERM and a terminal that closes (SIGHUP) interrupt like Ctrl-C; what is ignored, by `nohup`, stays so."""
+    """Let SIGTERM and SIGHUP act like Ctrl-C, unless they are ignored (by `nohup`)."""
     numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
@@ -46,5 +46,5 @@ def as_ctrl_c() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # terminal and shell both tell of a hang-up: one is not to stop tidying
+    signal.signal(number, signal.SIG_IGN)  # a second SIGHUP, from the shell, must not stop the clean-up
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What is said beside the result of a command."""
+"""Messages to the user besides a command's result."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import sys
 
 
 def say(line: str) -> None:
-    """One line for the person who watches, beside whatever the command prints."""
+    """Print a message to stderr."""
     print(f"quarterdeck: {line}", file=sys.stderr, flush=True)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line that an error says; its class where it says nothing."""
+    """Return the first line of an error's message, or its class if it has none."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def one_line(error: BaseException) -> str:
-    """An error in one line: its class and what it says."""
+    """Return class and message of an error as one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,4 +1,4 @@
-"""What keeps a process fast: memory that it has, and an allocator that keeps what it was given."""
+"""Memory of a process: checks of free memory, and settings of the allocator."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to reuse large blocks instead of returning them to the kernel after every tensor.
+    """Make glibc reuse large blocks instead of returning them to the kernel.
 
-    Otherwise each update of batch 256 faults tens of MB of pages in again. Elsewhere than on glibc this does nothing.
+    Otherwise each update with batch 256 page-faults tens of MB. Does nothing without glibc.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -27,10 +27,10 @@ def keep_freed_memory() -> None:
 
 
 def require_memory(needed: int, purpose: str, remedy: str, device: str = "cpu") -> None:
-    """Refuse before anything is allocated.
+    """Check free memory before an allocation.
 
     Raises:
-        ValueError: `needed` bytes are more than this machine has free, or its GPU `device`.
+        ValueError: this machine, or its GPU `device`, has less than `needed` bytes free.
     """
     gpu = device.startswith("cuda")
     free = torch.cuda.mem_get_info(device)[0] if gpu else psutil.virtual_memory().available

@@ -1,4 +1,4 @@
-"""What a person watches in the terminal: one live line with an estimate of the end; plain lines where there is none."""
+"""Progress in the terminal: a live line, or occasional plain lines if stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-PLAIN_SECONDS = 30.0  # between two lines where the output is no terminal
+PLAIN_SECONDS = 30.0  # between lines if stderr is no terminal
 
 
 class LiveLine:
-    """A progress bar with a line beside it; plain lines now and then where the output is no terminal."""
+    """A progress bar with a text; occasional plain lines if stderr is no terminal."""
 
     def __init__(self, name: str) -> None:
         self.console = Console(stderr=True)
@@ -34,7 +34,7 @@ class LiveLine:
         self.progress.stop()
 
     def show(self, done: float, line: str) -> None:
-        """`done` is the share that lies behind, 0..1."""
+        """Update the progress `done`, 0..1, and the text."""
         self.progress.update(self.task, completed=done, line=line)
         if not self.console.is_terminal and time.monotonic() - self.printed >= PLAIN_SECONDS:
             self.console.print(line, soft_wrap=True, highlight=False)
@@ -43,7 +43,7 @@ class LiveLine:
 
 @contextmanager
 def evaluation_bar(name: str = "evaluation") -> Iterator[Callable[[float], None]]:
-    """A bar over an evaluation; it is told the share that lies behind, 0..1."""
+    """Show a progress bar; yields a function that takes the progress, 0..1."""
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(name, total=1.0)
@@ -51,7 +51,7 @@ def evaluation_bar(name: str = "evaluation") -> Iterator[Callable[[float], None]
 
 
 def clock(seconds: float) -> str:
-    """Seconds as 1:23 or 1:02:03."""
+    """Format seconds as 1:23 or 1:02:03."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

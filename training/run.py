@@ -1,4 +1,4 @@
-"""What a session drives, whatever it trains: its clock, its reports, its pictures, how it is judged and saved."""
+"""Interface between sessions and anything that can be trained."""
 
 from __future__ import annotations
 
@@ -12,113 +12,113 @@ from training.search import Judgement
 
 
 class Clock(NamedTuple):
-    """How far a run is, by the measure that its curves are drawn over."""
+    """Progress of a run, in the unit of its curves."""
 
-    name: str  # "agent_steps" or "images"; its last word is what a rate counts
+    name: str  # "agent_steps" or "images"; the last word is the unit of rates
     now: int
     end: int
 
     @property
     def unit(self) -> str:
-        """What passes: "steps", "images"."""
+        """Unit: "steps", "images"."""
         return self.name.rpartition("_")[2]
 
 
 class About(NamedTuple):
-    """What is known of a run before its first step."""
+    """Description of a run, known before its first step."""
 
-    title: str  # what the live line and the curve call it
-    columns: tuple[str, ...]  # of curve.csv, behind the seconds and the clock
-    minutes: float  # of wall clock, after which it ends
-    checkpoint_minutes: float  # between two checkpoints
+    title: str  # in the progress line and the curve
+    columns: tuple[str, ...]  # of curve.csv, after seconds and clock
+    minutes: float  # wall-clock limit
+    checkpoint_minutes: float  # between checkpoints
     settings: dict[str, Any]  # by dotted name
-    compared: dict[str, Any]  # settings that TensorBoard may compare runs by
-    usual: dict[str, Any]  # the preset's values of these: those that differ are shown first
-    results: tuple[str, ...]  # tags that TensorBoard may compare runs by; the first is the closing evaluation's
-    charts: dict[str, dict[str, list[str]]]  # of TensorBoard's first tab: category, title, tags
-    checkpoint_every: int = 0  # on the clock, and not in minutes: for a run whose training each checkpoint changes
-    data: str = ""  # digest of what it learns from, for run.json, where that may change and keep its name
+    compared: dict[str, Any]  # hyperparameters for TensorBoard
+    usual: dict[str, Any]  # the preset's values of these; settings that differ are shown first
+    results: tuple[str, ...]  # metrics of TensorBoard's hyperparameter tab, first that of the closing evaluation
+    charts: dict[str, dict[str, list[str]]]  # TensorBoard layout: category, title, tags
+    checkpoint_every: int = 0  # on the clock instead of minutes, if checkpoints affect training
+    data: str = ""  # digest of data that may change under the same name, for run.json
 
 
 class Record(NamedTuple):
-    """What a run has to report of one moment."""
+    """A report at one point of a run."""
 
     at: int  # on the run's clock
     scalars: dict[str, float]  # by tag
-    row: dict[str, Any] | None = None  # of curve.csv; None adds none
+    row: dict[str, Any] | None = None  # of curve.csv, if any
 
 
 class Picture(NamedTuple):
-    """A picture or an animation."""
+    """An image or an animation."""
 
     tag: str
     data: bytes  # PNG or GIF
     at: int  # on the run's clock
     about: str = ""
-    file: str = ""  # it also lies under this name in the run directory
+    file: str = ""  # also written to this file of the run directory
 
 
 class Closing(NamedTuple):
     """The evaluation of a finished run."""
 
-    score: float  # what runs are compared by
-    said: str  # the result in a few words
+    score: float  # for comparison of runs
+    said: str  # short text of the result
     result: dict[str, Any]  # for summary.json
     pictures: tuple[Picture, ...] = ()
 
 
 class Run(Protocol):
-    """One training, whatever it trains: `DqnRun` on one process or a fleet, `DatasetRun`, `GanRun`."""
+    """A training, such as `DqnRun` in one process or on a fleet, `DatasetRun` or `GanRun`."""
 
     about: About
-    seconds: float  # of wall clock up to the last checkpoint; the session sets it, checkpoints keep it
+    seconds: float  # wall-clock seconds up to the last checkpoint; set by the session, saved in checkpoints
 
     @property
     def clock(self) -> Clock: ...
 
     def step(self, until: int) -> None:
-        """Train for about a second, and no further than `until` on the clock but for what is trained in one piece.
+        """Train for about a second, at most until `until` on the clock, rounded up to a whole step of the run.
 
         Raises:
-            CannotGoOn: with a state that can be saved.
-            FloatingPointError: training has diverged; the last checkpoint is from before.
+            CannotGoOn: training cannot continue; its state can be saved.
+            FloatingPointError: training has diverged; the last checkpoint is older.
         """
 
     def goal_reached(self) -> bool:
-        """Whether the run is as good as its settings want it, before its time is over."""
+        """Return whether the run has reached the goal of its settings."""
 
     def records(self) -> list[Record]:
-        """What there is to report since the last call."""
+        """Return the reports since the last call."""
 
     def distributions(self) -> dict[str, NDArray[Any]]:
-        """Single values [N] since the last call, by tag, for histograms."""
+        """Return values [N] since the last call, by tag, for histograms."""
 
     def pictures(self) -> list[Picture]:
-        """What there is to look at since the last call."""
+        """Return the new pictures since the last call."""
 
     def line(self) -> str:
-        """How good it is, for the live line."""
+        """Return the current score for the progress line."""
 
     def judge(self) -> Judgement:
-        """How good it is at this moment, for a sweep."""
+        """Evaluate the run in its current state, for a sweep."""
 
     def finish(self) -> None:
-        """Training has come to its end, and nobody has interrupted: what is still to do before the last checkpoint."""
+        """Do what is left after training and before the last checkpoint; not called after an interrupt."""
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """The closing evaluation; `on_step` is told the share that lies behind, 0..1, and may raise to end it."""
+        """Run the closing evaluation; `on_step` is called with the progress, 0..1, and may raise to end it."""
 
     def summary(self) -> dict[str, Any]:
-        """What else summary.json holds."""
+        """Return additional entries of summary.json."""
 
     def draw_curve(self, table: Path, picture: Path) -> None:
-        """Draw curve.csv."""
+        """Plot curve.csv."""
 
     def save(self, folder: Path) -> Path:
-        """Write a checkpoint under `folder` -> its directory."""
+        """Write a checkpoint under `folder`; return its directory."""
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Restore a checkpoint."""
 
     def close(self) -> None:
-        """Free what the run holds; a second call does nothing."""
+        """Free all resources. Idempotent."""

@@ -1,4 +1,4 @@
-"""What a sweep has to know of a kind of training: what it ranks by, and which settings it may search."""
+"""Objective and search spaces of a kind of training, for sweeps."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ Lines = dict[str, dict[str, list[Any]]]  # a space: {"learner.learning_rate": {"
 
 
 def log_around(own: float, factor: int) -> dict[str, list[Any]]:
-    """From `factor` times less to `factor` times more than a preset's own value; whole numbers end at 1."""
+    """Return a log range from own / factor to own * factor; integers are at least 1."""
     return {"log": [max(own // factor, 1), own * factor] if isinstance(own, int) else [own / factor, own * factor]}
 
 
 class Judgement(NamedTuple):
-    """How good a run is at this moment."""
+    """Score of a run at one moment."""
 
-    score: float  # what a sweep ranks by
+    score: float  # objective of a sweep
     beside: dict[str, float]  # other figures, for tables
 
 
 class Metric(NamedTuple):
-    """What the scores of a sweep mean."""
+    """Meaning of a sweep's scores."""
 
     name: str
     mode: str  # max or min
-    worst: float  # of a training that has diverged: finite, so that schedulers can rank it; none is worse
-    beside: tuple[str, ...] = ()  # other figures that tables show
-    kept: bool = False  # a run keeps the best it was, `select_NAME` of its summary: a trial counts by that
+    worst: float  # score of a diverged training, a finite bound so that schedulers can rank it
+    beside: tuple[str, ...] = ()  # other figures, for tables
+    kept: bool = False  # runs keep their best model: trials count by `select_NAME` of its summary
 
     def better(self, score: float) -> float:
-        """A key that is the smaller, the better a score is."""
+        """Return a sort key that puts better scores first."""
         return -score if self.mode == "max" else score
 
 
 class Searchable(NamedTuple):
-    """Which settings may be searched. Names end in "." where a whole section is meant."""
+    """Searchable settings. Names that end in "." mean a whole section."""
 
     metric: Metric
-    spaces: Callable[[Any], dict[str, Lines]]  # for the settings of a sweep: our own spaces by name
-    fixed: tuple[str, ...]  # scores under others would not compare
-    cloned: tuple[str, ...]  # what a training that runs can take over from a donor's clone
+    spaces: Callable[[Any], dict[str, Lines]]  # settings -> built-in spaces by name
+    fixed: tuple[str, ...]  # else scores are incomparable
+    cloned: tuple[str, ...]  # settings that may change when a trial is cloned during training
     not_cloned: tuple[str, ...] = ()
-    valid: Callable[[Any], Any] = lambda settings: None  # raises ValueError where settings do not fit each other
+    valid: Callable[[Any], Any] = lambda settings: None  # raises ValueError if settings do not fit each other

@@ -1,4 +1,4 @@
-"""torch's global generator for a while, from a seed."""
+"""Temporary seeding of torch's global generator."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 @contextmanager
 def torch_seed(seed: int) -> Iterator[None]:
-    """Inside, what torch draws on the CPU by itself, such as a new network's weights, follows from the seed alone.
+    """Seed torch's global generator in a block, for example to initialise a network.
 
-    Afterwards its generator goes on as if nothing had been drawn. Those of GPUs are seeded, too, and stay so.
+    The CPU generator's state is restored afterwards; GPU generators are seeded, too, and not restored.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

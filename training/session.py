@@ -1,6 +1,6 @@
-"""A training session as a person sees it: a live line, TensorBoard, checkpoints, a curve, a summary; Ctrl-C saves.
+"""A training session: progress line, TensorBoard, checkpoints, curve and summary, for any `training.run.Run`.
 
-Whatever is trained: the session knows its run by `training.run.Run` alone.
+Ctrl-C saves and ends it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ REPORT_SECONDS = 5.0
 
 
 class EvaluationEnded(Exception):
-    """A person did not want to wait for the closing evaluation."""
+    """The closing evaluation was interrupted."""
 
 
 def keep(picture: Picture, directory: RunDir) -> None:
-    """Write a picture that is to lie in the run directory."""
+    """Write a picture to the run directory, if it has a file name."""
     if picture.file:
         file = directory.path / picture.file
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -36,13 +36,13 @@ def keep(picture: Picture, directory: RunDir) -> None:
 
 
 class Session:
-    """Drives one run until its settings say stop, or a person does."""
+    """Drives a run until its settings or an interrupt end it."""
 
     def __init__(self, run: Run, directory: RunDir, interrupt: Interrupt, started: float) -> None:
         self.run, self.directory, self.interrupt = run, directory, interrupt
-        self.began, self.startup = started, 0.0  # seconds until there was something to report
-        self.started = started - run.seconds  # as if the earlier parts of a resumed run had just happened
-        self.now = run.clock.now  # when it was last looked at
+        self.began, self.startup = started, 0.0  # seconds until the first step was done
+        self.started = started - run.seconds  # shifted by the earlier parts of a resumed run
+        self.now = run.clock.now  # at the last look
         self.first, self.first_time = self.now, time.monotonic()
         self.before = self.now, time.monotonic()
         directory.rewind(self.now)
@@ -52,26 +52,26 @@ class Session:
         self.checkpoint: Path | None = None
 
     def seconds(self) -> float:
-        """Wall clock of the run so far, start-up and resumed parts included."""
+        """Return the wall-clock seconds of the run, including start-up and resumed parts."""
         return time.monotonic() - self.started
 
     def rate(self) -> float:
-        """By the run's clock a second, since this process began to train, what was lost with a learner included."""
+        """Return the clock rate per second in this process, including work lost with a learner."""
         return (self.run.clock.now - self.first) / max(time.monotonic() - self.first_time, 1e-9)
 
     def train(self) -> None:
-        """Train to the end, or until a person interrupts. State is saved either way.
+        """Train to the end or until an interrupt, and save.
 
         Raises:
-            CannotGoOn: what was trained until then is saved, if it is whole.
-            FloatingPointError: training has diverged; the last checkpoint is from before.
+            CannotGoOn: training cannot continue; the state is saved if it is consistent.
+            FloatingPointError: training has diverged; the last checkpoint is older.
         """
         try:
             whole = False
             while not whole:
                 self._train()
                 self._save()
-                whole = self.interrupt.raised or self._finished()  # else a learner was lost, and the run went back
+                whole = self.interrupt.raised or self._finished()  # else saving lost a learner: continue
             if not self.interrupt.raised:
                 self._show(self.run.pictures())
         except CannotGoOn as error:
@@ -97,17 +97,17 @@ class Session:
             self._report(line, last=True)
 
     def _save_is_due(self) -> bool:
-        if every := self.run.about.checkpoint_every:  # then it must not matter how fast the computer is
+        if every := self.run.about.checkpoint_every:  # independent of the speed of the machine
             return self.run.clock.now // every > self.saved_at // every
         return time.monotonic() - self.saved >= 60 * self.run.about.checkpoint_minutes
 
     def _look_at_clock(self) -> None:
-        """After a lost learner the run goes on from a checkpoint: drop what was reported beyond it."""
+        """Update the clock; if a lost learner has rewound it to a checkpoint, discard later reports."""
         now = self.run.clock.now
         if now < self.now:
             self.directory.rewind(now)
             self.tensorboard.rewind(now)
-            self.first -= self.now - now  # the rate counts all that was trained, kept or not
+            self.first -= self.now - now  # the rate includes discarded work
             self.before = now, time.monotonic()
         if now > self.first and not self.startup:
             self.startup = time.monotonic() - self.began
@@ -122,12 +122,12 @@ class Session:
         self.checkpoint = self.run.save(self.directory.checkpoints)
         self._look_at_clock()
         self.tensorboard.scalars(Record(self.now, {"run/checkpoint_seconds": time.monotonic() - began}))
-        if self.directory.curve_csv.exists():  # a run that cannot go on may be saved before its first report
+        if self.directory.curve_csv.exists():  # a failing run may be saved before its first report
             self.run.draw_curve(self.directory.curve_csv, self.directory.curve_png)
         self.saved, self.saved_at = time.monotonic(), self.run.clock.now
 
     def _report(self, line: LiveLine, *, last: bool = False) -> None:
-        """Scalars and distributions into TensorBoard, rows of the curve, pictures, the live line."""
+        """Write scalars, histograms and pictures to TensorBoard, append to the curve, update the progress line."""
         for record in [*self.run.records(), self._speed()]:
             self.tensorboard.scalars(record)
             if record.row is not None:
@@ -141,16 +141,16 @@ class Session:
         self.reported = time.monotonic()
 
     def _speed(self) -> Record:
-        """Rates since this process began and since the last report, and what the machine says."""
+        """Return the rates in this process and since the last report, and system metrics."""
         (before, then), now, seconds = self.before, self.run.clock.now, time.monotonic()
         scalars = {f"run/{self.run.clock.name}_per_second": self.rate(), **machine()}
-        if now > before:  # the last report may follow another at once, and then says nothing of the rate
+        if now > before:  # two reports at the same point give no rate
             scalars["throughput/run"] = (now - before) / max(seconds - then, 1e-9)
             self.before = now, seconds
         return Record(now, scalars)
 
     def _progress(self) -> tuple[float, str]:
-        """The share that lies behind, towards whichever end comes first, and the line beside it."""
+        """Return the progress towards the earliest end, 0..1, and the progress line."""
         _, now, end = self.run.clock
         rate, seconds, most = self.rate(), self.seconds(), 60 * self.run.about.minutes
         left = max(min((end - now) / max(rate, 1e-9), most - seconds), 0)
@@ -164,9 +164,9 @@ class Session:
             self.tensorboard.picture(picture)
 
     def close(self) -> Closing | None:
-        """Play the closing evaluation, unless a person has interrupted, and write summary.json -> how it went.
+        """Run the closing evaluation, unless training was interrupted, and write summary.json; return the result.
 
-        Who interrupts the evaluation ends it: the summary then holds none.
+        An interrupt ends the evaluation; the summary then has none.
         """
         now, seconds, rate = self.run.clock.now, self.seconds(), self.rate()
         closing = None if self.interrupt.raised else self._evaluate()

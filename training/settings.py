@@ -1,4 +1,4 @@
-"""What every tree of settings shares: values of the kinds that annotations name; plain values in and out."""
+"""Trees of settings: type checks from annotations, conversion to and from plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "
 
 @cache
 def kinds_of(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
-    """What each field of a settings class may hold: values of these classes, or a text of this `Literal`."""
+    """Return the types (or `Literal`) that each field of a settings class accepts."""
     hints = get_type_hints(settings)
     kinds = {field.name: hints[field.name] for field in dataclasses.fields(settings)}
     return {name: get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,) for name, kind in kinds.items()}
@@ -24,7 +24,7 @@ def kinds_of(settings: type[Any]) -> dict[str, tuple[Any, ...]]:
 
 @cache
 def kinds_by_name(settings: Any) -> dict[str, tuple[Any, ...]]:
-    """What every setting of the tree of a settings class may hold, by its dotted name as in `flat`."""
+    """Return the types that each setting of a tree accepts, by dotted name as in `flat`."""
     found: dict[str, tuple[Any, ...]] = {}
     for name, kinds in kinds_of(settings).items():
         if dataclasses.is_dataclass(kinds[0]):
@@ -35,10 +35,10 @@ def kinds_by_name(settings: Any) -> dict[str, tuple[Any, ...]]:
 
 
 def checked_kind(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
-    """`value` where it is of one of the kinds; a whole number may stand for a number, and a scalar of numpy for both.
+    """Return `value` if it has one of the types; floats accept integers, and numpy scalars are converted.
 
     Raises:
-        ValueError: it is of another kind, or none of a `Literal`'s texts.
+        ValueError: it has another type, or is not among a `Literal`'s values.
     """
     plain = value.item() if isinstance(value, np.generic) else value
     if not any(_fits(plain, kind) for kind in kinds):
@@ -59,28 +59,28 @@ def _fits(plain: Any, kind: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value in one short line."""
+    """Return a value as one short line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def check_seed(seed: int) -> None:
-    """For `__post_init__`.
+    """Check a seed, in `__post_init__`.
 
     Raises:
-        ValueError: the seed is none that every generator of random numbers takes.
+        ValueError: some random generator does not accept it.
     """
     if not 0 <= seed < 2**31:
         raise ValueError(f"seed is {seed}: use 0 to {2**31 - 1}")
 
 
 def check_kinds(settings: Any, section: str) -> None:
-    """For `__post_init__`: every field is of its kind, and numbers are Python's own, as JSON wants them.
+    """Check the types of all fields and convert numpy scalars for JSON, in `__post_init__`.
 
-    `section` is where these settings stand in the tree, "" at its root.
+    `section` is the place of these settings in the tree, "" for its root.
 
     Raises:
-        ValueError: a field is of another kind, or none of its texts; it is named as in the tree, "replay.n_step".
+        ValueError: a field has another type or value; the message has its dotted name, such as "replay.n_step".
     """
     made: Any = type(settings)
     for name, kinds in kinds_of(made).items():
@@ -91,12 +91,12 @@ def check_kinds(settings: Any, section: str) -> None:
 
 
 def to_dict(settings: Any) -> dict[str, Any]:
-    """Settings as nested plain values, for JSON."""
+    """Return settings as nested plain values, for JSON."""
     return dataclasses.asdict(settings)
 
 
 def flat(settings: Any) -> dict[str, Any]:
-    """Settings by dotted name: {"learner.gamma": 0.99, "seed": 0, ...}."""
+    """Return settings by dotted name: {"learner.gamma": 0.99, "seed": 0, ...}."""
     found: dict[str, Any] = {}
     for name, value in to_dict(settings).items():
         if isinstance(value, dict):
@@ -107,10 +107,10 @@ def flat(settings: Any) -> dict[str, Any]:
 
 
 def changed(settings: T, values: Mapping[str, Any]) -> T:
-    """The settings with some values replaced, by dotted name as in `flat`.
+    """Return the settings with values replaced by dotted name.
 
     Raises:
-        ValueError: a name is unknown or a value impossible.
+        ValueError: a name is unknown or a value invalid.
     """
     tree = to_dict(settings)
     for name, value in values.items():
@@ -123,10 +123,10 @@ def changed(settings: T, values: Mapping[str, Any]) -> T:
 
 
 def from_dict(kind: type[T], values: dict[str, Any]) -> T:
-    """Inverse of `to_dict` for the settings class `kind`.
+    """Invert `to_dict` for the settings class `kind`.
 
     Raises:
-        ValueError: a name is unknown or a value impossible.
+        ValueError: a name is unknown or a value invalid.
     """
     known = {f.name: f for f in dataclasses.fields(cast(Any, kind))}
     unknown = set(values) - set(known)
@@ -141,5 +141,5 @@ def from_dict(kind: type[T], values: dict[str, Any]) -> T:
     }
     try:
         return kind(**made)
-    except TypeError as error:  # a value of another kind than the setting's
+    except TypeError as error:  # a value of another type
         raise ValueError(f"impossible {kind.__name__}: {error}") from None

@@ -1,4 +1,4 @@
-"""Settings by name in a TOML file: what they may be, how they are read, how a sweep's best are written."""
+"""Settings in TOML files, by dotted name: checks, reading, and writing of a sweep's best."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any, Literal, TypeVar, get_origin
 from training.settings import changed, checked_kind, flat, kinds_by_name
 from training.storage.files import write_text
 
-# A run's own like its ends, not the recipe's: a file of settings leaves them to whoever uses it.
+# Settings of a single run, like its stopping criteria, which are not written to files.
 OWN = ("seed", "checkpoint_minutes")
-NONE = "None"  # where a setting may be none, as on the command line: TOML has no word for it
+NONE = "None"  # None, as on the command line; TOML has no null
 T = TypeVar("T")
 
 
 def _kind(settings: Any, name: str) -> Any:
-    """The class or the `Literal` of a setting, whether it may be none or not."""
+    """Return the type or `Literal` of a setting, without None."""
     known = kinds_by_name(settings)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=2) or [
@@ -31,20 +31,20 @@ def _kind(settings: Any, name: str) -> Any:
 
 
 def kind_of(settings: type[Any], name: str) -> type:
-    """bool, int, float or str.
+    """Return the type of a setting: bool, int, float or str.
 
     Raises:
-        ValueError: no setting has that name.
+        ValueError: the name is unknown.
     """
     kind = _kind(settings, name)
     return str if get_origin(kind) is Literal else kind
 
 
 def checked(settings: type[Any], name: str, value: Any) -> Any:
-    """`value` as the setting's own type; a whole number may stand for another.
+    """Return `value` in the setting's type; floats accept integers.
 
     Raises:
-        ValueError: the name is unknown, or the value of another type or none of the setting's texts.
+        ValueError: the name is unknown, or the value has another type or is not among a `Literal`'s values.
     """
     kind = _kind(settings, name)
     plain = checked_kind(name, value, (kind,))
@@ -52,7 +52,7 @@ def checked(settings: type[Any], name: str, value: Any) -> Any:
 
 
 def flattened(tree: dict[str, Any], leaf: Any, prefix: str = "") -> dict[str, Any]:
-    """A TOML tree by dotted name, whether its keys were quoted, dotted or tables; `leaf` says where a branch ends."""
+    """Flatten a TOML tree to dotted names, for quoted keys, dotted keys and tables; dicts with `leaf` are values."""
     found: dict[str, Any] = {}
     for key, value in tree.items():
         name = prefix + key.replace("-", "_")
@@ -64,10 +64,10 @@ def flattened(tree: dict[str, Any], leaf: Any, prefix: str = "") -> dict[str, An
 
 
 def read_toml(path: Path, leaf: Any = lambda value: False) -> dict[str, Any]:
-    """What a TOML file holds, by dotted name.
+    """Read a TOML file, flattened to dotted names.
 
     Raises:
-        ValueError: it is not there, or is no TOML.
+        ValueError: it does not exist or is no TOML.
     """
     try:
         return flattened(tomllib.loads(path.read_text(encoding="utf-8")), leaf)
@@ -78,10 +78,10 @@ def read_toml(path: Path, leaf: Any = lambda value: False) -> dict[str, Any]:
 
 
 def read_settings(path: Path, settings: T) -> T:
-    """`settings` with those of the file in them.
+    """Return `settings` with the values of a file.
 
     Raises:
-        ValueError: the file cannot be read, or a name or a value in it is impossible.
+        ValueError: the file cannot be read, or a name or a value is invalid.
     """
     values = read_toml(path)
     try:
@@ -97,7 +97,7 @@ def _read(settings: Any, name: str, value: Any) -> Any:
 
 
 def write_settings(path: Path, settings: Any, preset: Any, ends: tuple[str, ...], comment: str) -> None:
-    """All in which `settings` differ from the preset, but what is a run's own; `comment` may have several lines."""
+    """Write the settings that differ from the preset, except those of a single run; `comment` may have many lines."""
     before, left = flat(preset), (*OWN, *ends)
     own = {name: value for name, value in flat(settings).items() if value != before[name] and name not in left}
     lines = [f"# {line}" for line in comment.splitlines()]
@@ -106,7 +106,7 @@ def write_settings(path: Path, settings: Any, preset: Any, ends: tuple[str, ...]
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML has it: infinity by its short name, texts as they are but for what would end or break them."""
+    """Format a value as TOML: inf, and strings with JSON escapes and otherwise unchanged."""
     if isinstance(value, float):
         return repr(value)
     return json.dumps(NONE if value is None else value, ensure_ascii=False).replace("\x7f", "\\u007f")

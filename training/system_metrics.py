@@ -1,4 +1,4 @@
-"""How much of a machine a run takes."""
+"""Use of memory, cores and GPU."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import psutil
 import torch
 
 GIB = float(2**30)
-GPU_SECONDS = 5.0  # between two questions to the driver of a GPU
+GPU_SECONDS = 5.0  # between queries of a GPU's driver
 
 
 def machine() -> dict[str, float]:
-    """Memory in GiB of the machine and of this process, and the share of all cores since the last call."""
+    """Return memory in GiB of machine and process, and the percentage of cores busy since the last call."""
     return {
         "machine/memory_used_gib": (psutil.virtual_memory().total - psutil.virtual_memory().available) / GIB,
         "machine/this_process_gib": psutil.Process().memory_info().rss / GIB,
@@ -22,17 +22,17 @@ def machine() -> dict[str, float]:
 
 
 class GpuMeter:
-    """Memory and use of a learner's GPU now and then; nothing on a CPU."""
+    """Memory and utilisation of a learner's GPU; nothing on a CPU."""
 
     def __init__(self, device: str) -> None:
         self.device, self.asked = torch.device(device), -GPU_SECONDS
 
     def read(self) -> dict[str, float]:
-        """`gpu_memory_gib` that torch has reserved and `gpu_busy_percent`, every five seconds; else nothing."""
+        """Return `gpu_memory_gib` reserved by torch and `gpu_busy_percent`, at most every `GPU_SECONDS`."""
         if self.device.type != "cuda" or time.monotonic() - self.asked < GPU_SECONDS:
             return {}
         self.asked = time.monotonic()
         found = {"gpu_memory_gib": torch.cuda.memory_reserved(self.device) / GIB}
-        with contextlib.suppress(Exception):  # NVML's errors derive from nothing narrower, and end no training
+        with contextlib.suppress(Exception):  # NVML's errors have no common class and must not end training
             found["gpu_busy_percent"] = float(torch.cuda.utilization(self.device))
         return found

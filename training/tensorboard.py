@@ -1,4 +1,4 @@
-"""What TensorBoard is given of a run while it goes: scalars, distributions, pictures, settings."""
+"""TensorBoard events of a run: scalars, histograms, pictures, settings."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HISTOGRAM_SECONDS = 20.0
 
 
 def open_events(folder: Path, **options: Any) -> SummaryWriter:
-    """A writer of TensorBoard's events into `folder`; `options` are SummaryWriter's."""
+    """Return a SummaryWriter for `folder`."""
     return SummaryWriter(str(folder), **options)
 
 
 class TensorBoard:
-    """Writes a run's events; x is the run's clock everywhere."""
+    """Writes a run's events; the step is always the run's clock."""
 
     def __init__(self, directory: RunDir, about: About, now: int) -> None:
         self.directory, self.about = directory, about
@@ -38,7 +38,7 @@ class TensorBoard:
         self._introduce(now)
 
     def _introduce(self, now: int) -> None:
-        """Layout, settings and command: what is known before the first step."""
+        """Write layout, settings and command, before the first step."""
         charts = self.about.charts
         layout = {name: {title: ["Multiline", tags] for title, tags in part.items()} for name, part in charts.items()}
         if layout:
@@ -62,30 +62,30 @@ class TensorBoard:
             self.writer.add_scalar(name, value, record.at)
 
     def distributions_due(self) -> bool:
-        """Whether it is time for histograms again: they are for the eye, and rare."""
+        """Return whether new histograms are due."""
         return time.monotonic() - self.drawn >= HISTOGRAM_SECONDS
 
     def distributions(self, values: dict[str, NDArray[Any]], now: int) -> None:
-        """Histograms of single values."""
+        """Write histograms."""
         self.drawn = time.monotonic()
         for name, array in values.items():
             self.writer.add_histogram(f"distribution/{name}", array, now)
 
     def picture(self, picture: Picture) -> None:
-        """A picture or an animation."""
+        """Write a picture or an animation."""
         add_picture(self.writer, picture)
 
     def rewind(self, now: int) -> None:
-        """The run's clock went back: what was written beyond counts no more."""
+        """Discard events later than `now`, after the run's clock was rewound."""
         self.writer.close()
         self.writer = open_events(self.directory.tensorboard, purge_step=now + 1)
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush and close."""
         self.writer.close()
 
     def conclude(self, score: float | None, pictures: tuple[Picture, ...], now: int) -> None:
-        """After `close`: the closing evaluation, where there was one, and the end of the session."""
+        """Write the closing evaluation, if any, and the end of the session, after `close`."""
         self.writer = open_events(self.directory.tensorboard, filename_suffix=".end")
         if score is not None:
             self.writer.add_scalar(self.about.results[0], score, now)
@@ -96,10 +96,10 @@ class TensorBoard:
 
 
 def add_picture(writer: SummaryWriter, picture: Picture) -> None:
-    """Write a picture, or an animation, which TensorBoard plays: the encoded file as it is."""
+    """Write an encoded picture or animation, unchanged; TensorBoard plays animations."""
     with Image.open(io.BytesIO(picture.data)) as image:
         width, height = image.size
-    # The newer form of an image's event: TensorBoard's fast reader drops the description of the older one.
+    # The newer event format: TensorBoard's fast reader drops descriptions of the older one.
     shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=3)])
     strings = [str(width).encode(), str(height).encode(), picture.data]
     tensor = TensorProto(dtype="DT_STRING", string_val=strings, tensor_shape=shape)
@@ -110,9 +110,9 @@ def add_picture(writer: SummaryWriter, picture: Picture) -> None:
 
 
 def hparams_of(about: About) -> tuple[Any, Any, Any]:
-    """Summaries for a run's row in the table of settings: what there is to compare, its values, its end.
+    """Return the summaries of TensorBoard's hyperparameter table: experiment, session start and end.
 
-    Settings that differ from the preset's are marked: the table shows those first.
+    Settings that differ from the preset's are marked and shown first.
     """
     values = about.compared
     experiment, start, end = hparams(values, dict.fromkeys(about.results, 0.0))  # type: ignore[no-untyped-call]
@@ -125,6 +125,6 @@ def hparams_of(about: About) -> tuple[Any, Any, Any]:
 
 
 def markdown(values: dict[str, Any]) -> str:
-    """Names and values as a table."""
+    """Format names and values as a Markdown table."""
     rows = [f"| {name} | {value} |" for name, value in values.items()]
     return "\n".join(["| name | value |", "|---|---|", *rows])

@@ -1,1 +1,1 @@
-"""What lies on disk: run directories, checkpoints, tables, and files that are whole or absent."""
+"""Run directories, checkpoints, tables, and atomic files."""

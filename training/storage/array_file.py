@@ -1,4 +1,4 @@
-"""One large array as a file of its own, compressed: an LZ4 frame of a short JSON header and the array's bytes."""
+"""Compressed file of one array: an LZ4 frame of a short JSON header and the array's bytes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import lz4.frame
 import numpy as np
 
-PIECE = 1 << 24  # bytes that are in memory beside the array
-RATIO = 256  # LZ4 makes nothing smaller than this part of it
-HEADER = 1 << 16  # bytes of the longest header
+PIECE = 1 << 24  # bytes of the buffer
+RATIO = 256  # bound of LZ4's compression ratio
+HEADER = 1 << 16  # maximum bytes of a header
 
 Array = np.ndarray[Any, Any]
 
 
 def write_array(file: Path, array: Array) -> None:
-    """Write any array of plain values."""
+    """Write an array of numbers or booleans."""
     header = json.dumps({"dtype": array.dtype.str, "shape": array.shape}).encode()
     with lz4.frame.open(file, "wb") as out:
         out.write(len(header).to_bytes(8, "little") + header)
@@ -31,8 +31,8 @@ def read_array(file: Path) -> Array:
     """Read what `write_array` wrote.
 
     Raises:
-        ValueError, EOFError, RuntimeError: the file is something else, or does not hold what its header says. Memory is
-            taken only after a look at whether the file can hold as much.
+        ValueError, EOFError, RuntimeError: the file is no such file, or does not match its header. Memory is allocated
+            only if the file's size can match.
     """
     with lz4.frame.open(file, "rb") as source:
         length = int.from_bytes(source.read(8), "little")

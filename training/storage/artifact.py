@@ -1,4 +1,4 @@
-"""What others are to use of a training: weights and a card that says what they are, as two files."""
+"""Exported models: weights and a card that describes them, as two files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from training.storage.files import whole
 
 
 def save_artifact(folder: Path, weights: dict[str, Tensor], card: dict[str, Any], name: str) -> None:
-    """Write `name`.safetensors and `name`.json into `folder`: both are written before either takes its place.
+    """Write `name`.safetensors and `name`.json into `folder`; both are written before either is renamed.
 
-    Not by safetensors' own writer, whose errors do not say that a disk is full.
+    Does not use safetensors' writer, whose errors do not report a full disk.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(card, indent=2) + "\n"

@@ -1,7 +1,7 @@
-"""Checkpoints: one directory per save, plain arrays and JSON, complete or absent. Loading executes nothing.
+"""Atomic checkpoints of plain arrays and JSON, one directory each. Loading executes no code.
 
-A checkpoint `agent_steps-000001234` holds `state.json` (the tree of values, with the CRC of itself and of every file),
-`arrays.safetensors` (small arrays, the weights among them) and one `N.lz4` for each large array (replay's frames).
+A checkpoint `agent_steps-000001234` has `state.json` (the tree of values, with CRCs of itself and every file),
+`arrays.safetensors` (small arrays, including weights) and `N.lz4` for each large array (replay's frames).
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from training.storage.array_file import read_array, write_array
 from training.storage.files import crc_of_file, sync, whole_folder
 
 FORMAT = 2
-LARGE = 1 << 24  # bytes from which an array gets a compressed file of its own
+LARGE = 1 << 24  # bytes from which an array has its own compressed file
 MEND = "resume from an older one, or start anew"
 State = dict[str, Any]
 T = TypeVar("T")
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is absent, damaged or not one of ours; made of what is wrong with it and of the remedy."""
+    """A checkpoint is missing, damaged or foreign; arguments are the problem and the remedy."""
 
     def __str__(self) -> str:
         return ": ".join(map(str, self.args))
 
 
 class OtherFormatError(CheckpointError):
-    """A checkpoint is whole, but of another version of this project."""
+    """A checkpoint is intact, but of another version of this project."""
 
 
 def save(path: Path, state: State, write_parts: Callable[[Path], None] = lambda part: None) -> None:
     """Write `state` (nested dicts of arrays, numbers, strings, None) to the new directory `path`.
 
-    The directory appears under its name only when it is complete and on disk. `write_parts` may add directories of
-    its own to it, each a checkpoint in itself: that is how replay shards save themselves.
+    The directory gets its name only when it is complete and synced. `write_parts` may add subdirectories, which are
+    checkpoints themselves, such as those of replay shards.
 
     Raises:
-        OSError: the disk is full, or not to be written. Nothing of the new checkpoint is left then, nor after an error
-            of `write_parts`.
+        OSError: the disk is full or not writable. Nothing of the new checkpoint is left then, nor after an exception of
+            `write_parts`.
     """
     with whole_folder(path) as part:
         _write(part, state, write_parts)
@@ -57,7 +57,7 @@ def _write(part: Path, state: State, write_parts: Callable[[Path], None]) -> Non
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     tree = _detach(state, arrays, "")
     small = {name: np.require(array, requirements="C") for name, array in arrays.items() if array.nbytes < LARGE}
-    # Not by safetensors' own writer, whose errors do not say that a disk is full.
+    # safetensors' own writer does not report a full disk.
     (part / "arrays.safetensors").write_bytes(safetensors.numpy.save(small))
     large = [name for name in arrays if name not in small]
     for index, name in enumerate(large):
@@ -68,20 +68,20 @@ def _write(part: Path, state: State, write_parts: Callable[[Path], None]) -> Non
     (part / "state.json").write_text(json.dumps({**record, "own_crc": _crc_of(record)}))
     for name in (*files, "state.json"):
         sync(part / name)
-    sync(part)  # its entries must not be younger than its name
+    sync(part)  # entries must be on disk before the rename
 
 
 def load(path: Path, only: str | None = None) -> State:
-    """Read what `save` wrote; with `only`, just that branch of the tree, without opening the rest's large files.
+    """Load a checkpoint, or with `only` a branch of its tree, without reading other large files.
 
     Raises:
-        CheckpointError: a file is missing, truncated or changed, or the format is another.
+        CheckpointError: a file is missing, truncated or changed, or the format differs.
     """
     try:
         record = json.loads((path / "state.json").read_text())
         other, own = record["format"] != FORMAT, record.pop("own_crc", None)
         sealed = own == _crc_of(record)
-        if other and (sealed or own is None):  # else a flipped bit may be all that differs
+        if other and (sealed or own is None):  # else the difference may be a flipped bit
             found = f"{path} has format {record['format']}, this version reads {FORMAT}"
             raise OtherFormatError(found, "use that version")
         if not sealed:
@@ -105,31 +105,31 @@ def load(path: Path, only: str | None = None) -> State:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a checkpoint was written to its end at `path`."""
+    """Return whether `path` has a complete checkpoint."""
     return (path / "state.json").is_file()
 
 
 def checksum(path: Path) -> int:
-    """Of a whole checkpoint: that of another one, saved under the same name, differs."""
+    """Return the checksum of a complete checkpoint, which identifies it among checkpoints of the same name."""
     found: int = json.loads((path / "state.json").read_text())["own_crc"]
     return found
 
 
 def save_next(folder: Path, now: int, state: State, write_parts: Callable[[Path], None] = lambda part: None) -> Path:
-    """Save under `folder`, then drop the older checkpoints but one.
+    """Save under `folder`, then delete all but the two newest checkpoints.
 
-    `now` is what the run's own clock shows, be it agent steps, images or samples: the name's first half is historical.
+    `now` is the run's clock: agent steps, images or samples, although names always begin with agent_steps.
     """
     path = folder / f"agent_steps-{now:012d}"
     save(path, state, write_parts)
     for old in complete(folder)[:-2]:
-        doomed = old.rename(old.with_name(f"{old.name}.part"))  # half a directory must never pass for a whole one
+        doomed = old.rename(old.with_name(f"{old.name}.part"))  # a partly deleted directory must not look complete
         shutil.rmtree(doomed)
     return path
 
 
 def latest(folder: Path) -> Path:
-    """The newest complete checkpoint under `folder`.
+    """Return the newest complete checkpoint under `folder`.
 
     Raises:
         CheckpointError: there is none.
@@ -141,10 +141,10 @@ def latest(folder: Path) -> Path:
 
 
 def read_newest(folder: Path, read: Callable[[Path], T]) -> tuple[Path, T, dict[Path, str]]:
-    """The newest checkpoint under `folder` that `read` can read, what it made of it, and why newer ones were left.
+    """Return the newest checkpoint that `read` can read, its result, and the errors of newer ones by path.
 
     Raises:
-        CheckpointError: there is none, none is whole, or one is of another version.
+        CheckpointError: there is none, all are damaged, or one is of another version.
     """
     latest(folder)
     errors: dict[Path, CheckpointError] = {}
@@ -161,18 +161,18 @@ def read_newest(folder: Path, read: Callable[[Path], T]) -> tuple[Path, T, dict[
 
 
 def put_aside(path: Path) -> Path:
-    """Give a damaged checkpoint a name under which nobody looks for a whole one; returns it."""
+    """Rename a damaged checkpoint so that it is ignored; return the new path."""
     names = (f"{path.name}.{number}.damaged" for number in itertools.count(1))
     return path.rename(path.with_name(next(name for name in names if not path.with_name(name).exists())))
 
 
 def complete(folder: Path) -> list[Path]:
-    """The checkpoints under `folder` that were written to their end, oldest first."""
+    """Return the complete checkpoints under `folder`, oldest first."""
     return sorted(path for path in folder.glob("agent_steps-*") if not path.suffix and path.is_dir())
 
 
 def _detach(value: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Any:
-    """Replace every array of a tree by {"array": its name}, which is its place."""
+    """Replace every array of a tree by {"array": its path in the tree}."""
     if isinstance(value, dict):
         return {key: _detach(item, arrays, f"{name}/{key}" if name else str(key)) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -188,7 +188,7 @@ def _detach(value: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> A
 def _attach(tree: Any, arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Any:
     if not isinstance(tree, dict):
         return tree
-    if tree == {"array": name} and name in arrays:  # anything else of that form is somebody's own value
+    if tree == {"array": name} and name in arrays:  # other dicts of this form are values
         return arrays[name]
     return {key: _attach(item, arrays, f"{name}/{key}" if name else key) for key, item in tree.items()}
 

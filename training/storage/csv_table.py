@@ -1,4 +1,4 @@
-"""Tables of runs, sweeps and ablations as CSV, most of them written row by row as figures come."""
+"""CSV tables of runs, sweeps and ablations, most of them appended row by row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 def append_row(table: Path, columns: tuple[str, ...], row: Row) -> None:
-    """Add a row to a table, with its head if it is the first: a full disk may have left a table without a byte."""
+    """Append a row, with a header if the table is empty (also after a failed write to a full disk)."""
     with table.open("a", newline="") as out:
         writer = csv.DictWriter(out, columns, extrasaction="ignore")
         if out.tell() == 0:
@@ -21,7 +21,7 @@ def append_row(table: Path, columns: tuple[str, ...], row: Row) -> None:
 
 
 def drop_half_row(table: Path) -> None:
-    """Forget the row that was being written when the process was killed."""
+    """Remove an incomplete last row, left by a killed process."""
     if table.exists():
         whole, newline, half = table.read_bytes().rpartition(b"\n")
         if half:
@@ -29,7 +29,7 @@ def drop_half_row(table: Path) -> None:
 
 
 def rows_of(table: Path) -> list[Row]:
-    """Rows of a table that may not have begun."""
+    """Return the rows of a table; none if it does not exist."""
     if not table.exists():
         return []
     with table.open() as source:
@@ -37,12 +37,12 @@ def rows_of(table: Path) -> list[Row]:
 
 
 def rounds_of(table: Path) -> list[Row]:
-    """Rows of a sweep's table; of a round that was trained again after a crash, the last one."""
+    """Return the rows of a sweep's table; for a round repeated after a crash, the last one."""
     return list({(row["trial"], row["round"]): row for row in rows_of(table)}.values())
 
 
 def write_table(table: Path, columns: tuple[str, ...], rows: list[Row]) -> None:
-    """Write a table, and show it on the terminal."""
+    """Write a table and print it."""
     with table.open("w", newline="") as out:
         writer = csv.DictWriter(out, columns, extrasaction="ignore")
         writer.writeheader()

@@ -1,4 +1,4 @@
-"""A learning curve's table when a run goes back, and figures as files."""
+"""Truncation of learning curves, and figures as files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def subplots(
     rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], layout: Any = "constrained", **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure that becomes a file, of `figsize` inches, and its panels, as pyplot's function makes them.
+    """Create a figure of `figsize` inches and its axes, like pyplot's function but without a display.
 
-    It needs no pyplot, so no screen. Only who draws loads matplotlib: it takes a third of a second.
+    matplotlib is imported here, since its import takes a third of a second.
     """
     from matplotlib.figure import Figure
 
@@ -25,16 +25,13 @@ def subplots(
 
 
 def save_figure(figure: Figure, picture: Path, *, dpi: int = 100) -> None:
-    """Write a picture whole or not at all."""
+    """Write a figure atomically."""
     with whole(picture) as part:
         figure.savefig(part, dpi=dpi)
 
 
 def cut_curve(table: Path, now: int) -> None:
-    """Keep the rows up to `now` on the run's clock, the second column.
-
-    A run that was killed has written more, and perhaps half of a last one.
-    """
+    """Keep the rows up to `now` on the run's clock, the second column; drop an incomplete last row."""
     rows = [row for row in table.read_text().splitlines(keepends=True) if row.endswith("\n")]
     kept = rows[:1] + [row for row in rows[1:] if int(row.split(",")[1]) <= now]
     write_text(table, "".join(kept))

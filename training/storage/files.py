@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent, whatever happens while they are written."""
+"""Atomic writing of files and folders."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]  # [H, W, 3]
-PIECE = 1 << 24  # bytes read at once
-REPLACED = ".old.part"  # ends the name of a folder whose place another is about to take
+PIECE = 1 << 24  # bytes per read
+REPLACED = ".old.part"  # suffix of a folder that is being replaced
 
 
 def part_of(file: Path) -> Path:
-    """The name beside `file`, of the same suffix, under which it is written."""
+    """Return the temporary path, next to `file` with the same suffix, under which it is written."""
     return file.with_name(f"{file.stem}.part{file.suffix}")
 
 
 def replace(part: Path, file: Path) -> None:
-    """What was written as `part` takes the place of `file`."""
+    """Rename `part` to `file`, replacing it."""
     os.replace(part, file)
 
 
 @contextmanager
 def whole(file: Path, *, shared: bool = False) -> Iterator[Path]:
-    """Write under the name that this gives: it becomes `file` at the end, or is deleted if there is none.
+    """Yield a temporary path, which becomes `file` at the end or is deleted after an exception.
 
-    Processes that may write a `shared` file at once have a name each.
+    For a `shared` file the path is unique to this process.
     """
     part = part_of(file.with_name(f"{file.stem}.{os.getpid()}{file.suffix}") if shared else file)
     try:
@@ -48,9 +48,9 @@ def whole(file: Path, *, shared: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Write into the new folder that this gives: it becomes `folder` at the end; after an error nothing of it is left.
+    """Yield a new temporary folder, which becomes `folder` at the end or is deleted after an exception.
 
-    What was there before stays until then, under its own name or, for a moment, under `REPLACED`'s.
+    An existing folder is kept until then, briefly renamed with the suffix `REPLACED`.
     """
     part, old = folder.with_name(f"{folder.name}.part"), folder.with_name(f"{folder.name}{REPLACED}")
     shutil.rmtree(part, ignore_errors=True)
@@ -64,12 +64,12 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     if folder.exists():
         folder.rename(old)
     part.rename(folder)
-    sync(folder.parent)  # the new name, too, outlives a power cut
+    sync(folder.parent)  # makes the rename durable
     shutil.rmtree(old, ignore_errors=True)
 
 
 def sync(path: Path) -> None:
-    """Bring a file's content, or a folder's names, to disk."""
+    """Flush a file's content, or a folder's entries, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -78,7 +78,7 @@ def sync(path: Path) -> None:
 
 
 def crc_of_file(file: Path) -> int:
-    """CRC-32 of a file of any size."""
+    """Return the CRC-32 of a file."""
     crc = 0
     with file.open("rb") as handle:
         while piece := handle.read(PIECE):
@@ -87,31 +87,31 @@ def crc_of_file(file: Path) -> int:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text, as UTF-8."""
+    """Write UTF-8 text atomically."""
     with whole(file) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_bytes(file: Path, data: bytes) -> None:
-    """Write bytes."""
+    """Write bytes atomically."""
     with whole(file) as part:
         part.write_bytes(data)
 
 
 def write_json(file: Path, value: dict[str, Any]) -> None:
-    """Write an object as JSON."""
+    """Write an object as JSON, atomically."""
     write_text(file, json.dumps(value, indent=2) + "\n")
 
 
 def png(picture: Pixels, scale: int = 2) -> bytes:
-    """A picture as a file, every pixel `scale` pixels wide."""
+    """Encode a picture as PNG, enlarged by `scale`."""
     out = io.BytesIO()
     enlarged(picture, scale).save(out, "PNG")
     return out.getvalue()
 
 
 def gif(pictures: Sequence[Pixels], frames_per_second: float = 12.0, scale: int = 2) -> bytes:
-    """An endless animation as a file."""
+    """Encode pictures as a looping GIF."""
     images, out = [enlarged(picture, scale) for picture in pictures], io.BytesIO()
     duration = round(1000 / frames_per_second)
     images[0].save(out, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0)
@@ -119,5 +119,5 @@ def gif(pictures: Sequence[Pixels], frames_per_second: float = 12.0, scale: int 
 
 
 def enlarged(picture: Pixels, scale: int) -> Image.Image:
-    """A picture with every pixel `scale` pixels wide."""
+    """Enlarge a picture by an integer factor."""
     return Image.fromarray(picture.repeat(scale, axis=0).repeat(scale, axis=1))

@@ -1,4 +1,4 @@
-"""A lock on a file that ends with the process that holds it, however that ends; on NFS later, if its host vanished."""
+"""A file lock that is released when its process ends; on NFS with a delay if the host has vanished."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def lock(file: Path) -> int | None:
-    """Lock `file`, made if it is not there, without waiting -> a descriptor that holds it until it is closed.
+    """Lock `file`, creating it if necessary, without waiting; return a descriptor that holds the lock until closed.
 
-    None where another process (or another descriptor of this one) holds it. The lock follows the file when it is
-    renamed, and programs that this process starts do not inherit it. Storage that knows no locks gives none: there
-    everybody gets one.
+    Returns None if another process (or another descriptor) holds it. The lock survives a rename of the file and is not
+    inherited by child programs. On storage without locks it always succeeds.
 
     Raises:
         OSError: the file cannot be written.

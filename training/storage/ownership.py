@@ -1,4 +1,4 @@
-"""Who could have written files that are about to be executed: what Ray Tune keeps of a sweep are pickles."""
+"""Check of file owners before unpickling, which Ray Tune does to resume a sweep."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def require_own(*paths: Path) -> None:
-    """Whatever lies at `paths`, folders with all in them, is this user's or root's, and not everybody's to write.
+    """Check that all files at `paths`, recursively, belong to this user or root and are not world-writable.
 
     Raises:
-        ValueError: somebody else owns it, or everybody may write to it.
+        ValueError: a file does not.
     """
     for path in paths:
         for found in (path, *path.rglob("*")) if path.exists() else ():

@@ -1,4 +1,4 @@
-"""Where a result comes from: command, code, libraries and machine."""
+"""Provenance of results: command, code, libraries and machine."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ MATTER = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
 
 
 def process_seconds() -> float:
-    """Wall clock since this process was started, its imports included."""
+    """Return the wall-clock seconds since this process was started, including imports."""
     return time.time() - float(psutil.Process().create_time())
 
 
 def origin() -> dict[str, Any]:
-    """Where a result comes from: command, code, libraries and machine."""
+    """Return command, commit, versions of libraries, and hardware."""
     names = ("ray", "torch", "gymnasium", "ale-py", "numpy")
     return {
         "command": shlex.join(["quarterdeck", *sys.argv[1:]]),
-        "commit": os.environ.get("QUARTERDECK_COMMIT") or commit_of(Path(__file__).parent),  # a job brings no .git
+        "commit": os.environ.get("QUARTERDECK_COMMIT") or commit_of(Path(__file__).parent),  # jobs have no .git
         "versions": {"python": platform.python_version(), **{name: version(name) for name in names}},
         "hardware": hardware(),
     }
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, those of its instructions that decide how fast networks are, cores, memory and GPUs."""
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0  # a driver too old for torch counts them, too
+    """Return processor, its instruction sets that matter for networks, cores, memory and GPUs."""
+    gpus = (
+        torch.cuda.device_count() if torch.cuda.is_available() else 0
+    )  # device_count also counts GPUs whose driver is too old for torch
     return {
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "instructions": sorted(set(_cpuinfo("flags").split()) & MATTER),
@@ -49,7 +51,7 @@ def hardware() -> dict[str, Any]:
 
 
 def _cpuinfo(field: str) -> str:
-    """A field of the first core as Linux tells it; empty elsewhere."""
+    """Return a field of the first core in /proc/cpuinfo; empty if there is none."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
@@ -57,10 +59,10 @@ def _cpuinfo(field: str) -> str:
 
 
 def commit_of(folder: Path) -> str:
-    """The commit of the code in `folder`, "-dirty" where it was changed; the version where no repository holds it."""
+    """Return the commit of the code in `folder`, with "-dirty" if changed; the version if it is in no repository."""
     git = ["git", "-C", str(folder)]
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git here, or nothing of its
-        # A repository around an environment into which this was installed holds none of these files.
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):  # no git, or no repository
+        # Fails if a repository around the environment does not track these files.
         _output(*git, "ls-files", "--error-unmatch", ".")
         return _output(*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
     try:

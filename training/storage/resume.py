@@ -1,4 +1,4 @@
-"""How a run goes on: from the newest checkpoint that is whole, and after a disk that was full."""
+"""Resuming of runs from the newest intact checkpoint, and reports of full disks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def read_newest(directory: RunDir, read: Callable[[Path], T]) -> tuple[Path, T]:
-    """The newest checkpoint that `read` can read, and what it made of it; says so where that is not the last one.
+    """Return the newest checkpoint that `read` can read, and its result; print a message if newer ones are damaged.
 
     Raises:
-        training.storage.checkpoint.CheckpointError: there is none, or none is whole.
+        training.storage.checkpoint.CheckpointError: there is none, or all are damaged.
     """
     path, found, left = checkpoint.read_newest(directory.checkpoints, read)
     for why in left.values():
@@ -31,10 +31,10 @@ def read_newest(directory: RunDir, read: Callable[[Path], T]) -> tuple[Path, T]:
 
 
 def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | None:
-    """`read_newest` for whoever will write the next one: damaged checkpoints are put aside. None if none was written.
+    """Like `read_newest`, but rename damaged checkpoints; return None if there is no checkpoint.
 
     Raises:
-        training.storage.checkpoint.CheckpointError: none is whole; all lie where they lay.
+        training.storage.checkpoint.CheckpointError: all are damaged; none is renamed.
     """
     _give_back_names(directory.checkpoints)
     if not checkpoint.complete(directory.checkpoints):
@@ -47,7 +47,7 @@ def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | Non
 
 
 def _give_back_names(folder: Path) -> None:
-    """A killed process may have moved a checkpoint away, and put no other of the same clock in its place."""
+    """Undo a replacement of a checkpoint that a killed process has not finished."""
     for old in folder.glob(f"agent_steps-*{REPLACED}"):
         path = old.with_name(old.name.removesuffix(REPLACED))
         if not path.exists():
@@ -56,10 +56,10 @@ def _give_back_names(folder: Path) -> None:
 
 @contextlib.contextmanager
 def writing(directory: RunDir, command: str, *, resume: bool) -> Iterator[None]:
-    """Be the one process that writes to a new run, or to one that goes on; a full disk ends it as below.
+    """Hold the lock of a new or resumed run directory during a block; report a full disk as below.
 
     Raises:
-        ValueError: another process writes there, or a new run finds the directory taken.
+        ValueError: another process holds the lock, or the directory of a new run is not free.
         OSError: the disk is full.
     """
     with contextlib.closing(directory), full_disk_explained(directory, command):
@@ -72,7 +72,7 @@ def writing(directory: RunDir, command: str, *, resume: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def full_disk_explained(directory: RunDir, command: str) -> Iterator[None]:
-    """Around all that writes there: a full disk ends in one line, which names the `command` to go on with.
+    """Report a full disk during a block in one line, with the `command` to resume.
 
     Raises:
         OSError: the disk is full.
@@ -80,7 +80,7 @@ def full_disk_explained(directory: RunDir, command: str) -> Iterator[None]:
     before = threading.excepthook
 
     def hook(failed: threading.ExceptHookArgs) -> None:
-        if not is_full(failed.exc_value):  # TensorBoard's thread dies of it; its writer then raises the same here
+        if not is_full(failed.exc_value):  # in TensorBoard's thread, whose writer raises it again in this one
             before(failed)
 
     threading.excepthook = hook
@@ -98,5 +98,5 @@ def full_disk_explained(directory: RunDir, command: str) -> Iterator[None]:
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether there was no room for what was to be written."""
+    """Return whether an error means a full disk or quota."""
     return isinstance(error, OSError) and error.errno in FULL

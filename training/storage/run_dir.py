@@ -1,7 +1,6 @@
-"""A run directory: who owns it, what lies where, and nothing half-written.
+"""Run directories: layout, ownership and locks.
 
-`run.json` makes a directory a run's. Whoever writes to it holds a lock on that file for as long as the process lives,
-so that no second process writes beside it.
+`run.json` marks the directory of a run. A process that writes to it holds a lock on that file, which excludes others.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ MARKER = "run.json"
 
 
 class RunDir:
-    """Paths of one run. `run.json` marks a directory as ours; we never write into another's."""
+    """Paths of a run. Directories without `run.json` are never written to, unless new or empty."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,29 +29,29 @@ class RunDir:
         self.tensorboard = path / "tensorboard"
         self.curve_csv, self.curve_png = path / "curve.csv", path / "curve.png"
         self.summary = path / "summary.json"
-        self.generator, self.pictures = path / "generator", path / "pictures"  # the latter named by the run's clock
-        self._held: int | None = None  # the locked run.json, once this process may write here
-        self._made: list[Path] = []  # folders that are here only for the sake of a run that is still to begin
+        self.generator, self.pictures = path / "generator", path / "pictures"  # pictures are named by the run's clock
+        self._held: int | None = None  # descriptor of the locked run.json
+        self._made: list[Path] = []  # folders created for a run that has not begun
 
     def require_free(self) -> None:
-        """Refuse what is not new or empty.
+        """Check that the directory is new or empty.
 
         Raises:
-            ValueError: it holds a run or somebody else's files.
+            ValueError: it has a run or other files.
         """
         if (self.path / MARKER).exists():
             raise ValueError(
                 f"{self.path} already holds a run: add --resume to go on with it, or name another --run-dir"
             )
-        started = part_of(self.path / MARKER)  # by a run that was killed in its first moment
+        started = part_of(self.path / MARKER)  # left by a run that was killed during creation
         if self.path.exists() and (not self.path.is_dir() or any(path != started for path in self.path.iterdir())):
             raise ValueError(f"{self.path} is not an empty directory, and no run of ours: name another --run-dir")
 
     def reserve(self) -> None:
-        """Keep others out of a new or empty directory until `create` makes it a run's, or `close` gives it back.
+        """Lock a new or empty directory until `create`, or until `close` removes it.
 
         Raises:
-            ValueError: it is not free, or cannot be written.
+            ValueError: it is not free or not writable.
         """
         self.require_free()
         try:
@@ -61,27 +60,27 @@ class RunDir:
             self._hold(part_of(self.path / MARKER))
         except OSError as error:
             raise self._unwritable(error) from None
-        self.require_free()  # no other process was first
+        self.require_free()  # another process may have been first
 
     def create(self, record: dict[str, Any]) -> None:
-        """Make a new or empty directory a run's.
+        """Turn a new or empty directory into that of a run.
 
         Raises:
-            ValueError: it is not free, or cannot be written.
+            ValueError: it is not free or not writable.
         """
         if self._held is None:
             self.reserve()
         try:
-            write_json(self.path / MARKER, record)  # in the file that is locked, under its new name
+            write_json(self.path / MARKER, record)  # renames the locked file
         except OSError as error:
             raise self._unwritable(error) from None
         self._made = []
 
     def claim(self) -> None:
-        """Become the one process that writes to this run, to go on with it.
+        """Lock an existing run, to resume it.
 
         Raises:
-            ValueError: another one does.
+            ValueError: another process holds the lock.
         """
         self._hold(self.path / MARKER)
 
@@ -97,19 +96,19 @@ class RunDir:
         return ValueError(f"cannot write to {self.path} ({error.strerror}): name another --run-dir")
 
     def close(self) -> None:
-        """Let go of the directory; what was only reserved is as if it had never been."""
+        """Release the lock; remove a directory that was only reserved."""
         if self._held is None:
             return
         if not (self.path / MARKER).exists():
             part_of(self.path / MARKER).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # somebody else has put something there
+            with contextlib.suppress(OSError):  # another process has put files there
                 for folder in self._made:
                     folder.rmdir()
         os.close(self._held)
         self._held = None
 
     def rewind(self, now: int) -> None:
-        """Drop what a killed run left beyond its checkpoint at `now` on its clock, and all that is half-written."""
+        """Delete incomplete files, and what is later than `now` on the run's clock."""
         for file in (self.path / MARKER, self.summary, self.curve_csv, self.curve_png):
             part_of(file).unlink(missing_ok=True)
         for part in self.checkpoints.glob("agent_steps-*.part"):
@@ -121,10 +120,10 @@ class RunDir:
                 file.unlink()
 
     def record(self, made_by: str = "train") -> dict[str, Any]:
-        """What `create` was given.
+        """Return the record of `create`.
 
         Raises:
-            ValueError: the directory holds no run of ours, or one of another command.
+            ValueError: the directory has no run, or one of another command.
         """
         try:
             record: dict[str, Any] = json.loads((self.path / MARKER).read_text())
@@ -141,7 +140,7 @@ class RunDir:
 
 
 def default_run_dir(preset: str, env: str, seed: int) -> Path:
-    """runs/PRESET-ENV-sSEED, with a number where that is taken."""
+    """Return runs/PRESET-ENV-sSEED, with a number if that exists."""
     game = env.rsplit("/", 1)[-1].rpartition(":")[2].removesuffix("-v5").lower()
     preset = preset.rpartition(":")[2]
     name = f"{preset}-s{seed}" if game == preset else f"{preset}-{game}-s{seed}"
