@@ -37,9 +37,7 @@ def origin() -> dict[str, Any]:
 
 def hardware() -> dict[str, Any]:
     """Return processor, its instruction sets that matter for networks, cores, memory and GPUs."""
-    gpus = (
-        torch.cuda.device_count() if torch.cuda.is_available() else 0
-    )  # device_count also counts GPUs whose driver is too old for torch
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0  # else unusable ones count
     return {
         "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "instructions": sorted(set(_cpuinfo("flags").split()) & MATTER),
