@@ -84,7 +84,7 @@ def check(settings: Any) -> int:
     return 0
 
 
-def make_run(settings: Any, usual: Any, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
+def make_run(settings: Any, defaults: Any, folder: Path, shared: tuple[Images, Scorer] | None = None) -> GanRun:
     """Create data, networks and scorer of a run, in this order so that errors show early.
 
     `shared` has data and scorer of a sweep.
@@ -93,7 +93,7 @@ def make_run(settings: Any, usual: Any, folder: Path, shared: tuple[Images, Scor
     data = shared[0] if shared else images_in(folder, settings.data)
     trainer = parts_of(settings).make_trainer(settings, data)
     judge = shared[1] if shared else judge_of(data, settings, folder)
-    return GanRun(trainer, judge, folder, usual)
+    return GanRun(trainer, judge, folder, defaults)
 
 
 def judge_of(data: Images, settings: Any, folder: Path) -> Scorer:

@@ -13,10 +13,10 @@ from cluster.fleet.loop import bundles as bundles
 from cluster.fleet.loop import shares_out as shares_out
 
 
-def make_run(settings: SelfPlaySettings, usual: SelfPlaySettings, folder: Path) -> DqnRun:
+def make_run(settings: SelfPlaySettings, defaults: SelfPlaySettings, folder: Path) -> DqnRun:
     """Create a run of self-play on a fleet; exploiters train in this process."""
 
     def make_loop(league: Path, go_back: GoBack) -> FleetLoop:
         return FleetLoop(replace(settings, league=replace(settings.league, folder=str(league.absolute()))), go_back)
 
-    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, usual, serial=False)
+    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, defaults, serial=False)

@@ -33,7 +33,7 @@ RESULTS = ("report/fd_clf", "select/fd_clf", "run/images_per_second")
 class GanRun:
     """A trainer, the judge of the select part, and the best generator, which lies in `folder` as files."""
 
-    def __init__(self, trainer: Trainer, judge: Scorer, folder: Path, usual: Any = None) -> None:
+    def __init__(self, trainer: Trainer, judge: Scorer, folder: Path, defaults: Any = None) -> None:
         self.parts = parts_of(trainer.settings)
         self.trainer, self.scorer, self.folder, self.best = trainer, judge, folder, Best()
         self.settings, self.seconds = trainer.settings, 0.0
@@ -49,7 +49,7 @@ class GanRun:
             checkpoint_minutes=CHECKPOINT_MINUTES,
             settings=values,
             compared=values,
-            usual=flat(usual or self.settings),
+            defaults=flat(defaults or self.settings),
             results=RESULTS,
             charts=self.parts.CHARTS,
             data=trainer.data.digest(),

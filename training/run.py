@@ -33,7 +33,7 @@ class About(NamedTuple):
     checkpoint_minutes: float  # between checkpoints
     settings: dict[str, Any]  # by dotted name
     compared: dict[str, Any]  # hyperparameters for TensorBoard
-    usual: dict[str, Any]  # the preset's values of these; settings that differ are shown first
+    defaults: dict[str, Any]  # the preset's values of these; settings that differ are shown first
     results: tuple[str, ...]  # metrics of TensorBoard's hyperparameter tab, first that of the closing evaluation
     charts: dict[str, dict[str, list[str]]]  # TensorBoard layout: category, title, tags
     checkpoint_every: int = 0  # on the clock instead of minutes, if checkpoints affect training

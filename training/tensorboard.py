@@ -119,7 +119,7 @@ def hparams_of(about: About) -> tuple[Any, Any, Any]:
     content = experiment.value[0].metadata.plugin_data
     told = HParamsPluginData.FromString(content.content)
     for info in told.experiment.hparam_infos:
-        info.differs = values[info.name] != about.usual[info.name]
+        info.differs = values[info.name] != about.defaults[info.name]
     content.content = told.SerializeToString()
     return experiment, start, end
 

@@ -18,9 +18,9 @@ from training.process import require_memory
 S = TypeVar("S", bound=Any)  # settings with an env
 
 
-def for_its_env(settings: S, usual: S) -> S:
+def for_its_env(settings: S, defaults: S) -> S:
     """Drop the preset's Atari rules if the env is not an Atari game and the user has not changed them."""
-    return dataclasses.replace(settings, env=rules_for(settings.env, usual.env))
+    return dataclasses.replace(settings, env=rules_for(settings.env, defaults.env))
 
 
 def rules_for(env: EnvSettings, preset: EnvSettings) -> EnvSettings:

@@ -28,12 +28,12 @@ class ReplayLoop(Loop, Protocol):
 
 
 class DqnRun(LoopRun):
-    """Run of a loop with replay; `usual` holds the preset's settings."""
+    """Run of a loop with replay; `defaults` holds the preset's settings."""
 
     loop: ReplayLoop
     settings: Settings
 
-    def __init__(self, loop: ReplayLoop, settings: Settings, usual: Settings, *, serial: bool) -> None:
+    def __init__(self, loop: ReplayLoop, settings: Settings, defaults: Settings, *, serial: bool) -> None:
         about = About(
             title=settings.env.id,
             columns=(*COLUMNS, JUDGED),
@@ -41,7 +41,7 @@ class DqnRun(LoopRun):
             checkpoint_minutes=settings.checkpoint_minutes,
             settings=flat(settings),
             compared=compared(settings),
-            usual=compared(usual),
+            defaults=compared(defaults),
             results=RESULTS,
             charts=LAYOUT,
             checkpoint_every=LANE_STEPS * settings.fleet.lanes if serial else 0,
@@ -68,6 +68,6 @@ class DqnRun(LoopRun):
         return {**counters, "samples_per_insert": self.loop.limiter.measured(), "seed": self.settings.seed}
 
 
-def make_run(settings: Settings, usual: Settings, folder: Path) -> DqnRun:
+def make_run(settings: Settings, defaults: Settings, folder: Path) -> DqnRun:
     """Create a run of deep Q-learning in this process."""
-    return DqnRun(SerialLoop(settings), settings, usual, serial=True)
+    return DqnRun(SerialLoop(settings), settings, defaults, serial=True)

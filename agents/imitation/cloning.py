@@ -20,7 +20,7 @@ from training.device import resolve_device
 S = TypeVar("S", bound=DatasetSettings)
 
 
-def of_its_dataset(settings: S, usual: S) -> S:
+def of_its_dataset(settings: S, defaults: S) -> S:
     """Return the settings with the env of the data set and the absolute path of its folder.
 
     Raises:
@@ -54,7 +54,7 @@ def check(settings: CloningSettings | OfflineSettings) -> int:
     return 0
 
 
-def make_cloning(settings: CloningSettings, usual: CloningSettings, folder: Path) -> DatasetRun:
+def make_cloning(settings: CloningSettings, defaults: CloningSettings, folder: Path) -> DatasetRun:
     """Build the run of a classifier with its labels, in this process."""
     dataset = open_dataset(settings.dataset)
     train, held = split(dataset, settings.holdout, settings.labels, settings.seed)
@@ -62,4 +62,4 @@ def make_cloning(settings: CloningSettings, usual: CloningSettings, folder: Path
     labels = Labels(train, dataset, stack=stack, device=device)
     held_out = Labels(held, dataset, stack=stack, device=device) if settings.holdout else None
     learner = CloningLearner(settings.learner, settings.network, dataset.spec, labels, held_out, seed=settings.seed)
-    return DatasetRun(settings, learner, len(labels), usual)
+    return DatasetRun(settings, learner, len(labels), defaults)

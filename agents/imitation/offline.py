@@ -67,9 +67,9 @@ class OfflineLearner:
         self.replay.rng.bit_generator.state = state["rng"]
 
 
-def make_offline(settings: OfflineSettings, usual: OfflineSettings, folder: Path) -> DatasetRun:
+def make_offline(settings: OfflineSettings, defaults: OfflineSettings, folder: Path) -> DatasetRun:
     """Build the run of a learner with the whole data set, in this process."""
     dataset = open_dataset(settings.dataset)
     share, _ = split(dataset, 0.0, 0, settings.seed)
     learner = OfflineLearner(settings, dataset, share)
-    return DatasetRun(settings, learner, dataset.labels, usual)
+    return DatasetRun(settings, learner, dataset.labels, defaults)

@@ -51,10 +51,12 @@ class DatasetRun:
 
     Args:
         labels: number of actions that the learner trains on.
-        usual: the preset's settings.
+        defaults: the preset's settings.
     """
 
-    def __init__(self, settings: DatasetSettings, learner: DatasetLearner, labels: int, usual: DatasetSettings) -> None:
+    def __init__(
+        self, settings: DatasetSettings, learner: DatasetLearner, labels: int, defaults: DatasetSettings
+    ) -> None:
         self.settings, self.learner = settings, learner
         self.policy = QPolicy(learner.network, precision=learner.precision, device=learner.device)
         self.stats = RunStats(agent_steps=labels, frames=emulator_frames(settings.env, labels))
@@ -67,7 +69,7 @@ class DatasetRun:
             checkpoint_minutes=settings.checkpoint_minutes,
             settings=flat(settings),
             compared=compared(settings),
-            usual=compared(usual),
+            defaults=compared(defaults),
             results=RESULTS,
             charts=LAYOUT,
         )

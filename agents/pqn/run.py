@@ -16,11 +16,11 @@ from training.settings import flat
 
 
 class PqnRun(LoopRun):
-    """Run of a loop of `agents.pqn.serial` or `cluster.fleet.on_policy`; `usual` holds the preset's settings."""
+    """Run of a loop of `agents.pqn.serial` or `cluster.fleet.on_policy`; `defaults` holds the preset's settings."""
 
     settings: PqnSettings
 
-    def __init__(self, loop: Loop, settings: PqnSettings, usual: PqnSettings, *, serial: bool) -> None:
+    def __init__(self, loop: Loop, settings: PqnSettings, defaults: PqnSettings, *, serial: bool) -> None:
         about = About(
             title=settings.env.id,
             columns=COLUMNS,
@@ -28,7 +28,7 @@ class PqnRun(LoopRun):
             checkpoint_minutes=settings.checkpoint_minutes,
             settings=flat(settings),
             compared=compared(settings),
-            usual=compared(usual),
+            defaults=compared(defaults),
             results=RESULTS,
             charts=LAYOUT,
             checkpoint_every=LANE_STEPS * settings.learner.num_envs if serial else 0,
@@ -47,6 +47,6 @@ class PqnRun(LoopRun):
         return {**counters, "samples_per_insert": float(s.learner.epochs), "seed": s.seed}
 
 
-def make_run(settings: PqnSettings, usual: PqnSettings, folder: Path) -> PqnRun:
+def make_run(settings: PqnSettings, defaults: PqnSettings, folder: Path) -> PqnRun:
     """Create a PQN run in this process."""
-    return PqnRun(SerialLoop(settings), settings, usual, serial=True)
+    return PqnRun(SerialLoop(settings), settings, defaults, serial=True)

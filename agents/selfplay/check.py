@@ -9,9 +9,9 @@ from envs.registry import make_two_player_env, read_spec
 from envs.two_player_atari import two_player_game
 
 
-def for_its_env(settings: SelfPlaySettings, usual: SelfPlaySettings) -> SelfPlaySettings:
+def for_its_env(settings: SelfPlaySettings, defaults: SelfPlaySettings) -> SelfPlaySettings:
     """Drop the preset's Atari rules if the env is not an Atari game and the user has not changed them."""
-    return settings if two_player_game(settings.env.id) is not None else dqn.for_its_env(settings, usual)
+    return settings if two_player_game(settings.env.id) is not None else dqn.for_its_env(settings, defaults)
 
 
 def check(settings: SelfPlaySettings) -> int:

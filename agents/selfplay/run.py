@@ -117,10 +117,10 @@ class SelfPlayLoop:
         self.exploiter = None
 
 
-def make_run(settings: SelfPlaySettings, usual: SelfPlaySettings, folder: Path) -> DqnRun:
+def make_run(settings: SelfPlaySettings, defaults: SelfPlaySettings, folder: Path) -> DqnRun:
     """Create a self-play run in this process."""
 
     def make_loop(league: Path, _: GoBack) -> SerialLoop:
         return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))
 
-    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, usual, serial=True)
+    return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, defaults, serial=True)

@@ -32,9 +32,9 @@ MOMENTS = 10  # most pictures of the table in a run
 
 
 class TabularRun:
-    """A learner, its envs, and its reports, checkpoints and evaluation; `usual` are the preset's settings."""
+    """A learner, its envs, and its reports, checkpoints and evaluation; `defaults` are the preset's settings."""
 
-    def __init__(self, settings: TabularSettings, usual: TabularSettings, folder: Path) -> None:
+    def __init__(self, settings: TabularSettings, defaults: TabularSettings, folder: Path) -> None:
         self.settings, self.seconds = settings, 0.0
         self.env = make_env(EnvSettings(id=settings.env), settings.num_envs)
         self.learner = TabularLearner(settings, np.empty((0, self.env.spec.num_actions)))
@@ -52,7 +52,7 @@ class TabularRun:
             checkpoint_minutes=5.0,
             settings=values,
             compared=values,
-            usual=flat(usual),
+            defaults=flat(defaults),
             results=RESULTS,
             charts=CHARTS,
             checkpoint_every=SAVED_EVERY,

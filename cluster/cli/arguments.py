@@ -34,6 +34,6 @@ def parse(kind: type[T], arguments: list[str], command: str, default: T | None =
         raise ValueError(" ".join(line for line in lines if line.strip("-"))) from None
 
 
-def changed_options(given: Mapping[str, Any], usual: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """Those of the options called `names` that are not as usual, as they are written on a command line."""
-    return [f"--{name}" for name in names if given.get(name) != usual.get(name)]
+def changed_options(given: Mapping[str, Any], defaults: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+    """Return the options among `names` that differ from their defaults, as written on a command line."""
+    return [f"--{name}" for name in names if given.get(name) != defaults.get(name)]

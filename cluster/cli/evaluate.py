@@ -19,9 +19,9 @@ def require_meant(options: Evaluate, work: Workload) -> None:
     Raises:
         ValueError: this kind of run is judged by nothing of the sort.
     """
-    usual = Evaluate(run_dir=options.run_dir)
+    defaults = Evaluate(run_dir=options.run_dir)
     names = (name for name in ("episodes", "protocol", "epsilon") if name not in work.judged_by)
-    if idle := changed_options(vars(options), vars(usual), names):
+    if idle := changed_options(vars(options), vars(defaults), names):
         raise ValueError(
             f"{options.run_dir} is judged without {' and '.join(idle)}, a run of {work.name}: leave that out"
         )

@@ -57,9 +57,9 @@ def record(options: Record) -> int:
 
 
 def _require_meant(options: Record) -> None:
-    usual = Record(out=options.out)
+    defaults = Record(out=options.out)
     for way in (way for way in IDLE if getattr(options, way)):
-        if idle := changed_options(vars(options), vars(usual), IDLE[way]):
+        if idle := changed_options(vars(options), vars(defaults), IDLE[way]):
             raise ValueError(f"--{way} records without {' and '.join(idle)}: leave that out")
 
 

@@ -85,13 +85,13 @@ def parsed(work: Workload, preset: str, arguments: list[str], default: S) -> Tra
     return dataclasses.replace(options, settings=work.adapted(preset, options.settings))
 
 
-def require_one_process(settings: Any, usual: Any) -> None:
+def require_one_process(settings: Any, defaults: Any) -> None:
     """Nothing is asked for that only a fleet does; what a preset has of it is nobody's wish.
 
     Raises:
         ValueError: something is.
     """
-    if idle := changed_options(flat(settings), flat(usual), SHARED_OUT):
+    if idle := changed_options(flat(settings), flat(defaults), SHARED_OUT):
         raise ValueError(f"--serial trains in one process: leave {' and '.join(idle)} alone, or leave --serial out")
 
 

@@ -160,9 +160,9 @@ def coming_up() -> Iterator[None]:
         raise LearnerLost(f"the fleet did not come up: {one_line(cause)}") from error
 
 
-def make_run(settings: Settings, usual: Settings, folder: Path) -> DqnRun:
+def make_run(settings: Settings, defaults: Settings, folder: Path) -> DqnRun:
     """Create a run of deep Q-learning on a fleet, on the connected cluster or a new local one."""
-    return DqnRun(FleetLoop(settings), settings, usual, serial=False)
+    return DqnRun(FleetLoop(settings), settings, defaults, serial=False)
 
 
 def bundles(settings: Settings) -> list[dict[str, float]]:

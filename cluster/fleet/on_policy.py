@@ -132,9 +132,9 @@ def start_runners(settings: PqnSettings) -> list[Any]:
     return [actor.remote(settings, number + 1) for number in range(settings.fleet.runners)]
 
 
-def make_run(settings: PqnSettings, usual: PqnSettings, folder: Path) -> PqnRun:
+def make_run(settings: PqnSettings, defaults: PqnSettings, folder: Path) -> PqnRun:
     """Create a run of PQN on a fleet, on the connected cluster or a new local one."""
-    return PqnRun(OnPolicyLoop(settings), settings, usual, serial=False)
+    return PqnRun(OnPolicyLoop(settings), settings, defaults, serial=False)
 
 
 def bundles(settings: PqnSettings) -> list[dict[str, float]]:

@@ -67,8 +67,8 @@ def resolve(address: str | None) -> str:
         ValueError: it is no URL that the job server could have.
     """
     ray_address = os.environ.get("RAY_ADDRESS", "")
-    usual = os.environ.get(VARIABLE) or (ray_address if ray_address.startswith("http") else DEFAULT)
-    url = address or usual
+    default = os.environ.get(VARIABLE) or (ray_address if ray_address.startswith("http") else DEFAULT)
+    url = address or default
     url = url if "://" in url else f"http://{url}"
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -126,17 +126,17 @@ def _stripes(images: Pixels) -> NDArray[np.int64]:
     return np.asarray((rows + columns) // STRIPE % 2 * LIGHT, np.int64)
 
 
-def drawn_right(found: Pixels, truth: Pixels, usual: Pixels) -> float:
-    """Share of right pixels where something is: where `truth` [N, C, H, W] differs from the `usual` image [C, H, W].
+def drawn_right(found: Pixels, truth: Pixels, background: Pixels) -> float:
+    """Return the share of right pixels where `truth` [N, C, H, W] differs from the `background` image [C, H, W].
 
     Those pixels are few (a ball, two paddles); all the others are right in a picture that stays the same for ever.
     """
-    there = np.abs(truth.astype(np.int64) - usual) >= INK
+    there = np.abs(truth.astype(np.int64) - background) >= INK
     right = np.abs(found.astype(np.int64) - truth) <= RIGHT
     return float(right[there].mean()) if there.any() else 1.0
 
 
 def usual_of(part: Split) -> Pixels:
     """The median image [C, H, W] of a part: what does not move."""
-    usual: Pixels = np.median(part.images, axis=0).astype(np.uint8)
-    return usual
+    background: Pixels = np.median(part.images, axis=0).astype(np.uint8)
+    return background

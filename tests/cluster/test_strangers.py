@@ -87,7 +87,7 @@ def test_a_preset_of_ones_own_is_trained(strangers: Path, monkeypatch: pytest.Mo
     assert main([*words, "--resume", "--steps=200"]) == 0
     assert read_json(strangers / "run" / "summary.json")["updates"] > 0
     assert read_json(strangers / "run" / "run.json")["workload"] == "mine"
-    (first, second) = ({name for name, value in a.compared.items() if value != a.usual[name]} for a in shown)
+    (first, second) = ({name for name, value in a.compared.items() if value != a.defaults[name]} for a in shown)
     assert first == second
     assert {"seed", "replay.capacity"} <= first
     assert "replay.n_step" not in first

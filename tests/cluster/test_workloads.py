@@ -131,7 +131,7 @@ def test_it_says_what_it_does(kind: Kind) -> None:
     assert rows
     assert {name for row in rows for name in row} & set(run.about.columns)
     assert all(isinstance(value, int | float) for record in records for value in record.scalars.values())
-    assert run.about.compared.keys() == run.about.usual.keys()
+    assert run.about.compared.keys() == run.about.defaults.keys()
     assert len(run.line()) < 60
     assert run.goal_reached() is False
     run.close()
