@@ -46,7 +46,7 @@ class UpdateStats:
     update_seconds: float = 0.0
 
     def look(self, update: UpdateResult, precision: str, version: NDArray[np.int32] | None = None) -> None:
-        """Copy the update's values from the device; add the mean absolute value of each distribution as a scalar.
+        """Copy the update's values from the device; add scalars: the mean of TAKEN, mean absolute values of others.
 
         Raises:
             FloatingPointError: the loss is not finite.

@@ -40,7 +40,7 @@ class ChunkStats:
     frames: int
     episodes: list[Episode]
     q_mean: float | None  # mean of max_a Q over the chunk; None for a policy without values
-    env_seconds: float  # in the emulator
+    env_seconds: float  # in the emulator, with bookkeeping of rows
     policy_seconds: float  # in the network
 
 

@@ -47,7 +47,7 @@ def quarterdeck() -> Settings:
 
 
 def pong() -> Settings:
-    """Pong from pixels in minutes: `quarterdeck` until an evaluation during training reaches a score."""
+    """Pong from pixels in minutes: `quarterdeck` until an evaluation or recent training games reach a score."""
     return replace(
         quarterdeck(),
         env=EnvSettings(id="ALE/Pong-v5"),

@@ -74,7 +74,7 @@ def colours_of(frame_shape: tuple[int, ...]) -> int:
 class FrameStack:
     """The last K frames of E envs, the network's input: [E, P, K, D], oldest first.
 
-    An episode's first frame fills the whole stack; `agents.replay.shard` rebuilds the same bytes from single frames.
+    An episode's first frame fills the whole stack; `agents.replay.lanes` rebuilds the same bytes from single frames.
     """
 
     def __init__(self, depth: int) -> None:

@@ -16,7 +16,7 @@ class NoReplay(ReplayShard):
     """
 
     def _draw_uniform(self, batch_size: int) -> tuple[Index, Index, NDArray[np.float64]]:
-        """Return lanes, rows and weights [B], equally many of every lane."""
+        """Return lanes, rows and weights [B], from the lanes in turn."""
         low, high = self._eligible()
         # The last row of an episode has no transition, and episodes have two rows or more: 2 B candidates suffice.
         place = np.arange(2 * batch_size + self.lanes)

@@ -188,7 +188,7 @@ class ReplayShard(Lanes):
         """Restore the shard from `state`.
 
         Raises:
-            ValueError: lanes, capacity or frames of the saved shard differ.
+            ValueError: lanes, capacity, frames or prioritization of the saved shard differ.
         """
         same = state["frames"].shape == tuple(self.frames.shape) and state["written"].shape == self.written.shape
         if not same or (state["tree"] is None) != (self.tree is None):

@@ -1,1 +1,1 @@
-"""The command line: a table of commands, and a module for each. Nothing here is imported from elsewhere."""
+"""The command line: a table of commands and a module for each. No other package imports it."""

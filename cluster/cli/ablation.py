@@ -1,4 +1,4 @@
-"""ablation: the lecture's naive deep Q-learning loop, and what each trick adds to it, one at a time."""
+"""`quarterdeck ablation`: the naive deep Q-learning loop of the lecture, with its tricks added one at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.storage.run_dir import RunDir, default_run_dir
 
 
 def ablation(options: Ablation) -> int:
-    """`quarterdeck ablation ...`."""
+    """Run `quarterdeck ablation ...`."""
     started = time.monotonic() - process_seconds()
     settings = options.settings
     check(settings)

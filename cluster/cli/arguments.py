@@ -1,4 +1,4 @@
-"""Arguments into dataclasses, the parser's boxes into one line, and which options somebody has changed."""
+"""Parsing of arguments to dataclasses with one-line errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 def parse(kind: type[T], arguments: list[str], command: str, default: T | None = None) -> T:
-    """Read `arguments` as the dataclass `kind`.
+    """Parse `arguments` as the dataclass `kind`.
 
     Raises:
-        ValueError: they cannot be read; the message is one line and names the remedy.
-        SystemExit: help was asked for and printed, with examples.
+        ValueError: they are invalid; the message is one line with the remedy.
+        SystemExit: help was requested and printed, with examples.
     """
     said = io.StringIO()
     extra = {} if default is None else {"default": default}

@@ -1,4 +1,4 @@
-"""`quarterdeck board`: TensorBoard over run directories, on this machine alone, the overview in front."""
+"""`quarterdeck board`: TensorBoard for run directories, on loopback only, with the overview as the first tab."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cluster.cli.options import Board
 
 HOST = "127.0.0.1"
 EVENTS = "events.out.tfevents.*"
-# Samples that are kept of every tag; TensorBoard's own numbers thin out long runs and drop most pictures.
+# Samples kept per tag; TensorBoard's defaults thin out long runs and drop most pictures.
 KEPT = {"scalars": 5_000, "images": 60, "histograms": 200, "distributions": 200, "text": 20, "tensors": 200}
-FIRST = "custom_scalars"  # the tab in front
+FIRST = "custom_scalars"  # plugin of the first tab
 
 
 def board(options: Board) -> int:
-    """`quarterdeck board [RUNS]`."""
+    """Run `quarterdeck board [RUNS]`."""
     runs = runs_in(options.runs)
     _require_free(options.port)
     stop = threading.Event()
@@ -40,7 +40,7 @@ def board(options: Board) -> int:
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """Folders of events at or below `folder`.
+    """Return the folders with events at or below `folder`.
 
     Raises:
         ValueError: there are none.
@@ -52,7 +52,7 @@ def runs_in(folder: Path) -> list[Path]:
 
 
 def serve(folder: Path, port: int) -> str:
-    """Start TensorBoard in threads of this process; returns its address. It ends with the process.
+    """Start TensorBoard in threads of this process, with which it ends; return its URL.
 
     Raises:
         ValueError: the port is taken.
@@ -62,14 +62,14 @@ def serve(folder: Path, port: int) -> str:
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     server = TensorBoard(plugins=_plugins())
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # advice about its own flags
+        with contextlib.redirect_stderr(io.StringIO()):  # hides advice about its own flags
             server.configure(
                 logdir=str(folder),
                 host=HOST,
                 port=port,
                 samples_per_plugin=KEPT,
                 reload_interval=10.0,
-                reload_multifile=True,  # a run that was resumed has several files
+                reload_multifile=True,  # resumed runs have several files
                 reload_multifile_inactive_secs=-1,
                 window_title=f"quarterdeck: {folder}",
             )
@@ -80,7 +80,7 @@ def serve(folder: Path, port: int) -> str:
 
 
 def _plugins() -> list[Any]:
-    """TensorBoard's, the overview right behind the one that serves the page: their order is that of the tabs."""
+    """Return TensorBoard's plugins in the order of tabs: core, the overview, the others."""
     from tensorboard.default import get_plugins
 
     core, *others = get_plugins()

@@ -1,4 +1,4 @@
-"""Every command as a row of data: what runs it, how it is used, by which example. Nothing heavy is imported here."""
+"""All commands, one row of data each. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from cluster.workloads import PRESETS
 class Command(NamedTuple):
     """One command.
 
-    `run` is "module:function" and returns the exit status. It is called with the words behind the command's name; where
-    `options` names the class of its arguments, with these instead, and for `submit` with the words behind "--".
+    `run` is "module:function" and returns the exit status. It takes the list of arguments; if `options` names a
+    dataclass, an instance of it instead, and for `submit` also the words after "--".
     """
 
     run: str
-    usage: str  # its lines in the help of all commands
-    examples: str  # lines that work as they stand, once there is such a run or job
-    options: str = ""  # "module:class" of its arguments; empty where it has other settings for every preset
-    presets: tuple[str, ...] = ()  # it must name one of them first
-    claims_run_dir: bool = False  # it writes a run directory of its own
-    asks_cluster: bool = False  # it talks to a cluster's job server, and is no job itself
+    usage: str  # lines in the help of all commands
+    examples: str  # lines that work as written, if such a run or job exists
+    options: str = ""  # "module:class" of its arguments; empty if they depend on the preset
+    presets: tuple[str, ...] = ()  # valid first arguments
+    claims_run_dir: bool = False  # whether it writes a run directory
+    asks_cluster: bool = False  # whether it talks to a cluster's job server and cannot be a job itself
 
 
 COMMANDS: dict[str, Command] = {
@@ -161,19 +161,19 @@ quarterdeck jobs --address http://127.0.0.1:8265""",
 
 
 def examples(command: str) -> str:
-    """The examples of a command, as the last lines of its help."""
+    """Return the examples of a command, the last lines of its help."""
     return "\n".join(["examples:", *(f"  {line}" for line in COMMANDS[command].examples.splitlines())])
 
 
 def preset_of(arguments: list[str], command: str) -> tuple[str, list[str]]:
-    """The preset that a command names first, and the arguments behind it.
+    """Split arguments into the preset, which comes first, and the others.
 
     Raises:
-        ValueError: none is named, or an unknown one.
+        ValueError: the preset is missing or unknown.
     """
     presets = COMMANDS[command].presets
     preset = arguments[0] if arguments and not arguments[0].startswith("-") else ""
-    if preset not in presets and ":" not in preset:  # somebody's own is looked for where it is needed
+    if preset not in presets and ":" not in preset:  # a user's preset is looked up later
         said = f"unknown preset {preset!r}" if preset else "no preset"
         raise ValueError(f"{said}: use one of {', '.join(presets)}")
     return preset, arguments[1:]

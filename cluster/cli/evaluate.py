@@ -1,4 +1,4 @@
-"""evaluate: the newest checkpoint of a run is judged again, by whole games or by images that were held out."""
+"""`quarterdeck evaluate`: evaluation of a run's newest checkpoint, by whole games or held-out images."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from training.storage.run_dir import RunDir
 
 
 def require_meant(options: Evaluate, work: Workload) -> None:
-    """Whoever asks for a number of games, or for what they are played by, gets it.
+    """Check that all given options apply to this kind of run.
 
     Raises:
-        ValueError: this kind of run is judged by nothing of the sort.
+        ValueError: one does not.
     """
     defaults = Evaluate(run_dir=options.run_dir)
     names = (name for name in ("episodes", "protocol", "epsilon") if name not in work.judged_by)
@@ -28,13 +28,13 @@ def require_meant(options: Evaluate, work: Workload) -> None:
 
 
 def evaluate(options: Evaluate) -> int:
-    """`quarterdeck evaluate RUN_DIR ...`."""
+    """Run `quarterdeck evaluate RUN_DIR ...`."""
     directory = RunDir(options.run_dir)
     record = record_of(directory)
     work = workload_of_run(record)
     require_meant(options, work)
     with evaluation_bar() as on_step:
         result, name, said = work.load("evaluate")(directory, record, options, on_step)
-    print(json.dumps(result) if options.json else said)  # first: it is known even where nothing can be written
+    print(json.dumps(result) if options.json else said)  # before writing, which may fail
     write_json(directory.path / f"evaluation-{name}.json", result)
     return 0

@@ -1,4 +1,4 @@
-"""`quarterdeck export`: the policy of a run as files that need no Ray, or as a module of RLlib's."""
+"""`quarterdeck export`: a run's policy as files that need no Ray, or as an RLModule."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.storage.files import write_bytes
 
 
 def export(options: Export) -> int:
-    """`quarterdeck export RUN_DIR --out DIR`."""
+    """Run `quarterdeck export RUN_DIR --out DIR`."""
     policy = policy_of_run(options.run_dir)
     _require_ours(options.out)
     program = program_of(policy) if options.format in ("program", "all") else None
@@ -27,7 +27,7 @@ def export(options: Export) -> int:
         if program is not None:
             write_bytes(options.out / PROGRAM, program)
         if options.format in ("rlmodule", "all"):
-            from cluster.rllib.rl_module import save_module  # RLlib takes seconds to import
+            from cluster.rllib.rl_module import save_module  # the import of RLlib takes seconds
 
             save_module(policy, options.out)
     except OSError as error:
@@ -38,10 +38,10 @@ def export(options: Export) -> int:
 
 
 def policy_of_run(folder: Path) -> ExportedPolicy:
-    """The policy of a run's newest checkpoint, with a card that says where it comes from.
+    """Load the policy of a run's newest checkpoint, with a card of its origin.
 
     Raises:
-        ValueError: there is none, or the run trained a table.
+        ValueError: there is none, or it is no Q-network.
     """
     run = open_run(folder, settings_of_run, f"{folder} holds no policy of a network")
     settings, spec = run.settings, read_spec(run.settings.env)
@@ -65,7 +65,7 @@ def _require_ours(out: Path) -> None:
 
 
 def _remove_other_forms(out: Path) -> None:
-    """Those of an earlier export, which hold its weights."""
+    """Remove files of an earlier export, which have other weights."""
     (out / PROGRAM).unlink(missing_ok=True)
     if (out / MODULE).exists():
         shutil.rmtree(out / MODULE)

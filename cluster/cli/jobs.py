@@ -1,4 +1,4 @@
-"""jobs, logs and stop: what goes on at a cluster's job server."""
+"""`quarterdeck jobs`, `logs` and `stop`: jobs of a cluster."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ COLUMNS = ("job", "status", "began", "minutes", "preset", "seed", "commit", "run
 
 
 def jobs(options: Address) -> int:
-    """`quarterdeck jobs`."""
+    """Run `quarterdeck jobs`."""
     client = connect(options.address, insecure=True)
     with errors_in_one_line(client.get_address()):
-        found = [job for job in client.list_jobs() if job.submission_id]  # not the drivers that nobody submitted
+        found = [job for job in client.list_jobs() if job.submission_id]  # without drivers that were not submitted
     rows = [COLUMNS, *(_row(job) for job in sorted(found, key=lambda job: job.start_time or 0))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -26,10 +26,10 @@ def jobs(options: Address) -> int:
 
 
 def logs(options: Logs) -> int:
-    """`quarterdeck logs ID [--follow]`."""
+    """Run `quarterdeck logs ID [--follow]`."""
     client = connect(options.address, insecure=True)
     with errors_in_one_line(client.get_address()):
-        client.get_job_info(options.job)  # there is such a job
+        client.get_job_info(options.job)  # raises if there is no such job
         if not options.follow:
             print(client.get_job_logs(options.job), end="")
             return 0
@@ -37,7 +37,7 @@ def logs(options: Logs) -> int:
 
 
 def stop(options: Stop) -> int:
-    """`quarterdeck stop ID`: the job is asked to end, saves, and is killed only if that takes too long."""
+    """Run `quarterdeck stop ID`: the job saves and ends, and is killed only after a timeout."""
     client = connect(options.address, insecure=True)
     with errors_in_one_line(client.get_address()):
         before = client.get_job_info(options.job)

@@ -1,4 +1,4 @@
-"""The command line. Every error that a person can cause ends here: one line, exit status 2, nothing half-written."""
+"""Entry point of the command line. User errors end in one line and exit status 2."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cluster.workloads import WORKLOADS
 from training.entry import load_entry
 from training.errors import CannotGoOn
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when torch loads: idle threads must not spin
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: idle threads must not spin
 
 HELP = ("-h", "--help")
 
 
 def usage() -> str:
-    """Help of all commands."""
+    """Return the help of all commands."""
     return "\n".join(
         [
             "usage: quarterdeck COMMAND ...",
@@ -36,17 +36,17 @@ def usage() -> str:
 
 
 def without_preset(name: str, presets: tuple[str, ...]) -> str:
-    """Help of a command that has other settings for every preset."""
+    """Return the help of a command whose settings depend on the preset."""
     told = [f"usage: quarterdeck {name} PRESET [options]", "", f"presets: {', '.join(presets)}", examples(name)]
     return "\n".join([*told, f"'quarterdeck {name} {presets[0]} --help' lists every setting with its default"])
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run a command; return the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
-    with contextlib.suppress(OSError):  # a folder that was deleted holds none
+    with contextlib.suppress(OSError):  # the working directory may have been deleted
         if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # a person's own environments and networks lie where they work
+            sys.path.append(os.getcwd())  # for a user's environments and networks
     try:
         if not arguments or arguments[0] in HELP:
             print(usage())
@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(name: str, command: Command, arguments: list[str]) -> int:
-    """Run a command. What it needs is imported once its arguments are known to be right, as far as a row tells."""
+    """Run a command; its modules are imported after the arguments are checked."""
     if command.presets:
         if arguments[:1] and arguments[0] in HELP:
             print(without_preset(name, command.presets))

@@ -1,4 +1,4 @@
-"""Arguments of the commands that name no preset. A command's help needs this module and nothing that it runs on."""
+"""Options of the commands without presets, separate from their code so that --help is fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-HEAD = '{"node:__internal_head__": 0.001}'  # Ray gives every head node one of these
+HEAD = '{"node:__internal_head__": 0.001}'  # a resource that Ray gives every head node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Evaluate:
     """Default: the run's own. classic: no-op starts, no sticky actions. machado: sticky actions 0.25, no no-ops, no
     life signal. Both: whole games of at most 108,000 frames, with the actions that the policy was trained with."""
     epsilon: float | None = None
-    """Probability of a random action; default: the run's own, mostly 0. A policy that stands still may want some."""
+    """Probability of a random action; default: the run's own, mostly 0. Helps policies that get stuck."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print the result as one JSON object."""
 
@@ -35,14 +35,14 @@ class Watch:
     out: Path
     """Video file, .mp4."""
     values: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Draw beside the screen what the network holds of every action."""
+    """Draw the network's action values next to the screen."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Play:
     """Watch one game of the newest checkpoint of a run in the terminal, at the game's speed; q ends it.
 
-    Wants a terminal with 24-bit colours.
+    Requires a terminal with 24-bit colours.
     """
 
     run_dir: tyro.conf.Positional[Path]
@@ -50,8 +50,8 @@ class Play:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Write play as a data set of labelled frames, in the layout of Minari: by a run's newest policy, under the rules
-    of its evaluation; by a person in the terminal; or what a run's replay still holds."""
+    """Write a data set of labelled frames in the layout of Minari: games of a run's newest policy, under the rules of
+    its evaluation; games of a person in the terminal; or the contents of a run's replay."""
 
     run_dir: tyro.conf.Positional[Path | None] = None
     out: Path
@@ -59,27 +59,27 @@ class Record:
     games: int = 0
     """Whole games; 0 sets no limit."""
     labels: int = 0
-    """Labelled frames, games under way cut behind the last of them; 0 sets no limit."""
+    """Labelled frames, after which running games are cut; 0 sets no limit."""
     epsilon: float = 0.0
-    """Probability of a random action, which is then the label."""
+    """Probability of a random action, which also becomes the label."""
     seed: int = 0
-    """Of games and random actions; the games are none of an evaluation's."""
+    """Of games and random actions; the games differ from those of evaluations."""
     replay: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Play nothing: write the episodes in the replay of the run's newest checkpoint, as they were while it learned."""
+    """Write the episodes in the replay of the run's newest checkpoint instead of playing."""
     keyboard: tyro.conf.FlagCreatePairsOff[bool] = False
-    """A person plays --env at the game's speed: wasd or arrows, space; q ends. Wants a terminal with 24-bit colours."""
+    """A person plays --env at the game's speed: wasd or arrows, space; q ends. Requires 24-bit colours."""
     env: str = ""
-    """What the person plays."""
+    """The game of the person."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Show runs in TensorBoard, on this machine alone, until Ctrl-C."""
+    """Show runs in TensorBoard, on this machine only, until Ctrl-C."""
 
     runs: tyro.conf.Positional[Path] = Path("runs")
-    """A run directory, or a folder that holds some, at any depth."""
+    """A run directory, or a folder with run directories at any depth."""
     port: int = 6006
-    """0 takes any that is free."""
+    """0 selects a free port."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,21 +88,21 @@ class Export:
 
     run_dir: tyro.conf.Positional[Path]
     out: Path
-    """A new or empty folder, or one of an earlier export, all forms of which are replaced."""
+    """A new or empty folder, or that of an earlier export, which is replaced."""
     format: Literal["torch", "program", "rlmodule", "all"] = "torch"
-    """torch: safetensors and settings, always written. program: beside them a graph that torch runs without this
-    project. rlmodule: beside them a checkpoint of an RLlib RLModule. all: all three."""
+    """torch: safetensors and settings, always written. program: also a graph that torch runs without this project.
+    rlmodule: also a checkpoint of an RLlib RLModule. all: all three."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Compare runs: several seeds, several games, several presets. Runs of a preset whose settings differ are told
-    apart; kinds of scores and protocols are never mixed."""
+    """Compare runs with several seeds, games and presets. Runs of a preset with other settings form another group;
+    kinds of scores and protocols are never mixed."""
 
     run_dirs: tyro.conf.Positional[tuple[Path, ...]]
     """Directories of `quarterdeck train`, finished or not."""
     out: Path = Path("report")
-    """Where report.md, scores.csv and the figures go: a new or empty folder, or that of an earlier report."""
+    """Folder of report.md, scores.csv and figures: new, empty, or of an earlier report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +115,10 @@ class Sample:
     walk: Path | None = None
     """A closed walk through latent space, .gif."""
     directions: Path | None = None
-    """Walks along which the stroke's width, its slant or the class changes and the rest stays, .png; beside it a .json
-    with the correlations. Classes where images have labels and the generator is not told of them."""
+    """Walks that change the stroke's width, slant or class only, .png; the correlations are written to a .json next to
+    it. Classes only for labelled images and an unconditional generator."""
     seed: int = 0
-    """The same seed draws the same images."""
+    """Seed of the images."""
 
 
 @dataclass(frozen=True, kw_only=True)
