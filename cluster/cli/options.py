@@ -159,20 +159,20 @@ class Submit(Address):
     """Run a command as a job of a cluster: quarterdeck submit [options] -- train pong --run-dir /runs/pong-s0."""
 
     detach: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print the job's ID and return; otherwise its log is followed, and its exit status is the command's."""
+    """Print the job's ID and return; otherwise follow its log and return its exit status."""
     storage: Path | None = None
-    """Storage that all nodes share; a training without --run-dir gets a directory of its own under it."""
+    """Storage shared by all nodes; a training without --run-dir gets a new directory there."""
     working_dir: Path = Path()
-    """What the job runs in a copy of; .gitignore and .rayignore say what stays here."""
+    """Folder that is copied to the job, without files of .gitignore and .rayignore."""
     install: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Install the dependencies by requirements.lock on every node; otherwise the nodes have them."""
+    """Install the dependencies of requirements.lock on every node; otherwise nodes must have them."""
     env: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME=VALUE")] = ()
-    """A variable for the job and its actors; once for each. Never a secret: whoever sees the job sees it."""
+    """An environment variable of the job and its actors; repeatable. Not for secrets: it is visible with the job."""
     entrypoint_num_cpus: float = 1.0
     """Cores that the driver reserves."""
     entrypoint_num_gpus: float = 0.0
     """GPUs that the driver reserves."""
     entrypoint_resources: str = HEAD
-    """What else, as JSON. The default is the head node, whose loss ends every job anyway."""
+    """Other resources of the driver, as JSON; the default is the head node, whose loss ends every job anyway."""
     insecure: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Submit even to a cluster that asks nobody for a token."""
+    """Submit also to a cluster without token authentication."""

@@ -1,4 +1,4 @@
-"""record: play as a data set, by a run's policy, by a person, or what a run's replay still holds."""
+"""`quarterdeck record`: data sets of games of a policy or a person, or of a run's replay."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from envs.registry import read_spec, require_frames
 from training.interrupt import Interrupt, as_ctrl_c
 from training.progress import evaluation_bar
 
-IDLE = {"keyboard": ("epsilon", "replay"), "replay": ("epsilon", "seed")}  # of what these ways to record make no use
+IDLE = {"keyboard": ("epsilon", "replay"), "replay": ("epsilon", "seed")}  # options without effect
 
 
-@as_ctrl_c()  # whatever ends it: half a data set would be in the way of the next
+@as_ctrl_c()  # any signal must remove an incomplete data set
 def record(options: Record) -> int:
-    """`quarterdeck record RUN_DIR --out FOLDER`, or `--env ID --keyboard` instead of a run.
+    """Run `quarterdeck record RUN_DIR --out FOLDER`, or with `--env ID --keyboard` instead of a run.
 
     Raises:
-        ValueError: it is not clear whose play is to be recorded, or how much, or something was given that changes none.
+        ValueError: the player or the amount is missing or ambiguous, or an option has no effect.
     """
     if options.games < 0 or options.labels < 0 or not 0 <= options.epsilon <= 1:
         raise ValueError("--games and --labels must be 0 or more, --epsilon a probability in 0..1")
@@ -64,7 +64,7 @@ def _require_meant(options: Record) -> None:
 
 
 def _record_policy(options: Record, run_dir: Path) -> None:
-    """Whole games of a run's newest policy under the rules of its evaluation."""
+    """Record whole games of a run's newest policy under the rules of its evaluation."""
     if not (options.games or options.labels):
         raise ValueError("how much is to be recorded? give --games N or --labels N")
     run = open_run(run_dir, settings_of_run, "record plays with deep Q-networks")
@@ -82,14 +82,14 @@ def _record_policy(options: Record, run_dir: Path) -> None:
 
 
 def _record_person(options: Record) -> None:
-    """Games by whoever sits at the terminal, until q, Ctrl-C or the limits; a second Ctrl-C keeps nothing."""
+    """Record games of a person until q, Ctrl-C or the limits; a second Ctrl-C discards them."""
     rules = signalled(EnvSettings(id=options.env))
     terminal, env = Terminal("start it in one"), make_shown(rules)
     about = {"player": "a person", "protocol": dict(env.protocol)}
     with contextlib.closing(env):
         require_frames(options.env, env.spec)
         env.reset(0)
-        env.render()  # an env that draws nothing says so before the terminal is touched
+        env.render()  # raises before the terminal is changed if the env cannot render
         with new_dataset(options.out, rules, env.spec, about) as writer:
             recorder = Recorder(writer, 1, **limits(options))
             with terminal, Interrupt() as interrupt:
@@ -101,7 +101,7 @@ def _record_person(options: Record) -> None:
 
 
 def _record_replay(options: Record, run_dir: Path) -> None:
-    """The episodes in the replay of a run's newest checkpoint, played by its own rules and with its own epsilon."""
+    """Record the episodes in the replay of a run's newest checkpoint."""
     run = open_run(run_dir, settings_of_run, "record reads the replay of deep Q-networks")
     shards, most, scores = shards_of(run.path), limits(options), list[float]()
     spec = read_spec(run.settings.env)
@@ -119,21 +119,21 @@ def _record_replay(options: Record, run_dir: Path) -> None:
 
 
 def signalled(env: EnvSettings) -> EnvSettings:
-    """The rules with lost lives reported, in games that have lives: they change no game, and are worth knowing."""
+    """Return the rules with lost lives reported, in games that have lives; this does not change the game."""
     return replace(env, life_signal=game_name(env.id) is not None)
 
 
 def training_seed(seed: int) -> int:
-    """Of the first env: one of training's seeds, as in a rollout, and none of an evaluation's."""
+    """Return the first env's seed, from the range of training, disjoint from evaluation."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0] >> 3)
 
 
 def limits(options: Record) -> dict[str, int]:
-    """Games and labels at which a recording ends; 0 is no limit."""
+    """Return the limits of a recording, with 0 as no limit."""
     return {"games": options.games or ENDLESS, "labels": options.labels or ENDLESS}
 
 
 def print_summary(writer: DatasetWriter, scores: list[float], out: Path) -> None:
-    """Print what was recorded, in a line."""
+    """Print a summary line of the recording."""
     whole = f"{len(scores)} whole games with a mean score of {np.mean(scores):.2f}" if scores else "no whole game"
     print(f"{writer.labels:,} labels in {writer.episodes:,} episodes, {whole}, are in {out}")

@@ -1,4 +1,4 @@
-"""report: many runs become tables and figures that can stand in a paper."""
+"""`quarterdeck report`: tables and figures of many runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILES = ("report.md", "scores.csv", "profiles.png", "improvement.png")
 
 
 def report(options: Report) -> int:
-    """`quarterdeck report RUN_DIR ... [--out DIR]`."""
+    """Run `quarterdeck report RUN_DIR ... [--out DIR]`."""
     if not options.run_dirs:
         raise ValueError("no run to report on: name directories that `quarterdeck train` made")
     _require_ours(options.out)
@@ -37,10 +37,10 @@ def report(options: Report) -> int:
 
 
 def _read(paths: tuple[Path, ...]) -> tuple[list[RunResult], list[str]]:
-    """All runs that can be read, and a line for each that says less than it might.
+    """Return all readable runs, and notes on missing or incomplete ones.
 
     Raises:
-        ValueError: not one can be read.
+        ValueError: none is readable.
     """
     runs, notes = [], []
     for path in paths:
@@ -58,10 +58,10 @@ def _read(paths: tuple[Path, ...]) -> tuple[list[RunResult], list[str]]:
 
 
 def _require_ours(out: Path) -> None:
-    """Refuse a folder of somebody else's.
+    """Check that `out` is new, empty or the folder of a report.
 
     Raises:
-        ValueError: it is a file, or holds anything and no report of ours.
+        ValueError: it is not.
     """
     mine = out / "report.md"
     if mine.is_file() and mine.read_text(errors="replace").startswith(TITLE):
@@ -71,7 +71,7 @@ def _require_ours(out: Path) -> None:
 
 
 def _write(out: Path, runs: list[RunResult], rows: list[Row], notes: list[str]) -> None:
-    """Figures first, then report.md: what it shows is there. Its heading alone comes before, and marks the folder."""
+    """Write figures before report.md, which links them; its heading is written first, to mark the folder."""
     if not (out / FILES[0]).exists():
         (out / FILES[0]).write_text(f"{TITLE}\n\nNot finished.\n")
     for old in (*out.glob("curves-*.png"), *(out / name for name in FILES[1:])):

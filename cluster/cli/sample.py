@@ -1,4 +1,4 @@
-"""sample: pictures by the best generator of a run or a sweep."""
+"""`quarterdeck sample`: images of the best generator of a run or sweep."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.storage.run_dir import RunDir
 
 
 def sample(options: Sample) -> int:
-    """`quarterdeck sample RUN_DIR --out FILE.png`."""
+    """Run `quarterdeck sample RUN_DIR --out FILE.png`."""
     for file, suffix in ((options.out, ".png"), (options.walk, ".gif"), (options.directions, ".png")):
         if file is not None and (file.suffix != suffix or file.is_dir() or not file.parent.is_dir()):
             raise ValueError(f"{file} cannot be written: name a FILE{suffix} in a folder that exists")
@@ -36,7 +36,7 @@ def sample(options: Sample) -> int:
 
 
 def directions(found: Exported, run: Path, picture: Path, seed: int) -> dict[str, Any]:
-    """Draw directions in the generator's latent space -> what they do. Its images' classifier is learned if need be."""
+    """Draw directions in latent space; return their effects. Trains the images' classifier if it is not cached."""
     extractor, cache = None, cache_of(run)
     if found.network.embedding is None:
         data = images_of(found.settings.data, cache)

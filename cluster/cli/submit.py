@@ -1,4 +1,4 @@
-"""submit: one of our commands as a job of a cluster, with what it takes along and what is told of it."""
+"""`quarterdeck submit`: a command as a job of a cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.storage.provenance import commit_of
 
 
 def submit(options: Submit, *words: str) -> int:
-    """`quarterdeck submit [options] -- WORDS ...`."""
+    """Run `quarterdeck submit [options] -- WORDS ...`."""
     name, command, told = describe([*words], options.storage)
     commit = commit_of(options.working_dir)
     env = runtime_env(options.working_dir, commit, options.env, STOP_SECONDS, install=options.install)
@@ -44,10 +44,10 @@ def submit(options: Submit, *words: str) -> int:
 
 
 def describe(command: list[str], storage: Path | None) -> tuple[str, list[str], dict[str, str]]:
-    """A name for the job, the command as it will run, and what `quarterdeck jobs` shows of it.
+    """Return the job's name, its command, and its entries in `quarterdeck jobs`.
 
     Raises:
-        ValueError: no such command or preset, or a run directory that only one node would see.
+        ValueError: the command or preset is unknown, or the run directory is not on shared storage.
     """
     known = {name: row for name, row in COMMANDS.items() if not row.asks_cluster}
     if not command or command[0] not in known:
@@ -79,7 +79,7 @@ def describe(command: list[str], storage: Path | None) -> tuple[str, list[str], 
 
 
 def _option(command: list[str], name: str) -> str | None:
-    """The value of --name in a command that will be parsed elsewhere."""
+    """Return the value of --name in a list of arguments."""
     for word, following in zip(command, [*command[1:], None], strict=True):
         key, given, value = word.partition("=")
         if key.replace("_", "-") == f"--{name}":

@@ -1,4 +1,4 @@
-"""sweep: many trainings as trials of Ray Tune at an equal budget, every configuration judged over several seeds."""
+"""`quarterdeck sweep`: trials of Ray Tune at equal budget, each configuration with several seeds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from training.storage.run_dir import RunDir
 
 
 def sweep(arguments: list[str]) -> int:
-    """`quarterdeck sweep PRESET --space FILE_OR_NAME ...`."""
+    """Run `quarterdeck sweep PRESET --space FILE_OR_NAME ...`."""
     started = time.monotonic() - process_seconds()
     preset, rest = preset_of(arguments, "sweep")
     work = workload_of(preset)
@@ -95,7 +95,7 @@ def _record(
 ) -> dict[str, Any]:
     own = {name: getattr(options, name) for name in OWN}
     record = {"made_by": "sweep", "workload": work.name, "preset": preset, "serial": serial, "sweep": own}
-    record["path"] = str(directory.path.absolute())  # Tune's state is full of it
+    record["path"] = str(directory.path.absolute())  # Tune's state contains it
     return {**record, "space": _plain(space), "settings": to_dict(options.settings), **origin()}
 
 
@@ -110,10 +110,10 @@ def _plain(space: Space) -> dict[str, Any]:
 
 
 def _resumed(work: Workload, directory: RunDir, preset: str, arguments: list[str]) -> tuple[Sweep[Any], Space]:
-    """The sweep's own options and space, with the share of a GPU that a trial may now have.
+    """Return options and space of a resumed sweep, with the given --gpu.
 
     Raises:
-        ValueError: the sweep is another preset's or version's or was moved, or something else was to change.
+        ValueError: the sweep has another preset or version, was moved, or another option differs.
     """
     recorded = directory.record("sweep")
     if recorded["preset"] != preset:
@@ -135,10 +135,10 @@ def _resumed(work: Workload, directory: RunDir, preset: str, arguments: list[str
 
 
 def _require_unmoved(directory: RunDir, recorded: dict[str, Any]) -> None:
-    """Refuse a sweep that was moved or copied: Tune would go on where it was begun, and write into the original.
+    """Check that a sweep was not moved or copied: Tune would write to the original folder.
 
     Raises:
-        ValueError: it was begun elsewhere. Older versions have not written down where.
+        ValueError: it was. Records of older versions have no path.
     """
     began = Path(recorded.get("path", directory.path))
     if not (began.exists() and began.samefile(directory.path)):

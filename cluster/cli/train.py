@@ -1,4 +1,4 @@
-"""train: what stands between its arguments and a session, for whatever a preset trains."""
+"""`quarterdeck train`: from arguments to a session, for all kinds of training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from training.storage.resume import resume, writing
 from training.storage.run_dir import RunDir, default_run_dir
 
 S = TypeVar("S")
-SHARED_OUT = ("fleet.shards", "fleet.learners", "fleet.roles")  # nothing in one process, which plays all runners' games
+SHARED_OUT = ("fleet.shards", "fleet.learners", "fleet.roles")  # without effect in one process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +36,20 @@ class Train(Generic[S]):
     """Train one of the presets."""
 
     settings_file: Annotated[Path | None, tyro.conf.arg(name="settings")] = None
-    """Settings that change the preset, as a sweep's best.toml holds them; those given here change them again."""
+    """TOML file of settings that override the preset, such as a sweep's best.toml; options override both."""
     run_dir: Path | None = None
-    """Where everything of this run goes; default runs/PRESET-ENV-sSEED."""
+    """Directory of all output; default runs/PRESET-ENV-sSEED."""
     serial: tyro.conf.FlagCreatePairsOff[bool] = False
-    """One process, no Ray: slower, reproducible bit for bit. What learns from data, tables and GANs always are."""
+    """Train in one process without Ray: slower, reproducible bit for bit. Always on for data sets, tables and GANs."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on with the run in --run-dir; only its ends may change: minutes, steps, score, images or samples."""
+    """Resume the run in --run-dir; only stopping criteria may change: minutes, steps, score, images or samples."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print all settings and the memory that replay takes; start nothing."""
+    """Print all settings and the memory of replay, without training."""
     settings: Annotated[S, tyro.conf.arg(name="")]
 
 
 def train(arguments: list[str]) -> int:
-    """`quarterdeck train PRESET ...`."""
+    """Run `quarterdeck train PRESET ...`."""
     started = time.monotonic() - process_seconds()
     preset, rest = preset_of(arguments, "train")
     work = workload_of(preset)
@@ -76,7 +76,7 @@ def train(arguments: list[str]) -> int:
 
 
 def parsed(work: Workload, preset: str, arguments: list[str], default: S) -> Train[S]:
-    """What is given on the command line, over what stands in --settings, over `default`."""
+    """Parse options, which override those of --settings, which override `default`."""
     kind: Any = Train[work.load("settings")]  # type: ignore[misc]
     options: Train[S] = parse(kind, arguments, f"train {preset}", Train(settings=default))
     if options.settings_file is not None:
@@ -86,20 +86,20 @@ def parsed(work: Workload, preset: str, arguments: list[str], default: S) -> Tra
 
 
 def require_one_process(settings: Any, defaults: Any) -> None:
-    """Nothing is asked for that only a fleet does; what a preset has of it is nobody's wish.
+    """Check that no option for fleets was given with --serial; values of the preset are ignored.
 
     Raises:
-        ValueError: something is.
+        ValueError: one was given.
     """
     if idle := changed_options(flat(settings), flat(defaults), SHARED_OUT):
         raise ValueError(f"--serial trains in one process: leave {' and '.join(idle)} alone, or leave --serial out")
 
 
 def require_room(work: Workload, settings: Any, needed: int, remedy: str, *, serial: bool | None) -> None:
-    """This machine has `needed` bytes for replay, where no shards or learners on the nodes of a cluster keep it.
+    """Check memory for replay, unless it is kept by shards or learners on other nodes.
 
     Raises:
-        ValueError: it has not.
+        ValueError: this machine has less than `needed` bytes free.
     """
     values = flat(settings)
     holders = values.get("fleet.shards", 0) + values.get("fleet.learners", 0)
@@ -108,22 +108,22 @@ def require_room(work: Workload, settings: Any, needed: int, remedy: str, *, ser
 
 
 def run_dir_of(work: Workload, preset: str, settings: Any, command: str = "") -> Path:
-    """Where a run goes that names no directory."""
+    """Return the default run directory."""
     values = flat(settings)
     return default_run_dir(command or preset, values.get(work.trains_on, preset), values["seed"])
 
 
 def precision_of(work: Workload, settings: Any) -> tuple[Any, str]:
-    """Precision and device that the settings name; those of a processor where they name none."""
+    """Return precision and device of the settings; fp32 and cpu if they have none."""
     values = flat(settings)
     return (values[f"{work.learner}.precision"], values[f"{work.learner}.device"]) if work.learner else ("fp32", "cpu")
 
 
 def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDir) -> tuple[Any, list[str], bool]:
-    """The run's own settings, with the ends that were asked for; the words that ask for them again; is it serial?
+    """Return a resumed run's settings with new stopping criteria, these as arguments, and whether it is serial.
 
     Raises:
-        ValueError: the run is another preset's or a fleet's, or something else than its ends was to change.
+        ValueError: the run has another preset or is a fleet's, or other settings differ.
     """
     recorded = directory.record()
     if recorded["preset"] != preset:
@@ -146,23 +146,23 @@ def _resumed(work: Workload, preset: str, arguments: list[str], directory: RunDi
 
 
 def option_of(name: str) -> str:
-    """The option of a setting that has no section on the command line: --steps for stop.steps."""
+    """Return the option of a setting without section on the command line, such as --steps for stop.steps."""
     return f"--{name.rpartition('.')[2]}"
 
 
 def _run(
     work: Workload, settings: Any, directory: RunDir, new: dict[str, Any] | None, started: float, go_on: str
 ) -> int:
-    """Train a run with the record `new`, or go on with the one that is there."""
+    """Train a new run with the record `new`, or resume the existing one."""
     keep_freed_memory()
     recorded = new or directory.record()
     run = work.new_run(recorded["preset"], settings, directory.path, serial=recorded["serial"])
     try:
         if new is not None:
             data = {"data": run.about.data} if run.about.data else {}
-            directory.create({**new, **data})  # not earlier: by now the cluster has what the settings ask for
+            directory.create({**new, **data})  # only now: the cluster has the required resources
         else:
-            resume(directory, run.load)  # a run that ended before its first checkpoint begins anew
+            resume(directory, run.load)  # starts anew if there is no checkpoint
         seed, precision = flat(settings)["seed"], said_precision(*precision_of(work, settings))
         print(f"{run.about.title}: seed {seed}, in {precision}", file=sys.stderr)
         with Interrupt() as interrupt:

@@ -1,4 +1,4 @@
-"""watch and play: a game of a run's policy, as a video or in the terminal."""
+"""`quarterdeck watch` and `play`: a game of a run's policy, as a video or in the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from envs.colour import action_names
 
 
 def watch(options: Watch) -> int:
-    """`quarterdeck watch RUN_DIR --out FILE.mp4`."""
+    """Run `quarterdeck watch RUN_DIR --out FILE.mp4`."""
     policy, settings = _player(options.run_dir, "watch")
     score = record(policy, settings, options.out, values=options.values)
     print(f"a game of {score:.0f} points is in {options.out}")
@@ -25,12 +25,12 @@ def watch(options: Watch) -> int:
 
 
 def play(options: Play) -> int:
-    """`quarterdeck play RUN_DIR`."""
+    """Run `quarterdeck play RUN_DIR`."""
     policy, settings = _player(options.run_dir, "play")
     terminal = Terminal("use watch RUN_DIR --out FILE.mp4")
     env = shown_env(settings)
     env.reset(0)
-    env.render()  # an env that draws nothing says so before the terminal is touched
+    env.render()  # raises before the terminal is changed if the env cannot render
     names, pace, score = action_names(env), pace_of(env, settings), 0.0
     wait = 1.0 / pace.pictures
     try:
@@ -40,7 +40,7 @@ def play(options: Play) -> int:
                 score = moment.score
                 about = f"max Q {moment.q.max():.2f}   {names[moment.action].lower()}   " if names else ""
                 terminal.show(moment.picture, f"score {score:g}   {about}q: quit")
-                due = max(due + wait, time.monotonic() - wait)  # what a slow terminal lost is not made up for
+                due = max(due + wait, time.monotonic() - wait)  # do not catch up after a slow terminal
                 if _quits(terminal, due):
                     break
     except KeyboardInterrupt:
@@ -52,7 +52,7 @@ def play(options: Play) -> int:
 
 
 def _quits(terminal: Terminal, due: float) -> bool:
-    """Wait until `due`, and hear all keys meanwhile, of which a held one sends many; whether q is one of them."""
+    """Process all keys until `due`; return whether q is among them."""
     while (key := terminal.key(due - time.monotonic())) is not None:
         if key == "q":
             return True
@@ -60,6 +60,6 @@ def _quits(terminal: Terminal, due: float) -> bool:
 
 
 def _player(run_dir: Path, command: str) -> tuple[Policy, AgentSettings]:
-    """The newest policy of a run, and the run's settings."""
+    """Return the newest policy of a run, and the run's settings."""
     run = open_run(run_dir, settings_of_run, f"{command} shows the games of deep Q-networks")
     return run.policy(), run.settings
