@@ -1,1 +1,1 @@
-"""Our commands as jobs of a cluster."""
+"""Commands as jobs of a cluster."""

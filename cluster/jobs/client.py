@@ -1,4 +1,4 @@
-"""A cluster's job server: where it is, whether it lets anybody in, and the token that it asks for."""
+"""Connection to a cluster's job server: address, authentication and token."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ CHATTY = (
     "ray._private.runtime_env.packaging",
     "ray._private.runtime_env.working_dir",
 )
-TIMEOUT = 60.0  # seconds a request may be without an answer
+TIMEOUT = 60.0  # seconds to wait for an answer
 
 
 class Client(JobSubmissionClient):
-    """Ray's client, except that no request waits for ever."""
+    """Ray's client with a timeout for every request."""
 
     def _do_request(self, *args: Any, **kwargs: Any) -> Any:
         return super()._do_request(*args, timeout=TIMEOUT, **kwargs)
 
 
 def connect(address: str | None, *, insecure: bool) -> Client:
-    """A client of the cluster at `address`; the token goes only to a server that asks for one.
+    """Connect to the cluster at `address`; the token is sent only to a server that requires one.
 
     Raises:
-        ValueError: there is no cluster, it does not take the token, or, unless `insecure`, anybody may use it.
+        ValueError: there is no cluster, it rejects the token, or it requires none and `insecure` is False.
     """
     url = resolve(address)
     locked = asks_for_token(url)
@@ -51,9 +51,9 @@ def connect(address: str | None, *, insecure: bool) -> Client:
             f"{url} asks nobody for a token: whoever reaches it can run programs there. Start the cluster with "
             "RAY_AUTH_MODE=token, or add --insecure if its network is yours alone"
         )
-    # Never without this header: with RAY_AUTH_MODE=token Ray's client would add the token of its own accord.
+    # Always set this header: with RAY_AUTH_MODE=token Ray's client would add the token otherwise.
     headers = {"Authorization": f"Bearer {find_token()}" if locked else ""}
-    os.environ[VARIABLE] = url  # Ray lets this variable win over the argument
+    os.environ[VARIABLE] = url  # in Ray this variable overrides the argument
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
     with errors_in_one_line(url):
@@ -61,10 +61,10 @@ def connect(address: str | None, *, insecure: bool) -> Client:
 
 
 def resolve(address: str | None) -> str:
-    """The job server's URL: the argument, else Ray's variables, else this machine's.
+    """Return the job server's URL: the argument, else Ray's variables, else the default on this machine.
 
     Raises:
-        ValueError: it is no URL that the job server could have.
+        ValueError: it is no http URL.
     """
     ray_address = os.environ.get("RAY_ADDRESS", "")
     default = os.environ.get(VARIABLE) or (ray_address if ray_address.startswith("http") else DEFAULT)
@@ -77,7 +77,7 @@ def resolve(address: str | None) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL leads to this machine itself (or into a tunnel that begins here)."""
+    """Return whether the URL is a loopback address, perhaps of a tunnel."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -86,10 +86,10 @@ def is_loopback(url: str) -> bool:
 
 
 def asks_for_token(url: str) -> bool:
-    """Ask the job server for its version without a token: it tells (False) or refuses (True).
+    """Return whether the job server requires a token, by requesting its version without one.
 
     Raises:
-        ValueError: nothing answers there, or something that is no job server.
+        ValueError: there is no answer, or it is not from a job server.
     """
     try:
         with urllib.request.urlopen(f"{url}/api/version", timeout=TIMEOUT) as answer:
@@ -111,10 +111,10 @@ def asks_for_token(url: str) -> bool:
 
 
 def find_token() -> str:
-    """The cluster's token from where Ray keeps it: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, ~/.ray/auth_token.
+    """Return the cluster's token, from Ray's RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token.
 
     Raises:
-        ValueError: there is none, or its file is open to others.
+        ValueError: there is none, or others can read its file.
     """
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
         return token
@@ -135,10 +135,10 @@ def find_token() -> str:
 
 @contextlib.contextmanager
 def errors_in_one_line(url: str) -> Iterator[None]:
-    """Turn what Ray and the network raise into one line.
+    """Convert errors of Ray and the network to one line.
 
     Raises:
-        ValueError: the request failed; the message says why.
+        ValueError: the request failed; the message has the reason.
     """
     lost = f"{url} has stopped answering: a job there goes on as long as its cluster lives"
     try:
@@ -146,7 +146,7 @@ def errors_in_one_line(url: str) -> Iterator[None]:
     except AuthenticationError:
         raise ValueError(f"{url} does not take this token: copy the cluster's own ~/.ray/auth_token") from None
     except (OSError, aiohttp.ClientError) as error:
-        if getattr(error, "filename", None) or isinstance(error, BrokenPipeError):  # our own files, our own output
+        if getattr(error, "filename", None) or isinstance(error, BrokenPipeError):  # not from the network
             raise
         raise ValueError(lost) from None
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""A job's log as it comes, and how the job ended."""
+"""Following a job's log to its end, and its exit status."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from cluster.jobs.client import Client, errors_in_one_line
 
-STEM = ["python", "-m", "cluster"]  # of a job's command line: the interpreter is the nodes' own
-POLL = 0.5  # seconds between two looks at a job that is to end
-SILENCE = 10.0  # seconds without a line, after which the cluster is asked whether it is still there
+STEM = ["python", "-m", "cluster"]  # of a job's command line, with the nodes' own interpreter
+POLL = 0.5  # seconds between polls of a job that is ending
+SILENCE = 10.0  # seconds without a line after which the cluster is polled
 
 
 def resumption(entrypoint: str, there: list[str]) -> str:
-    """How a job that has saved is gone on with, by the words that name its cluster; behind what is said of its end."""
+    """Return the end of a message about a saved job: how to resume it; `there` are the options of its cluster."""
     words = [word for word in shlex.split(entrypoint) if word != "--resume"]
     if words[: len(STEM)] != STEM:
         return ", saved"
@@ -26,9 +26,9 @@ def resumption(entrypoint: str, there: list[str]) -> str:
 
 
 def follow(client: Client, job: str, hint: Callable[[str, str], str]) -> int:
-    """Print a job's log to its end; returns its exit status. A person who leaves does not end the job.
+    """Print a job's log to its end and return the exit status. Ctrl-C does not stop the job.
 
-    `hint(verb, job)` is a command for the same cluster.
+    `hint(verb, job)` returns a command line for the same cluster.
     """
     with errors_in_one_line(client.get_address()):
         try:
@@ -43,7 +43,7 @@ def follow(client: Client, job: str, hint: Callable[[str, str], str]) -> int:
 
 
 async def _print_log(client: Client, job: str) -> None:
-    """Lines as they come; a job that waits says what for, and a cluster that has gone is noticed."""
+    """Print log lines as they arrive, and why a job is pending; detects a lost cluster."""
     lines, told = client.tail_job_logs(job), False
     while True:
         line = asyncio.ensure_future(anext(lines, None))
@@ -59,7 +59,7 @@ async def _print_log(client: Client, job: str) -> None:
 
 
 def _exit_status(job: Any) -> int:
-    """The command's own exit status; 1 if it was stopped or never ran."""
+    """Return the command's exit status; 1 if it was stopped or never ran."""
     if str(job.status) == "SUCCEEDED":
         return 0
     code: int | None = job.driver_exit_code
@@ -67,9 +67,9 @@ def _exit_status(job: Any) -> int:
     print(f"job {job.submission_id} {job.status}: {message}", file=sys.stderr)
     if not code:
         return 1
-    return code if code > 0 else 128 - code  # by a signal: as a shell says it
+    return code if code > 0 else 128 - code  # killed by a signal: as in a shell
 
 
 def about(job: Any) -> dict[str, str]:
-    """What was told of a job when it was submitted."""
+    """Return the metadata of a job's submission."""
     return dict(job.metadata or {})

@@ -1,4 +1,4 @@
-"""What a job takes along: the working directory without what it does not need, variables, pinned dependencies."""
+"""A job's runtime environment: working directory, variables and pinned dependencies."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ EXCLUDES = [
     ".git", ".venv", "venv", "__pycache__", "*.py[cod]", "*.egg-info", "/build", "/dist",
     ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis",
     "/runs", "*.mp4", "*.part", "*.part.*",
-    *SECRET_FILES,  # whoever may use the cluster may read the package
+    *SECRET_FILES,  # all users of the cluster can read the package
 ]  # fmt: skip
 SECRET = re.compile("TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
-ENTRY_BYTES = 30 + 46  # of a file in a zip archive, beside its content and twice its name
-LARGEST = 4  # offenders that a refusal names
+ENTRY_BYTES = 30 + 46  # overhead of a file in a zip archive, without content and two copies of its name
+LARGEST = 4  # number of largest files in the error
 
 
 def runtime_env(folder: Path, commit: str, variables: tuple[str, ...], stop_seconds: int, *, install: bool) -> Any:
-    """Ray's `runtime_env` of a job that runs in a copy of `folder`.
+    """Return Ray's `runtime_env` of a job that runs in a copy of `folder`.
 
     Raises:
-        ValueError: the folder cannot be sent, a variable is a secret, or there is no lock to install by.
+        ValueError: the folder is too large, a variable is a secret, or there is no lock file for `install`.
     """
     check_size(folder)
     env = {
-        "QUARTERDECK_COMMIT": commit,  # .git stays here
-        "RAY_JOB_STOP_WAIT_TIME_S": str(stop_seconds),  # what Ray grants a job between SIGTERM and SIGKILL
+        "QUARTERDECK_COMMIT": commit,  # .git is not sent
+        "RAY_JOB_STOP_WAIT_TIME_S": str(stop_seconds),  # time between SIGTERM and SIGKILL
         **_variables(variables),
     }
     pip = {"pip": _pinned(folder)} if install else {}
@@ -42,7 +42,7 @@ def runtime_env(folder: Path, commit: str, variables: tuple[str, ...], stop_seco
 
 
 def packed_sizes(folder: Path) -> dict[Path, int]:
-    """Bytes of every file that Ray would send, by its path within `folder`; .gitignore and .rayignore count."""
+    """Return the bytes of every file that Ray would send, by path; respects .gitignore and .rayignore."""
     sizes: dict[Path, int] = {}
 
     def add(path: Path) -> None:
@@ -57,10 +57,10 @@ def packed_sizes(folder: Path) -> dict[Path, int]:
 
 
 def check_size(folder: Path) -> None:
-    """Refuse what the job server would refuse after the upload.
+    """Check the size limit of the job server before the upload.
 
     Raises:
-        ValueError: `folder` is no directory, or its package (stored, not compressed) is too large.
+        ValueError: `folder` is no directory, or its uncompressed package is too large.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is no directory: name another --working-dir")
@@ -81,7 +81,7 @@ def check_size(folder: Path) -> None:
 
 
 def _variables(assignments: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE, ... as a dict. Everybody who can list jobs can read them."""
+    """Parse NAME=VALUE, ... to a dict. They are visible to everyone who can list jobs."""
     variables = {}
     for assignment in assignments:
         name, given, value = assignment.partition("=")
@@ -94,7 +94,7 @@ def _variables(assignments: tuple[str, ...]) -> dict[str, str]:
 
 
 def _pinned(folder: Path) -> dict[str, Any]:
-    """The project's own dependencies in the versions of requirements.lock, for every node to install."""
+    """Return the project's dependencies, pinned by requirements.lock, for installation on every node."""
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
         lock = (folder / "requirements.lock").read_bytes()
@@ -102,6 +102,6 @@ def _pinned(folder: Path) -> dict[str, Any]:
         raise ValueError(
             f"--install needs pyproject.toml and requirements.lock in {folder}: name the project's --working-dir"
         ) from None
-    # Ray keeps an environment under the hash of these lines: a changed lock must change them.
+    # Ray caches environments by the hash of these lines, which must change with the lock file.
     constraint = "-c ${RAY_RUNTIME_ENV_CREATE_WORKING_DIR}/requirements.lock"
     return {"packages": [*project["dependencies"], f"# lock {hashlib.sha256(lock).hexdigest()}", constraint]}

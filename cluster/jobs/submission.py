@@ -1,4 +1,4 @@
-"""What is asked before a job is submitted: its resources, and whether its run directory is free."""
+"""Checks before the submission of a job: resources and run directory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from cluster.jobs.client import Client
 from cluster.jobs.follow import about
 
-STOP_SECONDS = 1800  # a job may take to save, once it was asked to stop
+STOP_SECONDS = 1800  # for a job to save after it was told to stop
 
 
 def resources_of(text: str) -> dict[str, float]:
-    """What a job's driver reserves beside cores and GPUs, from JSON.
+    """Parse the resources of a job's driver besides cores and GPUs, from JSON.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is invalid.
     """
     try:
         return {str(name): float(amount) for name, amount in json.loads(text).items()}
@@ -27,10 +27,10 @@ def resources_of(text: str) -> dict[str, float]:
 
 
 def refuse_two_writers(client: Client, told: dict[str, str], hint: Callable[[str, str], str]) -> None:
-    """A run directory has one writer.
+    """Check that no other job writes to the run directory.
 
     Raises:
-        ValueError: a job that has not ended writes there.
+        ValueError: a running job writes there.
     """
     run_dir = told.get("run_dir")
     for job in client.list_jobs() if run_dir else []:

@@ -1,4 +1,4 @@
-"""The trainings of an ablation: every stage with every seed, one core each."""
+"""Trainings of an ablation: every stage with every seed, one core each."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from training.storage.csv_table import append_row
 from training.storage.run_dir import RunDir
 
 COLUMNS = ("stage", "seed", "score", "agent_steps", "updates", "seconds")
-RETRIES = 3  # of a training whose node died
+RETRIES = 3  # of a training whose node has died
 
 
 def trained(stage: str, settings: Settings) -> dict[str, Any]:
-    """Train one stage with one seed -> its row: the score of whole greedy games, counters, seconds."""
+    """Train one stage with one seed; return its row: mean score of greedy games, counters, seconds."""
     torch.set_num_threads(1)
     keep_freed_memory()
     started = time.monotonic()
@@ -47,10 +47,10 @@ def trained(stage: str, settings: Settings) -> dict[str, Any]:
 
 
 def train_all(settings: Settings, seeds: int, directory: RunDir) -> list[dict[str, Any]]:
-    """All stages with all seeds, as tasks of the cluster: one core each. A dead node's are done again elsewhere.
+    """Train all stages with all seeds as Ray tasks of one core; tasks of dead nodes are retried.
 
     Raises:
-        CannotGoOn: a training has failed, or its nodes died again and again.
+        CannotGoOn: a training failed, or its retries are used up.
     """
     task = ray.remote(num_cpus=1, max_retries=RETRIES)(trained)
     each = range(settings.seed, settings.seed + seeds)

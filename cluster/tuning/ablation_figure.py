@@ -1,4 +1,4 @@
-"""What a trick is worth: means over seeds with bootstrap intervals, verdicts, and the bar figure."""
+"""Results of an ablation: means over seeds with bootstrap intervals, verdicts, and a bar chart."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ class Bar:
     """One stage of the ablation."""
 
     stage: str
-    scores: list[float]  # one a seed, in the order of the seeds
+    scores: list[float]  # one per seed, in order
     mean: float
     interval: tuple[float, float]
-    change: tuple[float, float] | None  # interval of what the newest trick has added, seed by seed
+    change: tuple[float, float] | None  # interval of the paired difference to the stage before
     verdict: str  # a key of COLOURS
 
 
 def mean_interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Interval of the mean of values [N] over seeds (`agents.evaluation.bootstrap`)."""
+    """Return the bootstrap interval of the mean of values [N] over seeds (`agents.evaluation.bootstrap`)."""
     found = stratified_bootstrap(mean, [values])
     return float(found.low), float(found.high)
 
 
 def bars_of(rows: list[dict[str, Any]], stages: tuple[str, ...]) -> list[Bar]:
-    """A bar for each stage, from one row for each stage and seed.
+    """Return a bar per stage, from one row per stage and seed.
 
-    A trick helps, or hurts, where the interval of the difference to the stage before it, seed by seed, leaves out 0.
+    A trick helps or hurts if the interval of the paired difference to the stage before excludes 0.
     """
     bars: list[Bar] = []
     for stage in stages:
@@ -51,7 +51,7 @@ def bars_of(rows: list[dict[str, Any]], stages: tuple[str, ...]) -> list[Bar]:
 
 
 def bar_lines(bars: list[Bar]) -> list[str]:
-    """A line for each stage: its score, and whether its trick has helped."""
+    """Return a text line per stage: score and verdict."""
     lines = []
     for bar in bars:
         line = f"{bar.stage:<20} {bar.mean:8.2f} [{bar.interval[0]:.2f}, {bar.interval[1]:.2f}]"
@@ -62,7 +62,7 @@ def bar_lines(bars: list[Bar]) -> list[str]:
 
 
 def draw_bars(picture: Path, bars: list[Bar], title: str) -> None:
-    """Means with their intervals, every seed as a dot, the verdict in the colour."""
+    """Plot means with intervals, seeds as dots, verdicts as colours."""
     from matplotlib.patches import Patch
 
     figure, axes = subplots(figsize=(9, 4.5))

@@ -1,4 +1,4 @@
-"""What an ablation compares: the lecture's naive loop, and the settings that every trick of it replaces."""
+"""Stages of the ablation: the lecture's naive loop, and the settings that each trick replaces."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from training.settings import changed
 
 NAIVE = "naive loop"
 REPLAY = "experience replay"
-# What each trick replaces, in the order in which the lecture adds them.
+# Settings without each trick, in the order of the lecture.
 WITHOUT: dict[str, dict[str, Any]] = {
     REPLAY: {},  # the newest transitions instead of random ones: `agents.replay.no_replay`
     "target network": {"learner.target_period": 1},
     "error clipping": {"learner.loss": "squared"},
     "reward clipping": {"learner.reward_clip": 0.0},
-    "epsilon schedule": {"exploration.anneal_steps": 1},  # at its end from the first step
+    "epsilon schedule": {"exploration.anneal_steps": 1},  # final epsilon from the first step on
 }
 STAGES = (NAIVE, *(f"+ {trick}" for trick in WITHOUT))
 
 
 def lecture() -> Settings:
-    """The pixel toy that counts in hundreds, with all tricks: one game at a time, an update after every eighth step."""
+    """Return the settings with all tricks: toy/catch100, one game at a time, an update every eighth step."""
     return changed(
         catch(),
         {
@@ -37,7 +37,7 @@ def lecture() -> Settings:
             "exploration.ladder": 0.0,
             "fleet.envs_per_runner": 1,
             "fleet.chunk_steps": 8,
-            "learner.max_grad_norm": 1e9,  # a trick that the lecture does not know
+            "learner.max_grad_norm": 1e9,  # gradient clipping is not in the lecture
         },
     )
 
@@ -45,16 +45,16 @@ def lecture() -> Settings:
 @dataclass(frozen=True, kw_only=True)
 class Ablation:
     """Train the naive loop, then add experience replay, target network, error clipping, reward clipping and the epsilon
-    schedule one at a time, and draw what each of them is worth.
+    schedule one at a time, and plot the effect of each.
     """
 
     settings: Annotated[Settings, tyro.conf.arg(name="")] = field(default_factory=lecture)
     seeds: int = 5
-    """Trainings of every stage: --seed and those that follow it."""
+    """Number of seeds per stage, beginning with --seed."""
     run_dir: Path | None = None
-    """Where figure and tables go; default under runs/."""
+    """Directory of figure and tables; default under runs/."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print the settings of every stage; start nothing."""
+    """Print the settings of every stage, without training."""
 
     def __post_init__(self) -> None:
         if self.seeds < 2:
@@ -71,7 +71,7 @@ class Ablation:
 
 
 def stages(settings: Settings) -> dict[str, Settings]:
-    """The settings of every stage, from the naive loop to all tricks."""
+    """Return the settings of every stage, from the naive loop to all tricks."""
     tricks = list(WITHOUT)
     return {
         stage: changed(settings, {k: v for trick in tricks[count:] for k, v in WITHOUT[trick].items()})

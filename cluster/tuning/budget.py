@@ -1,7 +1,7 @@
-"""Equal budgets: whatever the scheduler, a sweep trains as many rounds as its trials have in all.
+"""Equal budgets: with any scheduler, a sweep trains trials * rounds rounds in total.
 
-What a scheduler saves by stopping trials early is spent on further ones. Everything is counted in the table of rounds,
-so that it is known after an interruption, too.
+Rounds saved by early stopping are spent on further trials. They are counted in the table of rounds, so that a resumed
+sweep knows them.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from training.storage.csv_table import Row, rounds_of
 
 
 class Budget(tune.Stopper):
-    """Ends a trial after its rounds, or when the sweep's rounds are spent, by however many trials."""
+    """Stops a trial after its rounds, or when the sweep's rounds are spent."""
 
     def __init__(self, table: Path, rounds: int, budget: int) -> None:
         self.table, self.rounds, self.budget = table, rounds, budget
 
     def __call__(self, trial_id: str, result: Row) -> bool:
-        """Whether this trial ends; its newest round may be in the table: it is trained again after a crash."""
+        """Return whether the trial ends. Its newest round may already be in the table, if repeated after a crash."""
         newest = int(result["training_iteration"])
         trained = {(row["trial"], int(row["round"])) for row in rounds_of(self.table)} | {(trial_id, newest)}
         return newest >= self.rounds or len(trained) >= self.budget
 
     def stop_all(self) -> bool:
-        """Never: trials that are stopped from outside do not save their last round."""
+        """Return False: trials stopped this way would not save their last round."""
         return False
 
 
 class BudgetedSearch(RandomSearch):
-    """Draws until the sweep's rounds are spent."""
+    """Random search until the sweep's rounds are spent."""
 
     def __init__(self, table: Path, budget: int, concurrent: int, seed: int) -> None:
         super().__init__(concurrent, seed)
         self.table, self.budget = table, budget
 
     def next_trial(self) -> Trial | None:
-        """The next trial, if there is a place and something left to train."""
+        """Return the next trial, None if none is due or the budget is spent."""
         if len(rounds_of(self.table)) >= self.budget:
             self.set_finished()
-            return None  # it is not finished while a trial lives, and would draw
+            return None  # `super` would still create trials while others run
         return super().next_trial()
 
 
 class BudgetedOptuna(OptunaSearch):
-    """Lets optuna draw until the sweep's rounds are spent.
+    """Optuna search until the sweep's rounds are spent.
 
-    It learns nothing from trials that it does not know: Tune was killed before it wrote down that they were drawn.
+    Ignores results of trials that are unknown to it because Tune was killed before it saved their creation.
     """
 
     def __init__(self, table: Path, budget: int, seed: int) -> None:
@@ -61,15 +61,15 @@ class BudgetedOptuna(OptunaSearch):
         self.table, self.budget = table, budget
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial's settings, if something is left to train."""
+        """Return the next trial's settings, unless the budget is spent."""
         return Searcher.FINISHED if len(rounds_of(self.table)) >= self.budget else super().suggest(trial_id)
 
     def on_trial_result(self, trial_id: str, result: Row) -> None:
-        """Take in the score of a round."""
+        """Report the score of a round to Optuna."""
         if trial_id in self._ot_trials:
             super().on_trial_result(trial_id, result)
 
     def on_trial_complete(self, trial_id: str, result: Row | None = None, error: bool = False) -> None:
-        """Take in a trial's last score."""
+        """Report a trial's last score to Optuna."""
         if trial_id in self._ot_trials:
             super().on_trial_complete(trial_id, result, error)

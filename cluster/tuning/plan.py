@@ -1,4 +1,4 @@
-"""A sweep on the cluster that is there: on which device trials train, as fleets or serial loops, how many at once."""
+"""Planning of a sweep on the connected cluster: device, fleets or serial loops, concurrency."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from training.storage.run_dir import RunDir
 
 
 def require_comparable(options: Sweep[Any], work: Workload) -> None:
-    """Trials end by what they have trained, and are spread over processes as the settings say.
+    """Check that all trials train equally long, and that options do not contradict each other.
 
     Raises:
-        ValueError: they would end by something else, or the options contradict each other.
+        ValueError: another stopping criterion is set, or options contradict each other.
     """
     values = flat(options.settings)
     if any(values[name] != value for name, value in work.endless.items()):
@@ -35,12 +35,12 @@ def require_comparable(options: Sweep[Any], work: Workload) -> None:
 
 
 def shares_out(options: Sweep[Any], work: Workload) -> bool:
-    """Whether there is something that only a fleet does."""
+    """Return whether the settings need a fleet."""
     return bool(work.fleet) and bool(work.fleet_module().shares_out(options.settings))
 
 
 def trial_spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: bool) -> TrialSpec:
-    """What all trials have in common, wherever they run."""
+    """Return what all trials have in common."""
     seed = flat(options.settings)["seed"]
     return TrialSpec(
         preset=preset,
@@ -53,16 +53,16 @@ def trial_spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: b
 
 
 def least_cores(options: Sweep[Any], work: Workload, preset: str) -> int:
-    """Cores without which no trial could run."""
+    """Return the minimum number of cores for a trial."""
     fleet = shares_out(options, work) if options.serial is None else not options.serial and bool(work.fleet)
     return int(cores(trial_spec_of(options, work, preset, serial=False).bundles())) if fleet else 1
 
 
 def planned(options: Sweep[Any], work: Workload, preset: str, directory: RunDir) -> tuple[TrialSpec, int]:
-    """The trials on the cluster that is connected, and how many at once.
+    """Return the trials' specification on the connected cluster, and their concurrency.
 
     Raises:
-        ValueError: the cluster lacks what the settings ask for.
+        ValueError: the cluster lacks resources of the settings.
     """
     settings, values = options.settings, flat(options.settings)
     device, learners = values.get(f"{work.learner}.device", "cpu"), values.get("fleet.learners", 0)
@@ -73,17 +73,16 @@ def planned(options: Sweep[Any], work: Workload, preset: str, directory: RunDir)
     room = int(ray.cluster_resources().get("CPU", 1) // cores(spec.bundles()))
     concurrent = options.concurrent or max(1, min(options.trials, room))
     gpus = options.gpu if options.gpu is not None else ray.cluster_resources().get("GPU", 0) / concurrent
-    # What is still `auto` trains on the GPU that its trial was given, if any.
+    # `auto` resolves to the trial's GPU, if it has one.
     on_gpu = device != "cpu" and learners == 0
     gpu = math.floor(1e4 * min(gpus, 1)) / 1e4 if on_gpu else 0.0
     return replace(spec, settings=settings, gpu=gpu, pictures=directory.path.absolute() / "pictures"), concurrent
 
 
 def runs_serially(options: Sweep[Any], work: Workload, preset: str) -> bool:
-    """Whether a trial is one process: as asked, or where a fleet has nothing to share out and hardly any room.
+    """Return whether trials train in one process: by option, or if the settings need no fleet and cores are few.
 
-    On few cores, serial loops side by side train more than one fleet after another; what a fleet with several runners,
-    shards or learner actors does is a fleet's alone.
+    On few cores, concurrent serial loops train more than consecutive fleets.
     """
     if not work.fleet or options.serial is not None:
         return not work.fleet or bool(options.serial)
