@@ -1,4 +1,4 @@
-"""What a sweep has found: a row a trial, the winner, how much each setting matters, and a picture of it all."""
+"""Results of a sweep: ranking of trials, importance of settings, and a plot."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from training.search import Metric
 from training.storage.csv_table import Row
 from training.storage.curve import save_figure, subplots
 
-LEAST = 4  # trials: with fewer, nothing can be said about what matters
+LEAST = 4  # minimum number of trials for importances
 
 
 def trials_of(rounds: list[Row], metric: Metric, saved: Container[str] | None = None) -> list[Row]:
-    """A row for every trial, the best first: its newest with `rounds`, how many diverged, and its `best` score.
+    """Return a row per trial, best first: its newest row with `rounds`, `diverged` (a count) and `best`.
 
-    Where a run keeps the best that it was, a trial counts by what it has of that at its end: what it was before it
-    cloned another is gone. Elsewhere those that came furthest come first: a trial that was stopped early is never the
-    winner, since its score is of another length of training. Nor is one that has diverged, however far it came,
-    or, where trials have to be `saved`, one of which no checkpoint is left.
+    If runs keep their best model, trials rank by its score at their end, since a model from before the trial cloned
+    another is lost. Otherwise trials with more rounds come first, since scores after different lengths of training do
+    not compare. Diverged trials, and those without a checkpoint if `saved` is given, come last.
     """
     rows = []
     for trial in dict.fromkeys(row["trial"] for row in rounds):
         mine = [row for row in rounds if row["trial"] == trial]
         best = min((float(row[metric.name]) for row in mine), key=metric.better)
         if metric.kept:
-            best = float(mine[-1].get("kept") or best)  # older versions tell of no more than the rounds
+            best = float(mine[-1].get("kept") or best)  # absent from older tables
         diverged = sum(int(row["diverged"]) for row in mine)
         rows.append({**mine[-1], "rounds": len(mine), "diverged": diverged, "best": best})
 
@@ -42,17 +41,17 @@ def trials_of(rounds: list[Row], metric: Metric, saved: Container[str] | None = 
 
 
 def score_of(row: Row, metric: Metric) -> float:
-    """What a row of `trials_of` counts by."""
+    """Return the score by which a row of `trials_of` is ranked."""
     return float(row["best"] if metric.kept else row[metric.name])
 
 
 def config_of(row: Row, space: Space) -> dict[str, Any]:
-    """The searched settings of a row, as values."""
+    """Parse the searched settings of a row."""
     return {name: r.parsed(row[name]) for name, r in space.items()}
 
 
 def importance(rows: list[Row], space: Space, metric: Metric) -> dict[str, float]:
-    """Share of the score's variance that each setting explains: fANOVA (Hutter et al. 2014); empty if unknown.
+    """Return the share of the score's variance due to each setting, by fANOVA (Hutter et al. 2014); empty if unknown.
 
     Scores are those that trials ended with, so early stopping makes bad values look a little better than they are. A
     trial that has diverged counts as the worst of the others: its own score is as far away as we have chosen.
@@ -94,7 +93,7 @@ def draw(
     title: str,
     saved: Container[str] | None = None,
 ) -> None:
-    """Score over each setting, one panel each; scores over training; the importance of each setting."""
+    """Plot scores over each setting, scores over training, and importances."""
     rows = trials_of(rounds, metric, saved)
     matters, panels = importance(rows, space, metric), len(space) + 2
     columns = min(3, panels)
@@ -138,9 +137,9 @@ def _bars(axes: Any, matters: dict[str, float], trials: int) -> None:
 
 
 def _slice(axes: Any, rows: list[Row], name: str, r: Range, metric: Metric) -> None:
-    """One point a trial, dark where it was trained long; the winner in red. Choices stand in the space's order.
+    """Plot a point per trial, darker for longer training; the winner in red. Choices are in the space's order.
 
-    Those that have diverged are crosses on the edge of the worst.
+    Diverged trials are crosses at the worst edge.
     """
     choices = [str(value) for value in r.values] if r.kind == "choice" else []
     values = np.array([choices.index(str(row[name])) if choices else float(row[name]) for row in rows])

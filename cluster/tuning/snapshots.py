@@ -1,4 +1,4 @@
-"""Tune's own state, kept whole: Tune writes over the only copy again and again, and may be killed while it does."""
+"""Backups of Tune's state, which Tune overwrites in place and may leave incomplete when it is killed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ray.tune.experiment import Trial
 
 from training.storage.files import whole
 
-STATES = "*state-*"  # of the experiment and of whoever draws settings
+STATES = "*state-*"  # of the experiment and of the search algorithm
 
 
 def is_whole(content: bytes) -> bool:
-    """Whether a state file (JSON or pickle) was written to its end; nothing in it is executed."""
+    """Return whether a state file (JSON or pickle) is complete, without executing it."""
     try:
         if content.startswith(b"{"):
             json.loads(content)
@@ -30,24 +30,24 @@ def is_whole(content: bytes) -> bool:
 
 
 def contents(storage: Path) -> dict[str, bytes]:
-    """The state files under `storage`, torn or not."""
+    """Return the state files under `storage`, complete or not."""
     return {file.name: file.read_bytes() for file in storage.glob(STATES)}
 
 
 def kept_file(storage: Path) -> Path:
-    """Where the newest whole state is kept."""
+    """Return the path of the backup."""
     return storage.with_name(f"{storage.name}-state.zip")
 
 
 class Snapshots(tune.Callback):
-    """Keeps the newest whole state of the experiment under `storage`."""
+    """Backs up the newest complete state of the experiment under `storage`."""
 
     def __init__(self, storage: Path) -> None:
         self.storage = storage
         self.kept: dict[str, bytes] = {}
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Called by Tune in the driver, several times a second."""
+        """Back up a changed state; called by Tune in the driver, several times a second."""
         found = contents(self.storage)
         if found == self.kept or not found or not all(map(is_whole, found.values())):
             return
@@ -58,7 +58,7 @@ class Snapshots(tune.Callback):
 
 
 def repair(storage: Path) -> bool:
-    """Make the state under `storage` whole again after a kill; returns whether there is one to go on from."""
+    """Restore an incomplete state under `storage` from the backup; return whether there is a state to resume."""
     found = contents(storage)
     if not all(map(is_whole, found.values())):
         for name in found:
@@ -71,10 +71,10 @@ def repair(storage: Path) -> bool:
 
 
 def forget_older(folder: Path) -> None:
-    """Leave nothing but the newest state, and the newest of whoever draws settings.
+    """Delete all but the newest state of the experiment and of its search algorithm.
 
-    Tune goes on from the last by name, and names them by the local time at which a session began: after one in another
-    time zone, or in the hour that a change of clocks repeats, that is an older one.
+    Tune resumes from the last by name, and names are local start times of sessions, which need not be in order after a
+    change of time zone or daylight saving time.
     """
     states = list(folder.glob("experiment_state-*.json"))
     if len(states) < 2:
@@ -89,23 +89,23 @@ def forget_older(folder: Path) -> None:
 
 
 def statuses(folder: Path) -> dict[str, str]:
-    """The status of every trial that the newest state has: a kill may fall between it and that of whoever draws."""
+    """Return the status of every trial in the newest state, which may differ from the search algorithm's."""
     newest = max(folder.glob("experiment_state-*.json"), default=None)
     trials = json.loads(newest.read_text())["trial_data"] if newest else []
     return {state["trial_id"]: state["status"] for state in (json.loads(trial) for trial, _ in trials)}
 
 
 def unfinished(trials: dict[str, str]) -> set[str]:
-    """Of trials and their status, those that take a place: a trial that was given up is tried again."""
+    """Return the trials that take a place: all but terminated ones, since failed trials are retried."""
     return {trial for trial, status in trials.items() if status != Trial.TERMINATED}
 
 
 def _session(file: Path) -> str:
-    """The part of a name that all files of a session share."""
+    """Return the part of the name that all files of a session share."""
     return file.stem.partition("state-")[2]
 
 
 def _began(file: Path) -> float:
-    """When the session of a state of the experiment began, in seconds; 0 where the file is torn."""
+    """Return the start time of a state's session in seconds; 0 if the file is incomplete."""
     content = file.read_bytes()
     return float(json.loads(content)["stats"]["start_time"]) if is_whole(content) else 0.0

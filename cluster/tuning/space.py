@@ -1,4 +1,4 @@
-"""What a sweep searches: ranges of settings, from a TOML file or by the name of one of ours.
+"""Search spaces: ranges of settings, from a TOML file or a built-in space.
 
 A range is one of {log = [low, high]}, {uniform = [low, high]}, {integer = [low, high]} and {choice = [...]}, ends
 included; `log` on a setting that is a whole number draws whole numbers. Settings that only fit each other in some mixes
@@ -23,19 +23,19 @@ RANGES = ("log", "uniform", "integer", "choice")
 
 @dataclass(frozen=True)
 class Range:
-    """The values of one setting, or of some that are chosen together."""
+    """Values of one setting, or of several that are chosen together."""
 
     name: str
     kind: str  # log, uniform, integer or choice
-    values: list[Any]  # [low, high], or the choices; all of the setting's own type
+    values: list[Any]  # [low, high], or the choices; of the setting's type
 
     @property
     def whole(self) -> bool:
-        """Whether only whole numbers are drawn."""
+        """Whether values are integers."""
         return type(self.values[0]) is int
 
     def domain(self) -> Any:
-        """What Tune draws from."""
+        """Return Tune's search space."""
         if self.kind == "choice":
             return tune.choice(self.values)
         low, high = self.values
@@ -44,14 +44,14 @@ class Range:
         return tune.loguniform(low, high) if self.kind == "log" else tune.uniform(low, high)
 
     def within(self, value: Any) -> Any:
-        """The nearest value in the range: mutations multiply, and know no end."""
+        """Clip a value to the range, which mutations may leave."""
         if self.kind == "choice":
             return value
         low, high = self.values
         return type(low)(min(max(value, low), high))
 
     def parsed(self, text: str) -> Any:
-        """A value from the text that a table holds."""
+        """Parse a value from a table."""
         kind = type(self.values[0])
         return text == "True" if kind is bool else kind(text)
 
@@ -60,7 +60,7 @@ Space = dict[str, Range]
 
 
 def by_setting(config: dict[str, Any]) -> dict[str, Any]:
-    """Values by the name of their setting, those that were chosen together taken apart."""
+    """Return values by setting, splitting those that were chosen together."""
     found: dict[str, Any] = {}
     for name, value in config.items():
         names = name.split("+")
@@ -69,7 +69,7 @@ def by_setting(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def range_of(name: str, given: Any, settings: type[Any], search: Searchable, ends: tuple[str, ...]) -> Range:
-    """One line of a space for a class of settings, whose runs end by `ends`.
+    """Parse one line of a space; settings named in `ends` cannot be searched.
 
     Raises:
         ValueError: no such setting, or no values of its kind.
@@ -110,7 +110,7 @@ def _together(name: str, form: str, values: list[Any]) -> Range:
 
 
 def read_space(given: str, settings: Any, search: Searchable, ends: tuple[str, ...]) -> Space:
-    """The space that a name or a file stands for, tried on the settings that it changes.
+    """Load a built-in space or a file, and check it on the settings that it changes.
 
     Raises:
         ValueError: there is no such space, or it is impossible.
@@ -130,7 +130,7 @@ def read_space(given: str, settings: Any, search: Searchable, ends: tuple[str, .
 
 
 def _try(space: Space, settings: Any, search: Searchable) -> None:
-    """Build every value at the ends of the ranges, and mixes of them: an impossible one shows before anything runs.
+    """Check settings with the ends of all ranges and with random mixes of them, before any trial.
 
     Raises:
         ValueError: settings refuse a value.
@@ -147,7 +147,7 @@ def _try(space: Space, settings: Any, search: Searchable) -> None:
 
 
 def require_cloneable(space: Space, search: Searchable) -> None:
-    """Population based training changes settings of networks that are there, so it searches only what they can take.
+    """Check that all settings can change during training, as population based training requires.
 
     Raises:
         ValueError: the space has something else.

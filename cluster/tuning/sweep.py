@@ -1,4 +1,4 @@
-"""What a sweep is asked for, and how Ray Tune runs it, whatever it trains."""
+"""Options of sweeps, and running them with Ray Tune."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ from cluster.tuning.trial_spec import TrialSpec
 from cluster.tuning.tuner import RETRIES, empty_folder, folder_of, run_tuner
 from training.storage.run_dir import RunDir
 
-TRIALS = "trials"  # the folder of a run directory in which Tune keeps its state, as pickles
-RUNNING = "running"  # and the one in which trials keep what they train, while there are any
+TRIALS = "trials"  # folder of Tune's state (pickles) in a run directory
+RUNNING = "running"  # folder of running trials
 S = TypeVar("S")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep(Generic[S]):
-    """Search settings with many trainings: each configuration is judged by the mean of its seeds."""
+    """Search settings by many trainings; a configuration's score is the mean over its seeds."""
 
     settings: Annotated[S, tyro.conf.arg(name="")]
     space: str = "learning"
-    """What is searched: a TOML file ("learner.learning_rate" = {log = [1e-4, 1e-2]}), or one of the
-    preset's own spaces; an unknown name lists them."""
+    """Search space: a TOML file ("learner.learning_rate" = {log = [1e-4, 1e-2]}), or one of the preset's
+    spaces; an unknown name lists them."""
     scheduler: Literal["asha", "pbt", "random"] = "asha"
-    """asha: the worst stop early, others begin. pbt: the worst clone the best and change. random: all to the end."""
+    """asha: stop the worst early, begin others. pbt: the worst clone the best and mutate. random: train all."""
     search: Literal["random", "optuna"] = "random"
-    """How settings are drawn: independently, or by optuna's TPE from what has been seen."""
+    """Sampling of settings: independent, or by Optuna's TPE from earlier scores."""
     trials: int = 8
-    """Configurations, each for --rounds; asha shares their rounds among as many as it takes."""
+    """Number of configurations; asha spends the rounds it saves on further ones."""
     seeds: int = 2
-    """Trainings of a configuration: --seed and those that follow it."""
+    """Number of seeds per configuration, beginning with --seed."""
     rounds: int = 9
-    """In which each training is trained; after each the scheduler decides."""
+    """Rounds of each training; the scheduler decides after each."""
     concurrent: int | None = None
-    """Trials at once, also when it is resumed; default: as many as there is room for."""
+    """Concurrent trials, also after a resume; default: as many as fit."""
     serial: bool | None = None
-    """One process a trial instead of a fleet; default: for small fleets where fewer than two of them have room."""
+    """One process per trial instead of a fleet; default: for small fleets of which fewer than two fit."""
     gpu: float | None = None
-    """Share of a GPU for a trial that trains on one; default: all GPUs, divided by the trials at once."""
+    """Share of a GPU per trial that trains on one; default: all GPUs divided by the concurrent trials."""
     run_dir: Path | None = None
-    """Where everything of this sweep goes; default under runs/."""
+    """Directory of all output; default under runs/."""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Go on with the sweep in --run-dir, which lies where it was begun; nothing but --gpu may change. Tune's state is
-    pickles: only with a run directory of your own."""
+    """Resume the sweep in --run-dir, which must not be moved; only --gpu may change. Tune's state consists of
+    pickles: only resume a run directory of your own."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Print settings and space; start nothing."""
+    """Print settings and space, without training."""
 
     def __post_init__(self) -> None:
         least = 2 if self.scheduler == "pbt" else 1
@@ -71,18 +71,18 @@ class Sweep(Generic[S]):
 
 
 class Ranges:
-    """Brings mutated settings back into their ranges."""
+    """Clips mutated settings to their ranges."""
 
     def __init__(self, space: Space) -> None:
         self.space = space
 
     def __call__(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The same settings, none out of its range."""
+        """Return the settings, clipped."""
         return {**config, **{name: r.within(config[name]) for name, r in self.space.items()}}
 
 
 def scheduler_of(name: str, space: Space, table: Path, rounds: int, concurrent: int) -> TrialScheduler:
-    """The scheduler called asha, pbt or random, of the sweep whose rounds are in `table`."""
+    """Return the scheduler asha, pbt or random of the sweep with the table of rounds `table`."""
     if name == "pbt":
         mutations = {key: r.values if r.kind == "choice" else r.domain() for key, r in space.items()}
         return ResumablePBT(mutations, Ranges(space), concurrent)
@@ -90,10 +90,10 @@ def scheduler_of(name: str, space: Space, table: Path, rounds: int, concurrent: 
 
 
 def searcher_of(options: Sweep[Any], table: Path, seed: int, concurrent: int) -> SearchAlgorithm:
-    """Who draws settings, so many at a time. A population is complete before any of it goes on; it bounds itself."""
+    """Return the search algorithm; `concurrent` does not apply to pbt, whose scheduler limits trials itself."""
     budget = options.trials * options.rounds
     if options.search == "optuna":
-        import optuna  # loads a database's client
+        import optuna  # its import is slow
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         return ResumableSearch(BudgetedOptuna(table, budget, seed), concurrent)
@@ -103,7 +103,7 @@ def searcher_of(options: Sweep[Any], table: Path, seed: int, concurrent: int) ->
 def search(
     options: Sweep[Any], space: Space, spec: TrialSpec, concurrent: int, directory: RunDir, shared: Any = None
 ) -> tune.ResultGrid:
-    """Run all trials, or what is left of them, `concurrent` at once on the cluster that is connected."""
+    """Run all remaining trials, `concurrent` at a time, on the connected cluster."""
     folder = directory.path.absolute()
     metric, seed = spec.work.load("search").metric, spec.seeds[0]
     table, storage, budget = folder / "rounds.csv", folder / TRIALS, options.trials * options.rounds
@@ -112,7 +112,7 @@ def search(
     trainable = tune.with_resources(trainable, tune.PlacementGroupFactory(spec.bundles()))
 
     def make() -> tune.Tuner:
-        random.seed(seed)  # what Tune's mutations are drawn from
+        random.seed(seed)  # for Tune's mutations
         return tune.Tuner(
             trainable,
             param_space={name: r.domain() for name, r in space.items()},

@@ -1,4 +1,4 @@
-"""One configuration as a trial of Ray Tune: a run for every seed, judged after every round, whatever it trains."""
+"""A configuration as a trial of Ray Tune: a run per seed, evaluated after every round."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ from training.storage.files import write_bytes
 
 
 class Round(NamedTuple):
-    """What one seed has to tell of its round."""
+    """Result of one seed's round."""
 
     judgement: Judgement
-    now: int  # on its clock
+    now: int  # of its clock
     scalars: dict[str, float]
-    kept: float  # score of the best that it was and still has; nan where runs keep no such thing
+    kept: float  # score of its best saved model; nan if runs keep none
 
 
 class SweepTrial(tune.Trainable):
-    """Trains a round of every seed, one after another in the same place, then reports the mean of their scores.
+    """Trains a round of every seed in turn, then reports the mean of their scores.
 
-    All configurations are thus compared by the same seeds, after the same training, on the same number of cores.
+    So all configurations are compared with the same seeds, training and number of cores.
     """
 
     def setup(self, config: dict[str, Any], spec: TrialSpec, shared: Any = None) -> None:
-        """Begin with settings drawn by Tune. `shared` lies in the node's object store once, for all its trials."""
+        """Begin with settings drawn by Tune. `shared` is in the node's object store, once for all trials."""
         torch.set_num_threads(1)
         keep_freed_memory()
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # shared memory; nobody writes
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # shared memory is read-only
         self.spec, self.config, self.shared = spec, config, shared
         self.folder = Path(tempfile.mkdtemp(prefix="quarterdeck-trial-", dir=spec.folder))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take over another trial, or other settings; Tune then restores a checkpoint if there is one.
+        """Switch to another trial or other settings; Tune then restores a checkpoint, if there is one.
 
-        Settings are never taken from a checkpoint, so a clone trains with its own.
+        Settings are never taken from a checkpoint, so that a clone trains with its own.
         """
         self.config = new_config
         self._forget()
         return True
 
     def step(self) -> dict[str, Any]:
-        """One round -> the score, the mean over seeds, and what belongs to each seed.
+        """Train a round; return the mean score and the results of each seed.
 
-        One that diverges has the worst score there is: the search learns from it, and nothing is tried again.
+        A diverged trial has the worst score, from which the search learns; it is not retried.
         """
         target, metric = self.spec.clock_after(self.iteration + 1), self.spec.work.load("search").metric
         try:
@@ -72,11 +72,11 @@ class SweepTrial(tune.Trainable):
         return {
             metric.name: fmean(scores),
             "scores": scores,
-            # A mean with the worst there is would be no score.
+            # A mean that includes the worst score is meaningless.
             **({"kept": metric.worst if metric.worst in kept else fmean(kept)} if metric.kept else {}),
             **{name: fmean(one.judgement.beside[name] for one in rounds) for name in metric.beside},
             "now": now,
-            "timesteps_total": now,  # the axis of Tune's own files
+            "timesteps_total": now,  # for Tune's own files
             "settings": dict(self.config),
             "scalars": {name: fmean(one.scalars[name] for one in rounds) for name in sorted(names)},
             "diverged": int(diverged),
@@ -84,7 +84,7 @@ class SweepTrial(tune.Trainable):
         }
 
     def _train(self, seed: int, target: int) -> Round:
-        """Train one seed until its clock shows `target`.
+        """Train one seed up to `target` on its clock.
 
         Raises:
             FloatingPointError: training has diverged; its last checkpoint is from before.
@@ -102,8 +102,8 @@ class SweepTrial(tune.Trainable):
                 judgement = run.judge()
                 scalars = {name: value for record in run.records() for name, value in record.scalars.items()}
                 self._keep(run.pictures(), seed)
-                run.save(folder)  # behind judging, which changes what a GAN keeps
-                # Else a learner was lost over it, and the run went back: those were other weights.
+                run.save(folder)  # after the evaluation, which may change a GAN's best model
+                # False if saving lost a learner and rewound the run: the score was of other weights.
                 whole = run.clock.now >= target
             for old in checkpoint.complete(folder)[:-1]:
                 shutil.rmtree(old)
@@ -112,12 +112,12 @@ class SweepTrial(tune.Trainable):
             run.close()
 
     def _kept(self, seed: int) -> float:
-        """The score of the best that a seed which has diverged still has, its own or its donor's."""
+        """Return the score of a diverged seed's best saved model, its own or its donor's."""
         folder = self._seed(seed)
         return self.spec.kept_score(self.spec.kept_run(self.config, seed, folder, folder, self.shared))
 
     def _keep(self, pictures: list[Picture], seed: int) -> None:
-        """Write what a round of the first seed has drawn where the driver finds it."""
+        """Write the pictures of the first seed's round for the driver."""
         if self.spec.pictures is not None and seed == self.spec.seeds[0]:
             for picture in pictures:
                 self.spec.pictures.mkdir(parents=True, exist_ok=True)
@@ -131,29 +131,29 @@ class SweepTrial(tune.Trainable):
             shutil.rmtree(self._seed(seed), ignore_errors=True)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Everything of every seed, replay included, in the project's own format."""
+        """Save all seeds, including replay, in the project's format."""
         for seed in self.spec.seeds:
-            self._seed(seed).mkdir(exist_ok=True)  # one that diverged in its first round has nothing
+            self._seed(seed).mkdir(exist_ok=True)  # missing if it diverged in its first round
             shutil.copytree(self._seed(seed), Path(checkpoint_dir) / f"seed-{seed}", copy_function=_link)
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """Go on with another state under the settings this trial has."""
+        """Restore a state; settings stay this trial's."""
         self._forget()
         for seed in self.spec.seeds:
             shutil.copytree(Path(checkpoint_dir) / f"seed-{seed}", self._seed(seed), copy_function=_link)
 
     def cleanup(self) -> None:
-        """Tune is done with this process."""
+        """Delete the trial's folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def picture_name(trial: str, now: int) -> str:
-    """What a trial's picture of one moment is called."""
+    """Return the file name of a trial's picture."""
     return f"{trial}-{now:012d}.png"
 
 
 def _link(source: str, target: str) -> str:
-    """Replay is large and never written to again: share it where both lie on one disk."""
+    """Hard-link a file, which is never changed again, or copy it to another disk."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""The table of a sweep as it grows, what is said of it on the terminal, and its trials in TensorBoard."""
+"""Table of rounds, progress messages and TensorBoard events of a sweep."""
 
 from __future__ import annotations
 
@@ -21,27 +21,26 @@ from training.tensorboard import add_picture, open_events
 
 
 class TrialLog(tune.Callback):
-    """Writes every round of every trial into one table and into TensorBoard, and says it.
+    """Writes every round of every trial to a table and to TensorBoard, and prints it.
 
-    The table has a trial, its round, what the clock of its runs shows (`clock` is its name), seconds, the score and its
-    spread over seeds, other figures of the metric, whether it has diverged, the searched settings (`names`), and the
-    score of what its runs still keep where they do.
-    Ends the sweep where nothing comes of it: `concurrent` trials, those that began first, have failed at once.
+    Columns: trial, round, the clock of its runs (named `clock`), seconds, score and its spread over seeds, other figures
+    of the metric, whether it has diverged, the searched settings (`names`), and the score of the kept model, if any.
+    Ends the sweep if the first `concurrent` trials fail in their first round.
     """
 
     def __init__(
         self, folder: Path, rounds: int, metric: Metric, clock: str, names: tuple[str, ...], concurrent: int
     ) -> None:
         self.folder, self.rounds, self.metric, self.clock = folder, rounds, metric, clock
-        self.least = max(2, concurrent)  # trials that fail in their first round before the sweep is given up
+        self.least = max(2, concurrent)  # number of trials failing in their first round that ends the sweep
         told = (metric.name, "spread", *metric.beside, "diverged", *names)
-        kept = ("kept",) if metric.kept else ()  # last: the table of an older version has no such column
+        kept = ("kept",) if metric.kept else ()  # last, since tables of older versions lack this column
         self.columns = ("trial", "round", clock, "seconds", *told, *kept)
-        self.writers: dict[str, SummaryWriter] = {}  # of the trials that run
-        self.ending: Exception | None = None  # why the sweep cannot go on
+        self.writers: dict[str, SummaryWriter] = {}  # of running trials
+        self.ending: Exception | None = None  # error that ends the sweep
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Row, **info: Any) -> None:
-        """Called by Tune in the driver."""
+        """Write a round; called by Tune in the driver."""
         row = {**result, **result["settings"], "trial": trial.trial_id, "round": result["training_iteration"]}
         row |= {"seconds": round(result["time_total_s"], 1), "spread": pstdev(result["scores"])}
         append_row(self.folder / "rounds.csv", self.columns, {**row, self.clock: result["now"]})
@@ -72,10 +71,10 @@ class TrialLog(tune.Callback):
         return self.writers[trial]
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A trial is over: TensorBoard's table of hyperparameters gets its line."""
+        """Write a finished trial to TensorBoard's table of hyperparameters."""
         try:
             self._conclude(trial)
-        except OSError as error:  # Tune would take it for the trial's own, and train the trial beyond its end
+        except OSError as error:  # Tune would attribute it to the trial and train it further
             self.ending = error
 
     def _conclude(self, trial: Any) -> None:
@@ -88,7 +87,7 @@ class TrialLog(tune.Callback):
             del self.writers[trial.trial_id]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Tune has tried a trial as often as it may, and gives it up."""
+        """Report a trial that failed for good."""
         found = why(_error_of(trial))
         print(f"{trial.trial_id} failed: {found}", file=sys.stderr, flush=True)
         begun = [one for one in trials if one.run_metadata.start_time is not None]
@@ -99,7 +98,7 @@ class TrialLog(tune.Callback):
             self.ending = CannotGoOn(f"{said}; mend that, then start anew, or go on with --resume")
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """What Tune lets pass as it is, several times a second: the place to end the sweep.
+        """End the sweep if it cannot continue; exceptions are only propagated from this callback.
 
         Raises:
             OSError: the table or the events could not be written.
@@ -110,14 +109,14 @@ class TrialLog(tune.Callback):
 
 
 def why(error: Any) -> str:
-    """What a trial failed of, in one line: Ray wraps an error in its own; of some, Tune keeps nothing but text."""
+    """Return a trial's error as one line, without Ray's wrappers; Tune may have kept it as text only."""
     if isinstance(error, str):
         return error.strip().rpartition("\n")[2]
     return one_line(getattr(error, "cause", None) or error)
 
 
 def _error_of(trial: Any) -> Any:
-    """The error of a trial that was just given up: still where the driver wrote it, not yet beside the checkpoints."""
+    """Return the error of a trial that has just failed, from the driver's file."""
     if trial.pickled_error_file:
         return cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     return Path(trial.error_file).read_text()

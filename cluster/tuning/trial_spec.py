@@ -1,4 +1,4 @@
-"""What all trials of a sweep have in common, and what can be told of one without training it."""
+"""Specification shared by all trials of a sweep."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from training.storage import checkpoint
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSpec:
-    """What all trials of a sweep have in common."""
+    """Specification shared by all trials of a sweep."""
 
     preset: str
     settings: Any
-    seeds: tuple[int, ...]  # every configuration is trained with all of them
-    rounds: int  # in which a seed is trained; a round is one step of Tune
-    serial: bool  # one process a trial instead of a fleet
-    gpu: float = 0.0  # share of a GPU that a trial's main process takes
-    stop_diverged: bool = True  # nobody will replace a training that has diverged
-    # Folders of the driver's; on a cluster they lie on storage that all nodes share.
+    seeds: tuple[int, ...]  # of every configuration
+    rounds: int  # of each seed; a round is one iteration of Tune
+    serial: bool  # one process per trial instead of a fleet
+    gpu: float = 0.0  # share of a GPU of a trial's main process
+    stop_diverged: bool = True  # whether a diverged trial ends, because it is never replaced by a clone
+    # Folders of the driver, on shared storage if there are other nodes.
     pictures: Path | None = None
-    folder: Path | None = None  # in which trials keep what they train: shards on other nodes write there, too
+    folder: Path | None = None  # of running trials; shards on other nodes write there, too
 
     @property
     def work(self) -> Workload:
-        """The row of what is trained."""
+        """Kind of training."""
         return workload_of(self.preset)
 
     def settings_of(self, config: dict[str, Any], seed: int) -> Any:
-        """The settings of one seed of one configuration: {"learner.learning_rate": 1e-3, ...}."""
+        """Return the settings of one seed of a configuration {"learner.learning_rate": 1e-3, ...}."""
         return changed(self.settings, {**by_setting(config), **self.work.in_trials, "seed": seed})
 
     def clock_after(self, rounds: int) -> int:
-        """What a seed's clock shows after so many rounds."""
+        """Return a seed's clock after `rounds` rounds."""
         end: int = flat(self.settings)[self.work.end]
         return math.ceil(end * rounds / self.rounds)
 
     def bundles(self) -> list[dict[str, float]]:
-        """What a trial reserves: its main process, then one bundle for every actor of a fleet that takes a core."""
+        """Return a trial's resources: a bundle for the main process, then one per actor that takes a core."""
         found = [{"CPU": 1.0}] if self.serial else self.work.fleet_module().bundles(self.settings)
         return [{**found[0], "GPU": self.gpu} if self.gpu else found[0], *found[1:]]
 
     def kept_run(self, config: dict[str, Any], seed: int, saved: Path, folder: Path, shared: Any) -> Run | None:
-        """One seed as its newest checkpoint under `saved` has it, in this process; None where there is none."""
+        """Load a seed's newest checkpoint under `saved` in this process; None if there is none."""
         written = checkpoint.complete(saved)
         if not written:
             return None
@@ -58,7 +58,7 @@ class TrialSpec:
         return run
 
     def kept_score(self, run: Run | None) -> float:
-        """The score of the best that a run was and still has; the worst there is where it has none yet."""
+        """Return the score of a run's best saved model; the worst score if it has none yet."""
         metric = self.work.load("search").metric
         if not metric.kept:
             return math.nan
@@ -67,5 +67,5 @@ class TrialSpec:
 
 
 def cores(bundles: list[dict[str, float]]) -> float:
-    """Cores that a trial reserves."""
+    """Return the cores of a trial."""
     return sum(bundle.get("CPU", 0) for bundle in bundles)

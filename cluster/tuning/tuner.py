@@ -1,4 +1,4 @@
-"""What every sweep does around Ray Tune: start it, listen to Ctrl-C, go on where it stopped."""
+"""Starting, interrupting and resuming Ray Tune."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from cluster.connect import ray_for
 from cluster.tuning.snapshots import repair
 from training.interrupt import Interrupt
 
-RETRIES = 3  # of a trial whose process or node died
+RETRIES = 3  # of a trial whose process or node has died
 
 
 class TuneInterrupt(Interrupt):
-    """The first Ctrl-C or SIGTERM lets Tune write down where it is; a second one, or an early one, ends all."""
+    """The first Ctrl-C or SIGTERM lets Tune save its state; a second one, or one before training, ends at once."""
 
     def __init__(self) -> None:
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune listens to it
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune installs its handler
         super().__init__()
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         super()._raise(number, frame)
-        if signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN:  # nothing is trained yet
+        if signal.getsignal(signal.SIGUSR1) is signal.SIG_IGN:  # no trial has started
             raise KeyboardInterrupt
         signal.raise_signal(signal.SIGUSR1)
 
 
 @contextmanager
 def ray_for_tune(processes: int) -> Iterator[TuneInterrupt]:
-    """A cluster with room for so many processes that reserve a core each, and ears for a person who interrupts."""
+    """Connect to a cluster with room for `processes`, and handle interrupts, during a block."""
     with ray_for(processes):
-        interrupt = TuneInterrupt()  # not earlier: Ray puts a handler of its own in SIGTERM's place
+        interrupt = TuneInterrupt()  # after Ray, which replaces the handler of SIGTERM
         try:
             yield interrupt
         finally:
@@ -49,14 +49,14 @@ def ray_for_tune(processes: int) -> Iterator[TuneInterrupt]:
 
 
 def folder_of(trial: Trial) -> str:
-    """A trial's folder is called as it is; Tune would write all its settings into the name."""
+    """Return the name of a trial's folder; Tune's default includes all settings."""
     return str(trial.trial_id)
 
 
 @contextmanager
 def empty_folder(path: Path) -> Iterator[None]:
-    """A folder of this sweep's own, gone after it with all that killed trials leave there."""
-    shutil.rmtree(path, ignore_errors=True)  # of a sweep that was killed
+    """Create an empty folder, deleted at the end with everything left by killed trials."""
+    shutil.rmtree(path, ignore_errors=True)  # left by a killed sweep
     path.mkdir(parents=True, exist_ok=True)
     try:
         yield
@@ -65,27 +65,27 @@ def empty_folder(path: Path) -> Iterator[None]:
 
 
 def run_tuner(storage: Path, trainable: Any, make: Callable[[], tune.Tuner], *, resume: bool) -> tune.ResultGrid:
-    """Run the sweep whose trials lie in `storage`, or what is left of it.
+    """Run or resume the sweep with Tune's state in `storage`.
 
     Raises:
         OSError: what Tune, or a callback of ours, met in writing: the disk is full, say.
     """
-    # Tune would put a handler of its own in the place of `TuneInterrupt`, which then would not know of a Ctrl-C.
+    # Tune's own handler of SIGINT would replace that of `TuneInterrupt`.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    # Written down at once what has happened: a sweep that is killed repeats nothing that was done.
+    # Save often, so that a killed sweep repeats little.
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "0.5")
     for name in ("ray.tune", "ray.train", "ray._common.deprecation"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of them is in the tables
-    with redirect_stdout(sys.stderr), _unwrapped():  # Tune's words are progress, not results
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the tables have what matters
+    with redirect_stdout(sys.stderr), _unwrapped():  # Tune prints progress, not results
         if resume and repair(storage):
             return tune.Tuner.restore(str(storage), trainable, resume_errored=True).fit()
-        shutil.rmtree(storage, ignore_errors=True)  # of a sweep that was killed in its first moment
+        shutil.rmtree(storage, ignore_errors=True)  # left by a sweep that was killed at its start
         return make().fit()
 
 
 @contextmanager
 def _unwrapped() -> Iterator[None]:
-    """Tune makes of an error in a callback one whose message is the whole traceback."""
+    """Raise the original error of a callback, which Tune wraps with its traceback as message."""
     try:
         yield
     except tune.TuneError as error:

@@ -1,4 +1,4 @@
-"""What a sweep leaves: tables, a picture, every trial's settings and the best of them, the winner if it is kept."""
+"""Output of a sweep: tables, plot, settings of all trials and of the best, and the winner's model if kept."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from training.storage.provenance import origin
 from training.storage.run_dir import RunDir
 from training.tensorboard import add_picture, open_events
 
-OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds", "concurrent")  # options that a resumed sweep keeps
+OWN = ("space", "scheduler", "search", "trials", "seeds", "rounds", "concurrent")  # fixed for a resumed sweep
 
 
 def write_results(
     options: Sweep[Any], space: Space, spec: TrialSpec, directory: RunDir, grid: tune.ResultGrid, shared: Any
 ) -> dict[str, Any]:
-    """Tables, the picture, settings as files -> what summary.json is to hold.
+    """Write tables, plot and settings; return the entries of summary.json.
 
     Raises:
         ValueError: no trial has come to a score, to the end of a round, or to a checkpoint where it needs one.
@@ -77,13 +77,13 @@ def _write_settings(rows: list[Row], space: Space, given: Any, spec: TrialSpec, 
 
 
 def _checkpoints(grid: tune.ResultGrid) -> dict[str, Path]:
-    """Where the newest checkpoint of every trial lies that has one: not of one that failed before its first."""
+    """Return the newest checkpoint of every trial that has one."""
     found = (((result.metrics or {}).get("trial_id"), result.checkpoint) for result in grid)
     return {trial: Path(saved.path) for trial, saved in found if trial is not None and saved is not None}
 
 
 def _winner(spec: TrialSpec, config: dict[str, Any], path: Path, directory: RunDir, shared: Any) -> dict[str, Any]:
-    """The winner's run as it was kept under `path`, in its best seed: its closing evaluation, files and pictures."""
+    """Evaluate the best seed of the winner, saved under `path`, and write its files and pictures."""
     metric = spec.work.load("search").metric
     kept = (spec.kept_run(config, seed, path / f"seed-{seed}", directory.path, shared) for seed in spec.seeds)
     run = min((run for run in kept if run is not None), key=lambda run: metric.better(spec.kept_score(run)))
