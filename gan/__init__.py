@@ -1,1 +1,1 @@
-"""Generative core: adversarial networks, their losses, one trainer and honest scores. Knows torch, not Ray."""
+"""Generative adversarial networks: families, losses, training and scores. Imports torch, but not Ray."""

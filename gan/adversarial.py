@@ -1,7 +1,7 @@
-"""The adversarial update (Goodfellow et al. 2014, algorithm 1): `critic_steps` times the discriminator, then the
-generator. Families that draw new images take the whole of it (`adversarial_step`), those that are given some its parts.
+"""The adversarial update (Goodfellow et al. 2014, algorithm 1): `critic_steps` discriminator updates, then one of the
+generator. Families that sample images use `adversarial_step`, those that translate images its parts.
 
-Legend: B images a batch, B' logits of them: fewer where they are packed, more where the discriminator says several.
+Legend: B images a batch, B' logits of them: fewer if images are packed, more if there are several per image.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ Discriminate = Callable[[Tensor], Tensor]  # images [B, ...] -> logits [B', ...]
 class Game(Players, Protocol):
     """A trainer of such a family: its `settings` have `loss` and `training`.
 
-    Its discriminator says in `batch_norm` whether its word on an image depends on the whole batch.
+    The discriminator's attribute `batch_norm` is true if its logits depend on the whole batch.
     """
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
-        """The next training images [B, C, H, W] in -1..1 and, where networks are told, their classes [B]."""
+        """Return the next training images [B, C, H, W] in -1..1, and their classes [B] for conditional networks."""
 
     def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
-        """New images [amount, C, H, W] of these classes."""
+        """Return generated images [amount, C, H, W] of these classes."""
 
     def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
-        """The discriminator's word [B', ...] on images of these classes."""
+        """Return the discriminator's logits [B', ...] of images of these classes."""
 
 
 def adversarial_step(game: Game, average: nn.Module) -> dict[str, Tensor]:
-    """One update of the generator, which `average` follows, after its share of discriminator updates.
+    """Do `critic_steps` discriminator updates, one generator update, and move the average.
 
     Returns:
-        Their last losses, on the device.
+        The last losses, on the device.
     """
     training = game.settings.training
     set_rates(game.optimizers, training, game.images)
@@ -52,7 +52,7 @@ def adversarial_step(game: Game, average: nn.Module) -> dict[str, Tensor]:
 
 
 def train_discriminator(game: Game) -> dict[str, Tensor]:
-    """One update on a batch of real images and one of fakes, which have their classes."""
+    """Update the discriminator on a batch of real images and fakes of the same classes."""
     s, batch_size = game.settings.loss, game.settings.training.batch_size
     real, label = game.real_batch()
     with torch.no_grad(), precision(game):
@@ -67,7 +67,7 @@ def train_discriminator(game: Game) -> dict[str, Tensor]:
 
 
 def train_generator(game: Game) -> dict[str, Tensor]:
-    """One update; the error comes back through the discriminator, which stays as it is."""
+    """Update the generator through the frozen discriminator."""
     game.discriminator.requires_grad_(False)
     real, label = game.real_batch()
     with precision(game):
@@ -79,19 +79,19 @@ def train_generator(game: Game) -> dict[str, Tensor]:
 
 
 class DiscriminatorTerms(NamedTuple):
-    """What a discriminator goes down on one batch, and what is told of it; each []."""
+    """Discriminator loss of a batch, with metrics; each []."""
 
     loss: Tensor
-    margin: Tensor  # logits of real images over those of fakes, on average
-    penalty: Tensor | None  # unweighted; None where this update has none
+    margin: Tensor  # mean logit of real images minus that of fakes
+    penalty: Tensor | None  # unweighted; None if this update has none
 
 
 def discriminator_terms(
     players: Players, discriminate: Discriminate, both: Tensor, penalised: bool
 ) -> DiscriminatorTerms:
-    """Of real images and as many fakes behind them, `both` [2B, ...], by which the logits can then be differentiated.
+    """Return the loss terms of real images followed by as many fakes, `both` [2B, ...].
 
-    The penalty is r1 or r1r2; `gradient_penalty` has the one in between.
+    The penalty is r1 or r1r2; `gradient_penalty` computes the other.
     """
     s = players.settings.loss
     penalised = penalised and s.penalty != "gradient"
@@ -105,7 +105,7 @@ def discriminator_terms(
 
 
 def descend_discriminator(players: Players, terms: DiscriminatorTerms) -> dict[str, Tensor]:
-    """One step of the discriminator -> its losses, unweighted."""
+    """Step the discriminator; return its unweighted losses."""
     s, loss = players.settings.loss, terms.loss
     losses = {"discriminator_loss": loss.detach(), "margin": terms.margin}
     if terms.penalty is not None:
@@ -116,24 +116,24 @@ def descend_discriminator(players: Players, terms: DiscriminatorTerms) -> dict[s
 
 
 def adversarial_loss(players: Players, discriminate: Discriminate, real: Tensor, fake: Tensor) -> Tensor:
-    """What the generator minimises so that fakes [B, ...] look real to the discriminator, beside these images -> []."""
+    """Return the generator loss [] of fakes [B, ...]; `real` is for the relativistic loss."""
     kind = players.settings.loss.kind
     with precision(players):
         fake_logit = discriminate(fake)
-        with torch.no_grad():  # only the relativistic loss compares with real images here
+        with torch.no_grad():  # used by the relativistic loss only
             real_logit = discriminate(real) if kind == "relativistic" else fake_logit
     return generator_loss(kind, real_logit, fake_logit)
 
 
 def logits_of_both(game: Game, both: Tensor, label: Tensor | None) -> Tensor:
-    """The discriminator's word on real images and fakes [2B, ...]; under batch norm neither half sees the other."""
+    """Return the logits of real images and fakes [2B, ...]; with batch norm in separate passes."""
     if game.discriminator.batch_norm:
         return torch.cat([game.logits(half, label) for half in both.chunk(2)])
     return game.logits(both, None if label is None else label.repeat(2))
 
 
 def gradient_penalty(game: Game, both: Tensor, label: Tensor | None) -> Tensor:
-    """The discriminator's slope between real images and fakes, which are `both` [2B, ...], unweighted -> []."""
+    """Return the unweighted gradient penalty [] between real images and fakes, `both` [2B, ...]."""
     real, fake = both.chunk(2)
     share = moved(torch.rand(len(real), generator=game.rng), game.device)
     middle = between(real, fake, share).requires_grad_()

@@ -1,4 +1,4 @@
-"""The best generator of a training: what is kept of it, how it is drawn with, what is reported of it."""
+"""The best generator of a training: its state, sampling and report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gan.samples.sampling import sample
 from training.arrays import Arrays, load_arrays
 from training.settings import from_dict
 
-NOISE = {"select": 1, "report": 2}  # seeds: the images that are reported are not those that were selected by
+NOISE = {"select": 1, "report": 2}  # seeds of noise: the report uses other images than the selection
 
 
 @dataclass
@@ -21,13 +21,13 @@ class Best:
     """The averaged generator with the lowest `fd_clf` on the select part so far."""
 
     fd_clf: float = math.inf
-    images: int = 0  # that training had seen then
-    settings: dict[str, Any] = field(default_factory=dict)  # it was trained with at that moment
+    images: int = 0  # seen by training until then
+    settings: dict[str, Any] = field(default_factory=dict)  # of the training at that time
     weights: Arrays = field(default_factory=dict)
 
 
 def trainer_of(best: Best, settings: Any, data: Images) -> Trainer:
-    """A trainer whose averaged generator is the best one of a run with `settings`, for drawing and exporting."""
+    """Create a trainer whose averaged generator is the best one of a run, for sampling and export."""
     trainer = parts_of(settings).make_trainer(from_dict(type(settings), best.settings), data)
     load_arrays(trainer.average, best.weights)
     trainer.images = best.images
@@ -35,11 +35,11 @@ def trainer_of(best: Best, settings: Any, data: Images) -> Trainer:
 
 
 def report(trainer: Trainer, judge: Scorer) -> Scores:
-    """Scores of the averaged generator by the judge of the report part, by noise that nothing was chosen by."""
+    """Score the averaged generator on the report part, with noise that was not used for selection."""
     scores = judge.score(drawn(trainer.average, judge, NOISE["report"]))
     return {**scores, **parts_of(trainer.settings).beside(trainer.average, judge)}
 
 
 def drawn(generator: Generator, judge: Scorer, seed: int) -> Pixels:
-    """What a judge scores: samples on noise of this seed; without noise, what becomes of the judge's own images."""
+    """Return the images to score: samples with noise of this seed, or translations of the scorer's images."""
     return sample(generator, judge.count, seed) if generator.latent else cast(ImageScorer, judge).answers(generator)

@@ -1,4 +1,4 @@
-"""A trained generator as two files, and back in three lines:
+"""Export of a trained generator to two files; loading takes two lines:
 
 from gan.export import load_generator
 generator = load_generator("runs/digits/generator")
@@ -27,20 +27,20 @@ WEIGHTS, CARD = "generator.safetensors", "generator.json"
 
 @dataclass(frozen=True, eq=False)
 class Exported:
-    """A generator with the settings and scores it was exported with."""
+    """An exported generator with its settings and scores."""
 
     network: Any  # a module that is a `gan.parts.Generator`
-    settings: Any  # those of its family
+    settings: Any  # of its family
     scores: dict[str, Any]
 
     def sample(self, count: int, seed: int = 0, truncation: float = 1.0) -> Pixels:
-        """`count` images uint8 [count, C, H, W]; the same seed gives the same ones. Latents are multiplied by
-        `truncation`: below 1, images are more precise and less varied."""
+        """Sample images uint8 [count, C, H, W], deterministic for a seed. Latents are multiplied by `truncation`: below
+        1, images are more precise and less varied."""
         return sampling.sample(self.network, count, seed, truncation)
 
 
 def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> None:
-    """Write the averaged generator's weights and its card (settings, shape, data, scores) into `folder`."""
+    """Write the averaged generator's weights and card (settings, shape, data, scores) into `folder`."""
     weights = {name: value.cpu().contiguous() for name, value in trainer.average.state_dict().items()}
     data = trainer.data
     card = {"family": trainer.settings.family, "settings": to_dict(trainer.settings), "data": data.name}
@@ -49,17 +49,17 @@ def export_generator(trainer: Trainer, folder: Path, scores: dict[str, Any]) -> 
 
 
 def load_generator(folder: str | Path) -> Exported:
-    """What `export_generator` wrote, on the CPU.
+    """Load a generator of `export_generator`, on the CPU.
 
     Raises:
-        ValueError: no generator is there, or it is damaged.
+        ValueError: it is missing or damaged.
     """
     folder = Path(folder)
     try:
         card = json.loads((folder / CARD).read_text())
         parts = parts_named(card.get("family", "gan.standard.parts"))
         settings = from_dict(parts.SETTINGS, card["settings"])
-        with torch.random.fork_rng(devices=[]):  # the weights drawn first leave no trace
+        with torch.random.fork_rng(devices=[]):  # initialisation must not change the global generator
             network = parts.make_generator(settings, tuple(card["shape"]), card["classes"])
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, ImportError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:

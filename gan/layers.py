@@ -1,4 +1,4 @@
-"""Layers of our own: attention, memory order, scaled weights, and convolutions that are cheap to differentiate twice.
+"""Layers: attention, channels-last views, scaled weights, and convolutions that are cheap to differentiate twice.
 
 Legend: B batch, F features, H and W pixels. Convolutions keep their memory channels-last, [B, H, W, F].
 """
@@ -15,18 +15,18 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 L = TypeVar("L", nn.Linear, nn.ConvTranspose2d, nn.Conv2d)
-Bound = Callable[[nn.Module], nn.Module]  # what a layer is held by: itself, or with its spectral norm
+Bound = Callable[[nn.Module], nn.Module]  # wraps a layer, with spectral norm or not
 
 
 def unbounded(layer: nn.Module) -> nn.Module:
-    """The layer as it is."""
+    """Return the layer unchanged."""
     return layer
 
 
 class SelfAttention(nn.Module):
-    """Every place looks at all others, weighted by a learned share that starts at 0 (Zhang et al. 2019, equations 1-3).
+    """Self-attention over all places, with a learned weight that starts at 0 (Zhang et al. 2019, equations 1-3).
 
-    Differentiable twice, which fused attention kernels are not.
+    Twice differentiable, unlike fused attention kernels.
     """
 
     def __init__(self, channels: int, bound: Bound = unbounded) -> None:
@@ -37,22 +37,22 @@ class SelfAttention(nn.Module):
         self.share = nn.Parameter(torch.zeros(()))
 
     def weights(self, x: Tensor) -> Tensor:
-        """How much each place looks at each: [B, F, H, W] -> [B, places, places seen], rows sum to 1."""
+        """Return the attention weights of [B, F, H, W]: [B, queries, keys], rows sum to 1."""
         query, key = self.query(x).flatten(2), self.key(x).flatten(2)
         found: Tensor = (query.transpose(1, 2) @ key).softmax(-1)
         return found
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, H, W] -> the same shape."""
+        """Map [B, F, H, W] -> the same shape."""
         seen = (self.value(x).flatten(2) @ self.weights(x).transpose(1, 2)).unflatten(2, x.shape[2:])
         mixed: Tensor = x + self.share * self.out(seen)
         return mixed
 
 
 class ResidualBlock(nn.Module):
-    """The control of attention: as many weights (within 5 %) in its place; no place sees further than its neighbours.
+    """The control of attention: a residual block with as many weights (within 5 %), local to neighbours.
 
-    Zhang et al. (2019), table 2; the share starts at 0 here, too.
+    Zhang et al. (2019), table 2; its weight also starts at 0.
     """
 
     def __init__(self, channels: int, bound: Bound = unbounded) -> None:
@@ -62,16 +62,16 @@ class ResidualBlock(nn.Module):
         self.share = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, H, W] -> the same shape."""
+        """Map [B, F, H, W] -> the same shape."""
         mixed: Tensor = x + self.share * self.out(F.relu(self.near(x)))
         return mixed
 
 
 class FlattenNHWC(nn.Module):
-    """[B, F, H, W] -> [B, H * W * F]: the order in which channels-last memory already lies."""
+    """[B, F, H, W] -> [B, H * W * F], without a copy for channels-last memory."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """A view; the gradient comes back channels-last too."""
+        """Return a view, whose gradient is channels-last, too."""
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
@@ -83,23 +83,23 @@ class UnflattenNHWC(nn.Module):
         self.shape = (shape[1], shape[2], shape[0])
 
     def forward(self, x: Tensor) -> Tensor:
-        """A view."""
+        """Return a view."""
         return x.view(-1, *self.shape).permute(0, 3, 1, 2)
 
 
 class PixelNorm(nn.Module):
-    """Features of each place scaled to a mean square of 1 (Karras et al. 2018, section 4.2)."""
+    """Scales the features of each place to a mean square of 1 (Karras et al. 2018, section 4.2)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, ...] -> the same shape."""
+        """Map [B, F, ...] -> the same shape."""
         return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
 class Pointwise(nn.Linear):
-    """A convolution of kernel 1 as a product of matrices, which is cheap to differentiate twice."""
+    """A 1x1 convolution as a matrix product, which is cheap to differentiate twice."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, H, W] -> [B, F', H, W]."""
+        """Map [B, F, H, W] -> [B, F', H, W]."""
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
@@ -113,9 +113,9 @@ class _Scaled(nn.Module):
 
 
 def equalised(layer: L, gain: float = 2.0) -> L:
-    """The layer with weights drawn from N(0, 1) that are scaled as they are used, by sqrt(gain / inputs).
+    """Initialise weights from N(0, 1), and scale them at run time by sqrt(gain / inputs).
 
-    Adam's steps are of one size for all weights; so scaled, all layers learn at the same speed (Karras et al. 2018,
+    Since Adam's steps have the same size for all weights, all layers learn at the same speed (Karras et al. 2018,
     section 4.1). `inputs` are the numbers that one output is made of: a transposed convolution's taps are shared among
     stride^2 places.
     """
@@ -132,12 +132,12 @@ def equalised(layer: L, gain: float = 2.0) -> L:
 class SmoothConv2d(nn.Conv2d):
     """A convolution of kernel 4, stride 2, padding 1 over even sides, for gradient penalties.
 
-    Its slope is written as a transposed convolution, whose own gradients are the usual fast kernels. The general rule
-    for differentiating a convolution twice convolves with kernels as large as the image: several times slower.
+    Its gradient is a transposed convolution, whose own gradients have fast kernels. The general double backward of a
+    convolution uses kernels as large as the image and is several times slower.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, H, W] -> [B, F', H / 2, W / 2]."""
+        """Map [B, F, H, W] -> [B, F', H / 2, W / 2]."""
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         found: Tensor = _Convolution.apply(x, self.weight.to(x.dtype))  # type: ignore[no-untyped-call]
@@ -150,7 +150,7 @@ _images_only = False
 
 @contextmanager
 def slope_at_images() -> Iterator[None]:
-    """Inside, backward passes skip the slopes by convolutions' weights, which nobody has asked for."""
+    """Skip gradients by convolution weights in backward passes of a block, which need those of images only."""
     global _images_only
     _images_only = True
     try:

@@ -1,6 +1,6 @@
-"""The adversarial game as pure functions. Legend: B images a batch; logits are what the discriminator says, unbounded.
+"""Pure functions of the adversarial losses. Legend: B images a batch, and as many logits of the discriminator.
 
-A discriminator that packs p images says one logit for each p of them; then B is that smaller number.
+A discriminator that packs p images has one logit for p of them; then B is that smaller number.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ PenaltyKind = Literal["none", "r1", "r1r2", "gradient"]
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings:
-    """What the two networks play for."""
+    """Adversarial loss and penalty."""
 
     kind: LossKind = "relativistic"
-    penalty: PenaltyKind = "r1r2"  # gradient: the one-centred penalty of Wasserstein GANs
+    penalty: PenaltyKind = "r1r2"  # gradient: that of Wasserstein GANs, one-centred
     weight: float = 1.0  # gamma of r1 and r2, lambda of the gradient penalty
-    every: int = 1  # discriminator updates between two with the penalty, which then counts `every` times
+    every: int = 1  # apply the penalty every so many discriminator updates, with `every` times the weight
 
     def __post_init__(self) -> None:
         check_kinds(self, "loss")
@@ -34,12 +34,12 @@ class LossSettings:
             raise ValueError("loss.weight must be 0 or more, and loss.every 1 or more")
 
     def penalised(self, update: int) -> bool:
-        """Whether the discriminator's update with this number, from 0, has the penalty."""
+        """Return whether the discriminator update number `update`, from 0, has the penalty."""
         return self.penalty != "none" and self.weight > 0 and update % self.every == 0
 
 
 def discriminator_loss(kind: LossKind, real: Tensor, fake: Tensor) -> Tensor:
-    """What the discriminator minimises, from its logits real [B] and fake [B] -> [].
+    """Return the discriminator loss [] of logits real [B] and fake [B].
 
     minimax, nonsaturating: Goodfellow et al. 2014, equation 1, with D = sigmoid(logit).
     least_squares: Mao et al. 2017, equation 9 (targets 1 and 0).
@@ -59,10 +59,10 @@ def discriminator_loss(kind: LossKind, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_loss(kind: LossKind, real: Tensor, fake: Tensor) -> Tensor:
-    """What the generator minimises, its gradient coming through the discriminator; logits [B] and [B] -> [].
+    """Return the generator loss [] of logits real [B] and fake [B].
 
-    minimax is the other side of the discriminator's sum, log(1 - D(G(z))); nonsaturating is -log D(G(z)), which still
-    has a slope where the discriminator is sure (Goodfellow et al. 2014, section 3). The rest: equations as above
+    minimax is log(1 - D(G(z))); nonsaturating is -log D(G(z)), whose gradient does not vanish if the discriminator is
+    confident (Goodfellow et al. 2014, section 3). The rest: equations as above
     (least squares with target 1; hinge: Miyato et al. 2018, equation 17).
     """
     if kind == "minimax":
@@ -77,9 +77,9 @@ def generator_loss(kind: LossKind, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def squared_slope(logit: Tensor, images: Tensor) -> Tensor:
-    """||d logit_b / d images||^2 for logits [B'] of images [B, ...] -> [B], differentiable once more.
+    """Return ||d logit_b / d images||^2 for logits [B'] of images [B, ...] -> [B], differentiable.
 
-    No image may influence another one's logit, save those packed with it.
+    An image must not influence logits of others, except those packed with it.
     """
     with slope_at_images():
         (slope,) = torch.autograd.grad(logit.sum(), images, create_graph=True)
@@ -87,7 +87,7 @@ def squared_slope(logit: Tensor, images: Tensor) -> Tensor:
 
 
 def zero_centred(squared: Tensor, count: int) -> Tensor:
-    """Half the mean squared slope: R1 on real images, R2 on fakes (Mescheder et al. 2018, equations 9 and 10).
+    """Return half the mean squared gradient: R1 on real images, R2 on fakes (Mescheder et al. 2018, equations 9, 10).
 
     `count` is the number of logits: with packing, a logit's slope has the pixels of several images in it.
     """
@@ -101,12 +101,12 @@ def slope_penalty(penalty: PenaltyKind, logit: Tensor, both: Tensor) -> Tensor:
 
 
 def one_centred(squared: Tensor, pack: int = 1) -> Tensor:
-    """Mean of (||slope|| - 1)^2 (Gulrajani et al. 2017, equation 3); `pack` neighbours share one logit."""
-    norm = (squared.view(-1, pack).sum(1) + 1e-12).sqrt()  # the root of 0 has no derivative
+    """Return the mean of (||gradient|| - 1)^2 (Gulrajani et al. 2017, equation 3); `pack` images share a logit."""
+    norm = (squared.view(-1, pack).sum(1) + 1e-12).sqrt()  # sqrt has no derivative at 0
     return (norm - 1).square().mean()
 
 
 def between(real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
-    """Points on the straight lines from fake to real images [B, ...], at `share` [B] in 0..1 (ibid., algorithm 1)."""
+    """Interpolate from fake to real images [B, ...] at `share` [B] in 0..1 (ibid., algorithm 1)."""
     share = share.view(-1, *[1] * (real.dim() - 1))
     return share * real + (1 - share) * fake

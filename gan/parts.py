@@ -1,4 +1,4 @@
-"""What a family of GANs is made of. Its run, its export and its pictures ask the settings for it and name no family."""
+"""Interfaces of a family of GANs, so that runs, exports and pictures work with any family."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from training.search import Searchable
 
 
 class Generator(Protocol):
-    """What images are drawn with: an `nn.Module`; latents [B, Z] and classes [B], if it is told any, in.
+    """A generator: an `nn.Module` that maps latents [B, Z], and classes [B] if conditional, to images.
 
-    Where Z is 0, images come in instead, and the scorer has them.
+    If Z is 0, it maps images of the scorer instead.
     """
 
     latent: int  # Z
-    normalised: bool  # whether a latent is divided by its length first: shrunk ones would give the same images
-    embedding: nn.Embedding | None  # of classes; None for one that is not told any
+    normalised: bool  # whether latents are normalised, so that truncation has no effect
+    embedding: nn.Embedding | None  # of classes; None if unconditional
     training: bool
 
     def __call__(self, given: Tensor, label: Any, /) -> Any: ...
@@ -35,84 +35,84 @@ class Generator(Protocol):
 
 
 class Trainer(Protocol):
-    """Networks, optimisers and every source of chance; its loop is its own."""
+    """Networks, optimisers and random generators of a training, and its loop."""
 
-    settings: Any  # with the fields of `gan.standard.settings.GanSettings`, but for `network` and `loss`
+    settings: Any  # with the fields of `gan.standard.settings.GanSettings` except `network` and `loss`
     data: Images
-    images: int  # real images that were learned from; `training.batch_size` a discriminator update
+    images: int  # real images seen; `training.batch_size` per discriminator update
     average: Any  # the averaged generator, a module that is a `Generator`
 
     def train(self, steps: int) -> dict[str, float]:
-        """`steps` generator updates -> the last losses; FloatingPointError where training has diverged."""
+        """Do `steps` generator updates; return the last losses. FloatingPointError if training has diverged."""
 
     def state(self) -> dict[str, Any]:
-        """What `load_state` needs to go on bit for bit."""
+        """Return everything that `load_state` needs to resume bit for bit."""
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where another trainer stopped, with one's own settings; ValueError where networks or data differ."""
+        """Restore `state` with this trainer's settings; ValueError if networks or data differ."""
 
 
 class Scorer(Protocol):
-    """Scores of generated images against one held-out part."""
+    """Scores generated images against a held-out part."""
 
-    count: int  # images it wants
+    count: int  # number of images to score
 
     def score(self, fake: Pixels) -> Scores:
-        """`fd_clf`, by which the best generator is kept and sweeps rank, `fd_floor`, and what the family has beside."""
+        """Return `fd_clf` (for selection and sweeps), `fd_floor`, and other scores of the family."""
 
     def reporting(self) -> Scorer:
-        """The scorer of the report part."""
+        """Return the scorer of the report part."""
 
 
 class ImageScorer(Scorer, Protocol):
-    """A scorer of generators that are given images instead of noise."""
+    """A scorer of generators that map images instead of noise."""
 
     def answers(self, generator: Any) -> Pixels:
-        """What the generator makes of the scorer's own images, for `score`."""
+        """Map the scorer's images by the generator, for `score`."""
 
 
 class Parts(Protocol):
-    """A module of functions, as `gan.standard.parts`. `settings` are those of the family."""
+    """A module of functions, such as `gan.standard.parts`; `settings` are those of the family."""
 
     SETTINGS: type[Any]
-    COLUMNS: tuple[str, ...]  # of curve.csv, behind the seconds and the images; `fd_clf` and `fd_floor` among them
-    CHARTS: dict[str, dict[str, list[str]]]  # of TensorBoard's first tab
-    SEARCH: Searchable  # what sweeps search; its `valid` is asked of every training, too
+    COLUMNS: tuple[str, ...]  # of curve.csv, after seconds and images; include `fd_clf` and `fd_floor`
+    CHARTS: dict[str, dict[str, list[str]]]  # TensorBoard layout
+    SEARCH: Searchable  # for sweeps; `valid` also checks every training
 
     def make_trainer(self, settings: Any, data: Images) -> Trainer: ...
 
     def make_generator(self, settings: Any, shape: tuple[int, int, int], classes: int) -> nn.Module:
-        """An untrained one with the weights' names and shapes of a trainer's `average`."""
+        """Create an untrained generator of the same architecture as a trainer's `average`."""
 
     def make_judge(self, settings: Any, data: Images, cache: Path, part: Part) -> Scorer:
-        """What judges generators; `cache` keeps classifiers."""
+        """Create a scorer; `cache` is the folder of classifiers."""
 
     def stock(self, settings: Any, data: Images) -> Pixels:
-        """Training images [N, C, H, W] that samples are shown beside; only asked of families that draw from noise."""
+        """Return training images [N, C, H, W] to show next to samples; only for families with noise."""
 
     def grid(self, generator: Generator, seed: int = 0) -> NDArray[np.uint8]:
-        """A picture [H, W, 3] of samples on noise that depends on the seed alone."""
+        """Return a picture [H, W, 3] of samples with noise of a fixed seed."""
 
     def beside(self, generator: Generator, judge: Scorer) -> Scores:
-        """Scores for the report that need the generator itself, not only its images; {} for most families."""
+        """Return scores for the report that need the generator itself; {} for most families."""
 
     def pictures(self, generator: Generator) -> dict[str, tuple[NDArray[np.uint8], str]]:
-        """Closing pictures [H, W, 3] of the family's own with what they show, by the name of the file; often {}."""
+        """Return closing pictures [H, W, 3] with descriptions, by file name; often {}."""
 
     def summary_line(self, scores: Scores) -> str:
-        """The scores that matter most, in a line."""
+        """Return the main scores as one line."""
 
 
 def parts_of(settings: Any) -> Parts:
-    """The module that `settings.family` names."""
+    """Import the module named by `settings.family`."""
     return cast(Parts, import_module(settings.family))
 
 
 def parts_named(name: str) -> Parts:
-    """The module of one of our families, "gan.standard.parts". Names come from files of others: no other is imported.
+    """Import the module of a built-in family, such as "gan.standard.parts"; names from files must not import others.
 
     Raises:
-        ValueError: it is none of ours.
+        ValueError: it is no built-in family.
     """
     if not re.fullmatch(r"gan\.\w+\.parts", name):
         raise ValueError(f"{name!r} is no family of ours")

@@ -1,7 +1,4 @@
-"""One GAN training with its judge, as a run that a session drives or a sweep's trial.
-
-It trains by the clock of images, scores by the select part, keeps and exports the best generator.
-"""
+"""A run of a GAN: trains, scores on the select part, keeps and exports the best generator."""
 
 from __future__ import annotations
 
@@ -25,19 +22,19 @@ from training.settings import flat, to_dict
 from training.storage import checkpoint
 from training.storage.files import png
 
-CHUNK = 25  # steps between two looks at whether training has diverged
+CHUNK = 25  # steps between checks for divergence
 CHECKPOINT_MINUTES = 1.0
 RESULTS = ("report/fd_clf", "select/fd_clf", "run/images_per_second")
 
 
 class GanRun:
-    """A trainer, the judge of the select part, and the best generator, which lies in `folder` as files."""
+    """Run of a trainer with the scorer of the select part; the best generator is exported to `folder`."""
 
     def __init__(self, trainer: Trainer, judge: Scorer, folder: Path, defaults: Any = None) -> None:
         self.parts = parts_of(trainer.settings)
         self.trainer, self.scorer, self.folder, self.best = trainer, judge, folder, Best()
         self.settings, self.seconds = trainer.settings, 0.0
-        self.judged = 0  # images that training had seen at the last judgement
+        self.judged = 0  # images seen at the last scoring
         self.losses: dict[str, float] = {}
         self.unread: list[Record] = []
         self.unseen: list[Picture] = []
@@ -57,16 +54,16 @@ class GanRun:
 
     @property
     def images(self) -> int:
-        """Real images that the discriminator has seen."""
+        """Real images seen by the discriminator."""
         return self.trainer.images
 
     @property
     def clock(self) -> Clock:
-        """In images."""
+        """Images."""
         return Clock("images", self.images, self.settings.training.images)
 
     def train(self, images: int) -> dict[str, float]:
-        """Train until `images` images were seen in all -> the last losses; at least one step.
+        """Train up to `images` images in total, at least one step; return the last losses.
 
         Raises:
             FloatingPointError: training has diverged.
@@ -80,7 +77,7 @@ class GanRun:
         return losses
 
     def step(self, until: int) -> None:
-        """Train until there is something else to do, and judge where that is due."""
+        """Train up to the next scoring or for `CHUNK` steps, and score if due."""
         training, every = self.settings.training, self.settings.scores.every_images
         soon = self.images + CHUNK * training.batch_size * training.critic_steps
         judgement = (self.images // every + 1) * every if every else soon
@@ -89,7 +86,7 @@ class GanRun:
             self.judge()
 
     def judge(self) -> Judgement:
-        """Score on the select part; keep and export what is best, draw the grid."""
+        """Score on the select part, keep and export the best generator, draw the grid."""
         scores = self.score()
         self.judged = self.images
         numbers = {name: float(value) for name, value in scores.items() if isinstance(value, int | float)}
@@ -102,12 +99,12 @@ class GanRun:
         return Judgement(numbers["fd_clf"], numbers)
 
     def finish(self) -> None:
-        """Judge what was trained last."""
+        """Score the last state, if it is not scored yet."""
         if self.judged < self.images or math.isinf(self.best.fd_clf):
             self.judge()
 
     def score(self) -> Scores:
-        """Scores of the averaged generator on the select part; the best one is kept."""
+        """Score the averaged generator on the select part; keep it if it is the best."""
         scores = self.scorer.score(drawn(self.trainer.average, self.scorer, NOISE["select"]))
         if float(scores["fd_clf"]) < self.best.fd_clf:
             settings, weights = to_dict(self.trainer.settings), arrays_of(self.trainer.average)
@@ -115,30 +112,30 @@ class GanRun:
         return scores
 
     def goal_reached(self) -> bool:
-        """A GAN trains to the end of its images."""
+        """Return False: a GAN has no goal."""
         return False
 
     def records(self) -> list[Record]:
-        """Every judgement since the last call, and the newest losses."""
+        """Return all scores since the last call, and the newest losses."""
         judgements, self.unread = self.unread, []
         return [*judgements, Record(self.images, {f"training/{name}": value for name, value in self.losses.items()})]
 
     def distributions(self) -> dict[str, NDArray[Any]]:
-        """None."""
+        """Return no distributions."""
         return {}
 
     def pictures(self) -> list[Picture]:
-        """The grid of every judgement since the last call."""
+        """Return the grids of all scorings since the last call."""
         unseen, self.unseen = self.unseen, []
         return unseen
 
     def line(self) -> str:
-        """The best distance so far."""
+        """Return the best distance so far."""
         best = self.best.fd_clf
         return "not judged yet" if math.isinf(best) else f"best fd_clf {best:.2f}"
 
     def evaluate(self, on_step: Callable[[float], None]) -> Closing:
-        """Scores of the best generator on the report part; they are waited for, so `on_step` is told nothing."""
+        """Score the best generator on the report part; `on_step` is never called."""
         trainer = trainer_of(self.best, self.settings, self.trainer.data)
         scores = report(trainer, self.scorer.reporting())
         export_generator(trainer, self.folder / "generator", {"part": "report", **scores})
@@ -146,12 +143,12 @@ class GanRun:
         return Closing(float(scores["fd_clf"]), self.parts.summary_line(scores), dict(scores), pictures)
 
     def summary(self) -> dict[str, Any]:
-        """The best generator by the select part, and the seed."""
+        """Return the best generator's score and images, and the seed."""
         best = None if math.isinf(self.best.fd_clf) else self.best.fd_clf
         return {"select_fd_clf": best, "best_images": self.best.images, "seed": self.settings.seed}
 
     def draw_curve(self, table: Path, picture: Path) -> None:
-        """Distance over images."""
+        """Plot distance over images."""
         draw_curve(table, picture, self.about.title)
 
     def state(self) -> dict[str, Any]:
@@ -159,27 +156,27 @@ class GanRun:
         return {"trainer": self.trainer.state(), "best": vars(self.best), "judged": self.judged}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where another run stopped, with this one's settings.
+        """Restore `state` with this run's settings.
 
         Raises:
-            ValueError: its networks or data were others.
+            ValueError: networks or data differ.
         """
         self.trainer.load_state(state["trainer"])
-        self.best, self.judged = Best(**state["best"]), state.get("judged", self.images)  # older ones do not say
+        self.best, self.judged = Best(**state["best"]), state.get("judged", self.images)  # not in older ones
 
     def save(self, folder: Path) -> Path:
         """Write a checkpoint."""
         return checkpoint.save_next(folder, self.images, {**self.state(), "seconds": self.seconds})
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint, bit for bit in float32 on a CPU.
+        """Restore a checkpoint; in float32 on a CPU the run continues bit for bit.
 
         Raises:
-            ValueError: its networks or data were others.
+            ValueError: networks or data differ.
         """
         state = checkpoint.load(path)
         self.load_state(state)
         self.seconds = float(state["seconds"])
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""

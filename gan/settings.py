@@ -1,4 +1,4 @@
-"""Settings that every family has: how its networks are trained, and what none of its trainings can have."""
+"""Training settings of all families, and their validation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.settings import check_kinds, check_seed
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How both networks are trained (`gan.updates`, and the trainer of each family)."""
+    """Settings of the updates (`gan.updates`, and the trainer of each family)."""
 
     images: Annotated[int, tyro.conf.arg(aliases=["--images"])] = 1_000_000
     """Real images shown to the discriminator, in all."""
@@ -22,11 +22,11 @@ class TrainingSettings:
     discriminator_rate: float = 2e-4
     beta1: float = 0.0
     beta2: float = 0.99
-    decay_from: float = 1.0  # share of `images` from which both rates fall in a straight line to 0; 1 for never
-    critic_steps: int = 1  # discriminator updates for each of the generator
-    average_images: int = 10_000  # half-life of the generator's moving average; 0 keeps none
-    precision: Precision = "auto"  # auto: bf16 where that is faster
-    device: str = "auto"  # auto: cuda where there is one, else cpu
+    decay_from: float = 1.0  # fraction of `images` after which both rates decay linearly to 0; 1 for never
+    critic_steps: int = 1  # discriminator updates per generator update
+    average_images: int = 10_000  # half-life of the generator's moving average; 0 for none
+    precision: Precision = "auto"  # auto: bf16 if it is faster
+    device: str = "auto"  # auto: cuda if available, else cpu
 
     def __post_init__(self) -> None:
         check_kinds(self, "training")
@@ -43,10 +43,10 @@ class TrainingSettings:
 
 
 def check_run(settings: Any) -> None:
-    """Refuse what no training of any family can have.
+    """Check settings that all families share.
 
     Raises:
-        ValueError: a value's type is wrong, or the seed or the minutes are out of their range.
+        ValueError: a type is wrong, or the seed or the minutes are out of range.
     """
     check_kinds(settings, "")
     check_seed(settings.seed)
@@ -55,10 +55,10 @@ def check_run(settings: Any) -> None:
 
 
 def check_single(settings: Any) -> None:
-    """Refuse what the standard family alone has: a penalty between real images and fakes, and several images as one.
+    """Check that features of the standard family are not used: gradient penalties, stacked or adjacent images.
 
     Raises:
-        ValueError: the loss wants that penalty, or images are stacked or side by side.
+        ValueError: one is used.
     """
     loss, data = settings.loss, settings.data
     if loss.kind == "wasserstein" or loss.penalty == "gradient":

@@ -1,4 +1,4 @@
-"""Shapes of images, and how often networks halve them."""
+"""Image shapes, and the number of resolution stages of networks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ Shape = tuple[int, int, int]  # C colours, H and W pixels
 
 
 def stages_of(height: int, width: int) -> int:
-    """How often images are halved: until a side is odd or under 8 pixels (28 -> 7, 32 -> 4, 64 -> 4).
+    """Return how often images are halved: until a side is odd or below 8 pixels (28 -> 7, 32 -> 4, 64 -> 4).
 
     Raises:
-        ValueError: not even once.
+        ValueError: they cannot be halved.
     """
     stages = 0
     while height % 2 == width % 2 == 0 and min(height, width) >= 8:

@@ -1,4 +1,4 @@
-"""What sweeps search in the training of a GAN."""
+"""Search spaces of GAN sweeps."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from gan.standard.settings import GanSettings
 from training.search import Lines, Metric, Searchable, log_around
 from training.settings import changed
 
-SPREAD = 10  # rates and penalty weight are searched from a tenth to ten times the preset's
+SPREAD = 10  # ranges are the preset's value / SPREAD to * SPREAD
 RATES = ("training.generator_rate", "training.discriminator_rate")
-LOSS = "loss.kind+loss.penalty"  # chosen together: most mixes are illegal
-LOSSES = (  # neighbours are what a mutation goes to
+LOSS = "loss.kind+loss.penalty"  # chosen together, since most combinations are invalid
+LOSSES = (  # mutations move to neighbours
     "relativistic/r1r2", "relativistic/r1", "nonsaturating/r1r2", "nonsaturating/r1", "least_squares/r1", "hinge/r1",
     "hinge/none", "wasserstein/gradient", "nonsaturating/none", "least_squares/none",
 )  # fmt: skip
 
 
 def spaces(settings: GanSettings) -> dict[str, Lines]:
-    """Around the preset's rates and weight, all losses that its networks allow."""
+    """Return the space: rates and penalty weight around the preset's, and all losses that its networks allow."""
     losses = losses_for(settings)
     penalised = any(not loss.endswith("/none") for loss in losses)
     return {"learning": {**around(settings, penalised), LOSS: {"choice": [*losses]}}}
 
 
 def around(settings: Any, penalised: bool = True) -> Lines:
-    """Both rates, and the penalty's weight where there is one, around those of a preset of any family."""
+    """Return ranges of both rates, and of the penalty's weight if there is one, around the preset's."""
     middle = {RATES[0]: settings.training.generator_rate, RATES[1]: settings.training.discriminator_rate}
     if penalised:
         middle["loss.weight"] = settings.loss.weight or 1.0
@@ -33,13 +33,13 @@ def around(settings: Any, penalised: bool = True) -> Lines:
 
 
 def losses_for(settings: GanSettings) -> list[str]:
-    """Losses with their penalty that the preset's networks allow; without batch norm, its own and those with one."""
+    """Return the losses that the preset's networks allow; without batch norm, its own and those with a penalty."""
     found = []
     for loss in LOSSES:
         kind, penalty = loss.split("/")
         try:
             changed(settings, {"loss.kind": kind, "loss.penalty": penalty})
-        except ValueError:  # an illegal mix
+        except ValueError:  # an invalid combination
             continue
         found.append(loss)
     with_penalty = [loss for loss in found if not loss.endswith("/none")]

@@ -23,8 +23,8 @@ from training.tensorboard import add_picture, open_events
 class TrialLog(tune.Callback):
     """Writes every round of every trial to a table and to TensorBoard, and prints it.
 
-    Columns: trial, round, the clock of its runs (named `clock`), seconds, score and its spread over seeds, other figures
-    of the metric, whether it has diverged, the searched settings (`names`), and the score of the kept model, if any.
+    Columns: trial, round, the clock of its runs (named `clock`), seconds, score and its spread over seeds, other
+    figures of the metric, whether it has diverged, the searched settings (`names`), and the score of the kept model, if any.
     Ends the sweep if the first `concurrent` trials fail in their first round.
     """
 
