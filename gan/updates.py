@@ -1,4 +1,4 @@
-"""What the training step of every family does alike: rates, descent, the moving average, what is saved of it."""
+"""Parts of the training step of all families: learning rates, optimiser steps, moving average, state."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from training.averages import move_towards
 from training.device import autocast
 from training.optimizers import Adam
 
-RAMP = 0.05  # the average's half-life is at most this share of what was seen: early weights are soon forgotten
+RAMP = 0.05  # bound of the average's half-life as a share of the images seen, so that early weights decay soon
 M = TypeVar("M", bound=nn.Module)
 Optimizers = dict[str, torch.optim.Adam]  # of "generator" and "discriminator"
 
 
 class Players(Protocol):
-    """What every trainer has: both networks, the generator's average, and what they are trained with."""
+    """Attributes of a trainer: networks, the generator's average, optimisers and counters."""
 
     settings: Any  # with `training`
     device: str
@@ -30,33 +30,33 @@ class Players(Protocol):
     average: Any
     optimizers: Optimizers
     rng: torch.Generator
-    images: int  # real images that were learned from
+    images: int  # real images seen
     steps: int  # generator updates
 
     def step(self) -> dict[str, Tensor]:
-        """One turn of the family's own loop; the last losses, on the device."""
+        """Do one step of the family's loop; return the last losses, on the device."""
 
 
 def to_device(network: M, device: str) -> M:
-    """The network on its device, convolutions channels-last."""
+    """Move a network to the device, with channels-last convolutions."""
     network.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
 def optimizers_of(generator: nn.Module, discriminator: nn.Module, training: TrainingSettings) -> Optimizers:
-    """The optimisers of both networks; their rates are set at every step."""
+    """Create the optimisers of both networks; learning rates are set at every step."""
     networks, betas = {"generator": generator, "discriminator": discriminator}, (training.beta1, training.beta2)
     return {name: Adam(network.parameters(), betas=betas, fused=True) for name, network in networks.items()}
 
 
 def precision(players: Players) -> torch.autocast:
-    """The context in which networks compute; parameters and losses stay float32."""
+    """Return the autocast context of forward passes; parameters and losses stay float32."""
     return autocast(players.device, players.settings.training.precision)
 
 
 def set_rates(optimizers: Optimizers, training: TrainingSettings, images: int) -> None:
-    """Rates come from the settings at every step, never from a checkpoint: a clone keeps those it was given."""
+    """Set learning rates from the settings at every step, never from a checkpoint, so that a clone keeps its own."""
     left = max(0.0, 1 - images / training.images)
     scale = min(1.0, left / (1 - training.decay_from)) if training.decay_from < 1 else 1.0
     for name, rate in (("generator", training.generator_rate), ("discriminator", training.discriminator_rate)):
@@ -65,22 +65,22 @@ def set_rates(optimizers: Optimizers, training: TrainingSettings, images: int) -
 
 
 def descend(optimizer: torch.optim.Adam, loss: Tensor) -> None:
-    """One step down the loss."""
+    """Do one optimiser step."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
 
 
 def move_average(average: nn.Module, generator: nn.Module, training: TrainingSettings, images: int) -> None:
-    """Exponential moving average of the generator's weights; buffers (batch norm's statistics) are copied."""
+    """Update the moving average of the generator's weights; buffers (statistics of norms) are copied."""
     half_life = min(training.average_images, RAMP * images)
-    seen = training.batch_size * training.critic_steps  # since it moved last
+    seen = training.batch_size * training.critic_steps  # since the last move
     keep = 0.5 ** (seen / half_life) if half_life > 0 else 0.0
     move_towards(average, generator, 1 - keep)
 
 
 def train_steps(players: Players, steps: int) -> dict[str, float]:
-    """`steps` steps -> the last losses.
+    """Do `steps` steps; return the last losses.
 
     Raises:
         FloatingPointError: training has diverged.
@@ -92,7 +92,7 @@ def train_steps(players: Players, steps: int) -> dict[str, float]:
 
 
 def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict[str, float]:
-    """The losses as numbers. One look after many steps is enough: what is no number stays none.
+    """Return the losses as floats. A check after many steps is enough, since NaN persists.
 
     Raises:
         FloatingPointError: training has diverged.
@@ -108,7 +108,7 @@ def finite(losses: dict[str, Tensor], generator: nn.Module, images: int) -> dict
 
 
 def training_state(players: Players, **orders: EpochSampler | Unpaired) -> dict[str, Any]:
-    """Networks, moments, random numbers and clocks as plain values and arrays, and the orders of images by name."""
+    """Return networks, moments, random generator and counters as values and arrays, and `orders` of images by name."""
     return {
         "networks": {name: arrays_of(network) for name, network in _networks(players).items()},
         "moments": {name: moments_of(optimizer) for name, optimizer in players.optimizers.items()},
@@ -120,10 +120,10 @@ def training_state(players: Players, **orders: EpochSampler | Unpaired) -> dict[
 
 
 def load_training_state(players: Players, state: dict[str, Any], **orders: EpochSampler | Unpaired) -> None:
-    """Inverse of `training_state`; learning rates stay those of the settings.
+    """Restore `training_state`; learning rates stay those of the settings.
 
     Raises:
-        ValueError: the networks or the data are others.
+        ValueError: networks or data differ.
     """
     for name, order in orders.items():
         order.load_state(state[name])

@@ -24,7 +24,7 @@ class TrialLog(tune.Callback):
     """Writes every round of every trial to a table and to TensorBoard, and prints it.
 
     Columns: trial, round, the clock of its runs (named `clock`), seconds, score and its spread over seeds, other
-    figures of the metric, whether it has diverged, the searched settings (`names`), and the score of the kept model, if any.
+    figures of the metric, whether it has diverged, the searched settings (`names`), the score of the kept model if any.
     Ends the sweep if the first `concurrent` trials fail in their first round.
     """
 

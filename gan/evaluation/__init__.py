@@ -1,1 +1,1 @@
-"""How near generated images are to real ones."""
+"""Scores of generated images."""

@@ -1,4 +1,4 @@
-"""What can be measured on images of bright strokes: how wide they are, how far they lean. Legend: N images."""
+"""Attributes of images of bright strokes: width and slant. Legend: N images."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 from gan.data.images import Pixels
 from gan.evaluation.metrics import Array
 
-LEAST = 1e-9  # an empty image has a width and a slant of 0
+LEAST = 1e-9  # gives empty images a width and slant of 0
 
 
 def ink_of(images: Pixels) -> Array:
-    """uint8 [N, C, H, W] -> [N, H, W] in 0..1, the mean of all colours."""
+    """Return the mean over colours of uint8 [N, C, H, W]: [N, H, W] in 0..1."""
     found: Array = images.astype(np.float64).mean(1) / 255
     return found
 
 
 def stroke_width(images: Pixels) -> Array:
-    """Mean width [N] of bright strokes in pixels, of uint8 [N, C, H, W]: twice the ink over the length of its contour.
+    """Return the mean stroke width [N] in pixels of uint8 [N, C, H, W]: twice the ink over the contour length.
 
     A stroke of length l and width w has l w ink within a contour of 2 (l + w): what is found is l w / (l + w), and w
     itself for a ring.
@@ -28,7 +28,7 @@ def stroke_width(images: Pixels) -> Array:
 
 
 def contour(ink: Array) -> Array:
-    """Length [N] of the contour of grey ink [N, H, W] in pixels: its total variation.
+    """Return the contour length [N] of grey ink [N, H, W] in pixels: its total variation.
 
     The mean of two estimates: slopes in the middle of each four pixels are too small along thin slanted strokes, those
     between a pixel and its neighbours on two sides, for all four pairs of sides, too large along any slanted edge.
@@ -46,7 +46,7 @@ def contour(ink: Array) -> Array:
 
 
 def slant(images: Pixels) -> Array:
-    """How many columns strokes lean to the right for each row upward [N], of uint8 [N, C, H, W].
+    """Return the slant [N] of strokes in uint8 [N, C, H, W]: columns to the right per row upward.
 
     By moments: the covariance of columns and rows over the variance of rows, each weighed by its ink. What is upright
     and is then sheared by s has a slant of s.

@@ -1,4 +1,4 @@
-"""Scores of GAN trainings as pictures."""
+"""Plots of GAN scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Floor = tuple[float, float]  # mean and standard deviation over draws
 
 
 def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: Floor | None, title: str) -> None:
-    """`fd_clf` over images, a line for each training, and beneath them what real images get and how far that varies."""
+    """Plot `fd_clf` over images, a line per training, and the floor of real images with its standard deviation."""
     figure, axes = subplots(figsize=(7, 4))
     for name, points in lines.items():
         if points:
@@ -28,9 +28,9 @@ def draw_lines(picture: Path, lines: dict[str, list[tuple[int, float]]], floor: 
 
 
 def draw_curve(table: Path, picture: Path, title: str) -> None:
-    """The picture of one training's table."""
+    """Plot one training's table."""
     rows = rows_of(table)
     points = [(int(row["images"]), float(row["fd_clf"])) for row in rows]
-    last = rows[-1] if rows else None  # tables of older runs and of some families do not say how far draws lie apart
+    last = rows[-1] if rows else None  # older tables and some families have no spread
     floor = None if last is None else (float(last["fd_floor"]), float(last.get("fd_floor_std") or 0))
     draw_lines(picture, {"averaged generator": points}, floor, title)

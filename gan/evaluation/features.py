@@ -1,6 +1,6 @@
-"""A small classifier, trained once on the labelled data, whose last hidden layer says how alike images are.
+"""A small classifier, trained once per data set, whose last hidden layer gives features for distances.
 
-Distances in its features mean nothing beside those of another classifier: every score carries its hash.
+Distances by different classifiers do not compare, so scores include its hash.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from training.seeding import torch_seed
 from training.storage.files import whole
 
 FEATURES = 64
-RECIPE = "2"  # counts up when anything about the training below changes
+RECIPE = "2"  # increment when the training below changes
 EPOCH_IMAGES, EPOCHS, BATCH, SHIFT = 4_000, 12, 64, 2
-CHUNK = 500  # images a forward pass
+CHUNK = 500  # images per forward pass
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
-FLIPS = 4  # classes of images without labels: as it is, left-right, upside down, both
+FLIPS = 4  # classes for unlabelled images: unchanged, flipped left-right, upside down, both
 
 
 class Classifier(nn.Module):
@@ -46,18 +46,18 @@ class Classifier(nn.Module):
         self.out = nn.Linear(FEATURES, classes)
 
     def features(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, 64]."""
+        """Return features [B, 64] of images [B, C, H, W]."""
         found: Tensor = self.body(images)
         return found
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, classes]."""
+        """Return logits [B, classes] of images [B, C, H, W]."""
         logits: Tensor = self.out(self.features(images))
         return logits
 
 
 class Extractor:
-    """The trained classifier, its hash and its accuracy on held-out images; NaN where these alone have no classes."""
+    """The trained classifier, its hash and its accuracy on held-out images; NaN if only these have no labels."""
 
     def __init__(self, network: Classifier, accuracy: float) -> None:
         self.network, self.accuracy = network.eval().requires_grad_(False), accuracy
@@ -68,7 +68,7 @@ class Extractor:
 
     @torch.no_grad()
     def features(self, images: NDArray[np.uint8], stack: int = 1) -> tuple[NDArray[Any], NDArray[Any]]:
-        """uint8 images [N, s C, H, W] -> features float64 [N, s 64] and class probabilities float32 [N, s, classes]."""
+        """Return features float64 [N, s 64] and class probabilities float32 [N, s, classes] of uint8 [N, s C, H, W]."""
         count = len(images)
         singles = torch.from_numpy(images).reshape(count * stack, -1, *images.shape[2:])
         features = [self.network.features(to_float(part)) for part in torch.split(singles, CHUNK)]
@@ -93,17 +93,17 @@ def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
         network = untrained_classifier(data)
         accuracy = float(saved.pop("accuracy"))
         network.load_state_dict(saved)
-    except (OSError, SafetensorError, KeyError, RuntimeError):  # absent, or cut off by a crash
+    except (OSError, SafetensorError, KeyError, RuntimeError):  # missing or damaged
         network, accuracy = train_classifier(data, seed)
-        # Not by safetensors' own writer: its files are the owner's alone, its errors do not say that a disk is full.
+        # safetensors' own writer sets mode 0600 and does not report a full disk.
         _keep(file, save({**network.state_dict(), "accuracy": torch.tensor(accuracy)}))
     if data.train.labels is not None and data.select.labels is None:
-        accuracy = math.nan  # what was counted compares classes with flips
+        accuracy = math.nan  # the accuracy would compare classes with flips
     return Extractor(network, accuracy)
 
 
 def _keep(file: Path, content: bytes) -> None:
-    """Where nothing may be written, as beside the runs of somebody else, nothing is kept."""
+    """Write to the cache, unless it is read-only."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole(file, shared=True) as part:
@@ -114,9 +114,9 @@ def _keep(file: Path, content: bytes) -> None:
 
 
 def train_classifier(data: Images, seed: int) -> tuple[Classifier, float]:
-    """Twelve rounds over the training part with small shifts -> the network and its accuracy on the select part.
+    """Train for `EPOCHS` epochs with small shifts; return the network and its accuracy on the select part.
 
-    One thread: sums then do not depend on how many cores a machine has.
+    Uses one thread, so that sums do not depend on the number of cores.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -128,7 +128,7 @@ def train_classifier(data: Images, seed: int) -> tuple[Classifier, float]:
 
 
 def untrained_classifier(data: Images) -> Classifier:
-    """One whose weights are about to be replaced; the global source of chance is left alone."""
+    """Create a classifier for loading weights, without changing the global random generator."""
     with torch.random.fork_rng(devices=[]):
         return Classifier(data.train.images.shape[1], data.classes or FLIPS)
 
@@ -156,7 +156,7 @@ def _train_classifier(data: Images, rng: np.random.Generator) -> tuple[Classifie
 
 
 def _labelled(part: Split, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Images in -1..1 with their classes, or flipped at random with which flip it was."""
+    """Return images in -1..1 with their classes, or randomly flipped with the flip as class."""
     images = to_float(torch.from_numpy(part.images))
     if part.labels is not None:
         return images, torch.from_numpy(part.labels)

@@ -1,4 +1,4 @@
-"""How near generated images are to real ones: pure functions of features. Legend: N images, F features, K classes."""
+"""Metrics of generated images as pure functions of features. Legend: N images, F features, K classes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-ROWS = 2_000  # of the stock at a time
+ROWS = 2_000  # rows of the stock per block
 
 
 def frechet_distance(a: Array, b: Array) -> float:
-    """||mean_a - mean_b||^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of features [N, F] and [M, F] (Heusel et al. 2017).
+    """Return ||mean_a - mean_b||^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)) of features [N, F], [M, F] (Heusel et al. 2017).
 
     The root's trace is taken from the eigenvalues of S_a^(1/2) S_b S_a^(1/2), which are real and not below 0 but for
     rounding. The value falls with the sample count even for equal distributions: compare at equal counts only.
@@ -25,7 +25,7 @@ def frechet_distance(a: Array, b: Array) -> float:
 
 
 def kernel_distance(a: Array, b: Array) -> float:
-    """Unbiased squared maximum mean discrepancy with the kernel (x.y / F + 1)^3 (Binkowski et al. 2018, 3.1)."""
+    """Return the unbiased squared MMD with the kernel (x.y / F + 1)^3 (Binkowski et al. 2018, 3.1)."""
 
     def kernel(x: Array, y: Array) -> Array:
         found: Array = (x @ y.T / x.shape[1] + 1) ** 3
@@ -38,23 +38,23 @@ def kernel_distance(a: Array, b: Array) -> float:
 
 
 def distances(a: Array, b: Array) -> Array:
-    """Euclidean distances [N, M] of rows [N, F] and [M, F]."""
-    squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T  # in float64 exact enough, and for pixels exact
+    """Return Euclidean distances [N, M] of rows [N, F] and [M, F]."""
+    squared = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T  # accurate enough in float64, exact for pixels
     found: Array = np.sqrt(squared.clip(0))
     return found
 
 
 def radii(features: Array, k: int) -> Array:
-    """Distance [N] of each row [N, F] to its k-th nearest other row."""
+    """Return the distance [N] of each row [N, F] to its k-th nearest other row."""
     among = distances(features, features)
     kth: Array = np.partition(among, k, axis=1)[:, k]  # column 0 is the row itself
     return kth
 
 
 def precision_recall(real: Array, fake: Array, k: int = 3) -> tuple[float, float]:
-    """Improved precision and recall (Kynkaanniemi et al. 2019, equations 1 and 2) of features [N, F] and [M, F].
+    """Return improved precision and recall (Kynkaanniemi et al. 2019, equations 1 and 2) of features [N, F], [M, F].
 
-    Precision: share of fakes within the k-nearest-neighbour ball of some real image; recall: the other way round.
+    Precision: share of fakes within the k-nearest-neighbour ball of some real image; recall: vice versa.
     """
     apart = distances(real, fake)
     precision = (apart <= radii(real, k)[:, None]).any(0).mean()
@@ -63,7 +63,7 @@ def precision_recall(real: Array, fake: Array, k: int = 3) -> tuple[float, float
 
 
 def density_coverage(real: Array, fake: Array, k: int = 5) -> tuple[float, float]:
-    """Density and coverage (Naeem et al. 2020, equations 3 and 4) of features [N, F] and [M, F].
+    """Return density and coverage (Naeem et al. 2020, equations 3 and 4) of features [N, F] and [M, F].
 
     Density: real balls a fake lies in, over k, on average (above 1 where fakes crowd); coverage: share of real balls
     with a fake in them.
@@ -73,7 +73,7 @@ def density_coverage(real: Array, fake: Array, k: int = 5) -> tuple[float, float
 
 
 def nearest(queries: NDArray[Any], stock: NDArray[Any]) -> tuple[Array, NDArray[np.int64]]:
-    """Distance [N] of each query [N, F] to the nearest row of `stock` [M, F], and which that is [N]."""
+    """Return the distance [N] of each query [N, F] to the nearest row of `stock` [M, F], and its index [N]."""
     wide = queries.astype(np.float64)
     best, index = np.full(len(queries), np.inf), np.zeros(len(queries), np.int64)
     for start in range(0, len(stock), ROWS):
@@ -85,26 +85,26 @@ def nearest(queries: NDArray[Any], stock: NDArray[Any]) -> tuple[Array, NDArray[
 
 
 def class_divergence(fake: NDArray[Any], real: NDArray[Any], classes: int) -> tuple[float, int]:
-    """KL(fake || real) in nats of class counts, from classes [N] and [M], and how many classes the fakes have.
+    """Return KL(fake || real) in nats of class counts, from classes [N] and [M], and the number of classes of fakes.
 
     With a uniform real distribution over 1,000 stacks this is the KL of the published tables (Metz et al. 2017).
     """
     p, q = (np.bincount(found, minlength=classes) / len(found) for found in (fake, real))
     seen = p > 0
-    if (q[seen] == 0).any():  # a class that the real images lack cannot be weighed
+    if (q[seen] == 0).any():  # smooth if the real images lack a class
         q = (q * len(real) + 1) / (len(real) + classes)
     return float((p[seen] * np.log(p[seen] / q[seen])).sum()), int(seen.sum())
 
 
 def confidence(chances: NDArray[Any]) -> float:
-    """Mean probability of the likeliest class, of probabilities [N, s, K]."""
+    """Return the mean probability of the most likely class, from probabilities [N, s, K]."""
     return float(chances.max(-1).mean())
 
 
 def consistency(chances: NDArray[Any]) -> tuple[float, float]:
-    """Share of canvases whose images all have one class, from probabilities [N, s, K]; and what chance gives.
+    """Return the share of canvases with a single class, from probabilities [N, s, K], and the chance level.
 
-    Chance is the share if each place kept its classes and drew them by itself: 1 where all images are of one class.
+    The chance level assumes independent places with their observed class frequencies: 1 if all images have one class.
     """
     classes = chances.argmax(-1)
     by_place = np.stack([np.bincount(place, minlength=chances.shape[-1]) for place in classes.T]) / len(classes)
@@ -112,7 +112,7 @@ def consistency(chances: NDArray[Any]) -> tuple[float, float]:
 
 
 def classes_of(chances: NDArray[Any]) -> NDArray[np.int64]:
-    """Probabilities [N, s, K] -> classes [N], those of a stack as decimal digits: 0 .. 10^s - 1, or 0 .. K - 1."""
+    """Return classes [N] of probabilities [N, s, K]; of stacks as decimal digits: 0 .. 10^s - 1, else 0 .. K - 1."""
     single = chances.argmax(-1)
     numbers: NDArray[np.int64] = single @ 10 ** np.arange(single.shape[1])[::-1]
     return numbers

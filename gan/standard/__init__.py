@@ -1,1 +1,1 @@
-"""The adversarial game of noise (and class) to image."""
+"""The standard family: noise, and a class if conditional, to an image."""

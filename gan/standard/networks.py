@@ -24,20 +24,20 @@ DiscriminatorNorm = Literal["none", "batch", "spectral"]
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """The two players."""
+    """Architecture of both networks."""
 
     kind: Kind = "dcgan"
-    latent: int = 64  # numbers of z
+    latent: int = 64  # size of z
     generator_width: int = 32  # dcgan: channels before the last layer; mlp: units of both hidden layers
     discriminator_width: int = 32  # dcgan: channels of the first layer; mlp: units of both hidden layers
-    discriminator_hidden: int = 0  # units of a dense layer before the last one; 0 leaves it out
+    discriminator_hidden: int = 0  # units of a dense layer before the last one; 0 for none
     generator_norm: GeneratorNorm = "batch"
     discriminator_norm: DiscriminatorNorm = "none"
-    conditional: bool = False  # both are told the class: embedding in, projection out (Miyato and Koyama 2018)
-    pack: int = 1  # images the discriminator sees together (Lin et al. 2018)
+    conditional: bool = False  # class-conditional: embedding in, projection out (Miyato and Koyama 2018)
+    pack: int = 1  # images per logit of the discriminator (Lin et al. 2018)
     attention: bool = False  # a self-attention block in both (Zhang et al. 2019)
-    residual: bool = False  # its control: a residual block of as many weights in the same place
-    block_halvings: int = 1  # how often the image's side is halved where either stands
+    residual: bool = False  # its control: a residual block with as many weights
+    block_halvings: int = 1  # number of halvings of the image at that block
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
@@ -57,14 +57,14 @@ class NetworkSettings:
             raise ValueError("network.conditional and packing do not go together: packed images have several classes")
 
     def block(self, channels: int, bound: Bound = unbounded) -> list[nn.Module]:
-        """What stands where features have so many channels: attention, its control, or nothing."""
+        """Return the attention block, its control, or nothing, for features with `channels` channels."""
         if self.attention:
             return [SelfAttention(channels, bound)]
         return [ResidualBlock(channels, bound)] if self.residual else []
 
 
 class Generator(nn.Module):
-    """Latents [B, Z] float32 (and classes [B] int64, when conditional) -> images [B, C, H, W] float32 in -1..1."""
+    """Latents [B, Z] float32 (and classes [B] int64 if conditional) -> images [B, C, H, W] float32 in -1..1."""
 
     normalised = False
 
@@ -102,7 +102,7 @@ class Generator(nn.Module):
         return layers
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """Images; in bfloat16 inside `torch.autocast`, float32 always at the end."""
+        """Return images; computed in bfloat16 inside `torch.autocast`, always returned as float32."""
         if self.embedding is not None:
             assert label is not None, "a conditional generator needs classes"
             latent = torch.cat([latent, self.embedding(label)], 1)
@@ -111,7 +111,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images [B, C, H, W] (and classes [B], when conditional) -> logits [B / pack] float32: how real they look."""
+    """Images [B, C, H, W] (and classes [B] if conditional) -> logits [B / pack] float32."""
 
     def __init__(self, settings: NetworkSettings, shape: Shape, classes: int) -> None:
         super().__init__()
@@ -127,13 +127,13 @@ class Discriminator(nn.Module):
 
     @staticmethod
     def _scaled(embedding: nn.Embedding) -> nn.Embedding:
-        """As a linear layer begins: a unit normal's sum over thousands of features would drown what the images say."""
+        """Initialise like a linear layer: with unit normals the class term would dominate the logit."""
         bound = embedding.embedding_dim**-0.5
         nn.init.uniform_(embedding.weight, -bound, bound)
         return embedding
 
     def _bounded(self, layer: nn.Module) -> nn.Module:
-        """The layer, held to spectral norm 1 where that is the norm (Miyato et al. 2018)."""
+        """Return the layer, with spectral norm if that is the norm (Miyato et al. 2018)."""
         return spectral_norm(layer) if self.norm == "spectral" else layer
 
     def _mlp(self, settings: NetworkSettings, shape: Shape) -> tuple[list[nn.Module], int]:
@@ -150,16 +150,16 @@ class Discriminator(nn.Module):
         for stage in range(stages):
             out = settings.discriminator_width << stage
             layers.append(self._bounded(SmoothConv2d(channels, out, 4, 2, 1)))
-            layers += [*(_norm2d(self.norm, out) if stage else []), nn.LeakyReLU(0.2)]  # DCGAN: not at the input
+            layers += [*(_norm2d(self.norm, out) if stage else []), nn.LeakyReLU(0.2)]  # DCGAN: no norm at the input
             if stage + 1 == settings.block_halvings:
                 layers += settings.block(out, self._bounded)
                 if stage + 1 == stages and settings.attention | settings.residual:
-                    layers.append(nn.LeakyReLU(0.2))  # or nothing but a sum would come of it
+                    layers.append(nn.LeakyReLU(0.2))  # else the block would be linear
             channels, height, width = out, height // 2, width // 2
         return [*layers, FlattenNHWC()], channels * height * width
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
-        """Logits; neighbours in the batch are packed."""
+        """Return logits; neighbours in the batch are packed."""
         if self.pack > 1:
             images = images.reshape(-1, self.pack * images.shape[1], *images.shape[2:])
         features = self.body(images)

@@ -1,4 +1,4 @@
-"""What the standard family is made of, noise (and class) to image: see `gan.parts`."""
+"""Factories of the standard family; see `gan.parts`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gan.standard.trainer import Trainer
 SETTINGS = GanSettings
 COLUMNS = (
     *("fd_clf", "kid_clf", "precision", "recall", "density", "coverage", "nn_ratio"),
-    *("fd_floor", "fd_floor_std", "consistency"),  # the last one of canvases alone
+    *("fd_floor", "fd_floor_std", "consistency"),  # consistency for canvases only
 )
 CHARTS = {
     "The story": {
@@ -39,34 +39,34 @@ grid = fixed_grid
 
 
 def make_generator(settings: GanSettings, shape: Shape, classes: int) -> Generator:
-    """An untrained one."""
+    """Create an untrained generator."""
     return Generator(settings.network, shape, classes)
 
 
 def make_judge(settings: GanSettings, data: Images, cache: Path, part: Part) -> Judge:
-    """One judge with the data's own classifier, of single images where several lie side by side."""
+    """Create a scorer with the data's classifier, of single images if several are adjacent."""
     return Judge(data, extractor_for(data.singles or data, cache), settings.scores, part)
 
 
 def stock(settings: GanSettings, data: Images) -> Pixels:
-    """Training images: of stacks the single ones, canvases whole."""
+    """Return training images: single ones for stacks, whole canvases."""
     return data.train.images
 
 
 def beside(generator: Any, judge: Scorer) -> Scores:
-    """Nothing: a generator's images say all that is scored."""
+    """Return no additional scores."""
     return {}
 
 
 def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
-    """Where attention looks, if there is any."""
+    """Return a picture of attention, if there is any."""
     looked = attention_picture(generator)
     about = "Samples; for bright places of each, in red, where they look while it is drawn."
     return {} if looked is None else {"attention": (looked, about)}
 
 
 def summary_line(scores: Scores) -> str:
-    """Distance with its floor, precision and recall."""
+    """Return distance with its floor, precision and recall."""
     distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f} +- {scores['fd_floor_std']:.2f})"
     equal = "" if "consistency" not in scores else _consistency(scores)
     return f"{distance}, precision {scores['precision']:.2f}, recall {scores['recall']:.2f}{equal}"

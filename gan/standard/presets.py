@@ -18,17 +18,17 @@ def digits() -> GanSettings:
     return GanSettings(
         minutes=8.5,
         network=NetworkSettings(
-            conditional=True,  # 1. classes (Miyato and Koyama 2018): nearer at equal images
+            conditional=True,  # 1. class-conditional (Miyato and Koyama 2018): lower distance at equal images
         ),
         loss=LossSettings(
             kind="relativistic",
             penalty="r1r2",
-            weight=0.1,  # 1.0 leaves the discriminator nothing to say
+            weight=0.1,  # with 1.0 the discriminator learns nothing
         ),
         training=TrainingSettings(
             images=600_000,
             batch_size=64,
-            generator_rate=1e-3,  # 2. five times the usual rate, falling to 0 over the second half
+            generator_rate=1e-3,  # 2. five times the usual rate, decayed to 0 over the second half
             discriminator_rate=1e-3,
             decay_from=0.5,
         ),
@@ -36,63 +36,63 @@ def digits() -> GanSettings:
 
 
 def fashion() -> GanSettings:
-    """Fashion-MNIST, 70,000 pictures of clothes, where Debian's dataset-fashion-mnist is installed."""
+    """Fashion-MNIST, 70,000 pictures of clothes; requires Debian's dataset-fashion-mnist."""
     return replace(digits(), data=DataSettings(source="fashion"), scores=ScoreSettings(samples=5_000))
 
 
 def stacked() -> GanSettings:
-    """Three digits as one RGB image, 1,000 modes: does a generator find them all? (Metz et al. 2017, 26,000 samples)"""
+    """Stacked digits, three as one RGB image: coverage of 1,000 modes (Metz et al. 2017, 26,000 samples)."""
     return replace(
         digits(),
         minutes=30.0,
         data=DataSettings(source="digits", stack=3),
         network=NetworkSettings(
-            discriminator_hidden=256,  # a dense layer sees all three digits at once: more modes at equal images
+            discriminator_hidden=256,  # a dense layer combines the three digits: more modes at equal images
         ),
-        loss=replace(digits().loss, weight=0.3),  # with that layer 0.1 is too light: twice as far from the data
+        loss=replace(digits().loss, weight=0.3),  # with that layer, 0.1 doubles the distance
         training=replace(digits().training, images=800_000),
         scores=ScoreSettings(samples=26_000, every_images=200_000),
     )
 
 
 def attention() -> GanSettings:
-    """Self-attention (Zhang et al. 2019) where far places must agree: two different digits of one class a canvas."""
+    """Self-attention (Zhang et al. 2019) for distant consistency: two different digits of one class per canvas."""
     return replace(
         digits(),
         minutes=20.0,
         data=DataSettings(source="digits", size=14, beside=2),  # canvases of 16x32 pixels
         network=NetworkSettings(
-            # 1. DCGAN's layers, where the paper has residual blocks of 64 channels and more
-            generator_norm="batch",  # 2. no spectral norm: the penalties bound slopes; the paper has it in both
+            # 1. DCGAN's layers instead of residual blocks of 64 channels and more
+            generator_norm="batch",  # 2. no spectral norm, which the paper has in both: penalties bound gradients
             attention=True,
-            block_halvings=2,  # 3. at 4x8 places, each of which has seen most of a digit; the paper: 32x32 of 128x128
-        ),  # 4. nobody is told classes; 5. loss and rates as in digits, where the paper has hinge, 1e-4 and 4e-4
+            block_halvings=2,  # 3. at 4x8 places, whose receptive field covers a digit; the paper: 32x32 of 128x128
+        ),  # 4. unconditional; 5. loss and rates of digits instead of hinge, 1e-4 and 4e-4
         training=replace(digits().training, images=400_000),
     )
 
 
 def original() -> GanSettings:
-    """The GAN of Goodfellow et al. (2014): two MLPs, the discriminator's error through both."""
+    """The GAN of Goodfellow et al. (2014): two MLPs."""
     return GanSettings(
         minutes=9.0,
         network=NetworkSettings(
             kind="mlp",
             latent=100,
             generator_width=1_200,
-            discriminator_width=240,  # 1. leaky ReLU where the paper has maxout and dropout
+            discriminator_width=240,  # 1. leaky ReLU instead of maxout and dropout
             generator_norm="none",
         ),  # 2. normal latents instead of uniform ones, tanh at the end
-        loss=LossSettings(kind="nonsaturating", penalty="none"),  # section 3; kind minimax is equation 1 itself
-        # 3. Adam instead of momentum; judged by averaged weights
+        loss=LossSettings(kind="nonsaturating", penalty="none"),  # section 3; kind minimax is equation 1
+        # 3. Adam instead of momentum; evaluated with averaged weights
         training=TrainingSettings(batch_size=100, beta1=0.5, beta2=0.999),
     )
 
 
 def dcgan() -> GanSettings:
-    """The control: DCGAN as Radford et al. (2016) trained it, batch norm in both networks."""
+    """DCGAN as in Radford et al. (2016), with batch norm in both networks."""
     return GanSettings(
         minutes=9.0,
-        # 1. weights begin as torch's layers do, theirs as N(0, 0.02); 2. normal latents, theirs uniform; 3. judged by
+        # 1. torch's initialisation instead of N(0, 0.02); 2. normal latents instead of uniform; 3. evaluated with
         # averaged weights
         network=NetworkSettings(latent=100, generator_width=64, discriminator_width=64, discriminator_norm="batch"),
         loss=LossSettings(kind="nonsaturating", penalty="none"),

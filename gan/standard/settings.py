@@ -1,4 +1,4 @@
-"""All settings of a GAN training in one tree. Other fields' meaning and unit stand beside their consumer."""
+"""All settings of a GAN training; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from gan.standard.networks import NetworkSettings
 class GanSettings:
     """One GAN training."""
 
-    family: ClassVar[str] = "gan.standard.parts"  # what it is made of (`gan.parts`)
+    family: ClassVar[str] = "gan.standard.parts"  # module of its factories (`gan.parts`)
     seed: int = 0
-    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
+    minutes: float = 1e9  # wall-clock limit, checked by the session
     data: DataSettings = field(default_factory=DataSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     loss: LossSettings = field(default_factory=LossSettings)

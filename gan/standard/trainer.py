@@ -1,4 +1,4 @@
-"""The standard family's trainer: what the adversarial update draws and asks. Legend: B images a batch."""
+"""Trainer of the standard family. Legend: B images a batch."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from training.seeding import torch_seed
 
 
 class Trainer:
-    """Both networks, their optimisers, the generator's moving average and every source of chance."""
+    """Both networks, their optimisers, the generator's moving average and the random generators."""
 
     def __init__(self, settings: GanSettings, data: Images) -> None:
         if len(data.train) < settings.data.stack:
             raise ValueError(f"{data.name} has fewer training images than a stack")
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+        with torch_seed(settings.seed):
             self.generator = Generator(settings.network, data.shape, data.classes)
             self.discriminator = Discriminator(settings.network, data.shape, data.classes)
         for network in (self.generator, self.discriminator):
@@ -37,41 +37,41 @@ class Trainer:
         self.labels = class_labels(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
-        self.images = self.steps = 0  # real images the discriminator has seen, generator updates
+        self.images = self.steps = 0  # real images seen, generator updates
 
     def step(self) -> dict[str, Tensor]:
-        """One update of the generator after its share of discriminator updates; their last losses, on the device."""
+        """Do the discriminator updates and the generator update of a step; return the last losses, on the device."""
         return adversarial_step(self, self.average)
 
     def train(self, steps: int) -> dict[str, float]:
-        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        """Do `steps` steps; return the last losses. FloatingPointError if training has diverged."""
         return train_steps(self, steps)
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
-        """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
+        """Return the next training images [B, C, H, W] in -1..1, and their classes [B] for conditional networks."""
         amount, stack = self.settings.training.batch_size, self.data.stack
         index = moved(torch.from_numpy(self.order.next(amount * stack)), self.device)
         label = None if self.labels is None else self.labels[index]
         return to_float(self.pixels[index.view(amount, stack)].flatten(1, 2)), label
 
     def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
-        """New images [amount, C, H, W] of these classes."""
+        """Return generated images [amount, C, H, W] of these classes."""
         images: Tensor = self.generator(self.latents(amount), label)
         return images
 
     def latents(self, amount: int) -> Tensor:
-        """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
+        """Sample standard normal latents [B, Z], on the CPU so that they do not depend on the device."""
         return moved(torch.randn(amount, self.settings.network.latent, generator=self.rng), self.device)
 
     def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
-        """The discriminator's word on images of these classes, one for each pack: [B / pack]."""
+        """Return the discriminator's logits [B / pack] of images of these classes."""
         logit: Tensor = self.discriminator(images, label)
         return logit
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        """Return everything that `load_state` needs to resume bit for bit, as nested values and arrays."""
         return training_state(self, order=self.order)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        """Restore `state`; ValueError if networks or data differ."""
         load_training_state(self, state, order=self.order)
