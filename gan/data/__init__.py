@@ -1,1 +1,1 @@
-"""Images to learn from."""
+"""Training images."""

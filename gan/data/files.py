@@ -1,4 +1,4 @@
-"""A user's own images: IDX files, folders of pictures, npz archives. Whatever is wrong with them is one clear line."""
+"""Reading of users' images: IDX files, folders of pictures, npz archives."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
-IDX_IMAGES, IDX_LABELS = 2051, 2049  # magic numbers of unsigned bytes in 3 and in 1 dimensions
+IDX_IMAGES, IDX_LABELS = 2051, 2049  # magic numbers of uint8 with 3 and 1 dimensions
 TRAIN, TEST = "train", "t10k"
 
 
 class DataError(ValueError):
-    """Data that cannot be used; the message says what to do about it."""
+    """Unusable data; the message has the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
 class RawImages:
-    """What a source holds, not yet split."""
+    """Images of a source, before the split."""
 
     images: NDArray[np.uint8]  # [N, C, H, W]
     labels: NDArray[np.int64] | None = None  # [N]
-    groups: NDArray[np.int64] | None = None  # [N] images of one group, an episode say, stay in one part
-    test: RawImages | None = None  # a test set of its own
+    groups: NDArray[np.int64] | None = None  # [N] groups, such as episodes, which stay in one part
+    test: RawImages | None = None  # a separate test set
 
 
 def read(path: Path, size: int) -> RawImages:
-    """Images under `path`: an npz file, a folder with IDX files, or one with pictures (a sub-folder for each class).
+    """Read images from `path`: an npz file, a folder with IDX files, or one with pictures (a sub-folder per class).
 
-    Pictures are brought to `size`; arrays come as they are.
+    Pictures are scaled to `size`; arrays are unchanged.
 
     Raises:
         DataError: nothing usable is there.
@@ -54,7 +54,7 @@ def read(path: Path, size: int) -> RawImages:
 
 
 def scaled(found: RawImages, size: int) -> RawImages:
-    """Square images at another side, each pixel the mean of what it covers; side 0 takes them as they are."""
+    """Resize square images by averaging areas; size 0 leaves them unchanged."""
     if size == 0 or found.images.shape[2:] == (size, size):
         return found
     pictures = (Image.fromarray(image) for image in found.images.reshape(-1, *found.images.shape[2:]))
@@ -65,10 +65,10 @@ def scaled(found: RawImages, size: int) -> RawImages:
 
 
 def read_npz(path: Path) -> RawImages:
-    """Arrays `x` [N, H, W] or [N, H, W, 3] uint8, and if given `y` [N] classes, `group` [N], `x_test`, `y_test`.
+    """Read arrays `x` [N, H, W] or [N, H, W, 3] uint8, and optionally `y` [N] classes, `group` [N], `x_test`, `y_test`.
 
     Raises:
-        DataError: no such arrays, or pickled objects instead of numbers.
+        DataError: arrays are missing or contain pickled objects.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -89,10 +89,10 @@ def read_npz(path: Path) -> RawImages:
 
 
 def read_idx(path: Path) -> RawImages:
-    """MNIST's own files, `train-images-idx3-ubyte` and its three companions, each plain or .gz.
+    """Read MNIST's files, `train-images-idx3-ubyte` and the three others, plain or .gz.
 
     Raises:
-        DataError: a file is damaged, or counts of images and labels differ.
+        DataError: a file is damaged, or the numbers of images and labels differ.
     """
     parts: dict[str, RawImages] = {}
     for part in (TRAIN, TEST):
@@ -106,10 +106,10 @@ def read_idx(path: Path) -> RawImages:
 
 
 def read_pictures(path: Path, size: int) -> RawImages:
-    """All pictures under `path`, sorted by name; with sub-folders, each of them is a class.
+    """Read all pictures under `path`, sorted by name; sub-folders are classes.
 
     Raises:
-        DataError: there are none, one cannot be read, or sizes differ and no `size` is given.
+        DataError: there are none, one is unreadable, or sizes differ and no `size` is given.
     """
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
     if not files:
@@ -162,7 +162,7 @@ def _idx(path: Path, name: str, magic: int) -> NDArray[np.uint8] | None:
 
 
 def _pixels(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:
-    """[N, H, W] or [N, H, W, C] uint8 -> [N, C, H, W]."""
+    """Convert [N, H, W] or [N, H, W, C] uint8 -> [N, C, H, W]."""
     if images.dtype != np.uint8:
         raise DataError(f"the images of {path} are {images.dtype}, not uint8: scale them to 0..255 and cast them")
     if images.ndim == 3:
@@ -175,7 +175,7 @@ def _pixels(path: Path, images: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _labels(path: Path, labels: NDArray[Any], count: int, name: str) -> NDArray[np.int64]:
-    if labels.ndim == 2 and labels.shape[1] == 1:  # as some archives have them
+    if labels.ndim == 2 and labels.shape[1] == 1:  # found in some archives
         labels = labels[:, 0]
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise DataError(f"{name} of {path} is {labels.dtype} {labels.shape}: {count} images need {count} whole numbers")

@@ -1,6 +1,6 @@
-"""Images to learn from, split once: to train on, to select by, to report. Nothing is downloaded.
+"""Data sets in three parts: training, selection and report. Nothing is downloaded.
 
-Legend: N images, C colours, H and W pixels. Pixels are uint8 0..255; networks see them as -1..1.
+Legend: N images, C colours, H and W pixels. Pixels are uint8 0..255, scaled to -1..1 for networks.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from training.settings import check_kinds
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
-Part = Literal["select", "report"]  # of those held out
+Part = Literal["select", "report"]  # held-out parts
 DIGITS = Path(__file__).with_name("digits.npz")
-FASHION = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist lies
-SELECT, REPORT = 0.1, 0.2  # shares held out
-SPLIT_SEED = 20_140_610  # the split belongs to the data, not to a run
-FEWEST = 8  # images that each part must have
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # of Debian's dataset-fashion-mnist
+SELECT, REPORT = 0.1, 0.2  # shares of the held-out parts
+SPLIT_SEED = 20_140_610  # the split does not depend on the run
+FEWEST = 8  # minimum images per part
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings:
-    """Which images."""
+    """Source and form of the images."""
 
     source: Annotated[str, tyro.conf.arg(aliases=["--data"])] = "digits"
-    """digits, fashion, photos, game:NAME (random play), game:RUN_DIR (that run's policy plays), clips:NAME or
-    clips:RUN_DIR (eight frames in colour, one under another), or the path of an npz file, a folder of images or one of
-    IDX files."""
+    """digits, fashion, photos, game:NAME (frames of random play), game:RUN_DIR (frames of that run's policy),
+    clips:NAME or clips:RUN_DIR (eight colour frames each), or the path of an npz file, a folder of images or of IDX
+    files."""
     size: int = 0
-    """Scale to this side, a folder's pictures cut to squares before; 0 takes them as they are. Of a game's frames the
-    side, 64 by default. Arrays (npz, IDX) come as they are; photographs and clips have one size only."""
-    stack: int = 1  # images of one colour laid over each other as one: 3 digits as RGB have 1,000 classes
-    beside: int = 1  # different images of one class side by side as one, whose class nobody is told
+    """Side in pixels. Pictures of folders are cropped to squares and scaled, 0 leaves them unchanged; frames of games
+    have 64 by default. Arrays (npz, IDX) are never scaled; photos and clips have a fixed size."""
+    stack: int = 1  # grayscale images per stack: 3 digits as RGB have 1,000 classes
+    beside: int = 1  # adjacent images of one class per canvas, without label
 
     def __post_init__(self) -> None:
         check_kinds(self, "data")
@@ -55,19 +55,19 @@ class DataSettings:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Some images and, where known, their classes."""
+    """Images with optional classes."""
 
     images: Pixels  # [N, C, H, W]
     labels: Labels | None  # [N], 0 .. classes - 1
-    groups: Labels | None = None  # [N] the episode of each, say, where that is known
+    groups: Labels | None = None  # [N] such as episodes, if known
 
     def __len__(self) -> int:
         return len(self.images)
 
     def take(self, index: NDArray[Any]) -> Split:
-        """The images of `index` [n]; an index [n, s] lays s images over each other: [n, s C, H, W].
+        """Return the images of `index` [n], or for [n, s] stacks of s images: [n, s C, H, W].
 
-        The class of a stack has the single classes as its decimal digits, the first image's in front.
+        The class of a stack has the single classes as decimal digits, that of the first image in front.
         """
         images = self.images[index]
         labels = None if self.labels is None else self.labels[index]
@@ -80,7 +80,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """A data set in three parts that share no image."""
+    """A data set in three disjoint parts."""
 
     name: str
     train: Split
@@ -88,7 +88,7 @@ class Images:
     report: Split
     stack: int = 1
     beside: int = 1
-    singles: Images | None = None  # of images side by side, those that they are made of, with classes
+    singles: Images | None = None  # of canvases: their single images, with classes
 
     @property
     def classes(self) -> int:
@@ -97,16 +97,16 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of what is generated."""
+        """(C, H, W) of generated images."""
         _, colours, height, width = self.train.images.shape
         return colours * self.stack, height, width
 
     def held_out(self, part: Part) -> Split:
-        """The images to select by, or to report."""
+        """Return a held-out part."""
         return self.select if part == "select" else self.report
 
     def digest(self) -> str:
-        """SHA-256 over all pixels and labels."""
+        """Return the SHA-256 of all pixels and labels."""
         digest = hashlib.sha256()
         for part in (self.train, self.select, self.report):
             digest.update(repr(part.images.shape).encode() + part.images.tobytes())
@@ -115,10 +115,10 @@ class Images:
 
 
 def load(settings: DataSettings) -> Images:
-    """The images that the settings name.
+    """Load the images of the settings.
 
     Raises:
-        DataError: they are not there, damaged, too few or of several sizes; the message names the remedy.
+        DataError: they are missing, damaged, too few or of several sizes; the message names the remedy.
     """
     if settings.source == "digits":
         images = split("digits", scaled(digits(), settings.size))
@@ -139,10 +139,10 @@ def load(settings: DataSettings) -> Images:
 
 
 def beside(images: Images, count: int) -> Images:
-    """Canvases without classes, of `count` images of one class each; no image is in the canvases of two parts.
+    """Convert to canvases of `count` images of one class, without labels; parts stay disjoint.
 
     Raises:
-        DataError: images have no classes, or a class has too few.
+        DataError: images have no classes, or a class has too few images.
     """
     parts = [Split(padded(part.images), part.labels) for part in (images.train, images.select, images.report)]
     train, select, report = (Split(canvases_of(part.images, part.labels, count, SPLIT_SEED), None) for part in parts)
@@ -150,14 +150,14 @@ def beside(images: Images, count: int) -> Images:
 
 
 def digits() -> RawImages:
-    """5,000 digits of MNIST, 500 a class, sorted by class; they ship with this package (NOTICE says whose they are)."""
+    """Return 5,000 digits of MNIST, 500 per class, sorted by class, which ship with this package (see NOTICE)."""
     return read_npz(DIGITS)
 
 
 def split(name: str, found: RawImages) -> Images:
-    """Three parts: by group where images have groups (no episode in two parts), else evenly over the classes.
+    """Split into three parts, by group if images have groups, else stratified by class.
 
-    A test set of the data's own is the report part.
+    A separate test set becomes the report part.
 
     Raises:
         DataError: a part would have fewer than 8 images, or labels do not count up from 0.
@@ -191,10 +191,10 @@ def _cut(order: NDArray[Any], own_test: bool) -> list[NDArray[Any]]:
 
 
 def to_float(images: Tensor) -> Tensor:
-    """uint8 0..255 -> float32 -1..1."""
+    """Convert uint8 0..255 to float32 -1..1."""
     return images.float() / 127.5 - 1
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """float -1..1 -> uint8 0..255, rounded: what a picture file would hold."""
+    """Convert float -1..1 to uint8 0..255, rounded."""
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,4 +1,4 @@
-"""The order in which a training goes through its images."""
+"""Sampling order of training images."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from training.device import moved
 
 
 class EpochSampler:
-    """An endless walk through N images: every one once, in a new order each time. Its state is three plain values."""
+    """Endless epochs over N images, each in a new random order."""
 
     def __init__(self, count: int, seed: int) -> None:
         self.count, self.rng = count, np.random.default_rng(seed)
         self.queue = np.empty(0, np.int64)
 
     def next(self, amount: int) -> NDArray[np.int64]:
-        """The next `amount` indices; more than N cross into the following round."""
+        """Return the next `amount` indices, which may span epochs."""
         while len(self.queue) < amount:
             self.queue = np.concatenate([self.queue, self.rng.permutation(self.count)])
         taken, self.queue = self.queue[:amount], self.queue[amount:]
         return taken
 
     def state(self) -> dict[str, Any]:
-        """What `load_state` needs."""
+        """Return the state for `load_state`."""
         return {"rng": self.rng.bit_generator.state, "queue": self.queue.copy(), "count": self.count}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where another order stopped.
+        """Restore `state`.
 
         Raises:
-            ValueError: it walked through another number of images.
+            ValueError: the number of images differs.
         """
         if int(state["count"]) != self.count:
             raise ValueError(f"saved with {state['count']} training images, here are {self.count}: use the same data")
@@ -44,52 +44,52 @@ class EpochSampler:
 
 
 class Unpaired:
-    """Training images of several domains in orders that have nothing to do with each other."""
+    """Training images of several domains in independent random orders."""
 
     def __init__(self, domains: tuple[Images, ...], seed: int, device: str) -> None:
         self.pixels, self.device = [torch.from_numpy(each.train.images).to(device) for each in domains], device
         self.orders = [EpochSampler(len(pixels), seed + index) for index, pixels in enumerate(self.pixels)]
 
     def next(self, amount: int) -> list[Tensor]:
-        """The next images of each domain, [amount, C, H, W] in -1..1."""
+        """Return the next images of each domain, [amount, C, H, W] in -1..1."""
         return self.images(self.rows(amount))
 
     def rows(self, amount: int) -> list[Tensor]:
-        """Which images are the next ones, [amount] int64 of each domain."""
+        """Return the indices of the next images, [amount] int64 of each domain."""
         return [moved(torch.from_numpy(order.next(amount)), self.device) for order in self.orders]
 
     def images(self, rows: list[Tensor]) -> list[Tensor]:
-        """These images of each domain, [B, C, H, W] in -1..1."""
+        """Return images by index of each domain, [B, C, H, W] in -1..1."""
         return [to_float(pixels[index]) for pixels, index in zip(self.pixels, rows, strict=True)]
 
     def state(self) -> dict[str, Any]:
-        """What `load_state` needs."""
+        """Return the state for `load_state`."""
         return {str(index): order.state() for index, order in enumerate(self.orders)}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on where others stopped.
+        """Restore `state`.
 
         Raises:
-            ValueError: they had another number of images.
+            ValueError: a number of images differs.
         """
         for index, order in enumerate(self.orders):
             order.load_state(state[str(index)])
 
 
 def class_labels(data: Images, conditional: bool, device: str) -> Tensor | None:
-    """Classes [N] int64 of the training images, or None where networks are not told any.
+    """Return classes [N] int64 of the training images, None if `conditional` is False.
 
     Raises:
-        ValueError: they are to be told, and the data has none.
+        ValueError: networks are conditional and the data has no classes.
     """
     return classes_for("--network.no-conditional", data, device) if conditional else None
 
 
 def classes_for(without: str, data: Images, device: str) -> Tensor:
-    """Classes [N] int64 of the training images.
+    """Return classes [N] int64 of the training images.
 
     Args:
-        without: the option by which a command does without them.
+        without: the option that avoids classes, for the error.
 
     Raises:
         ValueError: the data has none.

@@ -1,6 +1,6 @@
-"""Photographs that come with scikit-image and scikit-learn, as tiles. Whole photographs are held out, never tiles.
+"""Tiles of photographs of scikit-image and scikit-learn, split by photograph.
 
-Neither package is imported: their wheels are asked for the picture files that lie in them.
+The packages are not imported; only their picture files are read.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from PIL import Image
 
 from gan.data.files import DataError
 
-SIDE = 96  # pixels of a tile, both ways
-MOST = 64  # tiles of one photograph, those in its middle: the largest one would outweigh all others
+SIDE = 96  # side of a tile in pixels
+MOST = 64  # maximum central tiles per photograph, so that large ones do not dominate
 FOLDERS = {"skimage": "data", "sklearn": "datasets/images"}
 TRAIN = (
     "astronaut.png", "brick.png", "camera.png", "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg",
@@ -27,7 +27,7 @@ SKLEARN = ("flower.jpg", "china.jpg")  # the others are scikit-image's
 
 
 def photo(name: str) -> NDArray[np.uint8]:
-    """One photograph by its file's name, uint8 [3, H, W]; gray ones have three equal colours.
+    """Read a photograph, uint8 [3, H, W]; gray ones have three equal channels.
 
     Raises:
         DataError: its package is not installed.
@@ -44,7 +44,7 @@ def photo(name: str) -> NDArray[np.uint8]:
 
 
 def tiles(picture: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
-    """The middle of a picture [C, H, W] in squares [N, C, side, side] that share no pixel, at most 64 of them."""
+    """Cut the centre of a picture [C, H, W] into at most `MOST` disjoint squares [N, C, side, side]."""
     colours, height, width = picture.shape
     rows, columns = height // side, width // side
     top, left = (height - rows * side) // 2, (width - columns * side) // 2
@@ -56,10 +56,10 @@ def tiles(picture: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.uint8]:
 
 
 def photo_tiles(names: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Tiles [N, 3, 96, 96] of photographs, and of which each is [N].
+    """Return tiles [N, 3, 96, 96] of photographs, and the index of each tile's photograph [N].
 
     Raises:
-        DataError: scikit-image or scikit-learn is not installed, whichever a photograph lies in.
+        DataError: the package of a photograph is not installed.
     """
     found = [tiles(photo(name)) for name in names]
     return np.concatenate(found), np.repeat(np.arange(len(names)), [len(each) for each in found])

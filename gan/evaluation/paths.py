@@ -1,4 +1,4 @@
-"""How evenly images change as one goes through a generator's latent space. Legend: N paths, F features."""
+"""Perceptual path length of a generator's latent space. Legend: N paths, F features."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from gan.evaluation.features import Classifier
 from gan.samples.pictures import great_circle
 from gan.samples.sampling import classes
 
-STEP = 1e-4  # epsilon: share of a path between the two images that are compared
-CHUNK = 250  # paths at once
+STEP = 1e-4  # epsilon: distance of the compared points as a share of the path
+CHUNK = 250  # paths per batch
 M = TypeVar("M", bound=nn.Module)
 Between = Callable[[Tensor, Tensor, Tensor], Tensor]  # starts [N, Z], ends [N, Z] and shares [N, 1] -> points [N, Z]
 
 
 def straight(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """Linear interpolation."""
+    """Interpolate linearly."""
     return torch.lerp(start, end, share)
 
 
 def doubled(network: M) -> M:
-    """A copy that computes in float64: a step of 1e-4 is near the rounding of float32."""
+    """Return a float64 copy, since a step of 1e-4 is close to the rounding of float32."""
     return copy.deepcopy(network).cpu().double().eval()
 
 
 @torch.no_grad()
 def path_length(seen: Callable[[Tensor], Tensor], start: Tensor, end: Tensor, share: Tensor, between: Between) -> float:
-    """Mean of ||f(x(t)) - f(x(t + epsilon))||^2 / epsilon^2 over paths from `start` to `end` at `share` t.
+    """Return the mean of ||f(x(t)) - f(x(t + epsilon))||^2 / epsilon^2 over paths from `start` to `end` at `share` t.
 
-    Perceptual path length (Karras et al. 2019, section 4.1, the full one), with the squared distance of our
-    classifier's features where the paper has that of VGG's. `seen` takes points float64 [N, Z] to features [N, F];
+    Perceptual path length (Karras et al. 2019, section 4.1, the full one), with our classifier's features
+    instead of VGG's. `seen` takes points float64 [N, Z] to features [N, F];
     start and end are [N, Z], share is [N, 1] in 0..1.
     """
     lengths = []
@@ -47,10 +47,10 @@ def path_length(seen: Callable[[Tensor], Tensor], start: Tensor, end: Tensor, sh
 
 
 def paths_of(generator: Any, classifier: Classifier, paths: int, seed: int) -> dict[str, float]:
-    """`path_z` of a generator, and `path_w` where it maps its latents first.
+    """Return `path_z` of a generator, and `path_w` if it has a mapping network.
 
-    Both lengths are of the same pairs of latents and the same shares: along great circles in Z, along straight lines in
-    W. Where classes are told, both ends of a path have the same one, each class in turn.
+    Both use the same pairs of latents and the same shares, along great circles in Z and straight lines in W. For
+    conditional generators both ends of a path have the same class, each class in turn.
     """
     network, judge = doubled(generator), doubled(classifier)
     rng = torch.Generator().manual_seed(seed)

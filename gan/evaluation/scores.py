@@ -1,4 +1,4 @@
-"""The judge: one classifier, one held-out set, one sample count; every score beside what real images would get."""
+"""The scorer: a classifier, a held-out set and a sample count; every score has the floor of real images."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from gan.evaluation.metrics import (
 from training.settings import check_kinds
 
 Scores = dict[str, float | int | str]
-NEIGHBOURS = 1_000  # images a side for the scores that compare each with each
-FLOOR_DRAWS = 30  # of the training part: the distance of one draw is off by a fifth of the floor, often
+NEIGHBOURS = 1_000  # images per side for pairwise scores
+FLOOR_DRAWS = 30  # draws from the training part; a single one often deviates by a fifth
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreSettings:
-    """How a generator is judged."""
+    """Settings of scores."""
 
-    samples: int = 1_000  # generated images, and as many real ones where the held-out set has them
-    every_images: int = 50_000  # training images between two judgements; 0 judges at the end only
+    samples: int = 1_000  # generated images, and as many real ones if there are enough
+    every_images: int = 50_000  # training images between scorings; 0 scores at the end only
 
     def __post_init__(self) -> None:
         check_kinds(self, "scores")
@@ -44,21 +44,21 @@ class ScoreSettings:
 
 
 class Judge:
-    """Scores of generated images against one held-out part: select by "select", report with "report"."""
+    """Scores generated images against a held-out part: "select" for selection, "report" for reports."""
 
     def __init__(
         self, data: Images, extractor: Extractor, settings: ScoreSettings, held_out: Part, most: int | None = None
     ) -> None:
-        """`most` is how many images there are to be judged, where that may be fewer than `settings.samples`."""
+        """`most` bounds the number of images to score, if it may be below `settings.samples`."""
         self.data, self.extractor, self.settings = data, extractor, settings
         self.stack, self.stock = data.stack, data.train
-        self.singles = data.singles or data  # what is compared one by one, and never a canvas
+        self.singles = data.singles or data  # for comparisons of single images, never of canvases
         part = data.held_out(held_out)
         limits = settings.samples, len(part), len(data.train), *(() if most is None else (most,))
         self.count = settings.samples if data.stack > 1 else min(limits)
         self.real, chances = self._features(_some(part, self.count, data.stack), data.stack)
         self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
-        # What the classifier says of real images, not what they are: its errors then count on both sides.
+        # Predicted instead of true classes of real images, so that errors count on both sides.
         self.classes = self._classes(chances)
         self.stock_features, self.stock_chances = self._features(data.train.images, 1)
         if data.beside > 1:
@@ -70,11 +70,11 @@ class Judge:
         self.floors = self._floors()
 
     def reporting(self) -> Judge:
-        """The judge of the report part, by the same classifier."""
+        """Return the scorer of the report part, with the same classifier."""
         return Judge(self.data, self.extractor, self.settings, "report")
 
     def _floors(self) -> Scores:
-        """The scores of as many training images, mean and standard deviation over draws: a perfect generator's."""
+        """Return mean and standard deviation of the scores of training images, those of a perfect generator."""
         draws = [self._floor(draw) for draw in range(FLOOR_DRAWS)]
         floors: Scores = {}
         for name in draws[0]:
@@ -90,16 +90,16 @@ class Judge:
         return {**self._distances(features), **self._together(chances)}
 
     def score(self, fake: Pixels) -> Scores:
-        """All scores of generated images uint8 [N, C, H, W], N being `count`, with floors, N and the extractor's hash.
+        """Return all scores of generated images uint8 [N, C, H, W], N = `count`, with floors and the extractor's hash.
 
         Raises:
-            ValueError: another number of images: the floors would not be theirs.
+            ValueError: the number of images differs, so that the floors would not apply.
         """
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} images given, the judge compares {self.count} with as many")
         features, chances = self._features(fake, self.stack)
         kl, covered = class_divergence(self._classes(chances), self.classes, self.class_count)
-        stacks = over_each_other(fake, self.data.beside)  # copies would be of single images
+        stacks = over_each_other(fake, self.data.beside)  # copies are copies of single images
         singles = stacks.reshape(-1, *self.singles.train.images.shape[1:])
         scores: Scores = {
             **self._distances(features),
@@ -110,22 +110,22 @@ class Judge:
             **self._ratios(self._nearest(singles, features.reshape(len(singles), -1))),
         }
         extractor: Scores = {"extractor_hash": self.extractor.hash}
-        if not np.isnan(self.extractor.accuracy):  # which JSON does not know
+        if not np.isnan(self.extractor.accuracy):  # NaN is no JSON
             extractor["extractor_accuracy"] = self.extractor.accuracy
         return {**scores, **self.floors, **extractor, "samples": self.count}
 
     def _nearest(self, images: Pixels, features: NDArray[Any]) -> tuple[float, float]:
-        """Median distance of single images to their nearest training image, by features and by pixels."""
+        """Return the median distances of single images to their nearest training image, by features and pixels."""
         few = slice(NEIGHBOURS)
         by_features = nearest(features[few], self.single_features)[0]
         by_pixels = nearest(_flat(images[few]), _flat(self.singles.train.images))[0]
         return float(np.median(by_features)), float(np.median(by_pixels))
 
     def _ratios(self, near: tuple[float, float]) -> Scores:
-        """Distances over those of held-out images; 1 where these are 0: most are copies, and nothing is nearer."""
+        """Return distances relative to those of held-out images; 1 if these are 0, since most are copies."""
         by_features, by_pixels = self.held_out_nearest
         if not by_pixels:
-            by_features = 0.0  # equal images' features differ by rounding
+            by_features = 0.0  # features of equal images differ by rounding
         return {
             "nn_ratio": near[0] / by_features if by_features else 1.0,
             "nn_ratio_pixels": near[1] / by_pixels if by_pixels else 1.0,
@@ -145,17 +145,17 @@ class Judge:
         }
 
     def _features(self, images: Pixels, stack: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The classifier's word on all single images that one is made of: features [N, s 64], chances [N, s, K]."""
+        """Return features [N, s 64] and probabilities [N, s, K] of the single images of each image."""
         return self.extractor.features(over_each_other(images, self.data.beside), stack * self.data.beside)
 
     def _classes(self, chances: NDArray[Any]) -> NDArray[np.int64]:
-        """Classes of images or stacks; of canvases, those of all their images."""
+        """Return the classes of images or stacks; for canvases, of all their images."""
         return classes_of(chances.reshape(-1, self.stack, chances.shape[-1]))
 
     def _together(self, chances: NDArray[Any]) -> Scores:
-        """How the single images of stacks and canvases go together: chances [N, s, K].
+        """Return scores of the combination of single images in stacks and canvases, from probabilities [N, s, K].
 
-        Of stacks, modes among all and the KL to equally likely ones, as the published tables count them.
+        For stacks: the number of modes and the KL to a uniform distribution, as in published tables.
         """
         if self.data.beside > 1:
             equal, by_chance = consistency(chances)
@@ -167,7 +167,7 @@ class Judge:
 
 
 def _some(part: Split, count: int, stack: int) -> Pixels:
-    """The first `count` images of a part (parts are in random order), or as many stacks of them."""
+    """Return the first `count` images of a part, which is in random order, or as many stacks."""
     index = EpochSampler(len(part), seed=0).next(count * stack).reshape(count, stack) if stack > 1 else np.arange(count)
     return part.take(index).images
 

@@ -1,1 +1,1 @@
-"""What a trained generator draws."""
+"""Samples and pictures of trained generators."""

@@ -1,4 +1,4 @@
-"""Where a generator with self-attention looks while it draws."""
+"""Pictures of a generator's self-attention."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from gan.parts import Generator
 from gan.samples import sampling
 from gan.samples.pictures import coloured, grid
 
-IMAGES, QUERIES = 8, 3  # rows of the picture; places of each image that are asked, the brightest first
+IMAGES, QUERIES = 8, 3  # rows of the picture; queries per image
 MARK = (255, 40, 40)
 
 
 def layer_of(generator: Generator) -> SelfAttention | None:
-    """The generator's layer of self-attention, if it has one."""
+    """Return the generator's self-attention layer, if it has one."""
     assert isinstance(generator, nn.Module)
     return next((module for module in generator.modules() if isinstance(module, SelfAttention)), None)
 
 
 def attention_of(generator: Generator, layer: SelfAttention, latent: Tensor) -> tuple[Pixels, NDArray[np.float32]]:
-    """Images uint8 [N, C, H, W] of latents [N, Z] and each place's weights [N, h, w, h, w]: who looks, what is seen.
+    """Return images uint8 [N, C, H, W] of latents [N, Z] and attention weights [N, h, w, h, w] (query, key).
 
     `layer` is the generator's.
     """
@@ -41,12 +41,12 @@ def attention_of(generator: Generator, layer: SelfAttention, latent: Tensor) -> 
 
 
 def attention_picture(generator: Generator, seed: int = 0) -> NDArray[np.uint8] | None:
-    """Rows of samples: the image, then for its brightest places in the left half, marked red, what each looks at.
+    """Draw rows of samples: the image, then the attention of bright places in its left half, marked red.
 
-    White is the place that it looks at most.
+    White is the highest weight.
     """
     layer = layer_of(generator)
-    if layer is None:  # it may not even draw from noise
+    if layer is None:  # it may not use noise at all
         return None
     images, weights = attention_of(generator, layer, sampling.latents(generator, IMAGES, seed))
     height, width = weights.shape[1:3]
@@ -65,7 +65,7 @@ def attention_picture(generator: Generator, seed: int = 0) -> NDArray[np.uint8] 
 
 
 def spread(bright: NDArray[np.float64], count: int) -> list[tuple[int, int]]:
-    """The brightest place [h, w] of each of `count` bands of rows, so that they are not neighbours."""
+    """Return the brightest place (row, column) of each of `count` bands of rows."""
     bands = np.array_split(np.arange(len(bright)), count)
     found = [(band, bright[band].argmax()) for band in bands if len(band)]
     return [(int(band[at // bright.shape[1]]), int(at % bright.shape[1])) for band, at in found]

@@ -1,4 +1,4 @@
-"""The last pictures of a training's best generator."""
+"""Closing pictures of a training's best generator."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gan.samples.sampling import sample
 from training.run import Picture
 from training.storage.files import gif, png
 
-NEAREST = 16  # fakes that are shown with their nearest training image
-LONGEST = 80  # pictures of an animation
+NEAREST = 16  # fakes shown with their nearest training image
+LONGEST = 80  # maximum frames of an animation
 
 
 def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
-    """Samples, a walk, the real images nearest to some, and training as an animation of the `grids` in a folder."""
+    """Return samples, a walk, nearest real images, and an animation of the `grids` of training."""
     parts, generator, at = parts_of(trainer.settings), trainer.average, trainer.images
     found = [Picture("best", png(parts.grid(generator)), at, "Samples of the best generator.", "samples.png")]
     if generator.latent:
@@ -35,7 +35,7 @@ def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
 
 
 def from_noise(trainer: Trainer) -> list[Picture]:
-    """A walk, and the real images nearest to some samples."""
+    """Return a walk, and samples with their nearest real images."""
     parts, generator, at, stack = parts_of(trainer.settings), trainer.average, trainer.images, trainer.data.stack
     fakes = sample(generator, NEAREST, seed=0)
     singles = fakes.reshape(NEAREST * stack, -1, *fakes.shape[2:])[:NEAREST]

@@ -1,6 +1,6 @@
-"""Directions in latent space along which one thing that can be measured changes and the others stay.
+"""Directions in latent space that change one measured attribute and no other.
 
-Legend: N latents, S numbers of each (z, or w where a generator maps z first), A attributes, M starts, T steps.
+Legend: N latents of size S (z, or w with a mapping network), A attributes, M starts, T steps.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from gan.samples import sampling
 from gan.samples.pictures import grid
 from training.storage.curve import save_figure, subplots
 
-LATENTS, HELD_OUT, STARTS = 3_000, 1_000, 100  # to fit by, to judge the fit by, to walk from
+LATENTS, HELD_OUT, STARTS = 3_000, 1_000, 100  # for the fit, its evaluation, and the walks
 STEPS = np.linspace(-2, 2, 9)  # in standard deviations of the latents
-KEPT = 1e-4  # of the largest variance: axes with less of it are noise
+KEPT = 1e-4  # share of the largest variance below which axes are noise
 CLASS = "class "
-SEED = 10  # of the first latents; others follow
+SEED = 10  # of the first latents
 Draw = Callable[[Array], Pixels]  # latents [N, S] -> images
 Measure = Callable[[Pixels], Array]  # images -> attributes [N, A]
 
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """One direction for each attribute, as rows of `steps`: what is added to a latent by one standard deviation."""
+    """A direction per attribute, as rows of `steps`: the change of a latent for one standard deviation."""
 
     names: tuple[str, ...]
     steps: Array  # [A, S]
@@ -40,7 +40,7 @@ class Directions:
 
 
 def find(names: tuple[str, ...], latents: Array, attributes: Array, held_out: tuple[Array, Array]) -> Directions:
-    """Least squares of attributes [N, A] on latents [N, S], each slope then made orthogonal to those of the others.
+    """Fit attributes [N, A] on latents [N, S] by least squares; orthogonalise each slope to the others.
 
     Slopes are taken in coordinates in which the latents have unit covariance, so that a step of 1 is as likely in one
     direction as in any other. Chances of classes add up to 1: a class is held apart from what is no class, alone.
@@ -66,12 +66,12 @@ def find(names: tuple[str, ...], latents: Array, attributes: Array, held_out: tu
 
 
 def both_classes(name: str, other: str) -> bool:
-    """Whether both attributes are chances of a class."""
+    """Return whether both attributes are class probabilities."""
     return name.startswith(CLASS) and other.startswith(CLASS)
 
 
 def apart(slope: Array, others: Array) -> Array:
-    """What is left of a slope [S] once its share in the span of others [S, K] is taken out, at length 1."""
+    """Return a slope [S] without its component in the span of others [S, K], normalised."""
     scaled = others / np.maximum(np.linalg.norm(others, axis=0), 1e-12)
     left = slope - scaled @ np.linalg.lstsq(scaled, slope, rcond=1e-6)[0]
     found: Array = left / max(float(np.linalg.norm(left)), 1e-12)
@@ -79,15 +79,15 @@ def apart(slope: Array, others: Array) -> Array:
 
 
 def walks(directions: Directions, starts: Array) -> Array:
-    """Latents [A, M, T, S] on straight lines from the starts [M, S]."""
+    """Return latents [A, M, T, S] on straight lines from the starts [M, S]."""
     found: Array = starts[:, None] + STEPS[:, None] * directions.steps[:, None, None]
     return found
 
 
 def correlations(measured: Array) -> Array:
-    """Of the step with every attribute [A, A], on walks measured as [A, M, T, A]; a row is a direction.
+    """Return correlations [A, A] of steps and attributes, for walks measured as [A, M, T, A]; rows are directions.
 
-    Each start's own mean is taken out: what is compared is how images change, not how starts differ.
+    The mean of each start is subtracted, so that only changes along walks count.
     """
     change = measured - measured.mean(2, keepdims=True)
     products = np.einsum("amtk,t->ak", change, STEPS)
@@ -97,7 +97,7 @@ def correlations(measured: Array) -> Array:
 
 
 def space_of(generator: Any) -> tuple[str, Callable[[int, int], Array], Draw]:
-    """The name of the space, latents of a count and a seed, and images of latents; told classes come in turn."""
+    """Return the space's name, a sampler of latents, and their images; classes of conditional ones in turn."""
     device, mapped = next(generator.parameters()).device, hasattr(generator, "mapping")
 
     def latents(count: int, seed: int) -> Array:
@@ -117,7 +117,7 @@ def space_of(generator: Any) -> tuple[str, Callable[[int, int], Array], Draw]:
 
 
 def measured_by(extractor: Extractor | None) -> tuple[tuple[str, ...], Measure]:
-    """Names of what is measured, and how; chances of all classes where there is a classifier."""
+    """Return names of attributes and their measure; includes class probabilities if there is a classifier."""
     classes = 0 if extractor is None else extractor.network.out.out_features
 
     def measure(images: Pixels) -> Array:
@@ -130,7 +130,7 @@ def measured_by(extractor: Extractor | None) -> tuple[tuple[str, ...], Measure]:
 
 
 def explore(generator: Any, extractor: Extractor | None, seed: int, picture: Path) -> dict[str, Any]:
-    """Find directions, walk along them, draw one walk of each into `picture` -> what was found, for JSON."""
+    """Find directions, draw a walk along each into `picture`; return the results for JSON."""
     space, latents, draw = space_of(generator)
     names, measure = measured_by(extractor)
     points, others = latents(LATENTS, SEED + seed), latents(HELD_OUT, SEED + seed + 1)
@@ -151,7 +151,7 @@ def explore(generator: Any, extractor: Extractor | None, seed: int, picture: Pat
 
 
 def draw_walks(images: Pixels, names: tuple[str, ...], found: Array, space: str, picture: Path) -> None:
-    """Images [A T, C, H, W] in a row for each attribute, with the correlations [A, A] that belong to it."""
+    """Draw images [A T, C, H, W] as a row per attribute, with the correlations [A, A]."""
     whole = grid(images, len(STEPS))
     height, width = whole.shape[0] / len(names), whole.shape[1] / len(STEPS)
     figure, axes = subplots(figsize=(1.0 * len(STEPS) + 4, 1.0 * len(names) + 1))
