@@ -92,5 +92,5 @@ def start_own(**options: Any) -> None:
 
 
 def processes_of(settings: SpreadSettings) -> int:
-    """Return the number of processes that reserve a core, including the driver."""
+    """Return the cores to offer for a fleet: one per runner, shard, learner and the driver."""
     return settings.fleet.runners + settings.fleet.shards + settings.fleet.learners + 1

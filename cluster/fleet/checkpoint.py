@@ -90,7 +90,7 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     """Let every shard save or load its own part under `path`, so that frames do not pass through the driver.
 
     A shard that dies meanwhile, or is killed after a timeout, is retried once it has restarted. If it does not restart
-    within `BACK_TIMEOUT`, an empty part is saved.
+    within `BACK_TIMEOUT`, an empty part is saved, or loading fails.
 
     Raises:
         one of cluster.lost.LOST or UNBORN: a shard that should load did not restart.
@@ -98,16 +98,17 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     methods = [getattr(shard, verb) for shard in shards]
     parts = [replay_in(path.absolute(), index) for index in range(len(shards))]
     asked = [method.remote(str(part)) for method, part in zip(methods, parts, strict=True)]
-    ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # none writes on after an error
+    ray.wait(asked, num_returns=len(asked), timeout=SHARD_TIMEOUT)  # let all finish before an error is raised
     for index, (method, part, ref) in enumerate(zip(methods, parts, asked, strict=True)):
         back_by, timeout = None, 0.0  # the wait above was the timeout
         while not wait_for_shard(ref, shards[index], index, timeout):
             timeout = SHARD_TIMEOUT
             back_by = back_by or time.monotonic() + BACK_TIMEOUT
             if time.monotonic() > back_by:
-                if verb == "load":
-                    ray.get(ref, timeout=SHARD_TIMEOUT)
-                checkpoint.save(part, {})
+                if verb == "save":
+                    checkpoint.save(part, {})
+                else:
+                    ray.get(ref, timeout=SHARD_TIMEOUT)  # raises, unless the shard has loaded by now
                 break
             time.sleep(ASK_AGAIN)
             ref = method.remote(str(part))
@@ -206,7 +207,7 @@ class Checkpoints(Algorithm):
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Restore networks, optimiser and counters of `get_state`; runners begin new episodes."""
+        """Restore networks, optimiser and counters of `get_state`; episodes are not part of it."""
         saved = ray.put(state["learner"])
         self._each_learner(lambda learner: learner.core.load_state(ray.get(saved)))
         self.stats.load_state(state["stats"])

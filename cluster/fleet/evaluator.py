@@ -58,7 +58,7 @@ class AsyncEvaluation:
     def poll(
         self, weights: Callable[[], dict[str, Any]], agent_steps: int, score: float | None
     ) -> tuple[int, dict[str, Any]] | None:
-        """Start an evaluation if one is due; return (agent steps, summary) of one that has finished. Never blocks.
+        """Start an evaluation if one is due; return (agent steps, summary) of one that has finished.
 
         `score` is that of recent training games, None before the first has ended.
 

@@ -10,7 +10,7 @@ from cluster.errors import FleetError
 from cluster.lost import LOST, UNBORN, never_starts
 from training.messages import one_line
 
-SHARD_QUEUE = 8  # pending chunks per shard above which no more are requested
+SHARD_QUEUE = 8  # pending chunks times shards above which no more are requested
 MAX_TURNS_WITHOUT_UPDATE = 100  # consecutive turns with updates due and none possible
 
 

@@ -51,7 +51,7 @@ class QuarterdeckLearner(TorchLearner):
     """An RLlib learner that is trained by `learn`, many updates per call, instead of `Learner.update`."""
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
-        """Build the core learner around RLlib's module."""
+        """Build the core learner, and let RLlib's module use its network."""
         keep_freed_memory()
         s = self.settings = self.config.to_settings()
         if resolve_device(s.learner.device, "learner.device") == "cpu":  # also on a machine with a GPU
@@ -101,7 +101,7 @@ class QuarterdeckLearner(TorchLearner):
             self.own_shard().add(unpack(chunk))
 
     def learn(self, updates: int) -> UpdateStats:
-        """Do `updates` updates, fewer if no shard has data."""
+        """Do `updates` updates; those for which no shard has data are forfeited."""
         assert self.replay is not None
         before = self.core.updates
         try:

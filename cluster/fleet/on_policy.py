@@ -31,7 +31,7 @@ from training.settings import to_dict
 from training.storage import checkpoint
 
 STEP_SECONDS = 1.0  # a step waits for rollouts at most, so that the session can react to interrupts
-LATE_SECONDS = 30.0  # after the first rollout of a turn, missing ones are dropped
+LATE_SECONDS = 30.0  # minimum wait for missing rollouts after a turn's first, else as long as that took
 
 
 class OnPolicyLoop:

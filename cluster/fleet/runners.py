@@ -161,6 +161,6 @@ class Runners:
             say(f"runner {number} was lost; the others go on, and Ray starts it again")
 
     def end(self) -> None:
-        """Let runners close their envs; kill those that are frozen, busy or unscheduled."""
+        """Let responsive runners close their envs, then kill all."""
         self.manager.foreach_actor(lambda runner: runner.stop(), healthy_only=False, timeout_seconds=END_SECONDS)
         self.manager.clear()

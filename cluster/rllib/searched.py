@@ -49,7 +49,7 @@ def _for_each(search: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def check_changes(settings: Any, changes: Any, linked: dict[str, str]) -> None:
-    """Check names and types of changes; ranges are checked later, since those of `fleet` depend on each other.
+    """Check names and types of changes; ranges are checked by `check_range`.
 
     Args:
         settings: class of the settings.

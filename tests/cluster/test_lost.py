@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import ray
 from ray.rllib.core.learner.learner_group import LearnerGroup, RLlibBackendExecutor
@@ -16,14 +17,15 @@ from agents.dqn.presets import catch
 from cluster.cli.main import main
 from cluster.errors import FleetError, LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
-from cluster.fleet.checkpoint import wait_for_shard
+from cluster.fleet.checkpoint import each_shard, wait_for_shard
 from cluster.fleet.evaluator import FAILURES, AsyncEvaluation
 from cluster.fleet.inserts import Inserts
 from cluster.fleet.loop import coming_up
-from cluster.fleet.replay import ShardedReplay
+from cluster.fleet.replay import ShardedReplay, replay_in
 from cluster.fleet.runner import Runner
 from tests.cluster.helpers import TINY_CATCH, raised
 from tests.specs import spec_of
+from training.storage import checkpoint
 
 SHARD: Any = None
 
@@ -196,3 +198,18 @@ def test_a_learner_that_dies_as_it_meets_its_peers() -> None:
         start()
     with pytest.raises(TypeError), coming_up():
         raise TypeError
+
+
+def test_a_shard_that_loads_at_the_last_moment_keeps_its_part(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It was given up, and answers after all: the checkpoint it was loaded from stays what it is."""
+    part = replay_in(tmp_path, 0)
+    checkpoint.save(part, {"rows": np.arange(3)})
+    for name, value in {"BACK_TIMEOUT": -1.0, "wait_for_shard": lambda *_: False}.items():
+        monkeypatch.setattr(f"cluster.fleet.checkpoint.{name}", value)
+    monkeypatch.setattr(ray, "wait", lambda refs, **_: (refs, []))
+    monkeypatch.setattr(ray, "get", lambda ref, timeout: None)
+    shard = SimpleNamespace(**{verb: SimpleNamespace(remote=lambda path: path) for verb in ("save", "load")})
+    each_shard("load", [shard], tmp_path)
+    assert checkpoint.load(part)["rows"].tolist() == [0, 1, 2]
+    each_shard("save", [shard], tmp_path)
+    assert checkpoint.load(part) == {}
