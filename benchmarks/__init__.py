@@ -1,1 +1,1 @@
-"""Speed against the roofline and the peers, and the pictures of the README."""
+"""Benchmarks against a roofline, other libraries and controls, and figures for the documentation."""

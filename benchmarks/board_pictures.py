@@ -1,8 +1,8 @@
-"""Pictures of TensorBoard for the documentation, taken of real runs with the system's Chromium.
+"""Take screenshots of TensorBoard for the documentation, from real runs and with the system's Chromium.
 
     python -m benchmarks.board_pictures runs --out docs --tabs story images hparams
 
-Needs a program `chromium` (Debian: apt-get install chromium); nothing of it is a dependency of the project.
+Requires `chromium` (Debian: apt-get install chromium), which is not a dependency of the project.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from PIL import Image
 
 from cluster.cli.board import runs_in, serve
 
-WIDTH = 1440  # pixels of the window
-TABS = {"story": ("custom_scalars", 960), "images": ("images", 620), "hparams": ("hparams", 480)}  # and the height
-PATIENCE = 180  # seconds for a page
-COLOURS = 64  # of a picture: small files
+WIDTH = 1440  # of the window, in pixels
+TABS = {"story": ("custom_scalars", 960), "images": ("images", 620), "hparams": ("hparams", 480)}  # tab, height
+PATIENCE = 180  # timeout of a page in seconds
+COLOURS = 64  # palette size, for small files
 
 
 def take(chromium: str, url: str, height: int, file: Path) -> None:
-    """One page as a PNG of few colours."""
+    """Save a screenshot of a page as a PNG with few colours."""
     with tempfile.TemporaryDirectory() as profile:
         command = [
             chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
@@ -38,7 +38,7 @@ def take(chromium: str, url: str, height: int, file: Path) -> None:
 
 
 def main() -> None:
-    """Start the board on a free port, visit its tabs."""
+    """Start TensorBoard on a free port and take a screenshot of each tab."""
     parser = argparse.ArgumentParser(description="Pictures of TensorBoard for the documentation.")
     parser.add_argument("runs", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs"))

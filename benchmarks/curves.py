@@ -1,4 +1,4 @@
-"""The README's picture: several runs of one preset in one figure.
+"""Plot several runs of one preset in one figure, for the README.
 
 python -m benchmarks.curves docs/pong.png runs/pong-s0 runs/pong-s1 runs/pong-s2
 """
@@ -14,7 +14,7 @@ from training.storage.curve import save_figure, subplots
 
 
 def main(picture: Path, runs: list[Path]) -> None:
-    """Scores over minutes of wall clock, a colour per seed, the closing evaluation as a dot."""
+    """Plot scores over wall-clock minutes, a colour per run, with the closing evaluation as a dot."""
     figure, axes = subplots(figsize=(8, 4))
     for index, run in enumerate(runs):
         summary = json.loads((run / "summary.json").read_text())

@@ -1,6 +1,6 @@
-"""Enlarging frames by looking them up: the true squares that lay around the same or the most similar samples.
+"""Upscaling of frames by lookup: the true pixels at the same or the most similar samples.
 
-Sprites of a game repeat, so this is what a network has to beat.
+A strong baseline for a network, since sprites of a game repeat.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from torch import Tensor
 from gan.data.images import Pixels
 from gan.upscale.lowering import JITTER, SCALE, clips, lower, stacked, woven
 
-AROUND = {1: 2, 4: 1}  # low pixels on each side of one, by frames seen: 5x5 samples, or 3x3 squares of four
-MOST = 20_000  # entries of a book that similar ones are looked for among; the same ones are among all
-MIX = 2**31 - 1  # of the numbers by which rows of bytes are told apart
+AROUND = {1: 2, 4: 1}  # context on each side of a low pixel, by frames seen: 5x5 samples, or 3x3 squares of four
+MOST = 20_000  # entries of a book that are searched for similar ones; exact matches use all
+MIX = 2**31 - 1  # its square bounds the factors of the hash
 
 
 class Book(NamedTuple):
-    """Entries in the order of their numbers."""
+    """Entries sorted by hash."""
 
-    numbers: NDArray[np.int64]  # [n]
+    numbers: NDArray[np.int64]  # [n]: hashes
     squares: NDArray[np.float64]  # [n, C 4], mean over all places with these samples
     similar: NearestNeighbors
-    rows: NDArray[np.int64]  # of the entries that `similar` knows
+    rows: NDArray[np.int64]  # entries in `similar`
 
 
 class Dictionary:
-    """Samples around each low pixel -> the square of 2x2 true pixels there, one book for each of the four places."""
+    """Maps samples around each low pixel to its 2x2 true pixels, with a book for each of the four places."""
 
     def __init__(self, images: Pixels, frames: int, seen: int, seed: int = 0) -> None:
         self.frames, self.seen = frames, seen
@@ -50,11 +50,11 @@ class Dictionary:
             self.books.append(Book(numbers, sums / np.bincount(entry)[:, None], similar, rows))
 
     def times(self, place: int) -> list[int]:
-        """Frames of a clip at which this place is sampled, those left out before which too few were seen."""
+        """Return the frames of a clip at which this place is sampled, without the first three of the clip."""
         return [t for t in range(len(JITTER) - 1, self.frames) if t % len(JITTER) == place]
 
     def keys(self, small: Tensor) -> list[Pixels]:
-        """For each place the samples around every low pixel [n, D] of small clips uint8 [N, T, C, h, w]."""
+        """Return for each place the samples around every low pixel [n, D] of small clips uint8 [N, T, C, h, w]."""
         around = AROUND[self.seen]
         last = woven(small, self.seen) if self.seen > 1 else small
         found = []
@@ -66,7 +66,7 @@ class Dictionary:
         return found
 
     def upscaled(self, small: Pixels) -> Pixels:
-        """Small clips uint8 [N, T, C, h, w] -> uint8 [N, C, T 2h, 2w]; frames of no book are black."""
+        """Enlarge small clips uint8 [N, T, C, h, w] -> uint8 [N, C, T 2h, 2w]; the first three frames are black."""
         count, _, colours, height, width = small.shape
         found = np.zeros((count, self.frames, height, width, colours * SCALE**2), np.uint8)
         for place, (keys, book) in enumerate(zip(self.keys(torch.from_numpy(small)), self.books, strict=True)):
@@ -83,6 +83,6 @@ class Dictionary:
 
 
 def numbered(rows: Pixels) -> NDArray[np.int64]:
-    """A number [n] for rows of bytes [n, D]; that two different ones share it is as good as impossible."""
+    """Return hashes [n] of rows of bytes [n, D]; collisions are practically impossible."""
     factors = np.random.default_rng(0).integers(1, MIX**2, rows.shape[1])
     return np.concatenate([part.astype(np.int64) @ factors for part in np.array_split(rows, len(rows) // MOST + 1)])

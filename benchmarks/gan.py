@@ -1,12 +1,12 @@
-"""GAN trainings side by side at equal images, each by the command that a person would type; a Markdown table of scores.
+"""Compare GANs at equal numbers of images, each trained by its command; print a Markdown table of scores.
 
     python -m benchmarks.gan losses --images 100000             every loss, digits, one recipe each
     python -m benchmarks.gan losses-without-classes --images 100000      the same, unconditional
     python -m benchmarks.gan stacked --images 400000            coverage of 1,000 modes: control, packing, relativistic
     python -m benchmarks.gan schedulers --images 60000 --seeds 0 1 2     population against random search
 
-Two trainings run at a time, one core each: what is compared are images, not minutes. Whatever was interrupted goes on
-where it stopped, and what is finished under --runs is not trained again.
+Two trainings run at a time, one core each, since images are compared and not minutes. Interrupted trainings resume, and
+trainings finished under --runs are not repeated.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from benchmarks.trainings import going_on, judged, summary_of
 DIGITS = ["digits", "--minutes=1e9", "--scores.every-images=0"]
 RATE = ["--training.generator-rate=2e-4", "--training.discriminator-rate=2e-4", "--training.decay-from=1"]
 ADAM = ["--training.beta1=0.5", "--training.beta2=0.999", *RATE]
-NORM = "--network.discriminator-norm=batch"  # as DCGAN has it, where no penalty stands in the way
+NORM = "--network.discriminator-norm=batch"  # as in DCGAN, for losses without penalty
 STACKED = ["stacked", "--minutes=1e9", "--scores.every-images=0"]
 DENSE = "--network.discriminator-hidden=0"  # DCGAN has no dense layer
 CONTROL = ["--loss.kind=nonsaturating", "--loss.penalty=none", NORM, DENSE, *ADAM]
 Recipes = dict[str, list[str]]
-# Penalties as in the papers; rates and momenta as each is usually trained, but one update of the critic for one of the
-# generator in all of them, where Gulrajani et al. (2017) have five.
+# Penalties as in the papers, rates and momenta as usual for each loss, but always one discriminator update per
+# generator update, where Gulrajani et al. (2017) have five.
 LOSSES: Recipes = {
     "minimax": [*DIGITS, "--loss.kind=minimax", "--loss.penalty=none", NORM, *ADAM],
     "non-saturating": [*DIGITS, "--loss.kind=nonsaturating", "--loss.penalty=none", NORM, *ADAM],
@@ -44,7 +44,7 @@ LOSSES: Recipes = {
     ],
     "relativistic + R1 + R2": DIGITS,
 }  # fmt: skip
-# Told the classes, 350 images each, a discriminator without penalty leads to one digit a class (Shahbazi et al. 2022).
+# Conditional on classes of 350 images, GANs without penalty collapse to one digit per class (Shahbazi et al. 2022).
 WITHOUT_CLASSES: Recipes = {name: [*recipe, "--network.no-conditional"] for name, recipe in LOSSES.items()}
 COVERAGE: Recipes = {
     "DCGAN, the control": [*STACKED, *CONTROL],
@@ -63,7 +63,7 @@ TABLES = {
 
 
 def train(command: str, arguments: list[str], run: Path) -> dict[str, Any]:
-    """Run one command to its end, unless it was run before; its summary, or how it ended."""
+    """Run one command unless it is finished; return its summary, or the last line of its error as `ended`."""
     if not judged(run):
         call = going_on([command, arguments[0]], run, arguments[1:])
         done = subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
@@ -74,7 +74,7 @@ def train(command: str, arguments: list[str], run: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Train what is asked for, then print the table."""
+    """Run the trainings of a table, then print it."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("table", choices=TABLES)
     options.add_argument("--images", type=int, required=True)

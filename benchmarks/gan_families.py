@@ -1,10 +1,10 @@
-"""Families of GANs against their controls; a Markdown table for each.
+"""Compare families of GANs with their controls; print a Markdown table.
 
     python -m benchmarks.gan_families coupled --seeds 0 1 2        shared layers, one GAN told the domain, two GANs
     python -m benchmarks.gan_families progressive --seeds 0 1 2    grown against direct at equal CPU seconds
 
-One training at a time, on one thread in float32. Whatever was interrupted goes on where it stopped, and what is
-finished is not trained again; runs lie under --runs.
+One training at a time, on one thread in float32. Interrupted trainings resume, finished ones are not repeated; runs are
+under --runs.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from training.storage.curve import save_figure, subplots
 TASKS = ("edges", "negatives")
 COUPLINGS = ("layers", "bit", "none")
 SHOWN = ("agreement", "agreement_unpaired", *(f"{h}_{n}" for h in ("first", "second") for n in ("precision", "recall")))
-EVERY = 20_000  # images between two judgements of the race
+EVERY = 20_000  # images between evaluations of the race
 KEPT = ("fd_clf", "fd_floor", "precision", "recall")
 ENDLESS = ["--minutes=1e9", "--training.precision=fp32"]
 
 
 def trained(preset: str, arguments: list[str], run: Path) -> dict[str, Any]:
-    """The summary of one command's run, which is begun, gone on with, or read."""
+    """Start or resume a training unless it is finished; return its summary."""
     if not judged(run):
         os.environ["OMP_NUM_THREADS"] = "1"
         train(["train", preset], run, arguments)
@@ -39,7 +39,7 @@ def trained(preset: str, arguments: list[str], run: Path) -> dict[str, Any]:
 
 
 def coupled(seeds: list[int], images: int | None, runs: Path) -> None:
-    """Each task with each coupling."""
+    """Train each task with each coupling; print the table."""
     print(f"| second domain | coupling | seed | {' | '.join(SHOWN)} | images |")
     print("|---|---|---|" + "---|" * (len(SHOWN) + 1))
     for second in TASKS:
@@ -53,7 +53,7 @@ def coupled(seeds: list[int], images: int | None, runs: Path) -> None:
 
 
 def race(seeds: list[int], images: int | None, runs: Path) -> None:
-    """Grown and direct, each to the same CPU seconds; a table, and the curves as a picture."""
+    """Train grown and direct for the same CPU seconds; print the table and plot the curves."""
     print("| seed | training | images | CPU seconds | to twice the floor | fd_clf over floor | precision | recall |")
     print("|---|---|---|---|---|---|---|---|")
     figure, axes = subplots(figsize=(7, 4))
@@ -83,7 +83,7 @@ def race(seeds: list[int], images: int | None, runs: Path) -> None:
 
 
 def main() -> None:
-    """Train what is asked for, and print its table."""
+    """Run the trainings of a family and print its table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("family", choices=("coupled", "progressive"))
     options.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -1,11 +1,11 @@
-"""The style-based generator beside the standard one: distance, path lengths, and what each layer's style decides.
+"""Compare the style-based with the standard generator: distance, path lengths, and the effect of each layer's style.
 
     python -m benchmarks.gan_styles --seeds 0 1 2
 
-Both are told no class, in the same data, with the same discriminator and loss, each for its preset's images, which take
-the standard one half of the style's time; --images makes them equal. One training at a time, on one thread, in the
-precision that `auto` takes. Whatever was interrupted goes on where it stopped, and what is finished is not trained
-again; runs lie under --runs. The second table and `styles.png` cross two latents' styles at each layer.
+Both are unconditional, with the same data, discriminator and loss, each for its preset's number of images, which takes
+the standard one half of the style's time; --images makes the numbers equal. One training at a time, on one thread, with
+precision `auto`. Interrupted trainings resume, finished ones are not repeated; runs are under --runs. The second table
+and `styles.png` are of images whose styles switch from one latent to another at each layer.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from training.storage.curve import save_figure, subplots
 SAME = ["--network.no-conditional", "--network.discriminator-hidden=256", "--loss.weight=0.3"]
 PRESETS = {"style": ["style"], "standard": ["digits", *SAME]}
 SHOWN = ("fd_clf", "precision", "recall")
-PAIRS, SEED = 1_000, 11  # of paths and of mixed images; the seed is none of a run's own report
+PAIRS, SEED = 1_000, 11  # of paths and of mixed images; the seed is not that of a run's report
 SAID = ("class of the coarse", "class of the fine", "stroke width with the fine", "stroke width with the coarse")
 
 
 def run_of(kind: str, seed: int, images: int | None, runs: Path) -> tuple[dict[str, Any], Exported, Extractor]:
-    """The summary of a training, its best generator, and the classifier that judges it."""
+    """Return the summary of a training, its best generator, and the classifier of its scores."""
     preset, *options = PRESETS[kind]
     given = [*options, f"--seed={seed}", "--minutes=1e9"] + ([] if images is None else [f"--images={images}"])
     run = runs / f"{kind}-{images or 'preset'}-{seed}"
@@ -42,7 +42,7 @@ def run_of(kind: str, seed: int, images: int | None, runs: Path) -> tuple[dict[s
 
 
 def compared(seeds: list[int], images: int | None, runs: Path) -> None:
-    """Both generators: a row for each seed."""
+    """Print a row for each generator and seed."""
     print(f"| seed | generator | {' | '.join(SHOWN)} | path_z | path_w | path_w / path_z | images |")
     print("|---|---|" + "---|" * (len(SHOWN) + 4))
     for seed in seeds:
@@ -57,13 +57,13 @@ def compared(seeds: list[int], images: int | None, runs: Path) -> None:
 
 
 def crossings(seeds: list[int], images: int | None, runs: Path) -> None:
-    """What mixed images keep of both sources, by the layer where they cross: means over seeds, and a picture."""
+    """Print and plot what mixed images keep of both sources, by the layer of the switch; means over seeds."""
     rows = []
     for seed in seeds:
         _, found, extractor = run_of("style", seed, images, runs)
         layers = range(1, found.network.depth)
         rows.append([list(mixing_scores(found.network, extractor, at, PAIRS, SEED).values()) for at in layers])
-    means = np.array(rows, np.float64).mean(0)  # [layers, what is measured]
+    means = np.array(rows, np.float64).mean(0)  # [layers, scores]
     print(f"\n| layers with the coarse source | {' | '.join(SAID)} |\n|---|{'---|' * len(SAID)}")
     for at, row in zip(layers, means, strict=True):
         print(f"| {at} of {len(layers) + 1} | {' | '.join(f'{value:.2f}' for value in row)} |", flush=True)
@@ -78,7 +78,7 @@ def crossings(seeds: list[int], images: int | None, runs: Path) -> None:
 
 
 def main() -> None:
-    """Train what is not there yet, and print both tables."""
+    """Run the missing trainings, and print both tables."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, nargs="+", default=[0])
     options.add_argument("--images", type=int, help="of each training; default: the preset's")

@@ -1,9 +1,9 @@
-"""What variety costs: a run's scores when latents lie nearer to their mean, as a Markdown table.
+"""Score a run's best generator with truncated latents; print a Markdown table.
 
     python -m benchmarks.gan_truncation runs/coupled-s0 runs/coupled-s1 --truncation 1 0.8 0.7 0.6
 
-As many images as a report has, of the best generator, by the judge of the report part; mean and standard deviation over
-draws of that many, since one draw of 1,000 is off by 0.013 in precision. Seeds of noise are none of a run's own, the
+Scored on the report part, with as many images as a report has: mean and standard deviation over several such draws,
+since one draw of 1,000 images deviates by 0.013 in precision. Seeds of noise differ from those of the run, and are the
 same for every row.
 """
 
@@ -24,7 +24,7 @@ SHOWN = ("agreement", "agreement_unpaired", "fd_clf", "precision", "recall")
 
 
 def truncated(run: Path, truncations: Sequence[float], draws: int) -> dict[float, dict[str, list[float]]]:
-    """Scores of each draw by truncation: those of SHOWN that the family's judge has, also by "first_" and "second_"."""
+    """Return scores of each draw by truncation: those of SHOWN that the family has, also with "first_" or "second_"."""
     found = load_generator(run / "generator")
     data = images_of(found.settings.data, cache_of(run))
     judge = parts_of(found.settings).make_judge(found.settings, data, cache_of(run), "report")
@@ -37,7 +37,7 @@ def truncated(run: Path, truncations: Sequence[float], draws: int) -> dict[float
 
 
 def main() -> None:
-    """A table, run by run."""
+    """Print the table, run by run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--truncation", type=float, nargs="+", default=[1.0, 0.8, 0.7, 0.6, 0.5])

@@ -1,12 +1,11 @@
-"""Which sequence learners remember, and how far back their gradients reach: a table and a figure.
+"""Compare the memory of sequence learners, and how far back their gradients reach: a table and a figure.
 
     python -m benchmarks.gradients --out docs
 
-A sequence of T symbols is read, and at its end the first one is to be named: supervised, one of 8, cross-entropy. Every
-learner is an embedding, a memory of 32 units as in `agents/networks/memory.py` and a dense layer. The figure shows
-|dL_T / dh_t| over t, before training and after it: what an error at the end says about step t. A bidirectional
-network reads the sequence from both ends, each half gives the state that it ends with, and h_t are both; of
-attention, which has no state, h_t is what it is given at step t.
+Supervised: after T symbols, the first of them is classified (one of 8, cross-entropy). Every learner is an embedding, a
+memory of 32 units as in `agents/networks/memory.py` and a dense layer. The figure shows |dL_T / dh_t| over t, before
+and after training: the gradient of the final loss at step t. A bidirectional network reads the sequence from both ends;
+its output is both final states, and h_t are both states. For attention, which has no state, h_t is the input at step t.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from training.storage.curve import save_figure, subplots
 
 SYMBOLS, WIDTH, BATCH = 8, 32, 64
 LENGTHS = (10, 25, 50)
-KINDS = {  # name: kind, directions, whether gates hold on for T steps at first
+KINDS = {  # name: kind, directions, whether gates are initialised to remember T steps
     "RNN": ("rnn", 1, False),
     "bidirectional RNN": ("rnn", 2, False),
     "LSTM, torch's biases": ("lstm", 1, False),
@@ -38,7 +37,7 @@ COLOURS = ("C3", "C1", "C7", "C0", "C2", "C4")
 
 
 class Reader(nn.Module):
-    """Symbols [T, B] -> logits [B, 8] of the first one, and the h_t that they came from."""
+    """Symbols [T, B] -> logits [B, 8] of the first one."""
 
     def __init__(self, kind: str, directions: int, span: int, length: int) -> None:
         super().__init__()
@@ -49,7 +48,7 @@ class Reader(nn.Module):
         self.head = nn.Linear(directions * WIDTH, SYMBOLS)
 
     def forward(self, symbols: Tensor) -> Tensor:
-        """Logits alone, the fast way."""
+        """Return the logits [B, 8]."""
         x, ends = self.embedding(symbols), []
         for memory, way in zip(self.memories, (x, x.flip(0)), strict=False):
             ends.append(memory(way, torch.zeros(way.shape[:2], dtype=torch.bool), start(memory, way)).out[-1])
@@ -57,7 +56,7 @@ class Reader(nn.Module):
         return logits
 
     def gradients(self, symbols: Tensor) -> Tensor:
-        """|dL_T / dh_t| [T] of each sequence's own loss, means over the batch."""
+        """Return |dL_T / dh_t| [T], the mean over the batch of each sequence's gradient."""
         x, ends, states = self.embedding(symbols).detach().requires_grad_(), [], list[Tensor]()
         for memory, way in zip(self.memories, (x, x.flip(0)), strict=False):
             none = torch.zeros(way.shape[:2], dtype=torch.bool)
@@ -65,26 +64,26 @@ class Reader(nn.Module):
                 ends.append(memory(way, none, start(memory, way)).out[-1])
                 continue
             state = start(memory, way)
-            for t in range(len(way)):  # step by step: what is before t reaches the end through h_t alone
+            for t in range(len(way)):  # step by step, so that h_t is a tensor of the graph
                 state = memory(way[t : t + 1], none[:1], state).state
                 states.append(state)
             ends.append(state[:, :WIDTH])
         loss = nn.functional.cross_entropy(self.head(torch.cat(ends, 1)), symbols[0], reduction="sum")
         found = torch.autograd.grad(loss, states or x)
         ways = torch.split(torch.stack(found), len(x)) if states else found
-        both = torch.cat([ways[0], *(way.flip(0) for way in ways[1:])], 2)  # the second one has read from the end
+        both = torch.cat([ways[0], *(way.flip(0) for way in ways[1:])], 2)  # the second direction is reversed
         size: Tensor = both.norm(dim=2).mean(1)
         return size
 
 
 def start(memory: nn.Module, x: Tensor) -> Tensor:
-    """The state of a memory that has seen nothing."""
+    """Return the initial state of a memory."""
     assert isinstance(memory, Attention | Recurrent)
     return torch.zeros(x.shape[1], memory.size)
 
 
 def trained(reader: Reader, length: int, updates: int) -> float:
-    """Train it; the share of new sequences whose first symbol it names."""
+    """Train the reader; return its accuracy on new sequences."""
     optimizer = Adam(reader.parameters(), 3e-3)
     for _ in range(updates):
         symbols = torch.randint(SYMBOLS, (length, BATCH))
@@ -99,7 +98,7 @@ def trained(reader: Reader, length: int, updates: int) -> float:
 
 
 def draw(curves: dict[str, tuple[Tensor, Tensor]], file: Path) -> None:
-    """Two panels, before training and after it; each curve as a share of its largest value."""
+    """Plot the gradients before and after training, each curve as a share of its maximum."""
     figure, panels = subplots(1, 2, figsize=(10, 4.2), sharey=True)
     for panel, when, title in zip(panels, (0, 1), ("before training", "after training"), strict=True):
         for colour, (name, both) in zip(COLOURS, curves.items(), strict=True):
@@ -113,7 +112,7 @@ def draw(curves: dict[str, tuple[Tensor, Tensor]], file: Path) -> None:
 
 
 def measure(lengths: Sequence[int], updates: int) -> tuple[list[list[str]], dict[str, tuple[Tensor, Tensor]]]:
-    """Rows of the table, and of the longest sequences the gradients before and after training."""
+    """Return rows of the table, and gradients before and after training for the last of `lengths`."""
     rows, curves = [], {}
     for name, (kind, directions, holds) in KINDS.items():
         accuracies, started, weights = [], perf_counter(), 0
@@ -134,7 +133,7 @@ def measure(lengths: Sequence[int], updates: int) -> tuple[list[list[str]], dict
 
 
 def main() -> None:
-    """Measure, print, write gradients.csv and gradients.png."""
+    """Measure and print; write gradients.csv and gradients.png."""
     parser = argparse.ArgumentParser(description="Which sequence learners remember.")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     parser.add_argument("--updates", type=int, default=300)

@@ -1,11 +1,11 @@
-"""How many labels a student needs: behaviour cloning of one teacher from 10^3, 10^4 and 10^5 of them, three seeds each.
+"""Score behaviour cloning by the number of labels: 10^3, 10^4 and 10^5 of one teacher, three seeds each.
 
     python -m benchmarks.imitation --teacher runs/pong-s0 --out runs/imitation
     python -m benchmarks.imitation --teacher runs/catch-s0 --out runs/small --labels 100 1000 --samples 20000
 
-The teacher's play is recorded once, its own games are counted under the protocol of the students'. One training at a
-time; what is finished is not done again: give the same command once more. OUT/imitation.md has the table,
-OUT/imitation.png the figure; one JSON line a student. What stands behind `--` goes to every training.
+The teacher is recorded once, and evaluated under the students' protocol. One training at a time; to resume, repeat the
+command: finished work is not repeated. Writes the table OUT/imitation.md and the figure OUT/imitation.png, and prints
+one JSON line per student. Options after `--` are passed to every training.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from benchmarks.trainings import QUARTERDECK, begun_with, judged, summary_of, tr
 from training.storage.curve import save_figure, subplots
 from training.storage.files import write_json, write_text
 
-HOLDOUT, SPARE = 0.1, 1.1  # of the episodes; labels beyond those that are trained on, held out or left over
+HOLDOUT, SPARE = 0.1, 1.1  # share of episodes; labels recorded per label needed
 HEAD = "| labels | score of the seeds (mean of them) | held-out accuracy | teacher |\n|---|---|---|---|\n"
 
 
 def recorded(options: argparse.Namespace) -> Path:
-    """The teacher's play, enough of it for the largest student."""
+    """Record the teacher once, with enough labels for the largest student; return the dataset's folder."""
     folder: Path = options.out / "teacher-v0"
     if not folder.exists():
         labels = int(max(options.labels) * SPARE / (1 - HOLDOUT))
@@ -43,7 +43,7 @@ def recorded(options: argparse.Namespace) -> Path:
 
 
 def teachers(options: argparse.Namespace) -> dict[str, Any]:
-    """The teacher's own games."""
+    """Evaluate the teacher once; return the result."""
     file: Path = options.out / "teacher.json"
     if not file.exists():
         words = ["evaluate", str(options.teacher), f"--episodes={options.episodes}", "--protocol=classic", "--json"]
@@ -54,7 +54,7 @@ def teachers(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def student(options: argparse.Namespace, dataset: Path, epsilon: float, labels: int, seed: int) -> dict[str, Any]:
-    """The summary of one training, judged by the epsilon with which its teacher was."""
+    """Train a student unless it is finished; return its summary. `epsilon` is that of its teacher's evaluation."""
     folder = options.out / f"student-{labels}-s{seed}"
     if not judged(folder):
         own = {"dataset": dataset, "labels": labels, "seed": seed, "samples": options.samples, "holdout": HOLDOUT}
@@ -65,7 +65,7 @@ def student(options: argparse.Namespace, dataset: Path, epsilon: float, labels: 
 
 
 def draw(picture: Path, teacher: dict[str, Any], students: dict[int, list[dict[str, Any]]]) -> None:
-    """Scores over labels: a dot a seed, a line through their means, the teacher beside them."""
+    """Plot scores over labels: a dot per seed, a line through their means, and the teacher."""
     figure, axes = subplots(figsize=(7, 4))
     for labels, found in students.items():
         axes.plot([labels] * len(found), [one["eval"]["mean"] for one in found], "o", color="C0", alpha=0.5)
@@ -80,7 +80,7 @@ def draw(picture: Path, teacher: dict[str, Any], students: dict[int, list[dict[s
 
 
 def rows(teacher: dict[str, Any], students: dict[int, list[dict[str, Any]]]) -> str:
-    """The table."""
+    """Return the table."""
     lines = []
     for labels, found in students.items():
         scores = [one["eval"]["mean"] for one in found]
@@ -91,7 +91,7 @@ def rows(teacher: dict[str, Any], students: dict[int, list[dict[str, Any]]]) -> 
 
 
 def main() -> None:
-    """Record, train, draw."""
+    """Record the teacher, train the students, write table and figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

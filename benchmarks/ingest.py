@@ -1,11 +1,11 @@
-"""How much data one replay shard, or one learner's own replay, takes in: real driver and replay, recorded games.
+"""Measure the throughput of inserts into one replay shard, or the learner's own replay, with recorded games.
 
     python -m benchmarks.ingest                   as fast as a few runners can send
     python -m benchmarks.ingest --runners 64 --rate 200    64 runners that send 200 agent steps a second each
 
-Runners send recorded chunks of Pong at a set rate and play nothing, so that the rest of the path is what is measured:
-messages, driver, decompression, insertion. Eight processes at most stand for all runners, each sending as often as
-its share of them would: 64 processes would take 22 GB. Nothing is trained on. Each line is JSON.
+Runners send recorded chunks of Pong at a set rate instead of playing, so that the rest of the path is measured:
+messages, driver, decompression, insertion. At most eight processes stand in for all runners, at the same total rate,
+since 64 processes would take 22 GB. Nothing is trained. Each line is JSON.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from training.storage.provenance import hardware
 
 ENVS, TIME = 32, 16
 PROCESSES = 8
-RATE, FAR = "INGEST_RATE", "INGEST_FAR"  # of a process
+RATE, FAR = "INGEST_RATE", "INGEST_FAR"  # environment variables of a process
 
 
 class Recorded(Runner):
-    """Sends the same chunk again and again, `rate` agent steps a second."""
+    """Sends the same chunk repeatedly, at `rate` agent steps per second."""
 
     def make_env(self) -> None:
-        """An env for questions about spaces, and a chunk of its games."""
+        """Create an env, for its spaces, and a chunk of its frames."""
         self.env = make_env(self.settings.env, 1)
         self.rate, self.far = float(os.environ[RATE]), os.environ[FAR] == "1"
         frames = [to_blocks(self.env.reset(self.number).frame)]
@@ -55,10 +55,10 @@ class Recorded(Runner):
         self.due = time.perf_counter()
 
     def make_policy(self) -> None:
-        """Nobody acts."""
+        """Do nothing: no actions are needed."""
 
     def sample(self, *, homes: list[str], **_: Any) -> dict[str, Any]:
-        """The next chunk, when it is due."""
+        """Return the next chunk when it is due."""
         self.due = max(self.due + TIME * ENVS / self.rate, time.perf_counter() - 1.0)
         time.sleep(max(self.due - time.perf_counter(), 0))
         message, sent = pack(self.chunk._replace(row=self.sent), far=self.far)
@@ -69,7 +69,7 @@ class Recorded(Runner):
 
 
 def settings_for(runners: int, shards: int, *, prioritized: bool) -> Settings:
-    """Room for 100,000 frames, and so late a start of learning that nothing but insertion happens."""
+    """Return settings with a capacity of 100,000 frames and without evaluations; `measure` disables learning."""
     preset = pong()
     return dataclasses.replace(
         preset,
@@ -80,7 +80,7 @@ def settings_for(runners: int, shards: int, *, prioritized: bool) -> Settings:
 
 
 def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float, prioritized: bool) -> dict[str, Any]:
-    """Agent steps a second that arrive in replay, the processor that takes, and the queue before it."""
+    """Return agent steps inserted per second, and per core second of the replay's process, and the queue's length."""
     processes = min(PROCESSES, runners)
     settings = settings_for(processes, shards, prioritized=prioritized)
     os.environ |= {RATE: str(rate * runners / processes), FAR: str(int(far))}  # Ray's processes inherit them
@@ -120,7 +120,7 @@ def measure(runners: int, rate: float, shards: int, *, far: bool, seconds: float
 
 
 def main() -> None:
-    """One JSON line per placement of replay."""
+    """Print one JSON line per placement of replay."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--runners", type=int, default=4)
     options.add_argument("--rate", type=float, default=1e9, help="agent steps a second of each runner")

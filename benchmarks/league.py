@@ -1,22 +1,22 @@
-"""What a league is worth: naive self-play and a league side by side, for the same agent steps of the learner.
+"""Compare naive self-play with a league, for the same agent steps of the learner.
 
     python -m benchmarks.league --out runs/league --steps 150000 --respond 60000 --seeds 0
     python -m benchmarks.league --out /tmp/toy --preset toy-duel --steps 4000 --respond 2000 --players 6
 
 For every seed and kind (naive: always against the newest weights; snapshots: half of the games against frozen ones;
-league: with exploiters, whose own steps come on top) there is one training in one process, judged in the end as its
-preset says: for Pong that is against the opponent in the game. Then, within a seed,
+league: with exploiters, whose agent steps are extra) there is one training in one process, evaluated at the end
+as in its preset: for Pong against the game's own opponent. Then, within a seed,
 
     rating       Elo in a round robin of snapshots of all kinds, with 95 % bootstrap intervals, and the share of
-                 triples that go round
-    exploited    points a game that a fresh learner is ahead of the final policy after --respond steps against it, and
-                 the share of games that it wins
+                 cyclic triples
+    exploited    points per game of a fresh learner against the final policy, after --respond agent steps of training
+                 against it, and the share of games that it wins
 
-Points are half of what a player wins more than the other: where nobody wins what one loses, its own would not tell who
-has won.
+Points are half the score difference: where a player can lose points that the other does not gain, its own score does
+not determine who has won.
 
-What is done is not done again: give the same command once more. A table, OUT/results.json and OUT/elo.png come of it.
-What stands behind `--` goes to every training.
+To resume, repeat the command: finished work is not repeated. Prints a table, writes OUT/results.json and OUT/elo.png.
+Options after `--` are passed to every training.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Player(NamedTuple):
 
 
 def once(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What lies in `file`; made and written where there is nothing."""
+    """Return the contents of `file`, which is created with `make` if missing."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, make())
@@ -68,7 +68,7 @@ def once(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def flags_of(kind: str, steps: int) -> list[str]:
-    """Settings of a kind of training. An exploiter takes a quarter of the steps, so the learner meets two of them."""
+    """Return flags of a kind of training; an exploiter takes a quarter of the steps, so that the learner meets two."""
     snapshots, exploiters = KINDS[kind]
     flags = [f"--league.snapshots={snapshots}", f"--league.exploiters={exploiters}"]
     quarter = max(steps // 4, 1)
@@ -77,10 +77,10 @@ def flags_of(kind: str, steps: int) -> list[str]:
 
 
 def trained(options: argparse.Namespace, kind: str, seed: int) -> Path:
-    """The directory of one finished training.
+    """Run one training unless it is finished; return its directory.
 
     Raises:
-        SystemExit: it has failed; what it says stands above.
+        SystemExit: it failed; its error is printed above.
     """
     folder: Path = options.out / f"{kind}-s{seed}"
     if not judged(folder):
@@ -92,7 +92,7 @@ def trained(options: argparse.Namespace, kind: str, seed: int) -> Path:
 
 
 def players_of(options: argparse.Namespace, kind: str, folder: Path) -> list[Player]:
-    """`--players` snapshots of a training, evenly spread, and its final policy."""
+    """Return up to `--players` evenly spaced snapshots of a training, and its final policy."""
     record = json.loads((folder / "league" / "ratings.json").read_text())
     kept = [m for m in record["members"] if m["kind"] == "snapshot" and m["agent_steps"] < record["agent_steps"]]
     chosen = [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, options.players).round().astype(int))]
@@ -101,17 +101,17 @@ def players_of(options: argparse.Namespace, kind: str, folder: Path) -> list[Pla
 
 
 def settings_of(folder: Path) -> SelfPlaySettings:
-    """Of a training."""
+    """Return the settings of a training."""
     return from_dict(SelfPlaySettings, json.loads((folder / "run.json").read_text())["settings"])
 
 
 def won(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 for a game that was won, 1/2 for a draw, 0 for a loss."""
+    """Return 1 for each win, 1/2 for each draw, 0 for each loss."""
     return 0.5 + 0.5 * np.sign(scores)
 
 
 def round_robin(options: argparse.Namespace, players: list[Player], seed: int) -> dict[str, Any]:
-    """Ratings of the players of one seed, first of all kinds; every pair is kept in a file of its own."""
+    """Play all pairs of one seed's players, of all kinds; return ratings. The games of a pair are cached in a file."""
     results, points = {}, np.zeros((len(players), len(players)))
     for i, j in combinations(range(len(players)), 2):
         one, other = players[i], players[j]
@@ -138,7 +138,7 @@ def round_robin(options: argparse.Namespace, players: list[Player], seed: int) -
 
 
 def exploited(options: argparse.Namespace, folder: Path, seed: int) -> dict[str, Any]:
-    """A fresh learner's games against the final policy of a training, once it has had its steps."""
+    """Train a fresh learner against the final policy of a training; return its games against it."""
     settings = changed(settings_of(folder), {"league.exploit_every": 0, "league.exploit_steps": options.respond})
     victim = read_weights(folder / "league", "latest")
     exploiter = Exploiter(changed(settings, {"league.epsilon": EPSILON}), options.out / "respond", 0, victim)
@@ -154,7 +154,7 @@ def exploited(options: argparse.Namespace, folder: Path, seed: int) -> dict[str,
 
 
 def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """A row of the table for every kind, and the round robin, of one seed."""
+    """Return a row of the table for every kind, and the round robin, of one seed."""
     folders = {kind: trained(options, kind, seed) for kind in options.kinds}
     rated = round_robin(options, [p for kind in folders for p in players_of(options, kind, folders[kind])], seed)
     rows = []
@@ -167,7 +167,7 @@ def measured(options: argparse.Namespace, seed: int) -> tuple[list[dict[str, Any
 
 
 def draw(found: list[dict[str, Any]], picture: Path) -> None:
-    """Ratings over agent steps, a line for every kind and seed."""
+    """Plot ratings over agent steps, a line for every kind and seed."""
     figure, axes = subplots(figsize=(7, 4))
     for seed, kind in product(range(len(found)), KINDS):
         rows = [row for row in found[seed]["players"] if row["kind"] == kind]
@@ -183,7 +183,7 @@ def draw(found: list[dict[str, Any]], picture: Path) -> None:
 
 
 def main() -> None:
-    """Train, play and respond what is missing, then the table."""
+    """Run what is missing, then print the table and write results and figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--preset", default="pong-duel")

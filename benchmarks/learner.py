@@ -1,11 +1,11 @@
-"""Samples that a learner trains on a second, with nothing but its replay beside it; on a GPU, both lie there.
+"""Measure the training throughput of a learner and its replay alone, in samples per second; both on the GPU, if any.
 
     python -m benchmarks.learner                                        pong, rainbow, apex, as they stand
     python -m benchmarks.learner --presets apex --kinds dqn2015 impala --batch-sizes 512 4096 --device cuda
 
-Draws, the target network's pass, updates and priorities, as a training has them; no emulator, no Ray. Frames are noise,
-so nothing is learned. One JSON line each, of the median of `--rounds`. Horgan et al. (2018) trained on 9,700 samples a
-second with one GPU (section 4.1): `times_ape_x` is how many times that.
+Includes sampling, the target network's pass, updates and priorities, as in training; no emulator, no Ray. Frames are
+noise, so nothing is learned. One JSON line each, with the median of `--rounds`. `times_ape_x` is relative to Horgan et
+al. (2018), who trained on 9,700 samples per second with one GPU (section 4.1).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ BREAKOUT = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(4))
 
 
 def filled(settings: Settings, device: str) -> ReplayShard:
-    """Replay full of noise."""
+    """Return a replay shard filled with noise."""
     replay, rng = make_replay(settings, BREAKOUT, device=device), np.random.default_rng(0)
     for start in range(0, settings.replay.capacity // LANES + CHUNK, CHUNK):
         frame = rng.integers(256, size=(CHUNK, LANES, *blocks_shape((84, 84))), dtype=np.uint8)
@@ -51,7 +51,7 @@ def filled(settings: Settings, device: str) -> ReplayShard:
 
 
 def rate(learner: Learner, replay: ReplayShard, seconds: float) -> float:
-    """Samples a second of whole calls of `train`, whose last look at a batch waits for the device."""
+    """Return samples per second over whole calls of `train`, which synchronise with the device at their end."""
     begin, updates, done = time.perf_counter(), 32, 0
     while (passed := time.perf_counter() - begin) < seconds:
         learner.train(replay, updates)
@@ -60,7 +60,7 @@ def rate(learner: Learner, replay: ReplayShard, seconds: float) -> float:
 
 
 def measured(settings: Settings, seconds: float, rounds: int) -> dict[str, Any]:
-    """The median rate of some rounds, after one that does not count."""
+    """Return the median rate of `rounds` rounds, after a warm-up round."""
     learner = make_learner(settings, BREAKOUT)
     replay = filled(settings, learner.device)
     rates = [rate(learner, replay, seconds) for _ in range(rounds + 1)][1:]
@@ -77,7 +77,7 @@ def measured(settings: Settings, seconds: float, rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """A line for every preset, network and batch size."""
+    """Print a line for every preset, network and batch size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", default=["pong", "rainbow", "apex"], choices=PRESETS)
     parser.add_argument("--kinds", nargs="+", default=[""], help="networks in place of the preset's")

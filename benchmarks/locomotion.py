@@ -1,11 +1,11 @@
-"""Torques: our presets and stable-baselines3's SAC on the same tasks, for the same minutes of wall clock on two cores.
+"""Compare our presets with stable-baselines3's SAC on locomotion tasks, for the same wall-clock minutes on two cores.
 
     python -m benchmarks.locomotion --minutes 10 --out runs/locomotion
     python -m benchmarks.locomotion --minutes 10 --out runs/one-core --threads 1 --systems halfcheetah sb3 -- --serial
 
-One training at a time. What is finished is not trained again, what was interrupted goes on (SB3's begins anew): give
-the same command once more. One JSON line a training, then OUT/table.md and OUT/curves.png. Scores are returns of 20
-episodes of the mean action, which are not part of the minutes. What stands behind `--` goes to our trainings.
+One training at a time. To resume, repeat the command: finished trainings are not repeated, interrupted ones resume
+(SB3's restart). One JSON line per training, then OUT/table.md and OUT/curves.png. Scores are returns of 20 episodes of
+the mean action, which are not part of the minutes. Options after `--` are passed to our trainings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from training.storage.curve import save_figure, subplots
 from training.storage.files import whole
 
 SB3 = "sb3"
-WINDOW = 30  # training episodes that a point of the figure is the mean of, as in our own curves
+WINDOW = 30  # training episodes averaged per point of the figure, as in our own curves
 
 
 class Result(NamedTuple):
@@ -43,7 +43,7 @@ class Result(NamedTuple):
 
 
 def ours(options: argparse.Namespace, preset: str, env: str, seed: int) -> Result:
-    """A training of one of our presets."""
+    """Run one of our presets."""
     folder = trained(options, preset, env, seed)
     found = summary_of(folder)
     with (folder / "curve.csv").open() as source:
@@ -54,10 +54,10 @@ def ours(options: argparse.Namespace, preset: str, env: str, seed: int) -> Resul
 
 
 def theirs(options: argparse.Namespace, env: str, seed: int) -> Result:
-    """A training of SB3's SAC.
+    """Run SB3's SAC unless its result exists.
 
     Raises:
-        SystemExit: it has failed; what it says stands above.
+        SystemExit: it failed; its error is printed above.
     """
     file: Path = options.out / f"{SB3}-{env.lower()}-s{seed}.json"
     if not file.exists():
@@ -73,7 +73,7 @@ def theirs(options: argparse.Namespace, env: str, seed: int) -> Result:
 
 
 def table(results: list[Result]) -> str:
-    """A row for every training."""
+    """Return a table with a row for every training."""
     lines = ["| task | system | seed | return | agent steps | updates | minutes | updates/s |", "|" + "---|" * 8]
     for r in results:
         rate = r.updates / (60 * r.minutes)
@@ -85,7 +85,7 @@ def table(results: list[Result]) -> str:
 
 
 def draw(results: list[Result], picture: Path) -> None:
-    """Training episodes over minutes, a panel a task and a colour a system; dots are the closing episodes."""
+    """Plot training episodes over minutes, a panel per task and a colour per system; dots are the closing episodes."""
     envs, systems = list(dict.fromkeys(r.env for r in results)), list(dict.fromkeys(r.system for r in results))
     figure, panels = subplots(1, len(envs), figsize=(5.5 * len(envs), 4), squeeze=False)
     for r in results:
@@ -101,7 +101,7 @@ def draw(results: list[Result], picture: Path) -> None:
 
 
 def main() -> None:
-    """Train what is missing, say what each has reached, then write table and figure."""
+    """Run the missing trainings and print each result, then write table and figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--systems", nargs="+", default=["halfcheetah", "halfcheetah-decoupled", SB3])

@@ -1,11 +1,11 @@
-"""Does self-attention make two digits at both ends of a canvas one class? A Markdown table and a figure.
+"""Measure whether self-attention makes two digits at both ends of a canvas the same class: a table and a figure.
 
     python -m benchmarks.pairs --seeds 0 1 2                    attention, a residual block of as many weights, neither
     python -m benchmarks.pairs --seeds 0 1 2 --equal-seconds    and both controls for attention's CPU seconds
 
-Networks have the same widths, rates and images; the controls' steps are cheaper, hence the second line. One training
-at a time, on one thread in float32. Whatever was interrupted goes on where it stopped, what is finished is not trained
-again; runs lie under --runs.
+Networks have the same widths, rates and numbers of images; steps of the controls are cheaper, hence the second command.
+One training at a time, on one thread in float32. Interrupted trainings resume, finished ones are not repeated; runs are
+under --runs.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 SHOWN = ("consistency", "consistency_chance", "consistency_floor", "classes", "class_kl", "confidence")
 KEPT = (*SHOWN, "fd_clf", "fd_floor", "fd_floor_std", "precision", "recall")
-EVERY = 25_000  # images between two judgements
+EVERY = 25_000  # images between evaluations
 PICTURES = {"samples.png": grid, "attention.png": attention_picture}
 
 
 def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> None:
-    """The three networks at equal images, and if asked for both controls at attention's CPU seconds."""
+    """Train the networks at equal images, and with `equal_seconds` also both controls at attention's CPU seconds."""
     print(f"| seed | network | images | CPU seconds | {' | '.join(SHOWN)} | fd_clf over floor | recall |")
     print("|---|---|---|---|" + "---|" * (len(SHOWN) + 2))
     figure, axes = subplots(figsize=(7, 4))
@@ -65,19 +65,19 @@ def compare(seeds: list[int], images: int, runs: Path, equal_seconds: bool) -> N
 
 
 def line(row: dict[str, float]) -> str:
-    """One row of the table."""
+    """Return a row of the table."""
     scores = " | ".join(f"{row[name]:.3f}" for name in SHOWN)
     distance = row["fd_clf"] / row["fd_floor"]
     return f"{row['images']:,} | {row['cpu_seconds']:.0f} | {scores} | {distance:.1f} | {row['recall']:.3f}"
 
 
 def curve(rows: list[dict[str, float]]) -> tuple[list[float], list[float]]:
-    """CPU seconds and consistency."""
+    """Return CPU seconds and consistency."""
     return [row["cpu_seconds"] for row in rows], [row["consistency"] for row in rows]
 
 
 def main() -> None:
-    """Train what is asked for, and print its table."""
+    """Run the trainings, print the table and plot the figure."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seeds", type=int, nargs="+", default=[0])
     options.add_argument("--images", type=int, default=attention().training.images, help="of each training")

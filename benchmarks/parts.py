@@ -1,8 +1,8 @@
-"""Parts of the design, each alone: frames on the wire, rows into replay, the first convolution with and without blocks.
+"""Measure parts of the design alone: frames on the wire, replay insertion, first convolution with and without blocks.
 
     python -m benchmarks.parts          a minute on one core; each line is JSON
 
-Bytes are the same on every run: random play with seed 0. Milliseconds are the machine's: read their ratio.
+Bytes are deterministic: random play with seed 0. Milliseconds depend on the machine: compare their ratio.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SAMPLES, TURNS, ROUNDS = 256, 20, 5
 
 
 def bytes_per_step(game: str) -> float:
-    """Bytes that an agent step's frame takes between hosts, over 25,600 steps of random play."""
+    """Return the bytes per agent step sent between hosts, over 25,600 steps of random play."""
     env, rng = make_env(EnvSettings(id=game), ENVS), np.random.default_rng(0)
     flags, sent, step = np.zeros((TIME, ENVS), np.bool_), 0, env.reset(0)
     for _ in range(CHUNKS):
@@ -47,9 +47,9 @@ def bytes_per_step(game: str) -> float:
 
 
 def insertion(prioritized: bool, *, judged: bool = False) -> float:
-    """Rows a second of one core that a shard takes in: chunks of 16 rows in 32 lanes, its lanes full from the start.
+    """Return rows per core second inserted into a full shard, in chunks of 16 rows of 32 lanes.
 
-    `judged` chunks bring priorities along, as actors compute them.
+    `judged` chunks include priorities, as computed by actors.
     """
     settings = changed(pong(), {"replay.capacity": 100_000, "replay.prioritized": prioritized})
     spec = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(6))
@@ -67,7 +67,7 @@ def insertion(prioritized: bool, *, judged: bool = False) -> float:
 
 
 def milliseconds(layer: nn.Module, images: torch.Tensor) -> float:
-    """Processor time of forward and backward of `images` [B, C, H, W], bfloat16, in the quickest of five rounds."""
+    """Return the CPU time of a forward and backward pass of `images` [B, C, H, W] in bfloat16, best of five rounds."""
 
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         slope = torch.ones_like(layer(images))
@@ -89,7 +89,7 @@ def _seconds(call: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    """One line for each game, one for the convolution."""
+    """Print lines for frames on the wire, insertion and the first convolution."""
     torch.set_num_threads(1)
     for game in GAMES:
         say("wire", game=game, bytes_per_step=bytes_per_step(game), unpacked=84 * 84)

@@ -1,10 +1,10 @@
-"""What bf16 and fp32 cost on this processor, and which of them `auto` takes.
+"""Compare the speed of bf16, fp32 and `auto` on this CPU, and print what `auto` chooses.
 
     python -m benchmarks.precision
-    ONEDNN_MAX_CPU_ISA=AVX2 python -m benchmarks.precision      as on a processor that has no bf16 instructions
+    ONEDNN_MAX_CPU_ISA=AVX2 python -m benchmarks.precision      as on a CPU without bf16 instructions
 
-The `pong` preset's update and its acting network, and a step of `gan digits`, on one thread. The three precisions take
-turns, so that a drift of the machine meets all of them. Each line is JSON: the median over the rounds, least and most.
+Measures the update and the acting network of preset `pong`, and a step of `gan digits`, on one thread. The precisions
+alternate, so that drift of the machine affects all alike. Each line is JSON: median, minimum and maximum over rounds.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from training.process import keep_freed_memory
 from training.settings import changed
 from training.storage.provenance import hardware
 
-ACTING = 32  # observations at a time, as a runner of the preset has them
+ACTING = 32  # observations per pass, as in a runner of the preset
 
 
 def update_of(precision: Precision) -> tuple[Callable[[], object], int]:
-    """One update of the `pong` preset's learner, target pass included, and how many samples it trains on."""
+    """Return an update of the `pong` preset's learner, including the target network's pass, and its batch size."""
     s = pong()
     learner = Learner(dataclasses.replace(s.learner, precision=precision, device="cpu"), s.network, PONG, seed=0)
     batch, (blocks, depth) = s.learner.batch_size, blocks_shape((84, 84))
@@ -51,7 +51,7 @@ def update_of(precision: Precision) -> tuple[Callable[[], object], int]:
 
 
 def acting_of(precision: Precision) -> tuple[Callable[[], object], int]:
-    """One pass of the acting network, and over how many observations."""
+    """Return a pass of the acting network, and its number of observations."""
     s, (blocks, depth) = pong(), blocks_shape((84, 84))
     learner = Learner(dataclasses.replace(s.learner, device="cpu"), s.network, PONG, seed=0)
     policy = QPolicy(learner.online, precision=precision)
@@ -60,7 +60,7 @@ def acting_of(precision: Precision) -> tuple[Callable[[], object], int]:
 
 
 def gan_of(precision: Precision) -> tuple[Callable[[], object], int]:
-    """One step of `gan digits`, and how many real images it shows."""
+    """Return a step of `gan digits`, and its number of real images."""
     settings = changed(digits(), {"training.precision": precision, "training.device": "cpu"})
     trainer = Trainer(settings, load(settings.data))
     return trainer.step, settings.training.batch_size
@@ -74,7 +74,7 @@ PARTS = {
 
 
 def rate(call: Callable[[], object], size: int, seconds: float) -> float:
-    """`size` times the calls per second."""
+    """Return `size` times the calls per second, after a warm-up call."""
     call()
     start, calls = time.perf_counter(), 0
     while (passed := time.perf_counter() - start) < seconds:

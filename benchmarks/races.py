@@ -1,7 +1,7 @@
-"""Trainings of GANs that race by processor seconds: what was seen on the way, and how many images are as dear.
+"""GAN trainings compared at equal CPU seconds, one at a time in this process.
 
-One at a time, in this process. CPU seconds are of training alone: neither judging nor waiting for a core counts, though
-a core that others keep busy is slower by its caches.
+CPU seconds are of training alone, without evaluation or waiting for a core. Other processes may still slow it down by
+sharing caches.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from cluster.gan_images import make_run
 from training.storage import checkpoint
 from training.storage.files import png, write_bytes, write_text
 
-TIMED = 20  # steps that tell what an image costs
-Draw = Callable[[Any], Any]  # a generator -> uint8 [H, W, 3], or None
+TIMED = 20  # steps to measure the cost of an image
+Draw = Callable[[Any], Any]  # a generator -> uint8 [H, W, 3] or None
 
 
 def raced(
     settings: Any, folder: Path, every: int, kept: Iterable[str], pictures: dict[str, Draw] | None = None
 ) -> list[dict[str, float]]:
-    """Train to the end -> scores at every judgement, with the images and CPU seconds of training until then.
+    """Train to the end; return scores of every evaluation, with images and CPU seconds of training so far.
 
-    What was interrupted goes on where it stopped, what is finished is read.
+    Interrupted trainings resume, finished ones are read from `folder`.
 
     Args:
-        every: images between two judgements.
+        every: images between evaluations.
         kept: names of the scores.
-        pictures: of the averaged generator at the end, by the names of their files; None where there is none to see.
+        pictures: functions that draw the averaged generator at the end, by file name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     table, end = folder / "rows.json", settings.training.images
@@ -49,7 +49,7 @@ def raced(
         rows.append({"images": run.images, "cpu_seconds": run.seconds, **{name: scores[name] for name in kept}})
         if run.images >= end:
             _draw(pictures or {}, run.trainer.average, folder)
-        # After the pictures: a full table is only read. Before the checkpoint: rows that it does not know are dropped.
+        # After the pictures: a complete table skips them. Before the checkpoint: rows beyond it are dropped.
         write_text(table, json.dumps(rows))
         run.save(folder / "checkpoints")
     return rows
@@ -62,7 +62,7 @@ def _draw(pictures: dict[str, Draw], generator: Any, folder: Path) -> None:
 
 
 def images_for(settings: Any, seconds: float, folder: Path) -> int:
-    """How many images the settings train in so many CPU seconds; measured once."""
+    """Return the number of images that take `seconds` CPU seconds; measured once and cached in `folder`."""
     file = folder / "images.json"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)

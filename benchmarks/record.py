@@ -1,15 +1,15 @@
-"""Presets beside each other: every preset on every game with every seed, for equal agent steps or equal minutes.
+"""Compare presets, each on every game with every seed, for equal agent steps or equal minutes.
 
     python -m benchmarks.record --presets dqn2013 pqn --games pong breakout --minutes 10 --out runs/record
     python -m benchmarks.record --presets pong "pong --network.no-layer-norm" --games pong --steps 600000 --out runs/one
     taskset -c 0 python -m benchmarks.record ... --seeds 0 --out runs/record -- --serial     # minutes of one core
 
-A preset in quotes brings words of its own: a part more, or one less. One training at a time. What is finished is not
-trained again, what was interrupted goes on: give the same command once more. In the end `quarterdeck report` writes
-tables with intervals and figures into OUT/report, and OUT/equal.md and OUT/equal.png compare training games at the
-agent steps and at the minutes that every training has reached; one JSON line a run. Training games are played by each
-preset's own rules and with its own exploration, closing ones with --epsilon by all. What stands behind `--` goes to
-every training. One process alone has several threads: only on one core do its minutes mean that core's.
+A quoted preset may have options of its own, as for ablations. One training at a time. To resume, repeat the command:
+finished trainings are not repeated, interrupted ones resume. At the end `quarterdeck report` writes tables with
+intervals and figures into OUT/report, and OUT/equal.md and OUT/equal.png compare training games at the agent steps and
+at the minutes that every training has reached; one JSON line per run. Training games use each preset's own rules and
+exploration; closing games use --epsilon for all. Options after `--` are passed to every training. A serial training has
+several threads, so its minutes are core minutes only if it is pinned to one core.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from training.storage.curve import save_figure, subplots
 from training.storage.files import write_text
 
 ENDLESS = 10**9  # agent steps, or minutes
-Cells = dict[tuple[str, str], list[Path]]  # runs of a preset on a game
-Curves = dict[tuple[str, str], list[NDArray[np.float64]]]  # agent steps, minutes, score [P, 3] of each
+Cells = dict[tuple[str, str], list[Path]]  # the runs of a preset on a game
+Curves = dict[tuple[str, str], list[NDArray[np.float64]]]  # [P, 3] of each: agent steps, minutes, score
 
 
 def asked(options: argparse.Namespace, preset: str, game: str, seed: int) -> tuple[str, list[str], list[str]]:
-    """A cell's preset, ends and further words: an end that is not asked for is out of reach, and no score is one."""
+    """Return a cell's preset, limits and other options; limits not given, and that of the score, are unreachable."""
     name, *own = shlex.split(preset)
     ends = [f"--steps={options.steps or ENDLESS}", f"--minutes={options.minutes or ENDLESS}", f"--score={ENDLESS}"]
     words = [f"--env={game}", f"--seed={seed}", f"--evaluation.epsilon={options.epsilon}", *own, *options.rest]
@@ -57,10 +57,10 @@ def asked(options: argparse.Namespace, preset: str, game: str, seed: int) -> tup
 
 
 def check(options: argparse.Namespace) -> None:
-    """Try every preset's words before anything is trained.
+    """Check the options of every preset before any training.
 
     Raises:
-        SystemExit: `train` would refuse them, or a learning rate would not fall.
+        SystemExit: `train` would reject them, or a learning rate would not be annealed.
     """
     for preset in options.presets:
         name, ends, words = asked(options, preset, options.games[0], options.seeds[0])
@@ -69,10 +69,10 @@ def check(options: argparse.Namespace) -> None:
 
 
 def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> Path:
-    """The directory of one finished training.
+    """Run one training unless it is finished; return its directory.
 
     Raises:
-        SystemExit: it has failed; what it says stands above.
+        SystemExit: it failed, with its error printed above, or the directory is of other settings.
     """
     called = re.sub(r"[^\w.]+", "-", preset)
     folder: Path = options.out / f"{called}-{game.replace('/', '-').lower()}-s{seed}"
@@ -84,7 +84,7 @@ def trained(options: argparse.Namespace, preset: str, game: str, seed: int) -> P
 
 
 def told(preset: str, game: str, seed: int, folder: Path) -> dict[str, Any]:
-    """What the training in a folder has reached, on the machine and by the commit that trained it."""
+    """Return the results of the training in a folder, with its commit and hardware."""
     found = summary_of(folder)
     reached = {"mean": found["eval"]["mean"], "agent_steps": found["agent_steps"]}
     minutes = {"minutes": found["seconds"] / 60, "minutes_in_all": found["seconds_with_evaluation"] / 60}
@@ -94,20 +94,20 @@ def told(preset: str, game: str, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def curve_of(folder: Path) -> NDArray[np.float64]:
-    """Agent steps, minutes and score of training games of all lanes [P, 3]; of a resumed run its last branch."""
+    """Return agent steps, minutes and score of training games of all lanes [P, 3]; the last branch of resumed runs."""
     rows = [row for row in one_branch(rows_of(folder / "curve.csv")) if row["all_lanes"]]
     points = [(float(row["agent_steps"]), float(row["seconds"]) / 60, float(row["all_lanes"])) for row in rows]
     return np.array(points).reshape(-1, 3)
 
 
 def curves_of(cells: Cells) -> Curves:
-    """Of the cells in each of whose trainings a game has ended."""
+    """Return the curves of the cells in which trainings have all finished a game."""
     curves = {cell: [curve_of(folder) for folder in folders] for cell, folders in cells.items()}
     return {cell: found for cell, found in curves.items() if all(len(curve) for curve in found)}
 
 
 def equal(curves: Curves) -> str:
-    """A row for each preset and game: training games at equal agent steps and at equal minutes, mean [95 %]."""
+    """Return a table of training games at equal agent steps and at equal minutes: mean [95 %] per preset and game."""
     if not curves:
         return "No training game has ended.\n"
     steps, minutes = (min(curve[-1, axis] for found in curves.values() for curve in found) for axis in (0, 1))
@@ -117,7 +117,7 @@ def equal(curves: Curves) -> str:
         shown = []
         for axis, place in ((0, steps), (1, minutes)):
             if any(curve[0, axis] > place for curve in found):
-                shown.append("-")  # a training had not ended a game by then
+                shown.append("-")  # a training has finished no game by then
                 continue
             scores = np.array([np.interp(place, curve[:, axis], curve[:, 2]) for curve in found])
             one = bootstrap.stratified_bootstrap(bootstrap.mean, [scores])
@@ -130,7 +130,7 @@ def equal(curves: Curves) -> str:
 
 
 def draw(curves: Curves, picture: Path) -> None:
-    """Training games over agent steps and over minutes, a column for each game, a colour for each preset."""
+    """Plot training games over agent steps and over minutes, a column per game, a colour per preset."""
     presets, games = (list(dict.fromkeys(cell[place] for cell in curves)) for place in (0, 1))
     figure, axes = subplots(2, len(games), figsize=(1.5 + 3.5 * len(games), 7.5), sharey="col", squeeze=False)
     for (preset, game), found in curves.items():
@@ -149,7 +149,7 @@ def draw(curves: Curves, picture: Path) -> None:
 
 
 def main() -> None:
-    """Train what is missing, say what each has reached, and report."""
+    """Run the missing trainings, print each result, and write the reports."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--presets", nargs="+", required=True)
     parser.add_argument("--games", nargs="+", required=True)

@@ -1,16 +1,16 @@
-"""How close the distributed loop comes to what the machine allows, and how far ahead of its peers it is.
+"""Compare the throughput of the distributed loop with a roofline of the machine and with other libraries.
 
     python -m benchmarks.speed                 the roofline and our loop at 2, 4 and 8 samples per agent step
     python -m benchmarks.speed --peers         stable-baselines3 and RLlib beside it, in turn, in the same run
     python -m benchmarks.speed --rounds 3      the same three times, and the medians
 
-Pong, the network of Mnih et al. (2013), batch 256, uniform replay. The parts are measured alone, one process with one
-thread on every core, and their rates added up. The roofline at rho trained samples per agent step is
+Pong, the network of Mnih et al. (2013), batch 256, uniform replay. Parts are measured alone, by one process with one
+thread per core, and their rates summed. The roofline at rho trained samples per agent step is
 
     1 / (1/env + 1/infer + rho (1/train + 1/infer))
 
-where `train` is a gradient step and `infer` the pass of the acting or of the target network. Each line is JSON. It
-measures processors, also where there is a GPU: `benchmarks.learner` measures that.
+where `train` is a gradient step and `infer` a pass of the acting or the target network. Each line is JSON. Measures
+CPUs, even if there is a GPU, which `benchmarks.learner` measures.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ PONG = EnvSpec((84, 84), np.dtype(np.uint8), Discrete(6))
 
 
 def settings_for(ratio: float) -> Settings:
-    """The `pong` preset, with the peers' network and batch, and the processes that suit the ratio on two cores."""
+    """Return the `pong` preset with the peers' network and batch, and runners suited to the ratio on two cores."""
     preset = pong()
-    # Few samples a step: envs are most of the work, on every core. Many: the learner's core is always busy.
+    # With few samples per step envs dominate and need every core; with many, the learner needs one of its own.
     runners = max((os.cpu_count() or 1) - (ratio > 4), 1)
     fleet = FleetSettings(runners=runners, envs_per_runner=64, chunk_steps=16)
     return dataclasses.replace(
@@ -69,7 +69,7 @@ def settings_for(ratio: float) -> Settings:
 
 
 def env_rate(seconds: float) -> float:
-    """Agent steps per second of the emulator alone, random actions."""
+    """Return agent steps per second of the emulator alone, with random actions."""
     env = make_env(settings_for(4).env, 32)
     env.reset(0)
     action = np.random.default_rng(0).integers(env.spec.num_actions, size=(1024, 32))
@@ -79,7 +79,7 @@ def env_rate(seconds: float) -> float:
 
 
 def infer_rate(seconds: float) -> float:
-    """Observations per second through the acting network, 64 at a time."""
+    """Return observations per second through the acting network, in batches of 64."""
     learner = _learner()
     policy = QPolicy(learner.online, precision="auto")
     obs = np.random.default_rng(0).integers(256, size=(64, *_obs_shape()), dtype=np.uint8)
@@ -87,9 +87,9 @@ def infer_rate(seconds: float) -> float:
 
 
 def train_rate(seconds: float) -> float:
-    """Samples per second of the whole update (gradient, target pass, optimiser) on one batch that stays in memory.
+    """Return samples per second of the update (gradient, optimiser) on one batch that stays in memory.
 
-    The target's pass is taken out again with the rate of inference, so that the roofline counts it once.
+    The target network's pass is subtracted, at the rate of inference, since the roofline counts it separately.
     """
     learner = _learner()
     obs = torch.randint(256, (2, BATCH, *_obs_shape()), dtype=torch.uint8)
@@ -115,7 +115,7 @@ def _obs_shape() -> tuple[int, int, int]:
 
 
 def _repeat(call: Callable[[int], Any], seconds: float) -> float:
-    """Calls per second, after a fifth of the time as warm-up."""
+    """Return calls per second, after a warm-up of a fifth of `seconds`."""
     for start, span in ((time.perf_counter(), seconds / 5), (0.0, seconds)):
         start, turn = start or time.perf_counter(), 0
         while (passed := time.perf_counter() - start) < span:
@@ -131,7 +131,7 @@ def _alone(part: Callable[[float], float], seconds: float, rates: Any) -> None:
 
 
 def all_cores(part: Callable[[float], float], seconds: float) -> float:
-    """The sum of `part` over one process on every core at the same time."""
+    """Return the sum of `part` over one process per core, all at the same time."""
     context = multiprocessing.get_context("spawn")
     rates = context.Queue()
     processes = [context.Process(target=_alone, args=(part, seconds, rates)) for _ in range(os.cpu_count() or 1)]
@@ -144,7 +144,7 @@ def all_cores(part: Callable[[float], float], seconds: float) -> float:
 
 
 def loop(ratio: float, seconds: float) -> dict[str, float]:
-    """Steady state of the distributed loop: real runners, real replay, real updates."""
+    """Measure the distributed loop in its steady state: real runners, replay and updates."""
     keep_freed_memory()
     run = FleetLoop(settings_for(ratio))
     try:
@@ -154,14 +154,14 @@ def loop(ratio: float, seconds: float) -> dict[str, float]:
         while time.perf_counter() - begin < seconds:
             run.step()
         passed = time.perf_counter() - begin
-        steps = (run.limiter.sampled - start) / ratio  # as they are trained on: they come in chunks of 1,024
+        steps = (run.limiter.sampled - start) / ratio  # from trained samples, since steps arrive in chunks of 1,024
     finally:
         run.close()
     return {"agent_steps_per_second": steps / passed, "samples_per_step": ratio, "seconds": passed}
 
 
 def peer(system: str, ratio: int, seconds: float, *flags: str) -> dict[str, Any]:
-    """One measurement of another system, in a process of its own."""
+    """Measure another system in a separate process."""
     command = [sys.executable, "-m", f"benchmarks.peers.{system}", "--samples-per-step", str(ratio)]
     done = subprocess.run([*command, "--seconds", str(seconds), *flags], capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -169,8 +169,8 @@ def peer(system: str, ratio: int, seconds: float, *flags: str) -> dict[str, Any]
 
 
 def one_round(ratio: int, seconds: float, peers: bool) -> dict[str, float]:
-    """A line for each: the parts alone, our loop, the peers -> agent steps a second by system, and our share."""
-    # Parts anew in every round: a shared machine drifts by a quarter within minutes.
+    """Measure and print the parts, our loop and the peers; return agent steps per second by system, and our share."""
+    # Parts are measured in every round, since a shared machine drifts by a quarter within minutes.
     env, infer, train = (all_cores(part, seconds / 4) for part in (env_rate, infer_rate, train_rate))
     say("alone", env_steps_per_second=env, infer_per_second=infer, train_samples_per_second=train, **hardware())
     ours = loop(ratio, seconds)
@@ -186,7 +186,7 @@ def one_round(ratio: int, seconds: float, peers: bool) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one JSON line per measurement; ratios compare lines of the same run, and the last ones are medians."""
+    """Print one JSON line per measurement, then medians; ratios compare lines of the same run."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seconds", type=float, default=40.0, help="of every steady state")
     options.add_argument("--ratios", type=int, nargs="+", default=RATIOS, help="trained samples per agent step")
@@ -210,7 +210,7 @@ PEERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def say(name: str, **figures: Any) -> None:
-    """One JSON line, floats to four digits."""
+    """Print one JSON line, with floats rounded to four significant digits."""
     short = {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in figures.items()}
     print(json.dumps({"measured": name, **short}), flush=True)
 

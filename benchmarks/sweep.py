@@ -1,9 +1,9 @@
-"""A sweep that is killed half-way and resumed, then its winner against its median trial with seeds it has never seen.
+"""Kill a sweep half-way and resume it; compare its winner with its median trial on new seeds.
 
     python -m benchmarks.sweep --run-dir runs/bench-sweep
 
-One JSON line: seconds of the sweep's two halves, trials finished before the kill and rounds trained twice, and the
-scores of both trials' settings in fresh runs of `quarterdeck train --settings`.
+Prints one JSON line: seconds to the kill and in all, trials finished before the kill, rounds trained twice, and the
+scores of both trials' settings in new runs of `quarterdeck train --settings`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from training.storage.csv_table import rows_of
 
 
 def finished(run: Path) -> set[str]:
-    """Trials that Ray Tune has written down as over."""
+    """Return the trials that Ray Tune has recorded as terminated."""
     files = sorted((run / "trials").glob("experiment_state-*.json"))
     if not files:
         return set()
     try:
         trials = [json.loads(state) for state, _ in json.loads(files[-1].read_text())["trial_data"]]
-    except ValueError:  # it is being written
+    except ValueError:  # the file is being written
         return set()
     return {trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"}
 
 
 def sweep_with_a_kill(options: argparse.Namespace, run: Path) -> dict[str, Any]:
-    """Run the sweep, SIGKILL it once half its trials are over, resume it."""
+    """Run the sweep, SIGKILL it when half its trials are finished, and resume it."""
     settings = [f"--steps={options.steps}", f"--evaluation.every-episodes={options.games}"]
     counts = [f"--trials={options.trials}", f"--seeds={options.seeds}"]
     started = time.monotonic()
@@ -63,7 +63,7 @@ def sweep_with_a_kill(options: argparse.Namespace, run: Path) -> dict[str, Any]:
 
 
 def fresh_scores(options: argparse.Namespace, run: Path, name: str, file: Path) -> list[float]:
-    """Scores of a file's settings after the sweep's own number of steps, with new seeds."""
+    """Return scores of a file's settings after `options.steps` agent steps, with new seeds."""
     scores = []
     for seed in range(100, 100 + options.fresh):
         folder = run / "fresh" / f"{name}-s{seed}"
@@ -75,7 +75,7 @@ def fresh_scores(options: argparse.Namespace, run: Path, name: str, file: Path) 
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the sweep and the new trainings, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run-dir", type=Path, required=True)
     for name, default in (("trials", 8), ("seeds", 2), ("steps", 16_000), ("games", 50), ("fresh", 3)):

@@ -1,8 +1,8 @@
-"""What docs/tables.md shows of tables: trained runs against planning, and what the discount and exploration do.
+"""Results of docs/tables.md: tabular runs against planning, and the effect of discount and exploration.
 
     python -m benchmarks.tables --out docs --seeds 3
 
-Takes six minutes of an idle core. Everything but the training is exact.
+Takes six minutes of an idle core. Everything except training is exact.
 """
 
 from __future__ import annotations
@@ -47,23 +47,23 @@ ROWS: tuple[tuple[str, str, dict[str, float]], ...] = (  # preset, algorithm, wh
     ("cliffwalking", "double_q", {}),
 )
 DISCOUNTS = (0.5, 0.9, 0.99)
-COLOURS = 64  # of a picture: small files
+COLOURS = 64  # palette size, for small files
 
 
 class Trained(NamedTuple):
-    """A run to its end."""
+    """Results of one run."""
 
     q: Table
     gap: Gap
     curve: np.ndarray[Any, Any]  # [reports, 3]: agent steps, greedy return, max |V - V*|
-    seconds: float  # of processor time
+    seconds: float  # CPU time
 
 
-Found = dict[tuple[str, str, str], list[Trained]]  # preset, algorithm, options: a run for every seed
+Found = dict[tuple[str, str, str], list[Trained]]  # preset, algorithm, options -> a run per seed
 
 
 def trained(settings: TabularSettings) -> Trained:
-    """Train, measured at every report."""
+    """Run one training to its end."""
     run, began = TabularRun(settings, settings, Path()), time.process_time()
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)
@@ -76,7 +76,7 @@ def trained(settings: TabularSettings) -> Trained:
 
 
 def results(seeds: int) -> Found:
-    """Train every row with every seed and print it as a line of the table in docs/tables.md."""
+    """Train every row with every seed and print the table of docs/tables.md."""
     found: Found = {}
     print("| preset | options beside it | exact return, seeds | optimal | score, exact | error | processor s |")
     print("|---|---|---|---|---|---|---|")
@@ -99,7 +99,7 @@ def _figures(runs: Iterable[Trained]) -> list[tuple[float, float]]:
 
 
 def exploration() -> None:
-    """Print what the cliff is worth to those who explore for good: planned under that condition, and not."""
+    """Print scores on the cliff with permanent exploration, of policies planned with and without it."""
     mdp = mdp_of("CliffWalking-v1")
     unaware = value_iteration(mdp, 1.0)
     print("\n| epsilon | steps of the best way under it | score, exploring | of the shortest way, exploring |")
@@ -113,7 +113,7 @@ def exploration() -> None:
 
 
 def discounts(folder: Path) -> None:
-    """Draw V* of the lake for several discounts, and print what their policies reach."""
+    """Draw V* of the lake for several discounts, and print the scores of their policies."""
     mdp, grid = mdp_of("FrozenLake-v1"), grid_of("FrozenLake-v1")
     assert grid is not None
     tables = {f"discount {discount}": value_iteration(mdp, discount) for discount in DISCOUNTS}
@@ -127,7 +127,7 @@ def discounts(folder: Path) -> None:
 
 
 def draw_lake(found: Found, folder: Path) -> None:
-    """Q-learning's table of seed 0 beside the optimal one, and the way there of every algorithm."""
+    """Draw Q-learning's table of seed 0 next to the optimal one, and the learning curves of all algorithms."""
     lake = PRESETS["frozenlake"]()
     mdp, runs = mdp_of(lake.env), {key[1]: runs[0] for key, runs in found.items() if key[0] == "frozenlake"}
     best = value_iteration(mdp, lake.discount)
@@ -150,7 +150,7 @@ def draw_lake(found: Found, folder: Path) -> None:
 
 
 def draw_cliff(found: Found, folder: Path) -> None:
-    """The ways along it of who explores for good, seed 0."""
+    """Draw the greedy policies learned with permanent exploration on the cliff, seed 0."""
     tables = {key[1]: runs[0].q for key, runs in found.items() if "final-epsilon 0.1" in key[2]}
     title = "CliffWalking-v1, one action in ten random for good: the greedy way of what each has learned"
     named = {"Q-learning": tables["q_learning"], "SARSA": tables["sarsa"]}
@@ -158,14 +158,14 @@ def draw_cliff(found: Found, folder: Path) -> None:
 
 
 def draw_to(file: Path, env: str, tables: dict[str, Table], title: str) -> None:
-    """Value maps, coloured by the last table's range."""
+    """Draw value maps, coloured by the last table's range."""
     mdp, grid = mdp_of(env), grid_of(env)
     assert grid is not None
     save(draw_maps(grid, mdp, tables, title, [list(tables)[-1]]), file)
 
 
 def save(figure: Any, file: Path) -> None:
-    """A picture of few colours."""
+    """Save a figure with few colours."""
     save_figure(figure, file, dpi=100)
     with Image.open(file) as picture:
         small = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
@@ -173,7 +173,7 @@ def save(figure: Any, file: Path) -> None:
 
 
 def main() -> None:
-    """Tables on the terminal, pictures in a folder."""
+    """Print the tables, and write the figures to a folder."""
     parser = argparse.ArgumentParser(description="Tables against planning.")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     parser.add_argument("--seeds", type=int, default=3)

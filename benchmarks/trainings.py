@@ -1,4 +1,4 @@
-"""Trainings of a benchmark: how they begin or go on, and what they have reached, which is nothing until their end."""
+"""Start, resume and read the trainings of a benchmark."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ QUARTERDECK = [sys.executable, "-m", "cluster"]
 
 
 def going_on(words: Iterable[str], folder: Path, first: Iterable[str]) -> list[str]:
-    """The command of a training in `folder`: `words`, and those of its `first` start until it has begun."""
+    """Return the command of a training in `folder`: `words`, then options `first` to start it, or `--resume`."""
     rest = ["--resume"] if (folder / "run.json").exists() else first
     return [*QUARTERDECK, *words, f"--run-dir={folder}", *rest]
 
 
 def to_end(words: Sequence[str]) -> int:
-    """Run a training to its end -> its exit status. Ctrl-C reaches it, too, and waits until it has saved."""
+    """Run a training to its end; return its exit status. On Ctrl-C, which it also receives, wait until it has saved."""
     with subprocess.Popen(words) as process:
         try:
             return process.wait()
@@ -36,20 +36,20 @@ def to_end(words: Sequence[str]) -> int:
 
 
 def train(words: Iterable[str], folder: Path, first: Iterable[str]) -> None:
-    """Begin a training in `folder`, as `going_on` has it, or go on with it, to its end.
+    """Start or resume a training in `folder` with the command of `going_on`, and run it to its end.
 
     Raises:
-        SystemExit: it has failed; what it says stands above.
+        SystemExit: it failed; its error is printed above.
     """
     if status := to_end(going_on(words, folder, first)):
         raise SystemExit(f"{folder} has ended with status {status}: see above, then start again")
 
 
 def settings_for(preset: str, words: Iterable[str]) -> Any:
-    """The settings that `train PRESET` makes of these words.
+    """Return the settings of `train PRESET` with these options.
 
     Raises:
-        SystemExit: it would refuse them.
+        SystemExit: they are invalid.
     """
     try:
         work = workload_of(preset)
@@ -59,10 +59,10 @@ def settings_for(preset: str, words: Iterable[str]) -> Any:
 
 
 def require_same(folder: Path, settings: Any) -> None:
-    """What was trained in `folder`, if anything was, had these settings: a preset may have changed since.
+    """Check that a training in `folder`, if any, has these settings, since a preset may have changed.
 
     Raises:
-        SystemExit: it had others.
+        SystemExit: it has others, or they cannot be read.
     """
     if (folder / "run.json").exists():
         try:
@@ -74,10 +74,10 @@ def require_same(folder: Path, settings: Any) -> None:
 
 
 def begun_with(out: Path, options: dict[str, Any]) -> None:
-    """Note what a benchmark's figures in `out` follow from; what is finished there must not pass for others'.
+    """Record the options of a benchmark in `out`, so that finished results are not reused with others.
 
     Raises:
-        SystemExit: they were begun with other options.
+        SystemExit: it was started with other options.
     """
     out.mkdir(parents=True, exist_ok=True)
     file, asked = out / "options.json", json.loads(json.dumps(options, default=str))
@@ -90,23 +90,23 @@ def begun_with(out: Path, options: dict[str, Any]) -> None:
 
 
 def with_rest(parser: argparse.ArgumentParser, **given: Any) -> argparse.Namespace:
-    """The command line and what is `given` besides; `rest` are the words behind `--`, which every training gets."""
+    """Parse the command line, with `given` added; `rest` are the options after `--`, for every training."""
     words = [*sys.argv[1:], "--"]
     cut = words.index("--")
     return parser.parse_args(words[:cut], argparse.Namespace(rest=words[cut + 1 : -1], **given))
 
 
 def judged(folder: Path) -> bool:
-    """Whether the training in `folder` has come to its end and was judged."""
+    """Return whether the training in `folder` is finished and evaluated."""
     file = folder / "summary.json"
     return file.exists() and json.loads(file.read_text()).get("eval") is not None
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
-    """What a training says of itself.
+    """Return the summary of a finished training.
 
     Raises:
-        SystemExit: it was not judged.
+        SystemExit: it is not finished and evaluated.
     """
     if not judged(folder):
         raise SystemExit(f"{folder} was interrupted: give the same command once more")

@@ -1,12 +1,12 @@
-"""What plain rules keep of labels between two data sets of digits: the controls of `cycle-digits`; a Markdown table.
+"""Measure the labels kept by simple rules between two data sets of digits, the controls of `cycle-digits`.
 
     python -m benchmarks.translated_digits runs/cycle-digits-s0
 
-scikit-learn's digits were made of handwriting by counting ink in squares: an image of MNIST is carried over by a mean
-over 8x8 squares of the part that its digits fill, and enlarged as the others are. Written more alike before that: drawn
-upright, and stretched to the whole height. Back, only the contrast can be raised. Each is judged as translations are,
-by the target domain's classifier on the report part, with the run's own translator in the last row. Nothing is trained
-but classifiers that are not there yet.
+scikit-learn's digits were made from handwriting by counting ink in squares. So images of MNIST are averaged over 8x8
+squares of the part that digits fill and enlarged like the others; a further rule first makes them upright and
+stretches them to full height. Backwards, only contrast is raised. Rules are scored like translations, by the target
+domain's classifier on the report part; the last rows of the Markdown table are the run's translator. Nothing is trained
+except missing classifiers.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ from gan.evaluation.features import Extractor, extractor_for
 from gan.evaluation.metrics import classes_of
 from gan.export import load_generator
 
-SQUARES, LEVELS = 8, 16  # of scikit-learn's digits: a side, and the brightest of 17 levels
+SQUARES, LEVELS = 8, 16  # of scikit-learn's digits: side, and the highest of 17 levels
 INK = 64  # level above which a pixel belongs to the digit
 Rule = Callable[[Pixels], Pixels]
 
 
 def each(change: Callable[[Pixels], Pixels]) -> Rule:
-    """A rule for single images [H, W] as one for many [N, 1, H, W]."""
+    """Turn a rule for images [H, W] into one for batches [N, 1, H, W]."""
     return lambda images: np.stack([change(image) for image in images[:, 0]])[:, None]
 
 
 def resized(image: Pixels, width: int, height: int, way: Image.Resampling) -> Pixels:
-    """[h, w] -> [height, width]."""
+    """Resize [h, w] -> [height, width]."""
     return np.asarray(Image.fromarray(image).resize((width, height), way))
 
 
 def in_squares(image: Pixels, gain: float = 1.0) -> Pixels:
-    """Means over 8x8 squares, brighter by `gain`, in 17 levels, enlarged by straight lines."""
+    """Average over 8x8 squares, multiply by `gain`, round to 17 levels, and enlarge bilinearly."""
     edge = len(image) // 7
     small = resized(image[edge:-edge, edge:-edge], SQUARES, SQUARES, Image.Resampling.BOX) * gain / 255
     small = (np.rint(small.clip(0, 1) * LEVELS) * 255 / LEVELS).astype(np.uint8)
@@ -51,7 +51,7 @@ def in_squares(image: Pixels, gain: float = 1.0) -> Pixels:
 
 
 def upright(image: Pixels) -> Pixels:
-    """Sheared until its slant is 0, and stretched to the height that digits fill."""
+    """Shear the digit to slant 0, and stretch it to the height that digits fill."""
     lean, middle = float(slant(image[None, None])[0]), len(image) / 2
     shear = (1, -lean, lean * middle, 0, 1, 0)
     straight = np.asarray(
@@ -67,7 +67,7 @@ def upright(image: Pixels) -> Pixels:
 
 
 def contrasted(images: Pixels) -> Pixels:
-    """Twice the contrast about a level of 160, the best of those that were tried on this part."""
+    """Double the contrast, with level 160 moved to 128: the best of the levels tried on the report part."""
     return ((images.astype(np.float64) - 160) * 2 + 128).clip(0, 255).astype(np.uint8)
 
 
@@ -81,12 +81,12 @@ BACK: dict[str, Rule] = {"as they are": lambda images: images, "more contrast": 
 
 
 def kept(images: Pixels, part: Split, judge: Extractor) -> float:
-    """Share of the part's labels that a classifier finds in `images`."""
+    """Return the share of the part's labels that a classifier predicts for `images`."""
     return float((classes_of(judge.features(images)[1]) == part.labels).mean())
 
 
 def main() -> None:
-    """Judge every rule, and the translator."""
+    """Score every rule, and the translator."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("run", type=Path, help="directory of a run of cycle-digits")
     run = options.parse_args().run

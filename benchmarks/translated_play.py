@@ -1,11 +1,11 @@
-"""A policy plays a game that it has never seen, through a translator that no pair was ever shown to.
+"""Score a policy on a game with changed frames, seen through a translator trained without pairs.
 
     python -m benchmarks.translated_play --policy runs/pong-s0 --out runs/benchmark-translated
 
-The game's frames are shown in the second domain of the preset `cycle-frames` (--second), each is translated back to the
-true one, and the policy of a run acts on that as it would on the game. Controls: the true frames, the rule's exact
-inverse, and the frames of the second domain as they are. The translator is trained first, unless --translator names a
-run; what is finished is not done again. A table, the cycle error with noise on the image between, and a video.
+Frames are moved to the second domain of the preset `cycle-frames` (--second) and translated back, and the policy of a
+run acts on the result. Controls: the true frames, the exact inverse of the rule, and untranslated frames of the second
+domain. The translator is trained first, unless --translator names a run; finished work is not repeated. Prints a table
+and the cycle error with noise on the intermediate image, and writes a video.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from gan.export import load_generator
 from training.storage import checkpoint
 from training.storage.files import crc_of_file, whole, write_json
 
-NOISE = (0.0, 0.02, 0.05, 0.1)  # standard deviations of the noise on the image between, of the range of a pixel
+NOISE = (0.0, 0.02, 0.05, 0.1)  # standard deviations of noise on the intermediate image, as shares of a pixel's range
 FILMED = 450  # agent steps: half a minute
-SCALE = 4  # pixels of a video's picture for one of a frame
+SCALE = 4  # pixels of the video per pixel of a frame
 Frames = NDArray[np.uint8]
 Change = Callable[[Frames], Frames]
 
 
 class Disguised:
-    """A game whose frames [E, H, W] are changed before anybody sees them; see `BatchedEnv`."""
+    """A game with changed frames [E, H, W]; see `BatchedEnv`."""
 
     def __init__(self, env: BatchedEnv, change: Change) -> None:
         self.env, self.change, self.num_envs = env, change, env.num_envs
@@ -55,34 +55,34 @@ class Disguised:
         self.protocol: Mapping[str, str | int | float | bool] = env.protocol
 
     def reset(self, seed: int) -> TimeStep:
-        """As the game's own."""
+        """Reset the game."""
         return self._changed(self.env.reset(seed))
 
     def step(self, action: NDArray[Any]) -> TimeStep:
-        """As the game's own."""
+        """Step the game."""
         return self._changed(self.env.step(action))
 
     def _changed(self, step: TimeStep) -> TimeStep:
         return step._replace(frame=self.change(step.frame))
 
     def render(self) -> NDArray[np.uint8]:
-        """The game's own picture."""
+        """Render the original game."""
         return self.env.render()
 
     def close(self) -> None:
-        """Free the game."""
+        """Close the game."""
         self.env.close()
 
 
 @torch.inference_mode()
 def translated(network: Shown, frames: Frames) -> Frames:
-    """Frames [E, H, W] of the second domain as the first has them."""
+    """Translate frames [E, H, W] of the second domain to the first."""
     found: Frames = to_uint8(network.pair.back(to_float(torch.from_numpy(frames[:, None]))))[:, 0].numpy()
     return found
 
 
 def changes(network: Shown, second: Second) -> dict[str, Change]:
-    """What is done to the true frames before the policy sees them, by case."""
+    """Return the change of the true frames in each case."""
     return {
         "true frames": lambda frames: frames,
         "translated": lambda frames: translated(network, moved(frames, second)),
@@ -92,7 +92,7 @@ def changes(network: Shown, second: Second) -> dict[str, Change]:
 
 
 def played(policy: Policy, settings: AgentSettings, change: Change, games: int, file: Path) -> dict[str, Any]:
-    """Raw scores of whole games with changed frames, played once."""
+    """Play whole games with changed frames, once; return raw scores, agent steps and CPU seconds, cached in `file`."""
     if not file.exists():
         env = Disguised(make_env(protocol_env(settings), games), change)
         start = time.process_time()
@@ -106,10 +106,10 @@ def played(policy: Policy, settings: AgentSettings, change: Change, games: int, 
 
 @torch.inference_mode()
 def cycle_errors(network: Shown, seed: int = 0) -> list[tuple[float, float, float]]:
-    """For each level of noise: the mean error, of 1, of first-domain images that come back, of second-domain ones, and
-    of the noise itself (what a copy would be off by).
+    """Return mean cycle errors per noise level: first domain, second domain, and of the noise alone (for a copy).
 
-    Noise lies on the image between. One that hides an image in faint patterns loses it there (Chu et al. 2017).
+    Errors are shares of a pixel's range. Noise is added to the intermediate image: a translator that hides the original
+    in faint patterns loses it (Chu et al. 2017).
     """
     rng, rows = torch.Generator().manual_seed(seed), []
     pair = network.pair
@@ -125,7 +125,7 @@ def cycle_errors(network: Shown, seed: int = 0) -> list[tuple[float, float, floa
 
 
 def film(policy: Policy, settings: AgentSettings, network: Shown, second: Second, file: Path) -> None:
-    """The second domain's frame, its translation, by which the policy plays, and the true one side by side."""
+    """Record a video of the second domain's frames, their translations, which the policy sees, and the true ones."""
     true: list[Frames] = []
 
     def change(frames: Frames) -> Frames:
@@ -145,14 +145,14 @@ def film(policy: Policy, settings: AgentSettings, network: Shown, second: Second
 
 
 def translator_of(second: str, images: int | None, seed: int, run: Path) -> Path:
-    """A run of `cycle-frames`, which is begun, gone on with, or there already."""
+    """Start or resume a run of `cycle-frames` unless it is finished; return its directory."""
     given = [] if images is None else [f"--images={images}"]
     trained("cycle-frames", [f"--second={second}", f"--seed={seed}", *ENDLESS, *given], run)
     return run
 
 
 def main() -> None:
-    """Train the translator, play with it and with its controls, print the tables."""
+    """Train the translator, play with it and with its controls, print the tables, write the video."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--policy", type=Path, required=True, help="run directory of a policy that plays the game")
     options.add_argument("--translator", type=Path, help="run directory; default: one that is trained under --out")
@@ -170,7 +170,7 @@ def main() -> None:
     player = open_run(asked.policy, settings_of_run, f"{asked.policy} plays no game")
     policy, settings = player.policy(), player.settings
     generator = crc_of_file(run / "generator" / "generator.safetensors")
-    weights = generator ^ checkpoint.checksum(player.path)  # none pass for others
+    weights = generator ^ checkpoint.checksum(player.path)  # identifies results
     results = asked.out / f"played-{run.name}-by-{asked.policy.resolve().name}-{asked.games}-{weights:08x}"
     results.mkdir(parents=True, exist_ok=True)
     print(f"| {second} | mean score | scores | agent steps | CPU seconds |\n|---|---|---|---|---|")

@@ -1,9 +1,9 @@
-"""A trained policy that plays an Atari game on upscaled frames; a Markdown table of its scores.
+"""Score a trained policy on an Atari game with upscaled frames; print a Markdown table.
 
     python -m benchmarks.upscaled_play runs/pong-s0 runs/benchmark-upscaling/frames-...-0/generator --games 3
 
-Every frame of 210x160 is sampled at one pixel of each square of four, enlarged again, and only then made gray and
-84x84 for the policy. Greedy play, no sticky actions; the games of all cases have the same seeds.
+Every frame of 210x160 is sampled at one pixel of each 2x2 square, enlarged, and then made gray and 84x84 for the
+policy. Greedy play, no sticky actions; the games of all cases have the same seeds.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from gan.export import load_generator
 from gan.upscale.lowering import JITTER, SCALE, enlarged, sampled
 from gan.upscale.networks import Upscaler
 
-GRAY = np.array([0.2989, 0.5870, 0.1140])  # weights of red, green, blue, as the emulator has them
-Eye = Callable[[Pixels, NDArray[np.bool_]], Pixels]  # colour screens [E, 3, 210, 160], which are first -> as seen
+GRAY = np.array([0.2989, 0.5870, 0.1140])  # weights of red, green, blue, as in the emulator
+Eye = Callable[[Pixels, NDArray[np.bool_]], Pixels]  # colour screens [E, 3, 210, 160], which are first -> screens
 
 
 class SeenThrough(AtariEnv):
-    """An Atari game whose frames are what an eye sees of the screen in colour, gray and 84x84 as ever."""
+    """An Atari game whose colour screen passes through an `Eye` before it becomes gray and 84x84."""
 
     def __init__(self, settings: EnvSettings, num_envs: int, eye: Eye) -> None:
         super().__init__(settings, num_envs)
@@ -61,7 +61,7 @@ class SeenThrough(AtariEnv):
 
 
 def area(size: int, side: int) -> NDArray[np.float64]:
-    """Weights [side, size] with which each of `side` pixels is the mean of those it covers, in whole or part."""
+    """Return weights [side, size] of area resampling: each of `side` pixels is the mean of the pixels it covers."""
     edges = np.arange(side + 1) * size / side
     low, high = np.arange(size)[None], np.arange(size)[None] + 1
     covered = np.minimum(edges[1:, None], high) - np.maximum(edges[:-1, None], low)
@@ -70,7 +70,7 @@ def area(size: int, side: int) -> NDArray[np.float64]:
 
 
 class Plain:
-    """Frames as they are, or sampled and enlarged each by itself."""
+    """Returns true frames, or samples and enlarges each frame separately."""
 
     def __init__(self, mode: str) -> None:
         self.mode, self.time = mode, 0
@@ -85,7 +85,7 @@ class Plain:
 
 
 class Upscaled:
-    """Frames as the network makes them of the last samples of each place and of its last output."""
+    """Enlarges frames by the network, from the last samples of each place and its last output."""
 
     def __init__(self, network: Upscaler) -> None:
         self.network, self.time = network, 0
@@ -97,7 +97,7 @@ class Upscaled:
         new, fresh = sampled(torch.from_numpy(screens), self.time), torch.from_numpy(first)[:, None, None, None, None]
         every = new[:, :, None].expand(-1, -1, SCALE**2, -1, -1)
         if self.time == 0:
-            self.places, self.previous = every, torch.zeros(screens.shape)  # all are fresh
+            self.places, self.previous = every, torch.zeros(screens.shape)  # replaced below: all are fresh
         self.places = torch.where(fresh, every, self.places)
         row, column = JITTER[self.time % len(JITTER)]
         self.places[:, :, row * SCALE + column] = new
@@ -109,7 +109,7 @@ class Upscaled:
 
 
 def scores_of(run: str, eye: Eye | None, games: int) -> list[float]:
-    """Scores of the run's policy in `games` games through an eye, or in those of `AtariEnv` itself."""
+    """Return scores of the run's policy in `games` games through an `Eye`, or in `AtariEnv` itself."""
     player = player_of(run, settings_of_run)
     rules = protocol_rules(player.rules, "classic")
     env = AtariEnv(rules, games) if eye is None else SeenThrough(rules, games, eye)

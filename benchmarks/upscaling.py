@@ -1,10 +1,10 @@
-"""Upscaling against its controls; a Markdown table and a picture for each.
+"""Compare upscaling with its controls; print a Markdown table and write a picture.
 
     python -m benchmarks.upscaling photos            bicubic, error alone, GAN, on the held-out photographs
     python -m benchmarks.upscaling frames --data clips:runs/pong-s0    bicubic, dictionaries, one frame, four frames
 
-One training at a time, on one thread. Whatever was interrupted goes on where it stopped, and what is finished is not
-trained again; runs lie under --runs.
+One training at a time, on one thread. Interrupted trainings resume, finished ones are not repeated; runs are under
+--runs.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from gan.upscale.pictures import upscaled
 from gan.upscale.settings import UpscaleSettings
 from training.storage.files import png, write_bytes
 
-BORDER = 2  # pixels that are left out on each side, as is customary: as many as the scale
-CROP = 64  # side of what the picture shows, enlarged
-PLACES = {"chelsea.png": (90, 190), "coffee.png": (150, 330), "china.jpg": (170, 290)}  # top and left of it
+BORDER = 2  # pixels ignored on each side, by convention as many as the scale
+CROP = 64  # side of the crops in the picture
+PLACES = {"chelsea.png": (90, 190), "coffee.png": (150, 330), "china.jpg": (170, 290)}  # top and left of the crop
 KNOWN = {"error alone": ["--loss.adversarial=0"], "GAN": []}
 SEEN = {
     "network, 1 frame": ["--network.seen=1", "--network.no-previous"],
@@ -42,12 +42,12 @@ SEEN = {
 
 
 def named(*words: str) -> str:
-    """A folder's name, in which everything stands that was asked for."""
+    """Return a folder name made of all options."""
     return re.sub(r"[^\w.]+", "-", " ".join(words))
 
 
 def photographs(seeds: list[int], given: list[str], runs: Path) -> None:
-    """Each held-out photograph whole, by each training; crops as a picture."""
+    """Score whole held-out photographs by each training; write crops as a picture."""
     print("| photograph | enlarged by | seed | PSNR | SSIM | sharpness |\n|---|---|---|---|---|---|")
     shown: dict[str, list[Pixels]] = {name: [] for name in REPORT}
     for seed in seeds:
@@ -76,7 +76,7 @@ def photographs(seeds: list[int], given: list[str], runs: Path) -> None:
 
 
 def frames(seeds: list[int], given: list[str], runs: Path) -> None:
-    """Clips of episodes that were held out, by each training and by looking up; one place as a picture."""
+    """Score clips of held-out episodes by each training and by lookup; write crops as a picture."""
     print("| enlarged by | seed | PSNR | over bicubic | sharpness | flicker |\n|---|---|---|---|---|---|")
     for seed in seeds:
         found: dict[str, Pixels] = {}
@@ -104,7 +104,7 @@ def frames(seeds: list[int], given: list[str], runs: Path) -> None:
 
 
 def draw_moving(found: dict[str, Pixels], truth: Pixels, count: int, file: Path) -> None:
-    """The last frames of three clips, where most has moved, a column for each of `found` and the truth."""
+    """Draw the last frames of three clips at the largest change, a column for each of `found` and the truth."""
     last = [clips(torch.from_numpy(images), count)[:, -1].numpy() for images in (*found.values(), truth)]
     before = clips(torch.from_numpy(truth), count)[:, -2].numpy()
     crops = []
@@ -117,7 +117,7 @@ def draw_moving(found: dict[str, Pixels], truth: Pixels, count: int, file: Path)
 
 
 def main() -> None:
-    """Train what is asked for, and print its table."""
+    """Run the trainings of a task and print its table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("task", choices=("photos", "frames"))
     options.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -95,7 +95,7 @@ def zero_centred(squared: Tensor, count: int) -> Tensor:
 
 
 def slope_penalty(penalty: PenaltyKind, logit: Tensor, both: Tensor) -> Tensor:
-    """r1 or r1r2, unweighted: logits [2B', ...] of real images and fakes, which are `both` [2B, ...] -> []."""
+    """Return the unweighted r1 or r1r2 penalty [] of logits [2B', ...] of real images and fakes, `both` [2B, ...]."""
     squared = squared_slope(logit, both)
     return zero_centred(squared if penalty == "r1r2" else squared.chunk(2)[0], logit.numel() // 2)
 

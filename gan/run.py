@@ -152,7 +152,7 @@ class GanRun:
         draw_curve(table, picture, self.about.title)
 
     def state(self) -> dict[str, Any]:
-        """What `load_state` needs to go on bit for bit."""
+        """Return everything that `load_state` needs to resume bit for bit."""
         return {"trainer": self.trainer.state(), "best": vars(self.best), "judged": self.judged}
 
     def load_state(self, state: dict[str, Any]) -> None:

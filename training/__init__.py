@@ -1,1 +1,1 @@
-"""What every training shares: it knows no environment, no agent and no generator."""
+"""Code shared by every training, independent of environments, agents and generators."""

@@ -1,4 +1,4 @@
-"""What the peer benchmarks share: the command line, the allocator's variables, the counters and the line they print."""
+"""Shared by the peer benchmarks: command line, allocator variables, counters and the printed result."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 
 from torch import __version__ as torch_version
 
-# glibc hands large blocks back to the system and faults them in again at every update; these keep them.
+# Without these, glibc returns large blocks to the system and faults them in again at every update.
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": "1000000000",
     "MALLOC_TRIM_THRESHOLD_": "1000000000",
     "MALLOC_TOP_PAD_": "100000000",
 }
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}  # idle OpenMP threads sleep and leave their core to the emulators
-DEFAULT_RATIO = 8.0  # trained samples per agent step that both peers' default batch and period give
-TOLERANCE = 0.02  # relative distance at which the trained samples per step are not the asked ones
+DEFAULT_RATIO = 8.0  # trained samples per agent step with both peers' default batch size and period
+TOLERANCE = 0.02  # accepted relative error of the trained samples per step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the command line asks for; `overrides` are fields of the peer's own settings."""
+    """Options of the command line; `overrides` are fields of the peer's settings."""
 
     samples_per_step: float
     seconds: float
@@ -35,7 +35,7 @@ class Request:
     overrides: dict[str, Any]
 
     def apply(self, settings: Any) -> Any:
-        """`settings` (a dataclass) with the overrides; ValueError for a field it does not have."""
+        """Return `settings` (a dataclass) with the overrides; ValueError for unknown fields."""
         unknown = set(self.overrides) - {field.name for field in dataclasses.fields(settings)}
         if unknown:
             raise ValueError(f"no setting {sorted(unknown)}: {dataclasses.asdict(settings)} can be set")
@@ -44,7 +44,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """The peer's own counters at one moment: agent steps (4 frames each), samples trained on, clock in seconds."""
+    """The peer's counters at one time: agent steps (4 frames each), trained samples, clock in seconds."""
 
     agent_steps: int
     trained_samples: int
@@ -52,7 +52,7 @@ class Reading:
 
 
 def parse(description: str | None) -> Request:
-    """Read the command line; exits with a usage message where it is wrong."""
+    """Parse the command line; exit with a usage message on errors."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--samples-per-step", type=float, help="trained samples per agent step (default 4)")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the timed window")
@@ -78,7 +78,7 @@ def parse(description: str | None) -> Request:
 
 
 def set_environment(*, keep_memory: bool, passive_wait: bool) -> None:
-    """Start this process again unless just these variables are set: they are read only when a process starts."""
+    """Re-execute this process unless exactly these variables are set, since they are read at its start only."""
     wanted = (ALLOCATOR if keep_memory else {}) | (PASSIVE if passive_wait else {})
     others = {name: value for name, value in os.environ.items() if name not in ALLOCATOR | PASSIVE}
     if others | wanted == dict(os.environ):
@@ -88,7 +88,7 @@ def set_environment(*, keep_memory: bool, passive_wait: bool) -> None:
 
 
 def steps_between_updates(samples_per_step: float, batch_size: int, num_envs: int) -> int:
-    """Steps of all envs for one update of `batch_size`; ValueError where no whole number gives the ratio."""
+    """Return the steps of all envs per update of `batch_size`; ValueError if it is not a whole number."""
     steps = batch_size / (samples_per_step * num_envs)
     if steps != round(steps) or steps < 1:
         raise ValueError(
@@ -99,7 +99,7 @@ def steps_between_updates(samples_per_step: float, batch_size: int, num_envs: in
 
 
 def report(system: str, version: str, settings: Any, asked: float, start: Reading, end: Reading) -> None:
-    """Print the result as one JSON line; RuntimeError where the peer did not train the asked samples."""
+    """Print the result as one JSON line; RuntimeError if trained samples per step are not those requested."""
     steps, seconds = end.agent_steps - start.agent_steps, end.at - start.at
     measured = (end.trained_samples - start.trained_samples) / steps
     if abs(measured / asked - 1) > TOLERANCE:

@@ -1,8 +1,8 @@
 """Agent steps per second of RLlib's own DQN (new API stack) on Pong from pixels.
 
-The best row runs RLlib's loop, episode buffer, connectors and learner with what its documented extension points
+By default runs RLlib's loop, episode buffer, connectors and learner with what its documented extension points
 allow: the emulator's native vector env as a vector entry point, and an `RLModule` that trains in bfloat16.
-`--stock` takes RLlib's own Atari wrappers and float32, `--defaults` the default settings of `DQNConfig` as well.
+`--stock` uses RLlib's own Atari wrappers and float32, `--defaults` also the default settings of `DQNConfig`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from benchmarks.peers.common import Reading, Request, parse, report, set_environ
 from benchmarks.peers.rllib_env import make_native, make_wrapped
 from training.device import resolve_precision
 
-WARM_UPDATES = 8  # updates before the clock starts: the first ones pay for set-up
+WARM_UPDATES = 8  # updates before timing starts, since the first ones include set-up
 
 
-BFLOAT16 = resolve_precision("auto", "cpu") == "bf16"  # the faster one here, for the peers as for us
+BFLOAT16 = resolve_precision("auto", "cpu") == "bf16"  # the faster precision on this CPU, as for our own learner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What was tried; the defaults are the fastest found on two cores."""
+    """Settings that were tuned; the defaults are the fastest found on two cores."""
 
     env: Literal["native", "sync", "async"] = "native"
     num_env_runners: int = 0
@@ -41,7 +41,7 @@ class Settings:
     batch_size: int = 256
     torch_threads: int = 2
     bfloat16: bool = BFLOAT16
-    episodes_to_numpy: bool = False  # True copies the whole episode at every extension
+    episodes_to_numpy: bool = False  # True copies the whole episode whenever it grows
     keep_memory: bool = True
     passive_wait: bool = True
     prioritized_double_dueling: bool = False
@@ -51,7 +51,7 @@ class Settings:
 
 
 STOCK = Settings(env="sync", bfloat16=False)
-# RLlib's defaults, but for the number of envs: its one env would train 32 samples per step.
+# RLlib's defaults except for the number of envs: its single env would train 32 samples per step.
 DEFAULTS = Settings(
     env="sync",
     num_envs_per_env_runner=4,
@@ -78,7 +78,7 @@ class Bfloat16Module(DefaultDQNTorchRLModule):  # type: ignore[misc]  # untyped 
 
 
 def make_config(settings: Settings, samples_per_step: float) -> DQNConfig:
-    """RLlib's DQN with the network of Mnih et al. 2013 and the asked samples per step."""
+    """Configure RLlib's DQN with the network of Mnih et al. 2013 and these samples per step."""
     register_env("peer-pong", make_native if settings.env == "native" else make_wrapped)
     network = DefaultModelConfig(conv_filters=[(16, 8, 4, "valid"), (32, 4, 2, "valid")], head_fcnet_hiddens=[256])
     module = {"rl_module_spec": RLModuleSpec(module_class=Bfloat16Module)} if settings.bfloat16 else {}
@@ -98,7 +98,7 @@ def make_config(settings: Settings, samples_per_step: float) -> DQNConfig:
             num_steps_sampled_before_learning_starts=settings.learning_starts,
             epsilon=settings.epsilon,
         )
-        # Short iterations: the counters are read, and the clock with them, between two of them.
+        # Short iterations, since counters and clock are read between them.
         .reporting(min_sample_timesteps_per_iteration=1, min_time_s_per_iteration=1)
     )
     if settings.prioritized_double_dueling:
@@ -113,7 +113,7 @@ def make_config(settings: Settings, samples_per_step: float) -> DQNConfig:
 
 
 def training_intensity(settings: Settings, samples_per_step: float) -> float:
-    """RLlib's setting for the asked ratio; ValueError where RLlib would round it to another one."""
+    """Return RLlib's setting for this ratio; ValueError if RLlib would round it."""
     assert settings.rollout_fragment_length != "auto"
     samplers = max(settings.num_env_runners, 1)
     steps = settings.rollout_fragment_length * settings.num_envs_per_env_runner * samplers
@@ -123,12 +123,12 @@ def training_intensity(settings: Settings, samples_per_step: float) -> float:
             f"{samples_per_step:g} samples for each of {steps} steps are {updates:g} updates of "
             f"{settings.batch_size}: choose rollout_fragment_length so that it is a whole number"
         )
-    # RLlib counts the driver's own runner too, even where it does not sample.
+    # RLlib also counts the driver's own runner, even if it does not sample.
     return samples_per_step * samplers / (settings.num_env_runners + 1)
 
 
 def train(algorithm: Algorithm) -> Reading:
-    """One iteration, then RLlib's lifetime counters of steps taken and samples trained."""
+    """Run one iteration; return RLlib's lifetime counters of steps and trained samples."""
     result = algorithm.train()
     learner = result.get("learners", {}).get("default_policy", {})
     return Reading(
@@ -138,7 +138,7 @@ def train(algorithm: Algorithm) -> Reading:
 
 
 def main(request: Request) -> None:
-    """Train until `request.seconds` have been timed and print the result."""
+    """Train for `request.seconds` after warm-up, and print the result."""
     base = DEFAULTS if request.defaults else STOCK if request.stock else Settings()
     settings: Settings = request.apply(base)
     set_environment(keep_memory=settings.keep_memory, passive_wait=settings.passive_wait)

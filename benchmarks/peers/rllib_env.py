@@ -1,4 +1,4 @@
-"""Pong for RLlib: its own Atari wrappers, and the emulator's native vector env behind the same interface."""
+"""Pong for RLlib: with its own Atari wrappers, and the emulator's native vector env with the same observations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ray.rllib.env.wrappers.atari_wrappers import wrap_atari_for_new_api_stack
 
 
 def make_wrapped(context: dict[str, Any]) -> gymnasium.Env[Any, Any]:
-    """One env in RLlib's wrappers, four frames a step: observations [84, 84, 4] float32 in -1..1."""
+    """Create one env with RLlib's wrappers, four frames per step: observations [84, 84, 4] float32 in -1..1."""
     gymnasium.register_envs(ale_py)
     env = gymnasium.make("ALE/Pong-v5", frameskip=1, repeat_action_probability=0.0)
     wrapped: gymnasium.Env[Any, Any] = wrap_atari_for_new_api_stack(env, dim=84, framestack=4)
@@ -23,7 +23,7 @@ def make_wrapped(context: dict[str, Any]) -> gymnasium.Env[Any, Any]:
 
 
 def make_native(context: dict[str, Any]) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
-    """`context["num_envs"]` envs, four frames a step: observations [num_envs, 84, 84, 4] float32 in -1..1."""
+    """Create `context["num_envs"]` envs, four frames per step: observations [num_envs, 84, 84, 4] float32 in -1..1."""
     space = Box(-1.0, 1.0, (84, 84, 4), np.float32)
     return TransformObservation(
         AtariVectorEnv("pong", context["num_envs"]),

@@ -1,8 +1,8 @@
 """Agent steps per second of stable-baselines3's DQN on Pong from pixels.
 
-The best row runs SB3's loop, replay buffer and optimiser with what its documented extension points allow:
-a `VecEnv` over the emulator's native vector env, and a features extractor in bfloat16. `--stock` takes SB3's own
-Atari wrappers and float32, `--defaults` the default settings of `DQN` as well.
+By default runs SB3's loop, replay buffer and optimiser with what its documented extension points allow:
+a `VecEnv` over the emulator's native vector env, and a features extractor in bfloat16. `--stock` uses SB3's own
+Atari wrappers and float32, `--defaults` also the default settings of `DQN`.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from benchmarks.peers.common import Reading, Request, parse, report, set_environ
 from benchmarks.peers.sb3_env import NativeAtari
 from training.device import resolve_precision
 
-WARM_UPDATES = 20  # updates before the clock starts: the first ones pay for set-up
+WARM_UPDATES = 20  # updates before timing starts, since the first ones include set-up
 
 
-BFLOAT16 = resolve_precision("auto", "cpu") == "bf16"  # the faster one here, for the peers as for us
+BFLOAT16 = resolve_precision("auto", "cpu") == "bf16"  # the faster precision on this CPU, as for our own learner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What was tried; the defaults are the fastest found on two cores."""
+    """Settings that were tuned; the defaults are the fastest found on two cores."""
 
     env: Literal["native", "subprocess", "dummy"] = "native"
     num_envs: int = 16
@@ -46,11 +46,11 @@ class Settings:
     passive_wait: bool = True
     learning_starts: int = 3_000
     buffer_size: int = 100_000
-    epsilon: float = 0.05  # SB3's final value, from the start: the steady state acts with the network
+    epsilon: float = 0.05  # SB3's final value from the start, so that most actions need the network
 
 
 STOCK = Settings(env="subprocess", bfloat16=False)
-# SB3's defaults, but for the buffer of a million stacked observations, which would need 56 GB.
+# SB3's defaults except for the buffer of a million stacked observations, which would need 56 GB.
 DEFAULTS = Settings(
     env="dummy",
     num_envs=1,
@@ -85,7 +85,7 @@ class Network2013(BaseFeaturesExtractor):
 
 
 class Stopwatch(BaseCallback):
-    """Reads SB3's counters between a round of updates and the next rollout, and ends the training in time."""
+    """Reads SB3's counters between updates and the next rollout, and stops training after `seconds` of them."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Stopwatch(BaseCallback):
 
 
 def make_env(settings: Settings) -> VecEnv:
-    """Pong, four frames a step and stacked, channels first: [num_envs, 4, 84, 84] uint8."""
+    """Create Pong, four frames per step and stacked, channels first: [num_envs, 4, 84, 84] uint8."""
     if settings.env == "native":
         return NativeAtari("pong", settings.num_envs)
     gymnasium.register_envs(ale_py)
@@ -120,17 +120,17 @@ def make_env(settings: Settings) -> VecEnv:
         wrapper_class=AtariWrapper,
         vec_env_cls=SubprocVecEnv if settings.env == "subprocess" else DummyVecEnv,
     )
-    # Channels first before stacking: SB3 would else transpose the whole stack at every step.
+    # Channels first before stacking, or SB3 would transpose the whole stack at every step.
     return VecFrameStack(VecTransposeImage(envs), 4, channels_order="first")
 
 
 def make_model(settings: Settings, samples_per_step: float) -> DQN:
-    """SB3's DQN with one update every so many steps of all envs that the asked samples are trained."""
+    """Create SB3's DQN with the update period that gives these samples per step."""
     policy: dict[str, Any] = {
         "features_extractor_class": Network2013,
         "features_extractor_kwargs": {"bfloat16": settings.bfloat16},
         "net_arch": [],
-        "normalize_images": False,  # the network divides by 255 itself, in its own precision
+        "normalize_images": False,  # the network divides by 255 in its own precision
     }
     if settings.fused_adam:
         policy["optimizer_kwargs"] = {"fused": True}
@@ -149,7 +149,7 @@ def make_model(settings: Settings, samples_per_step: float) -> DQN:
 
 
 def main(request: Request) -> None:
-    """Train until `request.seconds` have been timed and print the result."""
+    """Train for `request.seconds` after warm-up, and print the result."""
     base = DEFAULTS if request.defaults else STOCK if request.stock else Settings()
     settings: Settings = request.apply(base)
     set_environment(keep_memory=settings.keep_memory, passive_wait=settings.passive_wait)

@@ -13,9 +13,9 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 
 class NativeAtari(VecEnv):
-    """`num_envs` copies of `game`, four frames a step, observations [num_envs, 4, 84, 84] uint8.
+    """`num_envs` copies of `game`, four frames per step, observations [num_envs, 4, 84, 84] uint8.
 
-    Resets in the step that ends an episode, as SB3 expects, and hands the last observation over in `infos`.
+    Resets in the step that ends an episode, as SB3 expects, and returns the last observation in `infos`.
     """
 
     def __init__(self, game: str, num_envs: int) -> None:
@@ -38,10 +38,10 @@ class NativeAtari(VecEnv):
         return observations, rewards.astype(np.float32), terminated | truncated, infos
 
     def close(self) -> None:
-        """The emulators end with the object."""
+        """Do nothing: the emulators are freed with the object."""
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Only `render_mode` is asked for, and there is none."""
+        """Return None for each env: SB3 reads only `render_mode`, and there is none."""
         return [None] * self.num_envs
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:

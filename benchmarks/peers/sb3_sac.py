@@ -1,9 +1,9 @@
-"""stable-baselines3's SAC with its default settings on a Gymnasium env, for so many minutes of wall clock.
+"""Train stable-baselines3's SAC with its default settings on a Gymnasium env, for `--minutes` of wall-clock time.
 
     python -m benchmarks.peers.sb3_sac --env HalfCheetah-v5 --minutes 10 --seed 0 --out sb3.json
 
-The clock starts with the process and ends the training; whole episodes of the mean action come after it. Two hidden
-layers of 256 units, batches of 256, an update for every step: what SB3 takes where nobody says otherwise.
+The time limit counts from the start of the process and ends training; whole episodes of the mean action follow. SB3's
+defaults are two hidden layers of 256 units, batches of 256, and an update for every step.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from training.storage.provenance import hardware  # noqa: E402
 
 
 class Clock(BaseCallback):
-    """Ends the training in time, and keeps the return of every episode with its second."""
+    """Stops training after `seconds`, and records the time and return of every episode."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Clock(BaseCallback):
 
 
 def main() -> None:
-    """Train, evaluate, write one JSON file, whole or not at all."""
+    """Train, evaluate, and write one JSON file atomically."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env", required=True)
     parser.add_argument("--minutes", type=float, required=True)

@@ -1,1 +1,1 @@
-"""Coupled GANs (Liu and Tuzel 2016): pairs of images of two domains, learned without ever seeing a pair."""
+"""Coupled GANs (Liu and Tuzel 2016): pairs of images of two domains, learned from unpaired images."""

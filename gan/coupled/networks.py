@@ -18,20 +18,20 @@ from gan.shapes import Shape, stages_of
 from training.settings import check_kinds
 
 Coupling = Literal["layers", "none", "bit"]
-BITS = (-1.0, 1.0)  # what tells a network the domain
+BITS = (-1.0, 1.0)  # values of the additional input that encodes the domain
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoupledNetworkSettings:
-    """Both pairs of players. Few features at the last size make it dear to draw two unrelated images at once."""
+    """Both pairs of networks. With few features at the last size, unrelated images of a pair are costly to generate."""
 
     coupling: Coupling = "layers"
     """layers: the generators share all but their last layer, the discriminators all but their first.
-    none: two GANs that share the noise alone. bit: one GAN that is told the domain."""
-    latent: int = 64  # numbers of z
-    generator_width: int = 8  # channels of the last features, twice as many at each halving of the side
+    none: two GANs that share the latents only. bit: one GAN with the domain as an additional input."""
+    latent: int = 64  # size of z
+    generator_width: int = 8  # channels of the last features, doubled at each halving of the side
     discriminator_width: int = 32  # channels of the first layer
-    discriminator_hidden: int = 256  # units of a dense layer behind the convolutions
+    discriminator_hidden: int = 256  # units of a dense layer after the convolutions
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
@@ -39,12 +39,12 @@ class CoupledNetworkSettings:
             raise ValueError("network.latent and the widths of generator and discriminator must be 1 or more")
 
     def shared(self, layers: int) -> int:
-        """How many of so many layers both domains share."""
+        """Return how many of `layers` layers both domains share."""
         return {"layers": layers - 1, "none": 0, "bit": layers}[self.coupling]
 
 
 class CoupledGenerator(nn.Module):
-    """Latents [B, Z] float32 -> pairs [B, C, H, 2 W] float32: both images of a pair come from the same latents."""
+    """Latents [B, Z] float32 -> pairs [B, C, H, 2 W] float32; both images of a pair have the same latents."""
 
     normalised = False
 
@@ -57,7 +57,7 @@ class CoupledGenerator(nn.Module):
         self.own = nn.ModuleList(nn.Sequential(*each[shared:], nn.Tanh()) for each in layers)
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """Pairs; `label` is not looked at, classes are not known."""
+        """Return pairs; `label` is ignored, since the family is unconditional."""
         if self.told:
             features = self.shared(torch.cat([_with_bit(latent, bit) for bit in BITS])).chunk(2)
         else:
@@ -66,7 +66,7 @@ class CoupledGenerator(nn.Module):
 
 
 class CoupledDiscriminator(nn.Module):
-    """Images side by side [B, C, H, 2 W] -> logits [B, 2] float32, one for each: neither sees the other."""
+    """Images side by side [B, C, H, 2 W] -> logits [B, 2] float32, each of one image only."""
 
     batch_norm = False
 
@@ -80,7 +80,7 @@ class CoupledDiscriminator(nn.Module):
         self.shared = nn.Sequential(*layers[0][own:])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits: the left image's in column 0, the right one's in column 1."""
+        """Return logits: the left image's in column 0, the right one's in column 1."""
         halves = images.chunk(2, 3)
         if self.told:
             halves = tuple(_with_bit(half, bit) for half, bit in zip(halves, BITS, strict=True))
@@ -89,10 +89,10 @@ class CoupledDiscriminator(nn.Module):
 
 
 def generator_layers(settings: CoupledNetworkSettings, shape: Shape, inputs: int) -> list[nn.Module]:
-    """Latents [B, inputs] -> images [B, C, H, W], unbounded, in five layers for 28 pixels.
+    """Return layers from latents [B, inputs] to unbounded images [B, C, H, W]; five layers for 28 pixels.
 
-    A linear layer, one for each doubling of the side, and two at the last size: what is shared ends in features of the
-    image's own size, from which each domain draws by one convolution.
+    A linear layer, one for each doubling of the side, and two at the last size, so that the shared layers end in
+    features of the image's size, and each domain has one convolution of its own.
     """
     colours, height, width = shape
     stages = stages_of(height, width)
@@ -111,7 +111,7 @@ def _normed(channels: int, convolution: nn.Module) -> nn.Module:
 
 
 def discriminator_layers(settings: CoupledNetworkSettings, shape: Shape) -> list[nn.Module]:
-    """Images [B, C, H, W] -> logits [B, 1]: one layer for each halving of the side, then two dense ones."""
+    """Return layers from images [B, C, H, W] to logits [B, 1]: one per halving of the side, then two dense ones."""
     channels, height, width = shape
     layers: list[nn.Module] = []
     for stage in range(stages_of(height, width)):
@@ -124,5 +124,5 @@ def discriminator_layers(settings: CoupledNetworkSettings, shape: Shape) -> list
 
 
 def _with_bit(x: Tensor, bit: float) -> Tensor:
-    """Latents [B, Z] with one number more, or images [B, C, H, W] with one colour more, that says the domain."""
+    """Append the domain to latents [B, Z] as a number, or to images [B, C, H, W] as a constant channel."""
     return torch.cat([x, torch.full_like(x[:, :1], bit)], 1)

@@ -1,4 +1,4 @@
-"""What a coupled GAN is made of: see `gan.parts`."""
+"""Factories of the coupled family; see `gan.parts`."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ grid = fixed_grid
 
 
 def make_generator(settings: CoupledSettings, shape: Shape, classes: int) -> CoupledGenerator:
-    """An untrained one; it knows no classes."""
+    """Create an untrained generator; `classes` is ignored."""
     return CoupledGenerator(settings.network, shape)
 
 
 def make_judge(settings: CoupledSettings, data: Images, cache: Path, part: Part) -> PairJudge:
-    """A judge for each domain, by a classifier of all training images in that domain: the first is that of `digits`."""
+    """Create a scorer with a classifier per domain, of all training images; the first is shared with other families."""
     first, second = domains_of(data, settings.second)
     by_first, by_second = extractor_for(data, cache), extractor_for(whole_second(data, settings.second), cache)
     judges = Judge(first, by_first, settings.scores, part), Judge(second, by_second, settings.scores, part)
@@ -55,12 +55,12 @@ def make_judge(settings: CoupledSettings, data: Images, cache: Path, part: Part)
 
 
 def stock(settings: CoupledSettings, data: Images) -> Pixels:
-    """Training images of both halves with their true partner."""
+    """Return all training images as true pairs."""
     return pairs(data.train.images, settings.second)
 
 
 def summary_line(scores: Scores) -> str:
-    """The agreement, and distance, precision and recall of both halves."""
+    """Return the agreement, and distance, precision and recall of both domains."""
     halves = [f"{half} " + ", ".join(f"{name} {scores[f'{half}_{name}']:.2f}" for name in KINDS) for half in NAMES]
     fit = f"agreement {scores['agreement']:.3f} (unpaired {scores['agreement_unpaired']:.3f})"
     return "; ".join([fit, *halves])

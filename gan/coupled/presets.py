@@ -20,14 +20,14 @@ def coupled() -> CoupledSettings:
             discriminator_hidden=256,  # of LeNet with 20, 50 and 500
         ),
         loss=LossSettings(
-            kind="relativistic",  # 3. Huang et al. (2024), where the paper has Goodfellow's non-saturating loss
+            kind="relativistic",  # 3. Huang et al. (2024) instead of Goodfellow's non-saturating loss
             penalty="r1r2",
             weight=0.3,
         ),
         training=TrainingSettings(
             images=600_000,  # 4. 300,000 of each domain; the paper has 25,000 batches of 128
             batch_size=64,  # 5. 32 of each domain: twice the updates of 128 in the same time
-            generator_rate=1e-3,  # 6. five times the paper's rate, falling to 0 over the second half; no momentum
+            generator_rate=1e-3,  # 6. five times the paper's rate, decayed to 0 over the second half; no momentum
             discriminator_rate=1e-3,
             decay_from=0.5,
         ),

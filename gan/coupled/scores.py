@@ -1,4 +1,4 @@
-"""The judge of pairs: each half by its own judge, and whether the halves belong together."""
+"""The scorer of pairs: scores of each domain, and the agreement of both images of a pair."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ NAMES = ("first", "second")
 
 @dataclass(frozen=True, eq=False)
 class PairJudge:
-    """Scores of generated pairs [N, C, H, 2 W]; the agreement alone says little, since a collapsed pair agrees too."""
+    """Scores generated pairs [N, C, H, 2 W]. Agreement alone is not enough, since a collapsed GAN can also have it."""
 
-    judges: tuple[Judge, Judge]  # of both domains, by the same part
+    judges: tuple[Judge, Judge]  # of both domains, on the same part
     second: Second
 
     @property
     def count(self) -> int:
-        """Pairs it wants: as many as either judge, which differ by one where the training images are odd in number."""
+        """Number of pairs to score: the larger of both counts, which may differ by one for an odd training set."""
         return max(judge.count for judge in self.judges)
 
     def score(self, fake: Pixels) -> Scores:
-        """Both halves' scores by "first_" and "second_", the agreement, and the mean distance with its mean floor.
+        """Return scores of both domains ("first_", "second_"), mean `fd_clf` and `fd_floor`, and the agreement.
 
-        `agreement_unpaired` is the same share between halves of different pairs: what two GANs would have.
+        `agreement_unpaired` compares images of different pairs: the level of two independent GANs.
 
         Raises:
-            ValueError: another number of pairs.
+            ValueError: the number of pairs differs from `count`.
         """
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} pairs given, the judge compares {self.count}")
@@ -50,6 +50,6 @@ class PairJudge:
         }
 
     def reporting(self) -> PairJudge:
-        """The judge of the report part, by the same classifiers."""
+        """Return the scorer of the report part, with the same classifiers."""
         first, second = self.judges
         return PairJudge((first.reporting(), second.reporting()), self.second)

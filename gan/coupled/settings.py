@@ -1,4 +1,4 @@
-"""All settings of a coupled GAN's training in one tree. Other fields' meaning stands beside their consumer."""
+"""All settings of a coupled GAN training; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class CoupledSettings:
     """One training of a coupled GAN (Liu and Tuzel 2016, arXiv:1606.07536).
 
     Raises:
-        ValueError: a setting is out of its range, or not one that this family has.
+        ValueError: a setting is out of range, or not supported by this family.
     """
 
-    family: ClassVar[str] = "gan.coupled.parts"  # what it is made of (`gan.parts`)
+    family: ClassVar[str] = "gan.coupled.parts"  # module of its factories (`gan.parts`)
     seed: int = 0
-    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
-    second: Second = "edges"  # the second domain; the first one is the images as they are
+    minutes: float = 1e9  # wall-clock limit, checked by the session
+    second: Second = "edges"  # the second domain; the first one has the unchanged images
     data: DataSettings = field(default_factory=DataSettings)
     network: CoupledNetworkSettings = field(default_factory=CoupledNetworkSettings)
     loss: LossSettings = field(default_factory=LossSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)  # half of a batch is of each domain
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # each batch has one half per domain
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:

@@ -1,1 +1,1 @@
-"""Cycle-consistent GANs (Zhu et al. 2017): images carried from one domain to another and back, without a pair."""
+"""Cycle-consistent GANs (Zhu et al. 2017): unpaired translation of images from one domain to another and back."""

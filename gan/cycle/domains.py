@@ -1,4 +1,4 @@
-"""Two domains without pairs: which images each has, and how well a translation does what it should.
+"""Two unpaired domains: their images, and the accuracy of translations between them.
 
 Legend: N images, C colours, H and W pixels; pixels are uint8.
 """
@@ -18,32 +18,32 @@ from gan.data.images import Images, Part, Pixels, Split, split
 
 Second = Literal["small_digits", "striped", "inverted", "mirrored"]
 DIGITS = 10  # classes
-STRIPE = 6  # pixels that a diagonal stripe is wide, counted along its rows
-LIGHT = 64  # by which stripes are lighter
-INK = 24  # levels in which a pixel differs from the domain's usual one: something moves there
-RIGHT = 24  # levels by which a pixel that is right may be off
+STRIPE = 6  # width of a diagonal stripe in pixels, along a row
+LIGHT = 64  # levels added by a bright stripe
+INK = 24  # minimum difference in levels from the background where something moves
+RIGHT = 24  # maximum error in levels of a right pixel
 
 
 class Domains(NamedTuple):
-    """The training images of either domain have nothing to do with those of the other."""
+    """Two domains with unrelated training images."""
 
     first: Images
     second: Images
 
     def to_show(self, part: Part, count: int) -> Pixels:
-        """`count` images of a part of each domain [2, count, C, H, W]; one that has fewer is gone through again."""
+        """Return `count` images of a part of each domain [2, count, C, H, W], repeated if there are fewer."""
         both = [domain.held_out(part).images for domain in self]
         return np.stack([images[np.resize(np.arange(len(images)), count)] for images in both])
 
 
 def domains_of(data: Images, second: Second) -> Domains:
-    """The images as they are, and the second domain, which is never made from what the first trains on.
+    """Return the images as first domain, and a second one that shares no training images with it.
 
-    Images with groups, such as frames with their episodes, are dealt out by group, others alternately (they lie in
-    random order). Held-out images are the same in both domains.
+    Images with groups, such as frames of episodes, are split by group, others alternately (they are in random order).
+    Held-out images are the same in both domains, except for small digits, a data set of its own.
 
     Raises:
-        DataError: the small digits have nothing to do with these images.
+        DataError: small digits do not fit the images, which have colours or other classes.
     """
     if second == "small_digits":
         if data.classes != DIGITS:
@@ -57,7 +57,7 @@ def domains_of(data: Images, second: Second) -> Domains:
 
 
 def undone(data: Images, second: Second) -> Images:
-    """Second-domain images as they look in the first."""
+    """Convert second-domain images to the first domain."""
     return _all(data, f"{data.name}, undone", lambda images: moved_back(images, second))
 
 
@@ -69,15 +69,15 @@ def _all(data: Images, name: str, change: Callable[[Pixels], Pixels]) -> Images:
 
 
 def _dealt(part: Split) -> list[NDArray[np.int64]]:
-    """Rows of two halves that share no group."""
+    """Return row indices of two halves that share no group."""
     of = np.arange(len(part)) if part.groups is None else np.unique(part.groups, return_inverse=True)[1]
     return [np.flatnonzero(of % 2 == half) for half in (0, 1)]
 
 
 def small_digits(shape: tuple[int, int, int]) -> Images:
-    """scikit-learn's 1,797 digits of 8x8 pixels and 17 levels, enlarged by straight lines: [N, 1, H, W] with labels.
+    """Return scikit-learn's 1,797 digits of 8x8 pixels and 17 levels, with labels, enlarged to images [N, 1, H, W].
 
-    They fill as much of the image as MNIST's do, five sevenths of each side.
+    They fill as much of the image as MNIST's, five sevenths of each side.
 
     Raises:
         DataError: the first domain's images have colours.
@@ -85,7 +85,7 @@ def small_digits(shape: tuple[int, int, int]) -> Images:
     colours, height, width = shape
     if colours != 1:
         raise DataError(f"second small_digits is gray, and these images have {colours} colours: use digits")
-    from sklearn.datasets import load_digits  # a second, which other domains do without
+    from sklearn.datasets import load_digits  # takes a second, and is not needed by other domains
 
     found = load_digits()
     images = enlarged(np.rint(found.images * 255 / 16).astype(np.uint8), height, width)
@@ -93,7 +93,7 @@ def small_digits(shape: tuple[int, int, int]) -> Images:
 
 
 def enlarged(small: Pixels, height: int, width: int) -> Pixels:
-    """[N, h, w] -> [N, 1, height, width]: by straight lines, to five sevenths of each side."""
+    """Enlarge [N, h, w] -> [N, 1, height, width], bilinearly, to five sevenths of each side."""
     top, left = height // 7, width // 7
     images = np.zeros((len(small), 1, height, width), np.uint8)
     for image, each in zip(images, small, strict=True):
@@ -103,9 +103,9 @@ def enlarged(small: Pixels, height: int, width: int) -> Pixels:
 
 
 def moved(images: Pixels, second: Second) -> Pixels:
-    """Images [..., H, W] as they look in the second domain: fainter, over diagonal stripes.
+    """Convert images [..., H, W] to the second domain: 3/4 of the contrast, plus diagonal stripes.
 
-    inverted: dark for bright as well. mirrored: left for right as well.
+    inverted: also with dark and bright swapped. mirrored: also with left and right swapped.
     """
     shown = 255 - images if second == "inverted" else images
     shown = shown[..., ::-1] if second == "mirrored" else shown
@@ -114,14 +114,14 @@ def moved(images: Pixels, second: Second) -> Pixels:
 
 
 def moved_back(images: Pixels, second: Second) -> Pixels:
-    """The rule's inverse, [..., H, W]: off by one level at most."""
+    """Invert `moved` for images [..., H, W], up to an error of one level."""
     plain = np.rint((images.astype(np.int64) - _stripes(images)) * 4 / 3).clip(0, 255).astype(np.uint8)
     shown: Pixels = 255 - plain if second == "inverted" else plain
     return np.ascontiguousarray(shown[..., ::-1]) if second == "mirrored" else shown
 
 
 def _stripes(images: Pixels) -> NDArray[np.int64]:
-    """[H, W] of 0 and 64."""
+    """Return the stripes [H, W], values 0 and 64."""
     rows, columns = np.indices(images.shape[-2:])
     return np.asarray((rows + columns) // STRIPE % 2 * LIGHT, np.int64)
 
@@ -129,7 +129,7 @@ def _stripes(images: Pixels) -> NDArray[np.int64]:
 def drawn_right(found: Pixels, truth: Pixels, background: Pixels) -> float:
     """Return the share of right pixels where `truth` [N, C, H, W] differs from the `background` image [C, H, W].
 
-    Those pixels are few (a ball, two paddles); all the others are right in a picture that stays the same for ever.
+    Those pixels are few (a ball, two paddles); all the others are right in a constant picture, too.
     """
     there = np.abs(truth.astype(np.int64) - background) >= INK
     right = np.abs(found.astype(np.int64) - truth) <= RIGHT
@@ -137,6 +137,6 @@ def drawn_right(found: Pixels, truth: Pixels, background: Pixels) -> float:
 
 
 def usual_of(part: Split) -> Pixels:
-    """The median image [C, H, W] of a part: what does not move."""
+    """Return the median image [C, H, W] of a part: the background."""
     background: Pixels = np.median(part.images, axis=0).astype(np.uint8)
     return background

@@ -1,4 +1,4 @@
-"""What keeps a digit the digit it is (Hoffman et al. 2018, arXiv:1711.03213, semantic consistency)."""
+"""The semantic consistency loss: translations keep their class (Hoffman et al. 2018, arXiv:1711.03213)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from training.arrays import arrays_of, load_arrays
 
 
 class Meaning:
-    """A classifier of each domain, trained on its own images alone, reads what a translator draws for it.
+    """A classifier per domain, trained on the images of that domain only, for translations into it.
 
-    The paper has one classifier, of the domain whose classes are known. Here both domains' are, and no pair is.
+    The paper has one classifier, of the domain with known classes. Here both domains have them; pairs are not used.
 
     Raises:
         ValueError: images have no classes.
@@ -28,9 +28,9 @@ class Meaning:
         self.readers: list[Classifier] = []
 
     def prepare(self) -> None:
-        """Train both classifiers, unless they are there: a checkpoint brings them.
+        """Train both classifiers, unless a checkpoint or an earlier call provided them.
 
-        Outside of autocast, which would go on with the copies of weights that it made first.
+        Call it outside of autocast, whose cached casts of the weights would not follow their updates.
         """
         if not self.readers:
             self.readers = [self._kept(train_classifier(domain, self.seed)[0]) for domain in self.domains]
@@ -39,12 +39,12 @@ class Meaning:
         return network.to(self.device).eval().requires_grad_(False)
 
     def lost(self, rows: list[Tensor], fake_x: Tensor, fake_y: Tensor) -> Tensor:
-        """Cross-entropy of what is read in translations against the classes of the images that they were made of.
+        """Return the cross-entropy [] between translations and the classes of their source images, summed over domains.
 
-        `prepare` comes before it.
+        Call `prepare` before.
 
         Args:
-            rows: of the training images x and y [B / 2] int64 of both domains.
+            rows: indices [B / 2] int64 of the training images x and y.
             fake_x, fake_y: translations [B / 2, C, H, W] of y and of x.
         """
         x, y = self.readers
@@ -52,15 +52,15 @@ class Meaning:
         return F.cross_entropy(y(fake_y).float(), of_x) + F.cross_entropy(x(fake_x).float(), of_y)
 
     def state(self) -> dict[str, Any]:
-        """Both classifiers as arrays: whoever goes on with a run does not train them again."""
+        """Return both classifiers as arrays, so that a resumed run does not train them again; train them if needed."""
         self.prepare()
         return {str(index): arrays_of(reader) for index, reader in enumerate(self.readers)}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Inverse of `state`.
+        """Restore `state`.
 
         Raises:
-            ValueError: they were of other images.
+            ValueError: colours or the number of classes differ.
         """
         networks = [untrained_classifier(domain) for domain in self.domains]
         for index, network in enumerate(networks):

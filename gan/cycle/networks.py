@@ -1,4 +1,4 @@
-"""What translates: a residual network on blocks of pixels, cheap enough to stand between a game and its player.
+"""Translators: residual networks on blocks of pixels, cheap enough to run between a game and an agent.
 
 Legend: B batch, C colours, H and W pixels, S pixels a block's side, F features. Images are float in -1..1.
 """
@@ -23,10 +23,10 @@ class CycleNetworkSettings:
 
     generator_width: int = 64  # features of a block
     blocks: int = 3  # residual blocks of two convolutions; the paper has nine at 256 pixels
-    side: int = 4  # pixels: images are cut into squares of this side, which a translator works on
-    change: bool = True  # a translator draws what to change about an image; else the whole image
-    rows: bool = False  # every place sees its whole row, which mirroring needs and convolutions cannot do
-    discriminator_width: int = 16  # channels of the first layer, twice as many at each halving of the side
+    side: int = 4  # pixels: images are cut into squares of this side, the places of a translator
+    change: bool = True  # the output of a translator is added to the image; else it is the whole image
+    rows: bool = False  # mix all places of a row, which mirroring needs and small convolutions cannot do
+    discriminator_width: int = 16  # channels of the first layer, doubled at each halving of the side
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
@@ -37,7 +37,7 @@ class CycleNetworkSettings:
 
 
 class Residual(nn.Module):
-    """x + two convolutions of x; the second begins at 0, so that a new one changes nothing."""
+    """x + two convolutions of x; the second starts with weights of 0, so that a new block only adds its bias."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -45,28 +45,28 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, h, w] -> the same shape."""
+        """Map [B, F, h, w] -> the same shape."""
         changed: Tensor = x + self.second(torch.relu(self.first(torch.relu(x))))
         return changed
 
 
 class Row(nn.Module):
-    """Every place of a row becomes a learned mean of all places of that row, the same for all rows and features."""
+    """A learned linear map of the places of a row, the same for all rows and features; starts as the identity."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.eye(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, F, h, w] -> the same shape."""
+        """Map [B, F, h, w] -> the same shape."""
         return x @ self.weight.to(x.dtype)
 
 
 class Translator(nn.Module):
     """Images [B, C, H, W] float32 -> the same images in the other domain.
 
-    Blocks of pixels are a place's channels (nothing is lost, as it is where images are halved), and every place has
-    numbers of its own, so that a fixed background can be drawn.
+    The pixels of a block are the channels of a place, which loses nothing, unlike downsampling. Every place has a
+    learned bias, so that a fixed background can be drawn.
 
     Raises:
         ValueError: blocks do not fill the image.
@@ -90,7 +90,7 @@ class Translator(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Unbounded: a pixel outside of -1..1 is shown as the nearest one inside."""
+        """Return unbounded images; pixels are clamped to -1..1 when they are converted to uint8."""
         features = self.row(self.entry(self.cut(images))) + self.places
         drawn: Tensor = self.joined(self.exit(self.body(features))).float()
         return images + drawn if self.change else drawn
@@ -107,8 +107,8 @@ class Pair(nn.Module):
 class PatchDiscriminator(nn.Module):
     """Images [B, C, H, W] -> logits [B, P] float32, one for each of P overlapping patches (Zhu et al. 2017, section 4).
 
-    A ball is judged by the same weights wherever it is; each place has numbers of its own beside, so that a background
-    is judged by where it is.
+    Moving objects are judged by the same weights at every place; a learned bias per place lets a fixed background be
+    judged by its position.
     """
 
     def __init__(self, settings: CycleNetworkSettings, shape: Shape) -> None:
@@ -125,14 +125,14 @@ class PatchDiscriminator(nn.Module):
         self.out = nn.Conv2d(2 * channels, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits."""
+        """Return logits."""
         features = F.leaky_relu(self.last(self.body(images)) + self.places, 0.2)
         logits: Tensor = self.out(features).flatten(1)
         return logits.float()
 
 
 class Discriminators(nn.Module):
-    """One for each domain."""
+    """One discriminator per domain."""
 
     def __init__(self, settings: CycleNetworkSettings, shape: Shape) -> None:
         super().__init__()
@@ -140,14 +140,14 @@ class Discriminators(nn.Module):
 
 
 class Shown(nn.Module):
-    """Both averaged translators with held-out images to show what they do, as a `gan.parts.Generator`.
+    """Both averaged translators with held-out images for pictures, as a `gan.parts.Generator`.
 
-    A translator invents nothing. What is drawn is an image of each domain with its translation and what comes back of
-    it, side by side: [B, C, H, 6 W].
+    Translators have no noise. The output is an image of each domain, its translation and that translated back, side
+    by side: [B, C, H, 6 W].
     """
 
     PANELS = 6
-    latent = 0  # it is given images instead of noise
+    latent = 0  # the input is images instead of noise
     normalised = False
     embedding: nn.Embedding | None = None
     shelf: Tensor  # uint8 [2, N, C, H, W]: of the first domain, and of the second
@@ -158,7 +158,7 @@ class Shown(nn.Module):
         self.register_buffer("shelf", shelf)
 
     def forward(self, images: Tensor, label: None = None) -> Tensor:
-        """x, forth(x), back(forth(x)), y, back(y), forth(back(y)) of images x and y, uint8 [B, 2, C, H, W]."""
+        """Return x, forth(x), back(forth(x)), y, back(y), forth(back(y)) of images x and y, uint8 [B, 2, C, H, W]."""
         first, second = to_float(images).unbind(1)
         there, here = self.pair.forth(first), self.pair.back(second)
         return torch.cat([first, there, self.pair.back(there), second, here, self.pair.forth(here)], 3)

@@ -1,4 +1,4 @@
-"""What a cycle-consistent GAN is made of: see `gan.parts`."""
+"""Factories of the cycle-consistent family; see `gan.parts`."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ make_trainer = CycleTrainer
 
 
 def make_generator(settings: CycleSettings, shape: Shape, classes: int) -> Shown:
-    """An untrained one whose images to show are black; it knows no classes."""
+    """Create an untrained generator with black images on its shelf; `classes` is ignored."""
     return Shown(Pair(settings.network, shape), torch.zeros(2, 2 * settings.scores.samples, *shape, dtype=torch.uint8))
 
 
 def make_judge(settings: CycleSettings, data: Images, cache: Path, part: Part) -> TranslationJudge:
-    """Each domain's judge, by a classifier of all training images in that domain.
+    """Create a scorer with a classifier of the whole data set and, for small digits, one of the second domain.
 
-    Where the rule between the domains is known, the second's images are carried back by it and judged by the first's.
+    If the rule between the domains is known, second-domain images are converted back for the first classifier.
     """
     domains = domains_of(data, settings.second)
     rule = None if settings.second == "small_digits" else settings.second
@@ -65,14 +65,14 @@ def make_judge(settings: CycleSettings, data: Images, cache: Path, part: Part) -
 
 
 def grid(generator: Shown, seed: int = 0) -> NDArray[np.uint8]:
-    """Images that the seed chooses, with their translation and what comes back; small ones two in a row."""
+    """Return images chosen by the seed, with their translations there and back; small ones two per row."""
     chosen = np.random.default_rng(seed).permutation(generator.shelf.shape[1])[:ROWS]
     drawn = draw(generator, generator.shelf[:, chosen].transpose(0, 1), None)
     return tiled(drawn, 1 if generator.shelf.shape[-1] > 32 else 2)
 
 
 def summary_line(scores: Scores) -> str:
-    """What is kept each way, and how near the translations come to their domain."""
+    """Return what is kept each way, the cycle error and the distance from the target domain."""
     kept = f"kept {scores['kept']:.3f} and back {scores['kept_back']:.3f}"
     as_is = f"as they are {scores['as_is']:.3f} and {scores['as_is_back']:.3f}"
     distance = f"fd_clf {scores['fd_clf']:.2f} (real images {scores['fd_floor']:.2f})"

@@ -14,14 +14,14 @@ from gan.settings import TrainingSettings
 
 
 def cycle_digits() -> CycleSettings:
-    """MNIST's digits and scikit-learn's, trained as Zhu et al. (2017) say in sections 3 and 4."""
+    """MNIST's digits and scikit-learn's, trained as in Zhu et al. (2017), sections 3 and 4."""
     return CycleSettings(
         minutes=20.0,
         network=CycleNetworkSettings(
-            blocks=2,  # 1. on squares of 4x4 pixels, without norms; it begins by changing nothing. The paper has 9
+            blocks=2,  # 1. on squares of 4x4 pixels, without norms, starting as the identity; the paper has 9
         ),
         loss=LossSettings(
-            kind="relativistic",  # 2. Huang et al. (2024), where the paper has least squares and no penalty
+            kind="relativistic",  # 2. Huang et al. (2024) instead of least squares without a penalty
             penalty="r1r2",
             weight=0.02,
             every=4,
@@ -29,13 +29,13 @@ def cycle_digits() -> CycleSettings:
         held=ReturnSettings(
             cycle=5.0,  # the paper has 10, and half of it for identity
             identity=2.0,
-            noise=0.1,  # 3. Bashkirova et al. (2019): nothing can be hidden in faint patterns
-            meaning=1.0,  # 4. Hoffman et al. (2018): classes are told, by classifiers; the paper is told none
+            noise=0.1,  # 3. Bashkirova et al. (2019): against information hidden in faint patterns
+            meaning=1.0,  # 4. Hoffman et al. (2018): uses classes, by classifiers; the paper uses none
         ),
         training=TrainingSettings(
-            images=40_000,  # 5. 20,000 of each domain; the paper has 200 rounds through its data
-            batch_size=8,  # 6. 4 of each domain, where the paper has one
-            generator_rate=1e-3,  # 7. five times the paper's rate, falling to 0 over the second half
+            images=40_000,  # 5. 20,000 of each domain; the paper has 200 epochs
+            batch_size=8,  # 6. 4 of each domain; the paper has one
+            generator_rate=1e-3,  # 7. five times the paper's rate, decayed to 0 over the second half
             discriminator_rate=1e-3,
             decay_from=0.5,
             average_images=2_000,  # 8. a moving average of the translators
@@ -45,11 +45,11 @@ def cycle_digits() -> CycleSettings:
 
 
 def cycle_frames() -> CycleSettings:
-    """Frames of Pong and the same game over stripes, of different episodes of random play; what differs as above."""
+    """Frames of Pong, and of the same game over stripes, of different episodes of random play; deviations as above."""
     return replace(
         cycle_digits(),
         second="striped",
-        data=DataSettings(source="game:pong", size=84),  # as an agent sees them
+        data=DataSettings(source="game:pong", size=84),  # as in agents' observations
         network=CycleNetworkSettings(generator_width=32, blocks=2),
         loss=LossSettings(kind="relativistic", penalty="r1r2", weight=0.02, every=4),
         held=ReturnSettings(cycle=20.0, identity=10.0, noise=0.05),

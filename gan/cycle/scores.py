@@ -1,4 +1,4 @@
-"""The judge of translations: whether what an image shows is kept, and whether it looks like the other domain."""
+"""The scorer of translations: whether the content is kept, and the distance from the target domain."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ NAMES = ("first", "second")
 
 @dataclass(frozen=True, eq=False)
 class TranslationJudge:
-    """Scores of translations [N, C, H, 6 W] (`gan.cycle.networks.Shown`) of the images of one held-out part."""
+    """Scores translations [N, C, H, 6 W] (`gan.cycle.networks.Shown`) of one held-out part."""
 
     domains: Domains
-    judges: tuple[Judge, Judge]  # by the same part; the second's is of what its images were where there is a rule
+    judges: tuple[Judge, Judge]  # on the same part; with a rule, the second scores images converted back
     held_out: Part
-    rule: Second | None  # between the domains, whose held-out images are then the same, one by one
+    rule: Second | None  # between the domains, if known; held-out images are then pairs
 
     @property
     def count(self) -> int:
-        """N: images of each domain that are translated, some more than once where it has fewer."""
+        """Number N of images to translate per domain; repeated if there are fewer."""
         return self.judges[0].settings.samples
 
     def answers(self, generator: Shown) -> Pixels:
-        """What both translators make of the part's images."""
+        """Translate the part's images with both translators, for `score`."""
         images = torch.from_numpy(self.domains.to_show(self.held_out, self.count))
         return draw(generator, images.transpose(0, 1), None)
 
     def score(self, fake: Pixels) -> Scores:
-        """`kept` and `kept_back` (by the second domain's judge, by the first's), with what the images had `as_is`.
+        """Return how much of the content translations keep, their distance from the target domain and the cycle error.
 
-        They are shares of labels that the target domain's classifier finds in the translation or, where the rule
-        between the domains is known, of moving pixels that are right. `fd_clf` and `fd_floor` are means over the
-        domains; where the rule is known, an image and its translation are a pair, whose distance has the floor 0, as in
-        `gan.upscale.scores`, and no other score has one. `cycle_error` is the mean difference of an image and what
-        comes back, of 1.
+        `kept` (into the second domain) and `kept_back` (into the first) are shares of labels that the target domain's
+        classifier recovers or, if the rule between the domains is known, of right pixels where something moves; `as_is`
+        and `as_is_back` are those of untranslated images. `fd_clf` and `fd_floor` are means over both domains; with a
+        rule the floor is 0, since images and translations are pairs (as in `gan.upscale.scores`), and other scores have
+        none. `cycle_error` is the mean absolute difference of an image and its reconstruction, pixels in 0..1.
 
         Raises:
-            ValueError: another number of images.
+            ValueError: the number of images differs from `count`.
         """
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} images given, the judge has {self.count} of each domain")
         parts = [domain.held_out(self.held_out) for domain in self.domains]
         first, second = (part.take(np.arange(min(self.count, len(part)))) for part in parts)
         _, forth, x_again, _, back, y_again = np.split(fake, Shown.PANELS, 3)
-        forth, back = forth[: len(first)], back[: len(second)]  # what follows are the same images again
+        forth, back = forth[: len(first)], back[: len(second)]  # the rest are repetitions
         found: Scores = {}
         judged = back, moved_back(forth, self.rule) if self.rule else forth
         for name, judge, images in zip(NAMES, self.judges, judged, strict=True):
@@ -76,7 +76,7 @@ class TranslationJudge:
         }
 
     def _kept(self, found: Pixels, source: Split, target: Split, domain: int) -> float:
-        """How much is kept of the images of `source` in `found`, which should be of `domain`, that of `target`."""
+        """Return the share of the content of `source` kept in `found`, its translation to `domain` (of `target`)."""
         if self.rule:
             return drawn_right(found, target.images, usual_of(self.domains[domain].train))
         assert source.labels is not None, "domains whose rule is not known have labels"
@@ -84,7 +84,7 @@ class TranslationJudge:
         return float((seen == source.labels).mean())
 
     def reporting(self) -> TranslationJudge:
-        """The judge of the report part, by the same classifiers."""
+        """Return the scorer of the report part, with the same classifiers."""
         first, second = (judge.extractor for judge in self.judges)
         return translation_judge(self.domains, (first, second), self.judges[0].settings, "report", self.rule)
 
@@ -92,9 +92,9 @@ class TranslationJudge:
 def translation_judge(
     domains: Domains, extractors: tuple[Extractor, Extractor], settings: ScoreSettings, part: Part, rule: Second | None
 ) -> TranslationJudge:
-    """Each domain's judge is of the images that the other has to translate: none of them is judged twice.
+    """Create the scorer. The number of images of the other domain bounds each domain's count: none is scored twice.
 
-    Where the rule between the domains is known, the second's images are those that it carries back.
+    If the rule between the domains is known, second-domain images are converted back for scoring.
     """
     second = undone(domains.second, rule) if rule else domains.second
     most = len(domains.second.held_out(part)), len(domains.first.held_out(part))

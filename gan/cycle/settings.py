@@ -1,4 +1,4 @@
-"""All settings of a cycle-consistent GAN's training in one tree. Other fields' meaning stands beside their consumer."""
+"""All settings of a cycle-consistent GAN training; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from training.settings import check_kinds
 
 @dataclass(frozen=True, kw_only=True)
 class ReturnSettings:
-    """What holds a translation to its image (Zhu et al. 2017, equations 2 and 3, section 5.2)."""
+    """Losses that tie a translation to its image (Zhu et al. 2017, equations 2 and 3, section 5.2)."""
 
-    cycle: float = 10.0  # weight of |back(forth(x)) - x| and of its counterpart, means over pixels
-    identity: float = 0.0  # weight of |forth(y) - y|: what is in the domain already stays as it is
+    cycle: float = 10.0  # weight of |back(forth(x)) - x| + |forth(back(y)) - y|, means over pixels
+    identity: float = 0.0  # weight of |forth(y) - y| + |back(x) - x|: images of the target domain stay unchanged
     noise: float = 0.0
-    """Standard deviation of noise on a translation before it goes back, of pixels in -1..1. Faint patterns, in which
-    translators hide what they need for the way back, are lost in it (Bashkirova et al. 2019)."""
+    """Standard deviation of noise added to a translation before it is translated back, for pixels in -1..1. It drowns
+    faint patterns in which translators hide information about the original (Bashkirova et al. 2019)."""
     meaning: float = 0.0
-    """Weight of the cross-entropy of what classifiers of both domains read in translations; needs classes
-    (`gan.cycle.meaning`)."""
-    pool: int = 50  # earlier fakes of each domain that the discriminators are shown in turn; 0 for the newest alone
+    """Weight of the cross-entropy between the class of an image and the classifier's prediction for its translation;
+    needs classes (`gan.cycle.meaning`)."""
+    pool: int = 50  # size of the buffer of earlier fakes per domain, for discriminator updates; 0: newest only
 
     def __post_init__(self) -> None:
         check_kinds(self, "held")
@@ -40,18 +40,18 @@ class CycleSettings:
     """One training of a cycle-consistent GAN (Zhu et al. 2017, arXiv:1703.10593).
 
     Raises:
-        ValueError: a setting is out of its range, or not one that this family has.
+        ValueError: a setting is out of range, or not supported by this family.
     """
 
-    family: ClassVar[str] = "gan.cycle.parts"  # what it is made of (`gan.parts`)
+    family: ClassVar[str] = "gan.cycle.parts"  # module of its factories (`gan.parts`)
     seed: int = 0
-    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
-    second: Second = "small_digits"  # the second domain; the first one is the images as they are
+    minutes: float = 1e9  # wall-clock limit, checked by the session
+    second: Second = "small_digits"  # the second domain; the first one has the unchanged images
     data: DataSettings = field(default_factory=DataSettings)
     network: CycleNetworkSettings = field(default_factory=CycleNetworkSettings)
     loss: LossSettings = field(default_factory=LossSettings)
     held: ReturnSettings = field(default_factory=ReturnSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)  # half of a batch is of each domain
+    training: TrainingSettings = field(default_factory=TrainingSettings)  # each batch has one half per domain
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
-"""The training loop of a cycle-consistent GAN. Legend: B images a batch, half of each domain; x and y are images of the
-first and of the second domain.
+"""Trainer of the cycle-consistent family.
+
+Legend: B images a batch, half of each domain; x and y are images of the first and of the second domain.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ from training.seeding import torch_seed
 
 
 class CycleTrainer:
-    """Both pairs of networks, their optimisers, the translators' moving average and every source of chance."""
+    """Both pairs of networks, their optimisers, the translators' moving average and the random generators."""
 
     def __init__(self, settings: CycleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
         domains = domains_of(data, settings.second)
-        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+        with torch_seed(settings.seed):  # initial weights depend on the seed only
             self.generator = to_device(Pair(settings.network, data.shape), self.device)
             self.discriminator = to_device(Discriminators(settings.network, data.shape), self.device)
         pair = copy.deepcopy(self.generator).requires_grad_(False)
@@ -58,10 +59,10 @@ class CycleTrainer:
         self.meaning = Meaning(domains, settings.seed + 1, self.device) if settings.held.meaning else None
         self.pools = [Pool(settings.held.pool) for _ in domains]
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
-        self.images = self.steps = 0  # real images the discriminators have seen, generator updates
+        self.images = self.steps = 0  # real images seen, generator updates
 
     def step(self) -> dict[str, Tensor]:
-        """One update of both translators, then one of both discriminators by the same images (section 4)."""
+        """Update both translators, then both discriminators on the same images (section 4); return the losses."""
         set_rates(self.optimizers, self.settings.training, self.images)
         rows = self.real.rows(self.settings.training.batch_size // 2)
         x, y = self.real.images(rows)
@@ -73,13 +74,13 @@ class CycleTrainer:
         return losses
 
     def train(self, steps: int) -> dict[str, float]:
-        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        """Do `steps` steps; return the last losses. FloatingPointError if training has diverged."""
         return train_steps(self, steps)
 
     def train_translators(self, x: Tensor, y: Tensor, rows: list[Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """One update (equation 3) by images [B / 2, C, H, W], which are these rows -> losses, and both domains' fakes.
+        """Update both (equation 3) on images [B / 2, C, H, W] of these rows; return losses and fakes of x and of y.
 
-        The adversarial error comes back through the discriminators, which stay as they are.
+        The adversarial loss is backpropagated through the frozen discriminators.
         """
         held = self.settings.held
         forth, back = self.generator.forth, self.generator.back
@@ -102,12 +103,12 @@ class CycleTrainer:
         return found, fake_x.detach(), fake_y.detach()
 
     def noisy(self, fake: Tensor) -> Tensor:
-        """A translation as it is sent back. Noise is drawn on the CPU: a seed means the same on every device."""
+        """Add the settings' noise to a translation, sampled on the CPU so that it does not depend on the device."""
         noise = self.settings.held.noise
         return fake + noise * moved(torch.randn(fake.shape, generator=self.rng), self.device) if noise else fake
 
     def train_discriminators(self, x: Tensor, fake_x: Tensor, y: Tensor, fake_y: Tensor) -> dict[str, Tensor]:
-        """One update of both; each domain's game counts alike."""
+        """Update both discriminators; both domains have equal weight."""
         batch_size = self.settings.training.batch_size
         penalised = self.settings.loss.penalised(self.images // batch_size)
         terms = [
@@ -125,15 +126,15 @@ class CycleTrainer:
         return losses
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        """Return everything that `load_state` needs to resume bit for bit, as nested values and arrays."""
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
         meaning = {"meaning": self.meaning.state()} if self.meaning else {}
         return {**training_state(self, orders=self.real), "pools": pools, **meaning}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        """Restore `state`; ValueError if networks or data differ."""
         load_training_state(self, state, orders=self.real)
         for index, pool in enumerate(self.pools):
             pool.load_state(state["pools"][str(index)], self.device)
-        if self.meaning and "meaning" in state:  # a run may have begun without
+        if self.meaning and "meaning" in state:  # absent if the run had started with held.meaning 0
             self.meaning.load_state(state["meaning"])

@@ -78,10 +78,10 @@ class Extractor:
 
 
 def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:
-    """The data's classifier from `folder`, trained if absent and put there if that may be; with the same data the same
-    on every call on one machine (kernels of another processor sum in another order).
+    """Load the data's classifier from `folder`; if it is missing, train it and save it there unless read-only.
 
-    Images without labels are told apart by how they are flipped.
+    Deterministic for the same data on one machine (kernels of other processors sum in another order). For images
+    without labels it classifies how they are flipped.
 
     Raises:
         OSError: the disk is full.

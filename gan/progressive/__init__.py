@@ -1,1 +1,1 @@
-"""Progressive growing (Karras et al. 2018): small images first, then the layers of the next size are faded in."""
+"""Progressive growing (Karras et al. 2018): training starts at a small size, and layers of larger ones are faded in."""

@@ -1,4 +1,4 @@
-"""How a progressive training grows: which level it is at after so many images, and what images are at that level.
+"""Schedule of progressive growing: the level after a number of images, and real images at a level.
 
 Legend: B batch, C colours, H and W pixels.
 """
@@ -17,11 +17,11 @@ from training.settings import check_kinds
 
 @dataclass(frozen=True, kw_only=True)
 class GrowthSettings:
-    """Sizes that are trained one after another; the last one is trained to the end."""
+    """Sizes are trained one after another; the last one until the end."""
 
-    stages: int = 3  # 3 for 7, 14 and 28 pixels; 1 trains the last size alone, all layers from the beginning
-    stable_images: int = 100_000  # at each smaller size, before the next one begins
-    fade_images: int = 100_000  # in which a size's new layers are faded in
+    stages: int = 3  # 3 for 7, 14 and 28 pixels; 1 trains all layers at the last size from the start
+    stable_images: int = 100_000  # at each smaller size, before the next one starts
+    fade_images: int = 100_000  # over which the layers of a size are faded in
 
     def __post_init__(self) -> None:
         check_kinds(self, "growth")
@@ -30,14 +30,14 @@ class GrowthSettings:
 
     @property
     def images(self) -> int:
-        """After so many the last size has been faded in."""
+        """Number of images after which the last size is faded in."""
         return (self.stages - 1) * (self.stable_images + self.fade_images)
 
 
 def level_at(images: int, growth: GrowthSettings, top: int) -> float:
-    """The level after so many images; `top` is the last size's. It stands still, rises by 1, stands still ...
+    """Return the level after `images` images: constant, then a linear rise by 1, and so on up to `top`, the last.
 
-    Appendix A.1: a size is trained for 800,000 images before the next one is faded in, over as many.
+    Appendix A.1: a size is trained for 800,000 images, then the next one is faded in over as many.
     """
     start, after = top - (growth.stages - 1), images - growth.stable_images
     if growth.stages == 1 or after < 0:
@@ -49,22 +49,22 @@ def level_at(images: int, growth: GrowthSettings, top: int) -> float:
 
 
 def real_at(images: Tensor, level: float, top: int) -> Tensor:
-    """Real images [B, C, H, W] of the last size as they are at a level; the finer details are faded in, too."""
+    """Downsample real images [B, C, H, W] of the last size to those of a level; finer details are faded in, too."""
     size = math.ceil(level)
     small = halved(images, top - size)
     return mixed(doubled(halved(small)), small, level - (size - 1)) if level < size else small
 
 
 def doubled(images: Tensor, times: int = 1) -> Tensor:
-    """Each pixel four times, or 4^times: [B, C, H, W] -> [B, C, H 2^times, W 2^times]."""
+    """Enlarge by nearest neighbours: [B, C, H, W] -> [B, C, H 2^times, W 2^times]."""
     return F.interpolate(images, scale_factor=2**times, mode="nearest") if times else images
 
 
 def halved(images: Tensor, times: int = 1) -> Tensor:
-    """Means of 2x2 pixels, `times` times over: [B, C, H, W] -> [B, C, H / 2^times, W / 2^times]."""
+    """Average 2x2 pixels, `times` times: [B, C, H, W] -> [B, C, H / 2^times, W / 2^times]."""
     return F.avg_pool2d(images, 2**times) if times else images
 
 
 def mixed(old: Tensor, new: Tensor, share: float) -> Tensor:
-    """`share` of the new beside the rest of the old: how layers are faded in (figure 2)."""
+    """Interpolate linearly, from `old` at share 0 to `new` at 1, to fade layers in (figure 2)."""
     return torch.lerp(old, new, share)

@@ -1,7 +1,7 @@
-"""Generators and discriminators that grow: both know all sizes, and a level says how much of them is in use.
+"""Generators and discriminators that grow: both have the layers of all sizes; a level selects those in use.
 
-Level 0 is the smallest size (7x7 of 28x28), 1 twice its side, and so on; level 0.3 is size 1 with three tenths of its
-new layers faded in. Legend: B batch, C colours, Z latent numbers. Images are float, real ones in -1..1.
+Level 0 is the smallest size (7x7 of 28x28), 1 twice its side, and so on; at level 0.3 the layers of size 1 have weight
+0.3. Legend: B batch, C colours, Z size of a latent. Images are float, real ones in -1..1.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from gan.progressive.growth import doubled, halved, mixed
 from gan.shapes import Shape, stages_of
 from training.settings import check_kinds
 
-MOST = 8  # times the last size's channels that smaller ones have
+MOST = 8  # bound of the channels of a size, as a multiple of the last size's
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressiveNetworkSettings:
-    """The two players."""
+    """Architecture of both networks."""
 
-    latent: int = 64  # numbers of z
+    latent: int = 64  # size of z
     generator_width: int = (
         8  # channels at the last size; four times as many at the one before it, eight times at others
     )
     discriminator_width: int = 8
-    conditional: bool = False  # both are told the class: embedding in, projection out
+    conditional: bool = False  # class-conditional: embedding in, projection out
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
@@ -41,21 +41,21 @@ class ProgressiveNetworkSettings:
 
 
 def channels_of(width: int, top: int) -> list[int]:
-    """Channels at each size, the smallest first: 64, 32, 8 of width 8."""
+    """Return the channels at each size, smallest first: 64, 32, 8 for width 8 and three sizes."""
     return [width * min(MOST, 4 ** (top - level)) for level in range(top + 1)]
 
 
 class GrowingGenerator(nn.Module):
     """Latents [B, Z] float32 (and classes [B] int64) -> images [B, C, H, W] float32, linear as in the paper."""
 
-    level: Tensor  # [] float32: where it stands
+    level: Tensor  # [] float32: the current one
 
     def __init__(self, settings: ProgressiveNetworkSettings, shape: Shape, classes: int) -> None:
         super().__init__()
         colours, height, width = shape
         self.latent, self.top = settings.latent, stages_of(height, width)
         self.embedding = nn.Embedding(classes, settings.latent) if settings.conditional else None
-        self.normalised = not settings.conditional  # else latent and class are divided by their common length
+        self.normalised = not settings.conditional  # else latent and class are normalised together
         channels = channels_of(settings.generator_width, self.top)
         base = (channels[0], height >> self.top, width >> self.top)
         inputs = settings.latent * (2 if settings.conditional else 1)
@@ -69,7 +69,7 @@ class GrowingGenerator(nn.Module):
         self.register_buffer("level", torch.zeros(()))
 
     def grown(self, latent: Tensor, label: Tensor | None, level: float) -> Tensor:
-        """Images at a level, in its own size."""
+        """Return images at a level, in the size of that level."""
         if self.embedding is not None:
             assert label is not None, "a conditional generator needs classes"
             latent = torch.cat([latent, self.embedding(label)], 1)
@@ -84,7 +84,7 @@ class GrowingGenerator(nn.Module):
         return images
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """Images at the level where it stands, enlarged to the last size."""
+        """Return images at the current level, enlarged to the last size."""
         level = float(self.level)
         return doubled(self.grown(latent, label, level), self.top - math.ceil(level))
 
@@ -112,10 +112,10 @@ class GrowingDiscriminator(nn.Module):
         self.out = equalised(nn.Linear(features, 1), gain=1.0)
         self.projection = nn.Embedding(classes, features) if settings.conditional else None
         if self.projection is not None:
-            nn.init.normal_(self.projection.weight, std=features**-0.5)  # the sum of its products is then of size 1
+            nn.init.normal_(self.projection.weight, std=features**-0.5)  # so that the product sums to the order of 1
 
     def forward(self, images: Tensor, label: Tensor | None, level: float) -> Tensor:
-        """Logits of images of the size that `level` has."""
+        """Return logits of images of the size of `level`."""
         size = math.ceil(level)
         x = self.from_image[size](images)
         for step in range(size, 0, -1):
@@ -130,7 +130,7 @@ class GrowingDiscriminator(nn.Module):
 
 
 class Stages(nn.Module):
-    """A generator as it is, and as it was at the end of every smaller size: what a training keeps and exports."""
+    """The current generator, and its copies at the end of every smaller size; saved and exported together."""
 
     def __init__(self, generator: GrowingGenerator, finished: int) -> None:
         super().__init__()
@@ -139,13 +139,13 @@ class Stages(nn.Module):
 
     @property
     def embedding(self) -> nn.Embedding | None:
-        """Of classes; it is the newest's."""
+        """Class embedding of the newest generator; None if unconditional."""
         return self.newest.embedding
 
     def finish(self, stage: int) -> None:
-        """Keep the newest as the end of a stage, 0 for the first that is trained."""
+        """Copy the newest generator as the end of `stage`; 0 is the first trained."""
         self.finished[stage].load_state_dict(self.newest.state_dict())
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Any:
-        """Images by the newest."""
+        """Return images of the newest generator."""
         return self.newest(latent, label)

@@ -1,4 +1,4 @@
-"""What progressive growing is made of: see `gan.parts`."""
+"""Factories of progressive growing; see `gan.parts`."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ make_trainer = ProgressiveTrainer
 
 
 def make_generator(settings: ProgressiveSettings, shape: Shape, classes: int) -> Stages:
-    """An untrained one, with room for every stage."""
+    """Create an untrained generator, with copies for every stage."""
     return Stages(GrowingGenerator(settings.network, shape, classes), settings.growth.stages - 1)
 
 
 def grid(generator: Stages, seed: int = 0) -> NDArray[np.uint8]:
-    """A grid for each stage, the smallest size above, on the same noise; one that is still to come is black."""
+    """Draw a grid for each stage, smallest size on top, with the same noise; future stages are black."""
     start = generator.newest.top - len(generator.finished)
     reached = math.ceil(float(generator.newest.level)) - start
     drawn = [fixed_grid(each, seed, rows=ROWS) for each in [*generator.finished[:reached], generator.newest]]

@@ -12,18 +12,18 @@ from gan.settings import TrainingSettings
 
 
 def progressive() -> ProgressiveSettings:
-    """Digits as Karras et al. (2018) grow faces, 7, 14, 28 pixels; `--growth.stages 1` trains all layers at once."""
+    """Digits at 7, 14, 28 pixels as in Karras et al. (2018); `--growth.stages 1` trains all layers from the start."""
     return ProgressiveSettings(
         minutes=20.0,
         network=ProgressiveNetworkSettings(
-            generator_width=8,  # 1. one layer of kernel 4 doubles the side, where the paper enlarges and has two
-            discriminator_width=8,  # 2. and one halves it; no deviation in a batch as a feature: see line 4
-            conditional=True,  # 3. told the class, as our `digits`
+            generator_width=8,  # 1. one layer of kernel 4 doubles the side; the paper enlarges and has two
+            discriminator_width=8,  # 2. and one halves it; no minibatch deviation as a feature: see line 5
+            conditional=True,  # 3. class-conditional, as our `digits`
         ),
         growth=GrowthSettings(stable_images=60_000, fade_images=60_000),  # 4. the paper: 800,000 each
         loss=LossSettings(
-            kind="relativistic",  # 5. Huang et al. (2024), whose penalties need each image's own slope; the paper has
-            penalty="r1r2",  # the Wasserstein loss with a gradient penalty
+            kind="relativistic",  # 5. Huang et al. (2024), whose penalties need the gradient of each image; the paper:
+            penalty="r1r2",  # Wasserstein loss with gradient penalty
             weight=0.1,
         ),
         training=TrainingSettings(
@@ -31,7 +31,7 @@ def progressive() -> ProgressiveSettings:
             batch_size=64,
             generator_rate=1e-3,
             discriminator_rate=1e-3,
-            decay_from=0.5,  # 6. falls to 0 over the second half; the paper's rate stays, and its average does the rest
+            decay_from=0.5,  # 6. decayed to 0 over the second half; the paper: constant, with a weight average
         ),
     )
 

@@ -1,4 +1,4 @@
-"""All settings of a progressive training in one tree. Other fields' meaning stands beside their consumer."""
+"""All settings of a progressive training; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ProgressiveSettings:
     """One training by progressive growing (Karras et al. 2018, arXiv:1710.10196).
 
     Raises:
-        ValueError: a setting is out of its range, or not one that this family has.
+        ValueError: a setting is out of range, or not supported by this family.
     """
 
-    family: ClassVar[str] = "gan.progressive.parts"  # what it is made of (`gan.parts`)
+    family: ClassVar[str] = "gan.progressive.parts"  # module of its factories (`gan.parts`)
     seed: int = 0
-    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
+    minutes: float = 1e9  # wall-clock limit, checked by the session
     data: DataSettings = field(default_factory=DataSettings)
     network: ProgressiveNetworkSettings = field(default_factory=ProgressiveNetworkSettings)
     growth: GrowthSettings = field(default_factory=GrowthSettings)
@@ -38,16 +38,16 @@ class ProgressiveSettings:
 
 
 def check_growth(settings: ProgressiveSettings) -> None:
-    """Refuse what ends before it is grown, and a smaller size that no update may be trained at.
+    """Check that training outlasts the growth, and that every smaller size gets an update.
 
-    Settings alone do not: a file and the command line may change one after the other.
+    Not checked by the settings themselves, since a file and the command line may change one after the other.
 
     Raises:
         ValueError: there are too few images.
     """
     growth, training = settings.growth, settings.training
     update = training.batch_size * training.critic_steps  # images
-    whole = math.ceil(growth.images / update) * update  # have been seen where the first update of the whole size begins
+    whole = math.ceil(growth.images / update) * update  # seen before the first update at the whole size
     if whole >= training.images:
         raise ValueError(
             f"training.images is {training.images}, and the last size is whole after {growth.images}: "

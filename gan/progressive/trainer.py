@@ -1,4 +1,4 @@
-"""The trainer that grows its networks. Legend: B images a batch."""
+"""Trainer of progressive growing. Legend: B images a batch, Z size of a latent, h and w pixels at the level."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from training.seeding import torch_seed
 
 
 class ProgressiveTrainer:
-    """Both networks, their optimisers, the generator's moving average at every stage and every source of chance."""
+    """Both networks, their optimisers, the generator's moving average at every stage and the random generators."""
 
     def __init__(self, settings: ProgressiveSettings, data: Images) -> None:
         self.top, stages = stages_of(*data.shape[1:]), settings.growth.stages
@@ -31,14 +31,14 @@ class ProgressiveTrainer:
                 f"growth.stages is {stages}, images of {data.name} have {self.top + 1} sizes: use that or less"
             )
         growth, images = settings.growth.images, settings.training.images
-        if growth >= images:  # what was trained before is read: the rest of `check_growth` is asked of new runs
+        if growth >= images:  # older runs must load: the rest of `check_growth` is for new runs
             raise ValueError(
                 f"training.images is {images}, and the last size is whole after {growth}: "
                 "give more, or lower growth.stages, stable_images and fade_images"
             )
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+        with torch_seed(settings.seed):
             self.generator = to_device(GrowingGenerator(settings.network, data.shape, data.classes), self.device)
             discriminator = GrowingDiscriminator(settings.network, data.shape, data.classes)
             self.discriminator = to_device(discriminator, self.device)
@@ -50,23 +50,23 @@ class ProgressiveTrainer:
         self.labels = class_labels(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
-        self.images = self.steps = 0  # real images the discriminator has seen, generator updates
+        self.images = self.steps = 0  # real images seen, generator updates
 
     def level_at(self, images: int) -> float:
-        """The level after so many images."""
+        """Return the level after `images` images."""
         return level_at(images, self.settings.growth, self.top)
 
     def step(self) -> dict[str, Tensor]:
-        """One update of the generator after its share of discriminator updates; their last losses, on the device."""
+        """Do the discriminator updates and the generator update of a step; return the last losses, on the device."""
         self.grow()
         return adversarial_step(self, self.average.newest)
 
     def train(self, steps: int) -> dict[str, float]:
-        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        """Do `steps` steps; return the last losses. FloatingPointError if training has diverged."""
         return train_steps(self, steps)
 
     def grow(self) -> None:
-        """Go to the level that is due; where a new size begins with it, the average of the last one is kept."""
+        """Set the level that is due; if a new size starts, keep the average of the last one."""
         level, before = self.level_at(self.images), math.ceil(self.level)
         if math.ceil(level) > before:
             self.average.finish(before - math.ceil(self.level_at(0)))
@@ -74,29 +74,29 @@ class ProgressiveTrainer:
         self.generator.level.fill_(level)
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
-        """The next training images [B, C, h, w] at the level and, for conditional networks, their classes [B]."""
+        """Return the next training images [B, C, h, w] at the level, and their classes [B] for conditional networks."""
         index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
         label = None if self.labels is None else self.labels[index]
         return real_at(to_float(self.pixels[index]), self.level, self.top), label
 
     def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
-        """New images [amount, C, h, w] of these classes, at the level."""
+        """Return generated images [amount, C, h, w] of these classes, at the level."""
         return self.generator.grown(self.latents(amount), label, self.level)
 
     def latents(self, amount: int) -> Tensor:
-        """Standard normal [B, Z]; drawn on the CPU, so that a seed means the same on every device."""
+        """Sample standard normal latents [amount, Z], on the CPU so that they do not depend on the device."""
         return moved(torch.randn(amount, self.settings.network.latent, generator=self.rng), self.device)
 
     def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
-        """The discriminator's word [B] on images of these classes, at the level."""
+        """Return the discriminator's logits [B] of images of these classes, at the level."""
         logit: Tensor = self.discriminator(images, label, self.level)
         return logit
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        """Return everything that `load_state` needs to resume bit for bit, as nested values and arrays."""
         return {**training_state(self, order=self.order), "level": self.level}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        """Restore `state`; ValueError if networks or data differ."""
         load_training_state(self, state, order=self.order)
         self.level = float(state["level"])

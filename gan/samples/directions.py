@@ -42,8 +42,8 @@ class Directions:
 def find(names: tuple[str, ...], latents: Array, attributes: Array, held_out: tuple[Array, Array]) -> Directions:
     """Fit attributes [N, A] on latents [N, S] by least squares; orthogonalise each slope to the others.
 
-    Slopes are taken in coordinates in which the latents have unit covariance, so that a step of 1 is as likely in one
-    direction as in any other. Chances of classes add up to 1: a class is held apart from what is no class, alone.
+    Slopes are taken in coordinates in which the latents have unit covariance, so that a step of 1 is equally
+    likely in all directions. Class probabilities sum to 1, so a class is not orthogonalised to other classes.
     """
     mean = latents.mean(0)
     values, axes = np.linalg.eigh(np.cov(latents, rowvar=False))
@@ -97,7 +97,7 @@ def correlations(measured: Array) -> Array:
 
 
 def space_of(generator: Any) -> tuple[str, Callable[[int, int], Array], Draw]:
-    """Return the space's name, a sampler of latents, and their images; classes of conditional ones in turn."""
+    """Return the space's name, a sampler of latents, and a map to images, with classes in turn if conditional."""
     device, mapped = next(generator.parameters()).device, hasattr(generator, "mapping")
 
     def latents(count: int, seed: int) -> Array:

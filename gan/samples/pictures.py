@@ -1,4 +1,4 @@
-"""What people look at: grids, a walk through latent space, fakes beside the real images nearest to them."""
+"""Pictures of samples: grids, walks in latent space, and fakes with their nearest real images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKGROUND = 96
 
 
 def coloured(images: Pixels) -> Pixels:
-    """[N, C, H, W] -> [N, 3, H, W]: gray ones as they are, stacks of 2 in red and green, the first three of more."""
+    """Convert [N, C, H, W] -> [N, 3, H, W]: gray is kept, stacks of 2 are red and green, of more the first three."""
     colours = images.shape[1]
     if colours == 1:
         return images.repeat(3, axis=1)
@@ -25,7 +25,7 @@ def coloured(images: Pixels) -> Pixels:
 
 
 def grid(images: Pixels, columns: int) -> NDArray[np.uint8]:
-    """Images [N, C, H, W] uint8 in rows of `columns` -> one picture [H', W', 3], `coloured`."""
+    """Arrange images uint8 [N, C, H, W] in rows of `columns` -> a picture [H', W', 3]."""
     count, _, height, width = images.shape
     rows, images = -(-count // columns), coloured(images)
     picture = np.full((rows, height + GAP, columns, width + GAP, 3), BACKGROUND, np.uint8)
@@ -35,14 +35,14 @@ def grid(images: Pixels, columns: int) -> NDArray[np.uint8]:
 
 
 def fixed_grid(generator: Generator, seed: int = 0, columns: int = 10, rows: int = 8) -> NDArray[np.uint8]:
-    """Samples on noise that depends on the seed alone, one class a column where there are as many -> [H', W', 3]."""
+    """Draw samples on noise of a fixed seed -> [H', W', 3]; with `columns` classes, one class per column."""
     return grid(sampling.sample(generator, columns * rows, seed), columns)
 
 
 def walk(generator: Generator, seed: int = 0, stops: int = 6, between: int = 10, rows: int = 4) -> list[Pixels]:
-    """Frames of a closed walk in latent space: `rows` x `rows` images that go from stop to stop -> grids [H', W', 3].
+    """Draw frames of a closed walk in latent space, from stop to stop -> grids [H', W', 3] of `rows` x `rows` images.
 
-    On great circles: a straight line would pass through latents far shorter than any that were trained on.
+    Along great circles, since straight lines pass through latents much shorter than those of training.
     """
     points = sampling.latents(generator, stops * rows**2, seed).view(stops, rows**2, -1)
     label = sampling.classes(generator, rows**2)
@@ -55,14 +55,14 @@ def walk(generator: Generator, seed: int = 0, stops: int = 6, between: int = 10,
 
 
 def great_circle(start: Tensor, end: Tensor, share: Tensor | float) -> Tensor:
-    """Spherical interpolation of latents [N, Z], `share` of the way ([N, 1] or the same for all; Shoemake 1985)."""
+    """Interpolate latents [N, Z] spherically at `share`, [N, 1] or the same for all (Shoemake 1985)."""
     cosine = torch.cosine_similarity(start, end, dim=1).clamp(-1 + 1e-6, 1 - 1e-6)
     angle = cosine.acos()[:, None]
     return (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()
 
 
 def beside_nearest(fakes: Pixels, train: Pixels) -> NDArray[np.uint8]:
-    """Fakes [N, C, H, W], the most copied first, each above its nearest training image by pixels -> [H', W', 3]."""
+    """Draw fakes [N, C, H, W] above their nearest training images by pixels, nearest first -> [H', W', 3]."""
     distance, index = nearest(*(images.reshape(len(images), -1) for images in (fakes, train)))
     order = distance.argsort()
     return grid(np.concatenate([fakes[order], train[index[order]]]), len(fakes))

@@ -1,4 +1,4 @@
-"""What a trained generator draws: the same seed gives the same images, whatever the batch."""
+"""Samples of a trained generator, as a function of the seed and independent of the batch size."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 from gan.data.images import Pixels, to_uint8
 from gan.parts import Generator
 
-CHUNK = 500  # images a forward pass
+CHUNK = 500  # images per forward pass
 Drawing = Callable[[Tensor, Tensor | None], Tensor]  # inputs [B, ...] and classes [B] -> images [B, C, H, W] in -1..1
 
 
 def latents(generator: Generator, count: int, seed: int, truncation: float = 1.0) -> Tensor:
-    """Standard normal [count, Z], drawn on the CPU, times `truncation`.
+    """Sample standard normal latents [count, Z] on the CPU, scaled by `truncation`.
 
-    Below 1 they lie nearer to their mean, where training was dense: images are more precise and less varied (the trade
-    of Brock et al. 2019, section 3.1, who draw anew what is far out; Karras et al. 2019, appendix B, shrink w).
+    Below 1 they are closer to their mean, where training was dense, so images are more precise and less varied (Brock
+    et al. 2019, section 3.1, resample outliers instead; Karras et al. 2019, appendix B, scale w).
 
     Raises:
-        ValueError: the generator is given images instead of noise, or the truncation is not from 0 to 1, or is below 1
-            where it would change nothing.
+        ValueError: the generator maps images instead of noise, or the truncation is not in 0..1, or is below 1 for a
+            generator that normalises latents.
     """
     if not 0 <= truncation <= 1:
         raise ValueError(f"truncation is {truncation}: from 0, the mean of all images, to 1, all of their variety")
@@ -39,7 +39,7 @@ def latents(generator: Generator, count: int, seed: int, truncation: float = 1.0
 
 
 def classes(generator: Generator, count: int) -> Tensor | None:
-    """0, 1, 2 ... and round again [count], or None for a generator that is not told of classes."""
+    """Return classes in turn, 0, 1, 2 ... [count], or None for an unconditional generator."""
     if generator.embedding is None:
         return None
     return torch.arange(count) % generator.embedding.num_embeddings
@@ -49,7 +49,7 @@ def classes(generator: Generator, count: int) -> Tensor | None:
 def in_chunks(
     network: Drawing, given: Tensor, label: Tensor | None, device: torch.device, chunk: int = CHUNK
 ) -> Pixels:
-    """Images uint8 [N, ...] that a network makes of N inputs, and of their classes, `chunk` at a time on its device."""
+    """Map N inputs, and their classes, to images uint8 [N, ...], `chunk` at a time on the network's device."""
     parts = []
     for rows in torch.split(torch.arange(len(given)), chunk):
         known = None if label is None else label[rows].to(device)
@@ -58,9 +58,9 @@ def in_chunks(
 
 
 def draw(generator: Generator, given: Tensor, label: Tensor | None, chunk: int = CHUNK) -> Pixels:
-    """Images uint8 [N, ...] of latents [N, Z] or of what else the generator is given, `chunk` at a time.
+    """Map latents [N, Z], or the images that the generator takes instead, to images uint8 [N, ...], `chunk` at a time.
 
-    In evaluation mode; the generator is left as it was.
+    The generator is in evaluation mode meanwhile, and in its own mode afterwards.
     """
     training = generator.training
     generator.eval()
@@ -70,5 +70,5 @@ def draw(generator: Generator, given: Tensor, label: Tensor | None, chunk: int =
 
 
 def sample(generator: Generator, count: int, seed: int, truncation: float = 1.0) -> Pixels:
-    """`count` images uint8 [N, C, H, W], classes in turn where there are any, of latents times `truncation`."""
+    """Sample `count` images uint8 [N, C, H, W], with classes in turn if conditional."""
     return draw(generator, latents(generator, count, seed, truncation), classes(generator, count))

@@ -1,1 +1,1 @@
-"""Style-based generators (Karras et al. 2019, 2020): noise is mapped to a style that each layer is told anew."""
+"""Style-based generators (Karras et al. 2019, 2020): a mapping network turns noise into a style for every layer."""

@@ -1,4 +1,4 @@
-"""Layers of a style-based generator. Legend: B batch, F features, H and W pixels, S numbers of a style."""
+"""Layers of a style-based generator. Legend: B batch, F features, H and W pixels, S size of a style."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Place = Literal["same", "double"]  # a convolution of kernel 3; one of kernel 4 that doubles the side
+Place = Literal["same", "double"]  # kernel 3; or kernel 4, transposed, which doubles the side
 
 
 class Dense(nn.Module):
-    """A linear layer whose weights are drawn from N(0, 1 / rate^2) and scaled as they are used.
+    """A linear layer whose weights are initialised from N(0, 1 / rate^2) and scaled at run time.
 
-    So scaled, Adam's steps are `rate` times as large as in a layer that begins in the same way (Karras et al. 2018,
-    section 4.1; 2019, appendix C, has a hundredth for the mapping network).
+    Its learning rate with Adam is in effect multiplied by `rate` (Karras et al. 2018, section 4.1; 2019, appendix C,
+    uses 0.01 for the mapping network).
     """
 
     def __init__(self, inputs: int, outputs: int, gain: float = 2.0, rate: float = 1.0, bias: float = 0.0) -> None:
@@ -25,16 +25,16 @@ class Dense(nn.Module):
         self.scale, self.rate = rate * (gain / inputs) ** 0.5, rate
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs] -> [B, outputs]."""
+        """Map [B, inputs] -> [B, outputs]."""
         return F.linear(x, self.weight * self.scale, self.bias * self.rate)
 
 
 class Modulated(nn.Module):
-    """A convolution whose input features are scaled by a style, and whose outputs are brought back to a deviation of 1.
+    """A convolution with input features modulated by a style and outputs demodulated to a standard deviation of 1.
 
-    Karras et al. (2020), equations 1 to 3, scale the weights of each sample. Scaling features before and after one
-    convolution that all samples share is the same and needs no convolution of its own for each. A kernel of 4 that
-    doubles the side is shared by four places, so an output is made of a quarter of its taps.
+    Karras et al. (2020), equations 1 to 3, scale the weights of each sample. Scaling the features before and after a
+    shared convolution is equivalent, and needs no grouped convolution. With stride 2 an output uses a quarter of the
+    taps of a kernel of 4.
     """
 
     def __init__(self, inner: int, outer: int, style: int, place: Place) -> None:
@@ -46,7 +46,7 @@ class Modulated(nn.Module):
         self.scale = (self.share * inner * kernel**2) ** -0.5
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """Features [B, inner, H, W] and styles [B, S] -> [B, outer, H, W], or twice the side."""
+        """Map features [B, inner, H, W] and styles [B, S] -> [B, outer, H, W], or twice the side."""
         scales, weight = self.style(style), self.weight * self.scale
         x = x * scales.to(x.dtype)[:, :, None, None]
         if self.doubles:
@@ -59,16 +59,16 @@ class Modulated(nn.Module):
 
 
 class StyledLayer(nn.Module):
-    """A modulated convolution, noise of its own for each place, a bias, and leaky rectification."""
+    """A modulated convolution, per-pixel noise, a bias, and a leaky ReLU."""
 
     def __init__(self, inner: int, outer: int, style: int, place: Place) -> None:
         super().__init__()
         self.convolution = Modulated(inner, outer, style, place)
-        self.strength = nn.Parameter(torch.zeros(()))  # of the noise; learned
+        self.strength = nn.Parameter(torch.zeros(()))  # of the noise
         self.bias = nn.Parameter(torch.zeros(outer))
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        """Features, styles [B, S] and noise [B or 1, 1, H', W'] -> features [B, outer, H', W']."""
+        """Map features, styles [B, S] and noise [B or 1, 1, H', W'] -> features [B, outer, H', W']."""
         x = self.convolution(x, style)
         x = x + (self.strength * noise + self.bias.view(-1, 1, 1)).to(x.dtype)
         return F.leaky_relu(x, 0.2) * 2**0.5

@@ -1,4 +1,4 @@
-"""Style mixing: images with the coarse styles of one latent and the fine styles of another, drawn and measured."""
+"""Style mixing: images with the coarse styles of one latent and the fine styles of another, and their scores."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ ROWS, COLUMNS = 6, 10
 
 
 class Sources(NamedTuple):
-    """N latents' styles, and the classes that their own images are to have."""
+    """Styles of N latents, and the classes of their images."""
 
     w: Tensor  # [N, S]
-    label: Tensor | None  # [N] int64; None where no class is told
+    label: Tensor | None  # [N] int64; None if unconditional
 
     def rows(self, rows: slice | list[int]) -> Sources:
-        """Some of them."""
+        """Return a subset."""
         return Sources(self.w[rows], None if self.label is None else self.label[rows])
 
 
 @torch.no_grad()
 def drawn(generator: StyleGenerator, coarse: Sources, fine: Sources, layer: int) -> Pixels:
-    """Images uint8 [N, C, H, W] of `coarse` styles and classes before a layer, of `fine` styles from there on."""
+    """Return images uint8 [N, C, H, W] with `coarse` styles and classes before a layer, `fine` styles from there on."""
     where = torch.full((len(coarse.w),), layer, device=coarse.w.device)
     styles = crossed(coarse.w, fine.w, where, generator.depth)
     return to_uint8(generator.synthesis(styles, coarse.label)).cpu().numpy()
@@ -42,16 +42,16 @@ def drawn(generator: StyleGenerator, coarse: Sources, fine: Sources, layer: int)
 
 @torch.no_grad()
 def sources(generator: StyleGenerator, count: int, seed: int) -> Sources:
-    """Styles and classes, any, that depend on the seed alone, on the generator's device."""
+    """Sample styles and classes as a function of the seed, on the generator's device."""
     device, label = generator.constant.device, None
     if generator.embedding is not None:
-        rng = torch.Generator().manual_seed(seed + 1)  # not the numbers that the latents are made of
+        rng = torch.Generator().manual_seed(seed + 1)  # independent of the latents
         label = torch.randint(generator.embedding.num_embeddings, (count,), generator=rng).to(device)
     return Sources(generator.mapping(latents(generator, count, seed).to(device)), label)
 
 
 def mixing_grid(generator: StyleGenerator, layer: int, seed: int = 0) -> NDArray[np.uint8]:
-    """A picture [H', W', 3]: its first column gives each row the coarse styles, its first row each column the fine."""
+    """Draw mixed images [H', W', 3], with coarse styles of the first column and fine styles of the first row."""
     both = sources(generator, ROWS + COLUMNS, seed)
     fine = both.rows(slice(ROWS, None))
     tops = drawn(generator, fine, fine, layer)
@@ -64,10 +64,10 @@ def mixing_grid(generator: StyleGenerator, layer: int, seed: int = 0) -> NDArray
 
 
 def mixing_scores(generator: StyleGenerator, extractor: Extractor, layer: int, pairs: int, seed: int) -> Scores:
-    """What mixed images keep of either source: their class by the classifier, and the width of their strokes.
+    """Score what mixed images keep of their sources: the class by the classifier, and the stroke width.
 
-    mixing_class, mixing_class_fine: share of pairs with the class of the coarse styles' own image, of the fine styles'.
-    mixing_width, mixing_width_coarse: correlation with the width in the fine styles' own image, in the coarse styles'.
+    mixing_class, mixing_class_fine: share of pairs with the class of the coarse source's image, of the fine source's.
+    mixing_width, mixing_width_coarse: correlation with the width in the fine source's image, in the coarse source's.
     """
     both = sources(generator, 2 * pairs, seed)
     coarse, fine = both.rows(slice(pairs)), both.rows(slice(pairs, None))

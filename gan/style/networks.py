@@ -1,6 +1,6 @@
-"""The style-based generator; its opponent is the standard family's discriminator.
+"""The style-based generator; the discriminator is that of the standard family.
 
-Legend: B batch, C colours, Z latent numbers, S numbers of a style, L layers. Images are float in -1..1.
+Legend: B batch, C colours, Z size of a latent, S size of a style, L layers. Images are float in -1..1.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from training.settings import check_kinds
 
 @dataclass(frozen=True, kw_only=True)
 class StyleNetworkSettings:
-    """The two players."""
+    """Architecture of both networks."""
 
-    latent: int = 64  # numbers of z
-    style: int = 64  # numbers of w
-    mapping_layers: int = 4  # between z and w
-    mapping_rate: float = 0.1  # of the mapping network's learning, as a share of the generator's
-    generator_width: int = 16  # channels of the last features, twice as many at each halving of the side
+    latent: int = 64  # size of z
+    style: int = 64  # size of w
+    mapping_layers: int = 4  # dense layers from z to w
+    mapping_rate: float = 0.1  # learning rate of the mapping network as a share of the generator's
+    generator_width: int = 16  # channels at the full size, doubled at each halving of the side
     discriminator_width: int = 32  # channels of the first layer
-    discriminator_hidden: int = 0  # units of a dense layer before its last one; 0 leaves it out
-    conditional: bool = False  # both are told the class: it is the first layer's style, and projected on at the end
+    discriminator_hidden: int = 0  # units of a dense layer before the last one; 0 for none
+    conditional: bool = False  # class-conditional: an embedding as the first layer's style, projection out
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
         if min(self.latent, self.style, self.mapping_layers, self.generator_width) < 1:
             raise ValueError("network.latent, style, mapping_layers and generator_width must be 1 or more")
-        self.opponent()  # has its own checks
+        self.opponent()  # validates its settings
         if not 0 < self.mapping_rate <= 1:
             raise ValueError(f"network.mapping_rate is {self.mapping_rate}: use more than 0, and 1 at most")
 
     def opponent(self) -> NetworkSettings:
-        """The standard discriminator."""
+        """Return the settings of the discriminator."""
         return NetworkSettings(
             discriminator_width=self.discriminator_width,
             discriminator_hidden=self.discriminator_hidden,
@@ -49,7 +49,7 @@ class StyleNetworkSettings:
 
 
 class StyleGenerator(nn.Module):
-    """Latents [B, Z] float32 -> images [B, C, H, W] float32 in -1..1, through styles [B, L, S], one for each layer."""
+    """Latents [B, Z] float32 -> images [B, C, H, W] float32 in -1..1, via styles [B, L, S], one per layer."""
 
     normalised = True
 
@@ -78,23 +78,23 @@ class StyleGenerator(nn.Module):
 
     @property
     def middle(self) -> int:
-        """The first of the fine layers: those above the smallest size, or all but the one whose style is the class."""
+        """First fine layer: the first above the smallest size; if conditional, the first with a style from w."""
         return 2 if self.embedding is None else 1
 
     @property
     def depth(self) -> int:
-        """L: two layers for each size."""
+        """L: two layers per size."""
         return len(self.layers)
 
     def noise(self, amount: int, rng: torch.Generator) -> list[Tensor]:
-        """Standard normal [amount, 1, H, W] for each layer, drawn on the CPU."""
+        """Sample standard normal noise [amount, 1, H, W] for each layer, on the CPU."""
         return [torch.randn(amount, 1, *side, generator=rng) for side in self.sides]
 
     def synthesis(self, styles: Tensor, label: Tensor | None = None, noise: list[Tensor] | None = None) -> Tensor:
-        """Images of styles [B, S] or [B, L, S], when conditional of classes [B].
+        """Return images of styles [B, S] or [B, L, S], and of classes [B] if conditional.
 
-        A class is the first layer's style, and is told to no other: what their styles say, they say of any class.
-        Without noise, with that which every image has in evaluation.
+        The class replaces the style of the first layer only, so that the other styles do not depend on it.
+        `noise` defaults to the fixed noise in the buffers, which all images share.
         """
         if styles.dim() == 2:
             styles = styles[:, None].expand(-1, self.depth, -1)
@@ -106,18 +106,18 @@ class StyleGenerator(nn.Module):
         x, image = self.constant.expand(len(styles), -1, -1, -1), torch.zeros((), device=styles.device)
         for index, (layer, style, each) in enumerate(zip(self.layers, styles.unbind(1), noise, strict=True)):
             x = layer(x, style, each)
-            if index % 2:  # the second layer of a size: what it draws is added to the smaller size's image, enlarged
+            if index % 2:  # the second layer of a size: its image is added to the enlarged one of the smaller size
                 drawn = self.to_image[index // 2](x)
                 image = drawn if index == 1 else drawn + enlarged(image)
         return image.float().tanh()
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """Images, each of one latent's styles in all layers."""
+        """Return images with the style of one latent in all layers."""
         return self.synthesis(self.mapping(latent), label)
 
 
 def enlarged(images: Tensor) -> Tensor:
-    """[B, C, H, W] at twice the side, bilinear."""
+    """Enlarge [B, C, H, W] to twice the side, bilinearly."""
     return F.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -130,6 +130,6 @@ def _mapping(settings: StyleNetworkSettings) -> list[nn.Module]:
 
 
 def crossed(first: Tensor, second: Tensor, layer: Tensor, depth: int) -> Tensor:
-    """Styles [B, L, S]: of `first` [B, S] before layer [B], of `second` [B, S] from there on (section 3.1)."""
+    """Return styles [B, L, S]: `first` [B, S] before `layer` [B], `second` [B, S] from there on (section 3.1)."""
     before = torch.arange(depth, device=layer.device) < layer[:, None]
     return torch.where(before[:, :, None], first[:, None], second[:, None])

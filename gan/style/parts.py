@@ -1,4 +1,4 @@
-"""What a style-based GAN is made of: see `gan.parts`."""
+"""Factories of the style-based family; see `gan.parts`."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ __all__ = ["CHARTS", "COLUMNS", "SEARCH", "SETTINGS", "grid", "make_generator", 
 
 SETTINGS = StyleSettings
 SEARCH = STANDARD._replace(spaces=lambda settings: {"learning": around(settings)}, cloned=(*STANDARD.cloned, "mixing"))
-SEED = 3  # of the latents that paths and mixed pairs are drawn with
+SEED = 3  # of the latents of paths and mixed pairs
 make_trainer = StyleTrainer
 grid = fixed_grid
 
 
 def make_generator(settings: StyleSettings, shape: Shape, classes: int) -> StyleGenerator:
-    """An untrained one."""
+    """Create an untrained generator."""
     return StyleGenerator(settings.network, shape, classes)
 
 
 def beside(generator: StyleGenerator, judge: Judge) -> Scores:
-    """Path lengths in Z and W, and what mixed images keep of both sources; as many as the judge compares images."""
+    """Return path lengths in Z and W and scores of style mixing, with `judge.count` pairs each."""
     paths = paths_of(generator, judge.extractor.network, judge.count, SEED)
     return {**paths, **mixing_scores(generator, judge.extractor, generator.middle, judge.count, SEED)}
 
 
 def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
-    """Mixed styles."""
+    """Return a picture of mixed styles."""
     about = "Styles of the first column's images in coarse layers, of the first row's in fine ones."
     return {"mixing": (mixing_grid(generator, generator.middle), about)}
 
 
 def summary_line(scores: Scores) -> str:
-    """Distance, precision and recall, and both path lengths."""
+    """Return distance, precision, recall, path lengths and scores of style mixing."""
     paths = f"path length {scores['path_w']:.0f} in W, {scores['path_z']:.0f} in Z"
     mixed = f"mixed: class {scores['mixing_class']:.2f}, stroke width {scores['mixing_width']:.2f}"
     return f"{standard.summary_line(scores)}; {paths}; {mixed}"

@@ -1,4 +1,4 @@
-"""All settings of a style-based training in one tree. Other fields' meaning stands beside their consumer."""
+"""All settings of a style-based training; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class StyleSettings:
     """One training of a style-based generator (Karras et al. 2019, arXiv:1812.04948; 2020, arXiv:1912.04958).
 
     Raises:
-        ValueError: a setting is out of its range, or not one that this family has.
+        ValueError: a setting is out of range, or not supported by this family.
     """
 
-    family: ClassVar[str] = "gan.style.parts"  # what it is made of (`gan.parts`)
+    family: ClassVar[str] = "gan.style.parts"  # module of its factories (`gan.parts`)
     seed: int = 0
-    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
-    mixing: float = 0.9  # probability that an image in training has the styles of two latents
+    minutes: float = 1e9  # wall-clock limit, checked by the session
+    mixing: float = 0.9  # probability that a training image mixes the styles of two latents
     data: DataSettings = field(default_factory=DataSettings)
     network: StyleNetworkSettings = field(default_factory=StyleNetworkSettings)
     loss: LossSettings = field(default_factory=LossSettings)

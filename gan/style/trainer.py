@@ -1,4 +1,4 @@
-"""The trainer of a style-based generator. Legend: B images a batch, L layers, S numbers of a style."""
+"""Trainer of the style-based family. Legend: B images a batch, L layers, S size of a style."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from training.seeding import torch_seed
 
 
 class StyleTrainer:
-    """Both networks, their optimisers, the generator's moving average and every source of chance."""
+    """Both networks, their optimisers, the generator's moving average and the random generators."""
 
     def __init__(self, settings: StyleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
         self.device = resolve_device(settings.training.device, "training.device")
-        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+        with torch_seed(settings.seed):
             self.generator = to_device(StyleGenerator(settings.network, data.shape, data.classes), self.device)
             opponent = Discriminator(settings.network.opponent(), data.shape, data.classes)
             self.discriminator = to_device(opponent, self.device)
@@ -35,30 +35,30 @@ class StyleTrainer:
         self.labels = class_labels(data, settings.network.conditional, self.device)
         self.order = EpochSampler(len(data.train), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
-        self.images = self.steps = 0  # real images the discriminator has seen, generator updates
+        self.images = self.steps = 0  # real images seen, generator updates
 
     def step(self) -> dict[str, Tensor]:
-        """One update of the generator after its share of discriminator updates; their last losses, on the device."""
+        """Do the discriminator updates and the generator update of a step; return the last losses, on the device."""
         return adversarial_step(self, self.average)
 
     def train(self, steps: int) -> dict[str, float]:
-        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        """Do `steps` steps; return the last losses. FloatingPointError if training has diverged."""
         return train_steps(self, steps)
 
     def real_batch(self) -> tuple[Tensor, Tensor | None]:
-        """The next training images [B, C, H, W] in -1..1 and, for conditional networks, their classes [B]."""
+        """Return the next training images [B, C, H, W] in -1..1, and their classes [B] for conditional networks."""
         index = moved(torch.from_numpy(self.order.next(self.settings.training.batch_size)), self.device)
         return to_float(self.pixels[index]), None if self.labels is None else self.labels[index]
 
     def fake_batch(self, amount: int, label: Tensor | None) -> Tensor:
-        """Images [amount, C, H, W] of these classes, of new styles and new noise."""
+        """Return generated images [amount, C, H, W] of these classes, with new styles and noise."""
         noise = [moved(each, self.device) for each in self.generator.noise(amount, self.rng)]
         return self.generator.synthesis(self.styles(amount), label, noise)
 
     def styles(self, amount: int) -> Tensor:
-        """Styles [B, L, S]; with probability `mixing` an image changes to another latent's at some layer (section 3.1).
+        """Sample styles [B, L, S]; with probability `mixing` of two latents, switched at one layer (section 3.1).
 
-        The layer is any but the first, each as likely. Chance is drawn on the CPU: a seed means the same everywhere.
+        The layer is uniform over all but the first. Sampled on the CPU, so that a seed does not depend on the device.
         """
         latent = torch.randn(2, amount, self.settings.network.latent, generator=self.rng)
         depth = self.generator.depth
@@ -68,14 +68,14 @@ class StyleTrainer:
         return crossed(first, second, moved(layer.where(mixed, depth), self.device), depth)
 
     def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
-        """The discriminator's word [B] on images of these classes."""
+        """Return the discriminator's logits [B] of images of these classes."""
         logit: Tensor = self.discriminator(images, label)
         return logit
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        """Return everything that `load_state` needs to resume bit for bit, as nested values and arrays."""
         return training_state(self, order=self.order)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        """Restore `state`; ValueError if networks or data differ."""
         load_training_state(self, state, order=self.order)

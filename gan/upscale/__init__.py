@@ -1,1 +1,1 @@
-"""Small images to large ones: photographs, and frames of games."""
+"""Upscaling of photographs and of game frames to twice the side."""

@@ -1,6 +1,6 @@
-"""How small images come from large ones, and the two baselines back. Legend: B images, C colours, T frames of a clip.
+"""Downsampling, and two baselines of upscaling. Legend: B images, C colours, T frames of a clip.
 
-Large images are uint8 [B, C, T H, W], the frames of a clip one under another, T = 1 for a photograph; small ones are
+Large images are uint8 [B, C, T H, W], the frames of a clip stacked vertically, T = 1 for photographs; small ones are
 [B, T, C, H / 2, W / 2].
 """
 
@@ -17,23 +17,22 @@ JITTER = ((0, 0), (1, 1), (0, 1), (1, 0))  # (row, column) that frame t samples 
 
 
 def clips(images: Tensor, frames: int) -> Tensor:
-    """[B, C, T H, W] -> [B, T, C, H, W]."""
+    """Split frames: [B, C, T H, W] -> [B, T, C, H, W]."""
     count, colours, height, width = images.shape
     return images.view(count, colours, frames, height // frames, width).transpose(1, 2)
 
 
 def stacked(found: Tensor) -> Tensor:
-    """Inverse of `clips`."""
+    """Invert `clips`."""
     count, frames, colours, height, width = found.shape
     return found.transpose(1, 2).reshape(count, colours, frames * height, width)
 
 
 def lower(images: Tensor, frames: int) -> Tensor:
-    """What the generator is given of large images uint8 [B, C, T H, W]: uint8 [B, T, C, H / 2, W / 2].
+    """Downsample large images uint8 [B, C, T H, W] -> inputs of the generator, uint8 [B, T, C, H / 2, W / 2].
 
-    A photograph is made smaller by the cubic kernel with a = -0.5, widened to four pixels of the small image so that
-    nothing aliases, and rounded, as a picture file would be. A frame of a clip is sampled: one pixel of every
-    square of four, another one at each of four times.
+    Photographs: the cubic kernel with a = -0.5, widened to four pixels of the small image against aliasing, and rounded
+    as in a picture file. Clips: one pixel of every 2x2 square, a different one in each of four frames (`JITTER`).
     """
     if frames == 1:
         return to_uint8(resized(to_float(images), 1 / SCALE))[:, None]
@@ -42,16 +41,16 @@ def lower(images: Tensor, frames: int) -> Tensor:
 
 
 def sampled(frame: Tensor, time: int) -> Tensor:
-    """One pixel of every square of four of a frame [..., H, W], the one whose turn it is -> [..., H / 2, W / 2]."""
+    """Sample a frame [..., H, W] at the pixel of every 2x2 square that is due at `time` -> [..., H / 2, W / 2]."""
     row, column = JITTER[time % len(JITTER)]
     return frame[..., row::SCALE, column::SCALE]
 
 
 def woven(small: Tensor, seen: int) -> Tensor:
-    """The newest sample of each of a square's four places: small frames [B, T, C, h, w] -> [B, T, 4 C, h, w].
+    """Interleave the newest sample of each place of a square: small frames [B, T, C, h, w] -> [B, T, 4 C, h, w].
 
-    In the order of a pixel shuffle, which makes the frame itself of them wherever nothing has moved. Places that were
-    not sampled yet have the oldest sample; with `seen` 1 all have the newest.
+    Channels are in the order of a pixel shuffle, which restores the frame where nothing has moved. Places that were not
+    sampled yet have the first sample of the clip; with `seen` 1 all have the newest.
     """
     places = [small[:, 0]] * SCALE**2
     found = []
@@ -63,17 +62,17 @@ def woven(small: Tensor, seen: int) -> Tensor:
 
 
 def skipped(frames: int) -> int:
-    """Frames at the beginning of a clip that do not count: some place was not sampled before them."""
+    """Return the number of first frames that are neither trained on nor scored: not all places are sampled by then."""
     return min(len(JITTER), frames) - 1
 
 
 def resized(images: Tensor, scale: float) -> Tensor:
-    """Float [B, C, H, W] -> [B, C, scale H, scale W] by the cubic kernel with a = -0.5 (Keys 1981), pillow's."""
+    """Resize float [B, C, H, W] -> [B, C, scale H, scale W] with Pillow's cubic kernel, a = -0.5 (Keys 1981)."""
     return F.interpolate(images, scale_factor=scale, mode="bicubic", align_corners=False, antialias=True)
 
 
 def enlarged(small: Tensor, mode: str) -> Tensor:
-    """A baseline, "bicubic" or "nearest": uint8 [B, T, C, h, w] -> uint8 [B, C, T 2h, 2w], each frame by itself."""
+    """Enlarge uint8 [B, T, C, h, w] -> uint8 [B, C, T 2h, 2w] by a baseline, "bicubic" or "nearest", frame by frame."""
     flat = to_float(small.flatten(0, 1))
     large = resized(flat, SCALE) if mode == "bicubic" else F.interpolate(flat, scale_factor=SCALE, mode="nearest")
     return stacked(to_uint8(large).view(*small.shape[:3], *large.shape[2:]))

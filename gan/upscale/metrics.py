@@ -1,4 +1,4 @@
-"""How near an enlarged image is to the true one, and how sharp it is. Legend: N images, H and W pixels of luma."""
+"""Fidelity and sharpness of enlarged images. Legend: N images, H and W pixels of luma."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def luma(images: Pixels, border: int) -> Luma:
-    """uint8 [N, C, H, W] -> Y of ITU-R BT.601, 16 to 235 for three colours, without `border` pixels on each side.
+    """Return the luma Y (ITU-R BT.601, 16 to 235) of RGB uint8 [N, C, H, W], without `border` pixels on each side.
 
-    Publications on super-resolution compare this Y; a gray image is taken as it is.
+    Publications on super-resolution compare this Y. Without three colours, the mean over channels.
     """
     inner = images[:, :, border : images.shape[2] - border, border : images.shape[3] - border].astype(np.float64)
     if images.shape[1] != 3:
@@ -26,16 +26,16 @@ def luma(images: Pixels, border: int) -> Luma:
 
 
 def psnr(a: Luma, b: Luma) -> NDArray[np.float64]:
-    """10 log10(255^2 / mean squared error) in dB of each image [N]; 100 where they are equal or nearly so."""
+    """Return 10 log10(255^2 / mean squared error) of each image [N] in dB, at most 100."""
     error = ((a - b) ** 2).mean((1, 2))
     found: NDArray[np.float64] = 10 * np.log10(255**2 / error.clip(255**2 / 1e10))
     return found
 
 
 def ssim(a: Luma, b: Luma) -> NDArray[np.float64]:
-    """Structural similarity of each image [N] (Wang et al. 2004, equation 13), the mean over all places.
+    """Return the structural similarity of each image [N] (Wang et al. 2004, equation 13), averaged over windows.
 
-    Each is a Gaussian window of 11x11 pixels and deviation 1.5 within the image; in smaller images so is the window.
+    Windows are Gaussian, 11x11 pixels with sigma 1.5, inside the image; smaller images have smaller windows.
     """
     size = min(WINDOW, *a.shape[1:])
     line = np.exp(-((np.arange(size) - (size - 1) / 2) ** 2) / (2 * SIGMA**2))
@@ -55,11 +55,11 @@ def ssim(a: Luma, b: Luma) -> NDArray[np.float64]:
 
 
 def slope(a: Luma) -> float:
-    """Mean length of the gradient over all images, by differences of neighbours: it grows with sharpness and noise."""
+    """Return the mean gradient length over all images, by finite differences; it grows with sharpness and noise."""
     down, across = np.diff(a, axis=1)[:, :, :-1], np.diff(a, axis=2)[:, :-1]
     return float(np.hypot(down, across).mean())
 
 
 def flicker(found: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
-    """Mean absolute difference of how clips [N, T, ...] change from frame to frame and how true ones do."""
+    """Return the mean absolute error of the frame-to-frame changes of clips [N, T, ...]."""
     return float(np.abs(np.diff(found, axis=1) - np.diff(truth, axis=1)).mean())

@@ -1,6 +1,6 @@
 """Both networks. Legend: B images, C colours, T frames of a clip, K low frames seen at once, h and w low pixels.
 
-Nearly all of the generator's work is done on the low grid (Shi et al. 2016), where a pixel costs a quarter.
+The generator computes on the low grid (Shi et al. 2016), which has a quarter of the pixels.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from gan.shapes import Shape
 from gan.upscale.lowering import JITTER, SCALE, resized, sampled, woven
 from training.settings import check_kinds
 
-EXAMPLES = 4  # true images that a generator carries along, for grids of what it makes of them
+EXAMPLES = 4  # true images stored in a generator, for its grids
 AREA = SCALE**2
-AROUND = 3  # newest samples around a pixel that it may be: so many a side
-TRUST = 6.0  # logit by which an untrained network prefers what is interwoven
+AROUND = 3  # side of the neighbourhood of newest samples that are candidates for a pixel
+TRUST = 6.0  # initial logit of the interleaved samples, which an untrained network thus returns
 
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleNetworkSettings:
-    """Size of both networks, and what the generator sees."""
+    """Size of both networks, and inputs of the generator."""
 
     width: int = 24  # channels of the generator
     blocks: int = 5
-    discriminator_width: int = 24  # channels behind its first layer; each further one has twice as many, up to 4 times
-    seen: int = 1  # K: low frames of a clip that are seen at once, the newest included; 1 or 4
-    previous: bool = False  # whether the last output is seen, too
+    discriminator_width: int = 24  # channels after the first layer, doubled by each further one up to 4 times
+    seen: int = 1  # K: low frames of a clip as input, including the newest; 1 or 4
+    previous: bool = False  # whether the last output is an input, too
 
     def __post_init__(self) -> None:
         check_kinds(self, "network")
@@ -50,25 +50,25 @@ class Block(nn.Module):
         self.body = nn.Sequential(nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, width, h, w] -> the same shape."""
+        """Map [B, width, h, w] -> the same shape."""
         found: Tensor = x + self.body(x)
         return found
 
 
 def varied(images: Pixels, count: int) -> Pixels:
-    """The `count` images [N, C, H, W] with the largest deviation of pixels: there is something to see in them."""
+    """Return the `count` images of [N, C, H, W] with the largest standard deviation of pixels, in their order."""
     return images[np.sort(np.argsort(images.std((1, 2, 3)))[::-1][:count])]
 
 
 class Upscaler(nn.Module):
-    """Photographs: what is added to the bicubic enlargement. Frames: which of the pixels that were seen is shown where.
+    """Predicts the residual of the bicubic image for photographs, and weights of known pixels for frames.
 
-    A frame's pixel is a mean of those that it may be: what is interwoven there, the last output, and the newest samples
-    around it, weighted as the network says (kernel prediction, Bako et al. 2017). Games have few colours, so where all
-    of these agree nothing can go wrong. Before it is trained the plain enlargement has nearly all of the weight.
+    A pixel of a frame is a weighted mean of candidates: the interleaved sample, the last output, and the newest samples
+    around it (kernel prediction, Bako et al. 2017). Games have few colours, and where all candidates agree the weights
+    do not matter. An untrained network gives the interleaved sample nearly all the weight.
     """
 
-    latent = 0  # it is given images instead of noise
+    latent = 0  # its inputs are images instead of noise
     normalised = False
     embedding: nn.Embedding | None = None
     examples: Tensor  # uint8 [4, C, T H, W]
@@ -92,7 +92,7 @@ class Upscaler(nn.Module):
             nn.init.constant_(self.tail.bias[:AREA], TRUST)  # type: ignore[index]
 
     def forward(self, small: Tensor, label: None = None) -> Tensor:
-        """Low images uint8 [B, T, C, h, w] -> large ones [B, T, C, 2h, 2w], about -1..1; each frame after the last."""
+        """Map low images uint8 [B, T, C, h, w] -> large ones [B, T, C, 2h, 2w], about -1..1; frames in sequence."""
         if self.frames == 1:
             low = to_float(small[:, 0])
             return (resized(low, SCALE) + F.pixel_shuffle(self.forward_features(low), SCALE))[:, None]
@@ -102,12 +102,12 @@ class Upscaler(nn.Module):
         return torch.stack(found, 1)
 
     def frame(self, last: Tensor, time: int, previous: Tensor | None) -> Tensor:
-        """The next frame of a clip [B, C, 2h, 2w].
+        """Return the next frame of a clip, [B, C, 2h, 2w].
 
         Args:
-            last: uint8 [B, 4 C, h, w], the last samples of this time (`gan.upscale.lowering.woven`).
-            time: frames before this one; which place is the newest follows from it.
-            previous: the output before, [B, C, 2h, 2w]; None at first.
+            last: uint8 [B, 4 C, h, w], the interleaved samples at this time (`gan.upscale.lowering.woven`).
+            time: number of earlier frames, which determines the place that was sampled last.
+            previous: the last output, [B, C, 2h, 2w]; None for the first frame.
         """
         given = to_float(last)
         base = F.pixel_shuffle(given, SCALE)
@@ -122,33 +122,33 @@ class Upscaler(nn.Module):
         return F.pixel_shuffle(mean_of(seen, newest, weights), SCALE)
 
     def forward_features(self, given: Tensor) -> Tensor:
-        """The network itself: what it sees [B, ., h, w] -> [B, ., h, w] float32."""
+        """Apply the layers: inputs [B, ., h, w] -> [B, ., h, w] float32."""
         x = F.relu(self.head(given))
         found: Tensor = self.tail(x + self.body(x))
         return found.float()
 
 
 def mean_of(seen: list[Tensor], newest: Tensor, weights: Tensor) -> Tensor:
-    """Weighted means of what each pixel may be, in the order of a pixel shuffle: [B, 4 C, h, w].
+    """Return weighted means of the candidates of each pixel, in the order of a pixel shuffle: [B, 4 C, h, w].
 
     Args:
-        seen: K images [B, 4 C, h, w] of which each pixel may be its own.
-        newest: [B, C, h, w], of which it may be the nine around it.
-        weights: logits [B, 4 (K + 9), h, w], the candidates of all four pixels one after the other.
+        seen: M images [B, 4 C, h, w]; a candidate is the pixel at the same place of each.
+        newest: [B, C, h, w]; candidates are the nine pixels around the place.
+        weights: logits [B, 4 (M + 9), h, w]: for each candidate those of the four pixels.
     """
     count, _, height, width = newest.shape
-    shares = weights.view(count, -1, 1, AREA, height, width).softmax(1)  # [B, K + 9, 1, 4, h, w]
+    shares = weights.view(count, -1, 1, AREA, height, width).softmax(1)  # [B, M + 9, 1, 4, h, w]
     side = F.pad(newest, [AROUND // 2] * 4, mode="replicate")
     places = [(row, column) for row in range(AROUND) for column in range(AROUND)]
     near = [side[:, :, None, row : row + height, column : column + width] for row, column in places]
     candidates = [image.view(count, -1, AREA, height, width) for image in seen] + near  # each [B, C, 4 or 1, h, w]
-    # One by one: autocast would round a product of matrices to bfloat16, and with it every pixel that is chosen.
+    # Not a matrix product, since autocast would round it, and thus the selected pixels, to bfloat16.
     mixed = [share * image for share, image in zip(shares.unbind(1), candidates, strict=True)]
     return torch.stack(mixed).sum(0).flatten(1, 2)
 
 
 def discriminator(settings: UpscaleNetworkSettings, colours: int, side: int) -> nn.Module:
-    """Large images [B, C, side, side] -> logits [B, 1]: convolutions of stride 2 until 6 pixels or fewer are left."""
+    """Create a network of images [B, C, side, side] -> logits [B, 1], with stride-2 convolutions down to 6 pixels."""
     layers: list[Any] = []
     channels, width = colours, settings.discriminator_width
     while side > 6 or not layers:

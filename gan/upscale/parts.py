@@ -1,4 +1,4 @@
-"""What an upscaler is made of: see `gan.parts`."""
+"""Factories of the upscaling family; see `gan.parts`."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ grid = compared
 
 
 def make_generator(settings: UpscaleSettings, shape: Shape, classes: int) -> Upscaler:
-    """An untrained one; it knows no classes."""
+    """Create an untrained generator, which is unconditional."""
     return Upscaler(settings.network, shape, settings.frames)
 
 
 def make_judge(settings: UpscaleSettings, data: Images, cache: Path, part: Part) -> UpscaleJudge:
-    """One judge, with the classifier of the data's patches."""
+    """Create a scorer with the classifier of the data's patches."""
     return UpscaleJudge(settings, data, extractor_of(settings, data, cache), part)
 
 
 def summary_line(scores: Scores) -> str:
-    """Error, structure, sharpness and distance, each with the cubic kernel's."""
+    """Return PSNR, SSIM, sharpness and distance, each next to that of bicubic upscaling."""
     known = [(kind, f"{kind}_bicubic") for kind in KINDS] + [("fd_clf", "fd_bicubic")]
     return ", ".join(f"{name} {scores[name]:.3f} (bicubic {scores[other]:.3f})" for name, other in known)

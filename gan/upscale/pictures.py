@@ -1,4 +1,4 @@
-"""What a generator makes of small images, as images and as a picture to look at."""
+"""Images and a comparison picture of an upscaler."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gan.samples.sampling import draw
 from gan.upscale.lowering import clips, enlarged, lower, stacked
 from gan.upscale.networks import Upscaler
 
-CHUNK = 16  # images a forward pass
+CHUNK = 16  # images per forward pass
 
 
 def upscaled(generator: Upscaler, small: Pixels) -> Pixels:
-    """Small images uint8 [B, T, C, h, w] -> large ones uint8 [B, C, T 2h, 2w]; the generator is left as it was."""
+    """Map small images uint8 [B, T, C, h, w] -> large ones uint8 [B, C, T 2h, 2w]; keep the generator's mode."""
     return stacked(torch.from_numpy(draw(generator, torch.from_numpy(small), None, CHUNK))).numpy()
 
 
 def compared(generator: Upscaler, seed: int = 0) -> NDArray[np.uint8]:
-    """Its examples in rows: small, bicubic, upscaled, true; of a clip the last frame -> [H', W', 3]; no chance."""
+    """Draw examples in rows: small, bicubic, upscaled, true -> [H', W', 3]; last frames of clips. Ignores `seed`."""
     truth, frames = generator.examples.cpu(), generator.frames
     small = lower(truth, frames)
     columns = [enlarged(small, "nearest"), enlarged(small, "bicubic"), upscaled(generator, small.numpy()), truth]

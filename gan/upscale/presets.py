@@ -12,26 +12,26 @@ from gan.upscale.settings import UpscaleLossSettings, UpscaleSettings
 
 
 def upscale_photos() -> UpscaleSettings:
-    """Photographs as in Ledig et al. (2017), to twice height and width; `--loss.adversarial 0` is their SRResNet."""
+    """Photographs to twice the side (SRGAN, Ledig et al. 2017); `--loss.adversarial 0` is their SRResNet."""
     return UpscaleSettings(
         minutes=20.0,
-        crop=48,  # 1. the paper has 96 pixels, and four times the height and width
+        crop=48,  # 1. the paper: 96 pixels, and four times the height and width
         network=UpscaleNetworkSettings(
-            width=24,  # 2. 5 blocks of 24 channels without batch norm (Lim et al. 2017); the paper has 16 of 64
-            blocks=5,  # 3. what they say is added to the bicubic image
-            discriminator_width=24,  # 4. three convolutions; the paper has eight with batch norm
+            width=24,  # 2. 5 blocks of 24 channels without batch norm (Lim et al. 2017); the paper: 16 of 64
+            blocks=5,  # 3. their output is added to the bicubic image
+            discriminator_width=24,  # 4. three convolutions; the paper: eight with batch norm
         ),
         loss=UpscaleLossSettings(
-            kind="relativistic",  # 5. Huang et al. (2024) with both penalties, each image against its own enlargement
+            kind="relativistic",  # 5. Huang et al. (2024) with both penalties, each image paired with its enlargement
             penalty="r1r2",
             weight=0.1,
-            adversarial=0.01,  # 6. on top of the mean absolute error: features of a large network are not at hand
+            adversarial=0.01,  # 6. added to the mean absolute error: no pretrained network for a perceptual loss
             alone=0.5,
         ),
         training=TrainingSettings(
-            images=32_000,  # 7. 2,000 updates of 16 crops; the paper has 1,000,000 and 200,000 of 16
+            images=32_000,  # 7. 2,000 updates of 16 crops; the paper: 1,000,000 and 200,000 of 16
             batch_size=16,
-            generator_rate=1e-3,  # 8. ten times the paper's rate, falling to 0 over the second half
+            generator_rate=1e-3,  # 8. ten times the paper's rate, decayed to 0 over the second half
             discriminator_rate=1e-3,
             beta1=0.9,
             decay_from=0.5,
@@ -42,10 +42,10 @@ def upscale_photos() -> UpscaleSettings:
 
 
 def upscale_frames() -> UpscaleSettings:
-    """Frames of a game from jittered samples of the last four and the last output, in the manner of DLSS 2.0.
+    """Frames of a game from jittered samples of the last four frames and the last output, similar to DLSS 2.0.
 
-    What a game's engine would tell beside (motion, depth) is not known here. Pixels of these games are exact: there is
-    nothing to invent, so no discriminator plays along unless `loss.adversarial` is above 0.
+    Motion vectors and depth, which a game engine provides, are not available. Frames of these games need no invented
+    detail, so the discriminator is not trained unless `loss.adversarial` is above 0.
     """
     return UpscaleSettings(
         minutes=20.0,

@@ -1,4 +1,4 @@
-"""The judge of enlarged images: against the true ones, and beside what the cubic kernel makes of small ones."""
+"""The scorer of enlarged images: compares with the true ones, and with bicubic upscaling as the baseline."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PATCH = 32  # side of the squares whose features are compared
 
 
 class UpscaleJudge:
-    """Scores of enlarged images against one held-out part: error in dB, structure, sharpness, distance of features."""
+    """Scores enlarged images against a held-out part: PSNR, SSIM, sharpness, feature distance, and flicker of clips."""
 
     def __init__(self, settings: UpscaleSettings, data: Images, extractor: Extractor, part: Part) -> None:
         self.settings, self.data, self.extractor = settings, data, extractor
@@ -32,16 +32,16 @@ class UpscaleJudge:
 
     @property
     def count(self) -> int:
-        """Images that it has small ones of."""
+        """Number of images to score."""
         return len(self.truth)
 
     def frames(self, images: Pixels) -> Pixels:
-        """[N, C, T H, W] -> [N T', C, H, W]: of clips without the frames before which fewer than four were seen."""
+        """Split [N, C, T H, W] -> [N T', C, H, W], of clips without the first three frames (`skipped`)."""
         wanted = clips(torch.from_numpy(images), self.settings.frames)[:, skipped(self.settings.frames) :]
         return wanted.flatten(0, 1).numpy()
 
     def fidelity(self, found: Pixels) -> Scores:
-        """Of images [N, C, T H, W] made from the small ones of the judge's own; a clip is one image to `psnr`."""
+        """Return scores of enlargements [N, C, T H, W] of the small images; for `psnr`, a clip is one image."""
         a, b = (luma(self.frames(images), SCALE) for images in (found, self.truth))
         scores: Scores = {
             "psnr": float(psnr(a.reshape(self.count, -1, a.shape[2]), b.reshape(self.count, -1, b.shape[2])).mean()),
@@ -54,14 +54,14 @@ class UpscaleJudge:
         return scores
 
     def answers(self, generator: Upscaler) -> Pixels:
-        """What the generator makes of the small images."""
+        """Enlarge the small images by the generator."""
         return upscaled(generator, self.small.numpy())
 
     def score(self, fake: Pixels) -> Scores:
-        """Enlarged images [N, C, T H, W], N being `count`; the floor of a distance between pairs is 0.
+        """Return scores of enlarged images [N, C, T H, W] and the baseline's, N = `count`; `fd_floor` is 0 for pairs.
 
         Raises:
-            ValueError: another number of images.
+            ValueError: the number of images is not `count`.
         """
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} images given, the judge has small ones of {self.count}")
@@ -70,12 +70,12 @@ class UpscaleJudge:
         return {**self.fidelity(fake), "fd_floor": 0.0, **beside, **said}
 
     def reporting(self) -> UpscaleJudge:
-        """The judge of the report part, by the same classifier."""
+        """Return the scorer of the report part, with the same classifier."""
         return UpscaleJudge(self.settings, self.data, self.extractor, "report")
 
 
 def patches(images: Pixels) -> Pixels:
-    """[N, C, H, W] -> squares of 32 pixels [N n, C, 32, 32] that share none; smaller images as they are."""
+    """Cut [N, C, H, W] into disjoint squares of 32 pixels [N n, C, 32, 32]; smaller images stay whole."""
     count, colours, height, width = images.shape
     rows, columns = height // PATCH, width // PATCH
     if not rows or not columns:
@@ -85,14 +85,14 @@ def patches(images: Pixels) -> Pixels:
 
 
 def extractor_of(settings: UpscaleSettings, data: Images, cache: Path) -> Extractor:
-    """The classifier of the data's patches, of clips those of their first frames.
+    """Return the classifier of the data's patches; of clips, of the patches of first frames.
 
-    Where held-out images have no classes, patches are told apart by their training image's class, such as the
-    photograph they are of, or else by their place in the image; for its accuracy, every tenth image is held out whole.
+    Without classes of held-out images, the label of a patch is the class of its training image (its photograph), or
+    else its place in the image; every tenth training image is then held out for the accuracy.
     """
     train, select, report = (_first_patches(part, settings.frames) for part in (data.train, data.select, data.report))
     if data.select.labels is None:
-        each = len(train) // len(data.train)  # patches an image
+        each = len(train) // len(data.train)  # patches per image
         tenth = np.arange(len(train)) // each % 10 == 0
         select = report = train.take(np.flatnonzero(tenth))
         train = train.take(np.flatnonzero(~tenth))
@@ -102,5 +102,5 @@ def extractor_of(settings: UpscaleSettings, data: Images, cache: Path) -> Extrac
 def _first_patches(part: Split, frames: int) -> Split:
     found = patches(clips(torch.from_numpy(part.images), frames)[:, 0].contiguous().numpy())
     each = len(found) // len(part)
-    places = np.tile(np.arange(each), len(part)) if each > 1 else None  # one patch an image: by how it is flipped
+    places = np.tile(np.arange(each), len(part)) if each > 1 else None  # with one patch per image, flips are classified
     return Split(found, places if part.labels is None else part.labels.repeat(each))

@@ -1,4 +1,4 @@
-"""All settings of an upscaler's training in one tree. Other fields' meaning stands beside their consumer."""
+"""All settings of an upscaler's training; the fields of each section are documented where they are defined."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ErrorKind = Literal["absolute", "squared"]
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleLossSettings(LossSettings):
-    """What the generator is trained by: the mean error of its pixels, and the game on top of it."""
+    """The generator's loss: the mean pixel error plus the adversarial loss."""
 
     error: ErrorKind = "absolute"
-    """Of pixels, on average. Where nearly all are right from the start, the absolute one holds on to that: squared."""
+    """Mean error of pixels. Use squared if nearly all are right from the start: absolute gets stuck there."""
     adversarial: float = 0.01
-    """Of the game against the error; 0 trains by the error alone and no discriminator."""
+    """Weight of the adversarial loss; 0 trains by the pixel error alone, without the discriminator."""
     alone: float = 0.5
-    """Share of training by the error alone, before the game begins."""
+    """Share of training by the pixel error alone, before the adversarial loss is added."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,14 +36,14 @@ class UpscaleSettings:
     """One training of an upscaler to twice the height and width (Ledig et al. 2017, arXiv:1609.04802).
 
     Raises:
-        ValueError: a setting is out of its range, or not one that this family has.
+        ValueError: a setting is out of range, or not supported by this family.
     """
 
-    family: ClassVar[str] = "gan.upscale.parts"  # what it is made of (`gan.parts`)
+    family: ClassVar[str] = "gan.upscale.parts"  # module of its factories (`gan.parts`)
     seed: int = 0
-    minutes: float = 1e9  # of wall clock; whoever runs the training keeps to it
-    frames: int = 1  # T: of a clip, which lie one under another in each image; 1 for photographs
-    crop: int = 48  # side of the squares that are cut at random from training images; 0: as large as fits
+    minutes: float = 1e9  # wall-clock limit, checked by the session
+    frames: int = 1  # T: frames of a clip, stacked vertically in each image; 1 for photographs
+    crop: int = 48  # side of random square crops of training images; 0 for the largest that fits
     data: DataSettings = field(default_factory=lambda: DataSettings(source="photos"))
     network: UpscaleNetworkSettings = field(default_factory=UpscaleNetworkSettings)
     loss: UpscaleLossSettings = field(default_factory=UpscaleLossSettings)

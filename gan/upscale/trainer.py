@@ -1,4 +1,4 @@
-"""The training loop of an upscaler. Legend: B images a batch, T frames of a clip, S side of a crop."""
+"""Trainer of the upscaling family. Legend: B images a batch, T frames of a clip, S side of a crop."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from gan.upscale.settings import UpscaleSettings
 from training.device import moved, resolve_device
 from training.seeding import torch_seed
 
-PLACES = 8  # that are tried for a crop of a clip
+PLACES = 8  # candidate crops of a clip
 
 
 class UpscaleTrainer:
-    """Both networks, their optimisers, the generator's moving average and every source of chance."""
+    """Both networks, their optimisers, the generator's moving average and the random generators."""
 
     def __init__(self, settings: UpscaleSettings, data: Images) -> None:
         self.settings, self.data = settings, data
@@ -45,7 +45,7 @@ class UpscaleTrainer:
                 f"images of {height}x{self.width} pixels with {settings.frames} frames: sides of a frame must be even "
                 f"and no shorter than crop, which is {self.crop}"
             )
-        with torch_seed(settings.seed):  # initial weights follow from the seed alone
+        with torch_seed(settings.seed):
             self.generator = Upscaler(settings.network, data.shape, settings.frames)
             self.generator.examples.copy_(torch.from_numpy(varied(data.select.images, EXAMPLES)))
             self.generator = to_device(self.generator, self.device)
@@ -55,10 +55,10 @@ class UpscaleTrainer:
         self.pixels = torch.from_numpy(data.train.images).to(self.device)
         self.order = EpochSampler(len(self.pixels), settings.seed)
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
-        self.images = self.steps = 0  # real images that were learned from, generator updates
+        self.images = self.steps = 0  # real images seen, generator updates
 
     def step(self) -> dict[str, Tensor]:
-        """One update of the generator, after one of the discriminator where the game is on; losses, on the device."""
+        """Update the generator, after the discriminator if the adversarial loss is on; return losses on the device."""
         s = self.settings
         set_rates(self.optimizers, s.training, self.images)
         truth = self.real_batch()
@@ -81,26 +81,26 @@ class UpscaleTrainer:
         return losses
 
     def train(self, steps: int) -> dict[str, float]:
-        """So many of these steps -> the last losses; FloatingPointError where training has diverged."""
+        """Do `steps` steps; return the last losses. FloatingPointError if training has diverged."""
         return train_steps(self, steps)
 
     def train_discriminator(self, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """One update, to tell each true image from what was made of its small one."""
+        """Update the discriminator on true images and the enlargements of their small ones."""
         both, penalised = torch.cat([real, fake]), self.settings.loss.penalised(self.steps)
         return descend_discriminator(self, discriminator_terms(self, self.discriminator, both, penalised))
 
     def game(self, real: Tensor, fake: Tensor) -> Tensor:
-        """The generator's loss; its error comes back through the discriminator, which stays as it is."""
+        """Return the generator's adversarial loss; the discriminator is frozen for it."""
         self.discriminator.requires_grad_(False)
         loss = adversarial_loss(self, self.discriminator, real, fake)
         self.discriminator.requires_grad_(True)
         return loss
 
     def real_batch(self) -> Tensor:
-        """Crops of the next training images: uint8 [B, C, T S, S], all frames of a clip at one place.
+        """Return crops of the next training images, uint8 [B, C, T S, S], at the same place in all frames of a clip.
 
-        Photographs are mirrored and turned at random. Of clips, whose frames are mostly still, every second one is cut
-        where most pixels change, of eight random places. All are even, so that a pixel is sampled when it would be.
+        Photographs are flipped and rotated at random. Clips are mostly still, so every second one is cropped at that of
+        eight random places where most pixels change. Places are even, so that crops have the jitter of whole frames.
         """
         count, frames, side = self.settings.training.batch_size, self.settings.frames, self.crop
         index = moved(torch.from_numpy(self.order.next(count)), self.device)
@@ -118,9 +118,9 @@ class UpscaleTrainer:
         return batch.reshape(count, self.colours, frames * side, side)
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on bit for bit, as nested plain values and arrays."""
+        """Return everything that `load_state` needs to resume bit for bit, as nested values and arrays."""
         return training_state(self, order=self.order)
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over a state of a trainer with the same networks and data; ValueError where they are others."""
+        """Restore `state`; ValueError if networks or data differ."""
         load_training_state(self, state, order=self.order)

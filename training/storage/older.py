@@ -1,4 +1,4 @@
-"""What older versions wrote into run.json and checkpoints, in today's words."""
+"""Conversion of run.json and checkpoints of older versions to the current format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MADE = {
 
 
 def settings_in_todays_words(settings: dict[str, Any]) -> dict[str, Any]:
-    """A tree of settings whose section `env` was called `world`."""
+    """Return settings with their section `world`, if any, renamed to `env`."""
     if "world" not in settings:
         return settings
     others = {name: value for name, value in settings.items() if name != "world"}
@@ -22,7 +22,7 @@ def settings_in_todays_words(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_todays_words(record: dict[str, Any]) -> dict[str, Any]:
-    """A record with the command that made it (`made_by`), what it trains (`workload`), and today's sections."""
+    """Return the record with current sections, its command (`made_by`) and its workload (`workload`)."""
     record = {**record, "settings": settings_in_todays_words(record["settings"])}
     if "made_by" in record:
         return record
