@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-TAKEN = "q_of_actions_taken"
+from agents.networks.heads import TAKEN
 
 
 class UpdateResult(NamedTuple):

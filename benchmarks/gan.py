@@ -63,12 +63,12 @@ TABLES = {
 
 
 def train(command: str, arguments: list[str], run: Path) -> dict[str, Any]:
-    """Run one command unless it is finished; return its summary, or the last line of its error as `ended`."""
+    """Run one command unless it is finished; return its summary, or as `ended` the last line of its error."""
     if not judged(run):
         call = going_on([command, arguments[0]], run, arguments[1:])
         done = subprocess.run(call, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            return {"ended": done.stderr.strip().splitlines()[-1]}
+            return {"ended": (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]}
     summary = summary_of(run)
     return {**summary, **summary["eval"]}
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agents.networks.heads import HeadLoss
+from agents.networks.heads import TAKEN, HeadLoss
 from agents.networks.losses import ErrorLoss, error_loss
 from agents.networks.q_network import NetworkSettings
 
@@ -38,7 +38,7 @@ class BangOffBang:
         """Return the loss of the value of the whole action; action_t holds torques [B, J], each -1, 0 or 1."""
         taken = value_of(out_t, bins_of(action_t))
         found = (target - taken).detach()
-        seen = {"td_error": found, "q_of_actions_taken": taken.detach()}
+        seen = {"td_error": found, TAKEN: taken.detach()}
         return HeadLoss(error_loss(target - taken, error), found.abs(), seen)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agents.networks.heads import HeadLoss, of_action
+from agents.networks.heads import TAKEN, HeadLoss, of_action
 from agents.networks.losses import ErrorLoss
 
 
@@ -45,6 +45,4 @@ class CategoricalHead:
         loss = -(target * log).sum(1)
         seen = log.detach()
         divergence = (loss.detach() + torch.xlogy(target, target).sum(1)).clamp(min=0)
-        return HeadLoss(
-            loss, divergence, {"divergence": divergence, "q_of_actions_taken": seen.exp() @ self.support(log)}
-        )
+        return HeadLoss(loss, divergence, {"divergence": divergence, TAKEN: seen.exp() @ self.support(log)})

@@ -13,13 +13,15 @@ from torch import Tensor
 
 from agents.networks.losses import ErrorLoss, error_loss, q_target, td_error
 
+TAKEN = "q_of_actions_taken"
+
 
 class HeadLoss(NamedTuple):
     """Loss and errors of a batch."""
 
     loss: Tensor  # [B]
     priority: Tensor  # [B] 0 or more, for prioritized replay
-    seen: dict[str, Tensor]  # [B] each, detached: "q_of_actions_taken" and the head's error
+    seen: dict[str, Tensor]  # [B] each, detached: TAKEN and the head's error
 
 
 class ValueHead(Protocol):
@@ -66,4 +68,4 @@ class ScalarHead:
         """Return the squared or clipped TD error; priorities are |TD error| (Schaul et al. 2016)."""
         found = td_error(out_t, action_t, target)
         seen = found.detach()
-        return HeadLoss(error_loss(found, error), seen.abs(), {"td_error": seen, "q_of_actions_taken": target - seen})
+        return HeadLoss(error_loss(found, error), seen.abs(), {"td_error": seen, TAKEN: target - seen})

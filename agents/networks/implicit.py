@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from agents.networks.heads import HeadLoss, of_action
+from agents.networks.heads import TAKEN, HeadLoss, of_action
 from agents.networks.layers import Dense
 from agents.networks.losses import ErrorLoss
 from agents.networks.quantile import midpoints, quantile_loss
@@ -81,5 +81,5 @@ class ImplicitHead:
         quantile = of_action(out_t.value, action_t)
         mean = quantile.detach().mean(1)
         found = target.mean(1) - mean
-        seen = {"td_error": found, "q_of_actions_taken": mean}
+        seen = {"td_error": found, TAKEN: mean}
         return HeadLoss(quantile_loss(quantile, out_t.tau, target), found.abs(), seen)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agents.networks.heads import HeadLoss, of_action
+from agents.networks.heads import TAKEN, HeadLoss, of_action
 from agents.networks.losses import ErrorLoss, error_loss
 
 
@@ -36,7 +36,7 @@ class QuantileHead:
         loss = quantile_loss(quantile, midpoints(self.outputs, out_t.device)[None], target)
         seen = quantile.detach()
         moved = (target.sort(1).values - seen.sort(1).values).abs().mean(1)
-        return HeadLoss(loss, moved, {"quantile_error": moved, "q_of_actions_taken": seen.mean(1)})
+        return HeadLoss(loss, moved, {"quantile_error": moved, TAKEN: seen.mean(1)})
 
 
 def midpoints(parts: int, device: torch.device) -> Tensor:

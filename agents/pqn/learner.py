@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from agents.acting.policy import QPolicy
+from agents.networks.heads import TAKEN
 from agents.networks.losses import td_error
 from agents.networks.q_network import NetworkSettings, QNetwork
 from agents.pqn.experience import Experience
 from agents.pqn.returns import lambda_returns
-from agents.updates import TAKEN, UpdateResult, UpdateStats
+from agents.updates import UpdateResult, UpdateStats
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import Precision, autocast, check_device, resolve_device, resolve_precision

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from agents.dqn.learner import Learner
+from agents.networks.heads import TAKEN
 from agents.networks.losses import clip_reward, error_loss, importance_weights
 from agents.networks.recurrent import MemoryQNetwork
 from agents.recurrent.settings import RecurrentSettings
 from agents.recurrent.targets import mixed_priority, sequence_targets
 from agents.replay.sequences import SequenceBatch
-from agents.updates import TAKEN, UpdateResult
+from agents.updates import UpdateResult
 from envs.base import EnvSpec
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from agents.networks.heads import TAKEN
 from agents.networks.losses import n_step_return
 from agents.replay.transitions import Batch, Replay, to_device
 from agents.sac.gaussian import Sampled, sample_tanh_gaussian, temperature_loss
 from agents.sac.learner_settings import SacLearnerSettings
 from agents.sac.networks import Actor, BatchRenorm, Critic, SacNetworkSettings
-from agents.updates import TAKEN, UpdateResult, UpdateStats
+from agents.updates import UpdateResult, UpdateStats
 from envs.base import EnvSpec
 from training.arrays import Arrays, arrays_of, load_arrays, load_moments, moments_of
 from training.device import autocast, resolve_device, resolve_precision

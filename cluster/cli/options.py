@@ -126,7 +126,8 @@ class Address:
     """List the jobs of a cluster, newest last."""
 
     address: str | None = None
-    """URL of the cluster's dashboard; default RAY_API_SERVER_ADDRESS, else http://127.0.0.1:8265."""
+    """URL of the cluster's dashboard; default RAY_API_SERVER_ADDRESS, else an http RAY_ADDRESS, else
+    http://127.0.0.1:8265."""
 
     @property
     def there(self) -> list[str]:

@@ -23,12 +23,12 @@ class Pool:
         shown = []
         for fake in fakes:
             if len(self.images) < self.size:
-                self.images.append(fake)
+                self.images.append(fake.clone())  # a view of a row would keep the whole batch
                 shown.append(fake)
                 continue
             kept = int(torch.randint(2 * max(self.size, 1), (), generator=rng))
             if kept < self.size:  # one draw for both: with probability 1/2, and which one
-                fake, self.images[kept] = self.images[kept], fake
+                fake, self.images[kept] = self.images[kept], fake.clone()
             shown.append(fake)
         return torch.stack(shown)
 

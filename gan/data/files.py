@@ -68,7 +68,7 @@ def read_npz(path: Path) -> RawImages:
     """Read arrays `x` [N, H, W] or [N, H, W, 3] uint8, and optionally `y` [N] classes, `group` [N], `x_test`, `y_test`.
 
     Raises:
-        DataError: arrays are missing or contain pickled objects.
+        DataError: it is damaged, its arrays are missing, pickled, or of another shape or type.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:

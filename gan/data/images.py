@@ -40,8 +40,9 @@ class DataSettings:
     clips:NAME or clips:RUN_DIR (eight colour frames each), or the path of an npz file, a folder of images or of IDX
     files."""
     size: int = 0
-    """Side in pixels. Pictures of folders are cropped to squares and scaled, 0 leaves them unchanged; frames of games
-    have 64 by default. Arrays (npz, IDX) are never scaled; photos and clips have a fixed size."""
+    """Side in pixels. Digits, fashion and pictures of folders (cropped to squares) are scaled, 0 leaves them unchanged;
+    frames of games have 64 by default. Arrays of your own (npz, IDX) are never scaled; photos and clips have a fixed
+    size."""
     stack: int = 1  # grayscale images per stack: 3 digits as RGB have 1,000 classes
     beside: int = 1  # adjacent images of one class per canvas, without label
 

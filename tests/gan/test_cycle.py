@@ -44,6 +44,7 @@ def test_the_pool_shows_new_and_earlier_fakes() -> None:
                 earlier += 1
     assert {int(image) for image in pool.images} == kept, "what was shown has left, its new fake is in its place"
     assert abs(earlier - 300) < 60
+    assert all(image.untyped_storage().nbytes() == image.nbytes for image in pool.images), "no batch is kept"
     assert torch.equal(Pool(0).exchange(fakes, rng), fakes)
     other = Pool(50)
     other.load_state(pool.state(), "cpu")
