@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from gan.data.images import Pixels
-from gan.upscale.lowering import JITTER, SCALE, clips, lower, stacked, woven
+from gan.upscale.lowering import JITTER, SCALE, clips, interleave, lower, stacked
 
 AROUND = {1: 2, 4: 1}  # context on each side of a low pixel, by frames seen: 5x5 samples, or 3x3 squares of four
 MOST = 20_000  # entries of a book that are searched for similar ones; exact matches use all
@@ -56,7 +56,7 @@ class Dictionary:
     def keys(self, small: Tensor) -> list[Pixels]:
         """Return for each place the samples around every low pixel [n, D] of small clips uint8 [N, T, C, h, w]."""
         around = AROUND[self.seen]
-        last = woven(small, self.seen) if self.seen > 1 else small
+        last = interleave(small, self.seen) if self.seen > 1 else small
         found = []
         for place in range(len(JITTER)):
             shown = last[:, self.times(place)].flatten(0, 1)

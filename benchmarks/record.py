@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation import bootstrap
-from agents.report.runs import one_branch
+from agents.report.runs import without_rolled_back
 from benchmarks.trainings import (
     QUARTERDECK,
     begun_with,
@@ -95,7 +95,7 @@ def told(preset: str, game: str, seed: int, folder: Path) -> dict[str, Any]:
 
 def curve_of(folder: Path) -> NDArray[np.float64]:
     """Return agent steps, minutes and score of training games of all lanes [P, 3]; the last branch of resumed runs."""
-    rows = [row for row in one_branch(rows_of(folder / "curve.csv")) if row["all_lanes"]]
+    rows = [row for row in without_rolled_back(rows_of(folder / "curve.csv")) if row["all_lanes"]]
     points = [(float(row["agent_steps"]), float(row["seconds"]) / 60, float(row["all_lanes"])) for row in rows]
     return np.array(points).reshape(-1, 3)
 

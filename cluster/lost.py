@@ -7,10 +7,10 @@ import ray
 # Raised by calls to a dead actor; OutOfMemoryError if Ray's memory monitor killed it.
 LOST = (ray.exceptions.RayActorError, ray.exceptions.OutOfMemoryError)
 # Raised by calls to an actor that Ray does not restart: its environment or its placement failed.
-UNBORN = (ray.exceptions.RuntimeEnvSetupError, ray.exceptions.ActorUnschedulableError)
+UNSTARTABLE = (ray.exceptions.RuntimeEnvSetupError, ray.exceptions.ActorUnschedulableError)
 
 
-def birth_error(error: BaseException) -> BaseException | None:
+def init_error(error: BaseException) -> BaseException | None:
     """Return the exception of an actor's `__init__`, after which Ray does not restart it; None for other errors."""
     if not getattr(error, "actor_init_failed", False):
         return None
@@ -19,4 +19,4 @@ def birth_error(error: BaseException) -> BaseException | None:
 
 def never_starts(error: BaseException) -> BaseException | None:
     """Return the reason why Ray does not restart an actor; None if it does."""
-    return birth_error(error) or (error if isinstance(error, UNBORN) else None)
+    return init_error(error) or (error if isinstance(error, UNSTARTABLE) else None)

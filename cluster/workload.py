@@ -37,7 +37,7 @@ class Workload(NamedTuple):
     share: str = ""  # (settings, folder) -> data shared by trials, with a `digest`: another argument of `make_run`
     trains_on: str = ""  # the setting that names a run's env, else the preset does
     learner: str = ""  # section with precision and device
-    fleet: str = ""  # module with `make_run`, `bundles` and `shares_out` for fleets; empty if one process trains
+    fleet: str = ""  # module with `make_run`, `bundles` and `requires_fleet` for fleets; empty if one process trains
     adapt: str = ""  # (settings, preset's settings) -> settings, after parsing the command line
 
     def load(self, entry: str) -> Any:

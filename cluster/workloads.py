@@ -110,7 +110,7 @@ CLONING = Workload(
     endless={"minutes": ENDLESS},
     trains_on="env.id",
     learner="learner",
-    adapt="agents.imitation.cloning:of_its_dataset",
+    adapt="agents.imitation.cloning:with_dataset_env",
 )
 OFFLINE = CLONING._replace(
     name="offline",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
-from agents.acting.policy import Acted, Explore
+from agents.acting.policy import Explore, PolicyOutput
 from agents.imitation.record import ENDLESS, Recorder
 from agents.imitation.writer import new_dataset
 from agents.replay.frames import from_blocks
@@ -25,16 +25,16 @@ class CatchPlayer:
     def start(self, num_envs: int) -> None:
         """Nothing is carried along."""
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> PolicyOutput:
         """Left, stay or right."""
         cells = from_blocks(frame, (84, 84))[:, ::7, ::7]
         ball = (cells == 255).any(1).argmax(1)
         paddle = (cells[:, -1] == 160).argmax(1) + 1
         action = np.sign(ball - paddle) + 1
         if explore is not None:
-            forced = explore.forced(3)
-            action = np.where(forced < 0, action, forced)
-        return Acted(action, None, frame, np.eye(3, dtype=np.float32)[action])
+            random = explore.random_actions(3)
+            action = np.where(random < 0, action, random)
+        return PolicyOutput(action, None, frame, np.eye(3, dtype=np.float32)[action])
 
 
 def catch_dataset(folder: Path, *, games: int = ENDLESS, labels: int = ENDLESS, envs: int = 4, seed: int = 0) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from agents.acting.policy import Acted, Explore, Policy
+from agents.acting.policy import Explore, Policy, PolicyOutput
 from agents.replay.frames import colours_of, to_blocks
 from envs.base import BatchedEnv, TimeStep
 
@@ -14,7 +14,7 @@ class Played(NamedTuple):
     """A time step of E envs and the policy's output for it."""
 
     step: TimeStep
-    acted: Acted
+    acted: PolicyOutput
 
 
 def play(env: BatchedEnv, policy: Policy, explore: Explore | None, seed: int) -> Iterator[Played]:

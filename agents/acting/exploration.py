@@ -44,7 +44,7 @@ def epsilons(settings: ExplorationSettings, num_lanes: int, agent_steps: int) ->
     return (1.0 - progress) * settings.start + progress * final_epsilons(settings, num_lanes)
 
 
-def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.random.Generator) -> NDArray[np.int32]:
+def random_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.random.Generator) -> NDArray[np.int32]:
     """Return a uniformly random action with probability epsilon, else -1, for each of E lanes."""
     explore = rng.random(len(epsilon)) < epsilon
     return np.where(explore, rng.integers(num_actions, size=len(epsilon)), -1).astype(np.int32)
@@ -52,7 +52,7 @@ def forced_actions(epsilon: NDArray[np.float64], num_actions: int, rng: np.rando
 
 def epsilon_greedy(epsilon: NDArray[np.float64], rng: np.random.Generator) -> Explore:
     """Return epsilon-greedy exploration of E lanes with their own epsilon [E]."""
-    return Explore(lambda num_actions: forced_actions(epsilon, num_actions, rng))
+    return Explore(lambda num_actions: random_actions(epsilon, num_actions, rng))
 
 
 def greedy_epsilon(settings: ExplorationSettings, num_lanes: int) -> float:

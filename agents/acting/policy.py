@@ -19,11 +19,11 @@ from training.device import Precision, autocast, moved, resolve_precision
 class Explore(NamedTuple):
     """Random exploration, sampled at every time step."""
 
-    forced: Callable[[int], NDArray[np.int32]]  # num_actions -> [E] a random action, or -1 for the policy's own
+    random_actions: Callable[[int], NDArray[np.int32]]  # num_actions -> [E] a random action, or -1 for the policy's own
     noise: Callable[[], int] | None = None  # seed of a noisy network's noise, shared by all envs; None: mean weights
 
 
-class Acted(NamedTuple):
+class PolicyOutput(NamedTuple):
     """Output of a policy for one time step of E envs."""
 
     action: NDArray[Any]  # [E]; [E, J] torques from -1 to 1
@@ -41,7 +41,7 @@ class Policy(Protocol):
         """Return the initial carry; every env begins an episode at the next time step."""
         ...
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: Any, explore: Explore | None) -> Acted:
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: Any, explore: Explore | None) -> PolicyOutput:
         """Choose an action for every env.
 
         Args:
@@ -78,15 +78,17 @@ class QPolicy:
         """Return an empty frame stack."""
         return FrameStack(self.stack)
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
+    def act(
+        self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None
+    ) -> PolicyOutput:
         """Return greedy actions, or the random ones of `explore`; obs are stacks [E, P, K, D]."""
         obs = carry.push(frame, first)
         q = self.values(obs, None if explore is None else explore.noise)
         action = q.argmax(1)
         if explore is not None:
-            forced = explore.forced(q.shape[1])
-            action = np.where(forced < 0, action, forced)
-        return Acted(action, carry, obs, q)
+            random = explore.random_actions(q.shape[1])
+            action = np.where(random < 0, action, random)
+        return PolicyOutput(action, carry, obs, q)
 
     def values(self, obs: NDArray[Any], noise: Callable[[], int] | None = None) -> NDArray[np.float32]:
         """Return Q [E, A] of stacks [E, P, K, D]; `noise` gives the seed of weight noise, None for mean weights."""

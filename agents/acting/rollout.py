@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.exploration import ExplorationSettings, epsilon_greedy, epsilons
-from agents.acting.policy import Acted, Policy
+from agents.acting.policy import Policy, PolicyOutput
 from agents.acting.priorities import ActorPriorities
 from agents.replay.frames import blocks_shape, colours_of, to_blocks
 from agents.replay.transitions import Chunk, stored_action
@@ -94,7 +94,7 @@ class Rollout:
         self.first = step.first
 
     def collect(
-        self, time: int, agent_steps: int, version: int = 0, see: Callable[[Acted], None] = lambda acted: None
+        self, time: int, agent_steps: int, version: int = 0, see: Callable[[PolicyOutput], None] = lambda acted: None
     ) -> tuple[Chunk, ChunkStats]:
         """Play T steps in every lane.
 
@@ -145,7 +145,7 @@ class Rollout:
         self.rows += time
         return Chunk(frames, action, reward, terminal, first, *place, priority, memory), chunk_stats
 
-    def look(self) -> Acted:
+    def look(self) -> PolicyOutput:
         """Return the policy's output for the next chunk's first frames, without changing any state."""
         return self.policy.act(self.current, self.first, copy.deepcopy(self.carry), None)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.acting.policy import Acted, Explore, QPolicy
+from agents.acting.policy import Explore, PolicyOutput, QPolicy
 from agents.decoupled.head import BINS
 from agents.replay.frames import FrameStack
 
@@ -15,12 +15,14 @@ from agents.replay.frames import FrameStack
 class BangOffBangPolicy(QPolicy):
     """Torques -1, 0 or 1, epsilon-greedy for each joint independently."""
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
+    def act(
+        self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None
+    ) -> PolicyOutput:
         """Return epsilon-greedy torques; values are those of the greedy action, [E, 1], obs are stacks [E, 1, K, D]."""
         obs = carry.push(frame, first)
         q = self.values(obs)  # [E, J, 3]
         bins = q.argmax(2)
         if explore is not None:
-            forced = np.stack([explore.forced(BINS) for _ in range(bins.shape[1])], axis=1)
-            bins = np.where(forced < 0, bins, forced)
-        return Acted((bins - 1).astype(np.float32), carry, obs, q.max(2).mean(1, keepdims=True))
+            random = np.stack([explore.random_actions(BINS) for _ in range(bins.shape[1])], axis=1)
+            bins = np.where(random < 0, bins, random)
+        return PolicyOutput((bins - 1).astype(np.float32), carry, obs, q.max(2).mean(1, keepdims=True))

@@ -107,7 +107,7 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         grad_norm = self.apply_gradients()
-        return UpdateResult(found.priority, {"loss": loss.detach(), "grad_norm": grad_norm}, found.seen)
+        return UpdateResult(found.priority, {"loss": loss.detach(), "grad_norm": grad_norm}, found.distributions)
 
     def apply_gradients(self) -> Tensor:
         """Average over learners, clip, step, and do what is due after this update; return the unclipped norm."""

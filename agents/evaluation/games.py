@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.acting.episodes import play
-from agents.acting.exploration import forced_actions
+from agents.acting.exploration import random_actions
 from agents.acting.policy import Explore, Policy
 from agents.settings import EvaluationSettings
 from envs.base import BatchedEnv
@@ -50,7 +50,7 @@ class Games:
         self.frames = np.zeros((envs, self.quota), np.int64)  # of the emulator
         self.done = np.zeros(envs, np.int64)  # games that an env has finished
         self.epsilon, self.rng = np.full(envs, settings.epsilon), np.random.default_rng(seed)
-        self.forced: list[NDArray[np.int32]] = []  # random actions [E] of every step so far
+        self.random_actions: list[NDArray[np.int32]] = []  # random actions [E] of every step so far
         self.lock, self.stopped = Lock(), Event()
 
     def play(self, env: BatchedEnv, first: int, seed: int) -> None:
@@ -60,7 +60,7 @@ class Games:
         """
         mine = slice(first, first + env.num_envs)
         lane, done, time = np.arange(env.num_envs), self.done[mine], count()
-        explore = Explore(lambda num_actions: self._forced(next(time), num_actions)[mine])
+        explore = Explore(lambda num_actions: self._random_actions(next(time), num_actions)[mine])
         for step, _ in play(env, self.policy, explore, seed):
             running = lane[done < self.quota]
             envs, games = first + running, done[running]
@@ -73,9 +73,9 @@ class Games:
             if (done == self.quota).all() or self.stopped.is_set():
                 return
 
-    def _forced(self, time: int, num_actions: int) -> NDArray[np.int32]:
+    def _random_actions(self, time: int, num_actions: int) -> NDArray[np.int32]:
         """Return the random actions [E] of all envs at a time step; the first group to get there draws them."""
         with self.lock:
-            while len(self.forced) <= time:
-                self.forced.append(forced_actions(self.epsilon, num_actions, self.rng))
-            return self.forced[time]
+            while len(self.random_actions) <= time:
+                self.random_actions.append(random_actions(self.epsilon, num_actions, self.rng))
+            return self.random_actions[time]

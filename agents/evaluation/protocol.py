@@ -47,7 +47,7 @@ def protocol_env(settings: AgentSettings) -> EnvSettings:
     return protocol_rules(settings.env, settings.evaluation.protocol)
 
 
-def beside_env(settings: AgentSettings) -> EnvSettings:
+def selection_env(settings: AgentSettings) -> EnvSettings:
     """Return the rules of evaluations during training: `protocol_env` with Atari games cut at `every_frame_cap`."""
     rules = protocol_env(settings)
     if game_name(rules.id) is None and not rules.id.lower().startswith(DUEL):

@@ -20,7 +20,7 @@ from training.device import resolve_device
 S = TypeVar("S", bound=DatasetSettings)
 
 
-def of_its_dataset(settings: S, defaults: S) -> S:
+def with_dataset_env(settings: S, defaults: S) -> S:
     """Return the settings with the env of the data set and the absolute path of its folder.
 
     Raises:

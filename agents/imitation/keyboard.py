@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.acting.policy import Acted, Explore
+from agents.acting.policy import Explore, PolicyOutput
 from envs.base import BatchedEnv
 from envs.colour import action_names
 
@@ -70,7 +70,7 @@ class Keyboard:
     def start(self, num_envs: int) -> None:
         """Return no carry."""
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> PolicyOutput:
         """Draw the env, wait until the step is due, and return the action of the newest key."""
         self.left -= 1
         if first.any():
@@ -82,7 +82,7 @@ class Keyboard:
                 self._press(key)
         self.ended |= self.interrupted()
         action = np.array([self.action if self.left > 0 else self.idle])
-        return Acted(action, None, frame, np.zeros((1, self.actions), np.float32))
+        return PolicyOutput(action, None, frame, np.zeros((1, self.actions), np.float32))
 
     def _wait_for_a_key(self) -> None:
         self._show("   any key begins")

@@ -21,7 +21,7 @@ class HeadLoss(NamedTuple):
 
     loss: Tensor  # [B]
     priority: Tensor  # [B] 0 or more, for prioritized replay
-    seen: dict[str, Tensor]  # [B] each, detached: TAKEN and the head's error
+    distributions: dict[str, Tensor]  # [B] each, detached: TAKEN and the head's error
 
 
 class ValueHead(Protocol):

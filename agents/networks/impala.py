@@ -53,7 +53,7 @@ class Residual(nn.Module):
 
 
 class Impala(nn.Module):
-    """Pixels [B, C, H, W] in 0..1 -> 512 features; see `agents.networks.own_torso` for its arguments."""
+    """Pixels [B, C, H, W] in 0..1 -> 512 features; see `agents.networks.custom_torso` for its arguments."""
 
     def __init__(self, shape: tuple[int, ...], stack: int) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ def cached_weight(layer: nn.Module, weight: Tensor, dtype: torch.dtype, make: Ca
     return found[1]
 
 
-def computed_in(x: Tensor) -> torch.dtype:
+def compute_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype of products and convolutions of x."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
@@ -39,7 +39,7 @@ class Dense(nn.Linear):
 
     def forward(self, x: Tensor, noise: torch.Generator | None = None) -> Tensor:
         """Map [B, F] -> [B, G]; `noise` is ignored (see `agents.networks.noisy`)."""
-        dtype = computed_in(x)
+        dtype = compute_dtype(x)
         weight = cached_weight(self, self.weight, dtype, lambda: self.weight.to(dtype))
         return F.linear(x, weight, self.bias)
 
@@ -49,7 +49,7 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] -> [B, C', H', W']."""
-        dtype = computed_in(x)
+        dtype = compute_dtype(x)
         weight = cached_weight(self, self.weight, dtype, lambda: self.weight.to(dtype))
         return F.conv2d(x, weight, self.bias, self.stride)
 

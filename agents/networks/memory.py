@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Remembered(NamedTuple):
+class MemoryOutput(NamedTuple):
     """Output of a memory for T time steps."""
 
     out: Tensor  # [T, B, F]
@@ -27,7 +27,7 @@ class Memory(Protocol):
 
     size: int  # S
 
-    def __call__(self, x: Tensor, first: Tensor, state: Tensor) -> Remembered:
+    def __call__(self, x: Tensor, first: Tensor, state: Tensor) -> MemoryOutput:
         """Process T time steps, starting from `state`.
 
         Args:
@@ -42,9 +42,9 @@ class NoMemory(nn.Module):
 
     size = 0
 
-    def forward(self, x: Tensor, first: Tensor, state: Tensor) -> Remembered:
+    def forward(self, x: Tensor, first: Tensor, state: Tensor) -> MemoryOutput:
         """See `Memory`."""
-        return Remembered(x, state)
+        return MemoryOutput(x, state)
 
 
 CELLS: dict[str, Callable[[int, int], nn.RNNBase]] = {
@@ -71,7 +71,7 @@ class Recurrent(nn.Module):
         if span and kind != "rnn":
             _hold_on(self.layer, kind, width, span)
 
-    def forward(self, x: Tensor, first: Tensor, state: Tensor) -> Remembered:
+    def forward(self, x: Tensor, first: Tensor, state: Tensor) -> MemoryOutput:
         """See `Memory`; the state is h, or h and c."""
         keep, out = (~first).to(x.dtype).unsqueeze(-1), []
         begins = first[1:].any(1).nonzero().flatten().add(1).tolist()  # no episode begins between them
@@ -81,7 +81,7 @@ class Recurrent(nn.Module):
             y, after = self.layer(x[begin:end], held if self.vectors == 2 else held[0])
             state = (torch.cat(after, 2) if self.vectors == 2 else after)[0]
             out.append(y)
-        return Remembered(torch.cat(out), state)
+        return MemoryOutput(torch.cat(out), state)
 
 
 def _hold_on(layer: nn.RNNBase, kind: str, width: int, span: int) -> None:
@@ -114,7 +114,7 @@ class Attention(nn.Module):
         self.position = nn.Parameter(torch.randn(window, width) / math.sqrt(width))  # oldest first
         self.dense = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
 
-    def forward(self, x: Tensor, first: Tensor, state: Tensor) -> Remembered:
+    def forward(self, x: Tensor, first: Tensor, state: Tensor) -> MemoryOutput:
         """See `Memory`."""
         batch, before = x.shape[1], self.window - 1
         past = state[:, : before * self.width].view(batch, before, self.width).transpose(0, 1)
@@ -139,4 +139,4 @@ class Attention(nn.Module):
         same = (episodes == episode[-1])[len(x) :]  # newest K - 1 frames of the current episode
         window = torch.where(same.unsqueeze(-1), frames[len(x) :], 0.0)
         left = torch.cat([window.transpose(0, 1).flatten(1), same.t().to(x.dtype)], 1)
-        return Remembered(out, left, weight.detach().gather(2, place).transpose(0, 1))
+        return MemoryOutput(out, left, weight.detach().gather(2, place).transpose(0, 1))

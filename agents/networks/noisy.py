@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agents.networks.layers import Dense, computed_in
+from agents.networks.layers import Dense, compute_dtype
 
 SIGMA = 0.5  # sigma_0 of section 3.2: the initial sigma of a layer times sqrt(F)
 
@@ -36,7 +36,7 @@ class NoisyDense(Dense):
         )
         weight = torch.addcmul(self.weight, self.weight_sigma, out[:, None] * into)
         bias = torch.addcmul(self.bias, self.bias_sigma, out)
-        return F.linear(x, weight.to(computed_in(x)), bias)
+        return F.linear(x, weight.to(compute_dtype(x)), bias)
 
 
 def signed_root(x: Tensor) -> Tensor:

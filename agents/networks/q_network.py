@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from agents.networks.body import Layers, convolutions, dense_of, perceptron
+from agents.networks.custom_torso import CustomTorso
 from agents.networks.heads import ValueHead
 from agents.networks.implicit import ImplicitHead, Quantiles, TauEmbedding
-from agents.networks.layers import computed_in
-from agents.networks.own_torso import OwnTorso
+from agents.networks.layers import compute_dtype
 from agents.networks.settings import HEADS as HEADS
 from agents.networks.settings import NetworkSettings as NetworkSettings
 from agents.replay.frames import BLOCK
@@ -48,8 +48,8 @@ class QNetwork(nn.Module):
         self.advantage = dense(self.width, self.num_actions * self.head.outputs)
         self.value = dense(self.width, self.head.outputs) if settings.dueling else None
 
-    def _torso(self, entry: str, stack: int) -> tuple[Layers | OwnTorso, int]:
-        torso = OwnTorso(entry, self.frame_shape, stack)
+    def _torso(self, entry: str, stack: int) -> tuple[Layers | CustomTorso, int]:
+        torso = CustomTorso(entry, self.frame_shape, stack)
         return torso if self.implicit is None else Layers(torso, TauEmbedding(torso.features)), torso.features
 
     def _layers(self, settings: NetworkSettings) -> tuple[Layers, int]:
@@ -101,4 +101,4 @@ class QNetwork(nn.Module):
         if not self.pixels:
             return obs.flatten(1)
         rows, columns = (side // BLOCK for side in self.frame_shape[:2])
-        return obs.view(-1, rows, columns, obs.shape[2] * obs.shape[3]).permute(0, 3, 1, 2).to(computed_in(obs))
+        return obs.view(-1, rows, columns, obs.shape[2] * obs.shape[3]).permute(0, 3, 1, 2).to(compute_dtype(obs))

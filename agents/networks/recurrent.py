@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from agents.networks.memory import CELLS, Attention, Memory, NoMemory, Recurrent, Remembered
+from agents.networks.memory import CELLS, Attention, Memory, MemoryOutput, NoMemory, Recurrent
 from agents.networks.q_network import NetworkSettings, QNetwork
 
 MemoryKind = Literal["lstm", "gru", "rnn", "attention", "none"]
@@ -53,7 +53,7 @@ class MemoryQNetwork(QNetwork):
         super().__init__(settings, frame_shape, num_actions)
         self.memory: Any = make_memory(settings, self.width)
 
-    def unroll(self, frames: Tensor, first: Tensor, state: Tensor) -> Remembered:
+    def unroll(self, frames: Tensor, first: Tensor, state: Tensor) -> MemoryOutput:
         """Return action values, float32 [T, B, A], as `out`; the memory always computes in float32.
 
         Args:
@@ -64,7 +64,7 @@ class MemoryQNetwork(QNetwork):
         time, batch = first.shape
         features = self.features(frames.flatten(0, 1).unsqueeze(2)).float()
         with torch.autocast(features.device.type, enabled=False):
-            found: Remembered = self.memory(features.view(time, batch, -1), first, state)
+            found: MemoryOutput = self.memory(features.view(time, batch, -1), first, state)
         return found._replace(out=self.head_outputs(found.out.flatten(0, 1)).view(time, batch, -1))
 
     def start(self, batch: int) -> Tensor:

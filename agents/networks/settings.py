@@ -28,7 +28,7 @@ HEADS: dict[str, Callable[[NetworkSettings], ValueHead]] = {  # or any "package.
 class NetworkSettings:
     """Architecture of a Q-network."""
 
-    kind: str = "dqn2013"  # one of KINDS, or "package.module:Class" (`agents.networks.own_torso`)
+    kind: str = "dqn2013"  # one of KINDS, or "package.module:Class" (`agents.networks.custom_torso`)
     stack: int = 4  # frames per observation
     layer_norm: bool = False  # after every hidden layer, before the ReLU
     layer_norm_convs: bool = True  # also after convolutions, where it costs most

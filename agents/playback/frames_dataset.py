@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agents.acting.episodes import play
 from agents.acting.exploration import epsilon_greedy
-from agents.acting.policy import Acted, Explore, Policy
+from agents.acting.policy import Explore, Policy, PolicyOutput
 from agents.saved_policy import SettingsOf, open_run, policy_of
 from agents.settings import AgentSettings
 from envs import BatchedEnv, EnvSettings, EnvSpec, make_env
@@ -111,10 +111,10 @@ class RandomPolicy:
     def start(self, num_envs: int) -> None:
         """Return no carry."""
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> PolicyOutput:
         """Draw the actions uniformly; frames and `explore` are ignored."""
         action = self.rng.integers(self.num_actions, size=len(frame))
-        return Acted(action, None, frame, np.zeros((len(frame), self.num_actions), np.float32))
+        return PolicyOutput(action, None, frame, np.zeros((len(frame), self.num_actions), np.float32))
 
 
 def player_policy(player: Player, spec: EnvSpec, rng: np.random.Generator) -> Policy:

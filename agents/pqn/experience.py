@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.acting.policy import Acted
+from agents.acting.policy import PolicyOutput
 from agents.acting.rollout import ChunkStats, Rollout
 from agents.replay.frames import FrameStack
 
@@ -24,13 +24,13 @@ class Experience(NamedTuple):
     value: NDArray[np.float32]  # [T + 1, E] max_a Q of the acting network
 
 
-def play_on(rollout: Rollout, stack: int, time: int, agent_steps: int) -> tuple[Experience, ChunkStats]:
+def collect(rollout: Rollout, stack: int, time: int, agent_steps: int) -> tuple[Experience, ChunkStats]:
     """Play T rows, and evaluate the frames that follow for the bootstrap values."""
     envs, (blocks, depth) = rollout.env.num_envs, rollout.blocks
     obs = np.empty((time, envs, blocks, stack, depth), rollout.env.spec.frame_dtype)
     value, rows = np.empty((time + 1, envs), np.float32), count()
 
-    def see(acted: Acted) -> None:
+    def see(acted: PolicyOutput) -> None:
         row = next(rows)
         obs[row], value[row] = acted.obs, acted.values.max(1)
 
@@ -40,7 +40,7 @@ def play_on(rollout: Rollout, stack: int, time: int, agent_steps: int) -> tuple[
     return Experience(obs, chunk.action, chunk.reward, chunk.terminal, ~begins, value), chunk_stats
 
 
-def joined(parts: list[Experience]) -> Experience:
+def concatenated(parts: list[Experience]) -> Experience:
     """Concatenate rollouts of equal length along their envs."""
     return Experience(*(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True)))
 

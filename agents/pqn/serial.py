@@ -9,7 +9,7 @@ import torch
 from agents.acting.exploration import greedy_epsilon
 from agents.acting.policy import QPolicy
 from agents.acting.rollout import Rollout
-from agents.pqn.experience import play_on
+from agents.pqn.experience import collect
 from agents.pqn.parts import make_learner
 from agents.pqn.settings import PqnSettings
 from agents.stats import RunStats
@@ -32,7 +32,7 @@ class SerialLoop:
     def step(self) -> None:
         """Collect a rollout in every env, and do all updates from it."""
         s = self.settings
-        seen, chunk_stats = play_on(self.rollout, s.network.stack, s.learner.steps, self.stats.agent_steps)
+        seen, chunk_stats = collect(self.rollout, s.network.stack, s.learner.steps, self.stats.agent_steps)
         self.stats.add_chunk(chunk_stats, greedy_epsilon(s.exploration, s.learner.num_envs))
         self.stats.add_updates(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.acting.policy import Acted, Explore, load_weights
+from agents.acting.policy import Explore, PolicyOutput, load_weights
 from agents.networks.recurrent import MemoryQNetwork
 from training.device import Precision, autocast, moved, resolve_precision
 
@@ -26,7 +26,7 @@ class RecurrentPolicy:
 
     def act(
         self, frame: NDArray[Any], first: NDArray[np.bool_], carry: NDArray[np.float32], explore: Explore | None
-    ) -> Acted:
+    ) -> PolicyOutput:
         """Return epsilon-greedy actions; obs are the frames [E, P, 1, D]."""
         state = np.where(first[:, None], np.float32(0.0), carry)
         with torch.inference_mode(), autocast(self.device, self.precision):
@@ -35,10 +35,10 @@ class RecurrentPolicy:
         q: NDArray[np.float32] = found.out[0].cpu().numpy()
         action = q.argmax(1)
         if explore is not None:
-            forced = explore.forced(q.shape[1])
-            action = np.where(forced < 0, action, forced)
+            random = explore.random_actions(q.shape[1])
+            action = np.where(random < 0, action, random)
         attention = found.attention[0].cpu().numpy() if found.attention is not None else None
-        return Acted(action, found.state.cpu().numpy(), frame[:, :, None], q, state, attention)
+        return PolicyOutput(action, found.state.cpu().numpy(), frame[:, :, None], q, state, attention)
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:
         """See `agents.acting.policy.LearningPolicy.load`."""

@@ -121,7 +121,7 @@ class SequenceShard(ReplayShard):
         low = -(np.minimum(self.rows - self.written, 0) // self.chunk_steps) * self.chunk_steps
         return low, np.maximum(self.written - self.length + 1, low)
 
-    def _whole(self, lane: Index, row: Index) -> NDArray[np.bool_]:
+    def _has_transition(self, lane: Index, row: Index) -> NDArray[np.bool_]:
         begins: NDArray[np.bool_] = row % self.chunk_steps == 0
         return begins
 

@@ -75,12 +75,12 @@ class ReplayShard(Lanes):
         gone = self._slot(*ranges(lanes, before[0][lanes], np.minimum(low, before[1])[lanes]))
         lane, row = ranges(lanes, np.maximum(before[1], low)[lanes], high[lanes])
         weight = self._initial_weights(chunk, lane, row)
-        weight[~self._whole(lane, row)] = 0.0
+        weight[~self._has_transition(lane, row)] = 0.0
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))
         # One call for all lanes; if a new row reuses the slot of an old one, the later entry wins.
         self.tree.set(np.concatenate([gone, self._slot(lane, row)]), np.concatenate([np.zeros(len(gone)), weight]))
 
-    def _whole(self, lane: Index, row: Index) -> NDArray[np.bool_]:
+    def _has_transition(self, lane: Index, row: Index) -> NDArray[np.bool_]:
         """Return which rows begin a transition: the last row of an episode does not."""
         return ~self.first[self._slot(lane, row + 1)]
 
@@ -141,7 +141,7 @@ class ReplayShard(Lanes):
             ticket: Index = self.rng.integers(edges[-1], size=batch_size - len(row))
             drawn_lane = np.searchsorted(edges, ticket, side="right")
             drawn_row: Index = high[drawn_lane] - (edges[drawn_lane] - ticket)
-            whole = self._whole(drawn_lane, drawn_row)
+            whole = self._has_transition(drawn_lane, drawn_row)
             lane, row = np.concatenate([lane, drawn_lane[whole]]), np.concatenate([row, drawn_row[whole]])
             if len(row) == batch_size:
                 return lane, row, np.ones(batch_size)
@@ -165,7 +165,7 @@ class ReplayShard(Lanes):
             raise FloatingPointError("a TD error is no finite number: training has diverged")
         lane, row = place_of(key, self.key_offset)
         low, high = self._eligible()
-        alive = (row >= low[lane]) & (row < high[lane]) & self._whole(lane, row)
+        alive = (row >= low[lane]) & (row < high[lane]) & self._has_transition(lane, row)
         self.stale_priority_updates += int((~alive).sum())
         weight = weight_of(priority[alive], self.settings.alpha)
         self.max_priority = max(self.max_priority, float(weight.max(initial=0.0)))

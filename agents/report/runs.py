@@ -167,7 +167,7 @@ def _rules_of(settings: dict[str, Any]) -> dict[str, Any]:
 def _curves(table: Path) -> dict[str, NDArray[np.float64]]:
     written = rows_of(table)
     try:
-        rows = one_branch(written)
+        rows = without_rolled_back(written)
         points = {kind: [(_frames_of(row, kind), float(row[kind])) for row in rows if row[kind]] for kind in KINDS}
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"{table} is damaged: leave this run out, or train it anew") from None
@@ -178,7 +178,7 @@ def _frames_of(row: dict[str, str], kind: str) -> float:
     return float(row["frames"]) * steps_of(row, kind) / max(int(row["agent_steps"]), 1)
 
 
-def one_branch(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+def without_rolled_back(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     """Drop rows that a run reported before it went back to an older checkpoint: frames of the rest never decrease."""
     kept: list[dict[str, str]] = []
     for row in reversed(rows):

@@ -8,21 +8,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from agents.acting.policy import Acted, Explore, load_weights
+from agents.acting.policy import Explore, PolicyOutput, load_weights
 from agents.replay.frames import FrameStack
 from agents.sac.networks import Actor
 from agents.updates import diverged
 from training.device import Precision, autocast, moved, resolve_precision
 
-LEVELS = 2**15 - 1  # equally probable intervals of a standard normal, drawn by index with `Explore.forced`
+LEVELS = 2**15 - 1  # equally probable intervals of a standard normal, drawn by index with `Explore.random_actions`
 
 
 class SacPolicy:
     """Torques of an actor: a sample of its tanh-squashed Gaussian, or its mean without `Explore`.
 
-    Noise is not drawn from a normal distribution but comes through `Explore.forced`, like epsilon-greedy actions: for
+    Noise is not drawn from a normal distribution but comes through `Explore.random_actions`, as in epsilon-greedy: for
     every joint the index of one of `LEVELS` equally probable intervals of a standard normal, whose median is the noise.
-    So it takes `LEVELS` values within 4.2 standard deviations, and is 0 (the mean) for a joint that is not forced.
+    So it takes `LEVELS` values within 4.2 standard deviations, and is 0 (the mean) for a joint without one.
     """
 
     def __init__(self, network: Actor, *, precision: Precision, device: str = "cpu") -> None:
@@ -33,7 +33,9 @@ class SacPolicy:
         """Return an empty frame stack."""
         return FrameStack(self.stack)
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None) -> Acted:
+    def act(
+        self, frame: NDArray[Any], first: NDArray[np.bool_], carry: FrameStack, explore: Explore | None
+    ) -> PolicyOutput:
         """Return tanh(mean + std * noise); obs are stacks [E, 1, K, D], values are empty.
 
         Raises:
@@ -47,7 +49,7 @@ class SacPolicy:
         if not drawn.isfinite().all():
             raise diverged("torque", float(drawn[~drawn.isfinite()][0]), self.precision)
         action: NDArray[np.float32] = torch.tanh(drawn).cpu().numpy()
-        return Acted(action, carry, obs, np.empty((len(action), 0), np.float32))
+        return PolicyOutput(action, carry, obs, np.empty((len(action), 0), np.float32))
 
     def load(self, weights: dict[str, NDArray[Any]]) -> None:
         """See `LearningPolicy.load`."""
@@ -55,7 +57,7 @@ class SacPolicy:
 
 
 def normal(explore: Explore, joints: int) -> NDArray[np.float32]:
-    """Return standard normal noise [E, J]: the medians of the drawn intervals, 0 where no action is forced."""
-    piece = np.stack([explore.forced(LEVELS) for _ in range(joints)], axis=1)
+    """Return standard normal noise [E, J]: the medians of the drawn intervals, 0 where there is none."""
+    piece = np.stack([explore.random_actions(LEVELS) for _ in range(joints)], axis=1)
     middle = torch.from_numpy((piece + 0.5) / LEVELS)
     return np.where(piece < 0, 0.0, torch.special.ndtri(middle.clamp(min=1e-6)).numpy()).astype(np.float32)

@@ -20,14 +20,14 @@ from training.arrays import arrays_of
 from training.storage import checkpoint
 
 FOLDER = "league"  # in the run directory
-GoBack = Callable[[Path | None], None]  # restores a checkpoint, or with None the start of the run
+RollBack = Callable[[Path | None], None]  # restores a checkpoint, or with None the start of the run
 
 
 class SelfPlayLoop:
     """Training loop against a league, to which it adds snapshots of its own policy."""
 
     def __init__(
-        self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path, GoBack], ReplayLoop]
+        self, settings: SelfPlaySettings, folder: Path, make_loop: Callable[[Path, RollBack], ReplayLoop]
     ) -> None:
         """`make_loop` takes the league's folder, and a callback to be called before its loop restarts by itself."""
         self.settings, path = settings, folder / FOLDER
@@ -35,7 +35,7 @@ class SelfPlayLoop:
         self.exploiter: Exploiter | None = None
         try:
             self.league = League(settings.league, path)
-            self.loop = make_loop(path, self.go_back)
+            self.loop = make_loop(path, self.roll_back)
             self.league.renew(0, self._weights())
         except BaseException:
             if new:  # with leftovers, the run directory would be refused to the corrected command
@@ -97,10 +97,10 @@ class SelfPlayLoop:
 
     def load(self, path: Path) -> None:
         """Restore a checkpoint; the league first, since the new games are played against it."""
-        self.go_back(path)
+        self.roll_back(path)
         self.loop.load(path)
 
-    def go_back(self, path: Path | None) -> None:
+    def roll_back(self, path: Path | None) -> None:
         """Restore league and exploiter from a checkpoint, or without one as they were at the start."""
         self.league.load_state(self.beginning if path is None else checkpoint.load(path / FOLDER))
         self._end_exploiter()
@@ -120,7 +120,7 @@ class SelfPlayLoop:
 def make_run(settings: SelfPlaySettings, defaults: SelfPlaySettings, folder: Path) -> DqnRun:
     """Create a self-play run in this process."""
 
-    def make_loop(league: Path, _: GoBack) -> SerialLoop:
+    def make_loop(league: Path, _: RollBack) -> SerialLoop:
         return SerialLoop(settings, env=against(settings, league, settings.fleet.lanes))
 
     return DqnRun(SelfPlayLoop(settings, folder, make_loop), settings, defaults, serial=True)

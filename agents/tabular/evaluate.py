@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.acting.policy import Acted, Explore
+from agents.acting.policy import Explore, PolicyOutput
 from agents.evaluation.evaluate import Scores, envs_for, evaluate, summary_line
 from agents.evaluation.protocol import JudgeOptions, protocol_name
 from agents.settings import EvaluationSettings
@@ -34,10 +34,10 @@ class TablePolicy:
     def start(self, num_envs: int) -> None:
         """Return no carry: the policy depends on the current state only."""
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> PolicyOutput:
         """Act greedily on frames [E, 1, D] of numbered states; ties go to the first action. `explore` is ignored."""
         values = self.learner.values(state_index(frame[:, 0]))
-        return Acted(values.argmax(axis=1), None, frame, values)
+        return PolicyOutput(values.argmax(axis=1), None, frame, values)
 
 
 def evaluate_tabular(

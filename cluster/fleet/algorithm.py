@@ -16,9 +16,9 @@ from agents.stats import RunStats
 from agents.updates import UpdateStats
 from cluster.errors import LearnerLost
 from cluster.fleet.config import QuarterdeckConfig as QuarterdeckConfig
-from cluster.fleet.face import Face
 from cluster.fleet.inserts import Inserts, refused
 from cluster.fleet.replay import fetch, start_shards
+from cluster.fleet.rllib_api import RLlibApi
 from cluster.fleet.runners import Runners, start_runners
 from cluster.fleet.silence import watch_over
 from cluster.fleet.waiting import waiting_for_nodes
@@ -33,7 +33,7 @@ from training.arrays import arrays_of
 LEARNER_TIMEOUT = 600.0  # seconds without an answer after which a learner is considered lost
 
 
-class Quarterdeck(Face):
+class Quarterdeck(RLlibApi):
     """Deep Q-learning on a fleet: runners play, the driver passes references, learners (or shards) hold replay."""
 
     @classmethod
@@ -88,7 +88,7 @@ class Quarterdeck(Face):
             self._insert(answers)
             learned = self._learn()
             self.stats.add_updates(learned)
-            if learned.updates or self.runners.unarmed:
+            if learned.updates or self.runners.lacks_weights:
                 self._publish()
         self.results.count(self.metrics, learned)
 

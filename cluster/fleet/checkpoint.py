@@ -20,7 +20,7 @@ from ray.rllib.utils.checkpoints import Checkpointable
 from agents.saved_policy import FOLDER
 from cluster.fleet.learner import error_of
 from cluster.fleet.replay import replay_in, require_replay
-from cluster.lost import LOST, UNBORN
+from cluster.lost import LOST, UNSTARTABLE
 from training.messages import say
 from training.settings import to_dict
 from training.storage import checkpoint
@@ -93,7 +93,7 @@ def each_shard(verb: Literal["save", "load"], shards: list[Any], path: Path) -> 
     within `BACK_TIMEOUT`, an empty part is saved, or loading fails.
 
     Raises:
-        one of cluster.lost.LOST or UNBORN: a shard that should load did not restart.
+        one of cluster.lost.LOST or UNSTARTABLE: a shard that should load did not restart.
     """
     methods = [getattr(shard, verb) for shard in shards]
     parts = [replay_in(path.absolute(), index) for index in range(len(shards))]
@@ -125,7 +125,7 @@ def wait_for_shard(ref: Any, shard: Any, index: int, timeout: float) -> bool:
         say(f"replay shard {index} has not answered for {SHARD_TIMEOUT:g} s; it starts again, empty")
         ray.kill(shard, no_restart=False)
         return False
-    except (*LOST, *UNBORN):
+    except (*LOST, *UNSTARTABLE):
         return False
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None  # such as a full disk or a damaged part

@@ -21,7 +21,7 @@ class Packed(NamedTuple):
     frames: bytes
 
 
-class Sent(NamedTuple):
+class TransferCost(NamedTuple):
     """Cost of sending rows."""
 
     size: int  # bytes of the frames as sent
@@ -33,14 +33,14 @@ class Sent(NamedTuple):
         return {"wire/bytes_per_step": self.size / steps, "seconds_per_step/wire": self.seconds / steps}
 
 
-def pack(rows: Any, *, far: bool) -> tuple[Any, Sent]:
+def pack(rows: Any, *, far: bool) -> tuple[Any, TransferCost]:
     """Return the message for a receiver on another host (`far`) or on this one, and its cost."""
     if not far:
-        return rows, Sent(rows.frames.nbytes, 0.0)
+        return rows, TransferCost(rows.frames.nbytes, 0.0)
     started = perf_counter()
     frames = lz4.block.compress(np.ascontiguousarray(rows.frames), store_size=False)
     packed = Packed(rows._replace(frames=np.empty(0, rows.frames.dtype)), rows.frames.shape, frames)
-    return packed, Sent(len(frames), perf_counter() - started)
+    return packed, TransferCost(len(frames), perf_counter() - started)
 
 
 def unpack(message: Any) -> Any:

@@ -12,11 +12,11 @@ import torch
 from agents.acting.policy import LearningPolicy
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import evaluate_policy
-from agents.evaluation.protocol import beside, beside_env
+from agents.evaluation.protocol import beside, selection_env
 from agents.parts import make_policy
 from cluster.errors import FleetError, portable
 from cluster.fleet import placement
-from cluster.lost import LOST, UNBORN, never_starts
+from cluster.lost import LOST, UNSTARTABLE, never_starts
 from envs.base import EnvSpec
 from training.messages import one_line, say
 
@@ -35,7 +35,7 @@ class Evaluator:
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         """Play `evaluation.every_episodes` games; return `agent_steps` and the summary."""
-        games, rules = self.settings.evaluation.every_episodes, beside_env(self.settings)
+        games, rules = self.settings.evaluation.every_episodes, selection_env(self.settings)
         try:
             self.policy.load(weights)
             scores = evaluate_policy(self.policy, beside(self.settings), episodes=games, threads=1, rules=rules)
@@ -93,7 +93,7 @@ class AsyncEvaluation:
         except ray.exceptions.RayTaskError as error:
             self._failed(error.cause)
             return None
-        except (*LOST, *UNBORN) as error:  # all retries have failed; wait for the next evaluation
+        except (*LOST, *UNSTARTABLE) as error:  # all retries have failed; wait for the next evaluation
             if cause := never_starts(error):
                 self.actor = None  # the next evaluation starts another actor
                 self._failed(cause)

@@ -7,7 +7,7 @@ from typing import Any
 import ray
 
 from cluster.errors import FleetError
-from cluster.lost import LOST, UNBORN, never_starts
+from cluster.lost import LOST, UNSTARTABLE, never_starts
 from training.messages import one_line
 
 SHARD_QUEUE = 8  # pending chunks times shards above which no more are requested
@@ -38,7 +38,7 @@ class Inserts:
         for ref in done:
             try:
                 ray.get(ref)
-            except (*LOST, *UNBORN, ray.exceptions.ObjectLostError) as error:
+            except (*LOST, *UNSTARTABLE, ray.exceptions.ObjectLostError) as error:
                 if cause := never_starts(error):
                     raise FleetError(f"a replay shard cannot start: {one_line(cause)}") from cause
                 self.turns_without_update = 0  # the shard restarts empty

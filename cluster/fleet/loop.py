@@ -18,7 +18,7 @@ from cluster.errors import LearnerLost
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.evaluator import AsyncEvaluation
 from cluster.fleet.waiting import connect
-from cluster.lost import birth_error
+from cluster.lost import init_error
 from training.messages import one_line, say
 from training.storage import checkpoint
 
@@ -29,9 +29,9 @@ T = TypeVar("T")
 class FleetLoop:
     """Distributed training that restarts from the last checkpoint when a learner is lost."""
 
-    def __init__(self, settings: Settings, go_back: Callable[[Path | None], None] = lambda path: None) -> None:
-        """`go_back` is called with the checkpoint from which a fleet restarts, None for the start of the run."""
-        self.go_back = go_back
+    def __init__(self, settings: Settings, roll_back: Callable[[Path | None], None] = lambda path: None) -> None:
+        """`roll_back` is called with the checkpoint from which a fleet restarts, None for the start of the run."""
+        self.roll_back = roll_back
         self.settings, self.connected = connect(settings)
         self.failures, self.closed = 0, False
         self.saved: Path | None = None
@@ -82,7 +82,7 @@ class FleetLoop:
     def _begin_again(self) -> None:
         self.stop()
         gc.collect()  # actor handles of a half-built fleet are in reference cycles and keep the actors alive
-        self.go_back(self.saved)  # no runner is playing now
+        self.roll_back(self.saved)  # no runner is playing now
         with coming_up():
             self.start()
         if self.saved is not None:
@@ -156,7 +156,7 @@ def coming_up() -> Iterator[None]:
         told = error.__context__ if isinstance(error, TypeError) else error
         if not isinstance(told, ray.exceptions.RayError):
             raise
-        cause = birth_error(told) or getattr(told, "cause", None) or told
+        cause = init_error(told) or getattr(told, "cause", None) or told
         raise LearnerLost(f"the fleet did not come up: {one_line(cause)}") from error
 
 
@@ -172,7 +172,7 @@ def bundles(settings: Settings) -> list[dict[str, float]]:
     return [{name: amount for name, amount in bundle.items() if amount} for bundle in request.bundles]
 
 
-def shares_out(settings: Settings) -> bool:
+def requires_fleet(settings: Settings) -> bool:
     """Return whether the settings need a fleet."""
     fleet = settings.fleet
     return fleet.runners > 1 or fleet.shards > 0 or fleet.learners > 0

@@ -16,7 +16,7 @@ import torch
 from agents.acting.exploration import greedy_epsilon
 from agents.acting.policy import QPolicy
 from agents.parts import parts_of
-from agents.pqn.experience import joined, stacked
+from agents.pqn.experience import concatenated, stacked
 from agents.pqn.run import PqnRun
 from agents.pqn.settings import PqnSettings
 from agents.stats import RunStats
@@ -61,7 +61,7 @@ class OnPolicyLoop:
         for rollout in rollouts:
             self.stats.add_chunk(rollout["chunk_stats"], greedy_epsilon(s.exploration, s.learner.num_envs))
             self.stats.note_all(rollout["sent"].per_step(rollout["chunk_stats"].agent_steps))
-        seen = joined([stacked(unpack(rollout["chunk"])) for rollout in rollouts])
+        seen = concatenated([stacked(unpack(rollout["chunk"])) for rollout in rollouts])
         self.stats.add_updates(self.learner.learn(seen, min(self.stats.agent_steps / s.stop.steps, 1.0)))
         self.stats.note_all(self.runners.health())
 
@@ -143,6 +143,6 @@ def bundles(settings: PqnSettings) -> list[dict[str, float]]:
     return [{"CPU": 1.0}, *([runner] * settings.fleet.runners)]
 
 
-def shares_out(settings: PqnSettings) -> bool:
+def requires_fleet(settings: PqnSettings) -> bool:
     """Return whether the settings need a fleet: never, results do not depend on the number of runners."""
     return False

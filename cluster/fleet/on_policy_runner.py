@@ -11,7 +11,7 @@ import torch
 from agents.acting.policy import LearningPolicy
 from agents.acting.rollout import ChunkStats, Rollout
 from agents.parts import make_policy
-from agents.pqn.experience import Experience, play_on, single_frames
+from agents.pqn.experience import Experience, collect, single_frames
 from agents.pqn.settings import PqnSettings
 from cluster.errors import portable
 from cluster.fleet.compression import pack
@@ -73,7 +73,7 @@ class OnPolicyRunner(Managed):
                 num_lanes=s.learner.num_envs,
                 era=agent_steps,  # a restarted runner must not repeat its earlier games
             )
-        return play_on(self.rollout, s.network.stack, s.learner.steps, agent_steps)
+        return collect(self.rollout, s.network.stack, s.learner.steps, agent_steps)
 
     def stop(self) -> None:
         """Close the env."""

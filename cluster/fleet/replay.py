@@ -22,7 +22,7 @@ from agents.replay.keys import MAX_OFFSET, SHARD_BITS
 from agents.replay.transitions import Batch, Chunk, Index, ReplayEmpty
 from cluster.fleet import placement
 from cluster.fleet.compression import Packed, unpack
-from cluster.lost import LOST, UNBORN
+from cluster.lost import LOST, UNSTARTABLE
 from envs.base import EnvSpec
 from training.process import keep_freed_memory
 from training.storage import checkpoint
@@ -169,7 +169,7 @@ class ShardedReplay:
     def _ask(self, ref: Any) -> Any:
         try:
             return ray.get(ref, timeout=TIMEOUT)
-        except (*LOST, *UNBORN, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
+        except (*LOST, *UNSTARTABLE, ray.exceptions.GetTimeoutError, ray.exceptions.ObjectLostError):
             return None
 
     def update_priorities(self, key: Index, priority: NDArray[np.float32]) -> None:

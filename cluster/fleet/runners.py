@@ -15,7 +15,7 @@ from cluster.rllib import user_envs
 from training.messages import one_line, say
 
 POLL = 0.005  # seconds to wait for chunks when no update is due
-LIVES = 3  # consecutive failures of a runner or its env without a chunk that end the run
+MAX_FAILURES = 3  # consecutive failures of a runner or its env without a chunk that end the run
 PROBE_SECONDS = 2.0  # between two probes of lost runners, each of which blocks for up to PROBE_WAIT
 PROBE_WAIT = 0.5  # seconds
 END_SECONDS = 5.0  # for runners to close their envs before they are killed
@@ -41,16 +41,16 @@ class Runners:
         """`in_flight`: maximum number of pending requests per runner."""
         self.manager = FaultTolerantActorManager(actors, max_remote_requests_in_flight_per_actor=in_flight, init_id=1)
         self.failures: dict[int, int] = {}  # by runner from 1, since its last chunk
-        self.away: set[int] = set()  # runners whose loss was reported
-        self.heard: set[int] = set()  # responsive runners; RLlib counts unscheduled and frozen ones as healthy
+        self.reported_lost: set[int] = set()  # runners whose loss was reported
+        self.responsive: set[int] = set()  # responsive runners; RLlib counts unscheduled and frozen ones as healthy
         self.quiet = 0.0  # seconds of waiting since the last answer of any runner
-        self.unarmed = False  # whether a runner has no weights yet
+        self.lacks_weights = False  # whether a runner has no weights yet
         self.probed = 0.0  # time of the last probe of lost runners
 
     def wait_for_one(self) -> None:
         """Wait until one runner has started or failed to start; training can begin with one."""
         if pings := {actor.ping.remote(): number for number, actor in self.manager.actors().items()}:
-            self.heard.update(pings[answer] for answer in ray.wait(list(pings))[0])
+            self.responsive.update(pings[answer] for answer in ray.wait(list(pings))[0])
 
     def waiting(self) -> int:
         """Return the number of pending chunks."""
@@ -63,11 +63,11 @@ class Runners:
         and count as unresponsive until they answer. If all have pending chunks, they may just be slow.
         """
         owing = self._owing()
-        if self.quiet >= SILENT_SECONDS and self.heard.difference(owing):
-            for number in sorted(self.heard.intersection(owing)):
+        if self.quiet >= SILENT_SECONDS and self.responsive.difference(owing):
+            for number in sorted(self.responsive.intersection(owing)):
                 say(f"runner {number} has not answered for {SILENT_SECONDS:.0f} s; nobody waits for it")
-            self.heard.difference_update(owing)
-        return sum(number in self.heard for number in owing)
+            self.responsive.difference_update(owing)
+        return sum(number in self.responsive for number in owing)
 
     def owing(self) -> set[int]:
         """Return the numbers of the runners with pending chunks."""
@@ -96,7 +96,7 @@ class Runners:
 
     def health(self) -> dict[str, float]:
         """Return the health of the runners, by TensorBoard tag."""
-        alive = self.heard.intersection(self.manager.healthy_actor_ids())
+        alive = self.responsive.intersection(self.manager.healthy_actor_ids())
         return {"fleet/runners_alive": len(alive), "fleet/runner_restarts": self.manager.total_num_restarts()}
 
     def play(self, runner: Any, request: dict[str, Any]) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ class Runners:
         """Return the chunks that have arrived, frames as references; wait `POLL` seconds if there are none.
 
         Raises:
-            FleetError: a runner or its env failed `LIVES` times in a row, or a runner cannot start.
+            FleetError: a runner or its env failed `MAX_FAILURES` times in a row, or a runner cannot start.
         """
         manager, answers = self.manager, []
         lost: dict[int, Exception] = {}  # several failed requests of a runner are one failure
@@ -121,7 +121,7 @@ class Runners:
         self.quiet = 0.0 if ready else self.quiet + POLL
         for result in ready:
             if result.ok:
-                self.heard.add(result.actor_id)
+                self.responsive.add(result.actor_id)
                 answers.append((result.actor_id, result.get()))
             else:
                 lost.setdefault(result.actor_id, result.get())
@@ -132,32 +132,32 @@ class Runners:
 
     def _chunks(self, answers: list[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
         found = []
-        self.unarmed = False
+        self.lacks_weights = False
         for number, answer in answers:
             if "error" in answer:
                 self._failed(number, answer["error"], f"the environment of runner {number}", "the runner starts again")
             elif "chunk" in answer:
                 found.append(answer)
                 self.failures.pop(number, None)
-                self.away.discard(number)
+                self.reported_lost.discard(number)
             else:
-                self.unarmed = True
+                self.lacks_weights = True
         return found
 
     def _failed(self, number: int, error: Exception, who: str, then: str) -> None:
         self.failures[number] = self.failures.get(number, 0) + 1
-        if self.failures[number] >= LIVES:
-            raise FleetError(f"{who} failed {LIVES} times without a chunk between: {one_line(error)}") from error
+        if self.failures[number] >= MAX_FAILURES:
+            raise FleetError(f"{who} failed {MAX_FAILURES} times without a chunk between: {one_line(error)}") from error
         say(f"{who} failed, {then}: {one_line(error)}")
-        self.away.add(number)
+        self.reported_lost.add(number)
 
     def _lost(self, number: int, error: Exception) -> None:
         if cause := never_starts(error):
             raise FleetError(f"runner {number} cannot start: {one_line(cause)}") from cause
         if not isinstance(error, (*LOST, ray.exceptions.ObjectLostError)):  # its own, outside its environment
             self._failed(number, getattr(error, "cause", None) or error, f"runner {number}", "it is asked again")
-        elif number not in self.away:
-            self.away.add(number)
+        elif number not in self.reported_lost:
+            self.reported_lost.add(number)
             say(f"runner {number} was lost; the others go on, and Ray starts it again")
 
     def end(self) -> None:

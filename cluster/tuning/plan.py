@@ -30,13 +30,13 @@ def require_comparable(options: Sweep[Any], work: Workload) -> None:
     if values[work.end] < options.rounds:
         end = f"--{work.end.rpartition('.')[2]} {values[work.end]}"
         raise ValueError(f"{end} cannot be trained in {options.rounds} rounds: raise it")
-    if options.serial and shares_out(options, work):
+    if options.serial and requires_fleet(options, work):
         raise ValueError("--serial True trains in one process: leave --fleet.runners, shards and learners alone")
 
 
-def shares_out(options: Sweep[Any], work: Workload) -> bool:
+def requires_fleet(options: Sweep[Any], work: Workload) -> bool:
     """Return whether the settings need a fleet."""
-    return bool(work.fleet) and bool(work.fleet_module().shares_out(options.settings))
+    return bool(work.fleet) and bool(work.fleet_module().requires_fleet(options.settings))
 
 
 def trial_spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: bool) -> TrialSpec:
@@ -54,7 +54,7 @@ def trial_spec_of(options: Sweep[Any], work: Workload, preset: str, *, serial: b
 
 def least_cores(options: Sweep[Any], work: Workload, preset: str) -> int:
     """Return the minimum number of cores for a trial."""
-    fleet = shares_out(options, work) if options.serial is None else not options.serial and bool(work.fleet)
+    fleet = requires_fleet(options, work) if options.serial is None else not options.serial and bool(work.fleet)
     return int(cores(trial_spec_of(options, work, preset, serial=False).bundles())) if fleet else 1
 
 
@@ -87,4 +87,4 @@ def runs_serially(options: Sweep[Any], work: Workload, preset: str) -> bool:
     if not work.fleet or options.serial is not None:
         return not work.fleet or bool(options.serial)
     fleet, room = trial_spec_of(options, work, preset, serial=False), ray.cluster_resources().get("CPU", 1)
-    return not shares_out(options, work) and room < 2 * cores(fleet.bundles())
+    return not requires_fleet(options, work) and room < 2 * cores(fleet.bundles())

@@ -50,7 +50,7 @@ class Residual(nn.Module):
         return changed
 
 
-class Row(nn.Module):
+class RowMixing(nn.Module):
     """A learned linear map of the places of a row, the same for all rows and features; starts as the identity."""
 
     def __init__(self, width: int) -> None:
@@ -82,7 +82,7 @@ class Translator(nn.Module):
         self.change = settings.change
         self.entry = nn.Conv2d(colours * side**2, features, 3, 1, 1)
         self.places = nn.Parameter(torch.zeros(features, height // side, width // side))
-        self.row = Row(width // side) if settings.rows else nn.Identity()
+        self.row = RowMixing(width // side) if settings.rows else nn.Identity()
         self.body = nn.Sequential(*(Residual(features) for _ in range(settings.blocks)), nn.ReLU())
         self.exit = nn.Conv2d(features, colours * side**2, 3, 1, 1)
         if settings.change:

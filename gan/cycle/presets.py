@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from gan.cycle.networks import CycleNetworkSettings
-from gan.cycle.settings import CycleSettings, ReturnSettings
+from gan.cycle.settings import ConsistencySettings, CycleSettings
 from gan.data.images import DataSettings
 from gan.evaluation.scores import ScoreSettings
 from gan.losses import LossSettings
@@ -26,7 +26,7 @@ def cycle_digits() -> CycleSettings:
             weight=0.02,
             every=4,
         ),
-        held=ReturnSettings(
+        held=ConsistencySettings(
             cycle=5.0,  # the paper has 10, and half of it for identity
             identity=2.0,
             noise=0.1,  # 3. Bashkirova et al. (2019): against information hidden in faint patterns
@@ -52,7 +52,7 @@ def cycle_frames() -> CycleSettings:
         data=DataSettings(source="game:pong", size=84),  # as in agents' observations
         network=CycleNetworkSettings(generator_width=32, blocks=2),
         loss=LossSettings(kind="relativistic", penalty="r1r2", weight=0.02, every=4),
-        held=ReturnSettings(cycle=20.0, identity=10.0, noise=0.05),
+        held=ConsistencySettings(cycle=20.0, identity=10.0, noise=0.05),
         training=TrainingSettings(
             images=24_000,
             batch_size=4,

@@ -15,7 +15,7 @@ from training.settings import check_kinds
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReturnSettings:
+class ConsistencySettings:
     """Losses that tie a translation to its image (Zhu et al. 2017, equations 2 and 3, section 5.2)."""
 
     cycle: float = 10.0  # weight of |back(forth(x)) - x| + |forth(back(y)) - y|, means over pixels
@@ -25,7 +25,7 @@ class ReturnSettings:
     faint patterns in which translators hide information about the original (Bashkirova et al. 2019)."""
     meaning: float = 0.0
     """Weight of the cross-entropy between the class of an image and the classifier's prediction for its translation;
-    needs classes (`gan.cycle.meaning`)."""
+    needs classes (`gan.cycle.semantic`)."""
     pool: int = 50  # size of the buffer of earlier fakes per domain, for discriminator updates; 0: newest only
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class CycleSettings:
     data: DataSettings = field(default_factory=DataSettings)
     network: CycleNetworkSettings = field(default_factory=CycleNetworkSettings)
     loss: LossSettings = field(default_factory=LossSettings)
-    held: ReturnSettings = field(default_factory=ReturnSettings)
+    held: ConsistencySettings = field(default_factory=ConsistencySettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)  # each batch has one half per domain
     scores: ScoreSettings = field(default_factory=ScoreSettings)
 

@@ -20,9 +20,9 @@ from gan.adversarial import (
     discriminator_terms,
 )
 from gan.cycle.domains import domains_of
-from gan.cycle.meaning import Meaning
 from gan.cycle.networks import Discriminators, Pair, Shown
 from gan.cycle.pool import Pool
+from gan.cycle.semantic import SemanticLoss
 from gan.cycle.settings import CycleSettings
 from gan.data.images import Images
 from gan.data.order import Unpaired
@@ -56,7 +56,7 @@ class CycleTrainer:
         self.average = Shown(pair, torch.from_numpy(np.concatenate(held_out, 1)).to(self.device)).eval()
         self.optimizers = optimizers_of(self.generator, self.discriminator, settings.training)
         self.real = Unpaired(domains, settings.seed, self.device)
-        self.meaning = Meaning(domains, settings.seed + 1, self.device) if settings.held.meaning else None
+        self.semantic = SemanticLoss(domains, settings.seed + 1, self.device) if settings.held.meaning else None
         self.pools = [Pool(settings.held.pool) for _ in domains]
         self.rng = torch.Generator().manual_seed(settings.seed + 1)
         self.images = self.steps = 0  # real images seen, generator updates
@@ -85,8 +85,8 @@ class CycleTrainer:
         held = self.settings.held
         forth, back = self.generator.forth, self.generator.back
         self.discriminator.requires_grad_(False)
-        if self.meaning:
-            self.meaning.prepare()
+        if self.semantic:
+            self.semantic.prepare()
         with precision(self):
             fake_y, fake_x = forth(x), back(y)
             cycle = F.l1_loss(back(self.noisy(fake_y)), x) + F.l1_loss(forth(self.noisy(fake_x)), y)
@@ -95,8 +95,8 @@ class CycleTrainer:
             loss = game + held.cycle * cycle
             if held.identity:
                 loss = loss + held.identity * (F.l1_loss(back(x), x) + F.l1_loss(forth(y), y))
-            if self.meaning:
-                loss = loss + held.meaning * self.meaning.lost(rows, fake_x, fake_y)
+            if self.semantic:
+                loss = loss + held.meaning * self.semantic.lost(rows, fake_x, fake_y)
         descend(self.optimizers["generator"], loss)
         self.discriminator.requires_grad_(True)
         found = {"generator_loss": game.detach(), "cycle": cycle.detach() / 2}
@@ -128,7 +128,7 @@ class CycleTrainer:
     def state(self) -> dict[str, Any]:
         """Return everything that `load_state` needs to resume bit for bit, as nested values and arrays."""
         pools = {str(index): pool.state() for index, pool in enumerate(self.pools)}
-        meaning = {"meaning": self.meaning.state()} if self.meaning else {}
+        meaning = {"meaning": self.semantic.state()} if self.semantic else {}
         return {**training_state(self, orders=self.real), "pools": pools, **meaning}
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -136,5 +136,5 @@ class CycleTrainer:
         load_training_state(self, state, orders=self.real)
         for index, pool in enumerate(self.pools):
             pool.load_state(state["pools"][str(index)], self.device)
-        if self.meaning and "meaning" in state:  # absent if the run had started with held.meaning 0
-            self.meaning.load_state(state["meaning"])
+        if self.semantic and "meaning" in state:  # absent if the run had started with held.meaning 0
+            self.semantic.load_state(state["meaning"])

@@ -72,9 +72,9 @@ class Extractor:
         count = len(images)
         singles = torch.from_numpy(images).reshape(count * stack, -1, *images.shape[2:])
         features = [self.network.features(to_float(part)) for part in torch.split(singles, CHUNK)]
-        chances = torch.cat([self.network.out(part).softmax(1) for part in features])
+        probabilities = torch.cat([self.network.out(part).softmax(1) for part in features])
         found = torch.cat(features).double().reshape(count, -1)
-        return found.numpy(), chances.reshape(count, stack, -1).numpy()
+        return found.numpy(), probabilities.reshape(count, stack, -1).numpy()
 
 
 def extractor_for(data: Images, folder: Path, seed: int = 0) -> Extractor:

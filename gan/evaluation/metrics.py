@@ -96,23 +96,23 @@ def class_divergence(fake: NDArray[Any], real: NDArray[Any], classes: int) -> tu
     return float((p[seen] * np.log(p[seen] / q[seen])).sum()), int(seen.sum())
 
 
-def confidence(chances: NDArray[Any]) -> float:
+def confidence(probabilities: NDArray[Any]) -> float:
     """Return the mean probability of the most likely class, from probabilities [N, s, K]."""
-    return float(chances.max(-1).mean())
+    return float(probabilities.max(-1).mean())
 
 
-def consistency(chances: NDArray[Any]) -> tuple[float, float]:
+def consistency(probabilities: NDArray[Any]) -> tuple[float, float]:
     """Return the share of canvases with a single class, from probabilities [N, s, K], and the chance level.
 
     The chance level assumes independent places with their observed class frequencies: 1 if all images have one class.
     """
-    classes = chances.argmax(-1)
-    by_place = np.stack([np.bincount(place, minlength=chances.shape[-1]) for place in classes.T]) / len(classes)
+    classes = probabilities.argmax(-1)
+    by_place = np.stack([np.bincount(place, minlength=probabilities.shape[-1]) for place in classes.T]) / len(classes)
     return float((classes == classes[:, :1]).all(1).mean()), float(by_place.prod(0).sum())
 
 
-def classes_of(chances: NDArray[Any]) -> NDArray[np.int64]:
+def classes_of(probabilities: NDArray[Any]) -> NDArray[np.int64]:
     """Return classes [N] of probabilities [N, s, K]; of stacks as decimal digits: 0 .. 10^s - 1, else 0 .. K - 1."""
-    single = chances.argmax(-1)
+    single = probabilities.argmax(-1)
     numbers: NDArray[np.int64] = single @ 10 ** np.arange(single.shape[1])[::-1]
     return numbers

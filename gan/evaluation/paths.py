@@ -25,7 +25,7 @@ def straight(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(start, end, share)
 
 
-def doubled(network: M) -> M:
+def in_float64(network: M) -> M:
     """Return a float64 copy, since a step of 1e-4 is close to the rounding of float32."""
     return copy.deepcopy(network).cpu().double().eval()
 
@@ -52,7 +52,7 @@ def paths_of(generator: Any, classifier: Classifier, paths: int, seed: int) -> d
     Both use the same pairs of latents and the same shares, along great circles in Z and straight lines in W. For
     conditional generators both ends of a path have the same class, each class in turn.
     """
-    network, judge = doubled(generator), doubled(classifier)
+    network, judge = in_float64(generator), in_float64(classifier)
     rng = torch.Generator().manual_seed(seed)
     start, end = (torch.randn(paths, generator.latent, generator=rng, dtype=torch.float64) for _ in range(2))
     share = torch.rand(paths, 1, generator=rng, dtype=torch.float64)

@@ -56,11 +56,11 @@ class Judge:
         part = data.held_out(held_out)
         limits = settings.samples, len(part), len(data.train), *(() if most is None else (most,))
         self.count = settings.samples if data.stack > 1 else min(limits)
-        self.real, chances = self._features(_some(part, self.count, data.stack), data.stack)
-        self.class_count = 10**data.stack if data.stack > 1 else chances.shape[-1]
+        self.real, probabilities = self._features(_some(part, self.count, data.stack), data.stack)
+        self.class_count = 10**data.stack if data.stack > 1 else probabilities.shape[-1]
         # Predicted instead of true classes of real images, so that errors count on both sides.
-        self.classes = self._classes(chances)
-        self.stock_features, self.stock_chances = self._features(data.train.images, 1)
+        self.classes = self._classes(probabilities)
+        self.stock_features, self.stock_probabilities = self._features(data.train.images, 1)
         if data.beside > 1:
             self.single_features = extractor.features(self.singles.train.images)[0]
             part = self.singles.held_out(held_out)
@@ -86,8 +86,8 @@ class Judge:
     def _floor(self, draw: int) -> Scores:
         index = EpochSampler(len(self.stock), seed=draw).next(self.count * self.stack).reshape(self.count, self.stack)
         features = self.stock_features[index].reshape(self.count, -1)
-        chances = self.stock_chances[index].reshape(self.count, self.stack * self.data.beside, -1)
-        return {**self._distances(features), **self._together(chances)}
+        probabilities = self.stock_probabilities[index].reshape(self.count, self.stack * self.data.beside, -1)
+        return {**self._distances(features), **self._together(probabilities)}
 
     def score(self, fake: Pixels) -> Scores:
         """Return all scores of generated images uint8 [N, C, H, W], N = `count`, with floors and the extractor's hash.
@@ -97,16 +97,16 @@ class Judge:
         """
         if len(fake) != self.count:
             raise ValueError(f"{len(fake)} images given, the judge compares {self.count} with as many")
-        features, chances = self._features(fake, self.stack)
-        kl, covered = class_divergence(self._classes(chances), self.classes, self.class_count)
+        features, probabilities = self._features(fake, self.stack)
+        kl, covered = class_divergence(self._classes(probabilities), self.classes, self.class_count)
         stacks = over_each_other(fake, self.data.beside)  # copies are copies of single images
         singles = stacks.reshape(-1, *self.singles.train.images.shape[1:])
         scores: Scores = {
             **self._distances(features),
-            **self._together(chances),
+            **self._together(probabilities),
             "class_kl": kl,
             "classes": covered,
-            "confidence": confidence(chances),
+            "confidence": confidence(probabilities),
             **self._ratios(self._nearest(singles, features.reshape(len(singles), -1))),
         }
         extractor: Scores = {"extractor_hash": self.extractor.hash}
@@ -148,21 +148,21 @@ class Judge:
         """Return features [N, s 64] and probabilities [N, s, K] of the single images of each image."""
         return self.extractor.features(over_each_other(images, self.data.beside), stack * self.data.beside)
 
-    def _classes(self, chances: NDArray[Any]) -> NDArray[np.int64]:
+    def _classes(self, probabilities: NDArray[Any]) -> NDArray[np.int64]:
         """Return the classes of images or stacks; for canvases, of all their images."""
-        return classes_of(chances.reshape(-1, self.stack, chances.shape[-1]))
+        return classes_of(probabilities.reshape(-1, self.stack, probabilities.shape[-1]))
 
-    def _together(self, chances: NDArray[Any]) -> Scores:
+    def _together(self, probabilities: NDArray[Any]) -> Scores:
         """Return scores of the combination of single images in stacks and canvases, from probabilities [N, s, K].
 
         For stacks: the number of modes and the KL to a uniform distribution, as in published tables.
         """
         if self.data.beside > 1:
-            equal, by_chance = consistency(chances)
+            equal, by_chance = consistency(probabilities)
             return {"consistency": equal, "consistency_chance": by_chance}
         if self.stack == 1:
             return {}
-        kl, modes = class_divergence(classes_of(chances), np.arange(self.class_count), self.class_count)
+        kl, modes = class_divergence(classes_of(probabilities), np.arange(self.class_count), self.class_count)
         return {"modes": modes, "mode_kl": kl}
 
 

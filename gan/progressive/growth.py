@@ -51,20 +51,20 @@ def level_at(images: int, growth: GrowthSettings, top: int) -> float:
 def real_at(images: Tensor, level: float, top: int) -> Tensor:
     """Downsample real images [B, C, H, W] of the last size to those of a level; finer details are faded in, too."""
     size = math.ceil(level)
-    small = halved(images, top - size)
-    return mixed(doubled(halved(small)), small, level - (size - 1)) if level < size else small
+    small = downsample(images, top - size)
+    return blend(upsample(downsample(small)), small, level - (size - 1)) if level < size else small
 
 
-def doubled(images: Tensor, times: int = 1) -> Tensor:
+def upsample(images: Tensor, times: int = 1) -> Tensor:
     """Enlarge by nearest neighbours: [B, C, H, W] -> [B, C, H 2^times, W 2^times]."""
     return F.interpolate(images, scale_factor=2**times, mode="nearest") if times else images
 
 
-def halved(images: Tensor, times: int = 1) -> Tensor:
+def downsample(images: Tensor, times: int = 1) -> Tensor:
     """Average 2x2 pixels, `times` times: [B, C, H, W] -> [B, C, H / 2^times, W / 2^times]."""
     return F.avg_pool2d(images, 2**times) if times else images
 
 
-def mixed(old: Tensor, new: Tensor, share: float) -> Tensor:
+def blend(old: Tensor, new: Tensor, share: float) -> Tensor:
     """Interpolate linearly, from `old` at share 0 to `new` at 1, to fade layers in (figure 2)."""
     return torch.lerp(old, new, share)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gan.layers import FlattenNHWC, PixelNorm, Pointwise, SmoothConv2d, UnflattenNHWC, equalised
-from gan.progressive.growth import doubled, halved, mixed
+from gan.progressive.growth import blend, downsample, upsample
 from gan.shapes import Shape, stages_of
 from training.settings import check_kinds
 
@@ -79,14 +79,14 @@ class GrowingGenerator(nn.Module):
             before, x = x, block(x)
         images: Tensor = self.to_image[size](x).float()
         if before is not None and level < size:
-            old = doubled(self.to_image[size - 1](before).float())
-            images = mixed(old, images, level - (size - 1))
+            old = upsample(self.to_image[size - 1](before).float())
+            images = blend(old, images, level - (size - 1))
         return images
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
         """Return images at the current level, enlarged to the last size."""
         level = float(self.level)
-        return doubled(self.grown(latent, label, level), self.top - math.ceil(level))
+        return upsample(self.grown(latent, label, level), self.top - math.ceil(level))
 
 
 class GrowingDiscriminator(nn.Module):
@@ -121,7 +121,7 @@ class GrowingDiscriminator(nn.Module):
         for step in range(size, 0, -1):
             x = self.blocks[step - 1](x)
             if step == size and level < size:
-                x = mixed(self.from_image[size - 1](halved(images)), x, level - (size - 1))
+                x = blend(self.from_image[size - 1](downsample(images)), x, level - (size - 1))
         features = self.last(x)
         logit: Tensor = self.out(features).squeeze(1)
         if self.projection is not None:

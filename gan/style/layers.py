@@ -29,7 +29,7 @@ class Dense(nn.Module):
         return F.linear(x, self.weight * self.scale, self.bias * self.rate)
 
 
-class Modulated(nn.Module):
+class ModulatedConv2d(nn.Module):
     """A convolution with input features modulated by a style and outputs demodulated to a standard deviation of 1.
 
     Karras et al. (2020), equations 1 to 3, scale the weights of each sample. Scaling the features before and after a
@@ -63,7 +63,7 @@ class StyledLayer(nn.Module):
 
     def __init__(self, inner: int, outer: int, style: int, place: Place) -> None:
         super().__init__()
-        self.convolution = Modulated(inner, outer, style, place)
+        self.convolution = ModulatedConv2d(inner, outer, style, place)
         self.strength = nn.Parameter(torch.zeros(()))  # of the noise
         self.bias = nn.Parameter(torch.zeros(outer))
 

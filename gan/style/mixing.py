@@ -16,7 +16,7 @@ from gan.evaluation.metrics import classes_of
 from gan.evaluation.scores import Scores
 from gan.samples.pictures import grid
 from gan.samples.sampling import latents
-from gan.style.networks import StyleGenerator, crossed
+from gan.style.networks import StyleGenerator, switch_styles
 
 ROWS, COLUMNS = 6, 10
 
@@ -36,7 +36,7 @@ class Sources(NamedTuple):
 def drawn(generator: StyleGenerator, coarse: Sources, fine: Sources, layer: int) -> Pixels:
     """Return images uint8 [N, C, H, W] with `coarse` styles and classes before a layer, `fine` styles from there on."""
     where = torch.full((len(coarse.w),), layer, device=coarse.w.device)
-    styles = crossed(coarse.w, fine.w, where, generator.depth)
+    styles = switch_styles(coarse.w, fine.w, where, generator.depth)
     return to_uint8(generator.synthesis(styles, coarse.label)).cpu().numpy()
 
 

@@ -129,7 +129,7 @@ def _mapping(settings: StyleNetworkSettings) -> list[nn.Module]:
     return layers
 
 
-def crossed(first: Tensor, second: Tensor, layer: Tensor, depth: int) -> Tensor:
+def switch_styles(first: Tensor, second: Tensor, layer: Tensor, depth: int) -> Tensor:
     """Return styles [B, L, S]: `first` [B, S] before `layer` [B], `second` [B, S] from there on (section 3.1)."""
     before = torch.arange(depth, device=layer.device) < layer[:, None]
     return torch.where(before[:, :, None], first[:, None], second[:, None])

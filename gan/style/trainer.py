@@ -12,7 +12,7 @@ from gan.adversarial import adversarial_step
 from gan.data.images import Images, to_float
 from gan.data.order import EpochSampler, class_labels
 from gan.standard.networks import Discriminator
-from gan.style.networks import StyleGenerator, crossed
+from gan.style.networks import StyleGenerator, switch_styles
 from gan.style.settings import StyleSettings
 from gan.updates import load_training_state, optimizers_of, to_device, train_steps, training_state
 from training.device import moved, resolve_device
@@ -65,7 +65,7 @@ class StyleTrainer:
         layer = torch.randint(1, depth, (amount,), generator=self.rng)
         mixed = torch.rand(amount, generator=self.rng) < self.settings.mixing
         first, second = self.generator.mapping(moved(latent, self.device).flatten(0, 1)).chunk(2)
-        return crossed(first, second, moved(layer.where(mixed, depth), self.device), depth)
+        return switch_styles(first, second, moved(layer.where(mixed, depth), self.device), depth)
 
     def logits(self, images: Tensor, label: Tensor | None) -> Tensor:
         """Return the discriminator's logits [B] of images of these classes."""

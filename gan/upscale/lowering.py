@@ -46,7 +46,7 @@ def sampled(frame: Tensor, time: int) -> Tensor:
     return frame[..., row::SCALE, column::SCALE]
 
 
-def woven(small: Tensor, seen: int) -> Tensor:
+def interleave(small: Tensor, seen: int) -> Tensor:
     """Interleave the newest sample of each place of a square: small frames [B, T, C, h, w] -> [B, T, 4 C, h, w].
 
     Channels are in the order of a pixel shuffle, which restores the frame where nothing has moved. Places that were not

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gan.data.images import Pixels, to_float
 from gan.shapes import Shape
-from gan.upscale.lowering import JITTER, SCALE, resized, sampled, woven
+from gan.upscale.lowering import JITTER, SCALE, interleave, resized, sampled
 from training.settings import check_kinds
 
 EXAMPLES = 4  # true images stored in a generator, for its grids
@@ -97,7 +97,7 @@ class Upscaler(nn.Module):
             low = to_float(small[:, 0])
             return (resized(low, SCALE) + F.pixel_shuffle(self.forward_features(low), SCALE))[:, None]
         found: list[Tensor] = []
-        for time, last in enumerate(woven(small, self.settings.seen).unbind(1)):
+        for time, last in enumerate(interleave(small, self.settings.seen).unbind(1)):
             found.append(self.frame(last, time, found[-1].detach() if found else None))
         return torch.stack(found, 1)
 
@@ -105,7 +105,7 @@ class Upscaler(nn.Module):
         """Return the next frame of a clip, [B, C, 2h, 2w].
 
         Args:
-            last: uint8 [B, 4 C, h, w], the interleaved samples at this time (`gan.upscale.lowering.woven`).
+            last: uint8 [B, 4 C, h, w], the interleaved samples at this time (`gan.upscale.lowering.interleave`).
             time: number of earlier frames, which determines the place that was sampled last.
             previous: the last output, [B, C, 2h, 2w]; None for the first frame.
         """

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.imitation.cloning import check, make_cloning, of_its_dataset
+from agents.imitation.cloning import check, make_cloning, with_dataset_env
 from agents.imitation.dataset import Dataset, open_dataset
 from agents.imitation.labels import EpisodeSubset, Labels, split
 from agents.imitation.run import DatasetRun
@@ -43,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings_of(folder: Path, **values: Any) -> CloningSettings:
     """A short training; sections and names stand with two underscores between them."""
     named = {name.replace("__", "."): value for name, value in values.items()}
-    return of_its_dataset(changed(CloningSettings(dataset=str(folder)), {**SMALL, **named}), CloningSettings())
+    return with_dataset_env(changed(CloningSettings(dataset=str(folder)), {**SMALL, **named}), CloningSettings())
 
 
 def small(folder: Path, **values: Any) -> DatasetRun:
@@ -192,10 +192,10 @@ def test_its_env_is_the_data_sets(folder: Path) -> None:
     check(settings)
     asked = CloningSettings(dataset=str(folder), env=EnvSettings(id="toy/chain"))
     with pytest.raises(ValueError, match="leave --env"):
-        of_its_dataset(asked, CloningSettings())
+        with_dataset_env(asked, CloningSettings())
     with pytest.raises(ValueError, match=r"has frames \[84, 84\] of uint8 and 3 actions, CartPole-v1 has frames \[4\]"):
         check(changed(asked, {"env.id": "CartPole-v1", "network.kind": "mlp"}))
-    assert of_its_dataset(CloningSettings(), CloningSettings()) == CloningSettings()
+    assert with_dataset_env(CloningSettings(), CloningSettings()) == CloningSettings()
 
 
 @pytest.mark.parametrize(

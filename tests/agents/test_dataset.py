@@ -16,7 +16,7 @@ from minari.dataset.minari_storage import MinariStorage
 from numpy.typing import NDArray
 
 from agents.acting.episodes import play
-from agents.acting.policy import Acted, Explore
+from agents.acting.policy import Explore, PolicyOutput
 from agents.imitation.dataset import open_dataset
 from agents.imitation.record import ENDLESS, Recorder
 from agents.imitation.writer import new_dataset
@@ -26,7 +26,7 @@ from tests.coded_env import CodedEnv, decode, reward_of
 from tests.specs import spec_of
 
 ABOUT = {"player": "a test"}
-LENGTHS, LIVES = (5, 3, 8), (2,)
+LENGTHS, MAX_FAILURES = (5, 3, 8), (2,)
 
 
 class CodedPlayer:
@@ -35,14 +35,14 @@ class CodedPlayer:
     def start(self, num_envs: int) -> None:
         """Nothing is carried along."""
 
-    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> Acted:
+    def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> PolicyOutput:
         action = np.array([sum(decode(one)) % 3 for one in from_blocks(frame, (84, 84))])
-        return Acted(action, None, frame, np.zeros((len(frame), 3), np.float32))
+        return PolicyOutput(action, None, frame, np.zeros((len(frame), 3), np.float32))
 
 
 def recorded(folder: Path, envs: int = 3, *, games: int = ENDLESS, labels: int = ENDLESS) -> Recorder:
     """Play of a coded env; some episodes are truncated, in all of them a life is lost with frame 2."""
-    env = CodedEnv(envs, lengths=LENGTHS, life_lost_at=LIVES)
+    env = CodedEnv(envs, lengths=LENGTHS, life_lost_at=MAX_FAILURES)
     with new_dataset(folder, EnvSettings(), env.spec, ABOUT) as writer:
         recorder = Recorder(writer, envs, games=games, labels=labels)
         recorder.record(play(env, CodedPlayer(), None, 0))
@@ -62,7 +62,7 @@ def check_episode(frames: NDArray[Any], columns: list[NDArray[Any]], *, whole: b
     assert over or not whole
     assert bool(terminated[-1]) == (over and (env + number) % 2 == 0)
     assert truncated[-1] != terminated[-1]
-    assert lost.tolist() == [t in LIVES and not (over and t == len(frames) - 1) for t in range(1, len(frames))]
+    assert lost.tolist() == [t in MAX_FAILURES and not (over and t == len(frames) - 1) for t in range(1, len(frames))]
     return env, number
 
 

@@ -56,7 +56,7 @@ def test_the_loss_is_of_the_whole_actions_value() -> None:
     torques = torch.tensor([[-1.0, 0.0], [1.0, 1.0]])
     found = HEAD.loss(out, torques, torch.tensor([3.0, 9.0]), "squared")
     taken = [(0 + 4) / 2, (8 + 11) / 2]
-    assert found.seen["q_of_actions_taken"].tolist() == taken
+    assert found.distributions["q_of_actions_taken"].tolist() == taken
     assert found.loss.tolist() == [0.5 * (3.0 - taken[0]) ** 2, 0.5 * (9.0 - taken[1]) ** 2]
     assert found.priority.tolist() == [1.0, 0.5]
     found.loss.sum().backward()  # type: ignore[no-untyped-call]

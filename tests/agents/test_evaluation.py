@@ -17,7 +17,7 @@ from agents.dqn.learner import Learner, LearnerSettings
 from agents.dqn.presets import atari, cartpole, pong
 from agents.dqn.settings import Settings
 from agents.evaluation.evaluate import Scores, envs_for, evaluate, evaluate_policy
-from agents.evaluation.protocol import beside_env, evaluation_seed, protocol_env, protocol_rules
+from agents.evaluation.protocol import evaluation_seed, protocol_env, protocol_rules, selection_env
 from agents.networks.q_network import NetworkSettings
 from agents.saved_policy import policy_of
 from agents.settings import EvaluationSettings
@@ -152,14 +152,14 @@ def test_a_game_beside_training_ends_at_the_earlier_cap(env_cap: int, every_cap:
     env = EnvSettings(id="ALE/Pong-v5", frame_cap=env_cap)
     settings = Settings(env=env, evaluation=EvaluationSettings(protocol="training", every_frame_cap=every_cap))
     assert protocol_env(settings).frame_cap == env_cap
-    assert beside_env(settings) == dataclasses.replace(protocol_env(settings), frame_cap=cap)
+    assert selection_env(settings) == dataclasses.replace(protocol_env(settings), frame_cap=cap)
 
 
 def test_a_cap_is_for_atari_games() -> None:
     """Others end by rules of their own, and refuse one."""
     for name, cap in (("toy/catch", 108_000), ("duel/pong", 500)):
         env = EnvSettings(id=name)
-        assert beside_env(Settings(env=env, evaluation=EvaluationSettings(every_frame_cap=500))).frame_cap == cap
+        assert selection_env(Settings(env=env, evaluation=EvaluationSettings(every_frame_cap=500))).frame_cap == cap
 
 
 def test_a_protocol_that_an_env_has_not_is_refused_before_training() -> None:

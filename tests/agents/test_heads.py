@@ -142,7 +142,7 @@ def test_priorities_vanish_where_nothing_is_left_to_learn(head: str) -> None:
     exact = out[:, 0].softmax(1) if isinstance(net.head, CategoricalHead) else out[:, 0]
     found = net.head.loss(filled(given, out), action, exact, "huber")
     torch.testing.assert_close(found.priority, torch.zeros(BATCH), atol=1e-5, rtol=0)
-    torch.testing.assert_close(found.seen["q_of_actions_taken"], net.head.q(given)[:, 0].detach())
+    torch.testing.assert_close(found.distributions["q_of_actions_taken"], net.head.q(given)[:, 0].detach())
     other = net.head.loss(filled(given, out + torch.randn_like(out)), action, exact, "huber")
     assert (other.priority >= 0).all()
     assert float(other.priority.max()) > 0.01

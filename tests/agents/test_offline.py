@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from agents.acting.episodes import play
-from agents.imitation.cloning import of_its_dataset
+from agents.imitation.cloning import with_dataset_env
 from agents.imitation.dataset import open_dataset
 from agents.imitation.offline import make_offline
 from agents.imitation.record import Recorder
@@ -54,7 +54,7 @@ def small(folder: Path, **values: Any) -> DatasetRun:
     """A short training; sections and names stand with two underscores between them."""
     named = {name.replace("__", "."): value for name, value in values.items()}
     settings = changed(OfflineSettings(dataset=str(folder)), {**SMALL, **named})
-    return make_offline(of_its_dataset(settings, OfflineSettings()), OfflineSettings(), Path())
+    return make_offline(with_dataset_env(settings, OfflineSettings()), OfflineSettings(), Path())
 
 
 def test_transitions_are_the_data_sets(folder: Path) -> None:

@@ -15,8 +15,8 @@ from agents.acting.exploration import (
     epsilon_greedy,
     epsilons,
     final_epsilons,
-    forced_actions,
     greedy_epsilon,
+    random_actions,
 )
 from agents.acting.policy import QPolicy
 from agents.dqn.presets import PRESETS
@@ -87,7 +87,7 @@ def test_epsilon_greedy_explores_as_often_as_it_says() -> None:
 
 
 def test_all_of_many_actions_are_explored() -> None:
-    drawn = forced_actions(np.ones(5_000), 60_000, np.random.default_rng(0))
+    drawn = random_actions(np.ones(5_000), 60_000, np.random.default_rng(0))
     assert drawn.min() >= 0
     assert drawn.max() > 59_000
 

@@ -10,7 +10,7 @@ from agents.acting.exploration import ExplorationSettings
 from agents.acting.policy import QPolicy
 from agents.acting.rollout import Rollout
 from agents.networks.q_network import NetworkSettings, QNetwork
-from agents.pqn.experience import joined, play_on, single_frames, stacked
+from agents.pqn.experience import collect, concatenated, single_frames, stacked
 from tests.coded_env import CodedEnv
 
 
@@ -19,9 +19,9 @@ def test_a_rollout_is_what_the_policy_saw() -> None:
     env = CodedEnv(3)
     network = QNetwork(NetworkSettings(stack=4), env.spec.frame_shape, env.spec.num_actions).requires_grad_(False)
     rollout = Rollout(env, QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0), seed=0)
-    parts = [play_on(rollout, 4, 7, 0)[0] for _ in range(6)]
+    parts = [collect(rollout, 4, 7, 0)[0] for _ in range(6)]
     again = Rollout(CodedEnv(3), QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0), seed=0)
-    whole, _ = play_on(again, 4, 42, 0)
+    whole, _ = collect(again, 4, 42, 0)
     for index, part in enumerate(parts):
         rows = slice(7 * index, 7 * index + 7)
         for name in ("obs", "action", "reward", "terminal", "complete"):
@@ -40,10 +40,10 @@ def test_single_frames_become_the_same_experience(stack: int) -> None:
     policy, chance = QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0)
     rollouts = [Rollout(CodedEnv(2), policy, chance, seed=0, lane=lane, num_lanes=4) for lane in (0, 2)]
     for _ in range(5):
-        parts = [play_on(rollout, stack, 5, 0)[0] for rollout in rollouts]
+        parts = [collect(rollout, stack, 5, 0)[0] for rollout in rollouts]
         sent = [single_frames(part) for part in parts]
         assert sum(one.frames.nbytes for one in sent) == (stack + 4) * 4 * 84 * 84
-        whole = joined([stacked(one) for one in sent])
+        whole = concatenated([stacked(one) for one in sent])
         for e, part in ((slice(0, 2), parts[0]), (slice(2, 4), parts[1])):
             for name, column in part._asdict().items():
                 np.testing.assert_array_equal(getattr(whole, name)[:, e], column, err_msg=name)

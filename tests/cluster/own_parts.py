@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from agents.acting.policy import Acted, QPolicy
+from agents.acting.policy import PolicyOutput, QPolicy
 from agents.dqn import parts
 from agents.dqn.learner import Learner
 from agents.dqn.settings import Settings
@@ -33,7 +33,7 @@ class ByTurns(QPolicy):
     def start(self, num_envs: int) -> Any:
         return super().start(num_envs), 0
 
-    def act(self, frame: Any, first: Any, carry: Any, explore: Any) -> Acted:
+    def act(self, frame: Any, first: Any, carry: Any, explore: Any) -> PolicyOutput:
         stack, step = carry
         acted = super().act(frame, first, stack, explore)
         action = np.full(len(frame), step % acted.values.shape[1])

@@ -53,7 +53,7 @@ def test_a_stop_with_a_runner_frozen_and_one_without_a_place(
     def freeze_and_stop(self: FleetLoop) -> None:
         step(self)
         if self.stats.updates > 5 and not stopped:
-            placed = next(iter(self.algo.runners.heard))
+            placed = next(iter(self.algo.runners.responsive))
             stopped.append(psutil.Process(process_of(self.algo.runners.manager.actors()[placed])))
             stopped[0].send_signal(signal.SIGSTOP)
             signal.raise_signal(signal.SIGTERM)

@@ -11,7 +11,7 @@ import ray
 from ray.rllib.utils.actor_manager import CallResult, ResultOrError
 
 from cluster.errors import FleetError
-from cluster.fleet.runners import LIVES, Runners
+from cluster.fleet.runners import MAX_FAILURES, Runners
 from tests.cluster.helpers import raised
 
 
@@ -27,10 +27,10 @@ def answering(error: Exception) -> Runners:
 def test_a_runner_that_fails_outside_its_environment(capfd: pytest.CaptureFixture[str]) -> None:
     """Its error is told every time, and the third time it is raised: it would go on for ever."""
     runners = answering(raised(RuntimeError("the weights do not fit")))
-    for _ in range(LIVES - 1):
+    for _ in range(MAX_FAILURES - 1):
         assert runners.chunks() == []
     line = "quarterdeck: runner 1 failed, it is asked again: RuntimeError: the weights do not fit"
-    assert capfd.readouterr().err.splitlines() == [line] * (LIVES - 1)
+    assert capfd.readouterr().err.splitlines() == [line] * (MAX_FAILURES - 1)
     with pytest.raises(FleetError, match="runner 1 failed 3 times without a chunk between: RuntimeError: the") as it:
         runners.chunks()
     assert type(it.value.__cause__) is RuntimeError
@@ -56,7 +56,7 @@ def test_a_runner_that_is_lost_has_not_failed(
 ) -> None:
     """However often: it comes back. The loss is told once."""
     runners = answering(over(error))
-    for _ in range(LIVES + 1):
+    for _ in range(MAX_FAILURES + 1):
         assert runners.chunks() == []
     assert runners.failures == {}
     line = "quarterdeck: runner 1 was lost; the others go on, and Ray starts it again"

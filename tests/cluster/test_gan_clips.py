@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.acting.policy import Acted
+from agents.acting.policy import PolicyOutput
 from agents.playback import clips_dataset
 from benchmarks.dictionary import Dictionary
 from benchmarks.upscaled_play import Plain, SeenThrough, Upscaled
@@ -31,9 +31,9 @@ class Still:
     def start(self, num_envs: int) -> None:
         """Nothing is carried along."""
 
-    def act(self, frame: Any, first: Any, carry: None, explore: Any) -> Acted:
+    def act(self, frame: Any, first: Any, carry: None, explore: Any) -> PolicyOutput:
         """See `agents.acting.policy.Policy`."""
-        return Acted(np.zeros(len(frame), np.int64), None, frame, np.zeros((len(frame), 6), np.float32))
+        return PolicyOutput(np.zeros(len(frame), np.int64), None, frame, np.zeros((len(frame), 6), np.float32))
 
 
 def test_clips_are_frames_in_a_row_of_one_episode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

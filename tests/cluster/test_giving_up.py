@@ -13,7 +13,7 @@ from cluster.cli.main import main
 from cluster.errors import FleetError, portable
 from cluster.fleet.algorithm import Quarterdeck, QuarterdeckConfig
 from cluster.fleet.runner import Runner
-from cluster.fleet.runners import LIVES
+from cluster.fleet.runners import MAX_FAILURES
 from tests.cluster.helpers import PATIENCE, TIMEOUT, TINY_CATCH, catch_settings, kill, train_until, wait_until
 from tests.cluster.own_envs import BreakingLaterRunner, BreakingRunner, BridgeOut, UnbornRunner
 from training.storage import checkpoint
@@ -94,8 +94,8 @@ def test_a_replay_from_which_nothing_comes_out(build: Any, shards: int, monkeypa
 @pytest.fixture
 def two_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """One fewer than a runner has: each takes seconds to begin."""
-    assert LIVES == 3
-    monkeypatch.setattr("cluster.fleet.runners.LIVES", 2)
+    assert MAX_FAILURES == 3
+    monkeypatch.setattr("cluster.fleet.runners.MAX_FAILURES", 2)
 
 
 @pytest.mark.usefixtures("two_lives")
@@ -146,7 +146,7 @@ def test_the_command_says_it_in_one_line_and_saves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(QuarterdeckConfig, "runner_cls", BreakingRunner)
-    monkeypatch.setattr("cluster.fleet.runners.LIVES", 1)
+    monkeypatch.setattr("cluster.fleet.runners.MAX_FAILURES", 1)
     run = tmp_path / "run"
     assert main(["train", "atari", *TINY_CATCH, "--run-dir", str(run)]) == 2
     said = capfd.readouterr().err

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from agents.acting.rollout import Rollout
 from agents.parts import make_policy
-from agents.pqn.experience import Experience, joined, play_on
+from agents.pqn.experience import Experience, collect, concatenated
 from agents.pqn.parts import make_learner
 from agents.pqn.presets import pqn
 from agents.saved_policy import policy_of
@@ -82,7 +82,7 @@ def all_play(loop: OnPolicyLoop) -> None:
 
 
 def test_it_learns_what_one_process_would_of_the_same_rollouts(fleet: tuple[OnPolicyLoop, dict[str, Any]]) -> None:
-    """To the last bit, in float32 on a CPU: each runner's games, epsilons and weights, joined in their order."""
+    """To the last bit, in float32 on a CPU: each runner's games, epsilons and weights, concatenated in their order."""
     s = SETTINGS
     envs = [make_env(s.env, 2) for _ in range(2)]
     learner, steps = make_learner(s, envs[0].spec), 0
@@ -94,9 +94,9 @@ def test_it_learns_what_one_process_would_of_the_same_rollouts(fleet: tuple[OnPo
     for _ in range(TURNS):
         for policy in policies:
             policy.load(learner.weights())
-        played = [play_on(rollout, s.network.stack, s.learner.steps, steps) for rollout in rollouts]
+        played = [collect(rollout, s.network.stack, s.learner.steps, steps) for rollout in rollouts]
         steps += sum(chunk_stats.agent_steps for _, chunk_stats in played)
-        learner.learn(joined([seen for seen, _ in played]), steps / s.stop.steps)
+        learner.learn(concatenated([seen for seen, _ in played]), steps / s.stop.steps)
     found = dict(fleet[1])
     assert found.pop("stats")["agent_steps"] == steps
     same_tree(found, learner.state())
@@ -176,7 +176,7 @@ def test_an_env_that_fails_is_replaced_and_ends_the_run_when_it_fails_again_and_
         "the environment of runner 1 failed, the runner starts again: RuntimeError: the cord" in capsys.readouterr().err
     )
     all_play(loop)
-    monkeypatch.setattr("cluster.fleet.runners.LIVES", 1)
+    monkeypatch.setattr("cluster.fleet.runners.MAX_FAILURES", 1)
     ray.get(manager.actors()[1].__ray_call__.remote(break_env), timeout=PATIENCE)
     with pytest.raises(FleetError, match="the environment of runner 1 failed 1 times"):
         until(loop, lambda: False)

@@ -43,5 +43,5 @@ def untrained_readers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             torch.manual_seed(seed + len(seeds) % 2)
             return Classifier(1, data.classes), 0.0
 
-    monkeypatch.setattr("gan.cycle.meaning.train_classifier", made)
+    monkeypatch.setattr("gan.cycle.semantic.train_classifier", made)
     return seeds

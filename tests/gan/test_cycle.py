@@ -61,10 +61,10 @@ def slow_loss(kind: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
 
 def misread(trainer: CycleTrainer, data: Images, rows: list[Tensor], translations: tuple[Tensor, Tensor]) -> Tensor:
     """How surprised the target's classifier is by the class of each image, seeing its translation alone."""
-    assert trainer.meaning is not None
-    trainer.meaning.prepare()
+    assert trainer.semantic is not None
+    trainer.semantic.prepare()
     found, domains = [], domains_of(data, trainer.settings.second)
-    for domain, index, images, reader in zip(domains, rows, translations, trainer.meaning.readers[::-1], strict=True):
+    for domain, index, images, reader in zip(domains, rows, translations, trainer.semantic.readers[::-1], strict=True):
         assert domain.train.labels is not None
         labels = domain.train.labels[index.numpy()]
         chances = [reader(image[None]).softmax(1)[0, label] for image, label in zip(images, labels, strict=True)]

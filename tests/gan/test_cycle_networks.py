@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, Row, Translator
+from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, RowMixing, Translator
 
 
 def slow_translation(network: Any, image: Tensor, side: int) -> Tensor:
@@ -75,7 +75,7 @@ def test_a_row_can_be_mirrored() -> None:
     network = Translator(settings, (1, 4, 30))
     with torch.no_grad():
         row = network.row
-        assert isinstance(row, Row)
+        assert isinstance(row, RowMixing)
         row.weight.copy_(torch.eye(30).flip(0))
         for layer in (network.entry, network.exit):
             layer.weight.zero_()

@@ -21,10 +21,10 @@ def test_each_domain_has_a_classifier_of_its_own(corners: Images, monkeypatch: p
     monkeypatch.setattr("gan.evaluation.features.EPOCHS", 3)  # four kinds of pictures are soon told apart
     trainer = CycleTrainer(tiny(held__meaning=1.0, second="inverted", training__precision="bf16"), corners)
     trainer.train(1)
-    assert trainer.meaning is not None
-    before = [copy.deepcopy(reader.state_dict()) for reader in trainer.meaning.readers]
+    assert trainer.semantic is not None
+    before = [copy.deepcopy(reader.state_dict()) for reader in trainer.semantic.readers]
     trainer.train(3)
-    for domain, reader, weights in zip(domains_of(corners, "inverted"), trainer.meaning.readers, before, strict=True):
+    for domain, reader, weights in zip(domains_of(corners, "inverted"), trainer.semantic.readers, before, strict=True):
         shown = torch.from_numpy(domain.report.images).float() / 127.5 - 1
         assert domain.report.labels is not None
         assert (reader(shown).argmax(1).numpy() == domain.report.labels).mean() > 0.95

@@ -15,7 +15,7 @@ from torch import Tensor
 from gan.adversarial import train_discriminator
 from gan.data.images import Images, Split
 from gan.export import export_generator, load_generator
-from gan.progressive.growth import doubled, halved, real_at
+from gan.progressive.growth import downsample, real_at, upsample
 from gan.progressive.networks import GrowingDiscriminator, GrowingGenerator, ProgressiveNetworkSettings
 from gan.progressive.parts import grid
 from gan.progressive.settings import ProgressiveSettings
@@ -50,11 +50,11 @@ def test_a_new_size_begins_where_the_old_one_ended() -> None:
     with torch.no_grad():
         for level in (0.0, 1.0):
             old, new = (generator.grown(latent, label, level + more) for more in (0.0, 1e-6))
-            torch.testing.assert_close(new, doubled(old), rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(new, upsample(old), rtol=1e-4, atol=1e-4)
             said = discriminator(old, label, level)
-            torch.testing.assert_close(discriminator(doubled(old), label, level + 1e-6), said, rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(discriminator(upsample(old), label, level + 1e-6), said, rtol=1e-4, atol=1e-4)
             real = torch.randn(4, 1, 16, 16)
-            wanted = doubled(real_at(real, level, 2))
+            wanted = upsample(real_at(real, level, 2))
             torch.testing.assert_close(real_at(real, level + 1e-6, 2), wanted, rtol=1e-4, atol=1e-4)
 
 
@@ -68,12 +68,12 @@ def test_half_faded_networks_are_the_mean_of_both_paths() -> None:
         x = generator.first(torch.cat([latent, generator.embedding.weight[label]], 1))
         middle = generator.blocks[0](x)
         last = generator.blocks[1](middle)
-        wanted = (doubled(generator.to_image[1](middle)) + generator.to_image[2](last)) / 2
+        wanted = (upsample(generator.to_image[1](middle)) + generator.to_image[2](last)) / 2
         torch.testing.assert_close(generator.grown(latent, label, 1.5), wanted)
         torch.testing.assert_close(generator(latent, label), wanted)
         images = torch.randn(3, 1, 16, 16)
         x = discriminator.blocks[1](discriminator.from_image[2](images))
-        x = (x + discriminator.from_image[1](halved(images))) / 2
+        x = (x + discriminator.from_image[1](downsample(images))) / 2
         features = discriminator.last(discriminator.blocks[0](x))
         word = discriminator.out(features)[:, 0] + (features * discriminator.projection.weight[label]).sum(1)
         torch.testing.assert_close(discriminator(images, label, 1.5), word)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gan.layers import PixelNorm, Pointwise, SmoothConv2d, equalised
-from gan.progressive.growth import GrowthSettings, doubled, halved, level_at
+from gan.progressive.growth import GrowthSettings, downsample, level_at, upsample
 from gan.progressive.settings import ProgressiveSettings, check_growth
 from tests.gan.test_progressive import players
 from training.settings import changed
@@ -60,9 +60,9 @@ def test_sizes_are_halved_by_means_and_doubled_by_repeating(times: int, seed: in
     small = images.copy()
     for _ in range(times):
         small = (small[:, :, ::2, ::2] + small[:, :, 1::2, ::2] + small[:, :, ::2, 1::2] + small[:, :, 1::2, 1::2]) / 4
-    np.testing.assert_allclose(halved(torch.from_numpy(images), times), small, atol=1e-6)
+    np.testing.assert_allclose(downsample(torch.from_numpy(images), times), small, atol=1e-6)
     large = images.repeat(2**times, 2).repeat(2**times, 3)
-    np.testing.assert_array_equal(doubled(torch.from_numpy(images), times), large)
+    np.testing.assert_array_equal(upsample(torch.from_numpy(images), times), large)
 
 
 @given(
@@ -113,4 +113,4 @@ def test_every_size_has_an_update_or_is_refused(stages: int, stable: int, fade: 
 def test_small_sizes_are_shown_enlarged() -> None:
     generator, _ = players(0.0)
     latent, label = torch.randn(2, 5), torch.tensor([0, 1])
-    torch.testing.assert_close(generator(latent, label), doubled(generator.grown(latent, label, 0.0), 2))
+    torch.testing.assert_close(generator(latent, label), upsample(generator.grown(latent, label, 0.0), 2))

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gan.style.layers import Dense, Modulated, Place
-from gan.style.networks import StyleGenerator, StyleNetworkSettings, crossed
+from gan.style.layers import Dense, ModulatedConv2d, Place
+from gan.style.networks import StyleGenerator, StyleNetworkSettings, switch_styles
 
 NETWORK = StyleNetworkSettings(latent=5, style=6, mapping_layers=2, generator_width=2, discriminator_width=2)
 
 
-def slow_modulated(layer: Modulated, x: Tensor, style: Tensor) -> Tensor:
+def slow_modulated(layer: ModulatedConv2d, x: Tensor, style: Tensor) -> Tensor:
     """One sample's features [inner, H, W] by weights of its own (Karras et al. 2020, equations 1 and 3)."""
     dense = layer.style
     scales = [float((dense.weight[i] * dense.scale) @ style + dense.bias[i]) for i in range(len(x))]
@@ -31,7 +31,7 @@ def slow_modulated(layer: Modulated, x: Tensor, style: Tensor) -> Tensor:
 @pytest.mark.parametrize("place", ["same", "double"])
 def test_a_modulated_convolution_is_one_with_weights_for_each_sample(place: Place) -> None:
     torch.manual_seed(0)
-    layer = Modulated(4, 3, 6, place)
+    layer = ModulatedConv2d(4, 3, 6, place)
     x, style = torch.randn(5, 4, 6, 7), torch.randn(5, 6)
     with torch.no_grad():
         wanted = torch.stack([slow_modulated(layer, *each) for each in zip(x, style, strict=True)])
@@ -42,7 +42,7 @@ def test_a_modulated_convolution_is_one_with_weights_for_each_sample(place: Plac
 @pytest.mark.parametrize("place", ["same", "double"])
 def test_outputs_have_a_deviation_of_one_whatever_the_style(place: Place) -> None:
     torch.manual_seed(0)
-    layer = Modulated(16, 8, 6, place)
+    layer = ModulatedConv2d(16, 8, 6, place)
     found = layer(torch.randn(200, 16, 12, 12), 30 * torch.randn(200, 6))[:, :, 2:-2, 2:-2]
     assert float(found.std()) == pytest.approx(1, abs=0.05)
     assert float(found.std((0, 2, 3)).min()) > 0.9
@@ -113,14 +113,14 @@ def test_latents_are_scaled_then_mapped() -> None:
 def test_a_crossing_changes_the_layers_behind_it() -> None:
     """Row by row; and features before the crossing are those of the first source."""
     made, first, second = generator(), torch.randn(7, 6), torch.randn(7, 6)
-    found = crossed(first, second, torch.arange(7), 6)
+    found = switch_styles(first, second, torch.arange(7), 6)
     for row in range(7):
         for layer in range(6):
             wanted = first if layer < row else second
             assert torch.equal(found[row, layer], wanted[row])
     kept: list[Tensor] = []
     made.layers[2].register_forward_hook(lambda _, __, out: kept.append(out))
-    made.synthesis(crossed(first, second, torch.full((7,), 3), 6))
+    made.synthesis(switch_styles(first, second, torch.full((7,), 3), 6))
     made.synthesis(first)
     torch.testing.assert_close(*kept)
     assert float((made.synthesis(first) - made.synthesis(second)).abs().max()) > 0.1

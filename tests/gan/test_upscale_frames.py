@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from gan.data.images import RawImages, split, to_float
-from gan.upscale.lowering import clips, enlarged, lower, stacked, woven
+from gan.upscale.lowering import clips, enlarged, interleave, lower, stacked
 from gan.upscale.networks import Upscaler, mean_of
 from gan.upscale.pictures import upscaled
 from gan.upscale.settings import UpscaleSettings
@@ -24,7 +24,7 @@ def test_what_stands_still_is_whole_after_four_frames() -> None:
     """By a generator that trusts what is interwoven, as an untrained one nearly does; a photograph is the kernel's."""
     still = torch.from_numpy(RNG.integers(0, 256, (2, 3, 8, 10), dtype=np.uint8))
     images = stacked(still[:, None].expand(-1, 6, -1, -1, -1))
-    assert torch.equal(F.pixel_shuffle(woven(lower(images, 6), 4)[:, 3], 2), still)
+    assert torch.equal(F.pixel_shuffle(interleave(lower(images, 6), 4)[:, 3], 2), still)
     settings = changed(UpscaleSettings(frames=6, crop=8), {"network.seen": 4, "network.previous": True})
     network, small = Upscaler(settings.network, (3, 48, 10), 6), lower(images, 6).numpy()
     nearly = clips(torch.from_numpy(upscaled(network, small)), 6)[:, 3:].int() - still[:, None].int()

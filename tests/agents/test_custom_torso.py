@@ -29,7 +29,7 @@ class Restless(nn.Sequential):
 def learner_of(**options: Any) -> Learner:
     """It learns by such a network, which also acts."""
     settings = LearnerSettings(precision="fp32", device="cpu", **options)
-    network = NetworkSettings(kind="tests.agents.test_own_torso:Restless", stack=STACK)
+    network = NetworkSettings(kind="tests.agents.test_custom_torso:Restless", stack=STACK)
     return Learner(settings, network, spec_of(SHAPE, A), seed=0)
 
 

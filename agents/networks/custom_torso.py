@@ -23,7 +23,7 @@ from training.entry import load_entry
 from training.messages import first_line
 
 
-class OwnTorso(nn.Module):
+class CustomTorso(nn.Module):
     """Adapter of a user's module: observations [B, P, K, D] -> features [B, F].
 
     The module is in training mode only in passes with gradients (for dropout and batch norm). Inference changes no

@@ -13,7 +13,7 @@ from gan.evaluation.features import Classifier, train_classifier, untrained_clas
 from training.arrays import arrays_of, load_arrays
 
 
-class Meaning:
+class SemanticLoss:
     """A classifier per domain, trained on the images of that domain only, for translations into it.
 
     The paper has one classifier, of the domain with known classes. Here both domains have them; pairs are not used.

@@ -16,7 +16,7 @@ from cluster.rllib.rl_module import PolicyModule, as_module
 OLD_STACK = "is of RLlib's old stack: ask algo.get_module().forward_inference({'obs': stacks})"
 
 
-class Face(Checkpoints):
+class RLlibApi(Checkpoints):
     """Methods of `cluster.fleet.algorithm.Quarterdeck` for users of RLlib."""
 
     def __repr__(self) -> str:
