@@ -73,7 +73,7 @@ def export_network(
         ValueError: the weights do not fit the network, or the network is recurrent.
     """
     if type(network) is not NetworkSettings:
-        raise ValueError("this policy has a memory, and an exported one sees frames alone: use watch or evaluate")
+        raise ValueError("this policy is recurrent, and exported policies are stateless: use watch or evaluate")
     with torch.random.fork_rng(devices=[]):  # initialisation must not change the global generator
         made = QNetwork(network, frame_shape, num_actions)
     try:

@@ -78,7 +78,7 @@ class FleetSettings:
                 raise ValueError(f"fleet.{name} is {getattr(self, name)}: use 1 or more")
         most = min(self.runners, MAX_SHARDS)
         if not 0 <= self.shards <= most:
-            limit = "runners" if most == self.runners else "the most that keys tell apart"
+            limit = "runners" if most == self.runners else "the limit of replay keys"
             raise ValueError(f"fleet.shards is {self.shards}: use 0 (replay in the learner) to {most} ({limit})")
         if self.shard_lanes > MAX_LANES:
             raise ValueError(

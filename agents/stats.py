@@ -106,7 +106,7 @@ class RunStats:
     def line(self, scalars: dict[str, float]) -> str:
         """Return a progress line: the score of the lanes at low epsilon, else of all, and epsilon."""
         score = scalars.get(f"score_while_training/{'low_epsilon' if self.greedy else 'all_lanes'}")
-        shown = "no game over yet" if score is None else f"score {score:.1f}"
+        shown = "no finished game yet" if score is None else f"score {score:.1f}"
         return f"{shown}  epsilon {scalars['acting/epsilon_mean']:.3f}"
 
     def read(self) -> dict[str, float]:

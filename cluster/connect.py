@@ -88,7 +88,7 @@ def start_own(**options: Any) -> None:
         except Exception as error:  # Ray raises no narrower class
             if not left or "timed out during startup" not in str(error):
                 raise
-            say("Ray has not come up within half a minute; trying once more")
+            say("Ray has not started within half a minute; retrying")
 
 
 def processes_of(settings: SpreadSettings) -> int:

@@ -120,7 +120,7 @@ def evaluate_run(
     path, state = read_newest(directory, lambda path: checkpoint.load(path, only="best"))
     best = Best(**state["best"])
     if not best.weights:
-        raise ValueError(f"{directory.path} has judged no generator yet: train it on with --resume")
+        raise ValueError(f"{directory.path} has no scored generator yet: continue it with --resume")
     data = images_in(directory.path, settings.data)
     judge = parts.make_judge(settings, data, cache, "report")
     scores = report(trainer_of(best, settings, data), judge)

@@ -93,7 +93,7 @@ class GanRun:
         selected = {f"select/{name}": value for name, value in numbers.items()}
         self.unread.append(Record(self.images, selected, dict(scores)))
         grid, file = png(self.parts.grid(self.trainer.average)), f"pictures/{self.images:012d}.png"
-        self.unseen.append(Picture("samples", grid, self.images, "Samples on the same noise all along.", file))
+        self.unseen.append(Picture("samples", grid, self.images, "Samples with fixed noise.", file))
         if self.best.images == self.images:
             export_generator(self.trainer, self.folder / "generator", {"part": "select", **scores})
         return Judgement(numbers["fd_clf"], numbers)

@@ -28,7 +28,7 @@ def load_arrays(network: nn.Module, saved: Arrays) -> None:
     try:
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in saved.items()})
     except RuntimeError:
-        raise ValueError("the saved networks are others: use the settings the run was started with") from None
+        raise ValueError("the saved networks differ: use the settings the run was started with") from None
 
 
 def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, Arrays]:

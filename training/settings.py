@@ -46,7 +46,7 @@ def checked_kind(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
         if texts:
             raise ValueError(f"{name} is {shown(value)}: use one of {', '.join(texts)}")
         words = " or ".join(WORDS.get(kind, kind.__name__) for kind in kinds)
-        raise ValueError(f"{name} is {shown(value)}: {words} belongs there")
+        raise ValueError(f"{name} is {shown(value)}: give {words}")
     return plain
 
 

@@ -26,7 +26,7 @@ class ExplorationSettings:
     def __post_init__(self) -> None:
         check_kinds(self, "exploration")
         if not (0.0 <= self.final <= self.start <= 1.0):
-            raise ValueError(f"exploration wants 0 <= final <= start <= 1, not {self.final} and {self.start}")
+            raise ValueError(f"exploration needs 0 <= final <= start <= 1, not {self.final} and {self.start}")
         if self.ladder < 0 or self.anneal_steps < 1:
             raise ValueError("exploration.ladder must be 0 or more, exploration.anneal_steps 1 or more")
 

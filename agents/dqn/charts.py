@@ -40,7 +40,7 @@ LAYOUT: dict[str, dict[str, list[str]]] = {
         "Memory in GiB": ["machine/memory_used_gib", "machine/this_process_gib", "learner/gpu_memory_gib"],
         "Cores and GPU busy, percent": ["machine/cores_busy_percent", "learner/gpu_busy_percent"],
         "Bytes per step between processes": ["wire/bytes_per_step"],
-        "Seconds of a checkpoint, in which nobody learns": ["run/checkpoint_seconds"],
+        "Seconds per checkpoint, during which learning pauses": ["run/checkpoint_seconds"],
     },
 }
 

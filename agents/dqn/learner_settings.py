@@ -23,7 +23,7 @@ class LearnerSettings:
     munchausen: float = 0.0  # weight of the scaled log-policy added to rewards; 0 for none, usually 0.9
     temperature: float = 0.03  # of the soft policy of Munchausen
     conservative: float = 0.0  # weight of the CQL loss, for offline data (`agents.imitation`)
-    loss: ErrorLoss = "huber"  # error clipping; "squared" is the plain loss of 2013
+    loss: ErrorLoss = "huber"  # of scalar errors: "huber" clips them, "squared" is the plain loss of 2013
     reward_clip: float = 1.0  # bound of the rewards that are learned; 0 leaves them raw
     target_period: int = 2_500  # learner updates between copies to the target network
     target_rate: float = 1.0  # weight of the online network in such a copy; below 1 with `target_period` 1: soft
@@ -48,7 +48,7 @@ class LearnerSettings:
         if not 0 < self.average_rate <= 1:
             raise ValueError(f"learner.average_rate is {self.average_rate}: use a share above 0, 1 for no average")
         if not 0 <= self.munchausen <= 1 or self.temperature <= 0 or (self.munchausen and self.double):
-            raise ValueError("learner.munchausen is a share 0..1, without learner.double; learner.temperature above 0")
+            raise ValueError("learner.munchausen must be in 0..1, without learner.double; learner.temperature above 0")
         if self.conservative < 0:
             raise ValueError(f"learner.conservative is {self.conservative}: use 0 (none) or a weight above it")
         if self.reward_clip < 0:

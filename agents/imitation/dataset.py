@@ -113,7 +113,7 @@ def _spec_of(observations: dict[str, Any], actions: dict[str, Any]) -> EnvSpec:
         ValueError: a Q-network does not support these spaces.
     """
     if actions["type"] != "Discrete" or actions["start"] != 0:
-        raise ValueError("its actions are no finite set that is counted from 0")
+        raise ValueError("its action space is not a Discrete that starts at 0")
     dtype = np.dtype(observations.get("dtype"))
     shape = tuple(observations.get("shape", ()))
     pixels = dtype == np.uint8 and len(shape) in (2, 3)

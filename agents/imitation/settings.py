@@ -44,7 +44,7 @@ class DatasetSettings:
         if self.samples < 1 or self.minutes <= 0 or self.checkpoint_minutes <= 0:
             raise ValueError("samples must be 1 or more, minutes and checkpoint_minutes above 0")
         if self.evaluation.every_steps:
-            raise ValueError("evaluation.every_steps is for runs with a process to spare: this one has none, use 0")
+            raise ValueError("evaluation.every_steps needs a process of its own, which cloning lacks: use 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ class Terminal:
 
     def __init__(self, remedy: str) -> None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise ValueError(f"games are drawn in a terminal, and here is none: {remedy}")
+            raise ValueError(f"games are drawn in a terminal, and this is none: {remedy}")
         try:
             HALF.encode(sys.stdout.encoding)
         except UnicodeEncodeError:

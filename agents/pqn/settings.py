@@ -63,7 +63,7 @@ class PqnSettings:
         if self.network.noisy:
             raise ValueError("network.noisy is for agents with a replay: PQN explores by exploration.*, use false")
         if self.evaluation.every_steps:
-            raise ValueError("evaluation.every_steps is for runs that are judged beside training: PQN is not, use 0")
+            raise ValueError("evaluation.every_steps needs a process of its own, which PQN lacks: use 0")
         self._check_shares()
 
     def _check_shares(self) -> None:

@@ -18,7 +18,7 @@ from training.storage.curve import subplots
 CELL = 0.75  # inches
 ABOUT = (
     "V(s) = max_a Q(s, a) and the greedy action, as learned and as value iteration finds it; one scale of colours. "
-    "No arrow: all actions look alike."
+    "No arrow: all actions have equal values."
 )
 
 

@@ -131,7 +131,7 @@ class TabularRun:
 
     def line(self) -> str:
         """Return the mean score of the newest training games, and epsilon, for the live line."""
-        shown = f"score {np.mean(self.recent):.1f}" if self.recent else "no game over yet"
+        shown = f"score {np.mean(self.recent):.1f}" if self.recent else "no finished game yet"
         return f"{shown}  epsilon {self.epsilon:.3f}"
 
     def judge(self) -> Judgement:

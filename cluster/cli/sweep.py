@@ -56,7 +56,7 @@ def sweep(arguments: list[str]) -> int:
             drop_half_row(directory.path / "rounds.csv")
         found = _search(work, preset, options, space, directory)
         if found is None:
-            print(f"saved; go on with: {go_on}")
+            print(f"saved; resume with: {go_on}")
             return 0
         write_json(directory.summary, {**found, "seconds": time.monotonic() - started})
     return _told(found, work, preset, options, directory)

@@ -179,5 +179,5 @@ def _run(
         where = shlex.quote(str(directory.path))
         print(f"saved; trained to the end, not evaluated: quarterdeck evaluate {where} does that")
     else:
-        print(f"saved; go on with: {go_on}")
+        print(f"saved; resume with: {go_on}")
     return 0

@@ -156,7 +156,7 @@ class Quarterdeck(RLlibApi):
         errors = [result.get() for result in results if not result.ok]
         dead = any(isinstance(error, LOST) for error in errors)
         if dead or len(results) < max(self.settings.fleet.learners, 1):
-            raise LearnerLost("a learner died or fell silent") from (errors or [None])[0]
+            raise LearnerLost("a learner died or stopped responding") from (errors or [None])[0]
         if errors:
             raise getattr(errors[0], "cause", None) or errors[0]
         return [result.get() for result in results]

@@ -105,8 +105,8 @@ class AsyncEvaluation:
         self.failures += 1
         said = one_line(error)
         if self.failures >= FAILURES:
-            raise FleetError(f"the evaluation beside training failed {FAILURES} times in a row: {said}") from error
-        say(f"the evaluation beside training failed, training goes on: {said}")
+            raise FleetError(f"the evaluation during training failed {FAILURES} times in a row: {said}") from error
+        say(f"the evaluation during training failed, training goes on: {said}")
 
     def stop(self) -> None:
         """Kill the actor."""

@@ -56,8 +56,8 @@ class Inserts:
             self.turns_without_update = 0 if done else self.turns_without_update + 1
         if self.turns_without_update >= MAX_TURNS_WITHOUT_UPDATE:
             raise FleetError(
-                f"no update could be done in {MAX_TURNS_WITHOUT_UPDATE} turns that earned some: chunks go into replay "
-                "and do not come out, as where learners or shards cannot reach the runners' nodes"
+                f"no update in {MAX_TURNS_WITHOUT_UPDATE} turns that owed one: chunks enter replay but batches "
+                "do not arrive, as when learners or shards cannot reach the runners' nodes"
             )
 
 

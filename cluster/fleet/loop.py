@@ -77,7 +77,7 @@ class FleetLoop:
                 lost, self.failures = True, self.failures + 1
                 if self.failures > LEARNER_FAILURES:
                     raise LearnerLost(f"a learner was lost {self.failures} times: {error}") from error
-                say(f"a learner was lost; going on from {self.saved or 'the start'}")
+                say(f"a learner was lost; resuming from {self.saved or 'the start'}")
 
     def _begin_again(self) -> None:
         self.stop()
@@ -157,7 +157,7 @@ def coming_up() -> Iterator[None]:
         if not isinstance(told, ray.exceptions.RayError):
             raise
         cause = init_error(told) or getattr(told, "cause", None) or told
-        raise LearnerLost(f"the fleet did not come up: {one_line(cause)}") from error
+        raise LearnerLost(f"the fleet did not start: {one_line(cause)}") from error
 
 
 def make_run(settings: Settings, defaults: Settings, folder: Path) -> DqnRun:

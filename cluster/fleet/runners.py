@@ -65,7 +65,7 @@ class Runners:
         owing = self._owing()
         if self.quiet >= SILENT_SECONDS and self.responsive.difference(owing):
             for number in sorted(self.responsive.intersection(owing)):
-                say(f"runner {number} has not answered for {SILENT_SECONDS:.0f} s; nobody waits for it")
+                say(f"runner {number} has not answered for {SILENT_SECONDS:.0f} s; continuing without it")
             self.responsive.difference_update(owing)
         return sum(number in self.responsive for number in owing)
 
@@ -155,10 +155,10 @@ class Runners:
         if cause := never_starts(error):
             raise FleetError(f"runner {number} cannot start: {one_line(cause)}") from cause
         if not isinstance(error, (*LOST, ray.exceptions.ObjectLostError)):  # its own, outside its environment
-            self._failed(number, getattr(error, "cause", None) or error, f"runner {number}", "it is asked again")
+            self._failed(number, getattr(error, "cause", None) or error, f"runner {number}", "retrying")
         elif number not in self.reported_lost:
             self.reported_lost.add(number)
-            say(f"runner {number} was lost; the others go on, and Ray starts it again")
+            say(f"runner {number} was lost; the others continue, and Ray restarts it")
 
     def end(self) -> None:
         """Let responsive runners close their envs, then kill all."""

@@ -56,4 +56,4 @@ def waiting_for_nodes(settings: SpreadSettings) -> Iterator[None]:
 
 def awaited(settings: SpreadSettings) -> str:
     """Describe what a starting fleet waits for."""
-    return placement.missing(settings) or "waiting for the fleet to start: `ray status` shows what nobody has room for"
+    return placement.missing(settings) or "waiting for the fleet to start: `ray status` shows unmet resource demands"

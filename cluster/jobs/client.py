@@ -48,7 +48,7 @@ def connect(address: str | None, *, insecure: bool) -> Client:
     locked = asks_for_token(url)
     if not locked and not insecure and not is_loopback(url):
         raise ValueError(
-            f"{url} asks nobody for a token: whoever reaches it can run programs there. Start the cluster with "
+            f"{url} requires no token: anyone who can reach it can run programs there. Start the cluster with "
             "RAY_AUTH_MODE=token, or add --insecure if its network is yours alone"
         )
     # Always set this header: with RAY_AUTH_MODE=token Ray's client would add the token otherwise.

@@ -22,7 +22,7 @@ def resumption(entrypoint: str, there: list[str]) -> str:
     if words[: len(STEM)] != STEM:
         return ", saved"
     again = shlex.join(["quarterdeck", "submit", *there, "--", *words[len(STEM) :], "--resume"])
-    return f", saved; go on with: {again}"
+    return f", saved; resume with: {again}"
 
 
 def follow(client: Client, job: str, hint: Callable[[str, str], str]) -> int:

@@ -58,7 +58,7 @@ class Ablation:
 
     def __post_init__(self) -> None:
         if self.seeds < 2:
-            raise ValueError(f"--seeds is {self.seeds}: an interval needs 2 or more, and 5 say something")
+            raise ValueError(f"--seeds is {self.seeds}: use 2 or more for an interval, better 5")
         fleet = self.settings.fleet
         if fleet.runners > 1 or fleet.shards or fleet.learners or self.settings.replay.prioritized:
             raise ValueError("an ablation trains in one process without priorities: leave those settings alone")

@@ -79,7 +79,7 @@ def range_of(name: str, given: Any, settings: type[Any], search: Searchable, end
     for one in names:
         kind_of(settings, one)
         if one in (*OWN, *ends) or one.startswith(search.fixed):
-            raise ValueError(f"{one} is nothing to search, scores would not compare: give it to the sweep itself")
+            raise ValueError(f"{one} cannot be searched, scores would not be comparable: give it to the sweep itself")
     if not isinstance(given, dict) or len(given) != 1 or next(iter(given)) not in RANGES:
         raise ValueError(f"{name} is {given!r}: give {{log = [low, high]}}, uniform, integer, or {{choice = [...]}}")
     form, values = next(iter(given.items()))

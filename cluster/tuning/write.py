@@ -43,9 +43,9 @@ def write_results(
     best = rows[0]
     score = score_of(best, metric)
     if score == metric.worst:
-        raise ValueError("no trial has come to a score: lower the learning rates, or train each longer")
+        raise ValueError("no trial has a score: lower the learning rates, or train each longer")
     if saved is not None and best["trial"] not in saved:
-        raise ValueError("no trial that came to a score has a checkpoint: go on with --resume")
+        raise ValueError("no trial with a score has a checkpoint: go on with --resume")
     title = f"{spec.preset}, {options.scheduler}, {options.trials} trials, {options.seeds} seeds each"
     draw(directory.path / "sweep.png", rounds, space, metric, work.clock, title, saved)
     _write_settings(rows, space, options.settings, spec, directory.path)

@@ -62,4 +62,4 @@ class CycleSettings:
                 f"training.batch_size is {self.training.batch_size}: half is of each domain, use an even one"
             )
         if self.training.critic_steps > 1:
-            raise ValueError(f"training.critic_steps is {self.training.critic_steps}: both players move in turn, use 1")
+            raise ValueError(f"training.critic_steps is {self.training.critic_steps}: updates alternate, use 1")

@@ -38,7 +38,7 @@ def of_one_class(labels: NDArray[np.int64], count: int, seed: int) -> NDArray[np
     for kind in np.unique(labels):
         members = np.flatnonzero(labels == kind)
         if len(members) < count:
-            raise DataError(f"class {kind} has {len(members)} images in a part, a canvas wants {count}: add more")
+            raise DataError(f"class {kind} has {len(members)} images in a part, a canvas needs {count}: add more")
         for _ in range(ROUNDS):
             order = rng.permutation(members)
             found.append(np.stack([np.roll(order, place) for place in range(count)], 1))

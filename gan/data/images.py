@@ -41,8 +41,7 @@ class DataSettings:
     files."""
     size: int = 0
     """Side in pixels. Digits, fashion and pictures of folders (cropped to squares) are scaled, 0 leaves them unchanged;
-    frames of games have 64 by default. Arrays of your own (npz, IDX) are never scaled; photos and clips have a fixed
-    size."""
+    frames of games have 64 by default. Own arrays (npz, IDX) are never scaled; photos and clips have a fixed size."""
     stack: int = 1  # grayscale images per stack: 3 digits as RGB have 1,000 classes
     beside: int = 1  # adjacent images of one class per canvas, without label
 

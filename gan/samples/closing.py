@@ -29,7 +29,7 @@ def closing_pictures(trainer: Trainer, grids: Path) -> tuple[Picture, ...]:
     if files:
         shown = [files[index] for index in np.unique(np.linspace(0, len(files) - 1, LONGEST).astype(int))]
         frames = [np.asarray(Image.open(file)) for file in shown]
-        about = "Samples on the same noise while training went on."
+        about = "Samples with fixed noise over training."
         found.append(Picture("training", gif(frames, scale=1), at, about, "training.gif"))
     return tuple(found)
 

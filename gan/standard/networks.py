@@ -52,7 +52,7 @@ class NetworkSettings:
                 "network.attention and residual need kind dcgan and widths of 8 or more: change them or leave both out"
             )
         if (self.attention and self.residual) or self.block_halvings < 1:
-            raise ValueError("network.attention and residual stand in one place: use one, block_halvings being above 0")
+            raise ValueError("network.attention and residual are alternatives: use one, with block_halvings above 0")
         if self.conditional and self.pack > 1:
             raise ValueError("network.conditional and packing do not go together: packed images have several classes")
 

@@ -61,7 +61,7 @@ def beside(generator: Any, judge: Scorer) -> Scores:
 def pictures(generator: Any) -> dict[str, tuple[NDArray[np.uint8], str]]:
     """Return a picture of attention, if there is any."""
     looked = attention_picture(generator)
-    about = "Samples; for bright places of each, in red, where they look while it is drawn."
+    about = "Samples, with the attention of bright places in red."
     return {} if looked is None else {"attention": (looked, about)}
 
 

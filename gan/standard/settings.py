@@ -30,7 +30,7 @@ class GanSettings:
         norm, penalty = self.network.discriminator_norm, self.loss.penalty
         if norm == "batch" and penalty != "none":
             raise ValueError(
-                f"network.discriminator_norm batch mixes the images of a batch, loss.penalty {penalty} needs the slope "
+                f"network.discriminator_norm batch mixes the images of a batch, loss.penalty {penalty} needs gradients "
                 "of each: use norm none or spectral, or penalty none"
             )
         if self.loss.kind == "wasserstein" and penalty == "none" and norm != "spectral":

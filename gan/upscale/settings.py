@@ -62,4 +62,4 @@ class UpscaleSettings:
         if self.frames == 1 and (self.network.seen > 1 or self.network.previous):
             raise ValueError("network.seen and previous are of clips: leave them, or give frames above 1")
         if self.training.critic_steps != 1:
-            raise ValueError(f"training.critic_steps is {self.training.critic_steps}: both networks take turns, use 1")
+            raise ValueError(f"training.critic_steps is {self.training.critic_steps}: updates alternate, use 1")

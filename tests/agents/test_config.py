@@ -68,7 +68,7 @@ REFUSED: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (
         FleetSettings,
         {"shards": 129, "runners": 200},
-        r"fleet\.shards is 129: use 0 .* to 128 \(the most that keys",
+        r"fleet\.shards is 129: use 0 .* to 128 \(the limit of replay keys",
     ),
     (FleetSettings, {"runners": 2049}, r"65568 lanes a replay shard, which holds 65536: use more fleet\.shards"),
     (

@@ -19,22 +19,22 @@ from envs import EnvSettings
 from training.settings import changed, from_dict, to_dict
 
 WRONG: list[tuple[type[Any], str, Any, str]] = [
-    (LearnerSettings, "double", "false", "learner.double is 'false': true or false belongs there"),
-    (LearnerSettings, "double", 1, "learner.double is 1: true or false belongs there"),
-    (LearnerSettings, "gamma", "0.9", "learner.gamma is '0.9': a number belongs there"),
-    (LearnerSettings, "batch_size", None, "learner.batch_size is None: a whole number belongs there"),
-    (ReplaySettings, "n_step", 2.5, "replay.n_step is 2.5: a whole number belongs there"),
-    (ReplaySettings, "n_step", True, "replay.n_step is True: a whole number belongs there"),
-    (ReplaySettings, "capacity", np.float32(5_000), "replay.capacity is .*: a whole number belongs there"),
-    (NetworkSettings, "kind", 3, "network.kind is 3: a text belongs there"),
-    (ExplorationSettings, "final", [0.1], r"exploration.final is \[0.1\]: a number belongs there"),
-    (EnvSettings, "life_signal", 0, "env.life_signal is 0: true or false belongs there"),
-    (FleetSettings, "runners", "2", "fleet.runners is '2': a whole number belongs there"),
-    (StopSettings, "score", "high", "stop.score is 'high': a number or none belongs there"),
+    (LearnerSettings, "double", "false", "learner.double is 'false': give true or false"),
+    (LearnerSettings, "double", 1, "learner.double is 1: give true or false"),
+    (LearnerSettings, "gamma", "0.9", "learner.gamma is '0.9': give a number"),
+    (LearnerSettings, "batch_size", None, "learner.batch_size is None: give a whole number"),
+    (ReplaySettings, "n_step", 2.5, "replay.n_step is 2.5: give a whole number"),
+    (ReplaySettings, "n_step", True, "replay.n_step is True: give a whole number"),
+    (ReplaySettings, "capacity", np.float32(5_000), "replay.capacity is .*: give a whole number"),
+    (NetworkSettings, "kind", 3, "network.kind is 3: give a text"),
+    (ExplorationSettings, "final", [0.1], r"exploration.final is \[0.1\]: give a number"),
+    (EnvSettings, "life_signal", 0, "env.life_signal is 0: give true or false"),
+    (FleetSettings, "runners", "2", "fleet.runners is '2': give a whole number"),
+    (StopSettings, "score", "high", "stop.score is 'high': give a number or none"),
     (TabularSettings, "algorithm", "foo", "algorithm is 'foo': use one of q_learning, random, sarsa, double_q"),
     (TabularSettings, "algorithm", 3, "algorithm is 3: use one of q_learning, random, sarsa, double_q"),
-    (TabularSettings, "epsilon", "all", "epsilon is 'all': a number belongs there"),
-    (Settings, "seed", 1.0, "seed is 1.0: a whole number belongs there"),
+    (TabularSettings, "epsilon", "all", "epsilon is 'all': give a number"),
+    (Settings, "seed", 1.0, "seed is 1.0: give a whole number"),
 ]
 
 
@@ -47,11 +47,11 @@ def test_a_value_of_another_kind_is_refused_in_one_line(kind: type[Any], name: s
 
 def test_the_ways_into_a_tree_check_too() -> None:
     values = to_dict(Settings())
-    with pytest.raises(ValueError, match=r"replay\.n_step is 2\.5: a whole number belongs there"):
+    with pytest.raises(ValueError, match=r"replay\.n_step is 2\.5: give a whole number"):
         from_dict(Settings, {**values, "replay": {**values["replay"], "n_step": 2.5}})
-    with pytest.raises(ValueError, match=r"learner\.double is 'false': true or false belongs there"):
+    with pytest.raises(ValueError, match=r"learner\.double is 'false': give true or false"):
         changed(Settings(), {"learner.double": "false"})
-    with pytest.raises(ValueError, match=r"replay is 3: ReplaySettings belongs there"):
+    with pytest.raises(ValueError, match=r"replay is 3: give ReplaySettings"):
         Settings(replay=3)  # type: ignore[arg-type]
 
 

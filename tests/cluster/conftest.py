@@ -1,4 +1,4 @@
-"""One small Ray cluster for all tests that want one, and one small run directory for those that only read it."""
+"""Shared fixtures: a small Ray cluster, a finished run directory, a GAN data set and a folder of user code."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from tests.cluster.gan_helpers import write_corners
 from tests.cluster.strangers import FILES
 
 os.environ |= {
-    "RAY_AUTH_MODE": "disabled",  # leaves the home directory alone
+    "RAY_AUTH_MODE": "disabled",  # writes nothing into the home directory
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "RAY_worker_niceness": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "RAY_enable_metrics_collection": "0",  # which nobody reads, and what the agent of a node finds out about it
+    "RAY_enable_metrics_collection": "0",  # unused, as are the reports of a node's agent
     "REPORTER_UPDATE_INTERVAL_MS": "600000",
 }
 
 
 @pytest.fixture
 def tune_leaves_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tune's handler of SIGINT outlives what it ran; the product's own sweeps turn it off themselves."""
+    """Disable Tune's SIGINT handler, which stays installed after a run; the project's sweeps disable it themselves."""
     monkeypatch.setenv("TUNE_DISABLE_SIGINT_HANDLER", "1")
 
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
-    """A cluster of this process alone, gone with it. Fleets that this process trains on it have short turns."""
+    """Start a Ray cluster for this process only; fleets trained in this process have short turns."""
     import ray
 
     from cluster.connect import start_own
 
-    with pytest.MonkeyPatch.context() as patch:  # servers that no test asks anything: three processes less
+    with pytest.MonkeyPatch.context() as patch:  # unused servers: three processes fewer
         patch.setattr("ray._private.services.start_api_server", lambda *_, **__: ("", None))
         patch.setattr("ray._private.node.Node.start_log_monitor", lambda _: None)
         patch.setattr("ray._private.node.Node.start_monitor", lambda _: None)
@@ -55,17 +55,17 @@ def ray_cluster() -> Iterator[None]:
             namespace=f"tests-{os.getpid()}",
         )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cluster.fleet.config.QuarterdeckConfig.turn_seconds", 0.1)  # tests wait for some turn
+        patch.setattr("cluster.fleet.config.QuarterdeckConfig.turn_seconds", 0.1)  # some tests wait for a turn's end
         yield
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers, and does not wait for their end
+        warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its servers without waiting for their end
         ray.shutdown()
         gc.collect()
 
 
 @pytest.fixture(scope="session")
 def gone_in_the_end() -> Iterator[list[psutil.Process]]:
-    """Processes that must end by themselves, if only after a minute: looked for once all tests are over."""
+    """Yield a list of processes that must end by themselves; it is checked after all tests, with a long timeout."""
     from tests.cluster.helpers import still_alive
 
     left: list[psutil.Process] = []
@@ -75,18 +75,18 @@ def gone_in_the_end() -> Iterator[list[psutil.Process]]:
 
 @pytest.fixture(scope="session")
 def catch_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of a finished serial run on toy/catch, one for all test processes: copy it before you change it."""
+    """Return the directory of a finished serial run on toy/catch, shared by all test processes: change only copies."""
     from cluster.cli.main import main
     from tests.cluster.helpers import TINY_CATCH, wait_until
     from training.storage.locks import lock
 
     place = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        place = place.parent  # of all workers; where there are none it would be that of every call of pytest
+        place = place.parent  # shared by all xdist workers; without xdist it would be shared by all calls of pytest
     path = place / "runs" / "catch"
     held = wait_until(lambda: lock(place / "runs.lock"))
     try:
-        if not (path / "summary.json").exists():  # what a run writes last
+        if not (path / "summary.json").exists():  # a run writes it last
             assert main(["train", "atari", *TINY_CATCH, "--serial", "--steps", "400", "--run-dir", str(path)]) == 0
     finally:
         os.close(held)
@@ -95,7 +95,7 @@ def catch_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of pictures; the runs of GANs beside it find a hastily trained classifier."""
+    """Return a small image archive; GAN runs beside it use a cached classifier that was trained for one epoch."""
     from gan.coupled.domains import whole_second
     from gan.data.images import DataSettings, load
     from gan.evaluation.features import extractor_for
@@ -111,7 +111,7 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Somebody's own folder (docs/extending.md), in which they work; nothing of it stays imported or registered."""
+    """Work in a folder with user code (docs/extending.md); its imports and registrations are undone afterwards."""
     from cluster.workloads import WORKLOADS
 
     for name, text in FILES.items():

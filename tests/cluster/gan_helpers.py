@@ -1,4 +1,4 @@
-"""A data set and settings with which a GAN is trained in a second."""
+"""A data set and settings that train a GAN within a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.storage import checkpoint
 
 CORNERS = ((0, 0), (0, 4), (4, 0), (4, 4))
 TINY: dict[str, Any] = {
-    "minutes": 1e9,  # counted from the start of the process, and that is the tests'
+    "minutes": 1e9,  # counted from the start of the process, here the test process
     "network.latent": 8,
     "network.generator_width": 8,
     "network.discriminator_width": 8,
@@ -28,7 +28,7 @@ TINY_GAN = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items(
 
 
 def write_corners(file: Path, count: int = 240) -> Path:
-    """8x8 pictures of a bright square in one of four corners, which is their class, as an npz archive."""
+    """Write an npz archive of 8x8 images with a bright square in one of four corners; the corner is the class."""
     rng = np.random.default_rng(0)
     labels = np.arange(count) % len(CORNERS)
     images = rng.integers(0, 40, (count, 8, 8))
@@ -40,13 +40,13 @@ def write_corners(file: Path, count: int = 240) -> Path:
 
 
 def copy_corners(corners: Path, folder: Path) -> str:
-    """The archive and its classifier where a test's own runs will lie; returns the archive's path."""
+    """Copy the archive and its cached classifier into a test's folder; return the path of the copied archive."""
     shutil.copytree(corners.parent / ".gan-cache", folder / ".gan-cache")
     return str(shutil.copy(corners, folder))
 
 
 def trained(run: Path) -> dict[str, Any]:
-    """The newest checkpoint of a GAN run, without the clock."""
+    """Return the newest checkpoint of a GAN run without its elapsed time and its best settings."""
     state = checkpoint.load(checkpoint.latest(run / "checkpoints"))
     del state["seconds"], state["best"]["settings"]
     return state

@@ -1,4 +1,4 @@
-"""A process that goes on with runs that another one has saved."""
+"""A subprocess that resumes runs saved by another process."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ for line in sys.stdin:
 
 @contextmanager
 def other_process(errors: Path) -> Iterator[Callable[[list[Any]], None]]:
-    """Yields a call: given workload, preset, settings, checkpoint, a folder and turns, it goes on and saves there."""
+    """Yield a function that resumes and saves a run: (workload, preset, settings, checkpoint, folder, turns)."""
     words, root = [sys.executable, "-c", GOES_ON], Path(__file__).parents[2]
     with (
         errors.open("w") as said,

@@ -1,4 +1,4 @@
-"""Small settings, and small tools around the fleet."""
+"""Small settings and helpers for tests of the fleet and of the command line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.coded_env import NUM_ACTIONS
 from tests.patience import PATIENCE as PATIENCE
 from tests.patience import TIMEOUT as TIMEOUT
 
-OWN = ("RAY_", "TUNE_", "REPORTER_")  # variables of the tests' own Ray begin so
+OWN = ("RAY_", "TUNE_", "REPORTER_")  # prefixes of the environment variables of the tests' own Ray
 TINY: dict[str, str] = {
     "fleet.envs-per-runner": "2",
     "replay.capacity": "4000",
@@ -39,7 +39,7 @@ TINY: dict[str, str] = {
     "evaluation.protocol": "training",
     "evaluation.episodes": "6",
 }
-TINY_OWN = [  # with an env and a network of somebody's own
+TINY_OWN = [  # for a user's own env and network
     *(f"--{name}={value}" for name, value in TINY.items()),
     "--learner.precision=fp32",
     "--learner.device=cpu",
@@ -55,7 +55,7 @@ TINY_CATCH = ["--env=toy/catch", "--no-life-signal", *(f"--{name}={value}" for n
 
 
 def catch_settings(**fleet: int) -> Settings:
-    """Seconds of toy/catch: 2013 network, 3-step returns, epsilon at its end from the first step."""
+    """Return settings for a short run on toy/catch: 2013 network, 3-step returns, final epsilon from the first step."""
     return Settings(
         env=EnvSettings(id="toy/catch"),
         exploration=ExplorationSettings(final=0.4, ladder=2.0, anneal_steps=1),
@@ -74,7 +74,7 @@ def catch_settings(**fleet: int) -> Settings:
 
 
 class StillPolicy(QPolicy):
-    """Finds every action of a coded env worth the same."""
+    """A policy whose Q-values are zero for every action of a coded env."""
 
     def __init__(self, stack: int = 1) -> None:
         self.stack = stack
@@ -84,7 +84,7 @@ class StillPolicy(QPolicy):
 
 
 def train_until(algo: Any, done: Callable[[], bool]) -> None:
-    """Let an algorithm train until something has happened."""
+    """Train an algorithm until a condition is true; fail after the timeout."""
     started = time.monotonic()
     while not done():
         algo.train()
@@ -92,7 +92,7 @@ def train_until(algo: Any, done: Callable[[], bool]) -> None:
 
 
 def wait_until(ask: Callable[[], Any]) -> Any:
-    """The first answer that is not None."""
+    """Poll a function and return its first result that is not None; fail after the timeout."""
     started = time.monotonic()
     while (answer := ask()) is None:
         assert time.monotonic() - started < PATIENCE
@@ -101,7 +101,7 @@ def wait_until(ask: Callable[[], Any]) -> Any:
 
 
 def still_alive(processes: Iterable[psutil.Process], patience: float = PATIENCE) -> list[psutil.Process]:
-    """Those that have not ended after that many seconds. psutil's own way fails where one is reaped as it looks."""
+    """Return the processes alive after `patience` seconds; psutil's own wait can fail if one is reaped meanwhile."""
     left, started = list(processes), time.monotonic()
     while (left := list(filter(alive, left))) and time.monotonic() - started < patience:
         time.sleep(0.05)
@@ -109,15 +109,15 @@ def still_alive(processes: Iterable[psutil.Process], patience: float = PATIENCE)
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it runs: one that only waits for its parent to ask does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:  # it ended between the two questions
+    except psutil.NoSuchProcess:  # it ended between the two calls
         return False
 
 
 def same_tree(one: Any, other: Any) -> None:
-    """Two trees of arrays and values are equal, to the last bit."""
+    """Assert that two trees of arrays and values are equal bit for bit."""
     if isinstance(one, dict):
         assert one.keys() == other.keys()
         for name, value in one.items():
@@ -130,7 +130,7 @@ def same_tree(one: Any, other: Any) -> None:
 
 
 def ball_and_paddle(blocks: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and column of toy/catch's ball in frames [N, P, D]: two integers [N]. 255 is the ball's alone."""
+    """Return row [N] and column [N] of the ball in toy/catch's frames [N, P, D]; only the ball has the value 255."""
     cells = from_blocks(blocks, (84, 84))[:, ::7, ::7] == 255
     assert cells.any((1, 2)).all()
     place = cells.reshape(len(cells), 12 * 12).argmax(1)
@@ -138,12 +138,12 @@ def ball_and_paddle(blocks: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArr
 
 
 def command(*arguments: str) -> list[str]:
-    """The command line of a person."""
+    """Return the command line of a `cluster` command as a user types it."""
     return [sys.executable, "-m", "cluster", *arguments]
 
 
 def in_terminal(theirs: int, *arguments: str) -> subprocess.Popen[bytes]:
-    """A command of ours that a person gives in the terminal `theirs`, of 24 lines."""
+    """Start a `cluster` command in the pseudo-terminal `theirs`, with 80 columns and 24 lines."""
     return subprocess.Popen(
         command(*arguments),
         stdin=theirs,
@@ -156,12 +156,12 @@ def in_terminal(theirs: int, *arguments: str) -> subprocess.Popen[bytes]:
 
 
 def environment() -> dict[str, str]:
-    """That person's environment: nothing of the tests' own Ray in it."""
+    """Return the environment variables without those of the tests' own Ray."""
     return {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
 
 
 def run_command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in the repository or elsewhere."""
+    """Run a `cluster` command to its end, in the repository or in `cwd`."""
     return run_there(command(*arguments), cwd)
 
 
@@ -171,7 +171,7 @@ def run_program(source: str, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def run_there(words: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command line to its end, in the repository or elsewhere, and a person's environment."""
+    """Run a command line to its end, in the repository or in `cwd`, without the variables of the tests' own Ray."""
     return subprocess.run(
         words,
         capture_output=True,
@@ -184,26 +184,26 @@ def run_there(words: list[str], cwd: Path | None = None) -> subprocess.Completed
 
 
 def tree(path: Path) -> dict[str, bytes]:
-    """Every file under a directory with what it holds."""
+    """Return the content of every file under a directory, by relative path."""
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object."""
+    """Read a JSON object from a file."""
     value: dict[str, Any] = json.loads(path.read_text())
     return value
 
 
 def process_of(actor: Any) -> int:
-    """The process in which an actor lives now."""
+    """Return the id of an actor's current process."""
     return int(ray.get(actor.__ray_call__.remote(lambda _: os.getpid()), timeout=PATIENCE))
 
 
 def kill(actor: Any) -> None:
-    """SIGKILL its process."""
+    """Kill an actor's process with SIGKILL."""
     os.kill(process_of(actor), signal.SIGKILL)
 
 
 def raised(cause: Exception) -> ray.exceptions.RayTaskError:
-    """What Ray makes of an error in an actor's method."""
+    """Return the RayTaskError that Ray raises for an error in an actor's method."""
     return ray.exceptions.RayTaskError("method", "Traceback", cause, "ray::Actor", 1, "127.0.0.1")

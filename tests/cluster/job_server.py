@@ -1,4 +1,4 @@
-"""A real cluster with token authentication, and a counterfeit job server that remembers what it was sent."""
+"""A real cluster with token authentication, and a fake job server that records the tokens it receives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "a-token-for-tests-" + "0" * 32
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody uses."""
+    """Return unused ports of this machine."""
     with contextlib.ExitStack() as stack:
         taken = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in taken:
@@ -42,12 +42,12 @@ class Head:
     home: Path
 
     def client(self) -> Client:
-        """Ray's own view of the jobs."""
+        """Return an authenticated client of Ray's job server."""
         return Client(self.url, headers={"Authorization": f"Bearer {TOKEN}"})
 
 
 def head_environment(home: Path) -> dict[str, str]:
-    """What a node is started with: a home with the token, the interpreter of the tests first."""
+    """Return the environment of a node: HOME holds the token, the tests' interpreter is first in PATH."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return environment() | {
         "HOME": str(home),
@@ -61,15 +61,15 @@ def head_environment(home: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def running_head(home: Path) -> Iterator[Head]:
-    """A head of four cores in process groups of its own; all of it is gone in the end.
+    """Run a head node with four CPUs in its own process groups; all its processes are killed at exit.
 
-    Begun again where it has ended by itself: on a busy machine its servers may take longer than half a minute, and a
-    port that nobody used may be somebody's by the time that one of them asks for it.
+    A head that exits during its start is started again: on a busy machine its servers may need more than half a minute,
+    and another process may have taken a free port before a server binds it.
     """
     (home / ".ray").mkdir(parents=True)
     (home / ".ray" / "auth_token").touch(mode=0o600)
     (home / ".ray" / "auth_token").write_text(TOKEN)
-    # Paths of sockets are short, and those of TMPDIR may be long.
+    # Paths of sockets have a length limit, and TMPDIR may be too long.
     with tempfile.TemporaryDirectory(prefix="qd-", dir="/tmp", ignore_cleanup_errors=True) as short:
         for left in reversed(range(STARTS)):
             head, ray = start_head(home, f"{short}/{left}")
@@ -84,7 +84,7 @@ def running_head(home: Path) -> Iterator[Head]:
 
 
 def start_head(home: Path, folder: str) -> tuple[Head, subprocess.Popen[bytes]]:
-    """Begin a `ray start` on free ports, whose output goes into HOME/ray.log."""
+    """Start `ray start --head` on free ports; its output goes to HOME/ray.log."""
     names = ("port", "dashboard-port", "dashboard-agent-listen-port", "dashboard-agent-grpc-port")
     names += ("ray-client-server-port", "metrics-export-port", "node-manager-port", "object-manager-port")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
@@ -105,7 +105,7 @@ def start_head(home: Path, folder: str) -> tuple[Head, subprocess.Popen[bytes]]:
 
 
 def takes_jobs(head: Head) -> bool:
-    """Whether the head is up, its agent included."""
+    """Return whether the head and its agent accept a job."""
     try:
         head.client().submit_job(entrypoint="true")
     except (OSError, RuntimeError, requests.RequestException):
@@ -114,9 +114,9 @@ def takes_jobs(head: Head) -> bool:
 
 
 def end_session(ray: subprocess.Popen[bytes]) -> None:
-    """Kill a `ray start --block` and all that it started, workers in groups of their own included.
+    """Kill a `ray start --block` and all its descendants, including workers in other process groups.
 
-    One that has ended by itself has taken them along.
+    If it has ended by itself, its descendants have ended with it.
     """
     import psutil
 
@@ -132,7 +132,7 @@ def end_session(ray: subprocess.Popen[bytes]) -> None:
 
 @dataclass
 class Counterfeit:
-    """An HTTP server that says that it is a job server."""
+    """An HTTP server that answers like a job server."""
 
     url: str
     tokens: list[str | None] = field(default_factory=list)  # Authorization of every request
@@ -142,7 +142,7 @@ class Counterfeit:
 def counterfeit(
     *, host: str = "127.0.0.1", locked: bool = False, body: str = '{"ray_version": "2.60.0"}'
 ) -> Iterator[Counterfeit]:
-    """Serves `body` to every GET, only to those with a token if `locked`."""
+    """Run a server that answers every GET with `body`, with 401 or 403 without the right token if `locked`."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -169,5 +169,5 @@ def counterfeit(
 
 
 def metadata_of(head: Head, job: str) -> dict[str, str]:
-    """What a job was submitted with."""
+    """Return the metadata with which a job was submitted."""
     return dict(json.loads(json.dumps(head.client().get_job_info(job).metadata)))

@@ -1,7 +1,7 @@
-"""The parts of KubeRay's resource definitions (ray.io/v1, operator 1.7) that our manifests use, as JSON schemas.
+"""JSON schemas of the parts of KubeRay's resource definitions (ray.io/v1, operator 1.7) that our manifests use.
 
-Written after KubeRay's API reference and Kubernetes' core/v1 and networking/v1. Stricter than a server: a field that is
-not listed here is refused, so that a misspelt one cannot pass.
+They follow KubeRay's API reference and Kubernetes' core/v1 and networking/v1. They are stricter than a server: a field
+that is not listed here is rejected, so that a misspelt one fails.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ QUANTITIES: Schema = {"type": "object", "additionalProperties": QUANTITY}
 
 
 def thing(required: str = "", /, **properties: Schema) -> Schema:
-    """An object with these properties and no others."""
+    """Return the schema of an object with only these properties."""
     return {"type": "object", "additionalProperties": False, "properties": properties, "required": required.split()}
 
 
 def many(item: Schema) -> Schema:
-    """A list that is not empty."""
+    """Return the schema of a list that is not empty."""
     return {"type": "array", "items": item, "minItems": 1}
 
 
 def one_of(*values: str) -> Schema:
-    """One of these words."""
+    """Return the schema of one of these strings."""
     return {"enum": list(values)}
 
 
 def resource(group: str, kind: str, spec: Schema) -> Schema:
-    """A whole manifest, named by us or by the server."""
+    """Return the schema of a whole manifest, with either `name` or `generateName`."""
     metadata = thing(name=TEXT, generateName=TEXT, namespace=TEXT, labels=TEXTS, annotations=TEXTS)
     metadata["oneOf"] = [{"required": ["name"]}, {"required": ["generateName"]}]
     return thing(
@@ -119,7 +119,7 @@ RAY_CLUSTER = thing(
     ),
     workerGroupSpecs=many(WORKERS),
 )
-# The operator's own rule: only this version of the autoscaler knows an idle timeout of one group.
+# The operator's own rule: only version v2 of the autoscaler supports an idle timeout per group.
 RAY_CLUSTER["if"] = {"properties": {"workerGroupSpecs": {"not": {"contains": {"required": ["idleTimeoutSeconds"]}}}}}
 RAY_CLUSTER["else"] = {
     "properties": {"autoscalerOptions": {"properties": {"version": {"const": "v2"}}, "required": ["version"]}},

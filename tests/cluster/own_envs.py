@@ -1,4 +1,4 @@
-"""Runners and evaluations whose env breaks or sleeps; in a module of its own, so that their processes can import it."""
+"""Runners and evaluators with failing or sleeping envs, in a module that their processes can import."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from envs.base import TimeStep
 
 
 class BridgeOut(RuntimeError):
-    """What a broken env raises."""
+    """The error of a failing env."""
 
 
 class Wrapped:
-    """An env that does something else with a step."""
+    """A wrapper of an env whose subclasses replace `step`."""
 
     def __init__(self, env: Any) -> None:
         self.env, self.steps = env, 0
@@ -25,7 +25,7 @@ class Wrapped:
 
 
 class Breaking(Wrapped):
-    """Raises at a step."""
+    """Raises after `lasts` steps."""
 
     lasts = 0  # steps
 
@@ -52,7 +52,7 @@ class Sleeping(Wrapped):
 
 
 class BreakingRunner(Runner):
-    """Its env raises at the first step."""
+    """A runner whose env raises at the first step."""
 
     wrapper: type[Wrapped] = Breaking
 
@@ -62,26 +62,26 @@ class BreakingRunner(Runner):
 
 
 class BreakingLaterRunner(BreakingRunner):
-    """Its env raises in the second chunk of each of its lives."""
+    """A runner whose env raises in the second chunk after every start."""
 
     wrapper = BreakingLater
 
 
 class SleepingRunner(BreakingRunner):
-    """Its env sleeps in every step."""
+    """A runner whose env sleeps in every step."""
 
     wrapper = Sleeping
 
 
 class UnbornRunner(Runner):
-    """Has no env to begin with."""
+    """A runner whose env cannot be made."""
 
     def make_env(self) -> None:
         raise BridgeOut("no road leads here")
 
 
 class BreakingEvaluator(Evaluator):
-    """Its games end in an error."""
+    """An evaluator that raises in every evaluation."""
 
     def evaluate(self, weights: dict[str, Any], agent_steps: int) -> tuple[int, dict[str, Any]]:
         raise BridgeOut("the bridge is out")

@@ -1,6 +1,6 @@
-"""Parts of an algorithm that the fleet does not know: deep Q-learning whose policy counts its steps and plays by turns.
+"""Parts of a user's algorithm: deep Q-learning with another learner and a policy that cycles through the actions.
 
-A module of its own, so that runners and learners can import it.
+They are in a module of their own, so that runners and learners can import it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ make_env, make_network, make_replay = parts.make_env, parts.make_network, parts.
 
 @dataclass(frozen=True, kw_only=True)
 class OtherSettings(Settings):
-    """Names this module."""
+    """Settings whose parts are in this module."""
 
     parts: ClassVar[str] = "tests.cluster.own_parts"
 
 
 class ByTurns(QPolicy):
-    """Takes every action in turn; its carry is a stack and how many steps there have been."""
+    """Cycles through the actions; its carry is the frame stack and the number of steps."""
 
     def start(self, num_envs: int) -> Any:
         return super().start(num_envs), 0
@@ -41,7 +41,7 @@ class ByTurns(QPolicy):
 
 
 class OtherLearner(Learner):
-    """Says that it is another."""
+    """A learner that tests recognize by an attribute."""
 
     another = True
 

@@ -1,4 +1,4 @@
-"""Both placements of replay behind one face, a coded env to fill them, and the comparison with what it did."""
+"""Both placements of replay behind one interface, and a coded env whose transitions can be checked in batches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STACK, N_STEP, GAMMA, ALPHA = 4, 3, 0.9, 0.5
 
 
 class InLearner:
-    """One shard in this process."""
+    """Replay as one shard in this process."""
 
     def __init__(self, folder: Path, *, prioritized: bool) -> None:
         self.settings = run_settings(0, prioritized=prioritized)
@@ -59,7 +59,7 @@ class InLearner:
 
 
 class AsActors:
-    """One shard per runner, each in a process of its own; they serve one test after the other."""
+    """Replay as one shard per runner, each an actor; `reset` empties the shards for the next test."""
 
     def __init__(self, folder: Path, *, prioritized: bool) -> None:
         self.settings, self.empty = run_settings(RUNNERS, prioritized=prioritized), folder / f"empty-{prioritized}"
@@ -78,7 +78,7 @@ class AsActors:
     def _added(self, runner: int, chunk: Chunk) -> bool:
         try:
             ray.get(self.shards[runner].add.remote([ray.put(chunk)]), timeout=PATIENCE)
-        except ray.exceptions.RayActorError:  # it is on its way back
+        except ray.exceptions.RayActorError:  # it is restarting
             return False
         return True
 
@@ -100,7 +100,7 @@ Place = InLearner | AsActors
 
 
 def run_settings(shards: int, *, prioritized: bool) -> Settings:
-    """Room for everything that these tests add."""
+    """Return settings whose replay is large enough for all transitions of these tests."""
     return Settings(
         replay=ReplaySettings(capacity=2_400, prioritized=prioritized, alpha=ALPHA, n_step=N_STEP, learning_starts=0),
         learner=LearnerSettings(gamma=GAMMA),
@@ -109,12 +109,12 @@ def run_settings(shards: int, *, prioritized: bool) -> Settings:
 
 
 def env() -> CodedEnv:
-    """Episodes of 1 to 8 steps, every other one truncated."""
+    """Return a coded env with episodes of 1 to 8 steps, every other one truncated."""
     return CodedEnv(ENVS, lengths=(5, 1, 8, 3))
 
 
 def play(place: Place, chunks: tuple[int, ...] = (CHUNKS,) * RUNNERS) -> list[Rollout]:
-    """Let every runner add so many chunks, the c-th under weights of version c."""
+    """Add `chunks[r]` chunks of each runner r, the c-th with weights version c; return the rollouts."""
     rollouts = [
         Rollout(env(), StillPolicy(STACK), ExplorationSettings(), seed=0, lane=r * ENVS, num_lanes=RUNNERS * ENVS)
         for r in range(RUNNERS)
@@ -126,13 +126,13 @@ def play(place: Place, chunks: tuple[int, ...] = (CHUNKS,) * RUNNERS) -> list[Ro
 
 
 def codes_of(obs: torch.Tensor) -> list[list[Code]]:
-    """What the frames of stacks [B, P, K, D] show, oldest first."""
+    """Return the decoded frames of stacks [B, P, K, D], oldest first."""
     frames = from_blocks(obs.numpy().swapaxes(1, 2), (84, 84))
     return [[decode(frame) for frame in stack] for stack in frames]
 
 
 def checked(batch: Batch, *, lanes_begin_anywhere: bool = False) -> list[Code]:
-    """Compare every transition with what the coded env did; returns where each begins."""
+    """Check every transition against the coded env; return the code of the last frame of every observation."""
     coded, starts = env(), []
     for b, (stack, next_stack) in enumerate(zip(codes_of(batch.obs), codes_of(batch.next_obs), strict=True)):
         lane, episode, t = stack[-1]
@@ -152,12 +152,12 @@ def checked(batch: Batch, *, lanes_begin_anywhere: bool = False) -> list[Code]:
 
 
 def surprise(code: Code) -> float:
-    """A TD error that follows from the transition alone."""
+    """Return a TD error that depends only on the transition's first frame."""
     return 0.5 + (7 * code.t + 3 * code.episode + code.env) % 5
 
 
 def settle(place: Place) -> None:
-    """Give every transition its TD error; batches drawn ahead of time are drawn out."""
+    """Update the priority of every transition to its TD error, then use up the prefetched batches."""
     for _ in range(16):
         batch = place.sample(256)
         errors = [surprise(stack[-1]) for stack in codes_of(batch.obs)]
@@ -168,7 +168,7 @@ def settle(place: Place) -> None:
 
 
 def lost_for_good(place: AsActors, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A shard that was killed and never comes back, and nobody who waits a minute for it."""
+    """Return a killed shard that does not restart, and set the time to wait for its restart to 0."""
     monkeypatch.setattr("cluster.fleet.checkpoint.BACK_TIMEOUT", 0.0)
     shard = start_shards(place.settings, spec_of())[0]
     ray.kill(shard)

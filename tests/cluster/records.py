@@ -1,4 +1,4 @@
-"""What a run leaves behind, read back and held to its promises."""
+"""Readers and checks of a run directory, and of the error line of a failed command."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ FIELDS = {
 
 
 def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
-    """Every scalar of a run's TensorBoard: (x, value)."""
+    """Return all TensorBoard scalars of a run by tag, as (x, value)."""
     events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
     return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 def checked_summary(run: Path, episodes: int) -> dict[str, Any]:
-    """The run's record, after a look at all that must lie beside it."""
+    """Check the files of a finished run; return its summary."""
     summary = read_json(run / "summary.json")
     assert summary.keys() >= FIELDS
     assert summary["eval"].keys() >= {"protocol", "episodes", "mean", "min", "max"}
@@ -64,12 +64,12 @@ def checked_summary(run: Path, episodes: int) -> dict[str, Any]:
 
 
 def saved(run: Path) -> dict[str, Any]:
-    """Counters of the newest checkpoint."""
+    """Return the counters of a run's newest checkpoint."""
     return dict(checkpoint.load(checkpoint.latest(run / "checkpoints"), only="stats")["stats"])
 
 
 def learns(run: Path) -> bool:
-    """Whether a run has reported updates."""
+    """Return whether a run has reported updates."""
     table = run / "curve.csv"
     if not table.exists():
         return False
@@ -78,7 +78,7 @@ def learns(run: Path) -> bool:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, begun: bool = False) -> str:
-    """Run a command that must fail; returns its one line, which follows on a run's first one where it had begun."""
+    """Run a command that must fail; return its one-line error, without the first line of a run that had started."""
     capsys.readouterr()
     assert main([*arguments]) == 2
     said = capsys.readouterr()

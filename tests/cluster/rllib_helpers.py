@@ -1,4 +1,4 @@
-"""A small config as RLlib's users write it, and environments of their own."""
+"""A small RLlib config and a small custom env."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cluster.fleet.algorithm import QuarterdeckConfig
 
 
 def small_config(env: Any = "CartPole-v1", *, runners: int = 0, **environment: Any) -> QuarterdeckConfig:
-    """A tiny network on a vector env; without runners the driver plays."""
+    """Return a config with a tiny network and 4 envs per runner; without runners the driver collects the steps."""
     return (
         QuarterdeckConfig()
         .environment(env, **environment)
@@ -35,7 +35,7 @@ def small_config(env: Any = "CartPole-v1", *, runners: int = 0, **environment: A
 
 @contextmanager
 def built(config: QuarterdeckConfig) -> Iterator[Any]:
-    """An algorithm, stopped again."""
+    """Yield an algorithm built from a config, and stop it."""
     made = config.build_algo()
     try:
         yield made
@@ -44,7 +44,7 @@ def built(config: QuarterdeckConfig) -> Iterator[Any]:
 
 
 class Corridor(gym.Env[Any, Any]):
-    """Walk right: as many steps as its config says, each worth 1."""
+    """An env whose episodes last `config["length"]` steps with reward 1 each."""
 
     action_space = gym.spaces.Discrete(2)
     observation_space = gym.spaces.Box(0, 1, (2,), np.float32)

@@ -1,4 +1,4 @@
-"""What trainings learn from that lies on disk, and small settings for those that learn from play."""
+"""Data sets on disk for trainings, and small settings for those that learn from recorded games."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TINY_CLONING: dict[str, Any] = {
 
 
 def source_of(workload: str, corners: Path, folder: Path) -> dict[str, str]:
-    """Pictures for a GAN, games of toy/catch for what learns from play: the setting that names them, and where."""
+    """Write the data set that a workload needs (images, games of toy/catch or none); return its setting and path."""
     if workload in ("gan", "coupled", "progressive", "style", "cycle", "upscale"):
         return {"data.source": str(copy_corners(corners, folder))}
     if workload in ("cloning", "offline"):

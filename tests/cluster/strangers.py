@@ -1,4 +1,4 @@
-"""The files of docs/extending.md: somebody's own folder."""
+"""The code files of docs/extending.md, by name: a user's folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps that run beside a test, and their trials."""
+"""Sweeps that run in the background of a test, and their trial processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def started(*arguments: str, cwd: Path = ROOT, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """A command that runs beside the test, and not after it."""
+    """Start a `cluster` command in the background; kill its process group at exit if it still runs."""
     with subprocess.Popen(
         command(*arguments),
         stdout=subprocess.PIPE,
@@ -40,7 +40,7 @@ def started(*arguments: str, cwd: Path = ROOT, **variables: str) -> Iterator[sub
 def resumed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], preset: str, run: Path, *options: str
 ) -> str:
-    """What a sweep says that goes on to its end in the tests' process, as in one of its own."""
+    """Resume a sweep to its end in this process, with Tune's default loggers; return its standard output."""
     monkeypatch.delenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS")
     capsys.readouterr()
     assert main(["sweep", preset, f"--run-dir={run}", "--resume", *options]) == 0
@@ -48,13 +48,13 @@ def resumed(
 
 
 def trial_that_trains(sweep: subprocess.Popen[str]) -> psutil.Process | None:
-    """A process in which a trial is trained at this moment."""
+    """Return a process that is training a trial now, or None."""
     assert sweep.poll() is None, "it has ended too soon"
     for process in psutil.Process(sweep.pid).children(recursive=True):
         try:
             name = " ".join(process.cmdline())
             if name.startswith("ray::") and ".train" in name:
                 return process
-        except psutil.Error:  # gone meanwhile
+        except psutil.Error:  # it has ended meanwhile
             continue
     return None

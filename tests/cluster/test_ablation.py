@@ -1,4 +1,4 @@
-"""The ablation: what tells its stages apart, what its verdicts say, and the figure as a person gets it."""
+"""The ablation: differences of its stages, its verdicts and intervals, its figure and its error messages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TINY = {
 
 
 def test_every_stage_adds_one_trick() -> None:
-    """From all switched off to the whole recipe; the first step changes no setting, since replay is a class."""
+    """Each stage adds one trick's settings, up to the full recipe; replay is a class and changes no setting."""
     made = list(stages(lecture()).values())
     assert made[-1] == lecture()
     for before, after, trick in zip(made[:-1], made[1:], WITHOUT, strict=True):
@@ -48,7 +48,7 @@ def test_every_stage_adds_one_trick() -> None:
 
 
 def test_only_the_naive_loop_learns_from_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One update after every eighth step, on what the lane has just played."""
+    """Only the naive loop trains with `NoReplay`; both stages sample 4 transitions per step after learning starts."""
     seen: dict[str, Any] = {}
 
     class Watched(SerialLoop):
@@ -67,7 +67,7 @@ def test_only_the_naive_loop_learns_from_the_newest(monkeypatch: pytest.MonkeyPa
 
 
 def rows_of(scores: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """Rows as trainings return them, in the order in which they happen to end."""
+    """Return result rows of trainings, in reverse order, since trainings end in any order."""
     rows = [
         {"stage": stage, "seed": seed, "score": score}
         for stage, values in scores.items()
@@ -77,7 +77,7 @@ def rows_of(scores: dict[str, list[float]]) -> list[dict[str, Any]]:
 
 
 def test_verdicts_say_what_is_seen() -> None:
-    """Help and harm only where the difference, seed by seed, leaves out 0; a trick that does nothing is told so."""
+    """A trick helps or hurts only if the interval of its differences by seed excludes 0; else no difference is seen."""
     bars = bars_of(
         rows_of({"a": [1, 2, 3], "b": [11, 12, 13], "c": [11, 12, 13], "d": [9, 14, 12], "e": [0, 1, 2]}),
         tuple("abcde"),
@@ -91,7 +91,7 @@ def test_verdicts_say_what_is_seen() -> None:
 
 
 def test_an_interval_holds_the_mean_as_often_as_it_says() -> None:
-    """Of 150 means of 20 normal values, about 95 in a hundred (the percentile bootstrap is a little narrow)."""
+    """86% to 99% of 150 intervals of 20 normal values hold the true mean (the bootstrap is a little narrow)."""
     rng = np.random.default_rng(1)
     held = [low <= 3.0 <= high for low, high in (mean_interval(rng.normal(3.0, 2.0, 20)) for _ in range(150))]
     assert 0.86 <= np.mean(held) <= 0.99
@@ -101,7 +101,7 @@ def test_an_interval_holds_the_mean_as_often_as_it_says() -> None:
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_training_that_fails_is_named_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not with the traceback that Ray makes of it."""
+    """A failed training raises a one-line error with its stage, seed and message, without Ray's traceback."""
 
     def diverges(stage: str, settings: Settings) -> dict[str, Any]:
         if (stage, settings.seed) == (STAGES[1], 4):
@@ -138,7 +138,7 @@ def test_the_figure_comes_with_its_table(tmp_path: Path, capsys: pytest.CaptureF
 
 def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = f"--run-dir={tmp_path / 'run'}"
-    assert "an interval needs 2" in refused(capsys, "ablation", "--seeds=1", run)
+    assert "use 2 or more for an interval" in refused(capsys, "ablation", "--seeds=1", run)
     assert "did you mean toy/catch" in refused(capsys, "ablation", "--env=toy/cach", run)
     assert "one process without priorities" in refused(capsys, "ablation", "--fleet.runners=2", run)
     assert "trains on a core each" in refused(capsys, "ablation", "--learner.device=cuda", run)

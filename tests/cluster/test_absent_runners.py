@@ -1,4 +1,4 @@
-"""A replay fleet of which most runners are not there, or keep silent: those that play are asked on. No Ray here."""
+"""A replay fleet with unscheduled, frozen or slow runners, simulated without Ray: responsive runners play on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RUNNERS = 4
 
 
 class Player:
-    """A runner's actor: calls to it wait for as long as it is not there."""
+    """A fake actor handle of a runner; its calls stay pending while `there` is False."""
 
     def __init__(self) -> None:
         self.there = True
@@ -29,7 +29,7 @@ class Player:
 
 
 class Call:
-    """What Ray gives for an answer to come."""
+    """A fake object reference of a pending call."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
@@ -37,7 +37,7 @@ class Call:
 
 @pytest.fixture
 def players(monkeypatch: pytest.MonkeyPatch) -> list[Player]:
-    """Every call to one who is there has its chunk at once."""
+    """Return fake runners, with `ray` patched so that calls to present ones return a chunk at once."""
 
     def wait(calls: list[Call], num_returns: int = 1, **_: Any) -> tuple[list[Call], list[Call]]:
         done = [call for call in calls if call.player.there][:num_returns]
@@ -49,7 +49,7 @@ def players(monkeypatch: pytest.MonkeyPatch) -> list[Player]:
 
 
 class Fleet:
-    """The main loop with pong's sizes: a chunk goes into replay, the learner does what is due."""
+    """The main loop with pong's sizes: chunks count as inserted, and due updates as done."""
 
     def __init__(self, players: list[Player]) -> None:
         s = changed(pong(), {"fleet.runners": RUNNERS})
@@ -65,7 +65,7 @@ class Fleet:
         self.runners.wait_for_one()
 
     def turns(self, count: int) -> int:
-        """Agent steps inserted over so many turns."""
+        """Run `count` turns; return the agent steps inserted in them."""
         limiter = self.algo.limiter
         before = limiter.inserted
         for _ in range(count):
@@ -75,7 +75,7 @@ class Fleet:
 
 
 def test_runners_without_a_place_hold_nobody_up(players: list[Player]) -> None:
-    """Ray takes them for alive, and their requests wait: one of four plays on."""
+    """Unscheduled runners do not block the fleet: one of four plays on, and the others join once they are scheduled."""
     for player in players[1:]:
         player.there = False
     fleet = Fleet(players)
@@ -91,14 +91,14 @@ def test_runners_without_a_place_hold_nobody_up(players: list[Player]) -> None:
 def test_runners_that_freeze_hold_nobody_up_for_long(
     players: list[Player], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """They owe two chunks each; once nobody has answered for long they are named, and the last one plays on."""
+    """Frozen runners with two pending chunks each are reported after a timeout, and the last runner plays on."""
     monkeypatch.setattr("cluster.fleet.runners.POLL", SILENT_SECONDS / 8)
     fleet = Fleet(players)
     fleet.turns(20)
     for player in players[:3]:
         player.there = False
     assert fleet.turns(100) > 50 * fleet.chunk
-    said = [f"quarterdeck: runner {number} has not answered for 20 s; nobody waits for it" for number in (1, 2, 3)]
+    said = [f"quarterdeck: runner {number} has not answered for 20 s; continuing without it" for number in (1, 2, 3)]
     assert capfd.readouterr().err.splitlines() == said
     assert fleet.runners.health()["fleet/runners_alive"] == 1
     players[0].there = True
@@ -107,7 +107,7 @@ def test_runners_that_freeze_hold_nobody_up_for_long(
 
 
 def test_where_all_are_there_every_chunk_counts(players: list[Player]) -> None:
-    """So nobody is asked for more than before."""
+    """While all runners count as responsive, all their pending chunks are expected."""
     fleet = Fleet(players)
     fleet.turns(3)
     for player in players:
@@ -119,7 +119,7 @@ def test_where_all_are_there_every_chunk_counts(players: list[Player]) -> None:
 def test_a_fleet_that_is_slow_as_a_whole_is_not_called_silent(
     players: list[Player], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Each of its chunks takes longer than that, and nobody would be asked for more."""
+    """If all runners need longer than the timeout for a chunk, none is reported and all count as alive."""
     monkeypatch.setattr("cluster.fleet.runners.POLL", SILENT_SECONDS / 8)
     fleet = Fleet(players)
     for _ in range(3):

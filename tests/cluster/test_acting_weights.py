@@ -1,4 +1,4 @@
-"""The network that acts in a runner's process and the one that learns in another: C19, C20."""
+"""The acting network in a runner's process against the learner's network in another process: C19, C20."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 
 @pytest.fixture(scope="module")
 def fleet(ray_cluster: None) -> Iterator[Quarterdeck]:
-    """A runner, and a learner that has learned something."""
+    """Start a fleet with one runner, and train it for more than 20 updates."""
     config = QuarterdeckConfig().from_settings(catch_settings(runners=1))
     algo = config.reporting(min_time_s_per_iteration=0.1).build_algo()
     train_until(algo, lambda: algo.stats.updates > 20)
@@ -28,7 +28,7 @@ def fleet(ray_cluster: None) -> Iterator[Quarterdeck]:
 
 
 def pulled(algo: Quarterdeck, obs: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """What the runner has after a pull: its process, version, parameters, values of `obs` and what went wrong."""
+    """Pull weights in the runner; return its process id, version, parameters, values of `obs` and the error message."""
     board = algo.weight_store
 
     def ask(runner: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def pulled(algo: Quarterdeck, obs: np.ndarray[Any, Any]) -> dict[str, Any]:
 
 
 def test_c20_a_runner_acts_with_what_the_learner_has_learned(fleet: Quarterdeck) -> None:
-    """C20: the same parameters to the last bit, and the same values and actions, in two processes."""
+    """C20: in two processes parameters are equal bit for bit, values within 1e-3 and at least 98% of greedy actions."""
     obs = np.random.default_rng(0).integers(256, size=(64, 441, fleet.settings.network.stack, 16), dtype=np.uint8)
     ray.get(fleet._publish(), timeout=PATIENCE)
     runner = pulled(fleet, obs)
@@ -61,7 +61,7 @@ def test_c20_a_runner_acts_with_what_the_learner_has_learned(fleet: Quarterdeck)
 
 
 def test_c19_a_broadcast_with_a_part_missing_changes_nothing(fleet: Quarterdeck) -> None:
-    """C19: the runner goes on with the weights and the version that it has."""
+    """C19: after incomplete weights are published, a pull raises and the runner keeps its weights and version."""
     obs = np.random.default_rng(1).integers(256, size=(4, 441, fleet.settings.network.stack, 16), dtype=np.uint8)
     ray.get(fleet._publish(), timeout=PATIENCE)
     before = pulled(fleet, obs)

@@ -1,4 +1,4 @@
-"""RLlib's own face on one process: build, train, evaluate, save, restore, tune."""
+"""RLlib's interface in one process: build, train, evaluate, save, restore, tune."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 
 
 def small_config() -> QuarterdeckConfig:
-    """CartPole with the runner in the driver's process, written as RLlib's users write it."""
+    """Return an RLlib config for CartPole with the runner in the driver's process."""
     return (
         QuarterdeckConfig()
         .environment("CartPole-v1")
@@ -46,14 +46,14 @@ def small_config() -> QuarterdeckConfig:
 
 
 def replay_of(algo: Any) -> dict[str, Any]:
-    """The state of the shard in the learner's process."""
+    """Return the state of the replay shard in the learner's process."""
     (state,) = algo._each_learner(lambda learner: learner.own_shard().state())
     return dict(state)
 
 
 @pytest.fixture(scope="module")
 def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
-    """An algorithm that has made some updates, between two copies to its target network."""
+    """Build an algorithm and train it for more than 40 updates, between two copies to its target network."""
     with built(small_config()) as made:
         train_until(made, lambda: made.stats.updates > 40)
         yield made
@@ -61,7 +61,7 @@ def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
 
 @pytest.fixture(scope="module")
 def saved(algo: Quarterdeck, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where that algorithm saved itself."""
+    """Save the algorithm; return the path of the checkpoint."""
     return Path(algo.save_to_path(tmp_path_factory.mktemp("saved") / "here"))
 
 
@@ -74,7 +74,7 @@ def test_the_config_becomes_our_settings() -> None:
 
 
 def test_a_seed_leaves_new_tensors_alone(algo: Quarterdeck) -> None:
-    """RLlib's seeding would have torch fill each of them, a sixth of what the sampling thread does."""
+    """A seed leaves torch's deterministic mode off: filling new tensors takes a sixth of the sampling thread's time."""
     assert algo.settings.seed == 3
     assert algo._each_learner(lambda _: torch.are_deterministic_algorithms_enabled()) == [False]
 
@@ -107,7 +107,7 @@ def test_train_reports_under_rllib_s_names(algo: Quarterdeck) -> None:
 
 
 def test_c17_samples_per_insert(algo: Quarterdeck) -> None:
-    """C17: within a batch of what every insert has earned, at any time."""
+    """C17: at any time, sampled transitions are at most one batch below 2 per insert after learning starts."""
     for _ in range(30):
         algo.train()
         earned = 2.0 * (algo.limiter.inserted - 100)
@@ -134,7 +134,7 @@ def test_evaluation_by_rllib_s_interval(algo: Quarterdeck) -> None:
 
 @contextmanager
 def poisoned(saved: Path) -> Iterator[None]:
-    """The only pickle in a checkpoint calls a command, and no algorithm comes out of it."""
+    """Replace the only pickle of a checkpoint by one that runs a command, and restore it at exit."""
     pickles = [file for file in saved.rglob("*.pkl")]
     assert [file.name for file in pickles] == ["class_and_ctor_args.pkl"]
     whole = pickles[0].read_bytes()
@@ -147,9 +147,9 @@ def poisoned(saved: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("ours", [False, True])
 def test_a_checkpoint_restores_everything(algo: Quarterdeck, saved: Path, ours: bool) -> None:
-    """Counters, optimizer, target network, replay, priorities and the clocks of epsilon and of the target.
+    """A restored algorithm has the same counters, optimizer, target network, replay, priorities and epsilons.
 
-    Only RLlib unpickles; our own reading does without the file, and executes nothing.
+    Only RLlib unpickles; `Quarterdeck.from_checkpoint` does not read the pickle and executes nothing.
     """
     algo.restore_from_path(saved)
     if ours:
@@ -177,7 +177,7 @@ def test_a_checkpoint_restores_everything(algo: Quarterdeck, saved: Path, ours: 
 
 
 def test_going_back_reaches_the_runner(algo: Quarterdeck, saved: Path) -> None:
-    """A restored run is behind its runners: they take over the older weights nevertheless."""
+    """After a restore to fewer updates, the runner pulls the older weights."""
     updates = algo.stats.updates
     train_until(algo, lambda: algo.stats.updates > updates + 20)
     updates = algo.stats.updates

@@ -1,4 +1,4 @@
-"""`quarterdeck board` as a person starts it, asked over HTTP what it shows."""
+"""`quarterdeck board` as a process, queried over HTTP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Ask = Callable[..., Any]
 
 @contextlib.contextmanager
 def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command, once it has said where it listens."""
+    """Start the board; yield its process and its first line of output, which names its address."""
     process = subprocess.Popen(
         command("board", *arguments),
         stdout=subprocess.PIPE,
@@ -45,7 +45,7 @@ def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.fixture(scope="module")
 def board(catch_run: Path) -> Iterator[tuple[Ask, str]]:
-    """Asks a board over the folder that holds a run; ends with Ctrl-C and no word."""
+    """Yield a query function of a board and its first line; SIGINT then ends the board without further output."""
     with served(str(catch_run.parent), "--port", "0") as (process, line):
         url = re.findall(r"http://127\.0\.0\.1:\d+/", line)[0]
 
@@ -70,7 +70,7 @@ def test_it_says_what_it_shows_and_where(board: tuple[Ask, str]) -> None:
 
 
 def test_the_overview_is_in_front_and_every_tab_has_data(board: tuple[Ask, str]) -> None:
-    """The page opens the first active plugin of this list."""
+    """The overview is the first enabled plugin, which the page opens, and all plugins with data are enabled."""
     plugins = board[0]("plugins_listing")
     assert next(name for name, plugin in plugins.items() if plugin["enabled"]) == "custom_scalars"
     for name in ("custom_scalars", "scalars", "images", "histograms", "distributions", "text", "hparams"):

@@ -1,4 +1,4 @@
-"""A sweep trains as many rounds as it was given, and no more."""
+"""A sweep trains no more rounds than its budget."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.storage.csv_table import append_row
 
 
 def test_nothing_is_drawn_once_the_rounds_are_spent(tmp_path: Path) -> None:
-    """Though two trials still run, there is a place for a third, and nobody has interrupted."""
+    """With the budget spent, no further trial is drawn, and the search ends once the running trials have ended."""
     table = tmp_path / "rounds.csv"
     search, values = BudgetedSearch(table, budget=2, concurrent=3, seed=5), {"rate": tune.uniform(0, 1)}
     search.add_configurations([Experiment("any", print, config=values, num_samples=9, storage_path=str(tmp_path))])
@@ -30,7 +30,7 @@ def test_nothing_is_drawn_once_the_rounds_are_spent(tmp_path: Path) -> None:
 
 
 def test_a_round_that_is_trained_again_is_spent_once(tmp_path: Path) -> None:
-    """A kill between the table's row and Tune's state: the round comes again, and another trial has one left."""
+    """A round that is repeated after a kill counts once: its row was in the table, but not yet in Tune's state."""
     table = tmp_path / "rounds.csv"
     stop = Budget(table, rounds=3, budget=4)
     for name, number in (("a", 1), ("b", 1), ("a", 2)):

@@ -1,4 +1,4 @@
-"""Settings of all that can be trained: of their kinds alone, and one of the texts where they are one of a few."""
+"""Settings of all workloads accept only values of their type, and `Literal` settings only the listed texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.settings_file import read_settings
 
 
 def fields() -> dict[tuple[str, type[Any]], Any]:
-    """What is annotated, by a setting's name in the tree and the class that has it, of all that can be trained."""
+    """Return the annotations of all workloads' settings, by a setting's full name and its class."""
     found: dict[tuple[str, type[Any]], Any] = {}
     for work in WORKLOADS.values():
         tree = work.load("settings")

@@ -1,4 +1,4 @@
-"""A run whose clock goes back, what saving costs, and a person who does not wait for the closing evaluation."""
+"""Runs whose step count goes back, SIGINT during the closing evaluation, and the reported cost of checkpoints."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from training.storage import checkpoint
 
 
 class LosesItsLearner(SerialLoop):
-    """Goes back, once, as a fleet does that has lost a learner: from 250 agent steps to 100, which it had saved."""
+    """Returns once from 250 agent steps to its checkpoint at 100, like a fleet that has lost a learner."""
 
-    lost: list[int]  # from which agent steps to which
+    lost: list[int]  # agent steps before and after the loss
     folder: Path
 
     def step(self) -> None:
@@ -47,7 +47,7 @@ class LosesItsLearner(SerialLoop):
 
 @pytest.fixture
 def lossy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """`train --serial` loses a learner, and reports after every step; from which agent steps to which."""
+    """Make `train --serial` lose a learner and report every step; return the agent steps before and after the loss."""
     lost: list[int] = []
     monkeypatch.setattr(LosesItsLearner, "lost", lost, raising=False)
     monkeypatch.setattr(LosesItsLearner, "folder", tmp_path / "kept", raising=False)
@@ -101,7 +101,7 @@ TABLE = ["frozenlake", "--steps=750", "--report-every=250"]
 def test_a_slow_computer_trains_the_same(
     words: list[str], every: str, steps: int, learned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Checkpoints end episodes: in one process they come by agent steps, not by minutes, so that runs are repeated."""
+    """A serial run saves by agent steps, not by time, so weights do not depend on speed (saving ends episodes)."""
     monkeypatch.setattr(every, steps)
     saved = []
     for hours in (0.0, 1.0):
@@ -115,7 +115,7 @@ def test_a_slow_computer_trains_the_same(
 
 
 def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> None:
-    """Tables of older versions have both branches; the one that was kept is what the run learned."""
+    """Tables of older versions hold a lost branch; the curve of a run contains only the branch that was kept."""
     back = [(100, 1.0), (200, 2.0), (300, 3.0), (150, 10.0), (250, 20.0), (350, 30.0)]
     run = write_run(tmp_path / "run", curve=[(frames, score, None, None) for frames, score in back])
     curve = read_run(run, settings_of_run).curves["all_lanes"]
@@ -124,7 +124,7 @@ def test_a_report_does_not_interpolate_over_a_lost_branch(tmp_path: Path) -> Non
 
 
 def interrupting(times: int) -> Any:
-    """The real evaluation, in which somebody presses Ctrl-C after the first step."""
+    """Return the real evaluation with `times` SIGINT signals to this process at each step."""
     from agents.evaluation.judged import evaluate_policy
 
     def evaluate(*arguments: Any, on_step: Any, **options: Any) -> Any:
@@ -140,7 +140,7 @@ def interrupting(times: int) -> Any:
 
 @pytest.fixture
 def run(catch_run: Path, tmp_path: Path) -> Path:
-    """A finished run of one's own, without a summary."""
+    """Return a copy of the finished run without its summary."""
     run = Path(shutil.copytree(catch_run, tmp_path / "run"))
     (run / "summary.json").unlink()
     return run
@@ -186,7 +186,7 @@ def test_ctrl_c_in_the_closing_scores_of_a_gan_waits_for_them(
 
 
 def test_what_a_checkpoint_costs_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one is written nobody learns: its seconds stand beside the rates."""
+    """The seconds of writing a checkpoint, without learning, are reported as run/checkpoint_seconds."""
     took, save = [], SerialLoop.save
 
     def timed(self: SerialLoop, folder: Path, *arguments: Any) -> Path:

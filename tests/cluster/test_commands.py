@@ -1,4 +1,4 @@
-"""The other commands as a person uses them."""
+"""The commands watch and evaluate, dry runs, memory checks and help texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.storage.files import write_json
 
 
 def pictures_of(file: Path) -> list[NDArray[np.uint8]]:
-    """What a video shows."""
+    """Return the frames of a video."""
     with imageio.get_reader(file) as video:
         return [np.asarray(picture) for picture in video]
 
@@ -97,7 +97,7 @@ def test_replay_on_the_nodes_of_a_cluster_takes_no_memory_here(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Those of its shards, or of its learners: whether they have room is theirs to say."""
+    """Replay in shards or learners of a cluster is not checked against this machine's memory; any other replay is."""
 
     def begins(*_: Any) -> None:
         raise ValueError("it begins")
@@ -113,7 +113,7 @@ def test_replay_on_the_nodes_of_a_cluster_takes_no_memory_here(
 def test_a_resumed_run_takes_memory_as_it_was_begun(
     serial: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A serial one goes on in this process without --serial too, and keeps here what its preset has in shards."""
+    """A resumed serial run stays in this process without --serial, so its replay is checked against this memory."""
 
     def begins(*_: Any) -> None:
         raise ValueError("it begins")
@@ -150,7 +150,7 @@ def test_help_explains_by_example(command: str, capsys: pytest.CaptureFixture[st
 def test_a_command_in_a_folder_that_was_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It does what it can, as anywhere else."""
+    """In a deleted working directory, commands print help or their usual one-line errors."""
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)

@@ -1,4 +1,4 @@
-"""The way into Ray and out of it again, as a command goes it."""
+"""Start of Ray by a command: worker variables, retries and errors; and its end before the closing evaluation."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ print(json.dumps([first, start_ray(1), WORKER_ENV, ray.get(actor.found.remote())
 @pytest.mark.ray
 @pytest.mark.timeout(TIMEOUT)
 def test_workers_of_ones_own_ray_have_its_variables() -> None:
-    """Idle threads of every actor sleep; who asks a second time is told that Ray is not theirs to stop.
+    """Actors have `WORKER_ENV`, with idle threads that sleep; only the first `start_ray` returns True.
 
-    What memory is free it offers: a replay shard that needs most of it finds a place.
+    Ray offers all free memory, so that a replay shard that needs most of it is scheduled.
     """
     free = 3 << 30
     done = run_program(PROGRAM, str(free))
@@ -55,7 +55,7 @@ def test_workers_of_ones_own_ray_have_its_variables() -> None:
 
 
 def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever the run has started is stopped before the games begin."""
+    """The run is closed before the closing evaluation begins."""
     happened: list[str] = []
     close = SerialLoop.close
 
@@ -75,7 +75,7 @@ def test_the_closing_evaluation_has_the_cores_to_itself(monkeypatch: pytest.Monk
 
 
 def test_a_ray_that_gives_up_on_itself_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it does where the cores are busy; any other failure is told at once."""
+    """A start of Ray that times out, as on busy cores, is tried `STARTS` times; other errors are raised at once."""
     said: list[str] = []
     monkeypatch.setattr("cluster.connect.say", said.append)
     failures = [Exception("The current node timed out during startup. This could happen because"), None]
@@ -87,7 +87,7 @@ def test_a_ray_that_gives_up_on_itself_is_started_again(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("cluster.connect.ray.init", init)
     start_own(num_cpus=3)
-    assert said == ["Ray has not come up within half a minute; trying once more"]
+    assert said == ["Ray has not started within half a minute; retrying"]
     failures[:] = [failures_of_ray := Exception("no such address"), None]
     with pytest.raises(Exception, match="no such address") as caught:
         start_own(num_cpus=3)
@@ -115,13 +115,13 @@ def test_a_ray_that_cannot_be_used_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Wherever it is; the line keeps what Ray says."""
+    """An error of `ray.init` becomes one line with the address and Ray's message, and no run directory is made."""
 
     def init(**options: Any) -> None:
         raise failure
 
     monkeypatch.setenv("RAY_ADDRESS", address) if address else monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # given back afterwards
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # restored after the test
     monkeypatch.setattr("cluster.connect.ray.is_initialized", lambda: False)
     monkeypatch.setattr("cluster.connect.ray.init", init)
     monkeypatch.setattr("cluster.connect.say", lambda line: None)

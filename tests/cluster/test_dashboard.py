@@ -1,4 +1,4 @@
-"""Whom the command line trusts with a job, and with the token."""
+"""Which servers the command line accepts for jobs, and which ones receive the token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRAIN = ("--", "train", "pong", "--run-dir", "/shared/pong")
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A person who has set nothing up."""
+    """Set an empty home directory, and unset all variables of Ray's address and token."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv(client.VARIABLE, "")
     for name in ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
@@ -25,7 +25,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def write_token(path: Path, mode: int, token: str = f"{TOKEN}\n") -> Path:
-    """A token file."""
+    """Write a token file; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(token)
     path.chmod(mode)
@@ -57,7 +57,7 @@ def test_a_token_that_is_not_there(tmp_path: Path, content: str | None) -> None:
 
 
 def test_the_address_argument_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray itself would let its variables win, and submit elsewhere than where the person said."""
+    """The address argument overrides the variables; in Ray itself its variables override the argument."""
     assert resolve(None) == "http://127.0.0.1:8265"
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert resolve(None) == "http://127.0.0.1:8265"
@@ -106,11 +106,11 @@ def test_something_else_answers(capsys: pytest.CaptureFixture[str], body: str) -
 
 
 def test_code_goes_to_no_cluster_that_anybody_may_use(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Outside of this machine a server that asks for no token gets no job, unless the person insists; never a token."""
+    """A remote server that requires no token is refused without --insecure, and never receives the token."""
     write_token(tmp_path / ".ray" / "auth_token", 0o600)
     with counterfeit(host="0.0.0.0") as server:
         said = refused(capsys, "submit", "--address", server.url, "--working-dir", str(tmp_path), *TRAIN)
-        assert "asks nobody for a token" in said
+        assert "requires no token" in said
         assert "RAY_AUTH_MODE=token, or add --insecure" in said
         assert len(server.tokens) == 1
         connect(server.url, insecure=True)
@@ -119,7 +119,7 @@ def test_code_goes_to_no_cluster_that_anybody_may_use(capsys: pytest.CaptureFixt
 
 
 def test_the_token_stays_here_whatever_ray_is_told_of_it(tmp_path: Path) -> None:
-    """docs/security.md has RAY_AUTH_MODE exported: Ray's own client would then hand the token to any server."""
+    """A server that requires no token receives none, even with RAY_AUTH_MODE=token as docs/security.md exports it."""
     write_token(tmp_path / "token", 0o600)
     source = """if True:
         import os, sys

@@ -1,4 +1,4 @@
-"""The cluster files: Ray and KubeRay take them, every node has its role, and nobody without the token gets in."""
+"""The cluster files are valid for Ray and KubeRay, give every node its role and require the token."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ SECRETS = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN|\b[0-9a-fA-F]{32,}\b|[A-Za-z0
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The one document of a YAML file."""
+    """Return the single document of a YAML file."""
     value: dict[str, Any] = yaml.safe_load(path.read_text())
     return value
 
 
 def validate(config: dict[str, Any]) -> None:
-    """What `ray up` does with a file before it touches a machine."""
+    """Validate a cluster file as `ray up` does before it contacts a machine."""
     from ray.autoscaler._private.util import prepare_config, validate_config
 
     validate_config(prepare_config(config))
 
 
 def manifest(kind: str) -> dict[str, Any]:
-    """The manifest of that kind."""
+    """Return the manifest of a kind."""
     [found] = [value for value in map(load, KUBERAY) if value["kind"] == kind]
     return found
 
 
 def start(command: str, folder: Path, address: str = "192.0.2.10") -> tuple[list[str], dict[str, str]]:
-    """Arguments and environment that a start command gives to `ray`, on a machine with that address."""
+    """Run a start command on a machine with this address; return the arguments and environment given to `ray`."""
     programs = folder / "quarterdeck/.venv/bin"
     programs.mkdir(parents=True, exist_ok=True)
     for name, line in {"ray": 'printf "%s\\n" "$#" "$@"; env', "hostname": f"echo '{address} 172.17.0.1 '"}.items():
@@ -71,7 +71,7 @@ def start(command: str, folder: Path, address: str = "192.0.2.10") -> tuple[list
 
 @pytest.mark.parametrize("name", LAUNCHER)
 def test_ray_accepts_the_file_and_would_refuse_a_wrong_one(name: str) -> None:
-    """Ray's own validator, offline."""
+    """Ray's own validator accepts the file and rejects a misspelt field."""
     config = load(LAUNCHER[name])
     validate(copy.deepcopy(config))
     with pytest.raises(jsonschema.ValidationError):
@@ -79,7 +79,7 @@ def test_ray_accepts_the_file_and_would_refuse_a_wrong_one(name: str) -> None:
 
 
 def test_half_a_resource_is_refused() -> None:
-    """Roles are whole numbers because Ray's files can hold no others."""
+    """Ray's validator rejects half a resource, so roles are whole numbers."""
     config = load(LAUNCHER["ray_cluster.yaml"])
     config["available_node_types"]["rollout"]["resources"]["rollout"] = 0.5
     with pytest.raises(jsonschema.ValidationError):
@@ -89,7 +89,7 @@ def test_half_a_resource_is_refused() -> None:
 @pytest.mark.parametrize("name", LAUNCHER)
 @pytest.mark.parametrize("kind", ["head", "worker"])
 def test_every_ray_starts_in_token_mode(name: str, kind: str, tmp_path: Path) -> None:
-    """What a node's commands hand to `ray start`: the settings, and a dashboard on loopback."""
+    """Start commands give `ray start` the settings; the head's dashboard listens on loopback."""
     stop, command = load(LAUNCHER[name])[f"{kind}_start_ray_commands"]
     assert stop.endswith("ray stop")
     arguments, env = start(command, tmp_path, "192.0.2.11")
@@ -108,14 +108,14 @@ def test_every_ray_starts_in_token_mode(name: str, kind: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", LAUNCHER)
 def test_the_token_is_a_file_of_its_owner(name: str) -> None:
-    """It travels as a file, never as text of ours, and is readable for its owner alone."""
+    """The token is copied as a file that only its owner can read."""
     config = load(LAUNCHER[name])
     assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
     assert "chmod 600 ~/.ray/auth_token" in config["setup_commands"]
 
 
 def test_the_cloud_has_a_node_type_for_every_role() -> None:
-    """Runners on spot nodes, learners on GPUs, nobody on the head; SSH not open to the world by Ray's own group."""
+    """Runners are on spot nodes, learners on GPUs, none on the head; all nodes name security groups for SSH."""
     types = load(LAUNCHER["ray_cluster.yaml"])["available_node_types"]
     roles = {name: ROLES & set(node["resources"]) for name, node in types.items()}
     assert roles == {"head": set(), "rollout": {"rollout"}, "learner": {"learner", "replay"}}
@@ -129,13 +129,13 @@ def test_the_cloud_has_a_node_type_for_every_role() -> None:
     [("192.0.2.11", '{"rollout": 15}'), ("192.0.2.21", '{"learner": 1, "replay": 4}')],
 )
 def test_a_machine_of_yours_gets_the_role_of_its_address(address: str, roles: str, tmp_path: Path) -> None:
-    """Looked up by the machine itself."""
+    """A machine looks up its role by its own address."""
     command = load(LAUNCHER["cluster/deploy/on_premise.yaml"])["worker_start_ray_commands"][1]
     assert f"--resources={roles}" in start(command, tmp_path, address)[0]
 
 
 def test_every_file_of_an_install_is_on_the_machine() -> None:
-    """What `pip install .` reads beside the code, and the lock; the image's first install has the same files."""
+    """Machines and the image get the lock and the files that `pip install .` reads besides the code."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = {"pyproject.toml", "requirements.lock", project["readme"], *project["license-files"]}
     mounts = load(LAUNCHER["cluster/deploy/on_premise.yaml"])["file_mounts"]
@@ -149,7 +149,7 @@ def test_every_file_of_an_install_is_on_the_machine() -> None:
 
 
 def test_a_machine_without_a_role_does_not_start(tmp_path: Path) -> None:
-    """One line says what to do; an address that only begins like another one is another one."""
+    """The start of a machine without a role fails with one line; a role's address matches only as a whole."""
     command = load(LAUNCHER["cluster/deploy/on_premise.yaml"])["worker_start_ray_commands"][1]
     with pytest.raises(OSError, match=r"has no role: give its address one in on_premise\.yaml"):
         start(command, tmp_path, "192.0.2.110")
@@ -157,13 +157,13 @@ def test_a_machine_without_a_role_does_not_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", KUBERAY, ids=lambda path: path.name)
 def test_kuberay_takes_the_manifest(path: Path) -> None:
-    """Every field is one of KubeRay's or of Kubernetes'."""
+    """The manifest is valid for the schemas of KubeRay and Kubernetes."""
     value = load(path)
     jsonschema.validate(value, MANIFESTS[value["kind"]])
 
 
 def test_kuberay_would_refuse_wrong_manifests() -> None:
-    """The schema can fail: a misspelt field, no such mode, half a unit, a group's own timeout, a number for a text."""
+    """A misspelt field, a wrong mode, half a resource, a group's timeout with v1 and a number as text are rejected."""
     cluster = manifest("RayCluster")
     group = {**cluster["spec"]["workerGroupSpecs"][0], "resources": {"rollout": "0.5"}}
     changes: list[dict[str, Any]] = [
@@ -182,7 +182,7 @@ def test_kuberay_would_refuse_wrong_manifests() -> None:
 
 
 def test_kubernetes_has_the_same_roles_and_the_same_locks() -> None:
-    """Roles, token by Secret, settings, unprivileged pods, and a network policy that selects all of them."""
+    """Pods have roles, the token by Secret, the settings and no privileges; the network policy selects all of them."""
     spec = manifest("RayCluster")["spec"]
     assert spec["authOptions"] == {"mode": "token", "secretName": "quarterdeck-token"}
     roles = {group["groupName"]: set(group["resources"]) for group in spec["workerGroupSpecs"]}
@@ -200,7 +200,7 @@ def test_kubernetes_has_the_same_roles_and_the_same_locks() -> None:
 
 
 def test_the_image_installs_from_the_lock() -> None:
-    """The same versions as everywhere; no root; nothing of the builder's own machine in it."""
+    """The image has the locked versions and runs without root; the builder's .git, .venv and runs are left out."""
     lines = (ROOT / "cluster/deploy/Dockerfile").read_text().replace("\\\n", "").splitlines()
     installs = [line for line in lines if "pip install" in line]
     assert installs
@@ -213,6 +213,6 @@ def test_the_image_installs_from_the_lock() -> None:
 
 @pytest.mark.parametrize("path", DEPLOY, ids=lambda path: path.name)
 def test_no_file_holds_a_secret(path: Path) -> None:
-    """No key, no token, nothing that looks like one."""
+    """No deployment file matches the pattern of keys and tokens, which does match a random token."""
     assert SECRETS.findall(path.read_text()) == []
     assert SECRETS.search("token: " + os.urandom(32).hex())

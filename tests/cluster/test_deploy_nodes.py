@@ -1,4 +1,4 @@
-"""What nodes get of a cluster file: Ray's own functions are given its values, without a cloud or Kubernetes."""
+"""The effect of the cluster files on nodes, tested with Ray's own functions, without a cloud or Kubernetes."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ CLOUD_LIBRARIES += tuple(f"botocore.{part}" for part in ("client", "config", "ex
 
 
 def size(quantity: str) -> int:
-    """Bytes of a quantity of Kubernetes'."""
+    """Return the bytes of a Kubernetes quantity."""
     return int(quantity[:-2]) * UNITS[quantity[-2:]]
 
 
 class Named:
-    """A collection of the cloud's, of which a filter asks some by their name."""
+    """A fake AWS collection that can be filtered by name."""
 
     def __init__(self, things: dict[str, SimpleNamespace]) -> None:
         self.things = things
 
     def all(self) -> list[SimpleNamespace]:
-        """All of it."""
+        """Return all items."""
         return list(self.things.values())
 
     def filter(self, Filters: list[dict[str, Any]]) -> list[SimpleNamespace]:
-        """Those that the one filter names."""
+        """Return the items whose names are in the first filter."""
         return [thing for name, thing in self.things.items() if name in Filters[0]["Values"]]
 
 
 def subnet(name: str, zone: str) -> SimpleNamespace:
-    """A subnet that gives public addresses."""
+    """Return a fake subnet with public addresses."""
     return SimpleNamespace(
         subnet_id=name, vpc_id="vpc-1", state="available", map_public_ip_on_launch=True, availability_zone=zone
     )
@@ -53,7 +53,7 @@ def subnet(name: str, zone: str) -> SimpleNamespace:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Ray's module that makes AWS nodes out of a cluster file, with a cloud of three subnets and one security group."""
+    """Return Ray's module that configures AWS nodes, with a fake cloud of three subnets and one security group."""
     for name in CLOUD_LIBRARIES:
         monkeypatch.setitem(sys.modules, name, MagicMock(__version__="1.44.5"))
     before = set(sys.modules)
@@ -61,7 +61,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     zones = {"subnet-REPLACE_ME": "us-west-2a", "subnet-other": "us-west-2a", "subnet-third": "us-west-2b"}
     subnets = Named({name: subnet(name, zone) for name, zone in zones.items()})
     groups = Named({"sg-REPLACE_ME": SimpleNamespace(vpc_id="vpc-1")})
-    cloud = MagicMock(subnets=subnets, security_groups=groups)  # hashable: Ray keeps answers by it
+    cloud = MagicMock(subnets=subnets, security_groups=groups)  # hashable: Ray caches results by it
     monkeypatch.setattr(module, "_resource", lambda *_: cloud)
     yield module
     for name in set(sys.modules) - before:
@@ -70,14 +70,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def test_nodes_of_the_cloud_land_in_the_subnet_that_the_file_names(aws: Any) -> None:
-    """And nowhere else: Ray passes over a key that it does not know, and takes every public subnet of the VPC."""
+    """AWS nodes use only the file's subnet; without `SubnetIds` Ray takes other public subnets of the VPC, too."""
     config = aws._configure_subnet(yaml.safe_load((ROOT / "ray_cluster.yaml").read_text()))
     nodes = [node["node_config"] for node in config["available_node_types"].values()]
     assert [node["SubnetIds"] for node in nodes] == [["subnet-REPLACE_ME"]] * 3
     assert not any("SubnetId" in node for node in nodes)
     for node in nodes:
         del node["SubnetIds"]
-    config = aws._configure_subnet(config)  # the control: the cloud has other subnets to offer
+    config = aws._configure_subnet(config)  # control: the cloud has other subnets
     assert "subnet-other" in config["available_node_types"]["head"]["node_config"]["SubnetIds"]
 
 
@@ -85,7 +85,7 @@ def test_nodes_of_the_cloud_land_in_the_subnet_that_the_file_names(aws: Any) -> 
     ("mounted", "mounts", "done"), [(0, 1, ["chown"]), (1, 0, ["mount", "chown"]), (1, 1, ["mount"])]
 )
 def test_the_shared_storage_is_the_images_users(mounted: int, mounts: int, done: list[str], tmp_path: Path) -> None:
-    """Mounted where it is not, then given to uid 1000 of the image; a mount that fails is no success."""
+    """The storage is mounted if necessary and then owned by the image's uid 1000; a failed mount is an error."""
     [command] = yaml.safe_load((ROOT / "ray_cluster.yaml").read_text())["initialization_commands"]
     stand_in = {"mountpoint": f"exit {mounted}", "sudo": f'echo "$@"; if [ $1 = mount ]; then exit {mounts}; fi'}
     for name, line in stand_in.items():
@@ -102,7 +102,7 @@ def test_the_shared_storage_is_the_images_users(mounted: int, mounts: int, done:
 
 @pytest.mark.parametrize("name", GROUPS)
 def test_a_pods_object_store_fits_into_its_shared_memory(name: str) -> None:
-    """Else Ray puts it on the disk. Ray's own rule gives the size where the manifest names none."""
+    """The object store, sized by the manifest or by Ray's rule, fits into /dev/shm; else Ray would use the disk."""
     pod = GROUPS[name]["template"]["spec"]
     [container] = pod["containers"]
     given = GROUPS[name]["rayStartParams"].get("object-store-memory")
@@ -113,7 +113,7 @@ def test_a_pods_object_store_fits_into_its_shared_memory(name: str) -> None:
 
 
 def test_a_rollout_pod_asks_for_a_core_a_runner() -> None:
-    """So that it fits on a node of one core more, which keeps that for Kubernetes and for Ray."""
+    """A rollout pod requests one core per runner and fits on a 16-core node with a core left for Kubernetes and Ray."""
     [container] = GROUPS["rollout"]["template"]["spec"]["containers"]
     requests = container["resources"]["requests"]
     assert requests["cpu"] == GROUPS["rollout"]["resources"]["rollout"]
@@ -122,7 +122,7 @@ def test_a_rollout_pod_asks_for_a_core_a_runner() -> None:
 
 
 def test_the_image_asks_for_gpus() -> None:
-    """NVIDIA's container runtime gives them to images that name these variables, as its own do."""
+    """The image sets the variables for which NVIDIA's container runtime gives GPUs to a container."""
     text = (ROOT / "cluster/deploy/Dockerfile").read_text().replace("\\\n", " ")
     env = dict(word.split("=") for line in text.splitlines() if line.startswith("ENV ") for word in line.split()[1:])
     assert env["NVIDIA_VISIBLE_DEVICES"] == "all"

@@ -1,4 +1,4 @@
-"""A fleet ends, whatever its actors do: frozen, asleep in an env, or still without a place on any node."""
+"""A fleet ends even if its actors are frozen, sleep in an env or are not scheduled on any node."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 
 
 def small(runners: int = 2) -> QuarterdeckConfig:
-    """Short turns of a small fleet."""
+    """Return the config of a small fleet with short turns."""
     config = QuarterdeckConfig().from_settings(catch_settings(runners=runners))
     config.reporting(min_time_s_per_iteration=0.1)
     return config
 
 
 def processes(algo: Quarterdeck) -> list[psutil.Process]:
-    """Of the runners, in their order."""
+    """Return the processes of the runners, in order."""
     return [psutil.Process(process_of(actor)) for actor in algo.env_runner_group._worker_manager.actors().values()]
 
 
 def test_a_runner_that_never_found_a_place(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The tests' cluster has room for one rollout: the other runner is waited for neither in between nor at the end."""
+    """The tests' cluster has one rollout slot: the unscheduled runner delays neither the training nor its end."""
     run = tmp_path / "run"
     fleet = ["--fleet.roles", "--fleet.runners", "2", "--steps", "400", "--run-dir", str(run)]
     assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
@@ -47,7 +47,7 @@ def test_a_runner_that_never_found_a_place(tmp_path: Path, capfd: pytest.Capture
 def test_a_stop_with_a_runner_frozen_and_one_without_a_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """As `quarterdeck stop` asks for it: everything is saved, and the command ends."""
+    """After SIGTERM, as by `quarterdeck stop`, the run is saved, and the command and the frozen runner end."""
     run, step, stopped = tmp_path / "run", FleetLoop.step, list[psutil.Process]()
 
     def freeze_and_stop(self: FleetLoop) -> None:
@@ -61,13 +61,13 @@ def test_a_stop_with_a_runner_frozen_and_one_without_a_place(
     monkeypatch.setattr(FleetLoop, "step", freeze_and_stop)
     fleet = ["--fleet.roles", "--fleet.runners", "2", "--steps", "9000000", "--run-dir", str(run)]
     assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
-    assert f"saved; go on with: quarterdeck train atari --run-dir {run} --resume" in capfd.readouterr().out
+    assert f"saved; resume with: quarterdeck train atari --run-dir {run} --resume" in capfd.readouterr().out
     assert saved(run)["updates"] > 5
     assert still_alive(stopped) == []
 
 
 def test_runners_close_their_environments(tmp_path: Path) -> None:
-    """Those that can, before they are killed."""
+    """Responsive runners close their envs before they are killed."""
 
     def leave_a_trace(runner: Any) -> None:
         close = runner.env.close

@@ -1,4 +1,4 @@
-"""A runner that is lost and comes back plays other games than in its first life. Here nobody is lost or uses Ray."""
+"""A restarted runner plays other episodes than after its first start, simulated without Ray and without a loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.settings import changed
 
 
 def seed_after(make: Callable[[], Any], agent_steps: int, *version: int) -> int:
-    """What the env is reset with by a runner whose first rollout is asked for after so many steps of the fleet."""
+    """Return the env's reset seed in a new runner whose first rollout is requested at `agent_steps` of the fleet."""
     runner, seeds = make(), list[int]()
     reset = runner.env.reset
 

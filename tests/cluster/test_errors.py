@@ -1,4 +1,4 @@
-"""Bad input: one clear line that names the remedy, exit status 2, nothing written and nothing lost."""
+"""Bad input: one line that names the remedy, exit status 2, and no file written or changed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.cluster.records import refused
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory: whatever a command writes shows."""
+    """Return an empty working directory, in which files written by a command are visible."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def run(catch_run: Path, tmp_path: Path) -> Path:
-    """A finished run of one's own."""
+    """Return a copy of the finished run."""
     return Path(shutil.copytree(catch_run, tmp_path / "run"))
 
 
@@ -85,7 +85,7 @@ def test_the_shell_sees_the_status_and_the_line() -> None:
 def test_whatever_breaks_outside_of_us_is_one_line(
     capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk, a person who changes their mind: no traceback."""
+    """A full disk and Ctrl-C each end a command with one line, without a traceback."""
 
     def fail(error: BaseException) -> Callable[[list[str]], int]:
         def command(_: list[str]) -> int:
@@ -139,7 +139,7 @@ def test_a_run_is_never_overwritten(capsys: pytest.CaptureFixture[str], run: Pat
 
 
 def flip(file: Path) -> None:
-    """Change one bit in the middle."""
+    """Flip one bit in the middle of a file."""
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
@@ -157,7 +157,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 def test_c28_a_damaged_checkpoint_is_refused(
     capsys: pytest.CaptureFixture[str], run: Path, name: str, damage: str
 ) -> None:
-    """C28: whatever is wrong with a file shows before anything goes on, and the rest stays as it was."""
+    """C28: commands refuse a checkpoint with a damaged or missing file, and leave the run directory unchanged."""
     (saved,) = (run / "checkpoints").iterdir()
     DAMAGE[damage](saved / name)
     before = tree(run)

@@ -1,4 +1,4 @@
-"""How a policy is judged: exactly N whole games, as many in every env, frozen weights, seeds of its own."""
+"""Evaluation of a policy: exactly N whole games, equally many per env, frozen weights, seeds apart from training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.coded_env import CodedEnv, reward_of
 
 
 class SeedSpy(CodedEnv):
-    """Remembers the seed of every env that was ever reset."""
+    """A coded env that records the seeds of all resets."""
 
     def __init__(self, num_envs: int) -> None:
         super().__init__(num_envs)
@@ -48,7 +48,7 @@ class SeedSpy(CodedEnv):
 )
 @settings(max_examples=30)
 def test_c23_every_env_plays_its_quota_of_whole_games(num_envs: int, quota: int, lengths: list[int], seed: int) -> None:
-    """C23: exactly N games, the first of every env, so that short ones do not crowd out long ones."""
+    """C23: exactly N games count, the first of every env, so that short games are not preferred to long ones."""
     env, done = CodedEnv(num_envs, lengths=lengths), []
     scores = evaluate(
         StillPolicy(),
@@ -91,7 +91,7 @@ def test_c23_a_number_of_envs_that_shares_the_games(episodes: int, most: int) ->
 )
 @settings(max_examples=50)
 def test_c23_seeds_are_never_those_of_training(training: int, evaluation: int, lane: int, eras: list[int]) -> None:
-    """C23: whatever the run's seed, its lanes, restarts and the evaluation's seed."""
+    """C23: for any seeds, lanes and restarts, training and evaluation share no env seed."""
     trained, judged = SeedSpy(32), SeedSpy(10)
     rollout = Rollout(trained, StillPolicy(), ExplorationSettings(), seed=training, lane=lane, num_lanes=9_999)
     for era in eras:
@@ -103,7 +103,7 @@ def test_c23_seeds_are_never_those_of_training(training: int, evaluation: int, l
 
 
 def test_c23_weights_are_frozen_and_games_repeat() -> None:
-    """C23: an evaluation changes no weight, needs no gradient, and gives the same games again."""
+    """C23: an evaluation changes no weights, needs no gradients, and has the same scores when repeated."""
     network = QNetwork(NetworkSettings(), (84, 84), 3).requires_grad_(False)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     actor, run = QPolicy(network, precision="fp32"), catch_settings()
@@ -115,7 +115,7 @@ def test_c23_weights_are_frozen_and_games_repeat() -> None:
 
 
 def make_protocol(name: str) -> dict[str, Any]:
-    """What the env itself says of its rules."""
+    """Return the protocol rules of an env."""
     env = make_env(EnvSettings(id=name), 1)
     env.close()
     return dict(env.protocol)
@@ -129,7 +129,7 @@ def make_protocol(name: str) -> dict[str, Any]:
     ],
 )
 def test_c25_every_rule_is_in_the_record_and_in_the_file_name(protocol: str, rules: dict[str, Any]) -> None:
-    """C25: sticky actions, life signal, no-ops, action set, skip and cap decide what a score means."""
+    """C25: sticky actions, life signal, no-ops, action set, skip, cap and epsilon are in the record and file name."""
     rules = {**rules, "life_signal": False, "frame_skip": 4, "frame_cap": 108_000}
     trained_under = EnvSettings(id="pong", life_signal=True, sticky=0.1)
     env = make_env(protocol_rules(trained_under, protocol), 1)
@@ -153,7 +153,7 @@ def test_training_s_own_rules_play_whole_games() -> None:
 def test_c25_evaluate_writes_what_it_prints(
     catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """C25: the result file is named by its protocol and holds it; C21: every game's raw score is in it."""
+    """C25: the result file is named by its protocol and contains it; C21: it contains every game's raw score."""
     run = tmp_path / "run"
     run.symlink_to(shutil.copytree(catch_run, tmp_path / "copy"))
     assert main(["evaluate", str(run), "--episodes", "6", "--json"]) == 0
@@ -184,7 +184,7 @@ def test_c25_evaluate_writes_what_it_prints(
 def test_a_result_that_cannot_be_written_is_printed(
     catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its games may have taken minutes. Here a folder has the file's name."""
+    """A result whose file cannot be written, here since a folder has its name, is printed before the error."""
     run = Path(shutil.copytree(catch_run, tmp_path / "run"))
     (run / "evaluation-training-epsilon=0.05.json").mkdir()
     assert main(["evaluate", str(run), "--episodes", "2", "--json"]) == 2

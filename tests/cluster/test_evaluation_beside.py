@@ -1,4 +1,4 @@
-"""The evaluation beside a fleet's training: when it begins, what it plays with, what a run keeps of it."""
+"""The evaluation beside a fleet's training: its start, its weights, its failures and its results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EVERY = 200  # agent steps
 
 @pytest.fixture(scope="module")
 def loop(ray_cluster: None) -> Iterator[FleetLoop]:
-    """A run that its first evaluation ends, and whose policy is the newest weights."""
+    """Return a run that ends by its first evaluation, with a policy of the newest weights."""
     settings = catch_settings(runners=1, chunk_steps=7)
     loop = FleetLoop(changed(settings, {"stop.score": -1.0, "learner.average_rate": 1.0}))
     yield loop
@@ -38,8 +38,8 @@ def loop(ray_cluster: None) -> Iterator[FleetLoop]:
 
 
 def test_evaluation_beside_training(loop: FleetLoop) -> None:
-    """It never blocks the loop, plays with the weights it was given, survives the kill of its process, and waits for
-    the score from which it is worth it.
+    """An evaluation does not block the loop, runs alone, is repeated if its process is killed, and does not start
+    before `evaluation.from_score` is reached.
     """
     weights, beside = loop.algo.policy_weights, AsyncEvaluation(loop.settings, loop.algo.spec)
     try:
@@ -71,7 +71,7 @@ def test_evaluation_beside_training(loop: FleetLoop) -> None:
 
 
 def break_bridge(evaluator: Evaluator) -> None:
-    """Let its evaluations fail from now on."""
+    """Let the evaluator's evaluations fail from now on."""
 
     def load(weights: Any) -> None:
         raise BridgeOut("the bridge\nis out")
@@ -80,12 +80,12 @@ def break_bridge(evaluator: Evaluator) -> None:
 
 
 def mend_bridge(evaluator: Evaluator) -> None:
-    """Let them succeed again."""
+    """Let the evaluator's evaluations succeed again."""
     del evaluator.policy.load
 
 
 def ended(beside: AsyncEvaluation, weights: Any) -> Any:
-    """Start an evaluation, and wait for its end -> what has come of it."""
+    """Start an evaluation and wait for its end; return its result, or None if it failed."""
     assert beside.poll(weights, beside.next_at, None) is None
     found: list[Any] = []
     wait_until(lambda: found.append(beside.poll(weights, 0, None)) or beside.pending is None or None)
@@ -96,7 +96,7 @@ def test_an_error_costs_its_evaluation_and_the_third_in_a_row_the_run(
     loop: FleetLoop, capfd: pytest.CaptureFixture[str]
 ) -> None:
     weights, beside = loop.algo.policy_weights, AsyncEvaluation(loop.settings, loop.algo.spec)
-    line = "quarterdeck: the evaluation beside training failed, training goes on: BridgeOut: the bridge is out"
+    line = "quarterdeck: the evaluation during training failed, training goes on: BridgeOut: the bridge is out"
     try:
         for _ in range(2):
             assert ended(beside, weights)[1]["episodes"] == 2
@@ -116,10 +116,10 @@ def test_an_error_costs_its_evaluation_and_the_third_in_a_row_the_run(
 def test_one_that_cannot_even_start(
     loop: FleetLoop, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Ray does not start it again: the next evaluation tries another, as often as errors are let pass."""
+    """An evaluator that cannot start is replaced at the next evaluation, until the limit of failures in a row."""
     assert FAILURES == 3
     monkeypatch.setattr("cluster.fleet.evaluator.FAILURES", 2)
-    spec: Any = None  # of which nobody can make a policy
+    spec: Any = None  # from which no policy can be made
     beside = AsyncEvaluation(loop.settings, spec)
     assert ended(beside, dict) is None
     assert capfd.readouterr().err.count("failed, training goes on: AttributeError: 'NoneType'") == 1
@@ -138,13 +138,13 @@ def test_a_run_that_it_ends_is_saved(
     assert main(["train", "atari", *TINY_CATCH, *endless, "--run-dir", str(run)]) == 2
     said = capfd.readouterr().err
     assert "Traceback" not in said
-    line = "quarterdeck: the evaluation beside training failed 1 times in a row: BridgeOut: the bridge is out"
+    line = "quarterdeck: the evaluation during training failed 1 times in a row: BridgeOut: the bridge is out"
     assert said.splitlines()[-1] == line
     assert checkpoint.load(checkpoint.latest(run / "checkpoints"))["stats"]["agent_steps"] >= 100
 
 
 def test_a_rally_without_end_holds_no_evaluation_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Games of Pong end at the cap; the longest one of nothing but chance takes 2,000 frames and more."""
+    """Games of Pong beside training end at `evaluation.every_frame_cap`; whole games may take 2,000 frames and more."""
     monkeypatch.setattr(os, "nice", lambda increment: increment)
     settings = changed(pong(), {"evaluation.every_frame_cap": 600, "evaluation.every_episodes": 2})
     spec = spec_of(actions=6)
@@ -156,7 +156,7 @@ def test_a_rally_without_end_holds_no_evaluation_up(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_policy_that_passed_is_the_one_that_is_judged(loop: FleetLoop) -> None:
-    """Whatever has been learned meanwhile."""
+    """The final policy has the weights whose evaluation reached the score, despite later updates."""
     wait_until(lambda: loop.step() or loop.beside.pending)
     passed, updates = loop.beside.weights, loop.stats.updates
     wait_until(lambda: loop.step() or loop.stats.evaluations or None)

@@ -1,4 +1,4 @@
-"""`quarterdeck export` as a person uses it: C26."""
+"""The command `quarterdeck export`: C26."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from training.settings import from_dict
 
 @pytest.fixture(scope="module")
 def exported(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All three forms of a run's policy."""
+    """Export all three forms of a run's policy; return their folder."""
     out = tmp_path_factory.mktemp("exports") / "catch"
     assert main(["export", str(catch_run), "--out", str(out), "--format", "all"]) == 0
     return out
 
 
 def values(catch_run: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """Frames, and what the checkpoint's own policy network holds of them: apart from all that export does."""
+    """Return frames and their values by the checkpoint's policy network, computed without the export code."""
     from agents.replay.frames import to_blocks
     from training.storage import checkpoint
 
@@ -52,7 +52,7 @@ def test_the_card_says_what_the_policy_is(exported: Path, catch_run: Path) -> No
 
 
 def test_all_forms_hold_the_checkpoints_values(exported: Path, catch_run: Path) -> None:
-    """Torch module, program and RLModule: within 1e-5 of the run's own network."""
+    """Torch module, program and RLModule have the values of the run's own network, within 1e-5."""
     from ray.rllib.core.rl_module.rl_module import RLModule
 
     frames, expected = values(catch_run)
@@ -74,7 +74,7 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(
     again, other = tmp_path / "again", tmp_path / "other"
     shutil.copytree(exported, again)
     (again / "notes.txt").write_text("mine")
-    for _ in range(2):  # no program and no module of other weights stay beside these
+    for _ in range(2):  # the old program and RLModule, of other weights, are removed
         assert main(["export", str(catch_run), "--out", str(again)]) == 0
         assert {path.name for path in again.iterdir()} == {"policy.safetensors", "policy.json", "notes.txt"}
     frames = example(load_policy(again))
@@ -101,7 +101,7 @@ def test_what_cannot_be_exported_is_said_in_one_line(
 def test_an_export_for_which_there_was_no_room_is_made_again(
     catch_run: Path, exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], full: str
 ) -> None:
-    """No half of a file is left that would pass for somebody else's. No file may grow too large, as on a full disk."""
+    """After an export fails as on a full disk (here by RLIMIT_FSIZE), no partial file is left, and a retry succeeds."""
     words = ["export", str(catch_run), "--out", str(tmp_path / "out"), "--format", "program"]
     before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, ((exported / full).stat().st_size - 1, hard))
@@ -114,13 +114,13 @@ def test_an_export_for_which_there_was_no_room_is_made_again(
 
 
 class NumpyToo(torch.nn.Module):
-    """A network that no graph of torch's can hold: some of it is numpy's."""
+    """A network that torch.export cannot trace, since it uses numpy."""
 
     def __init__(self, shape: tuple[int, ...], stack: int) -> None:
         super().__init__()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features [B, F]."""
+        """Return features [B, F]."""
         return torch.from_numpy(x.numpy() ** 2)
 
 

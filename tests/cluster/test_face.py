@@ -1,4 +1,4 @@
-"""What RLlib's users ask for beside training: environments of their own, callbacks, the module, weights, files."""
+"""RLlib's interface beside training: custom envs, callbacks, the RLModule, weights and saved algorithms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 
 @pytest.fixture(scope="module")
 def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
-    """An algorithm that has made some updates."""
+    """Build an algorithm and train it for more than 40 updates."""
     with built(small_config()) as made:
         train_until(made, lambda: made.stats.updates > 40)
         yield made
@@ -41,7 +41,7 @@ def test_an_env_class_with_its_config(runners: int) -> None:
 
 def test_a_registered_env_and_an_id_that_only_the_driver_knows() -> None:
     class Local(Corridor):
-        """Cannot be imported by another process."""
+        """An env that other processes cannot import."""
 
         def __init__(self) -> None:
             super().__init__({"length": 3})
@@ -76,7 +76,7 @@ def test_an_env_that_cannot_be_learned_is_refused_before_anything_starts(config:
 
 
 class Heard(RLlibCallback):
-    """Notes which hooks were called."""
+    """Callbacks that record which hooks were called."""
 
     calls: list[str] = []  # noqa: RUF012
 

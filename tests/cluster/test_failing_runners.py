@@ -1,4 +1,4 @@
-"""A runner that is lost comes back; one that fails, in its environment or outside it, ends the run in the end."""
+"""A lost runner is only reported; a runner that fails repeatedly or cannot start ends the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cluster.helpers import raised
 
 
 def answering(error: Exception) -> Runners:
-    """Runners of which one ends both of its calls in an error, whenever it is looked at."""
+    """Return runners of which one answers both of its calls with an error at every poll."""
     made = Runners([], in_flight=2)
     results = [CallResult(1, ResultOrError(error=error), "sample")] * 2
     manager: Any = SimpleNamespace(fetch_ready_async_reqs=lambda **_: results)
@@ -25,11 +25,11 @@ def answering(error: Exception) -> Runners:
 
 
 def test_a_runner_that_fails_outside_its_environment(capfd: pytest.CaptureFixture[str]) -> None:
-    """Its error is told every time, and the third time it is raised: it would go on for ever."""
+    """A runner's error outside its env is reported each time, and the third one in a row ends the run."""
     runners = answering(raised(RuntimeError("the weights do not fit")))
     for _ in range(MAX_FAILURES - 1):
         assert runners.chunks() == []
-    line = "quarterdeck: runner 1 failed, it is asked again: RuntimeError: the weights do not fit"
+    line = "quarterdeck: runner 1 failed, retrying: RuntimeError: the weights do not fit"
     assert capfd.readouterr().err.splitlines() == [line] * (MAX_FAILURES - 1)
     with pytest.raises(FleetError, match="runner 1 failed 3 times without a chunk between: RuntimeError: the") as it:
         runners.chunks()
@@ -37,7 +37,7 @@ def test_a_runner_that_fails_outside_its_environment(capfd: pytest.CaptureFixtur
 
 
 def test_a_runner_whose_packages_cannot_be_set_up() -> None:
-    """Ray never tries again."""
+    """A failed setup of a runner's packages ends the run at once, since Ray does not retry it."""
     with pytest.raises(FleetError, match=r"runner 1 cannot start: RuntimeEnvSetupError: .* no pip"):
         answering(ray.exceptions.RuntimeEnvSetupError("no pip")).chunks()
 
@@ -54,10 +54,10 @@ def test_a_runner_whose_packages_cannot_be_set_up() -> None:
 def test_a_runner_that_is_lost_has_not_failed(
     error: Exception, over: Callable[[Exception], Exception], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """However often: it comes back. The loss is told once."""
+    """The loss of a runner is reported once and never counts as a failure, however often it is lost."""
     runners = answering(over(error))
     for _ in range(MAX_FAILURES + 1):
         assert runners.chunks() == []
     assert runners.failures == {}
-    line = "quarterdeck: runner 1 was lost; the others go on, and Ray starts it again"
+    line = "quarterdeck: runner 1 was lost; the others continue, and Ray restarts it"
     assert capfd.readouterr().err.splitlines() == [line]

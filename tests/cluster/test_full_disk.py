@@ -72,8 +72,8 @@ def test_a_run_is_kept_as_it_was_saved(catch_run: Path, tmp_path: Path) -> None:
     words = [["train", "atari", "--run-dir", str(run), "--resume", "--steps", "500"] for run in runs]
     for run, line in zip(runs, limited(*zip(sizes, words, strict=True)), strict=True):
         assert line == (
-            f"quarterdeck: {run} is full (File too large): checkpoint {kept.name} is kept; make room, then go on with: "
-            f"quarterdeck train atari --run-dir '{run}' --resume --steps 500"
+            f"quarterdeck: {run} is full (File too large): checkpoint {kept.name} is kept; make room, then resume "
+            f"with: quarterdeck train atari --run-dir '{run}' --resume --steps 500"
         )
         assert [path.name for path in (run / "checkpoints").iterdir()] == [kept.name], "nothing half-written"
         assert tree(run / "checkpoints" / kept.name) == before

@@ -131,7 +131,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(
         patch.setattr("gan.run.CHUNK", 5)
         patch.setattr(GanRun, "train", disturbed)
         assert train(run, corners, "--images", "640", "--seed", "3") == 0
-    assert capsys.readouterr().out == f"saved; go on with: quarterdeck train own --run-dir {run} --resume\n"
+    assert capsys.readouterr().out == f"saved; resume with: quarterdeck train own --run-dir {run} --resume\n"
     assert trained(run)["trainer"]["images"] == 240
     assert read_json(run / "summary.json")["eval"] is None
     assert main(["train", "own", "--run-dir", str(run), "--resume"]) == 0

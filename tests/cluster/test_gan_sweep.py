@@ -60,7 +60,7 @@ def test_a_population_survives_kills_and_interruptions(
         os.killpg(sweep.pid, signal.SIGINT)
         said, _ = sweep.communicate()
     assert sweep.returncode == 0
-    assert f"saved; go on with: quarterdeck sweep own --run-dir {run} --resume" in said
+    assert f"saved; resume with: quarterdeck sweep own --run-dir {run} --resume" in said
     assert list((run / "trials").glob("*/error.txt")), "the killed trial was noticed"
     assert len(rounds_of(run / "rounds.csv")) < 12
 
@@ -189,4 +189,4 @@ def test_a_sweep_and_a_dqn_training_share_a_cluster(tmp_path: Path, corners: Pat
             os.kill(process.pid, signal.SIGTERM)
         said = [process.communicate()[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert all("saved; go on with" in text for text in said)
+    assert all("saved; resume with" in text for text in said)

@@ -127,7 +127,7 @@ def test_a_job_stops_saves_and_goes_on(head: Head, tmp_path: Path, capsys: pytes
     assert main(["stop", job]) == 0
     assert str(head.client().get_job_status(job)) == "STOPPED"
     again = f"quarterdeck submit -- train {' '.join(ENDLESS_CARTPOLE)} --run-dir {run} --resume"
-    assert capsys.readouterr().out == f"job {job} STOPPED, saved; go on with: {again}\n"
+    assert capsys.readouterr().out == f"job {job} STOPPED, saved; resume with: {again}\n"
     first, interrupted = saved(run), read_json(run / "summary.json")
     assert interrupted["eval"] is None
     assert first["agent_steps"] == interrupted["agent_steps"] > 100

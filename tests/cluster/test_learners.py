@@ -44,7 +44,7 @@ def test_a_killed_learner_costs_what_came_after_the_last_checkpoint(
     monkeypatch.setattr(FleetLoop, "save", save_and_soon_lose)
     ends = ["--steps=3000", "--minutes=60000", "--checkpoint-minutes=0.0001"]
     assert main(["train", "atari", *TINY_CATCH, "--fleet.learners=1", *ends, "--run-dir", str(run)]) == 0
-    assert "a learner was lost; going on from" in capfd.readouterr().err
+    assert "a learner was lost; resuming from" in capfd.readouterr().err
     summary = read_json(run / "summary.json")
     assert summary["agent_steps"] >= 3000
     assert summary["samples_per_insert"] == pytest.approx(2.0, rel=0.1)

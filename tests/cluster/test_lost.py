@@ -107,7 +107,7 @@ def test_an_evaluation_that_never_starts(unborn: str, capfd: pytest.CaptureFixtu
         beside.actor, beside.pending = object(), object()
         assert beside.poll(dict, 0, None) is None
         assert (beside.pending, beside.actor) == (None, None)
-        line = f"quarterdeck: the evaluation beside training failed, training goes on: {unborn}\n"
+        line = f"quarterdeck: the evaluation during training failed, training goes on: {unborn}\n"
         assert re.fullmatch(line, capfd.readouterr().err)
     beside.actor, beside.pending = object(), object()
     with pytest.raises(FleetError, match=f"failed 3 times in a row: {unborn}"):
@@ -180,7 +180,7 @@ def test_a_fleet_that_never_came_up_is_one_line(
     monkeypatch.setattr(QuarterdeckConfig, "build_algo", build)
     monkeypatch.setattr("cluster.fleet.loop.connect", lambda settings: (settings, False))
     assert main(["train", "atari", *TINY_CATCH, f"--run-dir={tmp_path / 'run'}"]) == 2
-    assert re.fullmatch(f"quarterdeck: the fleet did not come up: {words}\n", capfd.readouterr().err)
+    assert re.fullmatch(f"quarterdeck: the fleet did not start: {words}\n", capfd.readouterr().err)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -194,7 +194,7 @@ def test_a_learner_that_dies_as_it_meets_its_peers() -> None:
         except ray.exceptions.RayActorError:
             executor._increment_failures()
 
-    with pytest.raises(LearnerLost, match="the fleet did not come up: RayActorError: The actor"), coming_up():
+    with pytest.raises(LearnerLost, match="the fleet did not start: RayActorError: The actor"), coming_up():
         start()
     with pytest.raises(TypeError), coming_up():
         raise TypeError

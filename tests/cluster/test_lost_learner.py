@@ -105,7 +105,7 @@ def test_over_a_later_checkpoint(run: FleetLoop, tmp_path: Path, capfd: pytest.C
     train(run, run.stats.updates + 5)
     run.algo._each_learner(lambda learner: dying(learner.own_shard()))
     assert run.save(tmp_path) == run.saved == first
-    assert f"a learner was lost; going on from {first}" in capfd.readouterr().err
+    assert f"a learner was lost; resuming from {first}" in capfd.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == [first.name]
     assert checkpoint.load(first)["stats"] == state["stats"] == run.stats.state()
     assert checkpoint.load(first / "replay-0")
@@ -170,7 +170,7 @@ def test_again_and_again(run: FleetLoop, tmp_path: Path, monkeypatch: pytest.Mon
     policy = run.policy().network.state_dict()
     for name, value in checkpoint.load(whole, only="learner")["learner"]["policy"].items():
         assert np.array_equal(policy[name].numpy(), value)
-    with pytest.raises(LearnerLost, match="a learner was lost 2 times: a learner died or fell silent"):
+    with pytest.raises(LearnerLost, match="a learner was lost 2 times: a learner died or stopped responding"):
         run.save(tmp_path)
 
 
@@ -188,7 +188,7 @@ def test_over_the_closing_checkpoint(
     monkeypatch.setattr(FleetLoop, "save", save_and_lose)
     fleet = ["--fleet.learners", "1", "--steps", "400", "--run-dir", str(path)]
     assert main(["train", "atari", *TINY_CATCH, *fleet]) == 0
-    assert capfd.readouterr().err.count("a learner was lost; going on from the start") == 1
+    assert capfd.readouterr().err.count("a learner was lost; resuming from the start") == 1
     summary = checked_summary(path, episodes=6)
     assert summary["agent_steps"] >= 400
     assert saved(path)["agent_steps"] == summary["agent_steps"]

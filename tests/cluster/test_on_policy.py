@@ -202,7 +202,7 @@ def test_from_the_command_line(
     with monkeypatch.context() as patch:
         interrupted_after(4, patch)
         assert main(["train", "pqn", *CHAIN, "--steps=6000", "--minutes=1e9", f"--run-dir={run}"]) == 0
-    assert f"saved; go on with: quarterdeck train pqn --run-dir {run} --resume" in capsys.readouterr().out
+    assert f"saved; resume with: quarterdeck train pqn --run-dir {run} --resume" in capsys.readouterr().out
     record, stopped = read_json(run / "run.json"), read_json(run / "summary.json")
     assert (record["serial"], stopped["eval"], stopped["updates"]) == (False, None, 4 * 3 * 4)
     assert main(["train", "pqn", f"--run-dir={run}", "--resume"]) == 0

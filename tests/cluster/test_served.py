@@ -94,8 +94,8 @@ def test_what_follows_from_the_settings_is_filled_in_however_they_were_made() ->
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"learner": {"double": "false"}}, r"learner\.double is 'false': true or false belongs there"),
-        ({"replay": {"n_step": 2.5}}, r"replay\.n_step is 2\.5: a whole number belongs there"),
+        ({"learner": {"double": "false"}}, r"learner\.double is 'false': give true or false"),
+        ({"replay": {"n_step": 2.5}}, r"replay\.n_step is 2\.5: give a whole number"),
         ({"replay": {"initial_priority": "best"}}, r"replay\.initial_priority is 'best': use one of max, actor"),
         ({"replay": 3}, "settings replay is 3: give a table"),
         ({"replay": tune.uniform(0, 1)}, "settings replay is .*: give a table"),

@@ -9,7 +9,7 @@ from ray.job_submission import JobStatus
 
 from cluster.cli.main import main
 
-SAVED = "1,024 steps\nsaved; go on with: quarterdeck train pong --run-dir /shared/pong --resume\n"
+SAVED = "1,024 steps\nsaved; resume with: quarterdeck train pong --run-dir /shared/pong --resume\n"
 ENTRYPOINT = "python -m cluster train pong --run-dir /shared/pong"
 
 
@@ -35,11 +35,11 @@ class Server:
 @pytest.mark.parametrize(
     ("asked", "log", "end"),
     [
-        ([], SAVED, "saved; go on with: quarterdeck submit -- train pong --run-dir /shared/pong --resume"),
+        ([], SAVED, "saved; resume with: quarterdeck submit -- train pong --run-dir /shared/pong --resume"),
         (
             ["--address", "http://127.0.0.1:9000"],
             SAVED,
-            "saved; go on with: quarterdeck submit --address http://127.0.0.1:9000 -- "
+            "saved; resume with: quarterdeck submit --address http://127.0.0.1:9000 -- "
             "train pong --run-dir /shared/pong --resume",
         ),
         (

@@ -99,7 +99,7 @@ def test_a_sweep_of_which_every_trial_diverged_has_no_winner(tmp_path: Path) -> 
     for number, score in ((1, 9.0), (2, METRIC.worst)):
         row = {**dict.fromkeys(columns, 1), "trial": "a", "round": number, METRIC.name: score}
         append_row(tmp_path / "rounds.csv", columns, row)
-    with pytest.raises(ValueError, match="no trial has come to a score: lower the learning rates"):
+    with pytest.raises(ValueError, match="no trial has a score: lower the learning rates"):
         write_results(Sweep(settings=catch()), {}, spec_of_catch(), RunDir(tmp_path), Mock(num_errors=0), None)
     assert not (tmp_path / "best.toml").exists()
 

@@ -148,7 +148,7 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path, capsys: pytest.Cap
         os.killpg(training.pid, signal.SIGINT)  # as a terminal does: to the command and all its children
         said, complaints = training.communicate(timeout=PATIENCE)
     assert training.returncode == 0, complaints
-    assert f"saved; go on with: quarterdeck train cartpole --run-dir {run} --resume" in said
+    assert f"saved; resume with: quarterdeck train cartpole --run-dir {run} --resume" in said
     assert "Traceback" not in complaints
     alive = still_alive(started)
     assert alive == []

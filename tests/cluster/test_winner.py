@@ -60,6 +60,6 @@ def test_trials_are_shown_with_every_figure_of_their_metric(tmp_path: Path, monk
 
 def test_a_sweep_without_a_checkpoint_says_so(tmp_path: Path) -> None:
     """In one line."""
-    with pytest.raises(ValueError, match="no trial that came to a score has a checkpoint: go on with --resume"):
+    with pytest.raises(ValueError, match="no trial with a score has a checkpoint: go on with --resume"):
         written(tmp_path, {"a": None, "b": None})
     assert not (tmp_path / "best.toml").exists()

@@ -52,7 +52,7 @@ def test_canvases_are_of_one_class_and_of_different_images(drawn: list[int], cou
 
 
 def test_a_canvas_wants_enough_images_of_a_class() -> None:
-    with pytest.raises(DataError, match="class 1 has 1 images in a part, a canvas wants 2"):
+    with pytest.raises(DataError, match="class 1 has 1 images in a part, a canvas needs 2"):
         of_one_class(np.array([0, 0, 1]), 2, 0)
 
 

@@ -36,8 +36,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "samples": ({"scores.samples": 3}, "32 or more"),
     "unknown": ({"loss.gamma": 1.0}, r"unknown settings \['gamma'\]: this version knows"),
     "unknown section": ({"lost.weight": 1.0}, r"unknown settings \['lost'\]"),
-    "wrong type at the root": ({"seed": 1.5}, "seed is 1.5: a whole number belongs there"),
-    "wrong type": ({"loss.weight": "much"}, "loss.weight is 'much': a number belongs there"),
+    "wrong type at the root": ({"seed": 1.5}, "seed is 1.5: give a whole number"),
+    "wrong type": ({"loss.weight": "much"}, "loss.weight is 'much': give a number"),
 }
 
 

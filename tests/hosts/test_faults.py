@@ -97,7 +97,7 @@ def test_a_killed_learner_goes_on_from_the_last_checkpoint(cluster: Cluster) -> 
     print(
         f"learner: back after {seconds:.1f} s, {lost:.0f} agent steps played again; now at {after['agent_steps']:.0f}"
     )
-    assert "a learner was lost; going on from" in cluster.training.log.read_text()
+    assert "a learner was lost; resuming from" in cluster.training.log.read_text()
 
 
 def test_half_a_minute_without_a_cable_costs_nothing_but_time(cluster: Cluster) -> None:

@@ -122,7 +122,7 @@ def test_a_job_outlives_its_head(ray_hosts: RayHosts) -> None:
     (listed,) = jobs(ray_hosts, "RUNNING")
     stopped = ray_hosts.outside.run("python", "-m", "cluster", "stop", listed, "--address", ray_hosts.dashboard).stdout
     assert job.wait() == 1
-    assert "STOPPED, saved; go on with: quarterdeck submit -- train pong" in stopped
+    assert "STOPPED, saved; resume with: quarterdeck submit -- train pong" in stopped
     assert read_json(run / "summary.json")["agent_steps"] == saved(run)["agent_steps"]
     assert jobs(ray_hosts, "RUNNING") == []
 

@@ -51,5 +51,5 @@ def read_array(file: Path) -> Array:
                 raise ValueError(f"{file.name} ends before its array does")
             part[:] = np.frombuffer(piece, np.uint8)
         if source.read(1):
-            raise ValueError(f"{file.name} goes on behind its array")
+            raise ValueError(f"{file.name} has data after its array")
     return array

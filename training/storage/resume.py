@@ -42,7 +42,7 @@ def resume(directory: RunDir, load: Callable[[Path], T]) -> tuple[Path, T] | Non
     path, found, left = checkpoint.read_newest(directory.checkpoints, load)
     for damaged, why in left.items():
         aside = checkpoint.put_aside(damaged)
-        say(f"{why}; kept as {aside.name}, going on from {path.name}")
+        say(f"{why}; kept as {aside.name}, resuming from {path.name}")
     return path, found
 
 
@@ -91,7 +91,7 @@ def full_disk_explained(directory: RunDir, command: str) -> Iterator[None]:
             raise
         written = checkpoint.complete(directory.checkpoints)
         kept = f"checkpoint {written[-1].name}" if written else "what was written before"
-        said = f"{directory.path} is full ({error.strerror}): {kept} is kept; make room, then go on with: {command}"
+        said = f"{directory.path} is full ({error.strerror}): {kept} is kept; make room, then resume with: {command}"
         raise OSError(said) from None
     finally:
         threading.excepthook = before
