@@ -1,4 +1,4 @@
-"""Atari envs: their rules, their seeds and their names. The emulation itself is tested against the oracle."""
+"""Atari envs: rules, seeds and names. The emulation is tested in `test_atari_oracle.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STILL = EnvSettings(id="pong", noop_max=0, fire_reset=False)
 
 
 def play(settings: EnvSettings, num_envs: int, steps: int, seed: int, num_threads: int = 1) -> TimeStep:
-    """A random game, always with the same actions for the same env: fields [T, E, ...]."""
+    """Play random actions that depend only on the env's seed; return fields [T, E, ...]."""
     env = AtariEnv(settings, num_envs, num_threads)
     shown = [env.reset(seed)]
     rngs = [np.random.default_rng(seed + lane) for lane in range(num_envs)]
@@ -27,12 +27,12 @@ def play(settings: EnvSettings, num_envs: int, steps: int, seed: int, num_thread
 
 
 def env_of(steps: TimeStep, env: int) -> TimeStep:
-    """One env's share, [T, 1, ...]."""
+    """Return one env's steps, [T, 1, ...]."""
     return TimeStep._make(field[:, [env]] for field in steps)
 
 
 def test_an_env_plays_the_same_game_whatever_plays_beside_it() -> None:
-    """Through truncations and ends of games, in envs of any size and any number of threads."""
+    """An env's steps do not depend on other envs or threads, through truncations and ends of games."""
     rules = EnvSettings(id="breakout", frame_cap=520, life_signal=True)
     both = play(rules, 2, 450, seed=4, num_threads=2)
     assert both.terminated.any()
@@ -45,7 +45,7 @@ def test_an_env_plays_the_same_game_whatever_plays_beside_it() -> None:
 
 
 def test_games_after_a_truncation_differ() -> None:
-    """Each new game draws its own no-ops."""
+    """Each new game draws its own number of no-ops, so first frames differ."""
     steps = play(EnvSettings(id="space_invaders", frame_cap=40), 1, 100, seed=0)
     begins = {frame.tobytes() for frame in steps.frame[steps.first]}
     assert steps.first.sum() >= 8
@@ -53,7 +53,7 @@ def test_games_after_a_truncation_differ() -> None:
 
 
 def still_frames(settings: EnvSettings, seed: int) -> NDArray[np.uint8]:
-    """Frames [T, 84, 84] of env 0 under a fixed series of actions."""
+    """Return frames [T, 84, 84] of one env under a fixed series of actions."""
     env = AtariEnv(settings, 1)
     actions = np.random.default_rng(0).integers(env.spec.num_actions, size=(40, 1))
     frames = [env.reset(seed), *(env.step(action) for action in actions)]
@@ -63,14 +63,14 @@ def still_frames(settings: EnvSettings, seed: int) -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize(("change", "same"), [({}, True), ({"sticky": 0.25}, False), ({"noop_max": 30}, False)])
 def test_only_sticky_actions_and_no_ops_make_chance(change: dict[str, Any], same: bool) -> None:
-    """The usual default of sticky actions is not ours: nothing is random that was not asked for."""
+    """Frames are the same for two seeds, unless sticky actions or no-ops are set."""
     rules = dataclasses.replace(STILL, **change)
     assert np.array_equal(still_frames(rules, 1), still_frames(rules, 2)) == same
 
 
 @pytest.mark.parametrize(("fire_reset", "clocks"), [(False, {0, 1, 2}), (True, {1, 2})])
 def test_no_ops_at_most_as_many_as_asked(fire_reset: bool, clocks: set[int]) -> None:
-    """Emulator frames before the first action, at most two no-ops: ale-py counts FIRE as one of them."""
+    """With `noop_max` 2, games start after 0 to 2 emulator frames; ale-py counts FIRE as one of them."""
     env = AtariEnv(dataclasses.replace(STILL, id="space_invaders", fire_reset=fire_reset, noop_max=2), 8)
     env.reset(0)
     assert set(env._clock.tolist()) == clocks
@@ -87,7 +87,7 @@ def test_without_the_life_signal_nothing_is_said_of_lives_and_nothing_else_chang
 
 
 def test_a_lost_life_neither_ends_the_game_nor_resets_it() -> None:
-    """Four of Breakout's five lives are lost within the game; only the last ends it."""
+    """Four of Breakout's five lives are lost within a game, and only the fifth ends it."""
     steps = env_of(play(EnvSettings(id="breakout", life_signal=True), 1, 400, 0), 0)
     ends = np.flatnonzero(steps.terminated)
     assert len(ends) >= 2
@@ -105,7 +105,7 @@ def test_full_actions() -> None:
 
 
 def test_c25_every_rule_is_in_the_protocol() -> None:
-    """C25: no two sets of rules have the same record."""
+    """C25: each changed rule gives a different protocol record."""
     changes: list[dict[str, Any]] = [
         {},
         {"sticky": 0.25},
@@ -125,14 +125,14 @@ def test_c25_every_rule_is_in_the_protocol() -> None:
         "full_actions",
         "image_size",
         "grayscale",
-        "flicker",  # told where there is any
+        "flicker",  # recorded only where it is set
     } < set(records[0])
     assert records[0]["game"] == "pong"
     assert str(records[0]["emulator"]).startswith("ale-py 0.")
 
 
 def test_frames_of_another_size_show_the_same_game() -> None:
-    """Half the side: every pixel is about the mean of four."""
+    """At half the side, each pixel is about the mean of four."""
     large, small = AtariEnv(STILL, 1), AtariEnv(dataclasses.replace(STILL, image_size=42), 1)
     frames = [env.reset(3).frame[0].astype(np.float64) for env in (large, small)]
     assert small.spec.frame_shape == (42, 42)
@@ -159,7 +159,7 @@ def test_before_the_first_reset_there_is_nothing_to_step_or_show() -> None:
 
 @pytest.mark.parametrize(("num_envs", "num_threads"), [(0, 1), (1, 0)])
 def test_envs_and_threads_are_asked_for(num_envs: int, num_threads: int) -> None:
-    """No threads would mean as many as the machine has cores, whatever share of them is ours."""
+    """Zero envs or threads are refused; for the emulator, zero threads would mean one per core."""
     with pytest.raises(ValueError, match="at least one of each"):
         AtariEnv(STILL, num_envs, num_threads)
 
@@ -182,10 +182,10 @@ def test_games_have_distinct_spellings() -> None:
 
 @pytest.mark.parametrize("game", atari_games())
 def test_every_game_runs(game: str) -> None:
-    """A few steps of each game under the classic rules."""
+    """Each game runs eight steps under the classic rules, with 4 frames a step and not only black frames."""
     env = AtariEnv(EnvSettings(id=game), 1)
     first = env.reset(0)
-    # Elevator Action shows nothing for five actions, and 3D Tic-Tac-Toe nothing while it answers a move.
+    # Elevator Action is black for five actions, and 3D Tic-Tac-Toe while it computes its move.
     steps = [env.step(np.array([action])) for action in (0, 0, 0, 0, 0, 0, env.spec.num_actions - 1, 1)]
     env.close()
     assert first.first.all()

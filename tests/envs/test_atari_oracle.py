@@ -1,4 +1,4 @@
-"""Atari envs against a slow oracle: one emulator, driven frame by frame as the papers describe it."""
+"""Atari envs compared with a slow oracle: one emulator, driven frame by frame as in the papers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from envs import AtariEnv, EnvSettings
 
 PLAIN = EnvSettings(id="pong", life_signal=True, noop_max=0, fire_reset=False)
-# [160, 84]: the share of each column in every pixel, 160 * 21 = 84 * 40
+# [160, 84]: the weight of each column in every pixel, 160 * 21 = 84 * 40
 COLUMNS: NDArray[np.float64] = np.eye(160).repeat(21, axis=0).reshape(84, 40, 160).mean(axis=1).T
 
 
 class Seen(NamedTuple):
-    """What the oracle expects of one env."""
+    """The step that the oracle expects of one env."""
 
     frame: NDArray[np.float64]  # [84, 84]
     reward: float
@@ -32,7 +32,7 @@ class Seen(NamedTuple):
 
 
 def shrunk(*screens: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The maximum of screens [210, 160], averaged over areas down to [84, 84]."""
+    """Return the maximum of screens [210, 160], averaged over areas to [84, 84]."""
     maximum = np.maximum.reduce(screens)
     rows = maximum.repeat(2, axis=0).reshape(84, 5, 160).mean(axis=1)  # 210 * 2 = 84 * 5
     shrunk: NDArray[np.float64] = rows @ COLUMNS
@@ -52,7 +52,7 @@ class Oracle:
         self.over = True
 
     def step(self, action: int) -> Seen:
-        """One action, or the start of a game where the last one is over."""
+        """Play one action, or begin a game where the last one is over."""
         if self.over:
             return self.begin()
         reward, frames, lives = 0.0, 0, self.ale.lives()
@@ -69,7 +69,7 @@ class Oracle:
         return Seen(shrunk(*screens[-2:]), reward, False, terminated, truncated, life_lost, frames)
 
     def begin(self) -> Seen:
-        """A new game."""
+        """Begin a new game."""
         self.ale.reset_game()
         if self.settings.fire_reset and ale_py.Action.FIRE in self.actions:
             self.ale.act(ale_py.Action.FIRE)
@@ -78,7 +78,7 @@ class Oracle:
 
 
 def assert_env_agrees(settings: EnvSettings, steps: int) -> list[Seen]:
-    """Play env 0 of an env and the oracle side by side; what the oracle saw."""
+    """Assert that an env and the oracle agree at every step; return the oracle's steps."""
     env, oracle, rng = AtariEnv(settings, 1), Oracle(settings, seed=3), np.random.default_rng(0)
     shown, seen = env.reset(3), [oracle.step(0)]
     for _ in range(steps):
@@ -95,7 +95,7 @@ def assert_env_agrees(settings: EnvSettings, steps: int) -> list[Seen]:
 
 @pytest.mark.parametrize("game", ["breakout", "space_invaders", "ms_pacman", "seaquest"])
 def test_games_with_lives_c24(game: str) -> None:
-    """A lost life is signalled and the game goes on, to game over; C24: frames are those that were played."""
+    """Lost lives are signalled and the game continues to game over; C24: `frames` counts the frames played."""
     seen = assert_env_agrees(dataclasses.replace(PLAIN, id=game), 900)
     assert sum(step.terminated for step in seen) >= 1
     assert sum(step.life_lost for step in seen) >= 2
@@ -110,7 +110,7 @@ def test_games_without_lives(game: str) -> None:
 
 @pytest.mark.parametrize("frame_cap", [80, 82])
 def test_c5_the_cap_truncates_and_shows_the_true_last_frame(frame_cap: int) -> None:
-    """C5: cut, not ended; the observation to bootstrap from is that of an emulator that played on."""
+    """C5: the frame cap truncates without termination, and the last frame is the true one to bootstrap from."""
     cut = dataclasses.replace(PLAIN, id="breakout", fire_reset=True, frame_cap=frame_cap)
     seen = assert_env_agrees(cut, 100)
     assert sum(step.truncated for step in seen) >= 4

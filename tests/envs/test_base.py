@@ -1,4 +1,4 @@
-"""Settings of envs: what is refused, and what the two protocols mean."""
+"""Env settings: refused values, and the rules of the two protocols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test env itself: what its pixels say is what happened."""
+"""The coded test env: its pixels encode env, episode and step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The screen in colour is that of the very game the learner sees."""
+"""The colour screen shows the same game as the learner's frames."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RULES = {
 
 
 def as_the_learner_sees_it(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Colours [210, 320, 3] -> gray [84, 84]: luminance, then means over what a pixel covers."""
+    """Convert colours [210, 320, 3] to grey [84, 84]: luminance, then means over each pixel's area."""
     gray = picture[:, ::2].astype(np.float64) @ (0.2989, 0.587, 0.114)
     return np.asarray(Image.fromarray(gray.astype(np.float32)).resize((84, 84), Image.Resampling.BOX), np.float64)
 
 
 def played(env: ColourAtari, steps: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8], bool]]:
-    """(frame, picture, whether a game begins) of so many random steps."""
+    """Yield (frame, picture, whether a game begins) of `steps` random steps."""
     rng = np.random.default_rng(0)
     step = env.reset(7)
     for _ in range(steps):
@@ -35,14 +35,14 @@ def played(env: ColourAtari, steps: int) -> Iterator[tuple[NDArray[np.uint8], ND
 
 
 def likeness(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Correlation of what moves in two films [T, H, W]."""
+    """Return the correlation of the moving parts of two films [T, H, W]."""
     moving = [film - np.median(film, axis=0) for film in (one, other)]
     return float(np.corrcoef(moving[0].ravel(), moving[1].ravel())[0, 1])
 
 
 @pytest.mark.parametrize("rules", RULES)
 def test_colours_and_frames_show_the_same_moment(rules: str) -> None:
-    """Two emulators stay in step through no-ops, sticky actions, and cut games that begin anew."""
+    """Both emulators stay synchronised through no-ops, sticky actions and truncated games."""
     env = ColourAtari(RULES[rules])
     pairs = list(played(env, 150))
     env.close()
@@ -65,7 +65,7 @@ def test_pictures_have_colours_and_the_shape_of_a_television() -> None:
 
 
 def test_looking_changes_no_game() -> None:
-    """The shown env plays the game that the plain one plays."""
+    """The env with a colour screen gives the same steps as the plain one."""
     plain, shown = make_env(RULES["sticky"], 1), make_shown(RULES["sticky"])
     rng = np.random.default_rng(1)
     one, other = plain.reset(3), shown.reset(3)

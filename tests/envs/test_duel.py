@@ -1,4 +1,4 @@
-"""The toy duel: what both players see, and exact values of strategies, held against plays and analysis."""
+"""The toy duel: both players' frames, and exact values of strategies, compared with games and analysis."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ROCK = np.eye(3)[np.zeros((ROUNDS, 3, 3), np.int64)]
 
 
 def strategy_of(choices: np.ndarray) -> Strategy:
-    """A strategy without chance; the first round is always the same situation."""
+    """Return a deterministic strategy; the first round has one situation only."""
     table = np.eye(3)[choices]
     table[0] = table[0, 0, 0]
     return table
 
 
 def play(one: Strategy, other: Strategy) -> float:
-    """Points of `one` in a game as the env plays it, both acting on the frames that they are shown."""
+    """Play one game of two strategies on the env's frames; return the points of `one`."""
     env = Duel(1)
     step, points = env.reset(0), 0.0
     rows = situations()
@@ -57,7 +57,7 @@ def test_what_one_wins_the_other_loses_and_each_sees_own_choices_first() -> None
 
 @given(st.lists(CHOICES, min_size=1, max_size=3), CHOICES, st.integers(0, 99))
 def test_nothing_wins_more_than_the_best_response(members: list[np.ndarray], rival: np.ndarray, seed: int) -> None:
-    """Its strategy wins what it says, against the mixture; no other wins more."""
+    """The best response wins its stated points against the mixture, and no other strategy wins more."""
     mixture, weights = [strategy_of(choices) for choices in members], np.random.default_rng(seed).random(len(members))
     points, found = best_response(mixture, weights)
 
@@ -69,14 +69,14 @@ def test_nothing_wins_more_than_the_best_response(members: list[np.ndarray], riv
 
 
 def test_known_strategies() -> None:
-    """Rock loses two points a round; a quarter rock, a quarter paper, half scissors loses nothing to anybody."""
+    """The best response to rock wins 2 points a round; to 1/4 rock, 1/4 paper, 1/2 scissors it wins 0."""
     assert best_response([ROCK], np.ones(1))[0] == 2.0 * ROUNDS
     optimal = np.broadcast_to([0.25, 0.25, 0.5], (ROUNDS, 3, 3, 3))
     assert best_response([optimal], np.ones(1))[0] == pytest.approx(0.0)
 
 
 def test_a_memory_of_the_first_round_tells_members_apart() -> None:
-    """Mixed anew for every game, three pure strategies are as good as chance only until they have shown themselves."""
+    """A mixture of pure strategies drawn once per game is exploitable from the second round on."""
     pure = [np.eye(3)[np.full((ROUNDS, 3, 3), choice)] for choice in range(3)]
     points, _ = best_response(pure, np.array([0.25, 0.25, 0.5]))
     assert points == pytest.approx((ROUNDS - 1) * (0.25 * 2 + 0.25 * 1 + 0.5 * 1))

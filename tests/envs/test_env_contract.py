@@ -1,4 +1,4 @@
-"""What every env promises, held against all of them."""
+"""The contract of `BatchedEnv`, tested on every kind of env."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ GAMES: dict[str, Callable[[], BatchedEnv]] = {
     "stateless": lambda: make_env(EnvSettings(id="toy/stateless-cartpole"), NUM_ENVS),
     "frozenlake": lambda: make_env(EnvSettings(id="FrozenLake-v1"), NUM_ENVS),
     "duel": lambda: make_env(EnvSettings(id="toy/duel"), NUM_ENVS),
-    # So short a cap gives several episodes, each ended by truncation.
+    # The short cap gives several episodes, each ended by truncation.
     "pong": lambda: make_env(EnvSettings(id="pong", frame_cap=100, sticky=0.25), NUM_ENVS),
 }
 
 
 @pytest.fixture(params=GAMES)
 def new_env(request: pytest.FixtureRequest) -> Callable[[], BatchedEnv]:
-    """How to make one of the envs."""
+    """Return a function that makes one of the envs."""
     return GAMES[request.param]
 
 
 @pytest.fixture
 def env(new_env: Callable[[], BatchedEnv]) -> Iterator[BatchedEnv]:
-    """One of the envs, just made."""
+    """Yield one of the envs, newly made."""
     env = new_env()
     yield env
     env.close()
 
 
 def play(env: BatchedEnv, steps: int = STEPS, seed: int = 0) -> list[TimeStep]:
-    """`steps` random steps after a reset."""
+    """Return the reset step and `steps` random steps."""
     rng = np.random.default_rng(0)
     actions = rng.integers(env.spec.num_actions, size=(steps, env.num_envs))
     return [env.reset(seed), *(env.step(action) for action in actions)]
 
 
 def stacked(steps: list[TimeStep]) -> TimeStep:
-    """Time steps as one, [T, E, ...]."""
+    """Stack time steps into one, [T, E, ...]."""
     return TimeStep._make(np.stack(field) for field in zip(*steps, strict=True))
 
 
@@ -65,7 +65,7 @@ def test_shapes_and_dtypes(env: BatchedEnv) -> None:
 
 
 def test_c2_each_end_is_followed_by_one_reset_step_without_reward_or_frames(env: BatchedEnv) -> None:
-    """C2: reset steps can be told apart, and count for nothing."""
+    """C2: each end is followed by one step with `first`, which has no reward, frames or end."""
     steps = stacked(play(env))
     over = steps.terminated | steps.truncated
     assert over[:-1].any(), "no episode ended: the test shows nothing"
@@ -99,12 +99,12 @@ def test_c2_the_action_of_a_reset_step_is_not_used(new_env: Callable[[], Batched
 
 
 def assert_same(steps: list[TimeStep], others: list[TimeStep]) -> None:
-    """All fields equal, byte for byte."""
+    """Assert that all fields are equal."""
     for field, other in zip(stacked(steps), stacked(others), strict=True):
         np.testing.assert_array_equal(field, other)
 
 
-@pytest.mark.parametrize("name", sorted(set(GAMES) - {"coded"}))  # which counts its episodes on
+@pytest.mark.parametrize("name", sorted(set(GAMES) - {"coded"}))  # whose episode count continues across resets
 def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_env(name: str) -> None:
     one, other = GAMES[name](), GAMES[name]()
     expected = play(one, seed=0)
@@ -115,7 +115,7 @@ def test_same_seed_same_steps_also_with_seed_zero_and_in_a_used_env(name: str) -
 
 
 def test_steps_may_be_kept(env: BatchedEnv) -> None:
-    """No array is a buffer that a later step writes to."""
+    """Later steps do not write into the arrays of earlier ones."""
     step = env.reset(0)
     kept = TimeStep._make(field.copy() for field in step)
     for _ in range(STEPS):
@@ -133,7 +133,7 @@ def test_an_unseeded_reset_is_impossible(env: BatchedEnv) -> None:
 
 
 def test_a_bad_action_is_refused_and_moves_nothing(new_env: Callable[[], BatchedEnv]) -> None:
-    """Out of range, an action would hang the Atari emulators for good."""
+    """A bad action is refused, and the env's state is unchanged; one out of range would hang Atari emulators."""
     env, twin = new_env(), new_env()
     env.reset(3)
     twin.reset(3)

@@ -1,4 +1,4 @@
-"""Frames that are black by chance: the same ones every time, half of them, and nothing else is changed."""
+"""Flicker: frames are black at random, reproducibly, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEPS, ENVS = 40, 2
 
 
 def shown(flicker: float, seed: int = 4) -> TimeStep:
-    """Random play for a while, [T, E, ...]; several episodes."""
+    """Return random steps [T, E, ...] of several episodes."""
     env = make_env(EnvSettings(id="pong", flicker=flicker, frame_cap=60), ENVS)
     rng = np.random.default_rng(0)
     steps = [env.reset(seed), *(env.step(rng.integers(6, size=ENVS)) for _ in range(STEPS))]
@@ -22,7 +22,7 @@ def shown(flicker: float, seed: int = 4) -> TimeStep:
 
 
 def black(steps: TimeStep) -> NDArray[np.bool_]:
-    """[T, E]"""
+    """Return which frames are black, [T, E]."""
     return (steps.frame == 0).all((2, 3))
 
 

@@ -1,4 +1,4 @@
-"""Other people's images as frames: nothing lost, nothing moved, sides that blocks can be cut from."""
+"""Images of external envs as frames: pixels kept in place, sides padded to multiples of 4."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ sides = st.integers(1, 41)
 
 @given(height=sides, width=sides, colours=st.sampled_from([0, 1, 2, 3, 4]), seed=st.integers(0, 99))
 def test_pixels_stay_where_they_are(height: int, width: int, colours: int, seed: int) -> None:
-    """Taken as they are; what fills the sides up is black; blocks and back give the same frame."""
+    """Pixels are unchanged, padding is black, and conversion to blocks and back gives the same frame."""
     shape = (height, width, colours) if colours else (height, width)
     image = np.random.default_rng(seed).integers(1, 256, (2, *shape), dtype=np.uint8)
     frames = ImageFrames(shape, 0, grayscale=False)
@@ -43,7 +43,7 @@ def test_even_images_stay_even_when_they_are_scaled(height: int, width: int, val
 
 
 def test_colours_weigh_as_the_eye_sees_them() -> None:
-    """Green most, blue least (ITU-R BT.601)."""
+    """Grey values of pure colours follow ITU-R BT.601: green has most weight, blue least."""
     pure = np.zeros((3, 4, 4, 3), np.uint8)
     for colour in range(3):
         pure[colour, ..., colour] = 255

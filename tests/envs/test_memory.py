@@ -1,4 +1,4 @@
-"""Envs that ask for a memory: what they show, what they are worth, and that nothing else tells the answer."""
+"""Envs that need memory: frames, scores with and without memory, and exact values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LENGTH = 5
 
 
 def walk(env: TMaze, turn: NDArray[np.int64], games: int) -> list[float]:
-    """Scores of players who go straight on, and at the junction to the arm `turn` [E]."""
+    """Return the scores of players that walk forward, and turn to the arm `turn` [E] at the junction."""
     scores: list[float] = []
     step = env.reset(0)
     total = np.zeros(env.num_envs)
@@ -36,7 +36,7 @@ def test_without_the_cue_every_way_to_turn_is_worth_a_half() -> None:
 
 
 def test_the_cue_is_shown_in_the_first_cell_alone_and_tells_all() -> None:
-    """Frames of both cues are the same from the second cell on."""
+    """From the second cell on, frames do not depend on the cue, and turning by the cue earns 1."""
     env = TMaze(256, LENGTH)
     first = env.reset(3).frame
     cue = first[:, :2].argmax(1) + LEFT
@@ -83,7 +83,7 @@ def test_the_maze_is_drawn() -> None:
 
 @pytest.mark.parametrize(("k", "decks"), [(4, 1), (32, 2)])
 def test_the_card_of_k_minus_1_cards_ago_is_the_right_one(k: int, decks: int) -> None:
-    """POPGym's rule, from the frames alone: 1 in all for who remembers, -1 for who is always wrong."""
+    """By POPGym's rule, correct answers sum to 1 in an episode, and wrong ones to -1."""
     for shift, worth in ((0, 1.0), (1, -1.0)):
         env = RepeatPrevious(3, k, decks)
         step = env.reset(5)
@@ -109,7 +109,7 @@ def test_chance_loses_at_cards() -> None:
 
 
 def test_the_cart_shows_places_and_no_speeds() -> None:
-    """The same games as CartPole-v1, half of what it shows."""
+    """The steps are CartPole-v1's, with only the two positions in the frames."""
     blind, seeing = StatelessCartPole(4), GymnasiumEnv("CartPole-v1", 4)
     rng = np.random.default_rng(0)
     step, whole = blind.reset(1), seeing.reset(1)

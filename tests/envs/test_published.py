@@ -1,4 +1,4 @@
-"""Published curves and scores, as their files have them."""
+"""Published curves and scores, as read from their files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of envs: what they make, and what is said to a name that means nothing."""
+"""Env names: the envs they make, and errors for unknown names."""
 
 from __future__ import annotations
 

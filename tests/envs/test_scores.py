@@ -1,4 +1,4 @@
-"""Scores that compare across games."""
+"""Human-normalised scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gymnasium's text games: their time limits, and the variants that it leaves to arguments."""
+"""Gymnasium's text games: time limits, and the variants without slippery ice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from envs.text import TIME_LIMITS, time_limit
 
 @pytest.mark.parametrize("name", TIME_LIMITS)
 def test_a_walk_in_circles_comes_to_an_end(name: str) -> None:
-    """Gymnasium sets no limit there. An action against the edge keeps where one is."""
+    """Text games without a Gymnasium limit are truncated at ours, here under one repeated action."""
     env = make_env(EnvSettings(id=name), 1)
     env.reset(0)
     ends = [env.step(np.array([3])).truncated[0] for _ in range(TIME_LIMITS[name])]
@@ -27,7 +27,7 @@ def test_registered_limits_stay() -> None:
 
 @pytest.mark.parametrize(("name", "states"), [("FrozenLakeNotSlippery-v1", 16), ("FrozenLake8x8NotSlippery-v1", 64)])
 def test_firm_ice_goes_where_one_wants_to(name: str, states: int) -> None:
-    """Down the left edge, three times, in every env."""
+    """Without slippery ice, two actions down move two rows down in every env."""
     env = make_env(EnvSettings(id=name), 5)
     env.reset(0)
     side = int(states**0.5)

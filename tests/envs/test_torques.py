@@ -1,4 +1,4 @@
-"""Torques through our interface, against Gymnasium itself; and MuJoCo's bodies as pictures."""
+"""Envs with torques compared with Gymnasium itself, and MuJoCo rendering."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.aim_env import AIM
 
 @pytest.mark.parametrize(("name", "joints"), [("Pendulum-v1", 1), ("HalfCheetah-v5", 6)])
 def test_torques_are_shares_of_the_envs_own_bounds(name: str, joints: int) -> None:
-    """Pendulum's bounds are -2 and 2; over its time limit, with a reset."""
+    """Torques in -1..1 are scaled to the env's bounds (Pendulum: -2..2), also across a time limit and reset."""
     env, plain = GymnasiumEnv(name, 1), gymnasium.make(name)
     bounds = plain.action_space
     assert isinstance(bounds, Box)
@@ -72,7 +72,7 @@ def test_who_wants_the_other_kind_of_action_is_told_what_to_train() -> None:
 
 @pytest.mark.parametrize("name", ["HalfCheetah-v5", "tests.own_cheetah:OwnCheetah-v0"])
 def test_bodies_are_drawn_from_the_side(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A picture of what the physics says, of env 0; and MuJoCo leaves no file behind."""
+    """Rendering shows the moving body before a fixed background, and MuJoCo writes no file."""
     monkeypatch.chdir(tmp_path)
     mujoco.set_mju_user_warning(None)  # as in a new process
     env = make_env(EnvSettings(id=name), 1)

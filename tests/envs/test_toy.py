@@ -1,4 +1,4 @@
-"""The toys are what they say: catchable and not by chance, blind without a second frame, of known value."""
+"""Toy envs: catch is solvable only with two frames, and the chain has known values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CELL = 7
 
 
 def cells(frame: NDArray[np.uint8]) -> tuple[int, int, int]:
-    """Row and column of the ball and the middle of the paddle, read from pixels [84, 84]."""
+    """Return the ball's row and column and the paddle's middle, read from pixels [84, 84]."""
     row, column = np.argwhere(frame[::CELL, ::CELL] == 255)[0]
     paddle = np.flatnonzero(frame[-1, ::CELL] >= 160)
     return int(row), int(column), int(paddle.mean().round())
 
 
 def landing(row: int, column: int, drift: int) -> int:
-    """Where a ball comes down, by walking it there."""
+    """Return the column where a ball lands, computed row by row."""
     while row < 11:
         drift = -drift if not 0 <= column + drift < 12 else drift
         row, column = row + 1, column + drift
@@ -57,7 +57,7 @@ def test_chance_catches_about_one_ball_in_four() -> None:
 
 
 def test_a_ball_may_count_for_a_hundred() -> None:
-    """The same games, and a hundred times their rewards."""
+    """With `points=100`, games are the same and rewards a hundred times as large."""
     one, hundred = PixelCatch(8), PixelCatch(8, points=100)
     one.reset(3)
     hundred.reset(3)
@@ -73,7 +73,7 @@ def test_a_ball_may_count_for_a_hundred() -> None:
 
 
 def test_one_frame_does_not_tell_the_direction() -> None:
-    """Balls from the same place fly either way."""
+    """Balls in the same cell move to the left or to the right."""
     env = PixelCatch(512)
     first, second = env.reset(0), env.step(np.ones(512, np.int64))
     ways = {(cells(a), cells(b)[1] - cells(a)[1]) for a, b in zip(first.frame, second.frame, strict=True)}
@@ -92,7 +92,7 @@ def test_a_ball_takes_eleven_actions_and_pays_only_at_the_end() -> None:
 
 @given(st.floats(0.1, 0.999))
 def test_chain_values_solve_the_bellman_equation(discount: float) -> None:
-    """The oracle is value iteration on the rules as written."""
+    """The exact values equal value iteration on the rules as written."""
     q = np.zeros((5, 2))
     for _ in range(40):
         for state in range(4):

@@ -1,4 +1,4 @@
-"""Atari for two: the same pixels as ale-py's, whose side is whose, and what the emulator's own games do."""
+"""Two-player Atari: pixels equal to ale-py's, both players' views, and the emulator's games."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tests.games_for_two import needs_two
 PLAIN = EnvSettings(id="pong", noop_max=0, fire_reset=False)
 NOOP, UP, DOWN = 0, 2, 3
 MODES = {"pong": (3, 6), "joust": (1, 18), "warlords": (1, 6)}  # mode and actions
-FIELD, LEFT, RIGHT = slice(14, 77), slice(8, 11), slice(73, 76)  # of a frame: the field, and where the paddles are
+FIELD, LEFT, RIGHT = slice(14, 77), slice(8, 11), slice(73, 76)  # of a frame: rows of the field, columns of the paddles
 
 
 def slow_area(screen: NDArray[np.uint8], side: int) -> NDArray[np.float64]:
-    """The mean over areas, by pixels so small that both sizes are whole numbers of them."""
+    """Return the means over areas, with pixels split so that both sizes are whole numbers of parts."""
     rows = screen.repeat(side, axis=0).reshape(side, screen.shape[0], -1).mean(1)
     return np.asarray(rows.repeat(side, axis=1).reshape(side, side, screen.shape[1]).mean(2))
 
@@ -87,14 +87,14 @@ def test_what_it_cannot_play_is_refused() -> None:
 
 
 def life_signal() -> EnvSettings:
-    """Rules that games for two have not."""
+    """Return settings that two-player games do not support."""
     return EnvSettings(id="pong", life_signal=True)
 
 
 @needs_two
 @pytest.mark.parametrize("game", GAMES)
 def test_every_game_is_played_in_its_first_mode_for_two(game: str) -> None:
-    """By chance: both players have a view that changes, and rewards."""
+    """Under random actions, both players' frames change, and frames and rewards have the right shapes."""
     env, rng = TwoPlayerAtari(EnvSettings(id=f"duel/{game}"), 1), np.random.default_rng(0)
     assert (env.protocol["mode"], env.spec.num_actions) == MODES.get(game, (env.protocol["mode"], env.spec.num_actions))
     first = env.reset(0).frame.copy()
@@ -106,7 +106,7 @@ def test_every_game_is_played_in_its_first_mode_for_two(game: str) -> None:
 
 @needs_two
 def test_pixels_are_those_of_ale_py() -> None:
-    """The same game file in its mode for one, by both emulators: what the frames are made of is the same."""
+    """Both emulators give the same frames of Pong in its one-player mode."""
     from multi_agent_ale_py import ALEInterface
 
     ALEInterface.setLoggerMode("error")
@@ -116,7 +116,7 @@ def test_pixels_are_those_of_ale_py() -> None:
     ours.reset_game()
     theirs, rng = AtariEnv(dataclasses.replace(PLAIN, frame_skip=2), 1), np.random.default_rng(0)
     theirs.reset(0)
-    theirs.step(np.array([NOOP]))  # ale-py's games begin two frames later
+    theirs.step(np.array([NOOP]))  # ale-py's game begins two frames later
     moved = 0
     for _ in range(120):
         action, screens = int(rng.integers(6)), []
@@ -131,7 +131,7 @@ def test_pixels_are_those_of_ale_py() -> None:
 
 
 def moved_paddles(env: TwoPlayerAtari, pair: list[int]) -> dict[tuple[int, str], float]:
-    """How far each paddle moves upwards in both views, in rows."""
+    """Return how far each paddle moves upwards in both views, in rows."""
     start = env.reset(0)
     for _ in range(12):
         start = env.step(np.array([[NOOP, NOOP]]))
@@ -165,7 +165,7 @@ def test_both_players_see_their_own_paddle_on_the_right_and_up_is_up() -> None:
 
 
 def played(kinds: str, seed: int, steps: int) -> tuple[NDArray[np.float32], bool]:
-    """Points of both in a game of "n"o moves or "r"andom ones, and whether it came to its end."""
+    """Play "n"o-ops or "r"andom actions; return both players' points, and whether the game ended."""
     env, rng = TwoPlayerAtari(PLAIN, 1), np.random.default_rng(seed)
     env.reset(0)
     won = np.zeros(2, np.float32)
@@ -180,7 +180,7 @@ def played(kinds: str, seed: int, steps: int) -> tuple[NDArray[np.float32], bool
 
 @needs_two
 def test_who_moves_at_random_beats_who_does_not_move() -> None:
-    """Whose paddle stands still hardly meets a ball: 21 points, all of them won by the other."""
+    """A random player wins 21 to 0 against a paddle that stands still."""
     won, over = played("rn", 0, 1_500)
     assert over
     assert won.tolist() == [21, -21]

@@ -1,4 +1,4 @@
-"""One side of a game for two as an env: sides, rewards, points, opponents."""
+"""One side of a two-player game as an env: sides, rewards, points, opponents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LENGTH = 4  # steps of a game
 
 
 class Told:
-    """A game for two that writes all there is to know into its frames: env, player, game, step, last own action."""
+    """A two-player game whose frames hold env, player, game, step and last own action."""
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs = num_envs
@@ -38,7 +38,7 @@ class Told:
         for player in (0, 1):
             told = np.arange(self.num_envs), np.full(self.num_envs, player), self.game, self.at, actions[:, player]
             frame[:, player] = np.stack(told, axis=1)
-        # Player A gains own action, player B three times own action: no game of zero sum.
+        # Player A's reward is the own action, B's three times the own action: not a zero-sum game.
         reward = np.where(first[:, None], 0, actions * [1, 3]).astype(np.float32)
         nothing = np.zeros(self.num_envs, np.bool_)
         return TwoPlayerStep(frame, reward, first, self.at == LENGTH, nothing, np.where(first, 0, 1))
@@ -47,11 +47,11 @@ class Told:
         return np.zeros((1, 1, 3), np.uint8)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 class Noted:
-    """Opponents that answer with an action of their env's and note what they are told."""
+    """Opponents that answer with an action set by the env index, and record their inputs."""
 
     name = "noted"
 
@@ -80,7 +80,7 @@ def test_each_side_sees_and_gains_its_own(num_envs: int, seed: int, actions: lis
         np.testing.assert_array_equal(opponents.seen[-1][0][:, [0, 2, 3]], before.frame[:, [0, 2, 3]])
         np.testing.assert_array_equal(opponents.seen[-1][1], before.first)
         going = ~step.first
-        np.testing.assert_array_equal(step.frame[going, 1], side[going])  # a game keeps its sides
+        np.testing.assert_array_equal(step.frame[going, 1], side[going])  # sides do not change within a game
         np.testing.assert_array_equal(step.frame[going, 4], mine[going])
         np.testing.assert_array_equal(step.reward[going], (mine * np.where(side, 3, 1))[going])
         theirs = (np.arange(num_envs) % 6) * np.where(side, 1, 3)
@@ -90,7 +90,7 @@ def test_each_side_sees_and_gains_its_own(num_envs: int, seed: int, actions: lis
 
 
 def test_the_sign_of_a_game_of_zero_sum_says_who_has_won() -> None:
-    """Own points do not, where one of two gains what the other does not lose."""
+    """With `zero_sum`, rewards are half the difference of points; own rewards alone are positive for losers too."""
     one, other = (OpponentEnv(Told(8), Noted(), zero_sum=zero_sum) for zero_sum in (False, True))
     own, ahead = one.reset(3), other.reset(3)
     scores = np.zeros((2, 8))

@@ -1,4 +1,4 @@
-"""Gymnasium envs behind our interface, against Gymnasium itself."""
+"""Gymnasium envs behind our interface, compared with Gymnasium itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from envs.vector import GymnasiumEnv
 
 @pytest.mark.parametrize(("name", "steps"), [("CartPole-v1", 120), ("Taxi-v3", 420), ("FrozenLake-v1", 60)])
 def test_each_env_is_the_gymnasium_env_of_its_seed(name: str, steps: int) -> None:
-    """Against one plain env per env, reset by hand where it ends (C2, C4)."""
+    """Each env's steps equal those of a plain Gymnasium env with its seed, reset where an episode ends (C2, C4)."""
     env, plain = GymnasiumEnv(name, 2), [gymnasium.make(name) for _ in range(2)]
     rng, over = np.random.default_rng(0), [False, False]
     shown = env.reset(5)
@@ -41,7 +41,7 @@ def test_each_env_is_the_gymnasium_env_of_its_seed(name: str, steps: int) -> Non
 
 
 def test_c5_a_time_limit_truncates() -> None:
-    """Taxi ends after 200 actions by its time limit, which is no end of the task."""
+    """Taxi is truncated, not terminated, at its time limit of 200 actions."""
     env = GymnasiumEnv("Taxi-v3", 1)
     env.reset(0)
     steps = [env.step(np.array([0])) for _ in range(200)]
@@ -71,24 +71,24 @@ def test_what_does_not_fit_is_refused_in_one_line(env: str, reason: str) -> None
 
 
 class Offset(gymnasium.Env[np.int64, np.int64]):
-    """Three states from 10 and two actions from 5; an episode is one action and shows it. Knows nothing of drawing."""
+    """An env with states from 10 and actions from 5; its only step's state shows the action. It has no render mode."""
 
     metadata: ClassVar[dict[str, Any]] = {}
     observation_space = Discrete(3, start=10)
     action_space = Discrete(2, start=5)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """State 10."""
+        """Return state 10."""
         super().reset(seed=seed)
         return np.int64(10), {}
 
     def step(self, action: np.int64) -> Any:
-        """State 11 or 12, both terminated and truncated."""
+        """Return state 11 or 12, both terminated and truncated."""
         return np.int64(11 + action - 5), 1.0, True, True, {}
 
 
 class Picture(Offset):
-    """Shows pictures."""
+    """An env whose observations are images."""
 
     observation_space = Box(0, 255, (6, 8, 3), np.uint8)  # type: ignore[assignment]
 
@@ -98,7 +98,7 @@ class Picture(Offset):
 
 @pytest.fixture
 def registered() -> Iterator[None]:
-    """The two envs above, registered for one test."""
+    """Register the two envs above for one test."""
     gymnasium.register("QuarterdeckOffset-v0", entry_point=lambda **_: Offset(), disable_env_checker=True)
     gymnasium.register("QuarterdeckPicture-v0", entry_point=lambda **_: Picture(), disable_env_checker=True)
     yield
@@ -119,7 +119,7 @@ def test_states_and_actions_count_from_zero_and_an_end_is_not_cut_as_well() -> N
 
 @pytest.mark.usefixtures("registered")
 def test_images_are_frames() -> None:
-    """Bytes as they are, sides filled up to multiples of 4 with black; scaled and gray where that is asked for."""
+    """Images keep their bytes, padded with black to multiples of 4, and are scaled and grey where set."""
     frame = GymnasiumEnv("QuarterdeckPicture-v0", 1).reset(0).frame
     assert (frame.shape, frame.dtype) == ((1, 8, 8, 3), np.uint8)
     assert (frame[0, :6] == 7).all()
@@ -142,7 +142,7 @@ def test_an_env_that_draws_nothing_says_so() -> None:
 
 
 def test_an_env_that_cannot_draw_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A renderer has errors of its own kind, as MuJoCo's without a display."""
+    """Any exception of the renderer becomes a ValueError with the first line of its message."""
     env = GymnasiumEnv("CartPole-v1", 1)
     env.reset(0)
 

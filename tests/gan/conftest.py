@@ -1,4 +1,4 @@
-"""Settings of the generative core's tests."""
+"""Fixtures of the GAN tests."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from gan.data.images import Images, RawImages, split
 from gan.evaluation.features import Classifier
 
-# Sums of floats depend on how many threads share them: one thread everywhere makes runs comparable bit for bit.
+# Float sums depend on the number of threads: with one thread everywhere, runs are comparable bit for bit.
 torch.set_num_threads(1)
 
 CORNERS = ((0, 0), (0, 4), (4, 0), (4, 4))
 
 
 def corner_images(count: int, seed: int = 0) -> RawImages:
-    """8x8 pictures of a bright square in one of four corners, which is their class."""
+    """Return 8x8 images of a bright square in one of four corners; the corner is the class."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(CORNERS)
     images = rng.integers(0, 40, (count, 1, 8, 8))
@@ -28,13 +28,13 @@ def corner_images(count: int, seed: int = 0) -> RawImages:
 
 @pytest.fixture(scope="session")
 def corners() -> Images:
-    """400 pictures of four kinds, split."""
+    """Return 400 corner images of four classes, split into parts."""
     return split("corners", corner_images(400))
 
 
 @pytest.fixture
 def untrained_readers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Classifiers take seconds to train; initial ones read as well for what is compared. The seeds they had."""
+    """Use untrained classifiers in `gan.cycle.semantic`, to save time; return the list of the seeds requested."""
     seeds: list[int] = []
 
     def made(data: Images, seed: int) -> tuple[Classifier, float]:

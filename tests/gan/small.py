@@ -1,4 +1,4 @@
-"""Tiny settings, states as flat tensors, and gradients."""
+"""Helpers: tiny settings, comparison of nested states, and gradients."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ TINY: dict[str, Any] = {
     "training.batch_size": 8,
     "training.images": 4_000,
     "training.average_images": 100,
-    "training.device": "cpu",  # also beside a GPU: tests look at tensors of their own
+    "training.device": "cpu",  # even where a GPU is present: tests compare with CPU tensors
     "scores.samples": 40,
 }
 
 
 def tiny(**values: Any) -> GanSettings:
-    """Settings for 8x8 pictures; sections are parted from names by two underscores."""
+    """Return settings for 8x8 images; two underscores separate section and name."""
     return changed(GanSettings(), {**TINY, **{name.replace("__", "."): value for name, value in values.items()}})
 
 
 def leaves(tree: Any, name: str = "") -> dict[str, Any]:
-    """A nested state as {path: array or value}."""
+    """Return a nested state as {path: array or value}."""
     if not isinstance(tree, dict):
         return {name: tree}
     return {path: leaf for key, item in tree.items() for path, leaf in leaves(item, f"{name}/{key}").items()}
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two states are equal bit for bit."""
+    """Return whether two states are equal bit for bit."""
     left, right = leaves(a), leaves(b)
     return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
 
 
 def slopes_of(loss: Tensor, network: nn.Module) -> list[Tensor]:
-    """The loss's slope at each of the network's parameters."""
+    """Return the gradient of the loss with respect to each parameter of the network."""
     return [*torch.autograd.grad(loss, list(network.parameters()))]
 
 
 def descended(network: nn.Module) -> list[Tensor | None]:
-    """The slopes that the network's last update went down."""
+    """Return the gradients that the network's last update used."""
     return [parameter.grad for parameter in network.parameters()]
 
 

@@ -1,4 +1,4 @@
-"""Self-attention against slow loops, its control, where either stands."""
+"""Self-attention compared with slow loops, its residual control, and the placement of both in the networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_attention_begins_as_identity_and_equals_the_sum_over_places() -> None:
     query, key, value = (layer(x).flatten(2) for layer in (block.query, block.key, block.value))
     wanted = torch.zeros(2, 4, 6)
     for b in range(2):
-        for j in range(6):  # the place that looks
+        for j in range(6):  # the querying place
             scores = torch.stack([query[b, :, j] @ key[b, :, i] for i in range(6)])
             wanted[b, :, j] = sum(weight * value[b, :, i] for i, weight in enumerate(scores.softmax(0)))
     torch.testing.assert_close(block(x), x + 0.7 * block.out(wanted.view(2, 4, 2, 3)))
@@ -33,7 +33,7 @@ def test_the_control_of_attention_has_as_many_weights_and_begins_as_identity(cha
     x = torch.randn(1, channels, 5, 7, requires_grad=True)
     assert torch.equal(blocks[1](x), x)
     with torch.no_grad():
-        blocks[1].near.bias.fill_(9.0)  # no rectifier is shut
+        blocks[1].near.bias.fill_(9.0)  # every rectifier is active
         for block in blocks:
             block.share.fill_(0.7)
     for block, reach in zip(blocks, (35, 9), strict=True):
@@ -44,7 +44,7 @@ def test_the_control_of_attention_has_as_many_weights_and_begins_as_identity(cha
 @pytest.mark.parametrize("halvings", [1, 2, 3])
 @pytest.mark.parametrize("norm", ["none", "spectral"])
 def test_attention_stands_where_it_is_asked_for(halvings: int, norm: str) -> None:
-    """At 16, 8 or 4 rows of places of 32; held by spectral norm where the discriminator's layers are."""
+    """Attention runs at 16, 8 or 4 of 32 rows, and has spectral norm only where the discriminator has it."""
     generator, discriminator = networks((1, 32, 64), attention=True, block_halvings=halvings, discriminator_norm=norm)
     rows: list[int] = []
     for network in (generator, discriminator):

@@ -1,4 +1,4 @@
-"""Images of one class side by side: who lies beside whom, how their judge counts, where attention looks."""
+"""Canvases of images of one class side by side: their composition, their scores, and attention maps."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_canvases_are_of_one_class_and_of_different_images(drawn: list[int], cou
     assert index.shape == (ROUNDS * len(labels), count)
     assert (labels[index] == labels[index[:, :1]]).all()
     assert all(len(set(row)) == count for row in index.tolist())
-    for place in index.T:  # nobody is left out, and each stands as often as any other
+    for place in index.T:  # every image is used equally often in each place
         assert (np.bincount(place, minlength=len(labels)) == ROUNDS).all()
 
 
@@ -85,7 +85,7 @@ def test_digits_are_made_smaller_by_means() -> None:
     means = whole.select.images.reshape(-1, 14, 2, 14, 2).mean((2, 4))
     assert data.singles is not None
     found = data.singles.select.images[:, 0, 1:-1, 1:-1].astype(float)
-    np.testing.assert_allclose(found, means, atol=1)  # sums of rows are rounded before those of columns
+    np.testing.assert_allclose(found, means, atol=1)  # row means are rounded before column means
 
 
 def test_images_without_classes_are_refused(corners: Images) -> None:
@@ -123,7 +123,7 @@ def test_the_judge_tells_equal_from_unequal_and_knows_the_floor(judge: Judge, ca
 def test_the_judge_of_canvases_has_a_classifier_of_single_images(judge: Judge, corners: Images) -> None:
     assert judge.extractor.accuracy > 0.95
     assert corners.report.labels is not None
-    chances = judge.extractor.features(corners.report.images)[1]  # 8x8 needs no ground
+    chances = judge.extractor.features(corners.report.images)[1]  # 8x8 needs no padding
     assert (chances[:, 0].argmax(1) == corners.report.labels).mean() > 0.95
 
 
@@ -138,7 +138,7 @@ def attending() -> Generator:
 
 
 def test_attention_is_read_from_the_layer_that_draws() -> None:
-    """Against the layer's own equations, on what reaches it."""
+    """The attention map equals the softmax of the layer's query-key products on the layer's actual input."""
     generator, latent = attending().eval(), latents(attending(), 3, seed=1)
     looked_by = layer_of(generator)
     assert looked_by is not None

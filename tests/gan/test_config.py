@@ -1,4 +1,4 @@
-"""Settings: refused mixes, plain values in and out, presets."""
+"""GAN settings: refused combinations, conversion to and from plain values, presets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coupled GANs against slow code: domains, shared layers, both games at once, agreement; and that pairs are learnt."""
+"""Coupled GANs compared with slow code: shared layers, domains, losses and penalties; and learning of pairs."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from training.settings import changed
 
 
 def tiny(**values: Any) -> CoupledSettings:
-    """Settings for 8x8 pictures; sections are parted from names by two underscores."""
+    """Return settings for 8x8 images; two underscores separate section and name."""
     fixed = {**TINY, "training.precision": "fp32"}
     return changed(CoupledSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
 
 
 def networks(coupling: str) -> tuple[CoupledGenerator, CoupledDiscriminator]:
-    """Both pairs of players for 16x16 pictures: three layers each."""
+    """Return the coupled generators and discriminators for 16x16 images."""
     torch.manual_seed(0)
     settings = CoupledNetworkSettings(coupling=coupling, latent=5, generator_width=4, discriminator_width=4)  # type: ignore[arg-type]
     return CoupledGenerator(settings, (1, 16, 16)), CoupledDiscriminator(settings, (1, 16, 16))
 
 
 def slow_image(generator: CoupledGenerator, latent: Tensor, coupling: str, domain: int) -> Tensor:
-    """One domain's image of one latent [Z] -> [1, 16, 16], layer by layer."""
+    """Compute one domain's image of one latent, [Z] -> [1, 16, 16], layer by layer."""
     layers: list[Any] = [*generator.shared, *list(generator.own[domain])[:-1]]  # type: ignore[arg-type]
     if coupling == "bit":
         latent = torch.cat([latent, torch.tensor([-1.0 if domain == 0 else 1.0])])
@@ -54,7 +54,7 @@ def slow_image(generator: CoupledGenerator, latent: Tensor, coupling: str, domai
 
 @pytest.mark.parametrize(("coupling", "own"), [("layers", (1, 1)), ("none", (5, 4)), ("bit", (0, 0))])
 def test_networks_share_what_they_should(coupling: str, own: tuple[int, int]) -> None:
-    """Of five layers of the generators and four of the discriminators; images by slow code."""
+    """Each coupling shares the expected layers (generator 5, discriminator 4), and images equal slow code."""
     generator, discriminator = networks(coupling)
     generator.eval()
     latent = torch.randn(3, 5)
@@ -91,7 +91,7 @@ def test_a_discriminator_sees_its_own_domain_alone(coupling: str) -> None:
 
 @pytest.mark.parametrize("penalty", ["r1r2", "r1"])
 def test_both_games_and_their_penalties_count_alike(corners: Images, penalty: str) -> None:
-    """One update's loss, penalty and slopes, image by image."""
+    """An update's loss, penalty and gradients equal those computed image by image and domain by domain."""
     trainer = CoupledTrainer(tiny(loss__penalty=penalty, loss__weight=0.7, loss__every=3), corners)
     twin = CoupledTrainer(trainer.settings, corners)
     found = train_discriminator(trainer)
@@ -120,7 +120,7 @@ def test_both_games_and_their_penalties_count_alike(corners: Images, penalty: st
 
 
 def test_pairs_that_were_never_shown_are_learnt(corners: Images) -> None:
-    """A bright corner and its negative: shared layers bring them together, two GANs' own do not."""
+    """Shared layers learn to pair a bright corner with its negative from unpaired data; separate GANs do not."""
     recipe = {
         "second": "negatives",
         "network__discriminator_width": 16,

@@ -1,4 +1,4 @@
-"""Two domains of the same pictures, none in both, and how well pairs agree: against slow code."""
+"""Disjoint image domains and the agreement of pairs, compared with slow code."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_agreement_counts_pixels_that_are_on_the_same_side(images: Any, second: 
 
 @pytest.mark.parametrize("second", ["edges", "negatives"])
 def test_no_image_is_in_both_domains(corners: Images, second: Any) -> None:
-    """Nobody is ever shown a pair: the trainer's two stocks come from disjoint halves of the training images."""
+    """The trainer's two domains come from disjoint halves of the training images, so no pair is ever seen."""
     trainer = CoupledTrainer(tiny(second=second), corners)
     first, other = (stock.numpy() for stock in trainer.real.pixels)
     carried = {image.tobytes() for image in in_second(first, second)}
@@ -62,7 +62,7 @@ def test_no_image_is_in_both_domains(corners: Images, second: Any) -> None:
 
 
 def judge_of(data: Images) -> PairJudge:
-    """Of the select part, by untrained classifiers: what they have learnt is no matter here."""
+    """Return a judge of the select part with untrained classifiers; these tests do not need trained ones."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         extractors = [Extractor(Classifier(1, 4), 0.5) for _ in range(2)]
@@ -84,7 +84,7 @@ def test_a_pair_is_judged_by_halves(corners: Images) -> None:
     for name in ("fd_clf", "fd_floor"):
         assert scores[name] == pytest.approx((scores[f"first_{name}"] + scores[f"second_{name}"]) / 2)  # type: ignore[operator]
     halved = true.copy()
-    halved[:, :, :, 8:] = halved[:1, :, :, 8:]  # one and the same second image
+    halved[:, :, :, 8:] = halved[:1, :, :, 8:]  # the same second image everywhere
     other = judge.score(halved)
     assert other["first_fd_clf"] == scores["first_fd_clf"]
     assert float(other["second_recall"]) < float(scores["second_recall"])
@@ -95,7 +95,7 @@ def test_a_pair_is_judged_by_halves(corners: Images) -> None:
 
 
 def test_halves_of_an_odd_training_part_are_judged(corners: Images) -> None:
-    """The first domain has an image more, and held-out images are no fewer than either has."""
+    """With 79 training images, the domains have 40 and 39, and each half is scored with its own count."""
     odd = replace(corners, train=corners.train.take(np.arange(79)))
     judge = judge_of(odd)
     for each in (judge, judge.reporting()):

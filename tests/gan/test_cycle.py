@@ -1,4 +1,4 @@
-"""Cycle-consistent GANs against slow code: the pool, one step, what is shown; and that rules are learnt."""
+"""Cycle-consistent GANs: pool, update and displayed panels compared with slow code; and learning of a rule."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from training.settings import changed
 
 
 def tiny(**values: Any) -> CycleSettings:
-    """Settings for 8x8 pictures; sections are parted from names by two underscores."""
+    """Return settings for 8x8 images; two underscores separate section and name."""
     fixed: dict[str, Any] = {name: value for name, value in TINY.items() if name != "network.latent"}
     fixed |= {"training.precision": "fp32", "second": "mirrored", "network.side": 2}
     return changed(CycleSettings(), {**fixed, **{name.replace("__", "."): value for name, value in values.items()}})
 
 
 def test_the_pool_shows_new_and_earlier_fakes() -> None:
-    """Filled first; then half of what is shown are earlier ones, each replaced by the new one."""
+    """The pool fills first; then about half of the fakes returned are earlier ones, replaced by the new ones."""
     pool, rng = Pool(50), torch.Generator().manual_seed(0)
     fakes = torch.arange(650.0).view(-1, 1, 1, 1)
     assert torch.equal(pool.exchange(fakes[:50], rng), fakes[:50])
@@ -53,14 +53,14 @@ def test_the_pool_shows_new_and_earlier_fakes() -> None:
 
 
 def slow_loss(kind: str, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """What the generator and the discriminator of one domain minimise, of logits."""
+    """Return the generator's and the discriminator's loss of one domain, from logits."""
     if kind == "least_squares":
         return (fake - 1).square().mean() / 2, ((real - 1).square().mean() + fake.square().mean()) / 2
     return F.softplus(real - fake).mean(), F.softplus(fake - real).mean()
 
 
 def misread(trainer: CycleTrainer, data: Images, rows: list[Tensor], translations: tuple[Tensor, Tensor]) -> Tensor:
-    """How surprised the target's classifier is by the class of each image, seeing its translation alone."""
+    """Return the cross-entropy between the target domain's classifier on translations and the source classes."""
     assert trainer.semantic is not None
     trainer.semantic.prepare()
     found, domains = [], domains_of(data, trainer.settings.second)
@@ -74,7 +74,7 @@ def misread(trainer: CycleTrainer, data: Images, rows: list[Tensor], translation
 
 @pytest.mark.parametrize("kind", ["least_squares", "relativistic"])
 def test_one_step_is_the_papers(corners: Images, untrained_readers: list[int], kind: str) -> None:
-    """Equation 3 with the identity loss and what is read, then both discriminators' games with their penalties."""
+    """One update equals equation 3 with identity and semantic loss, and the discriminators' losses with penalties."""
     held = {"held__cycle": 7.0, "held__identity": 3.0, "held__noise": 0.3, "held__meaning": 2.0}
     trainer = CycleTrainer(tiny(loss__kind=kind, loss__weight=0.7, loss__every=3, **held), corners)
     for network in (trainer.generator, trainer.discriminator):
@@ -131,7 +131,7 @@ def test_what_is_shown_are_images_and_their_way_there_and_back(corners: Images) 
 
 
 def test_it_goes_on_bit_for_bit(corners: Images, untrained_readers: list[int]) -> None:
-    """With a pool that is full, whose images are part of what comes next."""
+    """A trainer restored from a checkpoint continues identically, including a full pool of earlier fakes."""
     first = CycleTrainer(tiny(held__pool=5, held__meaning=1.0), corners)
     first.train(4)
     second = CycleTrainer(first.settings, corners)
@@ -143,7 +143,7 @@ def test_it_goes_on_bit_for_bit(corners: Images, untrained_readers: list[int]) -
 
 
 def test_a_rule_is_learnt_without_a_pair(corners: Images) -> None:
-    """Squares over stripes: translations are much nearer to the truth than images as they are, and they come back."""
+    """After unpaired training, translations are near the true counterparts; untranslated images are not."""
     recipe = {"second": "striped", "network__generator_width": 16, "network__blocks": 1, "held__cycle": 1.0}
     rates = {"training__generator_rate": 2e-3, "training__discriminator_rate": 5e-3, "training__average_images": 300}
     loss = {"loss__weight": 0.02, "loss__every": 2}

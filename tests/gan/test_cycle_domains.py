@@ -1,4 +1,4 @@
-"""Domains without pairs, and the judge of what a translation keeps."""
+"""Unpaired domains, and the scores of what a translation keeps."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_small_digits_are_a_second_domain_of_digits_alone(labels: bool) -> None:
 
 
 def test_no_translation_is_judged_twice() -> None:
-    """The second domain has 8 images to select by, 20 to report; the first has more."""
+    """Both directions are scored on as many images as the smaller domain has: 8 for select, 20 for report."""
     domains = Domains(split("many", corner_images(400)), split("few", corner_images(100, seed=1)))
     extractor = Extractor(Classifier(1, 4), 0.0)
     judge = translation_judge(domains, (extractor, extractor), ScoreSettings(samples=40), "select", None)
@@ -99,13 +99,13 @@ def test_only_what_moves_counts_as_drawn() -> None:
 
 
 def panels(first: Pixels, second: Pixels, by: str) -> Pixels:
-    """What translators would have drawn: by the rule, or images as they are."""
+    """Return the panels of translators that apply the rule, or that return their input."""
     there, back = (second, first) if by == "rule" else (first, second)
     return np.concatenate([first, there, first, second, back, second ^ 2], 3)
 
 
 def judge_of(data: Images, samples: int = 40) -> TranslationJudge:
-    """By an untrained classifier: what is kept does not depend on it where the rule is known."""
+    """Return a judge with an untrained classifier; with a known rule, the kept scores do not depend on it."""
     domains, settings = domains_of(data, "mirrored"), ScoreSettings(samples=samples)
     extractor = Extractor(Classifier(1, 4), 0.0)
     second = Judge(undone(domains.second, "mirrored"), extractor, settings, "report")
@@ -116,7 +116,7 @@ def judge_of(data: Images, samples: int = 40) -> TranslationJudge:
 
 @pytest.mark.parametrize("samples", [40, 100])
 def test_a_perfect_translation_keeps_everything(corners: Images, samples: int) -> None:
-    """Of 80 images: a part of them, or all and some of them again."""
+    """Translation by the rule keeps everything, with fewer or more samples than the 80 held-out images."""
     judge = judge_of(corners, samples)
     first = corners.report.images[np.resize(np.arange(len(corners.report)), judge.count)]
     scores = judge.score(panels(first, moved(first, "mirrored"), "rule"))
@@ -134,27 +134,27 @@ def test_a_perfect_translation_keeps_everything(corners: Images, samples: int) -
 
 def test_what_is_judged_are_translations_of_the_judges_own_images(corners: Images) -> None:
     judge = judge_of(corners, 100)
-    pair = Pair(CycleNetworkSettings(generator_width=4, blocks=0), (1, 8, 8))  # it changes nothing yet
+    pair = Pair(CycleNetworkSettings(generator_width=4, blocks=0), (1, 8, 8))  # a new pair returns its input
     found = judge.answers(Shown(pair, torch.zeros(2, 3, 1, 8, 8, dtype=torch.uint8)))
     first = corners.report.images[np.arange(100) % 80]
     np.testing.assert_array_equal(found, np.concatenate([first] * 3 + [moved(first, "mirrored")] * 3, 3))
 
 
 class Quadrants(torch.nn.Module):
-    """Tells the corner of a square by the quarters' means, in mirrored images by the other side's."""
+    """A classifier of the bright corner by the quadrants' means, for plain or mirrored images."""
 
     def __init__(self, mirrored: bool) -> None:
         super().__init__()
         self.mirrored, self.out = mirrored, torch.nn.Identity()
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """[B, 1, 8, 8] -> [B, 4]."""
+        """Return logits of the corners, [B, 1, 8, 8] -> [B, 4]."""
         means = F.avg_pool2d(images, 4)[:, 0]
         return 9 * (means.flip(2) if self.mirrored else means).flatten(1)
 
 
 def test_labels_are_those_of_the_target_domains_classifier(corners: Images) -> None:
-    """Right translations keep them, those of other images do not, whatever the source's classifier says."""
+    """`kept` is 1 for correct translations and 0 for images of another class, by the target's classifier."""
     domains, settings = domains_of(corners, "mirrored"), ScoreSettings(samples=40)
     first, second = (
         Judge(domain, Extractor(Quadrants(mirrored), 1.0), settings, "report")  # type: ignore[arg-type]

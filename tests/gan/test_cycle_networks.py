@@ -1,4 +1,4 @@
-"""What translates and what judges patches, against slow code."""
+"""Translator and patch discriminator compared with slow code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gan.cycle.networks import CycleNetworkSettings, PatchDiscriminator, RowMixi
 
 
 def slow_translation(network: Any, image: Tensor, side: int) -> Tensor:
-    """One image [C, H, W], block by block and layer by layer."""
+    """Translate one image [C, H, W], block by block and layer by layer."""
     colours, height, width = image.shape
     cut = torch.zeros(colours * side**2, height // side, width // side)
     for colour, row, column in np.ndindex(colours, height, width):
@@ -53,7 +53,7 @@ def test_a_translator_is_its_layers(change: bool, rows: bool, colours: int) -> N
 
 
 def test_a_patch_is_judged_by_its_surroundings_and_its_place() -> None:
-    """What is far away changes no logit; before places learn anything, the same surroundings have the same one."""
+    """Distant pixels change no logit; logits shift with the image until the place parameters are non-zero."""
     torch.manual_seed(0)
     network = PatchDiscriminator(CycleNetworkSettings(discriminator_width=4), (1, 48, 48))
     image = torch.randn(1, 1, 48, 48)
@@ -70,7 +70,7 @@ def test_a_patch_is_judged_by_its_surroundings_and_its_place() -> None:
 
 
 def test_a_row_can_be_mirrored() -> None:
-    """Each place sees all of its row: convolutions of two blocks would not reach from one end to the other."""
+    """With row mixing, a translator without blocks mirrors rows of 30 pixels, beyond its convolutions' reach."""
     settings = CycleNetworkSettings(generator_width=4, blocks=0, side=1, change=False, rows=True)
     network = Translator(settings, (1, 4, 30))
     with torch.no_grad():

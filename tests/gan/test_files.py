@@ -1,4 +1,4 @@
-"""A user's own files: what is right is read, what is wrong is one clear line."""
+"""A user's own data files: valid ones are read, and invalid ones give a one-line error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Canaries: a tiny problem is learnt in seconds, and what ought to fail does."""
+"""Learning test: tiny GANs learn four classes of images in seconds."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def corner_of(images: Any) -> Any:
-    """Which corner of each picture [N, 1, 8, 8] is bright; -1 where it is not exactly one."""
+    """Return the index of the bright corner of each image [N, 1, 8, 8], or -1 where not exactly one is bright."""
     bright = np.stack([images[:, 0, r : r + 4, c : c + 4].mean((1, 2)) > 120 for r, c in CORNERS], 1)
     return np.where(bright.sum(1) == 1, bright.argmax(1), -1)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_four_kinds_of_pictures_are_learnt(corners: Images, recipe: str) -> None:
-    """At least nine of ten samples are one of the four kinds, and none is missing."""
+    """At least 90% of samples are in one of the four classes, and each class has at least 10% of the samples."""
     values = {
         "network__generator_width": 16,
         "network__discriminator_width": 16,
@@ -44,5 +44,5 @@ def test_four_kinds_of_pictures_are_learnt(corners: Images, recipe: str) -> None
     assert (corner_of(corners.train.images) >= 0).all()
     assert counts.sum() >= 180
     assert counts.min() >= 20
-    if trainer.settings.network.conditional:  # classes come in turn
+    if trainer.settings.network.conditional:  # samples cycle through the classes
         assert (found == np.arange(200) % 4).mean() > 0.9

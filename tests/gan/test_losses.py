@@ -1,4 +1,4 @@
-"""Every loss against its paper's formula; the penalties' values and gradients against finite differences."""
+"""Losses compared with the papers' formulas; penalties and their gradients compared with finite differences."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sigmoid(x: float) -> float:
 
 
 def oracle(kind: str, real: NDArray[Any], fake: NDArray[Any]) -> tuple[float, float]:
-    """Both losses, pair by pair, as the papers write them (with probabilities where they do)."""
+    """Return both losses, pair by pair, as the papers write them (with probabilities where they do)."""
     discriminator, generator = [], []
     for r, f in zip(real, fake, strict=True):
         if kind in ("minimax", "nonsaturating"):
@@ -65,7 +65,7 @@ def test_losses_equal_the_papers(kind: LossKind, real: NDArray[Any], fake: NDArr
 
 
 def test_minimax_is_one_sum_seen_from_both_sides_and_saturates() -> None:
-    """Through the fakes the two gradients are opposite; where D is sure only the other variant has a slope left."""
+    """Minimax gradients at fakes are opposite and vanish at confident logits; the non-saturating one stays near -1."""
     slopes = {}
     for name, loss in (("d", discriminator_loss), ("g", generator_loss)):
         for kind in ("minimax", "nonsaturating"):
@@ -93,7 +93,7 @@ class Curved(nn.Module):
 
 @torch.no_grad()
 def numeric_slopes(network: nn.Module, images: torch.Tensor, pack: int = 1) -> torch.Tensor:
-    """Squared norm of the logit's slope at each image by central differences."""
+    """Return the squared norm of the logit's gradient at each image by central differences."""
     step, found = 1e-5, torch.zeros(len(images), dtype=torch.float64)
     for b in range(len(images)):
         for index in np.ndindex(*images.shape[1:]):
@@ -105,7 +105,7 @@ def numeric_slopes(network: nn.Module, images: torch.Tensor, pack: int = 1) -> t
 
 
 def test_penalties_equal_numeric_slopes() -> None:
-    """R1 and R2: half the mean squared slope; Wasserstein: mean squared distance of the slope from 1."""
+    """R1 and R2 are half the mean squared gradient; Wasserstein's is the mean squared distance of its norm from 1."""
     torch.manual_seed(1)
     network, images = Curved(4), torch.randn(B, 1, 2, 2, dtype=torch.float64)
     slopes = numeric_slopes(network, images)
@@ -117,7 +117,7 @@ def test_penalties_equal_numeric_slopes() -> None:
 
 
 def test_packed_penalties_count_logits() -> None:
-    """Two images to a logit: its slope has the pixels of both in it."""
+    """With two images per logit, the gradient's norm is over the pixels of both."""
     torch.manual_seed(2)
     body, images = Curved(8), torch.randn(6, 1, 2, 2, dtype=torch.float64)
     network = nn.Sequential(nn.Unflatten(0, (-1, 2)), nn.Flatten(1), body)
@@ -130,7 +130,7 @@ def test_packed_penalties_count_logits() -> None:
 
 @pytest.mark.parametrize("centre", [0, 1])
 def test_gradients_of_penalties_equal_numeric_ones(centre: int) -> None:
-    """What the discriminator's weights feel of the penalty, by central differences in every weight."""
+    """The penalties' gradients by the discriminator's weights equal central differences in every weight."""
     torch.manual_seed(3)
     network, images = Curved(4), torch.randn(B, 1, 2, 2, dtype=torch.float64)
 

@@ -1,4 +1,4 @@
-"""What keeps a digit the digit it is: classifiers of both domains, trained once."""
+"""The semantic loss's classifiers of both domains, trained once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.patience import TIMEOUT
 
 @pytest.mark.timeout(TIMEOUT)
 def test_each_domain_has_a_classifier_of_its_own(corners: Images, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reads its domain's images, and does not learn with the translators. In bf16: see `Meaning.prepare`."""
-    monkeypatch.setattr("gan.evaluation.features.EPOCHS", 3)  # four kinds of pictures are soon told apart
+    """Each classifier is right on its domain and not updated with the translators (bf16: `SemanticLoss.prepare`)."""
+    monkeypatch.setattr("gan.evaluation.features.EPOCHS", 3)  # four classes of squares are learnt quickly
     trainer = CycleTrainer(tiny(held__meaning=1.0, second="inverted", training__precision="bf16"), corners)
     trainer.train(1)
     assert trainer.semantic is not None

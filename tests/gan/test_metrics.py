@@ -1,4 +1,4 @@
-"""The scores against slow oracles, scipy's matrix root and torchmetrics with the same features."""
+"""Scores compared with slow code, scipy's matrix root and torchmetrics on the same features."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 
 
 def clouds(seed: int, n: int = 40, m: int = 30, features: int = 5) -> tuple[Array, Array]:
-    """Two sets of correlated features with different means."""
+    """Return two sets of correlated features with different means."""
     rng = np.random.default_rng(seed)
     mixing = rng.normal(size=(2, features, features))
     return rng.normal(size=(n, features)) @ mixing[0], rng.normal(size=(m, features)) @ mixing[1] + rng.normal(
@@ -55,7 +55,7 @@ def test_frechet_distance_equals_the_formula_with_scipys_root(seed: int) -> None
 
 
 def test_frechet_distance_of_dead_features_is_finite() -> None:
-    """Fewer samples than features, and features that never move: the covariances are singular."""
+    """The distance is finite with singular covariances: fewer samples than features, and a constant feature."""
     a, b = clouds(0, 4, 4, 9)
     a[:, 3] = b[:, 3] = 0
     assert 0 <= frechet_distance(a, b) < 1e4
@@ -85,7 +85,7 @@ class Given(torch.nn.Module):
 
 @pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save all:UserWarning")
 def test_frechet_and_kernel_distance_equal_torchmetrics() -> None:
-    """The same extractor in both: torchmetrics' FID and KID (one subset of all samples)."""
+    """With the same extractor, the distances equal torchmetrics' FID and KID (one subset of all samples)."""
     rng = np.random.default_rng(0)
     real, fake = (rng.integers(0, high, (50, 1, 1, 6)).astype(np.uint8) for high in (256, 180))
     a, b = (Given()(torch.from_numpy(images)).numpy() for images in (real, fake))
@@ -100,7 +100,7 @@ def test_frechet_and_kernel_distance_equal_torchmetrics() -> None:
 
 
 def ball_radii(features: Array, k: int) -> list[float]:
-    """Of each image the distance to its k-th nearest neighbour."""
+    """Return each image's distance to its k-th nearest neighbour."""
     return [
         sorted(float(np.linalg.norm(one - other)) for j, other in enumerate(features) if j != i)[k - 1]
         for i, one in enumerate(features)
@@ -109,7 +109,7 @@ def ball_radii(features: Array, k: int) -> list[float]:
 
 @given(seed=st.integers(0, 10_000), k=st.integers(1, 4))
 def test_precision_recall_density_coverage_equal_brute_force(seed: int, k: int) -> None:
-    """Kynkaanniemi et al. 2019 and Naeem et al. 2020, image by image."""
+    """The scores equal Kynkaanniemi et al. 2019 and Naeem et al. 2020, computed image by image."""
     real, fake = clouds(seed, 14, 11, 3)
 
     def inside(points: Array, features: Array) -> Array:
@@ -122,7 +122,7 @@ def test_precision_recall_density_coverage_equal_brute_force(seed: int, k: int) 
 
 
 def test_the_scores_tell_collapse_from_noise() -> None:
-    """A generator that repeats one real image is precise and recalls nothing; one far away is neither."""
+    """Repeating one real image has precision 1 and recall near 0; samples far away have 0 in both."""
     rng = np.random.default_rng(0)
     real, other = rng.normal(size=(2, 200, 4))
     one = real[:1] + rng.normal(size=(200, 4)) * 1e-3
@@ -165,7 +165,7 @@ def test_class_divergence_equals_the_sum() -> None:
 
 
 def test_a_perfect_sampler_has_the_floor_of_the_published_protocol() -> None:
-    """26,000 samples of 1,000 modes: KL 0.0192, all modes (Monte Carlo); 2,560: about 921."""
+    """26,000 samples of 1,000 modes reach all modes with KL about 0.0192; 2,560 samples reach about 921."""
     rng = np.random.default_rng(0)
     even = np.arange(1000)
     kl, modes = class_divergence(rng.integers(1000, size=26_000), even, 1000)

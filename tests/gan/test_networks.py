@@ -1,4 +1,4 @@
-"""Shapes, packing, classes, attention; what may mix the images of a batch and what may not."""
+"""Standard networks: shapes, packing, classes, norms, and which layers mix the images of a batch."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_in_evaluation_a_picture_does_not_depend_on_its_batch(values: dict[str, 
     label = torch.arange(64) % 4
     latent = torch.randn(64, 6)
     for _ in range(3):
-        generator(latent, label)  # batch norm's statistics are no longer those of its start
+        generator(latent, label)  # moves batch norm's running statistics from their initial values
     generator.eval()
     together = generator(latent, label)
     alone = torch.cat([generator(latent[i : i + 1], label[i : i + 1]) for i in range(64)])
@@ -71,7 +71,7 @@ def test_in_evaluation_a_picture_does_not_depend_on_its_batch(values: dict[str, 
 @pytest.mark.parametrize("values", [{}, {"conditional": True}, {"attention": True}, {"discriminator_norm": "spectral"}])
 @pytest.mark.parametrize("kind", ["dcgan", "mlp"])
 def test_no_picture_moves_anothers_logit(kind: str, values: dict[str, Any]) -> None:
-    """What gradient penalties rely on; batch norm is the counterexample."""
+    """A logit depends on its own image alone, as gradient penalties require, except under batch norm."""
     if kind == "mlp":
         values = {name: value for name, value in values.items() if name != "attention"}
     for norm, mixes in (({}, False), ({"discriminator_norm": "batch"}, True)):
@@ -109,7 +109,7 @@ def test_classes_reach_both_networks(kind: str) -> None:
 
 @pytest.mark.parametrize("values", [{}, {"conditional": True}, {"discriminator_norm": "spectral"}])
 def test_a_dense_layer_sees_all_places_at_once(values: dict[str, Any]) -> None:
-    """Logits by slow code; without it a logit is a sum over places, with it a change here weighs by what is there."""
+    """Logits equal slow code; changes in two corners add up without the dense layer, and do not with it."""
     _, discriminator = networks((1, 16, 16), discriminator_hidden=12, **values)
     _, plain = networks((1, 16, 16), **values)
     discriminator.eval()
@@ -127,7 +127,7 @@ def test_a_dense_layer_sees_all_places_at_once(values: dict[str, Any]) -> None:
     torch.testing.assert_close(discriminator(images, label), wanted)
     corners = images.repeat(2, 1, 1, 1)[:4].clone()
     corners[:] = images[0]
-    corners[1::2, :, :2, :2] += 5.0  # one corner, the other, both
+    corners[1::2, :, :2, :2] += 5.0  # none, one corner, the other, both
     corners[2:, :, -2:, -2:] += 5.0
     for network, adds in ((plain, True), (discriminator, False)):
         none, near, far, both = network(corners, torch.zeros(4, dtype=torch.int64))
@@ -137,14 +137,14 @@ def test_a_dense_layer_sees_all_places_at_once(values: dict[str, Any]) -> None:
 
 
 def test_classes_do_not_drown_the_images_at_the_start() -> None:
-    """A unit normal for each of 3,136 features would move the first logits by tens from class to class."""
+    """Initial logits vary by less than 0.5 between classes; unit-normal embeddings would vary by tens."""
     _, discriminator = networks((1, 28, 28), discriminator_width=32, conditional=True)
     logit = discriminator(torch.rand(1, 1, 28, 28).repeat(4, 1, 1, 1) * 2 - 1, torch.arange(4))
     assert 0 < logit.std() < 0.5
 
 
 def test_spectral_norm_bounds_every_layer() -> None:
-    """Miyato et al. 2018: the largest singular value of each weight, taken as a matrix, comes to 1."""
+    """Miyato et al. 2018: the largest singular value of each weight, taken as a matrix, converges to 1."""
     _, discriminator = networks(discriminator_norm="spectral", conditional=True)
     for _ in range(200):
         discriminator(torch.randn(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64))
@@ -158,7 +158,7 @@ def test_spectral_norm_bounds_every_layer() -> None:
 
 
 def test_a_smooth_convolution_is_one_to_the_second_derivative() -> None:
-    """Values, slopes and slopes of slopes against finite differences, and against torch's own convolution."""
+    """Values, first and second derivatives equal torch's convolution, and derivatives equal finite differences."""
     torch.manual_seed(0)
     ours, theirs = SmoothConv2d(2, 3, 4, 2, 1).double(), torch.nn.Conv2d(2, 3, 4, 2, 1).double()
     theirs.load_state_dict(ours.state_dict())

@@ -1,4 +1,4 @@
-"""Path lengths and measured attributes against slow code and drawn strokes."""
+"""Path lengths compared with slow code; stroke widths and slants compared with drawn strokes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from gan.samples.pictures import great_circle
 from gan.standard.networks import Generator, NetworkSettings
 from gan.style.networks import StyleGenerator, StyleNetworkSettings
 
-FINE = 8  # points a pixel's side
+FINE = 8  # points per pixel side
 
 
 def on_circle(a: list[float], b: list[float], share: float) -> list[float]:
-    """Shoemake's interpolation of two vectors, number by number."""
+    """Return Shoemake's spherical interpolation of two vectors, number by number."""
     lengths = [math.sqrt(sum(x * x for x in v)) for v in (a, b)]
     angle = math.acos(sum(x * y for x, y in zip(a, b, strict=True)) / lengths[0] / lengths[1])
     weights = math.sin((1 - share) * angle) / math.sin(angle), math.sin(share * angle) / math.sin(angle)
@@ -38,7 +38,7 @@ def test_a_straight_path_through_a_linear_world_is_as_long_as_its_ends_are_apart
 
 
 def test_a_great_circle_is_as_long_as_its_angle() -> None:
-    """Of unit vectors; the speed is the same all along."""
+    """Between unit vectors, the mean squared speed on great circles is the mean squared angle."""
     torch.manual_seed(0)
     start, end = (torch.nn.functional.normalize(torch.randn(300, 5, dtype=torch.float64)) for _ in range(2))
     share = torch.rand(300, 1, dtype=torch.float64)
@@ -47,7 +47,7 @@ def test_a_great_circle_is_as_long_as_its_angle() -> None:
 
 
 def slow_lengths(network: StyleGenerator | Generator, judge: Classifier, seed: int) -> dict[str, list[float]]:
-    """Of four paths in Z and in W, one image after another."""
+    """Return the squared feature steps of four paths in Z and in W, one image after another."""
     rng = torch.Generator().manual_seed(seed)
     start, end = (torch.randn(4, 5, generator=rng, dtype=torch.float64) for _ in range(2))
     share = torch.rand(4, 1, generator=rng, dtype=torch.float64)
@@ -72,9 +72,9 @@ def slow_lengths(network: StyleGenerator | Generator, judge: Classifier, seed: i
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("styled", [True, False])
 def test_paths_are_those_of_slow_code(styled: bool, told: bool) -> None:
-    """Of a generator with a mapping in both spaces, of another in Z; in float64, and the networks stay as they are.
+    """Path lengths in Z, and in W with a mapping, equal float64 slow code; the networks keep float32.
 
-    Where classes are told, a path keeps its own, which come in turn.
+    In a conditional generator, a path keeps its class, and paths cycle through the classes.
     """
     torch.manual_seed(0)
     network: StyleGenerator | Generator
@@ -94,14 +94,14 @@ def test_paths_are_those_of_slow_code(styled: bool, told: bool) -> None:
 
 
 def strokes(inside: NDArray[np.bool_]) -> Pixels:
-    """What lies inside, at FINE points a pixel's side, as one image [1, 1, H, W] with grey edges."""
+    """Return a mask with FINE points per pixel side as one image [1, 1, H, W] with grey edges."""
     height, width = (size // FINE for size in inside.shape)
     grey = inside.reshape(height, FINE, width, FINE).mean((1, 3))
     return (grey * 255).round().astype(np.uint8)[None, None]
 
 
 def plane() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Columns and rows of the points of 40x40 pixels, (0, 0) in the middle, rows upward."""
+    """Return x and y of the points of 40x40 pixels, with (0, 0) in the middle and y upward."""
     at = (np.arange(40 * FINE) + 0.5) / FINE - 20
     return at[None, :], -at[:, None]
 
@@ -109,7 +109,7 @@ def plane() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 @pytest.mark.parametrize("angle", [0, 20, 45, 90, 130])
 @pytest.mark.parametrize("width", [2.0, 3.0, 5.0])
 def test_a_bar_is_as_wide_as_it_was_drawn(width: float, angle: int) -> None:
-    """However it is turned; its ends count as contour too."""
+    """The stroke width is right at every angle, with the bar's ends counted as contour."""
     x, y = plane()
     turn = math.radians(angle)
     along, across = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
@@ -126,7 +126,7 @@ def test_a_ring_is_as_wide_as_it_was_drawn() -> None:
 
 @pytest.mark.parametrize("lean", [-0.5, 0.0, 0.25, 1.0])
 def test_a_sheared_bar_leans_as_far_as_it_was_sheared(lean: float) -> None:
-    """To the right is above 0, wherever the bar lies."""
+    """The slant is positive to the right and does not depend on the bar's position."""
     x, y = plane()
     bar = (abs(x - 2 - lean * y) < 1.5) & (abs(y) < 12)
     images = np.concatenate([strokes(bar), np.roll(strokes(bar), 3, 2), strokes(bar)[:, :, :, ::-1]])

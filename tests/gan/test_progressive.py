@@ -1,4 +1,4 @@
-"""Progressive growing against slow code: its layers, its levels, one step at any level; and that it learns."""
+"""Progressive growing: fading, one update and stages compared with slow code; and learning."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ GROWN = {"training.precision": "fp32", "growth.stages": 2, "growth.stable_images
 
 
 def tiny(**values: Any) -> ProgressiveSettings:
-    """Settings for 8x8 pictures, 4x4 at first; sections are parted from names by two underscores."""
+    """Return settings for 8x8 images, grown from 4x4; two underscores separate section and name."""
     named = {name.replace("__", "."): value for name, value in values.items()}
     return changed(ProgressiveSettings(), {**TINY, **GROWN, **named})
 
 
 def players(level: float = 0.0) -> tuple[GrowingGenerator, GrowingDiscriminator]:
-    """Both for 16x16 pictures of 4, 8 and 16 pixels, told of 3 classes."""
+    """Return conditional networks (3 classes) for 16x16 images, grown from 4 over 8 to 16 pixels."""
     torch.manual_seed(0)
     settings = ProgressiveNetworkSettings(latent=5, generator_width=2, discriminator_width=2, conditional=True)
     generator = GrowingGenerator(settings, (1, 16, 16), 3)
@@ -44,7 +44,7 @@ def players(level: float = 0.0) -> tuple[GrowingGenerator, GrowingDiscriminator]
 
 
 def test_a_new_size_begins_where_the_old_one_ended() -> None:
-    """A hair above a level, images are the old ones enlarged, and the discriminator says what it said."""
+    """Just above a level, images are the old ones enlarged, and the logits are unchanged."""
     generator, discriminator = players()
     latent, label = torch.randn(4, 5), torch.tensor([0, 1, 2, 0])
     with torch.no_grad():
@@ -59,7 +59,7 @@ def test_a_new_size_begins_where_the_old_one_ended() -> None:
 
 
 def test_half_faded_networks_are_the_mean_of_both_paths() -> None:
-    """At level 1.5, layer by layer."""
+    """At level 1.5, images and logits equal the mean of both paths, computed layer by layer."""
     generator, discriminator = players(1.5)
     latent, label = torch.randn(3, 5), torch.tensor([0, 1, 2])
     assert generator.embedding is not None
@@ -80,7 +80,7 @@ def test_half_faded_networks_are_the_mean_of_both_paths() -> None:
 
 
 def test_one_update_while_a_size_is_faded_in(corners: Images) -> None:
-    """Loss, penalty and slopes of half-faded networks, image by image."""
+    """Loss, penalty and gradients of half-faded networks equal those computed image by image."""
     settings = tiny(loss__weight=0.7, loss__every=3, seed=1)  # seed 0 has a unit within rounding of its ReLU's kink
     trainer = ProgressiveTrainer(settings, corners)
     twin = ProgressiveTrainer(trainer.settings, corners)
@@ -109,7 +109,7 @@ def test_one_update_while_a_size_is_faded_in(corners: Images) -> None:
 
 
 def test_layers_to_come_stay_as_they_are_and_each_stage_is_kept(corners: Images) -> None:
-    """Four pixels for 40 images, faded to eight by 80."""
+    """Layers of the next size do not train before fading begins, and each finished stage's average is kept."""
     trainer = ProgressiveTrainer(tiny(), corners)
     fresh = {name: p.clone() for name, p in trainer.generator.named_parameters()}
     trainer.train(5)
@@ -139,11 +139,11 @@ def test_a_grid_has_a_place_for_each_stage(corners: Images) -> None:
     assert (np.split(before, 2)[1] == 0).all(), "nothing of the second size yet"
     assert lower.std() > 0
     first = upper[:8, :8, 0]
-    np.testing.assert_array_equal(first, first[::2, ::2].repeat(2, 0).repeat(2, 1))  # four pixels, enlarged
+    np.testing.assert_array_equal(first, first[::2, ::2].repeat(2, 0).repeat(2, 1))  # 4x4 pixels, enlarged
 
 
 def test_what_ends_before_it_is_grown_is_refused(corners: Images) -> None:
-    """Its images would be small ones, enlarged."""
+    """A training that would end before the last size is fully faded in is refused."""
     with pytest.raises(ValueError, match=r"training.images is 80, and the last size is whole after 80: give more"):
         ProgressiveTrainer(tiny(training__images=80), corners)
     assert ProgressiveTrainer(tiny(training__images=88), corners).settings.growth.images == 80
@@ -160,7 +160,7 @@ def test_a_truncation_that_would_change_nothing_is_refused(corners: Images) -> N
 
 
 def test_direct_training_has_the_last_size_from_the_beginning(corners: Images) -> None:
-    """The control: the same networks, nothing faded in."""
+    """With one stage (the control), the same networks train at the full size from the start, without fading."""
     direct, grown = (ProgressiveTrainer(tiny(growth__stages=stages), corners) for stages in (1, 2))
     assert (direct.level_at(0), grown.level_at(0)) == (1.0, 0.0)
     ours, theirs = (leaves(trainer.state()["networks"]["discriminator"]) for trainer in (direct, grown))

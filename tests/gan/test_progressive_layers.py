@@ -1,4 +1,4 @@
-"""The layers of progressive growing and its plan, against slow code."""
+"""Layers and growth plan of progressive growing, compared with slow code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_pointwise_layer_is_a_convolution_of_kernel_one() -> None:
 
 @pytest.mark.parametrize("kind", ["linear", "down", "up"])
 def test_equalised_layers_keep_the_size_of_what_they_are_given(kind: str) -> None:
-    """Weights are of unit size as Adam sees them; unit inputs give outputs of variance 2 (for the ReLU behind)."""
+    """Raw weights have unit deviation, and unit inputs give outputs of variance 2 (for the ReLU that follows)."""
     torch.manual_seed(0)
     made: dict[str, tuple[Any, Tensor]] = {
         "linear": (nn.Linear(200, 300), torch.randn(100, 200)),
@@ -91,11 +91,11 @@ def test_levels_follow_the_plan_image_by_image(stages: int, stable: int, fade: i
     critic=st.integers(1, 3),
 )
 def test_every_size_has_an_update_or_is_refused(stages: int, stable: int, fade: int, batch: int, critic: int) -> None:
-    """What has none would be drawn and exported with its first weights; the last update is of the whole last size."""
+    """Settings under which some size would get no update, or the last no full-size update, are refused."""
     growth, update = GrowthSettings(stages=stages, stable_images=stable, fade_images=fade), batch * critic
     given = {"training.batch_size": batch, "training.critic_steps": critic}
     settings = replace(changed(ProgressiveSettings(), given), growth=growth)
-    whole = -(-growth.images // update) * update  # of the first update at the last level, those before it have seen
+    whole = -(-growth.images // update) * update  # images seen before the first update at the last level
     ends = {images: changed(settings.training, {"images": images}) for images in (max(whole, 1), whole + 1)}
     if stages > 1 and stable + fade < update:
         with pytest.raises(ValueError, match=f"are {stable + fade} together, an update takes {update}: give"):

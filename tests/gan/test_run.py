@@ -1,4 +1,4 @@
-"""A training as a run, with a judge of its own."""
+"""`GanRun`: judging after a resumed run, with a fake judge."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.storage import checkpoint
 
 
 class Falling:
-    """Every judgement is better than the one before."""
+    """A judge whose score improves with every call."""
 
     count = 40
 
@@ -23,18 +23,18 @@ class Falling:
         self.judgements = 0
 
     def score(self, fake: Pixels) -> Scores:
-        """Of any images."""
+        """Return a better score than before, for any images."""
         self.judgements += 1
         return {"fd_clf": 9.0 - self.judgements, "fd_floor": 0.0}
 
     def reporting(self) -> Falling:
-        """The same."""
+        """Return this judge."""
         return self
 
 
 @pytest.mark.parametrize("since", [0, 1])
 def test_what_was_trained_last_is_judged_after_an_interruption(corners: Images, tmp_path: Path, since: int) -> None:
-    """Once: not again where the last judgement had seen it."""
+    """A resumed run judges its last state once, and not again where it was judged before the checkpoint."""
     judge = Falling()
     run = GanRun(Trainer(tiny(), corners), judge, tmp_path)
     run.train(8)

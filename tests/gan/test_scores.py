@@ -1,4 +1,4 @@
-"""The judge and its classifier: made once, the same each time, and fair to every generator."""
+"""The judge's scores and its classifier: cached, reproducible, and independent of the generator."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_classifier_is_right_and_kept(
     corners: Images, cache: Path, extractor: Extractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert extractor.accuracy > 0.95
-    monkeypatch.setattr(features, "train_classifier", None)  # a second call trains nothing
+    monkeypatch.setattr(features, "train_classifier", None)  # the second call trains nothing
     again = extractor_for(corners, cache)
     assert (again.hash, again.accuracy) == (extractor.hash, extractor.accuracy)
     np.testing.assert_array_equal(
@@ -81,7 +81,7 @@ def test_a_kept_classifier_is_as_readable_as_any_file(cache: Path, extractor: Ex
 def test_a_classifier_that_cannot_be_kept(
     corners: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """Beside somebody else's runs it judges all the same; a full disk is said by the system's own error."""
+    """Where the cache is not writable, the classifier is used without being kept; a full disk raises the OSError."""
     quick(monkeypatch)
 
     def fail(path: Path, content: bytes) -> int:
@@ -99,7 +99,7 @@ def test_a_classifier_that_cannot_be_kept(
 def test_images_without_labels_are_told_apart_by_flips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 40, (200, 8, 8, 3)).astype(np.uint8)
-    images[:, :4, :4] = 250  # always the same corner: flips are plain to see
+    images[:, :4, :4] = 250  # always the same corner, so flips can be recognised
     np.savez(tmp_path / "x.npz", x=images)
     from gan.data.images import DataSettings, load
 
@@ -114,10 +114,10 @@ def test_images_without_labels_are_told_apart_by_flips(tmp_path: Path, monkeypat
 def test_held_out_images_alone_without_classes_say_no_accuracy(
     corners: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of photographs, whose classes are which one it is; that of flips would be another figure."""
+    """Where only the held-out part has no labels (as for photographs), the scores have no classifier accuracy."""
     quick(monkeypatch)
     bare = replace(corners, select=replace(corners.select, labels=None))
-    for data, known in ((corners, True), (bare, False), (bare, False)):  # the last one is read
+    for data, known in ((corners, True), (bare, False), (bare, False)):  # the last one is read from the cache
         judge = Judge(data, extractor_for(data, tmp_path), ScoreSettings(samples=32), "select")
         assert ("extractor_accuracy" in judge.score(data.train.images[:32])) == known
 
@@ -145,7 +145,7 @@ def test_scores_put_real_before_collapsed_before_noise(corners: Images, extracto
 
 
 def test_nothing_is_nearer_than_held_out_images_that_are_copies(corners: Images, extractor: Extractor) -> None:
-    """Frames of a simple game repeat: both ratios are then 1, also by features, which differ by rounding."""
+    """Where held-out images are copies of training images, both nearest-neighbour ratios are 1 and scores finite."""
     copies = Images("copies", corners.train, corners.train.take(np.arange(40)), corners.report)
     judge = Judge(copies, extractor, ScoreSettings(samples=40), "select")
     for fake in (corners.train.images[:40], noise(40, corners.shape)):
@@ -167,7 +167,7 @@ def test_every_score_carries_its_floor_count_and_extractor(corners: Images, extr
 
 
 def test_a_floor_is_the_mean_over_draws_and_says_how_far_they_lie_apart(corners: Images, extractor: Extractor) -> None:
-    """Of the training part against the held-out one, image by image looked at anew; equal for every judge."""
+    """The floor is the mean over 30 draws of training images against held-out ones, with its standard deviation."""
     judge, twin = (Judge(corners, extractor, ScoreSettings(samples=40), "report") for _ in range(2))
     real = extractor.features(corners.report.images[:40])[0]
     draws = []
@@ -190,7 +190,7 @@ def test_the_two_held_out_parts_are_two_judges(corners: Images, extractor: Extra
 
 
 def test_stacks_are_counted_in_modes(corners: Images, extractor: Extractor) -> None:
-    """Four classes stacked twice: 16 modes of the 100 numbers; a generator of one mode has one."""
+    """Stacks of two of four classes have 16 modes of 100; a generator that repeats one stack has one mode."""
     data = Images("stacks", corners.train, corners.select, corners.report, stack=2)
     judge = Judge(data, extractor, ScoreSettings(samples=200), "report")
     index = np.random.default_rng(3).integers(0, len(corners.train), (200, 2))

@@ -1,4 +1,4 @@
-"""Style-based training against slow code: mixed styles, one update, what is reported; and that it learns."""
+"""Style-based GANs: style mixing, updates and reported scores compared with slow code; and learning."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ SMALL = {"training.precision": "fp32", "network.style": 8, "network.mapping_laye
 
 
 def tiny(**values: Any) -> StyleSettings:
-    """Settings for 8x8 pictures; sections are parted from names by two underscores."""
+    """Return settings for 8x8 images; two underscores separate section and name."""
     named = {name.replace("__", "."): value for name, value in values.items()}
     return changed(StyleSettings(), {**TINY, **SMALL, **named})
 
 
 @torch.no_grad()
 def test_images_change_their_style_once_at_any_layer(corners: Images) -> None:
-    """As often as `mixing` says, at each layer but the first alike; both styles are those of latents."""
+    """A share `mixing` of images changes style once, at a uniform layer after the first, to another latent's style."""
     for mixing, share in ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)):
         trainer = StyleTrainer(tiny(mixing=mixing), corners)
         depth, styles = trainer.generator.depth, trainer.styles(2_000)
@@ -54,7 +54,7 @@ def test_images_change_their_style_once_at_any_layer(corners: Images) -> None:
 
 
 def test_a_class_is_the_first_layers_style(corners: Images) -> None:
-    """And no other layer's; real images come with their own classes."""
+    """The class embedding replaces the first layer's style only, and real images come with their own classes."""
     trainer = StyleTrainer(tiny(network__conditional=True), corners)
     generator = trainer.generator
     assert generator.embedding is not None
@@ -81,7 +81,7 @@ def test_classes_that_are_not_there_cannot_be_told(corners: Images) -> None:
 
 
 def test_a_mixed_image_has_the_class_of_its_row(corners: Images) -> None:
-    """Whatever class the fine source's own image has."""
+    """A mixed image takes its class from the coarse source; the fine source's class has no effect."""
     trainer = StyleTrainer(tiny(network__conditional=True), corners)
     both = sources(trainer.average, 40, seed=2)
     one, other = both.rows(slice(20)), both.rows(slice(20, None))
@@ -96,7 +96,7 @@ def test_a_mixed_image_has_the_class_of_its_row(corners: Images) -> None:
 
 @pytest.mark.parametrize(("penalty", "conditional"), [("r1r2", False), ("r1", False), ("r1r2", True)])
 def test_one_update(corners: Images, penalty: str, conditional: bool) -> None:
-    """Loss, penalty and slopes, image by image; a fake has the class of the real image in its place."""
+    """Loss, penalty and gradients equal those image by image; a fake has the class of its real counterpart."""
     loss = {"loss__penalty": penalty, "loss__weight": 0.7, "loss__every": 3}
     trainer = StyleTrainer(tiny(**loss, network__conditional=conditional), corners)
     twin = StyleTrainer(trainer.settings, corners)
@@ -122,14 +122,14 @@ def test_one_update(corners: Images, penalty: str, conditional: bool) -> None:
 
 
 def learnt(corners: Images) -> StyleTrainer:
-    """A generator of the four corners."""
+    """Return a trainer that has learnt the four corners."""
     trainer = StyleTrainer(
         tiny(
             network__discriminator_width=16,
             network__discriminator_hidden=64,
             network__mapping_rate=0.1,
             training__batch_size=32,
-            training__generator_rate=1e-2,  # at twice the rate rounding decides what is learned
+            training__generator_rate=1e-2,  # at twice the rate, rounding decides what is learned
             training__discriminator_rate=4e-3,
             training__average_images=1_000,
             loss__weight=0.3,
@@ -141,7 +141,7 @@ def learnt(corners: Images) -> StyleTrainer:
 
 
 def test_styles_learn_four_kinds_of_pictures(corners: Images) -> None:
-    """All of them; and in this training, as in most, a picture's corner follows the coarse source."""
+    """All four classes are drawn, and the corner follows the coarse source (in this training, as in most)."""
     generator = learnt(corners).average
     corner = corner_of(sample(generator, 200, seed=9))
     assert (corner >= 0).mean() > 0.8
@@ -153,7 +153,7 @@ def test_styles_learn_four_kinds_of_pictures(corners: Images) -> None:
 
 
 def test_mixed_images_are_judged_beside_both_sources(corners: Images) -> None:
-    """Pair by pair; and the picture has the sources at its edges."""
+    """Mixing scores equal those computed from the mixed and source images; the picture has the sources at its edges."""
     trainer = StyleTrainer(tiny(), corners)
     generator, extractor = trainer.average, Extractor(Classifier(1, 4), 0.5)
     found = mixing_scores(generator, extractor, 2, 30, seed=5)

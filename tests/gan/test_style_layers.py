@@ -1,4 +1,4 @@
-"""Layers of a style-based generator against slow code from the papers, one sample after another."""
+"""Layers of the style-based generator compared with slow code from the papers, sample by sample."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NETWORK = StyleNetworkSettings(latent=5, style=6, mapping_layers=2, generator_wi
 
 
 def slow_modulated(layer: ModulatedConv2d, x: Tensor, style: Tensor) -> Tensor:
-    """One sample's features [inner, H, W] by weights of its own (Karras et al. 2020, equations 1 and 3)."""
+    """Convolve one sample [inner, H, W] with its own weights (Karras et al. 2020, equations 1 and 3)."""
     dense = layer.style
     scales = [float((dense.weight[i] * dense.scale) @ style + dense.bias[i]) for i in range(len(x))]
     weight = torch.stack([layer.weight[:, i] * layer.scale * scale for i, scale in enumerate(scales)], 1)
-    taps = 4 if layer.doubles else 1  # places of the output that share a kernel
+    taps = 4 if layer.doubles else 1  # output places that share a kernel
     for j in range(len(weight)):
         weight[j] = weight[j] / ((weight[j] ** 2).sum() / taps + 1e-8).sqrt()
     if layer.doubles:
@@ -49,7 +49,7 @@ def test_outputs_have_a_deviation_of_one_whatever_the_style(place: Place) -> Non
 
 
 def test_a_dense_layer_learns_at_its_rate() -> None:
-    """One step of Adam, which moves each weight by the same, moves what it computes by `rate` times as much."""
+    """Adam moves each weight equally, so one step changes the outputs in proportion to `rate`."""
     moved = {}
     for rate in (1.0, 0.01):
         torch.manual_seed(0)
@@ -67,7 +67,7 @@ def test_a_dense_layer_learns_at_its_rate() -> None:
 
 
 def generator() -> StyleGenerator:
-    """One for 16x16 pictures, of six layers, that uses its noise."""
+    """Return a generator for 16x16 images, with six layers and non-zero noise strengths."""
     torch.manual_seed(0)
     made = StyleGenerator(NETWORK, (1, 16, 16))
     for layer in made.layers:
@@ -78,7 +78,7 @@ def generator() -> StyleGenerator:
 
 @torch.no_grad()
 def test_images_are_drawn_layer_by_layer() -> None:
-    """Each with its own style and noise, by slow code."""
+    """Images equal slow code, in which each layer has its own style and noise."""
     made = generator()
     assert made.depth == 6
     styles, noise = torch.randn(3, 6, 6), made.noise(3, torch.Generator().manual_seed(1))
@@ -111,7 +111,7 @@ def test_latents_are_scaled_then_mapped() -> None:
 
 @torch.no_grad()
 def test_a_crossing_changes_the_layers_behind_it() -> None:
-    """Row by row; and features before the crossing are those of the first source."""
+    """Layers from the crossing on take the second style, and features before it equal the first source's."""
     made, first, second = generator(), torch.randn(7, 6), torch.randn(7, 6)
     found = switch_styles(first, second, torch.arange(7), 6)
     for row in range(7):

@@ -1,4 +1,4 @@
-"""The trainer: resuming bit for bit, clones, averages, divergence."""
+"""The trainer: bit-exact resuming, clones, weight averages, divergence."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def trainer_for(data: Images, **values: Any) -> Trainer:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_resuming_is_bit_exact(corners: Images, variant: str, tmp_path: Path) -> None:
-    """Six steps are three, a checkpoint on disk, another process's trainer, and three more: every tensor and number."""
+    """Six steps equal three, a checkpoint on disk loaded by another trainer, and three more, in every value."""
     straight, first, second = (trainer_for(corners, **VARIANTS[variant]) for _ in range(3))
     straight.train(6)
     first.train(3)
-    second.train(1)  # whatever it did before is forgotten
+    second.train(1)  # its earlier state is replaced
     checkpoint.save(tmp_path / "saved", first.state())
     second.load_state(checkpoint.load(tmp_path / "saved"))
     assert same(first.state(), second.state())
@@ -93,7 +93,7 @@ def test_a_lazy_penalty_comes_every_few_updates(corners: Images, every: int) -> 
 
 @pytest.mark.parametrize("critic_steps", [1, 3])
 def test_the_average_has_the_half_life_and_copies_buffers(corners: Images, critic_steps: int) -> None:
-    """Weights: keep = 2^(-images / half-life), ramped up; batch norm's statistics: the trained network's own."""
+    """Weights average with keep = 2^(-images / half-life), ramped up; batch norm's statistics are copied."""
     trainer = trainer_for(corners, training__average_images=16, training__critic_steps=critic_steps)
     for _ in range(60):
         before = [p.clone() for p in trainer.average.parameters()]
@@ -117,7 +117,7 @@ def test_without_an_average_the_generator_itself_is_judged(corners: Images) -> N
 
 
 def test_a_clone_keeps_the_rates_it_was_given(corners: Images) -> None:
-    """A donor's state brings weights and moments, never its learning rates, betas or penalty weight."""
+    """Loading a donor's state keeps the clone's own learning rates, betas and penalty weight."""
     donor = trainer_for(corners, training__generator_rate=1e-3, training__discriminator_rate=2e-3)
     donor.train(2)
     values = {"training__generator_rate": 3e-5, "training__discriminator_rate": 4e-5, "training__beta1": 0.5}

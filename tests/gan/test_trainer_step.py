@@ -1,4 +1,4 @@
-"""One update of the discriminator against one written by hand: its loss, its penalty, and Adam's first step."""
+"""One discriminator update compared with slow code: loss, penalty and Adam's first step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.gan.test_trainer import trainer_for
 
 
 def slow_loss(twin: Trainer, penalty: str) -> tuple[Tensor, Tensor]:
-    """Loss and unweighted penalty, from the batch and latents that come next; gradient is Wasserstein's, in between."""
+    """Return the loss and the unweighted penalty of the twin's next batch (`gradient` is Wasserstein's)."""
     network = twin.discriminator
     real, _ = twin.real_batch()
     with torch.no_grad():
@@ -41,7 +41,7 @@ def slow_loss(twin: Trainer, penalty: str) -> tuple[Tensor, Tensor]:
     [("relativistic", "r1r2", 1), ("relativistic", "r1r2", 3), ("wasserstein", "gradient", 1)],
 )
 def test_one_discriminator_step_equals_the_formulas(corners: Images, kind: str, penalty: str, every: int) -> None:
-    """A penalty of every third update counts three times."""
+    """Loss, penalty, gradients and Adam's step equal the formulas; a penalty every third update counts three times."""
     values = {"loss__kind": kind, "loss__penalty": penalty, "loss__every": every, "loss__weight": 0.7}
     values |= {"training__precision": "fp32", "training__discriminator_rate": 1e-3}
     trainer, twin = (trainer_for(corners, **values) for _ in range(2))
@@ -62,7 +62,7 @@ def test_one_discriminator_step_equals_the_formulas(corners: Images, kind: str, 
 
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_under_batch_norm_neither_half_sees_the_other(corners: Images, norm: str) -> None:
-    """Both have the same classes; without a norm one pass over both says the same."""
+    """Real and fake halves pass separately; without batch norm, one pass over both gives the same logits."""
     values = {
         "loss__kind": "nonsaturating",
         "loss__penalty": "none",

@@ -1,4 +1,4 @@
-"""Upscaling against slow code: both ways of lowering, metrics, one update of each loss; and that it is learnt."""
+"""Upscaling: updates compared with slow code, the start of the adversarial loss, crops, export and settings."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ RNG = np.random.default_rng(0)
 
 
 def tiny(**values: Any) -> UpscaleSettings:
-    """Small settings; sections are parted from names by two underscores."""
+    """Return small settings; two underscores separate section and name."""
     return changed(UpscaleSettings(), {**TINY, **{name.replace("__", "."): value for name, value in values.items()}})
 
 
 def edges(count: int, side: int, seed: int = 0) -> Pixels:
-    """Two flat halves that a straight line parts, of any direction: a cubic kernel blurs them, and needs not."""
+    """Return images of two flat halves parted by a straight line of any direction; a cubic kernel blurs the line."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:side, :side] - side / 2
     turn, shift = rng.uniform(0, 2 * np.pi, (count, 1, 1)), rng.uniform(-side / 4, side / 4, (count, 1, 1))
@@ -55,13 +55,13 @@ def edges(count: int, side: int, seed: int = 0) -> Pixels:
 
 @pytest.fixture(scope="module")
 def lines() -> Images:
-    """Edges of 16 pixels."""
+    """Return 240 edge images of 16x16 pixels, split into parts."""
     return split("edges", RawImages(edges(240, 16)))
 
 
 @pytest.mark.parametrize("penalty", ["r1r2", "r1"])
 def test_one_update_is_the_error_and_the_game_image_by_image(lines: Images, penalty: str) -> None:
-    """And what both networks went down: the penalty counts for its weight, and for the updates that have none."""
+    """Losses and both networks' gradients equal slow code; a lazy penalty is multiplied by its weight and interval."""
     loss = {"loss__penalty": penalty, "loss__adversarial": 0.5, "loss__weight": 0.7, "loss__every": 3}
     trainer = UpscaleTrainer(tiny(**loss), lines)
     torch.nn.init.normal_(trainer.generator.tail.weight, std=0.1)
@@ -98,7 +98,7 @@ def test_one_update_is_the_error_and_the_game_image_by_image(lines: Images, pena
 
 
 def test_the_game_begins_when_it_should(lines: Images) -> None:
-    """Before, and without a weight, the discriminator stays as it was, and the slope is that of the error alone."""
+    """Before `loss.alone` ends, and at weight 0, only the pixel loss trains and the discriminator is unchanged."""
     early, late = UpscaleTrainer(tiny(loss__alone=0.5), lines), UpscaleTrainer(tiny(loss__adversarial=0.0), lines)
     first = late.discriminator.state_dict()["0.weight"].clone()
     assert early.train(10).keys() == late.train(10).keys() == {"pixel_loss"}

@@ -1,4 +1,4 @@
-"""Frames of games are enlarged by choosing among pixels that were seen: by slow code, and what is learned from."""
+"""Upscaling of game frames by weighting seen pixels, compared with slow code; and the crops for training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.settings import changed
 
 
 def test_what_stands_still_is_whole_after_four_frames() -> None:
-    """By a generator that trusts what is interwoven, as an untrained one nearly does; a photograph is the kernel's."""
+    """An untrained generator nearly copies the interleaved samples, a sure one exactly; single images are bicubic."""
     still = torch.from_numpy(RNG.integers(0, 256, (2, 3, 8, 10), dtype=np.uint8))
     images = stacked(still[:, None].expand(-1, 6, -1, -1, -1))
     assert torch.equal(F.pixel_shuffle(interleave(lower(images, 6), 4)[:, 3], 2), still)
@@ -40,7 +40,7 @@ def test_what_stands_still_is_whole_after_four_frames() -> None:
 
 @pytest.mark.parametrize("images", [1, 2])
 def test_a_pixel_is_a_mean_of_what_it_may_be(images: int) -> None:
-    """By slow code; where all candidates agree no weights can change that, and a sure choice is exact."""
+    """Means equal slow code; equal candidates are returned whatever the weights, and one large weight is exact."""
     torch.manual_seed(0)
     seen = [torch.rand(2, 3 * 4, 4, 5) for _ in range(images)]
     newest, weights = torch.rand(2, 3, 4, 5), 3 * torch.randn(2, (images + 9) * 4, 4, 5)
@@ -57,7 +57,7 @@ def test_a_pixel_is_a_mean_of_what_it_may_be(images: int) -> None:
     flat = [torch.full_like(each, 0.3) for each in seen]
     torch.testing.assert_close(mean_of(flat, torch.full_like(newest, 0.3), weights), flat[0])
     sure = torch.zeros_like(weights)
-    sure[:, 4 * images + 4 * 4 : 4 * images + 5 * 4] = 200.0  # the sample in the middle
+    sure[:, 4 * images + 4 * 4 : 4 * images + 5 * 4] = 200.0  # the central sample
     assert torch.equal(mean_of(seen, newest, sure).view(2, 3, 4, 4, 5), newest[:, :, None].expand(-1, -1, 4, -1, -1))
 
 
@@ -78,7 +78,7 @@ def test_a_frame_knows_the_past_alone(frames: int) -> None:
 
 
 def test_clips_are_learned_from_where_all_was_seen_and_half_of_them_where_much_changes() -> None:
-    """The error is of the frames from the fourth on; a corner that blinks is in more crops of every second clip."""
+    """The pixel loss covers frames from the fourth on, and every second crop favours places that change."""
     images = np.zeros((100, 3, 5, 64, 64), np.uint8)
     images[:, :, ::2, :8, :8] = 200
     data = split("blinking", RawImages(images.reshape(100, 3, 5 * 64, 64)))
@@ -87,7 +87,7 @@ def test_clips_are_learned_from_where_all_was_seen_and_half_of_them_where_much_c
     truth = twin.real_batch()
     found = to_float(clips(truth, 5)[:, 3:]) - twin.generator(lower(truth, 5))[:, 3:]
     torch.testing.assert_close(trainer.step()["pixel_loss"], found.abs().mean(), rtol=1e-4, atol=1e-6)
-    blinks = torch.stack([twin.real_batch().flatten(1).any(1) for _ in range(20)])  # of 32 crops each
+    blinks = torch.stack([twin.real_batch().flatten(1).any(1) for _ in range(20)])  # 32 crops per batch
     anywhere, chosen = blinks[:, ::2].double().mean(), blinks[:, 1::2].double().mean()
-    assert 0 < anywhere < 0.12  # (4 / 17)^2 of the places show it
-    assert 0.22 < chosen < 0.6  # one of eight does
+    assert 0 < anywhere < 0.12  # (4 / 17)^2 of the places contain it
+    assert 0.22 < chosen < 0.6  # the best of eight places is taken

@@ -1,4 +1,4 @@
-"""An upscaler learns in seconds, and its judge sees it."""
+"""An upscaler learns in seconds, as measured by its judge's scores."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.gan.test_upscale import edges, tiny
 
 @pytest.fixture(scope="module")
 def lines() -> Images:
-    """Edges of 16 pixels."""
+    """Return 240 edge images of 16x16 pixels, split into parts."""
     return split("edges", RawImages(edges(240, 16)))
 
 
 def moving(count: int, frames: int, seed: int = 0) -> Pixels:
-    """Clips [N, 3, T 16, 16]: a square of one colour that moves over a pattern that stays."""
+    """Return clips [N, 3, T 16, 16] of a square of one colour that moves over a fixed pattern."""
     rng = np.random.default_rng(seed)
     found = np.repeat(rng.integers(0, 100, (count, 1, 3, 16, 16)), frames, 1)
     for clip in found:
@@ -34,7 +34,7 @@ def moving(count: int, frames: int, seed: int = 0) -> Pixels:
 
 
 def test_edges_are_sharpened_and_all_of_it_is_judged(lines: Images) -> None:
-    """By the error alone, in seconds; true images have the best of all scores, and the cubic kernel its own."""
+    """Pixel loss alone beats bicubic scaling; true images get the best scores, and bicubic ones the baseline's."""
     settings = tiny(
         network__width=12, network__blocks=2, training__images=6_400, training__batch_size=16, crop=16,
         training__generator_rate=4e-3, training__beta1=0.9, training__decay_from=0.5, loss__adversarial=0.0,
@@ -58,12 +58,12 @@ def test_edges_are_sharpened_and_all_of_it_is_judged(lines: Images) -> None:
 
 
 class FlatExtractor:
-    """Pixels as features."""
+    """A feature extractor of pixel means."""
 
     hash = "none"
 
     def features(self, images: Pixels) -> tuple[Any, None]:
-        """Means of four squares."""
+        """Return the means of the four quadrants as features."""
         count, colours, height, width = images.shape
         squares = images.reshape(count, colours, 2, height // 2, 2, width // 2).mean((1, 3, 5))
         return squares.reshape(count, 4), None

@@ -1,4 +1,4 @@
-"""How images are made small, cut and compared, against slow code."""
+"""Lowering, cutting and comparing images, compared with slow code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.mark.parametrize("way", ["down", "up"])
 def test_the_cubic_kernel_is_pillows(way: str) -> None:
-    image = torch.from_numpy(RNG.integers(80, 176, (1, 3, 20, 24), dtype=np.uint8))  # pillow cuts twice
+    image = torch.from_numpy(RNG.integers(80, 176, (1, 3, 20, 24), dtype=np.uint8))  # Pillow clips twice
     found = lower(image, 1)[:, 0] if way == "down" else enlarged(image[:, None], "bicubic")
     size = (12, 10) if way == "down" else (48, 40)
     wanted = np.asarray(Image.fromarray(image[0].permute(1, 2, 0).numpy()).resize(size, Image.Resampling.BICUBIC))
@@ -44,7 +44,7 @@ def test_frames_are_sampled_at_one_place_after_the_other() -> None:
 
 
 def slow_ssim(a: Any, b: Any) -> float:
-    """Window by window, from the paper's equations 14 to 16 and 13."""
+    """Return SSIM window by window, from the paper's equations 14 to 16 and 13."""
     window = [[math.exp(-((y - 5) ** 2 + (x - 5) ** 2) / (2 * 1.5**2)) for x in range(11)] for y in range(11)]
     weight = np.array(window) / np.sum(window)
     found = []
@@ -99,7 +99,7 @@ def test_photographs_are_held_out_whole() -> None:
 
 
 def numbered(rows: int, columns: int) -> Images:
-    """20 images of so many patches, each image of one number."""
+    """Return 20 images of `rows` x `columns` patches; each image is filled with its index."""
     images = np.ones((20, 1, 32 * rows, 32 * columns), np.uint8) * np.arange(20, dtype=np.uint8)[:, None, None, None]
     part = Split(images, None)
     return Images("numbered", part, part, part)
@@ -107,7 +107,7 @@ def numbered(rows: int, columns: int) -> Images:
 
 @pytest.fixture
 def learned_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[Images], Any]:
-    """What the classifier of patches would be trained and tried with."""
+    """Return a function that gives the data on which the patch classifier would be trained and tested."""
     monkeypatch.setattr("gan.upscale.scores.extractor_for", lambda data, cache: data)
     return lambda data: extractor_of(UpscaleSettings(), data, Path())
 
@@ -116,7 +116,7 @@ def learned_from(monkeypatch: pytest.MonkeyPatch) -> Callable[[Images], Any]:
 def test_a_tenth_of_the_images_is_held_out_whole(
     rows: int, columns: int, learned_from: Callable[[Images], Any]
 ) -> None:
-    """Every place is then in both parts, however many patches an image has."""
+    """Images 0 and 10 of 20 are held out with all their patches, so both parts have every place."""
     each, data = rows * columns, learned_from(numbered(rows, columns))
     assert data.select.images[:, 0, 0, 0].tolist() == [0] * each + [10] * each
     assert len(data.train) == 18 * each

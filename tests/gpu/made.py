@@ -1,4 +1,4 @@
-"""Small learners and replays on the pretended GPU."""
+"""Small learners and replays on the simulated GPU."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from tests.gpu.watched import Inline
 from tests.specs import spec_of
 
 LANES, ROWS, BATCH = 4, 16, 8
-PERIOD = 2  # updates until target and average are renewed
-FEW, MANY = 1, 3  # updates of two calls of train: the first ends before anything is renewed, the second renews twice
+PERIOD = 2  # updates between renewals of the target and average networks
+FEW, MANY = 1, 3  # updates of two calls of train; the numbers of renewals in them cancel in the difference
 
 
 class Torso(nn.Module):
-    """A network of somebody else's."""
+    """A user-defined torso."""
 
     def __init__(self, shape: tuple[int, ...], stack: int) -> None:
         super().__init__()
         self.layer = nn.Conv2d(shape[0], 4, 8, 8)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features [B, 400]."""
+        """Return features [B, 400]."""
         return self.layer(x).flatten(1)
 
 
 def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
-    """A learner on the pretended GPU."""
+    """Return a DQN learner on the simulated GPU."""
     network = NetworkSettings(
         kind=kind, head=head, dueling="dueling" in words, layer_norm="norm" in words, noisy="noisy" in words
     )
@@ -59,7 +59,7 @@ def learner_of(kind: str, head: str, words: str, **options: Any) -> Learner:
 
 
 def shard_of(kind: str, words: str, device: str) -> ReplayShard:
-    """Replay with rows in it, its frames on `device`."""
+    """Return a replay shard with rows, its frames on `device`."""
     spec = spec_of((4,) if kind == "mlp" else (84, 84))
     settings = ReplaySettings(capacity=1_000, n_step=3, prioritized="prioritized" in words, learning_starts=0)
     shard = ReplayShard(settings, lanes=LANES, spec=spec, stack=4, gamma=0.99, seed=0, device=device)
@@ -69,7 +69,7 @@ def shard_of(kind: str, words: str, device: str) -> ReplayShard:
 
 
 def chunk_of(spec: Any, start: int) -> Chunk:
-    """Rows of one long episode."""
+    """Return the chunk from row `start` of one long episode."""
     shape, none = (ROWS, LANES), np.zeros((ROWS, LANES), np.bool_)
     frames = np.zeros((*shape, *blocks_shape(spec.frame_shape)), spec.frame_dtype)
     first = none.copy()
@@ -78,7 +78,7 @@ def chunk_of(spec: Any, start: int) -> Chunk:
 
 
 def torques() -> tuple[SacLearner, ReplayShard]:
-    """A learner of torques on the pretended GPU, and replay with its frames there."""
+    """Return a learner of torques and a replay shard, with frames on the simulated GPU."""
     spec = EnvSpec((4,), np.dtype(np.float32), Box(-1.0, 1.0, (2,), np.float32))
     settings = SacLearnerSettings(batch_size=BATCH, policy_delay=2)
     learner = SacLearner(settings, SacNetworkSettings(actor_units=8, critic_units=8), spec, seed=0)
@@ -90,7 +90,7 @@ def torques() -> tuple[SacLearner, ReplayShard]:
 
 
 def pqn() -> tuple[PqnLearner, Callable[[], Any]]:
-    """A learner of PQN, and what trains it."""
+    """Return a PQN learner and a function that trains it."""
     settings, shape = PqnLearnerSettings(minibatches=2, epochs=1), (ROWS, LANES)
     learner = PqnLearner(settings, NetworkSettings(kind="mlp", stack=1), spec_of((4,)), seed=0)
     obs, none = np.zeros((*shape, 1, 1, 4), np.float32), np.zeros(shape, np.bool_)
@@ -100,7 +100,7 @@ def pqn() -> tuple[PqnLearner, Callable[[], Any]]:
 
 
 def cloning() -> tuple[CloningLearner, Callable[[], Any]]:
-    """A learner of behaviour cloning, and what trains it."""
+    """Return a behaviour-cloning learner and a function that trains it."""
     spec, none = spec_of(), np.zeros(ROWS, np.bool_)
     frames, reward = np.zeros((ROWS + 1, *spec.frame_shape), np.uint8), np.zeros(ROWS, np.float32)
     episode = DatasetEpisode(frames, np.zeros(ROWS, np.int64), reward, none, none, none)

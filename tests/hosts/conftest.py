@@ -1,4 +1,4 @@
-"""An empty lab for every test that wants one; the tests of this folder are skipped where there can be none."""
+"""Fixtures of the tests on hosts; the tests are skipped where namespaces cannot be made."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.hosts.ray_hosts import RayHosts
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test of this folder needs hosts, and the patience of one that starts processes."""
+    """Mark this folder's tests as `hosts`, with a long timeout, and skip them where hosts cannot be made."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     reason = why_not() if here else None
     for item in here:
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
-    """A switch without hosts."""
+    """Start a switch without hosts."""
     lab = Lab(tmp_path)
     yield lab
     lab.close()
@@ -33,5 +33,5 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 @pytest.fixture
 def ray_hosts(lab: Lab) -> RayHosts:
-    """A head and a host outside of the cluster; workers are the test's to start."""
+    """Start a head and a host outside of the cluster; tests start their own workers."""
     return RayHosts(lab)

@@ -1,9 +1,9 @@
-"""Hosts with addresses of their own, made of Linux namespaces, for tests of what happens between machines.
+"""Hosts with their own addresses, made of Linux namespaces, for tests across machines.
 
-Each host has its own network, process numbers, name, /dev/shm, /tmp/ray, home directory and address; the rest of the
-file system is shared, as if every host had mounted the same storage. All hosts hang on the bridge of one switch, which
-is a network namespace too: nothing reaches this machine's own network. The first process of every host reads a pipe
-that this process holds, so that all of it is gone when this process is, however it ended.
+Each host has its own network, process IDs, name, /dev/shm, /tmp/ray, home directory and address; the rest of the file
+system is shared, as if every host had mounted the same storage. All hosts are connected to the bridge of one switch,
+which is a network namespace too, so nothing reaches this machine's own network. The first process of every host reads
+a pipe that this process holds, so that all hosts end when this process ends, even after a crash.
 
 Needs root, Linux, iproute2 and util-linux.
 """
@@ -27,7 +27,7 @@ from tests.cluster.helpers import alive, environment
 ROOT = Path(__file__).parents[2]
 NET = "10.77.0"
 NOTHING: Mapping[str, str] = {}
-# The first process of a host inherits orphans: it must never leave them as zombies. It ends with our end of the pipe.
+# The first process of a host inherits orphans, and must not leave zombies. It ends when our end of the pipe closes.
 INIT = "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); sys.stdin.read()"
 SPACES = ["--net", "--pid", "--mount", "--uts", "--ipc"]
 BOOT = """set -e
@@ -43,7 +43,7 @@ ip link set lo up
 
 
 def why_not() -> str | None:
-    """What this machine lacks to have hosts; None if nothing."""
+    """Return why this machine cannot make hosts, or None if it can."""
     if not sys.platform.startswith("linux"):
         return "hosts are Linux namespaces: this is not Linux"
     if os.geteuid() != 0:
@@ -65,11 +65,11 @@ class Host:
 
     @property
     def alive(self) -> bool:
-        """Whether it has power."""
+        """Whether the host is running."""
         return alive(self.init)
 
     def env(self, changes: Mapping[str, str]) -> dict[str, str]:
-        """A person's environment here: nothing of the tests' own Ray in it, token mode, and `changes`."""
+        """Return a user's environment on this host: without the tests' own Ray, in token mode, with `changes`."""
         return environment() | {
             "HOME": str(self.home),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -81,8 +81,8 @@ class Host:
         }
 
     def inside(self, command: Sequence[str], cwd: Path) -> list[str]:
-        """The command line that runs `command` on this host, in the directory `cwd`."""
-        # A process that changes its mount namespace finds itself in /.
+        """Return the command line that runs `command` on this host in the directory `cwd`."""
+        # A process that enters another mount namespace starts in /.
         return ["nsenter", f"--target={self.init.pid}", *SPACES, "--", "env", f"--chdir={cwd}", *command]
 
     def run(
@@ -93,10 +93,10 @@ class Host:
         cwd: Path = ROOT,
         env: Mapping[str, str] = NOTHING,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command here to its end; `env` changes its environment.
+        """Run a command on this host and wait for it; `env` changes its environment.
 
         Raises:
-            AssertionError: it failed, with what it said; not if `check` is False.
+            AssertionError: the command failed (with its output), unless `check` is False.
         """
         done = subprocess.run(
             self.inside(command, cwd),
@@ -113,7 +113,7 @@ class Host:
     def start(
         self, *command: str, log: str, cwd: Path = ROOT, env: Mapping[str, str] = NOTHING
     ) -> subprocess.Popen[bytes]:
-        """Run a command here in the background; what it says goes to the file `log` in this host's folder."""
+        """Start a command on this host in the background; its output goes to the file `log` in this host's folder."""
         with (self.folder / log).open("ab") as out:
             self.started.append(
                 subprocess.Popen(
@@ -123,7 +123,7 @@ class Host:
         return self.started[-1]
 
     def processes(self, title: str = "") -> list[psutil.Process]:
-        """This host's processes whose command line contains `title`, as this machine numbers them."""
+        """Return this host's processes whose command line contains `title`, by this machine's process IDs."""
         return [process for process, line in self._processes() if title in line]
 
     def _processes(self) -> Iterator[tuple[psutil.Process, str]]:
@@ -132,23 +132,23 @@ class Host:
             try:
                 if os.readlink(f"/proc/{process.pid}/ns/pid") == space:
                     yield process, " ".join(process.cmdline())
-            except (OSError, psutil.Error):  # it ended meanwhile
+            except (OSError, psutil.Error):  # the process has ended
                 continue
 
     def lose(self) -> None:
-        """Power off: all of its processes end at once, and its address answers no more."""
+        """Power off the host: all its processes end at once, and its address stops answering."""
         self.init.send_signal(signal.SIGKILL)
         self.wait()
 
     def wait(self) -> None:
-        """Return when nothing runs here any more."""
+        """Wait until no process runs on this host."""
         self.init.wait()
         for command in self.started:
             command.wait()
 
 
 class Lab:
-    """A switch and its hosts. Close it in the end."""
+    """A switch and its hosts; must be closed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.hosts = folder, dict[str, Host]()
@@ -182,15 +182,15 @@ class Lab:
         return host
 
     def cut(self, host: Host) -> None:
-        """Pull the host's cable: it goes on, and nobody hears it."""
+        """Disconnect the host's network; its processes continue."""
         self._link("set", host.port, "down")
 
     def restore(self, host: Host) -> None:
-        """Plug it in again."""
+        """Reconnect the host's network."""
         self._link("set", host.port, "up")
 
     def close(self) -> None:
-        """End everything."""
+        """End all hosts and the switch."""
         for pipe in reversed(self.pipes):
             pipe.kill()
             pipe.wait()
@@ -200,7 +200,7 @@ class Lab:
             host.wait()
 
     def _namespace(self, *kinds: str) -> psutil.Process:
-        """The first process in new namespaces, as this machine numbers it."""
+        """Start and return the first process in new namespaces, by this machine's process ID."""
         init = [sys.executable, "-ESc", INIT]
         self.pipes.append(subprocess.Popen(["unshare", *kinds, *init], stdin=subprocess.PIPE))
         outer = psutil.Process(self.pipes[-1].pid)

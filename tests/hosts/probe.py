@@ -1,7 +1,7 @@
-"""Run by a stranger, on a host that has no token: what does every port of a host say to every request?
+"""Send every known request to ports of a host, and print the statuses; run on a host without the token.
 
 usage: probe.py ADDRESS PORT,PORT,... TRACE [TOKEN]
-prints {"PORT METHOD PATH": status} for the ports that speak HTTP; the job that it tries to start makes the file TRACE
+prints {"PORT METHOD PATH": status} for the ports that speak HTTP; the job that it tries to start creates the file TRACE
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REQUESTS = [*(("GET", path) for path in READS.split()), *zip(WRITES.split()[::2]
 
 
 def ask(address: str, port: int, method: str, path: str, headers: dict[str, str], body: str) -> int | None:
-    """The status that the port answers with; None if it does not speak HTTP/1.1."""
+    """Return the status of the port's answer, or None if the port does not speak HTTP/1.1."""
     connection = http.client.HTTPConnection(address, port, timeout=20)
     try:
         connection.request(method, path, body if method in ("POST", "PUT") else None, headers)
@@ -43,7 +43,7 @@ def ask(address: str, port: int, method: str, path: str, headers: dict[str, str]
 
 
 def probe(address: str, port: int, headers: dict[str, str], body: str) -> dict[str, int]:
-    """Every request to one port, if the first is answered at all."""
+    """Send every request to one port, unless the first gets no answer; return the statuses."""
     if ask(address, port, "GET", "/", headers, body) is None:
         return {}
     answers = {f"{port} {method} {path}": ask(address, port, method, path, headers, body) for method, path in REQUESTS}
@@ -51,7 +51,7 @@ def probe(address: str, port: int, headers: dict[str, str], body: str) -> dict[s
 
 
 def main(address: str, ports: str, trace: str, token: str = "") -> None:
-    """Ask all ports at once and print what they said."""
+    """Probe all ports concurrently and print their statuses."""
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     body = json.dumps({"entrypoint": f"touch {trace}"})
     with ThreadPoolExecutor(16) as pool:

@@ -1,4 +1,4 @@
-"""A Ray cluster on the hosts of a `Lab`: a head, workers by role, token authentication, a stranger outside."""
+"""A Ray cluster on the hosts of a `Lab`: a head, workers by role, token authentication, a host outside."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.hosts.hosts import NOTHING, Host, Lab
 
 HEAD_PORT, DASHBOARD_PORT = 6379, 8265
 STORE = "100000000"  # bytes of a host's object store
-# On a machine with much to do Ray may give up before it is there: then it is started once more.
+# On a busy machine, Ray may give up before it has started: then it is started again.
 START = 'until ray start --block "$@" || grep -q "Ray runtime started" "$0"; do sleep 1; done'
-# Asks the dashboard until the cluster has exactly that many living nodes.
+# Polls the dashboard until the cluster has exactly that many nodes alive.
 WAIT_FOR_NODES = """
 import json, sys, time, urllib.request
 url, token, wanted = sys.argv[1], open(sys.argv[2]).read(), int(sys.argv[3])
@@ -29,26 +29,26 @@ while True:
 
 
 class RayHosts:
-    """A cluster on real hosts, and `outside`: a host that has the token and runs no Ray."""
+    """A cluster on a lab's hosts, and `outside`: a host that has the token and runs no Ray."""
 
     def __init__(self, lab: Lab, env: Mapping[str, str] = NOTHING) -> None:
-        """Start the head; `env` goes to every Ray process of the cluster."""
+        """Start the head; `env` is set for every Ray process of the cluster."""
         self.lab, self.ray_env = lab, env
         self.outside = lab.boot("outside")
         self.head = self.start_head()
 
     @property
     def address(self) -> str:
-        """Where `RAY_ADDRESS` of a driver on one of the hosts points."""
+        """The `RAY_ADDRESS` for drivers on the hosts."""
         return f"{self.head.address}:{HEAD_PORT}"
 
     @property
     def dashboard(self) -> str:
-        """Where jobs are submitted."""
+        """The dashboard's URL, to which jobs are submitted."""
         return f"http://{self.head.address}:{DASHBOARD_PORT}"
 
     def start_head(self, name: str = "head") -> Host:
-        """A head without room for actors, on a new host; after the loss of the old one under another name."""
+        """Start a head with one CPU on a new host; a replacement for a lost head needs another name."""
         self.head = self.lab.boot(name)
         self._ray_start(
             self.head,
@@ -62,13 +62,13 @@ class RayHosts:
         return self.head
 
     def start_worker(self, name: str, *, num_cpus: int = 2, **roles: int) -> Host:
-        """A worker on a new host; `roles` are its custom resources: rollout, replay, learner. Does not wait for it."""
+        """Start a worker on a new host, without waiting; `roles` are custom resources (rollout, replay, learner)."""
         host = self.lab.boot(name)
         self._ray_start(host, f"--address={self.address}", f"--num-cpus={num_cpus}", f"--resources={json.dumps(roles)}")
         return host
 
     def wait_for_nodes(self, count: int) -> None:
-        """Return when the cluster has exactly `count` living nodes, the head counted."""
+        """Wait until the cluster has exactly `count` nodes alive, including the head."""
         token = str(self.outside.home / ".ray" / "auth_token")
         self.outside.run("python", "-c", WAIT_FOR_NODES, self.dashboard, token, str(count))
 
@@ -85,6 +85,6 @@ class RayHosts:
 
 
 def ray_logs(host: Host) -> Path:
-    """The newest log folder of the host's Ray, as this process sees it."""
+    """Return the newest log folder of the host's Ray, as a path on this machine."""
     sessions = (host.folder / "ray").glob("session_2*/logs")
     return max(sessions, key=lambda path: path.stat().st_mtime)

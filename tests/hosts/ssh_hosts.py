@@ -1,4 +1,4 @@
-"""Hosts that one can reach by SSH: a server in each, one key pair made for the test."""
+"""Hosts reachable by SSH, each with a server and a key pair made for the test."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AuthorizedKeysFile {key}.pub
 
 
 def make_key(path: Path) -> Path:
-    """A key pair without a passphrase: `path` and `path`.pub."""
+    """Make a key pair without a passphrase, `path` and `path`.pub; return `path`."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)]
     subprocess.run(command, check=True)
@@ -29,10 +29,10 @@ def make_key(path: Path) -> Path:
 
 
 def start_server(host: Host, key: Path) -> None:
-    """Let the holder of `key` in to `host` as root, and nobody else."""
+    """Start an SSH server on `host` that accepts only `key`, for root."""
     make_key(host.folder / "host_key")
-    Path("/run/sshd").mkdir(exist_ok=True)  # where the server locks itself in before anybody is known to it
-    # An account with a locked password may not log in by key either: on this host root's is only unusable.
+    Path("/run/sshd").mkdir(exist_ok=True)  # the server's chroot before authentication
+    # An account with a locked password cannot log in by key either, so root's password is unusable, but not locked.
     people = Path("/etc/shadow").read_text().splitlines()
     shadow = "\n".join(["root:*:19000:0:99999:7:::", *(one for one in people if not one.startswith("root:"))]) + "\n"
     (host.folder / "shadow").touch(mode=0o600)

@@ -1,4 +1,4 @@
-"""Rollout nodes come when actors ask for them and go when nobody uses them: Ray's autoscaler and its fake provider."""
+"""Ray's autoscaler with its fake provider adds rollout nodes on demand and removes idle ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.hosts.hosts import Lab
 from tests.hosts.ray_hosts import HEAD_PORT, STORE
 
-# The provider is taken for a complete file's: every key has to be there.
+# Ray expects a complete cluster file, with every key.
 NOTHING = """cluster_synced_files rsync_exclude rsync_filter initialization_commands setup_commands head_setup_commands
 worker_setup_commands head_start_ray_commands worker_start_ray_commands"""
 EMPTY = {
@@ -17,14 +17,14 @@ EMPTY = {
     **{key: [] for key in NOTHING.split()},
     "file_mounts_sync_continuously": False,
 }
-# Its nodes are processes of one host, which nobody has to reach by SSH and which share an address.
+# The provider's nodes are processes of one host: they share an address and need no SSH.
 PROVIDER = {
     "type": "fake_multinode",
     "disable_node_updaters": True,
     "use_node_id_as_ip": True,
     "launch_multiple": True,
 }
-# Three runners of one unit each, on nodes that have two: the second node must come for the third runner alone.
+# Three runners of one unit each, on nodes with two units: the third runner needs a second node.
 DRIVER = """
 import json, ray, time
 
@@ -51,7 +51,7 @@ print("gone", flush=True)
 
 @pytest.mark.slow
 def test_rollout_nodes_come_and_go(lab: Lab) -> None:
-    """No rollout node at first, two for three runners, none after the runners' end."""
+    """Three runners bring two rollout nodes, which are removed after the runners end."""
     head = lab.boot("head")
     config = {
         **EMPTY,
@@ -62,7 +62,7 @@ def test_rollout_nodes_come_and_go(lab: Lab) -> None:
         "provider": {**PROVIDER, "gcs_address": f"{head.address}:{HEAD_PORT}"},
         "auth": {},
         "docker": {},
-        "head_node_type": "ray.head.default",  # the provider's own name for it
+        "head_node_type": "ray.head.default",  # the provider requires this name
         "available_node_types": {
             "ray.head.default": {"resources": {"CPU": 1}, "node_config": {}, "max_workers": 0},
             "rollout": {"resources": {"CPU": 1, "rollout": 2}, "node_config": {}, "max_workers": 4},

@@ -1,4 +1,4 @@
-"""Two families of GANs are swept at once beside a training of deep Q-learning, as jobs of one cluster of real hosts."""
+"""Two GAN families are swept at once beside a DQN training, as jobs of one cluster of hosts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FAMILIES = {
 }
 TRIALS, ROUNDS = 2, 3
 SWEEP = ["--scheduler=pbt", f"--trials={TRIALS}", "--seeds=1", f"--rounds={ROUNDS}", f"--images={480 * ROUNDS}"]
-# Three drivers share the one core of the head, so that trials have room on the workers alone.
+# Three drivers share the head's single core, so that trials fit only on the workers.
 SUBMIT = ["python", "-m", "cluster", "submit", "--entrypoint-num-cpus=0.3"]
 
 
 def test_two_families_are_swept_beside_a_training(ray_hosts: RayHosts) -> None:
-    """While deep Q-learning goes on, each sweep runs its trials on the workers to the end, and finds a winner."""
+    """Both sweeps complete all rounds and write `best.toml`, while the DQN training continues."""
     storage, jobs = shared(ray_hosts.lab), dict[str, subprocess.Popen[bytes]]()
     data = write_corners(storage / "corners.npz")
     for name in ("work1", "work2"):

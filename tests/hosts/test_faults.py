@@ -1,7 +1,7 @@
-"""What each loss costs (docs/cluster.md), on real hosts: processes are killed, a machine and the head lost for good.
+"""Recovery from each kind of loss (docs/cluster.md), on hosts: killed processes, a lost machine, a lost head.
 
-Every test says how long it took on the line that `-rP` or a failure shows. The ball of toy/catch falls one row a step,
-so that the rows in the checkpoint's replay show whether any was written twice, or joined what never followed.
+Tests print the recovery time (shown by `-rP` or on failure). The ball of toy/catch falls one row a step, so that the
+checkpoint's replay shows rows that were written twice or joined to rows that they did not follow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEARNER = "ray::_WrappedExecutable"  # the title that RLlib gives to learner act
 
 
 class Cluster:
-    """A head; two hosts that play, one that keeps replay, one that learns; a training that all tests hit."""
+    """A head, two rollout hosts, a replay host, a learner host, and one training for all tests."""
 
     def __init__(self, folder: Path) -> None:
         self.lab = Lab(folder)
@@ -34,27 +34,27 @@ class Cluster:
         self.training = Training(self.ray_hosts, self.storage / "catch", "--steps=100000000")
 
     def workers(self, suffix: str) -> None:
-        """Hosts with just the room that the run takes, evaluation included; each runner has one of its own."""
+        """Start hosts with just enough resources for the run and its evaluation, and one rollout host per runner."""
         start = self.ray_hosts.start_worker
         self.play = [start(f"play{index}{suffix}", rollout=1) for index in (1, 2)]
         self.store, self.learn = start(f"store{suffix}", replay=2), start(f"learn{suffix}", learner=1)
         self.ray_hosts.wait_for_nodes(5)
 
     def hosts(self) -> list[Host]:
-        """All that have Ray."""
+        """Return all hosts with Ray."""
         return [*self.play, self.store, self.learn, self.ray_hosts.head]
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """One cluster for all tests of this module, which run in order."""
+    """Start one cluster for all tests of this module, which run in order."""
     cluster = Cluster(tmp_path_factory.mktemp("lab"))
     yield cluster
     cluster.lab.close()
 
 
 def check_replay(training: Training, *, cuts: int) -> None:
-    """No row twice, no row behind one that it did not follow; at most `cuts` episodes of a lane cut off early."""
+    """Assert that rows within episodes follow each other, and that at most `cuts` episodes of a lane end early."""
     shards = training.replay()
     assert len(shards) == 2
     for shard in shards:
@@ -69,7 +69,7 @@ def check_replay(training: Training, *, cuts: int) -> None:
 
 
 def test_every_kind_of_actor_lives_on_the_hosts_of_its_role(cluster: Cluster) -> None:
-    """Runners spread over both hosts that play; nothing of the run but the driver on the head; frames are packed."""
+    """Each rollout host has one runner, shards and learner are on their hosts, and the head has no runner or shard."""
     cluster.training.goes_on()
     assert [len(host.processes("ray::Runner")) for host in cluster.play] == [1, 1]
     assert len(cluster.store.processes("ray::ShardActor")) == 2
@@ -101,7 +101,7 @@ def test_a_killed_learner_goes_on_from_the_last_checkpoint(cluster: Cluster) -> 
 
 
 def test_half_a_minute_without_a_cable_costs_nothing_but_time(cluster: Cluster) -> None:
-    """Training goes on with the other host's runner meanwhile, and with both afterwards."""
+    """Training continues during a 30-second network cut of one runner's host, and afterwards with its runner alive."""
     cluster.training.goes_on()
     cluster.lab.cut(cluster.play[0])
     begin = time.monotonic()
@@ -113,7 +113,7 @@ def test_half_a_minute_without_a_cable_costs_nothing_but_time(cluster: Cluster) 
 
 
 def test_a_host_that_is_lost_for_good_stalls_nobody(cluster: Cluster) -> None:
-    """The other runner goes on alone, and a host that joins later gets the lost one's."""
+    """Training continues with one runner, and the lost host's runner restarts on a host that joins later."""
     cluster.training.goes_on()
     cluster.play[1].lose()
     cluster.training.goes_on()
@@ -125,7 +125,7 @@ def test_a_host_that_is_lost_for_good_stalls_nobody(cluster: Cluster) -> None:
 
 
 def test_a_lost_head_is_answered_by_the_same_command_with_resume(cluster: Cluster) -> None:
-    """From shared storage, with replay; then everything that all these losses left in replay is looked at."""
+    """After the loss of all hosts, `--resume` on a new cluster continues, and replay is consistent after all losses."""
     reached = cluster.training.goes_on()
     saved = len(list((cluster.storage / "catch" / "checkpoints").iterdir()))
     assert saved >= 1

@@ -1,4 +1,4 @@
-"""The hosts of the other tests are what they say: apart, reachable, and gone without a trace."""
+"""Hosts of a lab are isolated, reachable, and removed without a trace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PING = ["bash", "-c", 'exec 3<>"/dev/tcp/$0/22"']
 
 
 def test_hosts_are_apart_and_reach_each_other(lab: Lab) -> None:
-    """Own names, addresses and processes; a cable that can be cut; a host that can be lost."""
+    """Hosts have their own names, addresses and processes; a network cut and the loss of a host affect only it."""
     one, two = lab.boot("one"), lab.boot("two")
     assert one.run("hostname").stdout == "one\n"
     assert two.address in two.run("ip", "-4", "addr", "show", "eth0").stdout
@@ -33,7 +33,7 @@ def test_hosts_are_apart_and_reach_each_other(lab: Lab) -> None:
     assert two.processes("sleep 1000") == []
     assert "sleep" not in two.run("ps", "-A").stdout
 
-    def reaches() -> bool:  # nobody listens on that port: a host that is there refuses at once
+    def reaches() -> bool:  # no process listens on that port, so a reachable host refuses at once
         said = one.run("timeout", "3", *PING[:2], PING[2], two.name, check=False).stderr
         return "refused" in said
 
@@ -49,7 +49,7 @@ def test_hosts_are_apart_and_reach_each_other(lab: Lab) -> None:
 
 
 def test_nothing_is_left_after_a_crash(tmp_path: Path) -> None:
-    """A test process that is killed takes its hosts with it."""
+    """When a test process is killed, its hosts end too."""
     program = f"""
 import os, signal
 from pathlib import Path
@@ -67,7 +67,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_cluster_of_three_roles(ray_hosts: RayHosts) -> None:
-    """Ray runs on the hosts as on machines: token mode, tasks where their role's resource is, a lost host noticed."""
+    """Ray runs tasks on the host that has their role's resource, and notices a lost host."""
     workers = {role: ray_hosts.start_worker(f"{role}1", **{role: 1}) for role in ("rollout", "replay", "learner")}
     ray_hosts.wait_for_nodes(4)
     said = ray_hosts.head.run("python", "-c", SPREAD, env={"RAY_ADDRESS": ray_hosts.address}).stdout

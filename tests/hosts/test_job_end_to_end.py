@@ -1,4 +1,4 @@
-"""A Pong job submitted from outside spreads over the hosts by their roles, learns, saves, and outlives its head."""
+"""A Pong job submitted from outside runs on hosts by role, learns, saves, and can resume after a lost head."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = ["--fleet.envs-per-runner=4", "--fleet.chunk-steps=8", "--replay.capacit
 LIGHT = ["--replay.samples-per-insert=1", "--learner.batch-size=32", "--learner.device=cpu"]
 JUDGED = ["--evaluation.every-steps=0", "--evaluation.episodes=1", "--evaluation.protocol=training"]
 PONG = ["train", "pong", "--minutes=60", *FLEET, *SMALL, *LIGHT, *JUDGED]
-# The living actors that asked for a role, as the state API tells it: [[role, address], ...], and the driver's address.
+# Prints [[role, address], ...] of living actors that require a role, and of the driver, from Ray's state API.
 PLACES = """
 import json, sys, urllib.request
 url, token = sys.argv[1], open(sys.argv[2]).read()
@@ -41,32 +41,32 @@ pytestmark = pytest.mark.timeout(2 * TIMEOUT)
 
 
 def shared(lab: Lab) -> Path:
-    """Storage that all hosts have mounted."""
+    """Return a folder of storage that all hosts share."""
     folder = lab.folder / "shared"
     folder.mkdir(exist_ok=True)
     return folder
 
 
 def submit(cluster: RayHosts, run: Path, *more: str) -> subprocess.Popen[bytes]:
-    """From outside: what the command says goes to the file `submit.log` there."""
+    """Submit the Pong job from the outside host; the output goes to the file `submit.log` there."""
     command = ["python", "-m", "cluster", "submit", "--address", cluster.dashboard, "--", *PONG]
     return cluster.outside.start(*command, f"--run-dir={run}", *more, log="submit.log")
 
 
 def said(host: Host) -> str:
-    """What `submit` has said so far."""
+    """Return the output of `submit` so far."""
     return (host.folder / "submit.log").read_text()
 
 
 def places(cluster: RayHosts) -> dict[str, set[str]]:
-    """Addresses of the hosts on which the driver and the actors of each role live."""
+    """Return the addresses of the hosts of the driver and of the actors of each role."""
     token = str(cluster.outside.home / ".ray" / "auth_token")
     found = json.loads(cluster.outside.run("python", "-c", PLACES, cluster.dashboard, token).stdout)
     return {role: {address for name, address in found if name == role} for role in (*ROLES, "driver")}
 
 
 def test_a_job_spreads_over_the_hosts_and_learns(ray_hosts: RayHosts) -> None:
-    """Runners, shards and learner each on the hosts of their role, the driver on the head; the run is whole."""
+    """Actors run on the hosts of their role and the driver on the head; the job learns and its records are complete."""
     run = shared(ray_hosts.lab) / "pong"
     runners = [ray_hosts.start_worker(name, num_cpus=1, rollout=1) for name in ("rollout1", "rollout2")]
     replay = ray_hosts.start_worker("replay1", num_cpus=1, replay=2)
@@ -99,7 +99,7 @@ def test_a_job_spreads_over_the_hosts_and_learns(ray_hosts: RayHosts) -> None:
 
 @pytest.mark.slow
 def test_a_job_outlives_its_head(ray_hosts: RayHosts) -> None:
-    """The head is lost for good: whoever follows is told so, and the same command with --resume goes on elsewhere."""
+    """When the head is lost, `submit` exits with an explanation; `--resume` continues the run on a new head."""
     run, steps = shared(ray_hosts.lab) / "pong", "--steps=1000000"
     ray_hosts.start_worker("all1", num_cpus=4, rollout=2, replay=2, learner=1)
     ray_hosts.wait_for_nodes(2)
@@ -128,7 +128,7 @@ def test_a_job_outlives_its_head(ray_hosts: RayHosts) -> None:
 
 
 def jobs(cluster: RayHosts, status: str) -> list[str]:
-    """IDs of the jobs in a state, as `quarterdeck jobs` lists them."""
+    """Return the IDs of the jobs in a state, as `quarterdeck jobs` lists them."""
     listed = cluster.outside.run("python", "-m", "cluster", "jobs", "--address", cluster.dashboard).stdout
     rows = [line.split() for line in listed.splitlines()]
     return [row[0] for row in rows if row[1] == status]

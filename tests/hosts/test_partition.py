@@ -1,4 +1,4 @@
-"""What the health checks of the cluster files promise: half a minute without a cable costs no node."""
+"""With the cluster files' health checks, a network cut of 30 seconds loses no node."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cluster.test_deploy import ENV
 from tests.hosts.hosts import Lab
 from tests.hosts.ray_hosts import RayHosts
 
-# An actor on the worker counts: a line before its cable is out, and one when the file that is named here appears.
+# An actor on the worker counts; the driver prints one line before the network cut, and one once the file exists.
 DRIVER = """
 import json, os, ray, sys, time
 ray.init(logging_level="ERROR", log_to_driver=False)
@@ -39,13 +39,13 @@ while True:
 
 
 def lines(path: Path) -> list[list[object]]:
-    """What the driver has said so far."""
+    """Return the lines of JSON that the driver has printed so far."""
     return [json.loads(line) for line in path.read_text().splitlines() if line.startswith("[")]
 
 
 @pytest.mark.slow
 def test_half_a_minute_without_a_cable_costs_no_node(lab: Lab) -> None:
-    """The same actor on the same node goes on: its count is 2, where a restarted one would begin at 1."""
+    """The same actor on the same node continues after the cut with count 2; a restarted one would begin at 1."""
     ray_hosts = RayHosts(lab, ENV)
     worker = ray_hosts.start_worker("worker", rollout=1)
     ray_hosts.wait_for_nodes(2)

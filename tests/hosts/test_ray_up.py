@@ -1,4 +1,4 @@
-"""`ray up` and `ray down` for real: the on-premise file, over SSH and rsync, on hosts that know nothing of it."""
+"""`ray up` and `ray down` with the on-premise file, over SSH and rsync, on unprepared hosts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {MISSING} (Debian:
 
 @pytest.fixture
 def desk(lab: Lab) -> Iterator[Host]:
-    """Where the person sits: a key, the token, no Ray. The machines that the file names are there, and empty."""
+    """Start the user's host, with a key and the token but no Ray, and empty hosts for the machines in the file."""
     desk = lab.boot("desk")
     key = make_key(desk.home / ".ssh/quarterdeck")
     for name in ADDRESSES:
@@ -38,22 +38,22 @@ def desk(lab: Lab) -> Iterator[Host]:
         (host.home / ".ray/auth_token").unlink()
         start_server(host, key)
     yield desk
-    sockets = Path(f"/tmp/ray_ssh_{digest('root')}")  # Ray's place for SSH's connections: /tmp is shared by all hosts
+    sockets = Path(f"/tmp/ray_ssh_{digest('root')}")  # Ray's folder of SSH connections; all hosts share /tmp
     shutil.rmtree(sockets / digest(cluster_name()), ignore_errors=True)
 
 
 def digest(text: str) -> str:
-    """The name that Ray gives to a directory for `text`."""
+    """Return Ray's directory name for `text`."""
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def cluster_name() -> str:
-    """Nobody else's on this machine."""
+    """Return a cluster name that is unique on this machine."""
     return f"quarterdeck-{os.getpid()}"
 
 
 def filled_in(lab: Lab, desk: Host) -> Path:
-    """The on-premise file with these hosts' addresses; they have no internet, so the packages are those of here."""
+    """Write the on-premise file with these hosts' addresses and, as they have no internet, this machine's packages."""
     text = (ROOT / "cluster/deploy/on_premise.yaml").read_text()
     for name, address in ADDRESSES.items():
         text = text.replace(f'{address} "', f'{lab.hosts[name].address} "').replace(address, lab.hosts[name].address)
@@ -69,12 +69,12 @@ def filled_in(lab: Lab, desk: Host) -> Path:
 
 
 def tunnel_is_open(desk: Host) -> bool:
-    """Whether somebody listens at the desk's own port."""
+    """Return whether a process listens on the desk's port 8265."""
     return ":8265 " in desk.run("ss", "-Hltn").stdout
 
 
 def fake_raylet(folder: Path) -> list[str]:
-    """A program that `ray stop` takes for Ray."""
+    """Return the command of a program that `ray stop` takes for a raylet."""
     program = folder / "raylet"
     shutil.copy(shutil.which("sleep") or "/bin/sleep", program)
     return [str(program), "100000"]
@@ -82,9 +82,9 @@ def fake_raylet(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_ray_up_and_down(lab: Lab, desk: Host) -> None:
-    """Nodes come up with their roles, token mode and a dashboard on loopback; a job goes through the tunnel; all ends.
+    """`ray up` starts nodes with roles, token and local dashboard; a job runs by the tunnel; `ray down` ends all.
 
-    `ray stop`, which both commands run on every host, ends what it takes for Ray there, and nothing elsewhere.
+    `ray stop`, which both commands run on every host, ends only raylets of its own host.
     """
     file, hosts = filled_in(lab, desk), [lab.hosts[name] for name in ADDRESSES]
     head = lab.hosts["head"]

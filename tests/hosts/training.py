@@ -1,4 +1,4 @@
-"""A training of toy/catch on the hosts of a lab, watched from outside through its run directory."""
+"""A training of toy/catch on the hosts of a lab, observed through its run directory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS = [
 
 
 class Training:
-    """The command `train`, run on a host of the cluster."""
+    """The command `train`, run on the head."""
 
     def __init__(self, ray_hosts: RayHosts, run_dir: Path, *more: str) -> None:
         self.run_dir, self.log = run_dir, ray_hosts.head.folder / "train.log"
@@ -40,7 +40,7 @@ class Training:
         self.head = ray_hosts.head
 
     def rows(self) -> list[dict[str, Any]]:
-        """The curve so far, a row every five seconds."""
+        """Return the rows of the curve so far, one every five seconds."""
         assert self.command.poll() is None, self.log.read_text()
         path = self.run_dir / "curve.csv"
         if not path.exists():
@@ -51,7 +51,7 @@ class Training:
             ]
 
     def goes_on(self, updates: int = 50) -> dict[str, Any]:
-        """Wait until two rows after now show progress; returns the last one."""
+        """Wait until new rows of the curve show progress; return the last one."""
         seen = len(self.rows())
 
         def progress() -> dict[str, Any] | None:
@@ -63,24 +63,24 @@ class Training:
         return found
 
     def resumed_at(self) -> int:
-        """Agent steps of the checkpoint that the run went back to when a learner was lost."""
+        """Return the agent steps of the checkpoint from which the run resumed after a lost learner."""
         said = next(line for line in self.log.read_text().splitlines() if "a learner was lost" in line)
         return int(said.rsplit("agent_steps-", 1)[1])
 
     def end(self) -> None:
-        """Stop it as a job's end does: it saves and leaves."""
+        """Stop the command by SIGTERM, as at a job's end, and wait for its exit with status 0."""
         for process in self.head.processes("-m cluster train"):
             process.send_signal(signal.SIGTERM)
         assert self.command.wait(PATIENCE) == 0, self.log.read_text()
 
     def replay(self) -> list[dict[str, Any]]:
-        """The shards of the newest checkpoint."""
+        """Return the replay shards of the newest checkpoint."""
         newest = checkpoint.latest(self.run_dir / "checkpoints")
         return [checkpoint.load(path) for path in sorted(newest.glob("replay-*"))]
 
 
 def kill(hosts: list[Host], title: str) -> float:
-    """SIGKILL a process of that title; returns the seconds until as many are there again, on whichever host."""
+    """Kill a process with that title (SIGKILL); return the seconds until as many run again, on any host."""
     before = wait_until(lambda: running(hosts, title) or None)
     before[0].send_signal(signal.SIGKILL)
     begin = time.monotonic()
@@ -94,5 +94,5 @@ def kill(hosts: list[Host], title: str) -> float:
 
 
 def running(hosts: list[Host], title: str) -> list[psutil.Process]:
-    """Processes of that title on all of the hosts."""
+    """Return the processes with that title on all hosts."""
     return [process for host in hosts for process in host.processes(title) if alive(process)]
