@@ -105,7 +105,7 @@ def numeric_slopes(network: nn.Module, images: torch.Tensor, pack: int = 1) -> t
 
 
 def test_penalties_equal_numeric_slopes() -> None:
-    """R1 and R2 are half the mean squared gradient; Wasserstein's is the mean squared distance of its norm from 1."""
+    """R1 and R2: half the mean squared gradient norm; Wasserstein: mean squared distance of that norm from 1."""
     torch.manual_seed(1)
     network, images = Curved(4), torch.randn(B, 1, 2, 2, dtype=torch.float64)
     slopes = numeric_slopes(network, images)

@@ -30,7 +30,7 @@ from tests.specs import spec_of
 
 LANES, ROWS, BATCH = 4, 16, 8
 PERIOD = 2  # updates between renewals of the target and average networks
-FEW, MANY = 1, 3  # updates of two calls of train; the numbers of renewals in them cancel in the difference
+FEW, MANY = 1, 3  # updates of two calls of train: the first call renews nothing, the second renews twice
 
 
 class Torso(nn.Module):

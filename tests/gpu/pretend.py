@@ -1,4 +1,4 @@
-"""Makes torch's CPU build believe in a GPU. `load` comes before the first import of torch, `believe` after it."""
+"""A simulated GPU for torch's CPU build: call `load` before the first import of torch, and `believe` after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")  # in the order in which they need each other
+LIBRARIES = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so")  # in dependency order
 
 
 def _torch_folder() -> Path:
@@ -20,7 +20,7 @@ def _torch_folder() -> Path:
 
 
 def build(folder: Path) -> Path:
-    """Compile the pretended GPU into `folder`; takes some seconds."""
+    """Compile the simulated GPU into `folder` (takes some seconds); return the library's path."""
     made, torch_folder = folder / "pretend.so", _torch_folder()
     source = Path(__file__).with_name("pretend.cpp")
     include, libraries = torch_folder / "include", torch_folder / "lib"
@@ -30,7 +30,7 @@ def build(folder: Path) -> Path:
 
 
 def load(library: Path) -> None:
-    """Put the pretended GPU where torch will find it."""
+    """Load the simulated GPU's library so that torch finds it."""
     assert "torch" not in sys.modules, "too late: torch has looked already"
     for name in LIBRARIES:
         ctypes.CDLL(str(_torch_folder() / "lib" / name), ctypes.RTLD_GLOBAL)
@@ -38,7 +38,7 @@ def load(library: Path) -> None:
 
 
 def believe() -> None:
-    """Patch what torch's Python part asks of a GPU, and what it does to modules whose tensors have no memory."""
+    """Patch torch's Python functions that query a GPU, and those that move or copy tensors without memory."""
     import torch
     from torch import Tensor, nn
 

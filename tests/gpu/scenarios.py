@@ -1,6 +1,6 @@
-"""What is done on a GPU, done on the pretended one: `python -m tests.gpu.scenarios LIBRARY` prints the counts.
+"""Scenarios of GPU work on the simulated GPU: `python -m tests.gpu.scenarios LIBRARY` prints the counts.
 
-A process of its own: the library comes before torch, and what is patched stays patched.
+Runs in its own process, as the library must load before torch, and patches are not undone.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ KINDS: tuple[tuple[str, str, str], ...] = (
 
 
 def devices(values: Any) -> set[str]:
-    """Where tensors lie."""
+    """Return the device types of tensors."""
     return {value.device.type for value in values}
 
 
 def updates(watch: Watch, learner: Any, replay: Any) -> Found:
-    """What one update copies and waits for, and what a call of train does once."""
+    """Return the copies and waits per update, and those made once per call of train."""
     watch.taken()
     learner.train(replay, FEW)
     few = watch.taken()
@@ -72,12 +72,12 @@ def updates(watch: Watch, learner: Any, replay: Any) -> Found:
 
 
 def kept(counts: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Without zeros."""
+    """Return the counts without zeros."""
     return {kind: {line: n for line, n in lines.items() if n} for kind, lines in counts.items()}
 
 
 def deep_q(kind: str, head: str, words: str) -> Found:
-    """Replay on the GPU, the learner, its weights and state, and acting."""
+    """Count copies and waits of replay on the GPU, of updates, weights, state and acting of a DQN learner."""
     found: Found = {}
     watch = Watch.current
     learner = learner_of(kind, head, words)
@@ -117,7 +117,7 @@ def deep_q(kind: str, head: str, words: str) -> Found:
 
 
 def unfused(learner: Any, train: Callable[[], Any]) -> Found:
-    """A checkpoint of a learner whose optimiser counts its steps on the CPU; it goes on from that."""
+    """Save and load a learner whose optimiser counts steps on the CPU, and train on; count the saving."""
     train()
     before = [(name, v.device) for s in learner.optimizer.state.values() for name, v in s.items()]
     assert {device.type for name, device in before if name == "step"} == {"cpu"}
@@ -131,7 +131,7 @@ def unfused(learner: Any, train: Callable[[], Any]) -> Found:
 
 
 def norms(learner: Learner, shard: ReplayShard) -> list[str]:
-    """In what layer norms over pictures hand on, under autocast."""
+    """Return the output dtypes of image layer norms under autocast."""
     seen: list[str] = []
     for module in learner.target.modules():
         if isinstance(module, LayerNormNHWC):
@@ -142,7 +142,7 @@ def norms(learner: Learner, shard: ReplayShard) -> list[str]:
 
 
 def gan(penalty: str, norm: str, conditional: bool) -> Found:
-    """One step of a GAN's trainer."""
+    """Count copies and waits of one step of a GAN's trainer."""
     pixels = np.random.default_rng(0).integers(0, 256, (400, 1, 8, 8)).astype(np.uint8)
     kind = {"r1r2": "relativistic", "gradient": "wasserstein", "none": "nonsaturating"}[penalty]
     kinds = {"loss__kind": kind, "loss__penalty": penalty, "network__discriminator_norm": norm}
@@ -159,7 +159,7 @@ def gan(penalty: str, norm: str, conditional: bool) -> Found:
 
 
 def controls() -> Found:
-    """Mistakes that must be seen: what they are counted or refused as."""
+    """Run deliberate mistakes; return their counts, or the error that each raises."""
     right, found = learner_module.importance_weights, Found()
 
     def on_cpu(priority: torch.Tensor, beta: float) -> torch.Tensor:
@@ -195,7 +195,7 @@ def controls() -> Found:
 
 
 def main() -> None:
-    """All of it."""
+    """Run all scenarios and print their counts as JSON."""
     pretend.believe()
     stand_in()
     learner_module.AVERAGE_PERIOD = PERIOD
@@ -211,7 +211,7 @@ def main() -> None:
             done[f"gan {penalty} {norm}"] = gan(penalty, norm, conditional)
     print(json.dumps(done, indent=1))
     sys.stdout.flush()
-    os._exit(0)  # what is pretended cannot be torn down
+    os._exit(0)  # the simulated GPU cannot be torn down
 
 
 if __name__ == "__main__":

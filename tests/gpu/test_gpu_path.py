@@ -1,6 +1,6 @@
-"""The GPU path on a machine without one: where every tensor lies, what is copied, who waits.
+"""The GPU path on a machine without a GPU: devices of tensors, copies, and waits.
 
-What no pretended GPU shows: speed, memory, and kernels that do not exist.
+The simulated GPU cannot show speed, memory use or missing kernels.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tests.gpu.pretend import build
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1_200),  # the first test compiles, and runs every scenario: a minute of an idle core
-    pytest.mark.skipif(shutil.which("g++") is None, reason="g++ builds the pretended GPU, and is not here"),
+    pytest.mark.timeout(1_200),  # the first test compiles and runs all scenarios: a minute on an idle core
+    pytest.mark.skipif(shutil.which("g++") is None, reason="g++ builds the simulated GPU, and is missing"),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="shared libraries are those of Linux here"),
 ]
 KINDS = ("dqn2013 scalar", "dqn2013 categorical", "dqn2015 scalar", "dqn2015 categorical", "mlp scalar")
@@ -32,7 +32,7 @@ PRIORITY, LOOK = "agents/updates.py:priority_of", "agents/updates.py:look"
 
 @pytest.fixture(scope="session")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What every scenario counted, by its name; a tensor in the wrong place ends the process."""
+    """Run all scenarios and return their counts by name; a tensor on a wrong device fails the run."""
     library = build(tmp_path_factory.mktemp("gpu"))
     command = [sys.executable, "-W", "ignore", "-m", "tests.gpu.scenarios", str(library)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -43,24 +43,24 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def of(counted: dict[str, Any], kind: str) -> tuple[dict[str, Any], bool]:
-    """A scenario's counts, and whether its replay is prioritized."""
+    """Return a scenario's counts, and whether its replay is prioritized."""
     (name,) = (name for name in counted if name.startswith(f"{kind} "))
     return counted[name], "prioritized" in name
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_update_moves_a_batch_once_and_waits_for_nothing(counted: dict[str, Any], kind: str) -> None:
-    """Priorities are the exception: the thread that draws waits for them, and not the one that trains."""
+    """An update copies its batch once and waits for nothing, except for priorities (in the sampling thread)."""
     found, prioritized = of(counted, kind)
     told = {PRIORITY: 1} if prioritized else {}
     assert found["here"]["update"] == {"copies": {STACKS: 1, BATCH: 4, **told}, "waits": told}
     assert found["host"]["update"] == {"copies": {BATCH: 6, **told}, "waits": told}
-    for replay in ("here", "host"):  # of all updates of a call, one is looked at: two numbers and two distributions
+    for replay in ("here", "host"):  # metrics of one update per call: two numbers and two distributions
         assert found[replay]["call"] == {"copies": {LOOK: 2}, "waits": {LOOK: 4}}
 
 
 def test_an_update_of_torques_waits_for_nothing(counted: dict[str, Any]) -> None:
-    """CrossQ draws in the thread that trains: a batch comes over before its update, not beside the one before."""
+    """CrossQ copies each batch once, in the training thread before its update, and waits for nothing."""
     batch = {STACKS: 1, BATCH: 4}
     assert counted["torques"]["update"] == {"copies": batch, "waits": {}}
     assert counted["torques"]["call"] == {"copies": {LOOK: 2}, "waits": {LOOK: 6}}
@@ -72,7 +72,7 @@ def test_what_enters_and_leaves_is_one_copy(counted: dict[str, Any], kind: str) 
     arrays = {"training/arrays.py:_on_cpu": 1}
     assert found["add"] == {"copies": {"agents/replay/lanes.py:write": 2}, "waits": {}}
     assert found["weights"] == {"copies": arrays, "waits": arrays}
-    whole = {"training/arrays.py:_on_cpu": 4}  # three networks, and what Adam remembers
+    whole = {"training/arrays.py:_on_cpu": 4}  # three networks and Adam's state
     assert found["state"] == {"copies": whole, "waits": whole}
     acting = "agents/acting/policy.py:values"
     assert found["values"] == {"copies": {acting: 2}, "waits": {acting: 1}}
@@ -80,13 +80,13 @@ def test_what_enters_and_leaves_is_one_copy(counted: dict[str, Any], kind: str) 
 
 @pytest.mark.parametrize("kind", ["pqn", "cloning"])
 def test_steps_that_are_counted_on_the_cpu_are_saved_without_a_copy(counted: dict[str, Any], kind: str) -> None:
-    arrays = {"training/arrays.py:_on_cpu": 2}  # the network, and what the optimiser remembers
+    arrays = {"training/arrays.py:_on_cpu": 2}  # the network and the optimiser's state
     assert counted[kind]["state"] == {"copies": arrays, "waits": arrays}
 
 
 @pytest.mark.parametrize(("kind", "layers"), [("dqn2013 categorical", 2), ("dqn2015 scalar", 3)])
 def test_layer_norm_does_not_double_what_follows(counted: dict[str, Any], kind: str, layers: int) -> None:
-    """Autocast computes it in float32 on a GPU: it is handed on as it came."""
+    """Layer norms return bfloat16, although autocast computes them in float32 on a GPU."""
     assert of(counted, kind)[0]["norms"] == ["torch.bfloat16"] * layers
 
 

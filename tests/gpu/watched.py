@@ -1,7 +1,7 @@
-"""Watches a pretended GPU: which line copies, which line waits, and whether two streams disturb each other.
+"""Observation of the simulated GPU: which function copies, which waits, and whether streams race.
 
-Tensors are torch's fakes: shapes, dtypes and devices are followed, nothing is computed. Every operation passes through
-`Watch`, and what streams and events promise each other is kept in clocks (Lamport 1978).
+Tensors are torch's fake tensors: shapes, dtypes and devices are tracked, nothing is computed. Every operation passes
+through `Watch`, and the order of streams and events is tracked by logical clocks (Lamport 1978).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OURS = tuple(f"{ROOT / name}/" for name in ("agents", "gan", "training", "cluste
 
 
 class Event:
-    """Stands in for `torch.cuda.Event`."""
+    """A substitute for `torch.cuda.Event`."""
 
     def __init__(self, enable_timing: bool = False) -> None:
         self.timed, self.seen = enable_timing, Counter[Any]()
@@ -44,7 +44,7 @@ class Event:
 
 
 class Stream:
-    """Stands in for `torch.cuda.Stream`. `seen`: how far in each stream everything has been done before what comes."""
+    """A substitute for `torch.cuda.Stream`; `seen` is the progress of each stream on which later work can rely."""
 
     current: Stream
 
@@ -65,26 +65,26 @@ class Stream:
 
 @contextmanager
 def on_stream(stream: Stream) -> Iterator[None]:
-    """Stands in for `torch.cuda.stream`."""
+    """Make `stream` the current stream, as `torch.cuda.stream` does."""
     before, Stream.current = Stream.current, stream
     yield
     Stream.current = before
 
 
 class Inline:
-    """A pool whose work is done when it is submitted: modes of torch belong to one thread."""
+    """A pool that runs work when it is submitted, as torch's dispatch modes belong to one thread."""
 
     def submit(self, call: Any, *arguments: Any) -> Future[Any]:
         found: Future[Any] = Future()
         try:
             found.set_result(call(*arguments))
-        except Exception as error:  # whoever asks for the result gets it
+        except Exception as error:  # raised by `result`
             found.set_exception(error)
         return found
 
 
 def line_of_ours() -> str:
-    """File and function of the innermost frame of the product; the one helper that moves stands for its caller."""
+    """Return file and function of the innermost frame of the product, skipping the helper `moved`."""
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
@@ -95,21 +95,21 @@ def line_of_ours() -> str:
 
 
 class Watch(TorchDispatchMode):
-    """Counts by line of ours; raises where streams race. Enter it within a `FakeTensorMode`."""
+    """Counts copies and waits by function; raises where streams race. Enter it within a `FakeTensorMode`."""
 
     current: Watch
 
     def __init__(self) -> None:
         super().__init__()
         self.copies, self.waits = Counter[str](), Counter[str]()
-        self.users: dict[int, dict[str, Counter[Any]]] = {}  # of each storage: who wrote it, who has read it since
+        self.users: dict[int, dict[str, Counter[Any]]] = {}  # of each storage: its writers, its readers
         Stream.current, Watch.current = Stream(), self
 
     def note(self, kind: str) -> None:
         getattr(self, kind)[line_of_ours()] += 1
 
     def taken(self) -> dict[str, dict[str, int]]:
-        """What was counted since the last call."""
+        """Return and clear the counts since the last call."""
         found = {"copies": dict(self.copies), "waits": dict(self.waits)}
         self.copies.clear()
         self.waits.clear()
@@ -131,7 +131,7 @@ class Watch(TorchDispatchMode):
         out = func(*args, **kwargs)
         for tensor in tree_leaves(out):
             if isinstance(tensor, FakeTensor):
-                tensor.constant = None  # a fake that knows its value would be computed with
+                tensor.constant = None  # a fake with a constant value would be computed with
         given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | kwargs
         chance = given.get("generator")
         if chance is not None and chance.device.type != out.device.type:
@@ -150,7 +150,7 @@ class Watch(TorchDispatchMode):
             self.note("waits")
 
     def _order(self, func: Any, given: dict[str, Any], out: Any) -> None:
-        """Raise if this operation meets a tensor of another stream's that nothing has waited for."""
+        """Raise if this operation uses a tensor of another stream without waiting for that stream."""
         stream = Stream.current
         stream.seen[stream] += 1
         writes = [a.name for a in func._schema.arguments if a.alias_info is not None and a.alias_info.is_write]
@@ -163,22 +163,22 @@ class Watch(TorchDispatchMode):
             if late := [other for other, when in before.items() if stream.seen[other] < when]:
                 raise AssertionError(f"a race of {len(late) + 1} streams in {func} at {line_of_ours()}")
             users["wrote" if storage in changed else "read"][stream] = stream.seen[stream]
-        for storage in {place(t) for t in tree_leaves(out) if on_gpu(t)} - mine:  # new, perhaps where an old one lay
+        for storage in {place(t) for t in tree_leaves(out) if on_gpu(t)} - mine:  # new, perhaps at an old address
             self.users[storage] = {"wrote": Counter({stream: stream.seen[stream]}), "read": Counter()}
 
 
 def on_gpu(value: Any) -> bool:
-    """Whether it is a tensor of the pretended GPU's."""
+    """Return whether a value is a tensor on the simulated GPU."""
     return isinstance(value, Tensor) and value.device.type == "cuda"
 
 
 def place(tensor: Tensor) -> int:
-    """The memory that a tensor shares with its views."""
+    """Return the identity of the storage that a tensor shares with its views."""
     return tensor.untyped_storage()._cdata
 
 
 def stand_in() -> None:
-    """Put streams, events and `Tensor.numpy` of ours in the place of torch's."""
+    """Replace torch's streams, events and `Tensor.numpy` by this module's."""
     real_numpy, cuda, tensor = Tensor.numpy, torch.cuda, Tensor
 
     def numpy(self: Tensor, **options: Any) -> Any:

@@ -24,7 +24,7 @@ PING = ["bash", "-c", 'exec 3<>"/dev/tcp/$0/22"']
 
 
 def test_hosts_are_apart_and_reach_each_other(lab: Lab) -> None:
-    """Hosts have their own names, addresses and processes; a network cut and the loss of a host affect only it."""
+    """Hosts have own names, addresses and processes; they can be cut off, restored, and lost one at a time."""
     one, two = lab.boot("one"), lab.boot("two")
     assert one.run("hostname").stdout == "one\n"
     assert two.address in two.run("ip", "-4", "addr", "show", "eth0").stdout

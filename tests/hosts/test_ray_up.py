@@ -53,7 +53,7 @@ def cluster_name() -> str:
 
 
 def filled_in(lab: Lab, desk: Host) -> Path:
-    """Write the on-premise file with these hosts' addresses and, as they have no internet, this machine's packages."""
+    """Write the on-premise file for these hosts and, as they are offline, this machine's packages; return its path."""
     text = (ROOT / "cluster/deploy/on_premise.yaml").read_text()
     for name, address in ADDRESSES.items():
         text = text.replace(f'{address} "', f'{lab.hosts[name].address} "').replace(address, lab.hosts[name].address)
