@@ -200,7 +200,7 @@ def test_a_disk_that_fills_up(
         assert main([*words, "--run-dir", str(run), "--checkpoint-minutes", "0.02"]) == 2
     said, kept = capfd.readouterr().err, checkpoint.latest(run / "checkpoints")
     assert [line for line in said.splitlines() if "is full" in line] == [
-        f"quarterdeck: {run} is full (No space left on device): checkpoint {kept.name} is kept; make room, then go on "
+        f"quarterdeck: {run} is full (No space left on device): checkpoint {kept.name} is kept; make room, then resume "
         f"with: quarterdeck train atari --run-dir {run} --resume"
     ]
     assert said.splitlines()[-1].startswith("quarterdeck: ")
