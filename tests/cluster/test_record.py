@@ -1,4 +1,4 @@
-"""The benchmark that sets presets beside each other: what is finished is kept, what is missing is trained."""
+"""The benchmark that compares presets: finished runs are kept, missing ones are trained."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(TIMEOUT)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
-    """In this process."""
+    """Run the benchmark in this process."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("sys.argv", ["benchmarks.record", *words])
     main()
@@ -30,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
 
 @pytest.fixture
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands of ours that the benchmark starts are called here: each would load everything anew."""
+    """Run the quarterdeck commands that the benchmark starts in this process, to save their imports."""
     start = subprocess.run
 
     def trains(words: Sequence[str]) -> int:
@@ -38,7 +38,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def reports(*words: Any, **options: Any) -> Any:
         if words[0][:3] != command():
-            return start(*words, **options)  # git, which is asked for the commit
+            return start(*words, **options)  # git, called for the commit
         assert quarterdeck(words[0][3:]) == 0
 
     monkeypatch.setattr("benchmarks.trainings.to_end", trains)
@@ -49,7 +49,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_presets_are_trained_for_equal_steps_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A second call trains nothing, one that asks for more goes on with nothing that has ended."""
+    """Presets get a report at equal steps; a second call trains nothing, and a run with other settings is refused."""
 
     def again() -> list[dict[str, Any]]:
         given = ["--presets", "cartpole", "pqn", "--games", "CartPole-v1", "--seeds", "3", f"--out={tmp_path}"]
@@ -109,7 +109,7 @@ def test_ctrl_c_waits_until_a_training_has_saved(tmp_path: Path) -> None:
 
 
 def test_training_games_are_compared_at_equal_steps_and_at_equal_minutes(tmp_path: Path) -> None:
-    """Where every run has been; of a run that was resumed from an older checkpoint its last branch counts."""
+    """Runs are compared where all have data; of a run resumed from an older checkpoint only the last branch counts."""
     tables = {
         "quick": [(0, 0, ""), (100, 60, 1.0), (200, 120, 3.0), (400, 240, 7.0)],
         "slow": [(100, 120, 0.0), (300, 240, 90.0), (200, 360, 1.0), (300, 480, 2.0)],

@@ -1,4 +1,4 @@
-"""record as a person uses it, and what is done with its data sets."""
+"""The `record` command with policies, replay and a keyboard, and the use of its data sets."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from training.storage.run_dir import RunDir
 
 @pytest.fixture(scope="module")
 def folder(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve games of a run's policy."""
+    """Return a data set of twelve games of a run's policy."""
     out = tmp_path_factory.mktemp("data") / "catch-v1"
     assert main(["record", str(catch_run), "--out", str(out), "--games", "12"]) == 0
     return out
 
 
 def test_labels_are_what_the_policy_does(folder: Path, catch_run: Path) -> None:
-    """Its greedy actions, one after the other, under the rules of its evaluation."""
+    """Recorded actions are the policy's greedy actions; the metadata names data set, policy and env."""
     dataset, directory = open_dataset(folder), RunDir(catch_run)
     settings = settings_of_run(directory.record())
     policy = policy_of(read_policy(directory, directory.record())[1], settings)
@@ -53,7 +53,7 @@ def test_labels_are_what_the_policy_does(folder: Path, catch_run: Path) -> None:
 def test_other_games_and_chance(
     folder: Path, catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another seed plays others; with epsilon 1 all actions are chance's; labels end where they were asked to."""
+    """Another seed plays other games, epsilon 1 takes all actions often, and --labels ends the recording."""
     arguments = ["record", str(catch_run), "--labels", "300", "--epsilon", "1", "--seed", "4"]
     assert main([*arguments, "--out", str(tmp_path / "set")]) == 0
     told = capsys.readouterr().out
@@ -66,7 +66,7 @@ def test_other_games_and_chance(
 
 
 def test_replay_is_recorded(catch_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All of it, or as many labels as were asked for."""
+    """`record --replay` writes the whole replay, or its first --labels with the last episode truncated."""
     assert main(["record", str(catch_run), "--replay", "--out", str(tmp_path / "all")]) == 0
     assert "whole games with a mean score of" in capsys.readouterr().out
     whole = open_dataset(tmp_path / "all")
@@ -82,7 +82,7 @@ def test_replay_is_recorded(catch_run: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_clone_is_watched_exported_and_reported(folder: Path, tmp_path: Path) -> None:
-    """As any run of a Q-network."""
+    """A clone is watched, exported, reported and recorded like any run of a Q-network."""
     run = tmp_path / "clone"
     words = [f"--{name.replace('_', '-')}={value}" for name, value in TINY_CLONING.items()]
     assert main(["train", "cloning", f"--dataset={folder}", *words, f"--run-dir={run}"]) == 0
@@ -131,7 +131,7 @@ def test_what_cannot_be_done_is_one_line(
 def test_a_person_plays_at_the_games_own_speed(
     env: str, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Gymnasium's envs say how many steps they take a second."""
+    """A keyboard game runs at its env's own speed, for Gymnasium's envs at their declared steps per second."""
     paces = list[float]()
 
     def seen(env: object, terminal: object, line: object, pace: float, interrupted: object) -> None:
@@ -145,7 +145,7 @@ def test_a_person_plays_at_the_games_own_speed(
 
 
 def test_a_person_plays_in_a_terminal(tmp_path: Path) -> None:
-    """Two games of toy/catch, and q before the third; the terminal is as it was before."""
+    """Two games of toy/catch are recorded, q ends before the third, and the terminal's settings are restored."""
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
     process = in_terminal(theirs, "record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}")
@@ -160,7 +160,7 @@ def test_a_person_plays_in_a_terminal(tmp_path: Path) -> None:
                     os.write(ours, keys.pop(0))
             assert process.wait(PATIENCE) == 0
         finally:
-            process.kill()  # one that waits for a key forever must not hold the others up
+            process.kill()  # a process that waits for a key must not block the other tests
             complaints = process.stderr.read() if process.stderr is not None else b""
     assert complaints == b""
     assert termios.tcgetattr(theirs) == before

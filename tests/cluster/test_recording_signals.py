@@ -1,4 +1,4 @@
-"""record when something ends it: a data set is there whole, or not at all."""
+"""Signals during `record`: a data set is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Patient(contextlib.nullcontext[None]):
-    """A terminal before which somebody presses a key whenever a game waits for one."""
+    """A fake terminal that returns a key press whenever a game waits for one."""
 
     def __init__(self, remedy: str) -> None:
         super().__init__()
@@ -36,13 +36,13 @@ class Patient(contextlib.nullcontext[None]):
 
 
 def unheard(number: int, frame: FrameType | None) -> None:
-    """Instead of what ends a process."""
+    """Fail, in place of the default action that would end the process."""
     raise AssertionError(f"nobody heard {signal.Signals(number).name}")
 
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[int]], None]]:
-    """Names the signals that are to come while a piece of an episode is written; handlers are as before at the end."""
+    """Return a function that sets the signals raised while an episode is written; check the handlers at the end."""
     append = writer._append
     before = {number: signal.getsignal(number) for number in HEARD}
     for number in HEARD[1:]:
@@ -81,7 +81,7 @@ def test_signals_while_a_person_plays(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """End the recording once the episode is written; a second one does at once, and nothing is kept."""
+    """One SIGINT or SIGTERM ends the recording after the episode; a second one or SIGHUP ends it without a data set."""
     monkeypatch.setattr("cluster.cli.record.Terminal", Patient)
     monkeypatch.setattr("agents.playback.game.SCREENS_PER_SECOND", 1e6)
     sent([*numbers])
@@ -97,7 +97,7 @@ def test_signals_while_a_person_plays(
 def test_signals_while_a_policy_plays(
     number: int, sent: Callable[[list[int]], None], catch_run: Path, tmp_path: Path
 ) -> None:
-    """Nothing is in the way of the same command."""
+    """A signal ends the command and leaves no files; the same command succeeds afterwards."""
     words = ["record", str(catch_run), "--games=1", f"--out={tmp_path / 'set'}"]
     sent([number])
     assert main(words) == 130
@@ -113,7 +113,7 @@ def test_nohup_goes_on(catch_run: Path, tmp_path: Path, sent: Callable[[list[int
 
 
 def test_a_terminal_that_closes_leaves_nothing(tmp_path: Path) -> None:
-    """Nobody has told the process (`setsid`): it finds out by itself."""
+    """A process without SIGHUP (`setsid`) ends with a message and no data set once its terminal is closed."""
     ours, theirs = pty.openpty()
     process = in_terminal(theirs, "record", "--env=toy/catch", "--keyboard", f"--out={tmp_path / 'mine'}")
     os.close(theirs)

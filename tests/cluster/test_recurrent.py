@@ -1,4 +1,4 @@
-"""A run with a memory is served wherever a policy is asked for; its batches pass through replay actors as they are."""
+"""Recurrent runs in `watch`, `export` and TensorBoard, and sequence batches from several replay shards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from training.settings import changed
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A moment in a corridor, with attention."""
+    """Return a short run on the T-maze, with attention."""
     folder = tmp_path_factory.mktemp("recurrent") / "run"
     tiny = {**TINY_RECURRENT, "network.memory": "attention", "network.window": 6}
     values = {name.removeprefix("stop."): value for name, value in tiny.items()}
@@ -43,19 +43,19 @@ def test_it_is_watched_with_what_it_looks_at(run: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_not_exported(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An exported policy sees frames alone."""
+    """Export refuses a recurrent run, since an exported policy has no memory."""
     assert "use watch or evaluate" in refused(capsys, "export", str(run), "--out", str(tmp_path / "policy"))
     assert json.loads((run / "run.json").read_text())["workload"] == "recurrent"
 
 
 def moment(weights: list[float]) -> PlayedStep:
-    """A step with a gray screen that looks back with these weights."""
+    """Return a step with a gray screen and these attention weights."""
     screen, q = np.full((84, 84, 3), 90, np.uint8), np.array([1.0, 2.0], np.float32)
     return PlayedStep(screen, np.zeros(1), q, 1, 0.0, False, np.array(weights, np.float32))
 
 
 def test_a_strip_beside_the_game_shows_the_weights() -> None:
-    """Bars from the oldest to the newest frame, as high as their weight; none without attention."""
+    """Bars from the oldest to the newest frame are as high as their weights; there are none without attention."""
     with_strip = Panel(["left", "right"]).beside(moment([0.0, 0.75, 0.0, 0.25])).astype(int)
     without = Panel(["left", "right"]).beside(moment([])._replace(attention=None)).astype(int)
     top = 420 - 78 - ATTENTION_HEIGHT
@@ -68,14 +68,14 @@ def test_a_strip_beside_the_game_shows_the_weights() -> None:
 
 
 def test_a_map_shows_which_frame_each_step_looks_at() -> None:
-    """A row for each step, its own frame on the diagonal."""
+    """The map has a row for each step, with the step's own frame on the diagonal."""
     game = [moment([0, 0, 1]), moment([0, 1, 0]), moment([0.5, 0, 0.5]), moment([1, 0, 0])]
     drawn = attention_map(game)[::CELL, ::CELL, 0]
     assert drawn.tolist() == [[255, 0, 0, 0], [255, 0, 0, 0], [128, 0, 128, 0], [0, 255, 0, 0]]
 
 
 def test_pictures_for_tensorboard() -> None:
-    """An animation, and of attention its map."""
+    """TensorBoard gets an animation of a game, and with attention also the attention map."""
     for memory, tags in (("gru", ["evaluation/game"]), ("attention", ["evaluation/game", "evaluation/attention"])):
         loop = SerialLoop(changed(PRESETS["tmaze"](), {**TINY_RECURRENT, "network.memory": memory}))
         assert [picture.tag for picture in pictures_of(loop.policy(), loop.settings, 0)] == tags
@@ -83,7 +83,7 @@ def test_pictures_for_tensorboard() -> None:
 
 
 def test_sequences_of_several_shards_make_one_batch() -> None:
-    """As replay actors draw and a learner puts together, without their processes."""
+    """Sequences drawn from two shards are merged into one batch for the learner, here without actor processes."""
     fleet = {"fleet.runners": 2, "fleet.shards": 2, "fleet.envs_per_runner": 2}
     settings = changed(PRESETS["tmaze"](), {**TINY_RECURRENT, **fleet, "replay.capacity": 2_000})
     loop = SerialLoop(settings)

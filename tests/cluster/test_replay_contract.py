@@ -1,4 +1,4 @@
-"""Replay in the learner and replay as actors: one contract. The frames say what they are, so every sample is checked.
+"""Replay in the learner and replay as actors: one contract. Frames encode their origin, so every sample is checked.
 
 Two runners with three lanes each play a coded env. In one process they share a shard; as actors each has its own.
 """
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Iterator[Callable[..., Place]]:
-    """Gives an empty replay of a placement; the actors are started once."""
+    """Return a function that returns an empty replay of a placement; actors are started once."""
     folder, made = tmp_path_factory.mktemp("replay"), dict[tuple[type, bool], Place]()
 
     def give(kind: type[Place], *, prioritized: bool = True) -> Place:
@@ -55,13 +55,13 @@ def places(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Itera
 
 @pytest.fixture(params=[InLearner, AsActors])
 def make(request: pytest.FixtureRequest, places: Callable[..., Place]) -> Callable[..., Place]:
-    """Gives an empty replay, in every placement."""
+    """Return a function that returns an empty replay, in every placement."""
     return partial(places, request.param)
 
 
 @pytest.fixture
 def actors(places: Callable[..., Place]) -> AsActors:
-    """An empty prioritized replay as actors."""
+    """Return an empty prioritized replay as actors."""
     place = places(AsActors)
     assert isinstance(place, AsActors)
     return place
@@ -86,7 +86,7 @@ def test_an_empty_replay_says_so(make: Callable[..., Place]) -> None:
 
 
 def test_priorities_come_back_and_decide(make: Callable[..., Place]) -> None:
-    """C12 in every placement: P(i) is p_i^alpha over the sum, and TD errors reach the rows they belong to."""
+    """C12 in every placement: P(i) is p_i^alpha over the sum, and TD errors reach the rows that they belong to."""
     place = make()
     play(place)
     settle(place)
@@ -140,11 +140,11 @@ def test_c14_one_shard_and_many_give_the_same_weights(places: Callable[..., Plac
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_c15_shards_are_drawn_from_by_their_mass(places: Callable[..., Place], prioritized: bool) -> None:
-    """C15: a shard with more rows, or more priority, gives more; not every shard the same."""
+    """C15: shards are sampled in proportion to their rows or total priority, not equally."""
     place = places(AsActors, prioritized=prioritized)
     assert isinstance(place, AsActors)
     play(place, (6, 2))
-    if prioritized:  # now the small shard is the heavy one
+    if prioritized:  # now the small shard has the larger total priority
         for _ in range(12):
             batch = place.sample(256)
             place.update_priorities(batch.key, np.where(batch.key >> SHARD_BITS == 1, 50.0, 0.1).astype(np.float32))
@@ -159,7 +159,7 @@ def test_c15_shards_are_drawn_from_by_their_mass(places: Callable[..., Place], p
 
 
 def test_a_killed_shard_costs_its_share_and_no_more(actors: AsActors) -> None:
-    """C27: the others go on at once; the shard comes back empty and fills; keys of its first life do no harm."""
+    """C27: the other shards serve at once; the killed shard restarts empty and fills; its old keys change nothing."""
     rollouts = play(actors)
     before = actors.sample(512)
     old = before.key[before.key >> SHARD_BITS == 0]
@@ -167,14 +167,14 @@ def test_a_killed_shard_costs_its_share_and_no_more(actors: AsActors) -> None:
     kill(actors.shards[0])
     for _ in range(8):
         checked(actors.sample(64))
-    for _ in range(2):  # its runner goes on in the middle of an episode
+    for _ in range(2):  # its runner continues in the middle of an episode
         actors.add(0, rollouts[0].collect(TIME, 0, CHUNKS)[0])
     mass = ray.get(actors.shards[0].mass.remote(), timeout=PATIENCE)
     assert 0 < mass < TIME * ENVS * 2
     actors.update_priorities(old, np.full(len(old), 1e6, np.float32))
     assert ray.get(actors.shards[0].mass.remote(), timeout=PATIENCE) == mass
     drawn = [actors.sample(256)]
-    while len(drawn) < 6 or (drawn[-4].key >> SHARD_BITS).all():  # once asked, a shard answers when it can
+    while len(drawn) < 6 or (drawn[-4].key >> SHARD_BITS).all():  # a shard answers a request once it has restarted
         drawn.append(actors.sample(256))
     for batch in drawn:
         checked(batch, lanes_begin_anywhere=True)
@@ -188,13 +188,13 @@ def test_without_any_shard_replay_is_empty(actors: AsActors) -> None:
     for shard in actors.shards:
         kill(shard)
     with pytest.raises(ReplayEmpty):
-        _ = [actors.sample(64) for _ in range(4)]  # the first may still have been on their way
+        _ = [actors.sample(64) for _ in range(4)]  # the first samples may already have been in flight
     play(actors)
     assert {int(key) >> SHARD_BITS for key in actors.sample(256).key} == {0, 1}
 
 
 def test_a_checkpoint_that_meets_a_killed_shard(actors: AsActors, tmp_path: Path) -> None:
-    """C27: a save just after the kill waits for the shard; what is saved loads, the others' rows with it."""
+    """C27: a save just after a kill waits for the restarted shard; loading restores the other shards' rows."""
     play(actors)
     masses = ray.get([shard.mass.remote() for shard in actors.shards], timeout=PATIENCE)
     kill(actors.shards[0])
@@ -207,7 +207,7 @@ def test_a_checkpoint_that_meets_a_killed_shard(actors: AsActors, tmp_path: Path
 
 
 def test_a_shard_lost_for_good_saves_nothing(actors: AsActors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """C27: the checkpoint is whole without it, and a shard that loads its part begins empty."""
+    """C27: a checkpoint is complete without a lost shard, and loading it leaves that shard empty."""
     play(actors)
     lost, kept = actors.shards
     others = actors.mass() - ray.get(lost.mass.remote(), timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""`quarterdeck report` as a person uses it: seeds together; kinds of scores, protocols and games apart."""
+"""`quarterdeck report`: seeds are aggregated; kinds of scores, protocols and games stay separate."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.cluster.written_runs import rows, three_seeds, write_evaluation, writ
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
+    """Change into an empty working directory and return it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_seeds_become_one_row_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
-    """C25: the row says under which protocol, and report.md what that is."""
+    """C25: seeds become one row with interval and protocol; report.md lists the rules of the protocol."""
     assert main(["report", *three_seeds()]) == 0
     said = capsys.readouterr()
     assert said.err == ""
@@ -53,7 +53,7 @@ def test_seeds_become_one_row_with_its_interval(capsys: pytest.CaptureFixture[st
 
 
 def test_c22_no_return_of_training_is_ever_a_score() -> None:
-    """C22: the same evaluations with other training games give the same scores; without evaluation there is none."""
+    """C22: scores do not depend on training games, and a run without an evaluation has none."""
     runs = three_seeds()
     assert main(["report", *runs, "--out", "one"]) == 0
     for seed, run in enumerate(runs):
@@ -70,7 +70,7 @@ def test_c22_no_return_of_training_is_ever_a_score() -> None:
 
 
 def test_c25_protocols_are_rows_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """C25: also two of one name whose rules differ, and a policy that knows only minimal actions is told of."""
+    """C25: protocols get separate rows, also with equal names but other rules; training on minimal actions is noted."""
     runs = three_seeds()
     for run in runs[:2]:
         write_evaluation(Path(run), [10.0, 12.0], "machado")
@@ -89,7 +89,7 @@ def test_c25_protocols_are_rows_of_their_own(capsys: pytest.CaptureFixture[str])
 
 
 def test_several_games_and_presets_are_put_together(capsys: pytest.CaptureFixture[str]) -> None:
-    """Human-normalised scores over games, and who is better: here one preset always is."""
+    """The report has normalised scores over games and the probability of improvement, here 0 for atari over pong."""
     runs = []
     for preset, points in (("pong", 20.0), ("atari", 2.0)):
         for seed in range(2):
@@ -110,7 +110,7 @@ def test_several_games_and_presets_are_put_together(capsys: pytest.CaptureFixtur
 
 
 def test_training_games_stand_beside_published_ones_at_equal_frames() -> None:
-    """At the frames that all seeds have reached, by interpolation on both sides."""
+    """Training games are compared with published ones at frames that all seeds have reached, both interpolated."""
     short = ((1_000_000, -20.0, -20.0, None), (1_500_000, -10.0, -10.0, None))
     runs = [
         read_run(write_run(Path("a")), settings_of_run),
@@ -128,7 +128,7 @@ def test_training_games_stand_beside_published_ones_at_equal_frames() -> None:
 
 
 def test_c22_kinds_of_scores_have_panels_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """C22: published training games stand beside training games alone, a protocol shares no panel with another."""
+    """C22: published training games share a panel with training games only, and each protocol has its own panel."""
     saved: list[Any] = []
     monkeypatch.setattr(figures, "_save", lambda figure, picture, columns: saved.append(figure))
     paths = [Path(run) for run in three_seeds()]

@@ -1,4 +1,4 @@
-"""What `quarterdeck report` takes and leaves out: nothing is lost without a word, nothing of others is touched."""
+"""Runs and evaluations that `quarterdeck report` uses or omits with a message; other files stay unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.cluster.written_runs import CURVE, rows, three_seeds, write_evaluatio
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory."""
+    """Change into an empty working directory and return it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -40,7 +40,7 @@ def test_an_evaluation_of_an_older_checkpoint_is_left_out(capsys: pytest.Capture
 
 
 def test_settings_make_groups_and_seeds_do_not() -> None:
-    """Only what was learned from counts: ends, evaluation and hardware may differ among seeds."""
+    """Runs are grouped by the settings that affect learning; ends, evaluation and hardware may differ among seeds."""
     runs = three_seeds()
     free = {"stop.steps": 77, "evaluation.every_steps": 9, "fleet.env_threads": 2, "learner.device": "cpu"}
     runs.append(str(write_run(Path("s3"), seed=3, changes=free)))
@@ -52,7 +52,7 @@ def test_settings_make_groups_and_seeds_do_not() -> None:
 
 
 def test_where_a_rate_falls_to_0_its_end_is_no_free_setting() -> None:
-    """Two such trainings of other lengths learned differently: they are no seeds of one configuration."""
+    """Runs with an annealed rate and other ends are not seeds of one configuration; without annealing they are."""
     for name, seed, steps in (("a", 0, 1_000), ("b", 1, 2_000)):
         write_run(Path(name), seed=seed, preset="pqn", changes={"learner.anneal": True, "stop.steps": steps})
         write_run(Path(f"{name} flat"), seed=seed, preset="pqn", changes={"stop.steps": steps})
@@ -63,7 +63,7 @@ def test_where_a_rate_falls_to_0_its_end_is_no_free_setting() -> None:
 
 
 def test_an_evaluation_stands_where_its_weights_were_taken() -> None:
-    """Its games end while training goes on; older tables do not say when they began."""
+    """An evaluation is placed at the steps of its weights, or at the end of its games in tables without that column."""
     run = write_run(Path("run"))
     assert read_run(run, settings_of_run).curves["evaluation"].tolist() == [[2_000_000, 3.5]]
     head, *lines = (run / "curve.csv").read_text().splitlines()
@@ -75,7 +75,7 @@ def test_an_evaluation_stands_where_its_weights_were_taken() -> None:
 
 
 def test_black_frames_are_a_rule_of_their_own() -> None:
-    """A score with them stands in no table beside one without."""
+    """Black frames are part of a run's rules and of its protocol's name, unless there are none."""
     run = write_run(Path("run"), changes={"env.flicker": 0.5})
     summary = json.loads((run / "summary.json").read_text())
     summary["eval"]["protocol"]["flicker"] = 0.5
@@ -132,7 +132,7 @@ def test_what_is_incomplete_or_foreign_gets_one_line(capsys: pytest.CaptureFixtu
 
 
 def test_games_of_a_league_stand_beside_no_games_for_one() -> None:
-    """What a policy has against itself says nothing beside scores against the game's own opponent."""
+    """A self-play run has no curves of training games and a note about them; an ordinary run has both curves."""
     run = read_run(write_run(Path("duel"), preset="pong-duel"), settings_of_run)
     assert run.curves.keys() == {"evaluation"}
     assert run.notes == ("duel learned against itself: its training games are others than those that it is judged by",)
@@ -180,7 +180,7 @@ def test_an_earlier_report_is_replaced() -> None:
 
 
 def test_real_runs_of_both_kinds(catch_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A deep run and a table, as `train` has left them; no human score is known of either."""
+    """A DQN run and a tabular run are reported with their scores, without normalised scores or intervals."""
     assert main(["train", "taxi", "--steps", "3000", "--report-every", "1000", "--run-dir", "taxi"]) == 0
     assert main(["evaluate", "taxi", "--episodes", "20"]) == 0
     capsys.readouterr()

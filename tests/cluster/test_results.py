@@ -1,4 +1,4 @@
-"""Results under RLlib's names: iterations that end when it says so, and every key from the first result on."""
+"""Results under RLlib's names: when an iteration ends, and all keys from the first result on."""
 
 from __future__ import annotations
 

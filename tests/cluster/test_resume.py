@@ -1,4 +1,4 @@
-"""A damaged newest checkpoint: the older one is taken, with a line that says so, and nothing is thrown away."""
+"""A damaged newest checkpoint: the older one is used with a one-line message, and no file is deleted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from training.storage.run_dir import RunDir
 
 
 def truncated(file: Path) -> None:
-    """As a copy looks that ended too early."""
+    """Cut off the end of a file, like an interrupted copy."""
     file.write_bytes(file.read_bytes()[:-10])
 
 
@@ -38,7 +38,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 
 @pytest.fixture(scope="module")
 def twice_saved(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with two checkpoints. Copy it before you change it."""
+    """Return a run with two checkpoints. Copy it before you change it."""
     run = Path(shutil.copytree(catch_run, tmp_path_factory.mktemp("twice") / "run"))
     assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", "500"]) == 0
     assert len(checkpoint.complete(run / "checkpoints")) == 2
@@ -47,12 +47,12 @@ def twice_saved(catch_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def run(twice_saved: Path, tmp_path: Path) -> Path:
-    """Such a run of one's own."""
+    """Return a copy of that run for one test."""
     return Path(shutil.copytree(twice_saved, tmp_path / "run"))
 
 
 def one_line(capsys: pytest.CaptureFixture[str], *parts: str) -> None:
-    """Exactly one line on stderr begins as our messages do; it holds all `parts`."""
+    """Check that stderr has exactly one `quarterdeck:` line and that it contains all `parts`."""
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("quarterdeck:")]
     assert len(lines) == 1
     assert all(part in lines[0] for part in parts), lines
@@ -67,7 +67,7 @@ def test_a_run_goes_on_from_the_older_checkpoint(run: Path, capsys: pytest.Captu
     assert main(["train", "atari", "--run-dir", str(run), "--resume", "--steps", str(first + 1)]) == 0
     one_line(capsys, str(newest), older.name, f"{newest.name}.1.damaged")
     assert tree(newest.with_name(f"{newest.name}.1.damaged")) == left, "what can be read of it is still there"
-    summary = checked_summary(run, episodes=6)  # also that the curve knows no overlap
+    summary = checked_summary(run, episodes=6)  # also checks that the curve has no overlap
     assert first < summary["agent_steps"] <= first + 2 * 16, "it went on from there"
     assert saved(run)["agent_steps"] == summary["agent_steps"]
 
@@ -112,7 +112,7 @@ def test_where_none_is_whole_everything_stays(run: Path, capsys: pytest.CaptureF
 
 
 def test_another_version_is_no_damage(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The newest is whole: who has both versions loses nothing if nothing is taken in its place."""
+    """A checkpoint of a newer format is refused without a fallback to the older one, and nothing changes."""
     file = checkpoint.latest(run / "checkpoints") / "state.json"
     record = {name: value for name, value in read_json(file).items() if name != "own_crc"} | {"format": 99}
     file.write_text(json.dumps({**record, "own_crc": zlib.crc32(json.dumps(record).encode())}))
@@ -156,7 +156,7 @@ def test_a_gan_goes_on_from_the_older_checkpoint(
 def test_a_fleet_goes_on_from_the_older_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fleet: dict[str, int]
 ) -> None:
-    """Parts that shards and learners read in their own processes count, too."""
+    """A fleet falls back to the older checkpoint when a part that a shard or learner reads is damaged."""
     run, directory = FleetLoop(catch_settings(**fleet)), RunDir(tmp_path)
     try:
         for _ in range(2):

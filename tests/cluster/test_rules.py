@@ -1,4 +1,4 @@
-"""A preset's rules of Atari games, in envs that are none."""
+"""A preset's rules for Atari games, in envs that are not Atari games."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cluster.records import refused
 
 
 def test_rules_that_nobody_asked_for_are_no_mistake(tmp_path: Path) -> None:
-    """The run trains without them, and says so in its record; it is resumed as it is."""
+    """A preset's Atari rules are dropped for another env, in training, in run.json and when resumed."""
     run = tmp_path / "run"
     own = [word for word in TINY_CATCH if word != "--no-life-signal"]
     assert main(["train", "atari", *own, "--serial", "--steps", "60", "--run-dir", str(run)]) == 0
@@ -54,7 +54,7 @@ def test_only_what_was_changed_is_blamed(
 def test_what_is_wrong_with_an_env_is_said_of_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """CarRacing: without Box2D how to install it; with it, what its actions are."""
+    """CarRacing is refused: with Box2D for its continuous actions, without Box2D with how to install it."""
     arguments = ("train", "atari", "--env", "CarRacing-v3", "--run-dir", str(tmp_path / "run"))
     if importlib.util.find_spec("Box2D") is not None:
         assert "CarRacing-v3 takes torques, not numbered actions" in refused(capsys, *arguments)

@@ -1,4 +1,4 @@
-"""RLlib's config: one value for every setting, searches anywhere in the tree, and a line for all that is not served."""
+"""RLlib's config: one value per setting, searches anywhere in the tree, and a one-line refusal of the rest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cluster.rllib.served import HOOKS, INTERNAL, LINKS, REMEDIES, SERVED, refus
 from training.settings import flat, to_dict
 
 Call = Callable[[QuarterdeckConfig], Any]
-BOTH = [  # through the tree, through RLlib, what the settings then say
+BOTH = [  # settings tree, RLlib call, name of the setting, value after the call
     ({"learner": {"batch_size": 16}}, lambda c: c.training(train_batch_size_per_learner=48), "learner.batch_size", 48),
     ({"learner": {"gamma": 0.5}}, lambda c: c.training(gamma=0.7), "learner.gamma", 0.7),
     ({"learner": {"learning_rate": 0.5}}, lambda c: c.training(lr=0.25), "learner.learning_rate", 0.25),
@@ -34,7 +34,7 @@ BOTH = [  # through the tree, through RLlib, what the settings then say
 
 
 def value_of(config: QuarterdeckConfig, dotted: str) -> Any:
-    """A setting by its dotted name."""
+    """Return a setting by its dotted name."""
     value: Any = to_dict(config.to_settings())
     for key in dotted.split("."):
         value = value[key]
@@ -131,7 +131,7 @@ def test_searches_survive_until_tune_has_chosen() -> None:
 
 
 class Silent(RLlibCallback):
-    """Waits for what never comes."""
+    """A callback with a hook that Quarterdeck never calls."""
 
     def on_episode_end(self, **_: Any) -> None:
         raise AssertionError

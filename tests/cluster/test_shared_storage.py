@@ -1,4 +1,4 @@
-"""A checkpoint of many hosts is one only where all of them write to the same disk."""
+"""A checkpoint of several hosts is complete only if all of them write to the same disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 
 
 class Abroad:
-    """A shard on another host, where the same path leads to that host's own disk."""
+    """A fake shard on another host, where the same path is on that host's own disk."""
 
     def __init__(self, disk: Path) -> None:
         self.save, self.disk = self, disk
@@ -28,7 +28,7 @@ class Abroad:
 
 
 def test_a_part_on_another_machines_disk(tmp_path: Path) -> None:
-    """It was saved, but whoever loads the checkpoint would not find it."""
+    """A save fails if a shard's part is not on this host's disk, and succeeds on shared storage."""
     here, there = tmp_path / "here", tmp_path / "there"
     algo: Any = SimpleNamespace(shards=[Abroad(here), Abroad(there)])
     with pytest.raises(checkpoint.CheckpointError) as caught:

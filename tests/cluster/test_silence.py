@@ -1,4 +1,4 @@
-"""A process that is frozen is named while the fleet waits for it, and again when it answers; no end waits for it."""
+"""A frozen process is named while the fleet waits for it and when it answers; stopping does not wait for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.usefixt
 
 
 def process_named(algo: Quarterdeck, part: str) -> int:
-    """The process that a line is about."""
+    """Return the process id of a part as messages name it."""
     if part == "a learner":
         pid: int = algo._each_learner(lambda _: os.getpid())[0]
         return pid
@@ -28,7 +28,7 @@ def process_named(algo: Quarterdeck, part: str) -> int:
 
 @pytest.fixture(scope="module")
 def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
-    """A fleet with a process for every part, after its first updates."""
+    """Return a fleet with a process for every part, after its first updates."""
     settings = catch_settings(runners=1, shards=1, learners=1)
     algo = QuarterdeckConfig().from_settings(settings).reporting(min_time_s_per_iteration=0.1).build_algo()
     train_until(algo, lambda: algo.stats.updates > 5)
@@ -38,7 +38,7 @@ def algo(ray_cluster: None) -> Iterator[Quarterdeck]:
 
 @pytest.mark.parametrize("part", ["replay shard 0", "the weight store", "a learner"])
 def test_what_is_silent_is_named(algo: Quarterdeck, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else is blamed, and training goes on as soon as it can."""
+    """Only the frozen process is named, once when silent and once when it answers, and training continues."""
     said: list[str] = []
     frozen = process_named(algo, part)
 
@@ -47,7 +47,7 @@ def test_what_is_silent_is_named(algo: Quarterdeck, part: str, monkeypatch: pyte
         os.kill(frozen, signal.SIGCONT)
 
     monkeypatch.setattr("cluster.fleet.silence.say", say)
-    with monkeypatch.context() as short:  # only now: others may be as slow on a busy machine
+    with monkeypatch.context() as short:  # only here: other parts may be as slow on a busy machine
         short.setattr("cluster.fleet.silence.SILENT_SECONDS", 6.0)
         os.kill(frozen, signal.SIGSTOP)
         train_until(algo, lambda: len(said) == 2)
@@ -61,7 +61,7 @@ def test_what_is_silent_is_named(algo: Quarterdeck, part: str, monkeypatch: pyte
 
 
 def test_learners_are_not_blamed_while_somebody_owes_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They wait for a frozen shard too, and may have begun to before it was asked: their silence is then the longer."""
+    """A silent learner is named only once no shard owes an answer, even if the learner has been silent for longer."""
     said: list[str] = []
     monkeypatch.setattr("cluster.fleet.silence.say", said.append)
     watch = SilenceWatch({})
@@ -85,7 +85,7 @@ def test_learners_are_not_blamed_while_somebody_owes_an_answer(monkeypatch: pyte
 
 
 def test_a_fleet_ends_with_a_learner_and_a_shard_that_are_frozen(algo: Quarterdeck) -> None:
-    """The last of these tests: the fleet is gone."""
+    """Stopping a fleet ends its frozen processes. This test is the last one here, since it stops the shared fleet."""
     frozen = [process_named(algo, part) for part in ("a learner", "replay shard 0", "the weight store")]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)

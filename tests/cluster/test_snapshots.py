@@ -1,4 +1,4 @@
-"""A sweep that is killed while Tune writes its state goes on from the newest whole one."""
+"""A sweep that is killed while Tune writes its state is resumed from the newest complete state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DRAWS = pickle.dumps({"state": list(range(50)), "name": "a.b."})
 
 
 def write(storage: Path, experiment: bytes, draws: bytes) -> None:
-    """What Tune writes."""
+    """Write Tune's two state files."""
     storage.mkdir(exist_ok=True)
     (storage / "experiment_state-2026.json").write_bytes(experiment)
     (storage / "basic-variant-state-2026.json").write_bytes(draws)
@@ -64,7 +64,7 @@ def test_without_any_whole_state_there_is_none(tmp_path: Path) -> None:
 
 
 def searched(folder: Path, places: int = 0) -> RandomSearch:
-    """Draws up to five trials of one setting, on so many places if they are bounded."""
+    """Return a search of up to five trials of one setting, with at most `places` live trials (0: unbounded)."""
     search = RandomSearch(places, seed=5)
     values = {"rate": tune.uniform(0, 1)}
     search.add_configurations([Experiment("any", print, config=values, num_samples=5, storage_path=str(folder))])
@@ -72,14 +72,14 @@ def searched(folder: Path, places: int = 0) -> RandomSearch:
 
 
 def write_state(folder: Path, states: dict[str, str], session: str = "2026", began: float = 0.0) -> None:
-    """What Tune writes of its trials and their status."""
+    """Write Tune's state file of trials and their status."""
     trials = [[json.dumps({"trial_id": name, "status": status}), "{}"] for name, status in states.items()]
     state = {"trial_data": trials, "stats": {"start_time": began}}
     (folder / f"experiment_state-{session}.json").write_text(json.dumps(state))
 
 
 def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
-    """Killed after Tune had written that there are three trials, and before it wrote that two of them were drawn."""
+    """Trials in Tune's state that the searcher's state lacks are not drawn again, and unfinished ones count as live."""
     whole, torn = searched(tmp_path), tmp_path / "trials"
     torn.mkdir()
     first = whole.next_trial()
@@ -97,14 +97,14 @@ def test_a_trial_that_is_there_is_not_drawn_again(tmp_path: Path) -> None:
 
 
 def drawn_by(search: RandomSearch) -> str:
-    """The next trial's name."""
+    """Draw a trial and return its id."""
     trial = search.next_trial()
     assert trial is not None, "there is a place"
     return str(trial.trial_id)
 
 
 def test_a_trial_that_only_the_searcher_knows_takes_no_place(tmp_path: Path) -> None:
-    """Killed after Tune had written that a second trial was drawn, and before it wrote that there is one."""
+    """A trial in the searcher's state that Tune's state lacks is dropped and occupies no place."""
     whole, torn = searched(tmp_path, places=1), tmp_path / "trials"
     torn.mkdir()
     first = drawn_by(whole)
@@ -120,7 +120,7 @@ def test_a_trial_that_only_the_searcher_knows_takes_no_place(tmp_path: Path) -> 
 
 
 def test_a_trial_that_ended_before_it_was_drawn_again_gives_its_place_back(tmp_path: Path) -> None:
-    """Of two that are there and run again, who draws remembers one."""
+    """A restored trial that the searcher's state lacks occupies a place and frees it when it completes."""
     whole, torn = searched(tmp_path, places=2), tmp_path / "trials"
     torn.mkdir()
     first = drawn_by(whole)
@@ -137,11 +137,11 @@ def test_a_trial_that_ended_before_it_was_drawn_again_gives_its_place_back(tmp_p
     assert other._live_trials == {first, third}
 
 
-SUMMER, WINTER = "2026-10-25_02-50-00", "2026-10-25_02-10-00"  # twenty minutes later, after the change of clocks
+SUMMER, WINTER = "2026-10-25_02-50-00", "2026-10-25_02-10-00"  # 20 minutes later, after the clock change
 
 
 def sessions(folder: Path) -> list[str]:
-    """Two sessions' states, of which the later one has drawn a trial more -> all that are drawn."""
+    """Write the states of two sessions, the later with one more trial; return these trials and the next one."""
     folder.mkdir()
     search = searched(folder)
     drawn = [drawn_by(search)]
@@ -154,7 +154,7 @@ def sessions(folder: Path) -> list[str]:
 
 
 def test_the_newest_state_is_the_one_that_began_last(tmp_path: Path) -> None:
-    """Whatever its name says, which is of local time; where Tune keeps it, and where the driver has its copies."""
+    """The state with the latest start time is used, whatever local time its name has, in storage and in copies."""
     storage, copies = tmp_path / "trials", tmp_path / "copies"
     sessions(storage)
     assert repair(storage)
@@ -171,7 +171,7 @@ def test_the_newest_state_is_the_one_that_began_last(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("torn", [False, True])
 def test_a_session_that_was_killed_at_once_leaves_the_searcher_of_the_one_before(tmp_path: Path, torn: bool) -> None:
-    """One file of a session may be there and the other not, or be half there, as in a driver's copies."""
+    """A later session's missing searcher state or torn trial state is replaced by the earlier session's."""
     storage = tmp_path / "trials"
     sessions(storage)
     (storage / f"basic-variant-state-{WINTER}.json").unlink()

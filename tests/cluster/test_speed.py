@@ -1,4 +1,4 @@
-"""The speed benchmark sets what it measures beside each other; nothing is measured here."""
+"""The summary lines of the speed benchmark, with constants in place of measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `quarterdeck stop` says of a job's end, by what its log tells."""
+"""The message of `quarterdeck stop` about a job's end, depending on the job's log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENTRYPOINT = "python -m cluster train pong --run-dir /shared/pong"
 
 
 class Server:
-    """A job server whose only job ends as soon as it is asked to."""
+    """A fake job server whose only job stops at once."""
 
     def __init__(self, log: str) -> None:
         self.log, self.status = log, JobStatus.RUNNING
@@ -46,7 +46,7 @@ class Server:
             [],
             "1,024 steps\n",
             "not saved once more: what it had saved before is kept",
-        ),  # every few minutes it saves anyway
+        ),  # a training also saves every few minutes
     ],
 )
 def test_the_end_of_a_job_that_was_stopped(

@@ -17,7 +17,7 @@ from training.run import About
 from training.storage.csv_table import rows_of
 from training.tensorboard import hparams_of
 
-ENDLESS = "--minutes=1e9"  # counted from the start of the process, and that is the tests'
+ENDLESS = "--minutes=1e9"  # counted from the start of the test process
 OWN_PRESET = """
 from cluster.workloads import WORKLOADS, register
 
@@ -34,7 +34,7 @@ def test_the_page_has_a_file_of_each_kind() -> None:
 def test_an_environment_of_images_and_a_network_of_ones_own(
     strangers: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trained in one process, judged, watched, exported, with a distribution of returns behind it."""
+    """A serial run with a custom env and network and a categorical head is evaluated, watched, exported and resumed."""
     own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", "--network.head=categorical"]
     words = [*own, *TINY_OWN, "--no-life-signal", "--serial", "--steps=300", "--run-dir=run"]
     assert main(["train", "atari", *words]) == 0
@@ -48,7 +48,7 @@ def test_an_environment_of_images_and_a_network_of_ones_own(
 
 
 def test_images_in_gray_for_a_network_of_ours(strangers: Path) -> None:
-    """By the words of the page, judged by the preset's protocol."""
+    """A custom env of images trains a built-in network with the options in docs/extending.md."""
     seen = ["--env=my_envs:Dodge-v0", "--image-size=84", "--grayscale", "--evaluation.protocol=classic"]
     assert main(["train", "atari", *seen, *TINY_OWN, "--serial", "--steps=200", "--run-dir=run"]) == 0
     assert read_json(strangers / "run" / "summary.json")["eval"]["protocol"]["image_size"] == 84
@@ -78,7 +78,7 @@ def test_a_preset_of_ones_own_leaves_its_rules_of_atari_games_to_them(
 
 
 def test_a_preset_of_ones_own_is_trained(strangers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And gone on with; TensorBoard marks what differs from it."""
+    """A custom preset is trained and resumed; TensorBoard compares the settings with that preset's defaults."""
     shown: list[About] = []
     monkeypatch.setattr("training.tensorboard.hparams_of", lambda about: (shown.append(about), hparams_of(about))[1])
     (strangers / "my_presets.py").write_text(OWN_PRESET.format(kind="dqn", preset="catch"))
@@ -102,7 +102,7 @@ def test_a_family_of_gans_of_ones_own(strangers: Path, corners: Path) -> None:
 
 
 def test_a_kind_of_training_of_ones_own(strangers: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """All that commands do with a run, they do with it."""
+    """A custom kind of training is trained, resumed, evaluated and planned as a sweep."""
     assert main(["train", "my_search:cem", "--generations=3", "--run-dir=run"]) == 0
     assert main(["train", "my_search:cem", "--resume", "--generations=5", "--run-dir=run"]) == 0
     assert read_json(strangers / "run" / "summary.json")["generations"] == 5

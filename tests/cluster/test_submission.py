@@ -1,4 +1,4 @@
-"""What a job takes along and what is told of it, without a cluster."""
+"""Package, environment and metadata of a submitted job, without a cluster."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEPT = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A working directory."""
+    """Return a working directory with files to send and files to leave out."""
     for name in (*SENT, *KEPT):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name * 10)
@@ -41,14 +41,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def grow(file: Path, mib: float) -> None:
-    """A large file that takes no room."""
+    """Create a sparse file of this size."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as out:
         out.truncate(int(mib * 2**20))
 
 
 def test_what_is_sent(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The files that count for the size are those that Ray packs: ours, without caches, runs, secrets."""
+    """The files counted for the size are exactly those that Ray packs: no caches, runs, secrets or ignored files."""
     sizes = packed_sizes(folder)
     assert {str(path) for path in sizes} == {*SENT, ".gitignore", "data/.gitignore", ".rayignore"}
     package = tmp_path_factory.mktemp("package") / "p.zip"
@@ -59,7 +59,7 @@ def test_what_is_sent(folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_secrets_go_nowhere(tmp_path: Path) -> None:
-    """Neither with a commit nor into an image."""
+    """Secret files are ignored by git and listed in .dockerignore."""
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     shutil.copy(ROOT / ".gitignore", tmp_path)
     names = [folder + pattern.replace("*", "my") for pattern in SECRET_FILES for folder in ("", "deep/")]
@@ -87,7 +87,7 @@ def test_what_is_too_large_is_refused_before_the_upload(folder: Path, capsys: py
 
 
 def test_many_small_files_are_too_large_too(folder: Path) -> None:
-    """Their names are part of the package."""
+    """File names count towards the size of the package."""
     grow(folder / "weights.bin", 99.9)
     runtime_env(folder, "abc", (), 60, install=False)
     for index in range(400):
@@ -109,7 +109,7 @@ def test_variables(folder: Path) -> None:
     ],
 )
 def test_what_a_job_reserves(folder: Path, monkeypatch: pytest.MonkeyPatch, options: str, reserved: Any) -> None:
-    """Its driver's place, and half an hour in which it saves once it was asked to stop."""
+    """A job reserves resources for its driver (by default on the head node) and half an hour to save when stopped."""
     sent: dict[str, Any] = {}
     client = SimpleNamespace(get_address=str, list_jobs=list, submit_job=lambda **job: sent.update(job) or "a-job")
     monkeypatch.setattr("cluster.cli.submit.connect", lambda *_, **__: client)
@@ -136,7 +136,7 @@ def test_secrets_are_no_variables_of_a_job(folder: Path, capsys: pytest.CaptureF
 
 
 def test_dependencies_by_the_lock(folder: Path) -> None:
-    """Only what the project names is installed, in the lock's versions; another lock is another environment."""
+    """--install installs the project's dependencies, constrained by the lock; another lock is another environment."""
     with pytest.raises(ValueError, match=r"--install needs pyproject\.toml and requirements\.lock"):
         runtime_env(folder, "abc", (), 60, install=True)
     (folder / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["torch==2.13.0", "numpy"]\n')
@@ -174,7 +174,7 @@ def test_a_run_directory_on_the_shared_storage() -> None:
 
 
 def test_an_ablation_writes_a_run_directory_too() -> None:
-    """It has no preset, so that its name stands for it."""
+    """An ablation has no preset; its job is named after the command, and its run directory is in the metadata."""
     words = ["ablation", "--seed", "2", "--run-dir", "/shared/why"]
     told = {"command": "ablation", "seed": "2", "run_dir": "/shared/why"}
     assert describe(words, None) == ("ablation-s2", words, told)

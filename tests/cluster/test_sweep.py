@@ -1,4 +1,4 @@
-"""Sweeps on real Ray clusters as a person runs them: killed and resumed, by every scheduler, as loops and as fleets."""
+"""Sweeps on a real Ray cluster: killed and resumed, with several schedulers, as serial loops and as fleets."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ OPTIONS = [
 
 @pytest.fixture
 def space(tmp_path: Path) -> str:
-    """A file with two settings."""
+    """Return the path of a space file with two settings."""
     (tmp_path / "space.toml").write_text(SPACE)
     return str(tmp_path / "space.toml")
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
+@pytest.mark.filterwarnings("ignore")  # Tune's deprecation warnings
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_sweep_repeats_no_finished_trial(
@@ -66,7 +66,7 @@ def test_a_killed_sweep_repeats_no_finished_trial(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """SIGKILL with trials done and trials to come; what is left leads to settings that train takes."""
+    """After SIGKILL a resumed sweep keeps finished trials, and `train` accepts the settings that it finds."""
     run = tmp_path / "run"
     options = [f"--space={space}", *OPTIONS, "--concurrent=2", f"--run-dir={run}"]
     with started("sweep", "catch", *options) as sweep:
@@ -92,7 +92,7 @@ def test_a_killed_sweep_repeats_no_finished_trial(
 
 
 def check_what_is_left(run: Path, said: str) -> None:
-    """Tables, picture, summary, TensorBoard with its table of hyperparameters."""
+    """Check tables, picture, summary, printed lines and TensorBoard with its table of hyperparameters."""
     rounds, summary = rounds_of(run / "rounds.csv"), read_json(run / "summary.json")
     ends = {row["trial"]: row for row in rounds}
     best = ends[summary["trial"]]
@@ -115,9 +115,9 @@ def check_what_is_left(run: Path, said: str) -> None:
 
 
 def check_the_chosen_settings(run: Path, fresh: Path) -> None:
-    """`train --settings` trains the preset with what the sweep was given and what it has found, and nothing else."""
+    """Check that `train --settings` uses exactly the preset, the sweep's options and the values that it found."""
     best = run / "best.toml"
-    endless = "--minutes=1e9"  # counted from the start of the process, and that is the tests'
+    endless = "--minutes=1e9"  # counted from the start of the test process
     words = ["train", "catch", "--settings", str(best), "--serial", "--steps=100", endless, "--seed=9"]
     assert main([*words, f"--run-dir={fresh}"]) == 0
     assert read_json(fresh / "summary.json")["updates"] > 0
@@ -134,12 +134,12 @@ def check_the_chosen_settings(run: Path, fresh: Path) -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # Tune's own, of its own deprecations
+@pytest.mark.filterwarnings("ignore")  # Tune's deprecation warnings
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.usefixtures("ray_cluster")
 @pytest.mark.parametrize(("scheduler", "drawn"), [("pbt", "random"), ("asha", "optuna")])
 def test_every_way_to_search_comes_to_its_end(tmp_path: Path, space: str, scheduler: Any, drawn: Any) -> None:
-    """A population trains every trial to its end with values in their ranges; optuna draws what it learns from."""
+    """Sweeps by pbt and by asha with optuna spend their budget on values in range; only pbt adds values in round 2."""
     settings = changed(catch(), {**TINY, "stop.minutes": ENDLESS})
     ranges = read_space(space, settings, DQN.load("search"), DQN.ends)
     options = Sweep(settings=settings, scheduler=scheduler, search=drawn, trials=4, seeds=1, rounds=2, concurrent=2)
@@ -164,9 +164,9 @@ def test_every_way_to_search_comes_to_its_end(tmp_path: Path, space: str, schedu
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
 def test_a_fleets_death_costs_an_attempt(strangers: Path, space: str) -> None:
-    """SIGKILL of a trial that trains as a fleet: it goes on from its checkpoint, and the sweep ends well.
+    """A trial that trains as a fleet is restarted after SIGKILL, and the sweep finishes all its rounds.
 
-    What it trains lies in a folder of somebody's own: processes of their own import it, too.
+    Its env and network are in a folder outside the project, which the trial's processes import, too.
     """
     run = strangers / "run"
     own = ["--env=my_envs:Dodge-v0", "--network.kind=my_networks:Small", *TINY_OWN, "--no-life-signal"]

@@ -1,4 +1,4 @@
-"""`quarterdeck sweep` in the hands of somebody who gets it wrong, or asks first."""
+"""`quarterdeck sweep`: refused commands, dry runs, resources, exit status and the safety of stored pickles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from training.storage.run_dir import RunDir
 
 
 def test_what_a_person_gets_wrong_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And nothing is written."""
+    """Wrong commands are refused with one line, and nothing is written."""
     run = f"--run-dir={tmp_path / 'run'}"
     assert "use one of pong, quarterdeck, atari" in refused(capsys, "sweep")
     assert "unknown preset 'taxy'" in refused(capsys, "sweep", "taxy", run)
@@ -61,7 +61,7 @@ def test_a_fleet_with_something_to_share_out_is_no_serial_loop() -> None:
 
 @pytest.mark.parametrize("work", [row for row in WORKLOADS.values() if row.fleet], ids=lambda row: str(row.name))
 def test_a_sweep_of_all_that_fleets_train_knows_its_cores(work: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a machine with room for two fleets, and on one without."""
+    """Trials train as fleets on a machine with room for two fleets, and serially on a smaller one."""
     preset = work.presets[0]
     options: Sweep[Any] = Sweep(settings=changed(work.default(preset), work.endless))
     fleet = options.settings.fleet
@@ -88,7 +88,7 @@ def test_a_sweep_of_all_that_fleets_train_knows_its_cores(work: Workload, monkey
 def test_trials_share_cores_and_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, options: dict[str, Any], share: float, at_once: int
 ) -> None:
-    """Of eight cores and two GPUs; no share is rounded up, or the last trial would find no room."""
+    """Trials share eight cores and two GPUs; a share is rounded down, so that the last trial fits."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
     settings = changed(catch(), {"learner.device": device, "stop.minutes": ENDLESS})
@@ -100,7 +100,7 @@ def test_trials_share_cores_and_gpus(
 
 
 def test_learner_actors_take_gpus_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trial's main process then takes none."""
+    """Learner actors get the trial's GPU, and the trial's main process reserves none."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 2.0})
     settings = changed(catch(), {"learner.device": "cuda", "fleet.learners": 1, "stop.minutes": ENDLESS})
@@ -133,7 +133,7 @@ def test_a_resumed_sweep_changes_nothing_but_its_share_of_a_gpu(
 def test_failed_trials_show_in_the_exit_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failed: int
 ) -> None:
-    """And in the last line, and in summary.json."""
+    """Failed trials set exit status 1 and appear in the last line and in summary.json."""
     found = {"trial": "a", "score": 1.0, "eval": None, "failed": failed}
     monkeypatch.setattr("cluster.cli.sweep._search", lambda *_: found)
     run = tmp_path / "a run"
@@ -145,7 +145,7 @@ def test_failed_trials_show_in_the_exit_status(
 
 
 class Trap:
-    """Leaves a trace where it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -156,7 +156,7 @@ class Trap:
 
 @pytest.fixture
 def trapped(tmp_path: Path) -> Path:
-    """A sweep that was begun, with traps where Tune keeps its state."""
+    """Return a started sweep with traps in place of Tune's state files."""
     run = tmp_path / "run"
     (run / "trials" / "first").mkdir(parents=True)
     write_json(run / "run.json", record_of("sweep", "catch"))
@@ -180,7 +180,7 @@ STATE = [
 def test_pickles_that_others_can_write_are_not_executed(
     trapped: Path, name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To resume a sweep is to let Tune unpickle its state; Ray is not even started."""
+    """Resuming is refused before Ray starts or anything is unpickled if other users can write Tune's state."""
     monkeypatch.delattr("cluster.cli.sweep.ray_for_tune")
     (trapped / name).chmod(0o777)
     said = refused(capsys, "sweep", "catch", f"--run-dir={trapped}", "--resume")
@@ -198,8 +198,8 @@ def test_pickles_of_others_are_not_executed(trapped: Path, name: str, capsys: py
 
 
 def test_what_a_sweep_has_kept_is_its_owners(trapped: Path) -> None:
-    """The control: as it lies there it is taken; so is a sweep that was ended before Tune had written anything."""
-    (trapped / "trials").chmod(0o770)  # shared with a group, whom its owner knows
+    """Control: state that only its owner and group can write is accepted, as is missing state, and the trap works."""
+    (trapped / "trials").chmod(0o770)  # shared with a trusted group
     require_own(trapped / "trials", trapped / "trials-state.zip", trapped / "nothing")
     pickle.loads((trapped / "trials" / "tuner.pkl").read_bytes())
     assert (trapped.parent / "trace").exists()

@@ -1,4 +1,4 @@
-"""What a sweep says of its settings, where the answer is known, with as many trials as a sweep has by default."""
+"""Importance of settings, ranking of trials and repair of tables, on rounds with known results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.storage.csv_table import Row, append_row, drop_half_row, rounds_of
 from training.storage.run_dir import RunDir
 
 METRIC = SEARCH.metric
-TRIALS = 8  # as `quarterdeck sweep` has without --trials
+TRIALS = 8  # the default of `quarterdeck sweep`
 SPACE = {
     "learner.learning_rate": Range("learner.learning_rate", "log", [1e-4, 1e-2]),
     "replay.n_step": Range("replay.n_step", "integer", [1, 8]),
@@ -30,7 +30,7 @@ SPACE = {
 
 
 def ledger(folder: Path, rows: list[tuple[str, int, float, float]]) -> Path:
-    """A table of (trial, round, score, rate)."""
+    """Write a table of (trial, round, score, rate) and return its path."""
     table = folder / "rounds.csv"
     columns = ("trial", "round", "score", "agent_steps", "learner.learning_rate", "diverged")
     for trial, number, score, rate in rows:
@@ -41,7 +41,7 @@ def ledger(folder: Path, rows: list[tuple[str, int, float, float]]) -> Path:
 @pytest.mark.parametrize("matters", SPACE)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_one_setting_that_scores_follow_comes_first(matters: str, seed: int) -> None:
-    """Also where it is a choice of three, of which eight trials have tried each two or three times."""
+    """The setting that scores depend on is the most important, also as a choice of three values in eight trials."""
     rng = np.random.default_rng(seed)
     rows: list[Row] = []
     for index in range(TRIALS):
@@ -63,7 +63,7 @@ def test_the_one_setting_that_scores_follow_comes_first(matters: str, seed: int)
 
 
 def test_a_trial_that_diverged_counts_as_the_worst_of_the_others() -> None:
-    """The end of the range where trainings diverge is seen, and does not drown what happens in the rest."""
+    """Diverged trials give the learning rate importance without hiding that of the other setting."""
     rows: list[Row] = []
     for index in range(16):
         rate, steps = 10 ** (-4 + index / 8), 1 + index % 8
@@ -79,7 +79,7 @@ def test_a_trial_that_diverged_counts_as_the_worst_of_the_others() -> None:
 
 
 def test_the_winner_has_trained_to_the_end(tmp_path: Path) -> None:
-    """Not one that was stopped with a better score, nor by a score of an earlier round."""
+    """Trials are ranked by their last round first, then by their score in that round."""
     table = ledger(
         tmp_path,
         [("a", 1, 9.0, 1e-3), ("b", 1, 1.0, 1e-3), ("b", 2, 3.0, 1e-3), ("c", 1, 8.0, 1e-3), ("c", 2, 2.0, 1e-3)],
@@ -88,13 +88,13 @@ def test_the_winner_has_trained_to_the_end(tmp_path: Path) -> None:
 
 
 def test_a_trial_that_diverged_late_is_not_the_winner(tmp_path: Path) -> None:
-    """One that was stopped before has at least a score; where none has, the sweep says so."""
+    """A trial that diverged in its last round ranks below one that was stopped earlier with a score."""
     table = ledger(tmp_path, [("a", 1, 9.0, 1e-3), ("a", 2, METRIC.worst, 1e-3), ("b", 1, 1.0, 1e-3)])
     assert [row["trial"] for row in trials_of(rounds_of(table), METRIC)] == ["b", "a"]
 
 
 def test_a_sweep_of_which_every_trial_diverged_has_no_winner(tmp_path: Path) -> None:
-    """Though they had scores in earlier rounds."""
+    """Results are refused if the last round of every trial diverged, despite scores in earlier rounds."""
     columns = ("trial", "round", "seconds", "agent_steps", METRIC.name, "spread", *METRIC.beside, "diverged")
     for number, score in ((1, 9.0), (2, METRIC.worst)):
         row = {**dict.fromkeys(columns, 1), "trial": "a", "round": number, METRIC.name: score}
@@ -105,7 +105,7 @@ def test_a_sweep_of_which_every_trial_diverged_has_no_winner(tmp_path: Path) -> 
 
 
 def spec_of_catch() -> TrialSpec:
-    """Three rounds of one seed."""
+    """Return the specification of trials of three rounds with one seed."""
     return TrialSpec(preset="catch", settings=catch(), seeds=(0,), rounds=3, serial=True)
 
 
@@ -121,14 +121,14 @@ def spec_of_catch() -> TrialSpec:
     ],
 )
 def test_a_sweep_without_a_round_says_why(tmp_path: Path, errors: list[Any], said: str) -> None:
-    """In one line, that of the first trial that failed, if one has."""
+    """The error is one line with the cause of the first failed trial, or with --resume if none has failed."""
     options, directory = Sweep(settings=catch()), RunDir(tmp_path)
     with pytest.raises(ValueError, match=f"no trial has finished a round: {re.escape(said)}$"):
         write_results(options, {}, spec_of_catch(), directory, Mock(errors=errors), None)
 
 
 def test_trials_that_failed_are_counted(tmp_path: Path) -> None:
-    """The others have a winner all the same."""
+    """The number of failed trials is in the results, and the best of the others still wins."""
     columns = ("trial", "round", "seconds", "agent_steps", METRIC.name, "spread", *METRIC.beside, "diverged")
     row = {**dict.fromkeys(columns, 1), "trial": "a", "diverged": 0}
     append_row(tmp_path / "rounds.csv", columns, row)
@@ -175,7 +175,7 @@ def test_a_table_is_repaired_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("left", ["", "trial,rou"])
 def test_a_table_that_got_no_head_gets_one(tmp_path: Path, left: str) -> None:
-    """The disk was full when the first row was due: a file is there, without a byte or with half a head."""
+    """A table that is empty or has half a header, as after a full disk, gets a header with its next row."""
     table = tmp_path / "rounds.csv"
     table.write_text(left)
     drop_half_row(table)
@@ -185,7 +185,7 @@ def test_a_table_that_got_no_head_gets_one(tmp_path: Path, left: str) -> None:
 
 
 def test_what_matters_is_seen(tmp_path: Path) -> None:
-    """Scores that follow one setting alone give it the importance; too few trials give none; the picture is drawn."""
+    """A setting that scores depend on has most of the importance; three trials give none; the picture is drawn."""
     space = {
         "learner.learning_rate": Range("learner.learning_rate", "log", [1e-4, 1e-2]),
         "replay.n_step": Range("replay.n_step", "integer", [1, 5]),

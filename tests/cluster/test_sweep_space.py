@@ -1,4 +1,4 @@
-"""What a sweep may search, how it is written down, and what a person is told who got it wrong."""
+"""Search spaces and settings files: their syntax, their limits and the messages about mistakes."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ ENDS = (*DQN.ends, *DQN.in_trials)
 
 
 def space_of(given: str, settings: Settings) -> Space:
-    """A space of deep Q-learning."""
+    """Return a search space of deep Q-learning."""
     return read_space(given, settings, SEARCH, ENDS)
 
 
 def written(folder: Path, text: str) -> str:
-    """A space file."""
+    """Write a space file and return its path."""
     (folder / "space.toml").write_text(text)
     return str(folder / "space.toml")
 
 
 def test_a_space_is_written_as_toml_allows(tmp_path: Path) -> None:
-    """Quoted, dotted and in tables, with dashes as on the command line; draws have the settings' own types."""
+    """Names may be quoted, dotted, in tables or with dashes; draws have the settings' types and stay in range."""
     space = space_of(written(tmp_path, EVERY_WAY), catch())
     assert set(space) == {
         "learner.learning_rate",
@@ -138,7 +138,7 @@ def test_a_population_changes_only_what_a_clone_can_take(preset: str, name: str,
 @examples(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**31), rounds=st.integers(1, 30))
 def test_mutations_stay_in_their_ranges(seed: int, rounds: int) -> None:
-    """However often they are mutated: in range, of their type, and settings that a run takes."""
+    """Values mutated any number of times stay in range, keep their type and are valid settings."""
     space = space_of("population", catch()) | {"replay.alpha": Range("replay.alpha", "choice", [0.0, 0.6, 1.0])}
     population: Any = scheduler_of("pbt", space, Path("rounds.csv"), rounds=1, concurrent=1)
     random.seed(seed)
@@ -153,7 +153,7 @@ def test_mutations_stay_in_their_ranges(seed: int, rounds: int) -> None:
         changed(catch(), config)
 
 
-VALUES: dict[str, st.SearchStrategy[Any]] = {  # of every kind that a setting may have
+VALUES: dict[str, st.SearchStrategy[Any]] = {  # one setting of each type
     "learner.learning_rate": st.floats(1e-6, 1.0),
     "learner.max_grad_norm": st.floats(min_value=1e-300) | st.just(float("inf")),
     "learner.target_period": st.integers(1, 10_000),
@@ -168,7 +168,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {  # of every kind that a setting ma
 @examples(max_examples=40, deadline=None)
 @given(st.fixed_dictionaries(VALUES))
 def test_settings_come_back_from_their_file(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
-    """All that differs from the preset, to the last bit, but what is a run's own."""
+    """A settings file restores all changes to the preset exactly, except for those that belong to one run."""
     file = tmp_path_factory.mktemp("settings") / "best.toml"
     settings = changed(pong(), {**values, "seed": 3, "stop.steps": 77})
     write_settings(file, settings, pong(), DQN.ends, "found\nsomewhere")

@@ -1,4 +1,4 @@
-"""A configuration as a trial, in this process: its seeds, its checkpoints, its clones; and what is made of its rows."""
+"""Trials of a sweep in this process: seeds, checkpoints, clones, divergence and early stopping."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ Make = Callable[..., SweepTrial]
 
 
 def spec_of(settings: Settings = SETTINGS, **options: Any) -> TrialSpec:
-    """Trials of three rounds."""
+    """Return a specification of trials of three rounds."""
     usual = {"preset": "catch", "settings": settings, "rounds": 3, "serial": True}
     return TrialSpec(**{**usual, **options})
 
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[SerialLoop]:
-    """Every run that trials build, in order."""
+    """Return a list that collects every run of the trials when it closes."""
     built: list[SerialLoop] = []
 
     class Watched(SerialLoop):
@@ -61,7 +61,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[SerialLoop]:
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """Trials outside of Tune."""
+    """Return a function that makes a trial outside of Tune."""
     monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(tmp_path / "logs"))
 
     def trial(config: dict[str, Any], seeds: tuple[int, ...] = (5,), **options: Any) -> SweepTrial:
@@ -75,14 +75,14 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 def saved(trial: SweepTrial, folder: Path) -> str:
-    """A checkpoint where Tune would have it."""
+    """Save a checkpoint of a trial in a new folder, as Tune does, and return the folder."""
     folder.mkdir()
     trial.save_checkpoint(str(folder))
     return str(folder)
 
 
 def test_a_score_is_the_mean_of_its_seeds(make: Make, runs: list[SerialLoop]) -> None:
-    """Every seed is trained to the same agent steps, and each is a training of its own."""
+    """The score is the mean over the seeds, each trained separately to the same agent steps."""
     result = make(CONFIG, seeds=(5, 6)).train()
     assert [run.settings.seed for run in runs] == [5, 6]
     assert result["score"] == pytest.approx(sum(result["scores"]) / 2)
@@ -96,7 +96,7 @@ def test_a_score_is_the_mean_of_its_seeds(make: Make, runs: list[SerialLoop]) ->
 
 @pytest.mark.parametrize("reused", [True, False])
 def test_a_clone_trains_with_its_own_settings(make: Make, runs: list[SerialLoop], tmp_path: Path, reused: bool) -> None:
-    """It takes over networks, replay and clocks of its donor, and not one of its settings."""
+    """A clone takes over the learner state and counters of its donor and trains on with its own settings."""
     donor = make(CONFIG)
     donor.train()
     clone = make(CONFIG if reused else OTHER)
@@ -106,7 +106,7 @@ def test_a_clone_trains_with_its_own_settings(make: Make, runs: list[SerialLoop]
     clone.restore(saved(donor, tmp_path / "donor"))
     state = [checkpoint.load(checkpoint.latest(trial._seed(5)))["learner"] for trial in (donor, clone)]
     same_tree(*state)
-    clone._iteration = donor.iteration  # Tune takes it from the checkpoint's result
+    clone._iteration = donor.iteration  # Tune sets it from the checkpoint's result
     before, result = runs[0], clone.train()
     run = runs[-1]
     assert run.learner.optimizer.param_groups[0]["lr"] == 3e-4
@@ -119,7 +119,7 @@ def test_a_clone_trains_with_its_own_settings(make: Make, runs: list[SerialLoop]
 
 
 def test_a_trial_that_comes_back_goes_on_bit_for_bit(make: Make, tmp_path: Path) -> None:
-    """Also in another process, and though its donor's files are gone."""
+    """A restored trial goes on bit for bit like the original, also after its checkpoint's files are deleted."""
     first, other = make(CONFIG), make(CONFIG)
     first.train()
     folder = saved(first, tmp_path / "kept")
@@ -137,7 +137,7 @@ def test_a_trial_that_comes_back_goes_on_bit_for_bit(make: Make, tmp_path: Path)
 
 
 def test_a_round_is_whole_only_once_it_is_saved(make: Make) -> None:
-    """A fleet that loses its learner over a checkpoint goes back to the one before, and writes that once more."""
+    """A round whose save falls back to the previous checkpoint is trained again, with the same result."""
     steady, unlucky = make(CONFIG), make(CONFIG)
     for trial in (steady, unlucky):
         trial.train()
@@ -156,7 +156,7 @@ def test_a_round_is_whole_only_once_it_is_saved(make: Make) -> None:
 
 
 def test_what_a_killed_trial_leaves_goes_with_the_sweep(make: Make, tmp_path: Path) -> None:
-    """It lies where every node finds it, and is gone after the sweep; of a killed sweep's the next one is rid."""
+    """Trials work under the sweep's folder, which is emptied of a killed sweep's files before and deleted after it."""
     running = tmp_path / "run" / "running"
     (running / "quarterdeck-trial-old").mkdir(parents=True)
     with empty_folder(running):
@@ -169,7 +169,7 @@ def test_what_a_killed_trial_leaves_goes_with_the_sweep(make: Make, tmp_path: Pa
 
 
 def test_a_fleet_reserves_a_place_for_each_of_its_actors() -> None:
-    """Main process, runners, learner actors: one bundle each, and a GPU's share for who trains on one."""
+    """A fleet's trial reserves a bundle each for main process, runners and learners; a serial one its GPU share."""
     fleet = changed(SETTINGS, {"fleet.runners": 3, "fleet.shards": 1, "fleet.learners": 1})
     assert spec_of(fleet, seeds=(0,), serial=False).bundles() == [{"CPU": 1}] * 5
     assert spec_of(seeds=(0,), gpu=0.5).bundles() == [{"CPU": 1, "GPU": 0.5}]
@@ -179,7 +179,7 @@ def test_a_fleet_reserves_a_place_for_each_of_its_actors() -> None:
 def test_a_configuration_that_diverges_leaves_a_row_and_is_not_tried_again(
     make: Make, tmp_path: Path, stop_diverged: bool
 ) -> None:
-    """It has the worst score there is, which is finite; in a population it goes on, for a donor's clone to replace."""
+    """A diverged trial gets the worst score, is done with stop_diverged, and trains again from a donor's checkpoint."""
     trial = make({**CONFIG, "learner.learning_rate": 1e30}, seeds=(5, 6), stop_diverged=stop_diverged)
     for _ in range(2):
         result = trial.train()
@@ -195,7 +195,7 @@ def test_a_configuration_that_diverges_leaves_a_row_and_is_not_tried_again(
 
 @pytest.mark.parametrize("resumed", [False, True])
 def test_halving_goes_on_judging_after_an_interruption(tmp_path: Path, resumed: bool) -> None:
-    """The third trial is worse than both before it: it stops, whether or not the sweep was killed before it came."""
+    """A third trial that is worse than the two before it is stopped, also by a scheduler of a resumed sweep."""
     table = ledger(tmp_path, [("a", 1, 5.0, 1e-3), ("b", 1, 4.0, 1e-3)])
     first = ResumableASHA(table, 9)
     first.set_search_properties("score", "max")
@@ -214,5 +214,5 @@ def test_halving_goes_on_judging_after_an_interruption(tmp_path: Path, resumed: 
 
 
 def trial(name: str, *, done: bool) -> Any:
-    """What a scheduler looks at."""
+    """Return a stand-in for a Tune trial with the attributes that a scheduler reads."""
     return SimpleNamespace(trial_id=name, last_result={"training_iteration": 1} if done else {}, status=Trial.RUNNING)

@@ -1,4 +1,4 @@
-"""What an iteration tells RLlib's users is what it has added, also where it is the first after a restore."""
+"""RLlib's results of an iteration count that iteration only, also in the first one after a restore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training as a person does it: what a run leaves, and how it goes on."""
+"""`quarterdeck train`: the files of a run, its resumption and its interruption."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_serial_run_is_resumed(catch_run: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_keeps_its_own_end(catch_run: Path, tmp_path: Path) -> None:
-    """Resumed without --steps it ends where it was to end, not where the preset would."""
+    """A run resumed without --steps keeps its own end instead of the preset's."""
     run = Path(shutil.copytree(catch_run, tmp_path / "run"))
     assert main(["train", "atari", "--run-dir", str(run), "--resume"]) == 0
     assert saved(run) == {**saved(catch_run), "seconds": pytest.approx(saved(run)["seconds"])}
@@ -105,7 +105,7 @@ def test_a_run_stays_one_process_or_a_fleet(
 def test_one_process_has_nothing_to_share_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What only a fleet does is refused where somebody asks for it; what a preset has of it is not."""
+    """--serial refuses shards, learners and roles given as options, but accepts them from a preset."""
     monkeypatch.chdir(tmp_path)
     shards = ["train", "catch", "--fleet.runners=2", "--fleet.shards=2", "--fleet.learners=1"]
     said = refused(capsys, *shards, "--serial")
@@ -130,7 +130,7 @@ def test_a_run_that_never_saved_begins_anew(catch_run: Path, tmp_path: Path) -> 
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.usefixtures("ray_cluster")
 def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C saves, ends with status 0 and leaves no process; --resume goes on with all counters to the end."""
+    """Ctrl-C saves, ends with status 0 and leaves no process; --resume continues all counters to the end."""
     run = tmp_path / "run"
     training = subprocess.Popen(
         command("train", *ENDLESS_CARTPOLE, "--run-dir", str(run), "--evaluation.every-steps", "500"),
@@ -145,7 +145,7 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path, capsys: pytest.Cap
         assert training.poll() is None, training.communicate()
         started = psutil.Process(training.pid).children(recursive=True)
         assert len(started) > 3, "Ray's servers and our actors"
-        os.killpg(training.pid, signal.SIGINT)  # as a terminal does: to the command and all its children
+        os.killpg(training.pid, signal.SIGINT)  # as a terminal does: sent to the command and all its children
         said, complaints = training.communicate(timeout=PATIENCE)
     assert training.returncode == 0, complaints
     assert f"saved; resume with: quarterdeck train cartpole --run-dir {run} --resume" in said
@@ -159,7 +159,7 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path, capsys: pytest.Cap
     assert first["updates"] == interrupted["updates"] > 0
 
     end = first["agent_steps"] + 300
-    more = ["--steps", str(end), "--minutes=1e9"]  # those of the tests' process count
+    more = ["--steps", str(end), "--minutes=1e9"]  # counted from the start of the test process
     assert main(["train", "cartpole", "--run-dir", str(run), "--resume", *more]) == 0
     assert "over 6 games" in capsys.readouterr().out
     summary = checked_summary(run, episodes=6)
@@ -173,7 +173,7 @@ def test_the_fleet_is_interrupted_and_resumed(tmp_path: Path, capsys: pytest.Cap
     clock = epsilons(settings.exploration, settings.fleet.lanes, summary["agent_steps"]).mean()
     assert shown["acting/epsilon_mean"][-1] == (summary["agent_steps"], pytest.approx(clock))
     lags = [value for _, value in shown["acting/policy_lag_in_updates"]]
-    # C19: a chunk earns 8 updates, and a lone runner is at most three chunks behind.
+    # C19: a chunk allows 8 updates, and a single runner is at most three chunks behind.
     assert 0 <= min(lags) <= max(lags) <= 3 * 8
     assert shown["fleet/runners_alive"][-1][1] == 1
     assert shown["fleet/runner_restarts"][-1][1] == shown["fleet/learner_restarts"][-1][1] == 0

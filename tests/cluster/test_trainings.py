@@ -1,4 +1,4 @@
-"""What a benchmark takes for a training that has ended."""
+"""How benchmarks detect a finished training and other options for its folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.trainings import begun_with, judged, summary_of
     [(None, False), ({"agent_steps": 5}, False), ({"eval": None}, False), ({"eval": {"mean": 0.0}}, True)],
 )
 def test_what_was_interrupted_has_not_ended(tmp_path: Path, summary: dict[str, object] | None, ended: bool) -> None:
-    """A training that a person ends writes a summary as well, without a score."""
+    """A training counts as ended once its summary has an evaluation; an interrupted training's summary has none."""
     if summary is not None:
         (tmp_path / "summary.json").write_text(json.dumps(summary))
     assert judged(tmp_path) is ended
@@ -27,7 +27,7 @@ def test_what_was_interrupted_has_not_ended(tmp_path: Path, summary: dict[str, o
 
 
 def test_other_options_want_another_folder(tmp_path: Path) -> None:
-    """What was finished under the first ones would pass for theirs; ones that are new are noted."""
+    """A folder is refused for options that differ from the recorded ones; new options are recorded."""
     begun_with(tmp_path, {"minutes": 10.0, "teacher": Path("runs/a")})
     begun_with(tmp_path, {"minutes": 10.0, "words": ["--serial"]})
     begun_with(tmp_path, {"minutes": 10.0, "teacher": Path("runs/a"), "words": ["--serial"]})

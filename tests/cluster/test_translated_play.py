@@ -1,4 +1,4 @@
-"""A game whose frames are changed before a policy sees them, and what noise on the image between does to a cycle."""
+"""Games whose frames are changed for the policy, and cycle errors under noise on the translated image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gan.cycle.networks import CycleNetworkSettings, Pair, Shown
 
 
 def untrained(shape: tuple[int, int, int] = (1, 84, 84)) -> Shown:
-    """Translators that change nothing yet, with gray images to show."""
+    """Return untrained translators, which change nothing, with gray images to show."""
     torch.manual_seed(0)
     pair = Pair(CycleNetworkSettings(generator_width=4, blocks=1), shape).requires_grad_(False)
     return Shown(pair, torch.randint(60, 190, (2, 3, *shape), dtype=torch.uint8))

@@ -1,4 +1,4 @@
-"""What a sweep says and does where trials fail, or where there is no room to write: by Tune itself, on small trials."""
+"""Sweeps whose trials fail, or whose disk is full: messages, retries and the end, with Tune and small trials."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ROUNDS = 2
 
 
 def tuned(test: Any) -> Any:
-    """A test in which Tune runs; it has warnings of its own deprecations."""
+    """Mark a test in which Tune runs, and ignore Tune's deprecation warnings."""
     for mark in (pytest.mark.ray, pytest.mark.timeout(TIMEOUT), pytest.mark.filterwarnings("ignore")):
         test = mark(test)
     return pytest.mark.usefixtures("ray_cluster")(test)
 
 
 class Mended(tune.Trainable):
-    """Fails, if it is told to, in its first or second round until a file is there, which mends it."""
+    """A trial that fails in the round `fails` (0: never) as long as the file `mend` is missing."""
 
     def setup(self, config: dict[str, Any]) -> None:
         self.config = config
@@ -77,7 +77,7 @@ def run(folder: Path, fails: list[int], *, retries: int = 0, resume: bool = Fals
 
 
 def log_of(folder: Path, concurrent: int) -> TrialLog:
-    """What a sweep of such trials has."""
+    """Return the log of a sweep of such trials."""
     return TrialLog(folder, ROUNDS, SEARCH.metric, "agent_steps", ("fails",), concurrent)
 
 
@@ -85,7 +85,7 @@ def log_of(folder: Path, concurrent: int) -> TrialLog:
 def test_a_trial_that_fails_is_named_once_and_tried_again_by_a_resumed_sweep(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Though it was tried twice; the other one is trained to its end."""
+    """A trial that fails twice is named once while the other one finishes; a resumed sweep retries it with success."""
     assert run(tmp_path, [0, 1], retries=1).num_errors == 1
     (line,) = [line for line in capfd.readouterr().err.splitlines() if "failed" in line]
     assert line.partition(" ")[2] == "failed: FileNotFoundError: no ROM of pong: buy one"
@@ -97,17 +97,17 @@ def test_a_trial_that_fails_is_named_once_and_tried_again_by_a_resumed_sweep(
 
 @tuned
 def test_what_fails_in_every_trial_ends_the_sweep(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """After two of many."""
+    """The sweep ends after the first two of many trials have failed."""
     with pytest.raises(CannotGoOn, match=r"the first 2 trials have failed.* no ROM of pong: buy one; mend that"):
         run(tmp_path, [1] * 9)
     assert capfd.readouterr().err.count(" failed: ") == 2
 
 
-# In the callback for a round, and in that for a trial's end.
+# The disk is full in the callback for a round, or in that for a trial's end.
 @tuned
 @pytest.mark.parametrize("writes", ["append_row", "rounds_of"])
 def test_a_full_disk_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: str) -> None:
-    """Not as a traceback, and not as a failure of the trial, which would be trained beyond its end."""
+    """A full disk ends the sweep with its OSError, and the resumed sweep trains the trial to its end and not beyond."""
 
     def full(*_: Any) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -122,7 +122,7 @@ def test_a_full_disk_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def trial(name: str, began: float | None, status: str, folder: Path) -> Any:
-    """What is looked at of a trial that has failed, or not."""
+    """Return a stand-in for a Tune trial, with the attributes that the log reads and an error file."""
     (folder / "error.txt").write_text("Failure # 1\nTraceback ...\nKeyError: 'x'\n")
     files = {"pickled_error_file": None, "error_file": str(folder / "error.txt")}
     return SimpleNamespace(trial_id=name, run_metadata=SimpleNamespace(start_time=began), status=status, **files)
@@ -132,7 +132,7 @@ def trial(name: str, began: float | None, status: str, folder: Path) -> Any:
     ("states", "rounds", "ends"),
     [
         ("EE", 0, True),
-        ("EE", 1, False),  # another has finished a round, be it before an interruption
+        ("EE", 1, False),  # another trial has finished a round, possibly before an interruption
         ("REE", 0, False),  # the first one still runs
         ("EER", 0, True),
         ("E", 0, False),
@@ -141,7 +141,7 @@ def trial(name: str, began: float | None, status: str, folder: Path) -> Any:
 def test_the_sweep_is_given_up_once_those_that_began_first_have_failed(
     tmp_path: Path, states: str, rounds: int, ends: bool
 ) -> None:
-    """Whatever their order in Tune's list."""
+    """The sweep ends once the first two trials by start time have failed without any finished round, in any order."""
     log, names = log_of(tmp_path, concurrent=2), {"E": Trial.ERROR, "R": Trial.RUNNING}
     trials = [trial(f"t{place}", place, names[state], tmp_path) for place, state in enumerate(states)]
     trials.append(trial("waits", None, Trial.PENDING, tmp_path))

@@ -1,4 +1,4 @@
-"""Tune's own doors: searches inside the settings, a plain dict, the name, resources on top, checkpoints on the way."""
+"""Quarterdeck under Tune: searches inside the settings, a plain dict, its name, extra resources, checkpoints."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONE_CORE = {"CPU": 1}
 
 
 def tuned(trainable: Any, space: Any, folder: Path, **checkpoints: Any) -> Any:
-    """Two iterations of every trial."""
+    """Run two iterations of every trial and return the results."""
     results = tune.Tuner(
         trainable,
         param_space=space,
@@ -72,7 +72,7 @@ def test_resources_on_top_with_checkpoints_on_the_way(tmp_path: Path) -> None:
 
 
 def test_a_plain_dict(tmp_path: Path) -> None:
-    """Every setting it does not name is the preset's; the env class goes with it to the trial's process."""
+    """A plain dict with an env class trains, and its checkpoint loads into a config with the same network and env."""
     space = {
         "env": Corridor,
         "env_config": {"length": 5},

@@ -1,4 +1,4 @@
-"""What commands leave alone that is not theirs, and what they repair of their own."""
+"""Sweeps and ablations beside a running Ray, signals under Tune, repaired tables and moved run directories."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from training.storage.run_dir import RunDir
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_sweep_leaves_anothers_ray_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A notebook's, say."""
+    """A sweep and an ablation leave a Ray that was already running, as in a notebook, running."""
     with ray_for_tune(1) as interrupt:
         assert not interrupt.raised
     assert ray.is_initialized()
@@ -48,7 +48,7 @@ def test_a_sweep_leaves_anothers_ray_running(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("listens", [False, True])
 def test_an_interruption_is_never_lost(number: signal.Signals, listens: bool) -> None:
-    """Before Tune listens it ends the command; then Tune hears of the first, and the second ends the command."""
+    """A signal ends the command before Tune has a handler; after that the first goes to Tune and the second ends it."""
     heard: list[int] = []
     before = signal.getsignal(signal.SIGUSR1)
     try:
@@ -65,7 +65,7 @@ def test_an_interruption_is_never_lost(number: signal.Signals, listens: bool) ->
 
 
 def test_a_resumed_gan_sweep_drops_the_half_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the kill before; the next row begins a line."""
+    """A half-written row is removed from rounds.csv before the resumed sweep starts Ray."""
     run = tmp_path / "run"
     run.mkdir()
     write_json(run / "run.json", record_of("sweep", "own"))
@@ -95,7 +95,7 @@ def test_a_table_is_recorded_under_its_own_preset(tmp_path: Path, monkeypatch: p
 def test_a_sweep_that_was_moved_or_copied_is_not_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Tune has the paths of its first start, so a copy would write into the original; a link is the same folder."""
+    """A sweep is resumed only in its first folder or through a link; from a copy Tune would write into the original."""
     monkeypatch.delattr("cluster.cli.sweep.ray_for_tune")
     first, other, link = tmp_path / "first", tmp_path / "other", tmp_path / "link"
     other.mkdir()

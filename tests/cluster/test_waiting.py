@@ -1,4 +1,4 @@
-"""A fleet waits for its nodes as long as it takes and says for what; its own Ray is nobody else's."""
+"""A fleet waits for its nodes without a time limit and prints what is missing; it starts a Ray of its own."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(TIMEOUT)]
 
 
 def own_ray() -> dict[str, str]:
-    """The environment of a script that starts a small Ray of its own."""
+    """Return the environment of a script that starts a small Ray of its own."""
     return {**environment(), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
 
 
 def test_slots_that_are_missing_are_named_for_as_long_as_they_are_waited_for(tmp_path: Path) -> None:
-    """And once more when the person gives up. Shards and learners, one after the other."""
+    """Missing slots are named repeatedly while waiting and once more after Ctrl-C, for shards and then for learners."""
     fleet = ["train", "atari", *TINY_CATCH, "--fleet.roles", "--fleet.runners=1"]
     roles = {"shards": "replay", "learners": "learner"}
     commands = [[*fleet, f"--fleet.{role}=1", f"--run-dir={tmp_path / role}"] for role in roles]
@@ -83,7 +83,7 @@ def test_slots_that_are_missing_are_named_for_as_long_as_they_are_waited_for(tmp
 
 @pytest.fixture
 def somebody_elses_ray() -> Iterator[str]:
-    """A head of `ray start`, with a temporary directory of its own, where Ray looks for a cluster to connect to."""
+    """Start a head with `ray start` in a temporary directory where Ray looks for a cluster; return the directory."""
     with tempfile.TemporaryDirectory(prefix="qd-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         arguments = ["start", "--head", "--block", "--port=0", "--num-cpus=1", "--include-dashboard=false"]
         head = subprocess.Popen(
@@ -104,11 +104,11 @@ def somebody_elses_ray() -> Iterator[str]:
             head.wait(timeout=PATIENCE)
             for child in children:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    child.kill()  # they would look for their head for a minute
+                    child.kill()  # children would otherwise look for their head for a minute
 
 
 def test_a_cluster_on_this_machine_is_left_alone(somebody_elses_ray: str, tmp_path: Path) -> None:
-    """Only what RAY_ADDRESS names is used: beside it the command starts its own."""
+    """Without RAY_ADDRESS a training starts a Ray of its own beside a running cluster that is too small for it."""
     run = tmp_path / "run"
     done = subprocess.run(
         command("train", "atari", *TINY_CATCH, "--steps", "200", "--run-dir", str(run)),
@@ -125,8 +125,8 @@ def test_a_cluster_on_this_machine_is_left_alone(somebody_elses_ray: str, tmp_pa
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The device counts on which it computes, not those of the machine."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # and yet the settings say cpu
+    """A learner on the CPU uses its configured threads, even if the machine has a GPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # but the settings use the CPU
     before = torch.get_num_threads()
     settings = catch_settings(runners=1, learner_threads=3)
     algo = QuarterdeckConfig().from_settings(settings).env_runners(num_env_runners=0).build_algo()
@@ -138,7 +138,7 @@ def test_a_learner_on_the_cores_has_its_threads_beside_an_idle_gpu(monkeypatch: 
 
 
 def test_waiting_leaves_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RLlib's learners make no placement group of their own, so Ray Train's patience with one changes nothing."""
+    """Waiting sets no environment variables; RLlib's learners need none, since they request no placement group."""
     monkeypatch.delenv("TRAIN_PLACEMENT_GROUP_TIMEOUT_S", raising=False)
     create: Any = RLlibBackendExecutor._create_placement_group
     assert create(None) is None, "it asks Ray for nothing"

@@ -1,4 +1,4 @@
-"""A sweep whose winner's run is kept has a winner of which there is something to keep."""
+"""The winner of a sweep of GANs is a trial with a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METRIC = SEARCH.metric
 
 
 def written(folder: Path, checkpoints: dict[str, Path | None]) -> dict[str, Any]:
-    """What is left of a sweep of trials whose checkpoints lie there; each is better than the next."""
+    """Write the results of a sweep with these checkpoints by trial, the best first, and return its summary."""
     columns = ("trial", "round", GAN.clock, "seconds", METRIC.name, "spread", *METRIC.beside, "diverged", "kept")
     for score, trial in enumerate(checkpoints, start=1):
         row = {**dict.fromkeys(columns, 1), "trial": trial, "diverged": 0, METRIC.name: score, "kept": score}
@@ -41,7 +41,7 @@ def written(folder: Path, checkpoints: dict[str, Path | None]) -> dict[str, Any]
 def test_a_trial_that_failed_before_its_first_checkpoint_does_not_win(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its round was good, and the disk was full when its networks were to be saved; the next best is kept."""
+    """The best trial has a score but no checkpoint, as after a full disk, so the next best one wins."""
     monkeypatch.setattr("cluster.tuning.write._winner", lambda spec, config, path, *_: {"path": path})
     here = tmp_path / "b" / "checkpoint_000000"
     found = written(tmp_path, {"a": None, "b": here, "c": tmp_path})
@@ -51,7 +51,7 @@ def test_a_trial_that_failed_before_its_first_checkpoint_does_not_win(
 
 
 def test_trials_are_shown_with_every_figure_of_their_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where there is only one."""
+    """trials.csv has every figure beside the metric, also if there is only one."""
     monkeypatch.setattr("cluster.tuning.write._winner", lambda *_: {})
     monkeypatch.setattr("gan.space.SEARCH", SEARCH._replace(metric=METRIC._replace(beside=("fd_floor",))))
     written(tmp_path, {"a": tmp_path})
@@ -59,7 +59,7 @@ def test_trials_are_shown_with_every_figure_of_their_metric(tmp_path: Path, monk
 
 
 def test_a_sweep_without_a_checkpoint_says_so(tmp_path: Path) -> None:
-    """In one line."""
+    """A sweep without any checkpoint ends with a one-line error and writes no best.toml."""
     with pytest.raises(ValueError, match="no trial with a score has a checkpoint: go on with --resume"):
         written(tmp_path, {"a": None, "b": None})
     assert not (tmp_path / "best.toml").exists()

@@ -1,4 +1,4 @@
-"""Chunks on their way between hosts, and what a cluster must offer before anything is placed on it."""
+"""Packing of chunks for transfer between hosts, and checks of a cluster's resources before placement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cluster.helpers import catch_settings
 
 
 def chunk_of(frames: np.ndarray) -> Chunk:
-    """A chunk with these frames [T, E, P, D]."""
+    """Return a chunk with these frames [T, E, P, D]."""
     time, envs = frames.shape[:2]
     flags = np.zeros((time, envs), np.bool_)
     priority = np.arange(time * envs, dtype=np.float32).reshape(time, envs)
@@ -29,7 +29,7 @@ def chunk_of(frames: np.ndarray) -> Chunk:
 )
 def test_what_arrives_is_what_was_sent(shape: tuple[int, ...], dtype: type, seed: int, far: bool) -> None:
     frames = np.random.default_rng(seed).integers(0, 3, shape).astype(dtype)
-    sent = chunk_of(frames[:, ::-1])  # a view: its memory is not in order
+    sent = chunk_of(frames[:, ::-1])  # a view with non-contiguous memory
     arrived = unpack(pack(sent, far=far)[0])
     for one, other in zip(arrived, sent, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -37,7 +37,7 @@ def test_what_arrives_is_what_was_sent(shape: tuple[int, ...], dtype: type, seed
 
 
 def test_frames_are_packed_for_other_hosts_only() -> None:
-    """A picture that is mostly of one colour shrinks to a fiftieth; within a host not a byte is copied."""
+    """Frames of mostly one colour shrink to less than a fiftieth for another host; within a host nothing is copied."""
     frames = np.zeros((16, 4, 441, 16), np.uint8)
     frames[..., 100, :] = np.arange(16)
     message, sent = pack(chunk_of(frames), far=True)
@@ -53,7 +53,7 @@ def test_frames_are_packed_for_other_hosts_only() -> None:
 def test_a_cluster_without_gpus_is_never_trained_on_silently(
     learners: int, gpus: int, here: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`auto` asks for GPUs where somebody else's machines are used, and says which setting does without."""
+    """`auto` is refused on a cluster with too few GPUs, and the error names settings that work without them."""
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": float(gpus)})
     monkeypatch.setattr(placement.torch.cuda, "device_count", lambda: here)
@@ -72,7 +72,7 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> No
     for there, device in ((True, "cuda"), (False, "cpu")):
         monkeypatch.setattr(placement.torch.cuda, "is_available", lambda there=there: there)
         assert placement.resolve_device("auto", 0) == device
-    monkeypatch.setattr(placement, "usable_gpu", lambda: False)  # there, and nothing that torch has kernels for
+    monkeypatch.setattr(placement, "usable_gpu", lambda: False)  # a GPU for which torch has no kernels
     assert placement.resolve_device("auto", 2) == "cpu"
 
 
@@ -80,7 +80,7 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> No
 def test_ones_own_machine_is_not_waited_for_to_have_more_gpus(
     device: str, learners: int, gpus: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing joins it later; whoever has one GPU for each learner, or learns on CPUs, goes on."""
+    """More learners than GPUs are refused on a single machine; learning on the CPU or with a GPU each is accepted."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(placement.torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(placement.ray, "cluster_resources", lambda: {"GPU": float(gpus)} if gpus else {})

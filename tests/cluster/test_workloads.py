@@ -1,4 +1,4 @@
-"""What every kind of training promises to whoever drives it: the session, `evaluate`, a sweep. None is named twice."""
+"""The contract of every workload with the session, `evaluate` and sweeps. Most tests run for every workload."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from training.storage import checkpoint
 from training.storage.csv_table import rows_of
 
 TURNS = 2
-HALVED = ("dqn", "recurrent", "table", "cycle", "cloning", "offline")  # whose rounds show as much when half as long
+HALVED = ("dqn", "recurrent", "table", "cycle", "cloning", "offline")  # half a round is enough for these
 
 
 class Kind:
-    """One row of the table, with settings that are trained in a moment."""
+    """One workload, with settings that train quickly."""
 
     def __init__(self, work: Workload, corners: Path, folder: Path) -> None:
         self.work, self.folder = work, folder
@@ -38,11 +38,11 @@ class Kind:
         self.settings = work.adapted(self.preset, changed(work.default(self.preset), {**values, **self.source}))
 
     def make(self, folder: str = "run") -> Run:
-        """A new run in this process."""
+        """Return a new run in this process."""
         return self.work.new_run(self.preset, self.settings, self.folder / folder, serial=True)
 
     def trial(self, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-        """The only round of a sweep's trial, outside of Tune."""
+        """Train the only round of a sweep's trial outside of Tune, and return its result."""
         monkeypatch.setattr("ray.tune.trainable.trainable.DEFAULT_STORAGE_PATH", str(self.folder / "logs"))
         if self.work.name in HALVED:
             self.settings = changed(self.settings, {self.work.end: flat(self.settings)[self.work.end] // 2})
@@ -61,12 +61,12 @@ class Kind:
 
 @pytest.fixture(params=WORKLOADS)
 def kind(request: pytest.FixtureRequest, corners: Path, tmp_path: Path) -> Kind:
-    """Each in turn."""
+    """Return each workload in turn."""
     return Kind(WORKLOADS[request.param], corners, tmp_path)
 
 
 def trained(run: Run, turns: int = TURNS) -> Run:
-    """Some steps on."""
+    """Let a run take some steps and return it."""
     for _ in range(turns):
         run.step(run.clock.end)
     return run
@@ -74,18 +74,18 @@ def trained(run: Run, turns: int = TURNS) -> Run:
 
 @pytest.fixture(scope="module")
 def go_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[list[Any]], None]]:
-    """Has another process go on with a run; the same for all: what one kind leaves behind must not change the next."""
+    """Return a function that continues a run in another process, shared by all kinds to detect state left by one."""
     with other_process(tmp_path_factory.mktemp("other") / "errors") as call:
         yield call
 
 
 def parts_of(saved: Path) -> list[str]:
-    """A checkpoint and those in it: of replay, of a league, of an exploiter."""
+    """Return the paths of a checkpoint and of those within it: of replay, a league, an exploiter."""
     return sorted(str(file.parent.relative_to(saved)) for file in saved.rglob("state.json"))
 
 
 def goes_on(kind: Kind, go_on: Callable[[list[Any]], None]) -> Path:
-    """Train, save and go on, here and in the other process: all parts of the next checkpoint are equal; here it is."""
+    """Train, save and continue in both processes; check that the next checkpoints are equal and return this one's."""
     run = trained(kind.make())
     saved = run.save(kind.folder / "saved")
     before = run.clock
@@ -119,7 +119,7 @@ def test_priorities_go_on_in_another_process_too(
 
 
 def test_it_says_what_it_does(kind: Kind) -> None:
-    """Its clock is the table's, its rows have the columns that it has named, its figures are numbers."""
+    """A run has the workload's clock, rows with columns that it declared, and numbers as scalars."""
     run = kind.make()
     assert (run.clock.name, run.clock.now) == (kind.work.clock, 0)
     trained(run)
@@ -152,7 +152,7 @@ def test_it_is_judged_at_any_time_and_in_the_end(kind: Kind) -> None:
 
 
 def test_a_session_drives_it(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
-    """From the command line: trained, saved, gone on with, judged again; the same files for each."""
+    """Each kind is trained, resumed and evaluated from the command line and writes the common files."""
     run, end = kind.folder / "run", f"--{kind.work.end.rpartition('.')[2].replace('_', '-')}"
     words = [
         f"--{name.removeprefix('stop.').removesuffix('.id').replace('_', '-')}={value}"
@@ -207,7 +207,7 @@ NEEDS = {"pong-duel": needs_two}
 def test_every_preset_can_be_looked_at(
     command: str, preset: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All settings, and nothing started."""
+    """--dry-run prints the settings of every preset and writes nothing."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main([command, preset, "--dry-run", "--seed=7"]) == 0

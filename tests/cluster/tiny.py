@@ -1,4 +1,4 @@
-"""One row of the table of workloads each: settings that are trained in a moment, and some with which it diverges."""
+"""Settings per workload that train quickly, and settings with which it diverges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.cluster.test_sweep_trial import TINY_DQN
 TINY_PQN: dict[str, Any] = {
     "env.id": "toy/catch",
     "stop.steps": 360,
-    "stop.minutes": 1e9,  # counted from the start of the process, and that is the tests'
+    "stop.minutes": 1e9,  # counted from the start of the test process
     "network.stack": 2,
     "learner.num_envs": 4,
     "learner.steps": 12,
@@ -73,7 +73,7 @@ TINY_UPSCALE: dict[str, Any] = {
     "training.images": 480,
 }
 TINY: dict[str, tuple[str, dict[str, Any]]] = {
-    # Minutes are counted from the start of the process, and that is the tests'.
+    # Minutes are counted from the start of the test process.
     "dqn": ("catch", {**TINY_DQN, "stop.minutes": 1e9, "evaluation.episodes": 4}),
     "pqn": ("pqn", TINY_PQN),
     "recurrent": ("tmaze", TINY_RECURRENT),
@@ -96,7 +96,7 @@ WITHOUT_NOISE = {name: value for name, value in TINY_GAN.items() if name != "net
 TINY |= {
     "cycle": (
         "cycle-digits",
-        {**WITHOUT_NOISE, "training.images": 480, "second": "mirrored", "held.meaning": 0.0},  # two trainings fewer
+        {**WITHOUT_NOISE, "training.images": 480, "second": "mirrored", "held.meaning": 0.0},  # saves two trainings
     )
 }
 DIVERGES = {

@@ -1,4 +1,4 @@
-"""Run directories as `quarterdeck train` leaves them, without the training."""
+"""Run directories like those of `quarterdeck train`, written without training."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CURVE: tuple[Point, ...] = ((400, None, None, None), (1_000_000, -20.0, -19.0, N
 def evaluation_of(
     path: Path, game: str, scores: Sequence[float], protocol: str, epsilon: float = 0.0
 ) -> dict[str, Any]:
-    """The record of an evaluation of the run's last policy."""
+    """Return the record of an evaluation of the run's last policy."""
     rules = protocol_rules(EnvSettings(id=game), protocol)
     record = {"name": protocol, "epsilon": epsilon, "suite": "atari", "game": game, **to_dict(rules)}
-    del record["id"], record["full_actions"], record["flicker"]  # which an env names only where there is some
+    del record["id"], record["full_actions"], record["flicker"]  # recorded only for envs that use them
     frames = np.full(len(scores), 4_000)
     summary = Scores(np.array(scores), frames // 4, frames, {**record, "action_set": "minimal"}).summary()
     return {**summary, "checkpoint": str(path / "checkpoints" / "agent_steps-000000500000")}
@@ -47,7 +47,7 @@ def write_run(
     ended: bool = True,
     changes: dict[str, Any] | None = None,
 ) -> Path:
-    """A run of one game; `scores` are those of its closing evaluation, None if it was interrupted. `changes` are
+    """Write a run of one game; `scores` are those of its closing evaluation, None if interrupted. `changes` are
     settings by their dotted names."""
     work = workload_of(preset)
     settings: dict[str, Any] = to_dict(work.default(preset))
@@ -73,7 +73,7 @@ def write_run(
 
 
 def write_evaluation(path: Path, scores: Sequence[float], protocol: str, checkpoint: str | None = None) -> Path:
-    """What `quarterdeck evaluate --protocol` leaves in a run of Pong."""
+    """Write an evaluation into a run of Pong, as `quarterdeck evaluate --protocol` does, and return its file."""
     result = evaluation_of(path, "pong", scores, protocol)
     if checkpoint is not None:
         result["checkpoint"] = checkpoint
@@ -83,12 +83,12 @@ def write_evaluation(path: Path, scores: Sequence[float], protocol: str, checkpo
 
 
 def three_seeds(**options: Any) -> list[str]:
-    """Runs of Pong whose scores are 19, 15 and 20."""
+    """Write runs of Pong with the scores 19, 15 and 20, and return their paths."""
     scores = ((18.0, 20.0), (14.0, 16.0), (20.0, 20.0))
     return [str(write_run(Path(f"s{seed}"), scores[seed], seed=seed, **options)) for seed in range(3)]
 
 
 def rows(out: Path = Path("report")) -> list[dict[str, str]]:
-    """scores.csv."""
+    """Return the rows of scores.csv."""
     with (out / "scores.csv").open() as table:
         return list(csv.DictReader(table))
