@@ -112,7 +112,7 @@ def test_c26_a_restored_learner_goes_on_bit_for_bit() -> None:
 
 
 def test_a_state_of_another_network_is_refused() -> None:
-    with pytest.raises(ValueError, match="are others: use the settings the run was started with"):
+    with pytest.raises(ValueError, match="differ: use the settings the run was started with"):
         make_learner(NetworkSettings(kind="mlp", stack=STACK, hidden=8)).load_state(make_learner().state())
 
 

@@ -145,7 +145,7 @@ def test_play_without_a_terminal_says_what_else_there_is(
     catch_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert "here is none: use watch RUN_DIR --out FILE.mp4" in refused(capsys, "play", str(catch_run))
+    assert "this is none: use watch RUN_DIR --out FILE.mp4" in refused(capsys, "play", str(catch_run))
 
 
 class Latin(io.StringIO):

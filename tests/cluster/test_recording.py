@@ -106,7 +106,7 @@ def test_a_clone_is_watched_exported_and_reported(folder: Path, tmp_path: Path) 
         ("record RUN --out OUT --games 3 --env pong", "name a RUN_DIR, or give --env ID --keyboard"),
         ("record RUN --out OUT --games 3 --keyboard --env pong", "name a RUN_DIR, or give --env ID --keyboard"),
         ("record --out OUT --keyboard", "name a RUN_DIR, or give --env ID --keyboard"),
-        ("record --out OUT --keyboard --env pong", "here is none: start it in one"),
+        ("record --out OUT --keyboard --env pong", "this is none: start it in one"),
         ("record --out OUT --keyboard --env pong --epsilon 0.1", "--keyboard records without --epsilon: leave that"),
         ("record --out OUT --keyboard --env pong --replay", "--keyboard records without --replay: leave that out"),
         ("record RUN --out OUT --replay --epsilon 0.1", "--replay records without --epsilon: leave that out"),
