@@ -14,7 +14,7 @@ STEPS = 4  # of an episode
 
 
 class Aim(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
-    """A new point in [-0.7, 0.7]^2 at every step; the action [2] is to be the point's double: bounds are -2 and 2."""
+    """A new point in [-0.7, 0.7]^2 at every step; the best action [2] is twice the point, within bounds of -2 and 2."""
 
     observation_space = Box(-1.0, 1.0, (2,), np.float32)
     action_space = Box(-2.0, 2.0, (2,), np.float32)

@@ -1,4 +1,4 @@
-"""An env whose pixels say which env, episode and step they show, for tests of all that carries them."""
+"""An env whose pixels encode env, episode and step, for tests of all code that moves frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CODE = np.dtype([("env", ">u4"), ("episode", ">u4"), ("t", ">u4")])
 
 
 class Code(NamedTuple):
-    """What a frame shows: env, its episode (from 0, over all resets), actions since the first frame."""
+    """The code on a frame: env, its episode (from 0, over all resets), actions since the first frame."""
 
     env: int
     episode: int
@@ -26,25 +26,25 @@ class Code(NamedTuple):
 
 
 def encode(env: int, episode: int, t: int) -> NDArray[np.uint8]:
-    """The frame uint8 [84, 84] that shows this code; its other pixels also differ from step to step."""
+    """Return the frame uint8 [84, 84] with this code; its other pixels also differ from step to step."""
     frame = np.full((84, 84), (31 * env + 17 * episode + 7 * t) % 256, np.uint8)
     frame[0, : _CODE.itemsize] = np.frombuffer(np.array((env, episode, t), _CODE).tobytes(), np.uint8)
     return frame
 
 
 def decode(frame: NDArray[np.uint8]) -> Code:
-    """The code that a frame uint8 [84, 84] shows."""
+    """Return the code on a frame uint8 [84, 84]."""
     code = np.frombuffer(np.ascontiguousarray(frame[0, : _CODE.itemsize]).tobytes(), _CODE)[0]
     return Code(int(code["env"]), int(code["episode"]), int(code["t"]))
 
 
 def reward_of(env: int, episode: int, t: int) -> float:
-    """The raw reward that arrives with frame t >= 1: whole numbers from -5 to 5, so that clipping shows."""
+    """Return the raw reward that arrives with frame t >= 1: whole numbers from -5 to 5, so that clipping shows."""
     return float((3 * env + 5 * episode + 2 * t) % 11 - 5)
 
 
 class CodedEnv:
-    """E envs of known episodes; actions change nothing.
+    """E envs with fixed episodes; actions change nothing.
 
     Episode i of env e has `lengths[(e + i) % len(lengths)]` actions and ends as `endings[(e + i) %
     len(endings)]`; a life is lost with frame t for t in `life_lost_at`, where the episode does not end there.
@@ -69,22 +69,22 @@ class CodedEnv:
         self._t = np.zeros(num_envs, np.int64)
 
     def length(self, env: int, episode: int) -> int:
-        """Number of actions of this episode."""
+        """Return the number of actions of this episode."""
         return self._lengths[(env + episode) % len(self._lengths)]
 
     def ending(self, env: int, episode: int) -> Ending:
-        """How this episode ends."""
+        """Return how this episode ends."""
         return self._endings[(env + episode) % len(self._endings)]
 
     def reset(self, seed: int) -> TimeStep:
-        """Begin the next episode everywhere; the seed is checked and of no effect."""
+        """Begin the next episode everywhere; the seed is checked and has no effect."""
         checked_seed(seed, self.num_envs)
         self._episode += 1
         self._t[:] = 0
         return self._observe()
 
     def step(self, action: NDArray[np.integer[Any]]) -> TimeStep:
-        """One step of every env."""
+        """Take one step of every env."""
         self.actions.append(checked_action(action, self.num_envs, self.spec.num_actions))
         over = np.array([self._t[e] == self.length(e, self._episode[e]) for e in range(self.num_envs)])
         self._episode += over
@@ -107,8 +107,8 @@ class CodedEnv:
         )
 
     def render(self) -> NDArray[np.uint8]:
-        """Env 0 in grey, uint8 [84, 84, 3]."""
+        """Return env 0 in grey, uint8 [84, 84, 3]."""
         return np.stack([self._observe().frame[0]] * 3, axis=-1)
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Do nothing: there is nothing to free."""

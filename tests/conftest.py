@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-# Test processes share the cores: a second thread of each would wait, spinning, for a core that another test has.
+# Test processes share the cores: a second thread in each would spin while it waits for a core in use.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A job in the background of a script is started deaf to Ctrl-C, and so would be every process that a test interrupts.
+# A script's background job starts with SIGINT ignored, and so would every process that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test may fail because the machine is busy.
@@ -23,7 +23,7 @@ hypothesis.settings.load_profile("quarterdeck")
 
 @pytest.fixture(autouse=True)
 def _ctrl_c_is_heard() -> Iterator[None]:
-    """A test that leaves a handler behind fails itself, not the one after it that sends a signal."""
+    """Fail a test that leaves a SIGINT handler behind, not the next one that sends a signal."""
     before = signal.getsignal(signal.SIGINT)
     yield
     assert signal.getsignal(signal.SIGINT) is before
@@ -31,7 +31,7 @@ def _ctrl_c_is_heard() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_kernels_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests that pretend a GPU find torch's build silent on which it is for: one for GPUs would ask a driver."""
+    """Give torch an empty list of GPU architectures: in tests that fake a GPU, a CUDA build would ask a driver."""
     if torch := sys.modules.get("torch"):
         monkeypatch.setattr(torch.cuda, "get_arch_list", list)
 
@@ -39,7 +39,7 @@ def _no_kernels_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spread files that start Ray among the others: they mostly wait, and side by side would leave cores idle.
 
-    Slow ones come first, and the last ones start no Ray: at the end no process waits for another's long file.
+    Slow ones come first, and the last ones start no Ray, so that at the end no process waits for a long file.
     """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     files = sorted(dict.fromkeys(item.path for item in items), key=lambda path: path not in slow)

@@ -1,4 +1,4 @@
-"""Values of toys that are known exactly: of a chain, of a maze, of every strategy in a game for two."""
+"""Exact values of toys: a chain, a maze, and every strategy in a game for two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Strategy = NDArray[np.float64]  # [ROUNDS, 3, 3, 3] probability of a choice by r
 
 
 def chain_q_star(discount: float) -> NDArray[np.float64]:
-    """The optimal values of `Chain`: [5, 2] for (left, right), 0 in the last state, where nothing follows."""
+    """Return the optimal values of `Chain`: [5, 2] for (left, right), 0 in the last state, where nothing follows."""
     value = discount ** np.arange(CHAIN_STATES - 2, -1, -1.0)  # of states 0 to 3, going right
     q_star = np.zeros((CHAIN_STATES, 2))
     q_star[:-1, 0] = discount * np.concatenate((value[:1], value[:-1]))
@@ -24,7 +24,7 @@ def chain_q_star(discount: float) -> NDArray[np.float64]:
 
 
 def tmaze_q_star(length: int, discount: float) -> NDArray[np.float64]:
-    """The best values of `TMaze` to one who knows the cue, by place [N + 1, 3]: forward, the cue's arm, the other."""
+    """Return the values of `TMaze` with a known cue, by place [N + 1, 3]: forward, the cue's arm, the other."""
     value = discount ** np.arange(length, -1, -1.0)
     q_star = np.tile((STILL + discount * value)[:, None], 3)
     q_star[:-1, 0] = discount * value[1:]
@@ -33,15 +33,15 @@ def tmaze_q_star(length: int, discount: float) -> NDArray[np.float64]:
 
 
 def situations() -> NDArray[np.float32]:
-    """The frames that a strategy has a row for, in its order: [ROUNDS * 9, D]; those of the first round are alike."""
+    """Return the frames of a strategy's rows, in order: [ROUNDS * 9, D]; those of the first round are equal."""
     played, own, other = (grid.ravel() for grid in np.indices((ROUNDS, 3, 3)))
     return frames_of(played, own, other)
 
 
 def best_response(strategies: Sequence[Strategy], weights: NDArray[np.float64]) -> tuple[float, Strategy]:
-    """What wins most, on average, against one of the strategies, drawn anew for every game -> points a game, strategy.
+    """Return points a game and the strategy of the best response to strategies, of which one is drawn for every game.
 
-    The responder knows all of them and their weights [N], and learns from the first round which it meets: every game is
+    The responder has all of them and their weights [N], and infers from play which one was drawn: every game is
     enumerated. Twice the points are NashConv of the mixture against itself (Lanctot et al. 2017, section 2): 0 of an
     optimal one, since the game is symmetric.
     """
@@ -50,7 +50,7 @@ def best_response(strategies: Sequence[Strategy], weights: NDArray[np.float64]) 
     def value(played: int, mine: int, theirs: int, belief: NDArray[np.float64]) -> float:
         if played == ROUNDS:
             return 0.0
-        likely = belief[:, None] * tables[:, played, theirs, mine]  # [N, 3], of which they choose
+        likely = belief[:, None] * tables[:, played, theirs, mine]  # [N, 3], probability of strategy and choice
         ahead = [[value(played + 1, choice, answer, likely[:, answer]) for answer in range(3)] for choice in range(3)]
         points = PAYOFF @ likely.sum(0) + np.sum(ahead, axis=1)
         found[played, mine, theirs] = np.eye(3)[points.argmax()]
@@ -62,7 +62,7 @@ def best_response(strategies: Sequence[Strategy], weights: NDArray[np.float64]) 
 
 
 def points_between(one: Strategy, other: Strategy) -> float:
-    """Points a game that `one` wins of `other` on average."""
+    """Return the points a game that `one` wins of `other` on average."""
     reached = np.zeros((3, 3))  # probability of (own, other's) last choices
     reached[0, 0], points = 1.0, 0.0
     for played in range(ROUNDS):

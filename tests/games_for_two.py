@@ -1,4 +1,4 @@
-"""Games for two that tests play."""
+"""The skip mark for tests with games for two."""
 
 from __future__ import annotations
 

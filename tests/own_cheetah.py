@@ -1,4 +1,4 @@
-"""Somebody's own robot, of the class of one of Gymnasium's. Registered as "OwnCheetah-v0"."""
+"""A custom robot with the class of one of Gymnasium's. Registered as "OwnCheetah-v0"."""
 
 from __future__ import annotations
 

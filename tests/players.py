@@ -20,13 +20,13 @@ CATCH = EnvSettings(id="toy/catch")
 
 
 class CatchPlayer:
-    """Moves towards the ball's column: what it does follows from the newest frame alone."""
+    """Moves towards the ball's column; the action depends on the newest frame alone."""
 
     def start(self, num_envs: int) -> None:
-        """Nothing is carried along."""
+        """Return no carry."""
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> PolicyOutput:
-        """Left, stay or right."""
+        """Return left, stay or right."""
         cells = from_blocks(frame, (84, 84))[:, ::7, ::7]
         ball = (cells == 255).any(1).argmax(1)
         paddle = (cells[:, -1] == 160).argmax(1) + 1
@@ -38,7 +38,7 @@ class CatchPlayer:
 
 
 def catch_dataset(folder: Path, *, games: int = ENDLESS, labels: int = ENDLESS, envs: int = 4, seed: int = 0) -> Path:
-    """Its play with every tenth action by chance."""
+    """Record the player's games, with a tenth of its actions random, and return the folder."""
     env, explore = make_env(CATCH, envs), epsilon_greedy(np.full(envs, 0.1), np.random.default_rng(seed))
     with new_dataset(folder, CATCH, env.spec, {"player": "CatchPlayer"}) as writer:
         Recorder(writer, envs, games=games, labels=labels).record(play(env, CatchPlayer(), explore, seed))

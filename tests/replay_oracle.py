@@ -29,7 +29,7 @@ class Game(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What a rollout writes at one time step of one lane."""
+    """The row that a rollout writes at one time step of one lane."""
 
     code: tuple[int, int, int]  # lane, episode, t
     action: int
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """What the learner must see: frames by row number, oldest first."""
+    """The transition that the learner must get: frames by row number, oldest first."""
 
     obs: list[int]
     action: int
@@ -51,7 +51,7 @@ class Transition(NamedTuple):
 
 
 def lane_rows(lane: int, games: Sequence[Game], length: int) -> list[Row]:
-    """The first `length` rows of a lane that plays `games` over and over, lane l beginning with game l."""
+    """Return the first `length` rows of a lane that plays `games` over and over, lane l beginning with game l."""
     rows: list[Row] = []
     for episode in count():
         game = games[(lane + episode) % len(games)]
@@ -68,7 +68,7 @@ def lane_rows(lane: int, games: Sequence[Game], length: int) -> list[Row]:
 
 
 def transitions(rows: Sequence[Row], n_step: int, stack: int) -> dict[int, Transition]:
-    """Every transition of a lane's rows by the number of its first row, those of unfinished windows included."""
+    """Return every transition of a lane's rows by the number of its first row, those of unfinished windows included."""
     found: dict[int, Transition] = {}
     starts = [i for i, row in enumerate(rows) if row.first or i == 0]
     for begin, end in pairwise([*starts, len(rows)]):
@@ -89,20 +89,20 @@ def transitions(rows: Sequence[Row], n_step: int, stack: int) -> dict[int, Trans
 
 
 def eligible(rows: Sequence[Row], n_step: int, stack: int, capacity: int) -> dict[int, Transition]:
-    """Those whose window is complete and whose frames a ring of `capacity` rows still holds."""
+    """Return the transitions with a complete window and with frames still in a ring of `capacity` rows."""
     lost = 0 if rows and rows[0].first else stack - 1  # frames from before the ring began are in no stack
     low = max(len(rows) - capacity + stack - 1, lost)
     return {row: t for row, t in transitions(rows, n_step, stack).items() if low <= row < len(rows) - n_step}
 
 
 def picture(rows: Sequence[Row]) -> NDArray[np.uint8]:
-    """Blocks uint8 [N, 1, 16] that show the rows' codes."""
+    """Return blocks uint8 [N, 1, 16] with the rows' codes."""
     words = np.array([(*row.code, SIGNALLING_NAN) for row in rows], "<u4")
     return to_blocks(words.view(np.uint8).reshape(-1, *FRAME_SHAPE))
 
 
 def chunk_of(lanes: Sequence[Sequence[Row]], lane: int, row: int = 0) -> Chunk:
-    """The same T rows of E lanes as a rollout hands them over; `version` [T, E] stands in for its one number."""
+    """Return T rows of E lanes as a rollout's chunk; `version` [T, E] replaces its one number."""
 
     def column(name: str, dtype: Any) -> NDArray[Any]:
         return np.array([[getattr(row, name) for row in rows] for rows in lanes], dtype).T
@@ -116,7 +116,7 @@ def chunk_of(lanes: Sequence[Sequence[Row]], lane: int, row: int = 0) -> Chunk:
 def make_shard(
     lanes: int, *, n_step: int, stack: int, prioritized: bool, key_offset: int = 0, **other: Any
 ) -> ReplayShard:
-    """A shard of the oracle's small frames."""
+    """Return a shard for the oracle's small frames."""
     settings = ReplaySettings(capacity=1000, n_step=n_step, prioritized=prioritized, learning_starts=0, **other)
     return ReplayShard(
         settings,
@@ -130,14 +130,14 @@ def make_shard(
 
 
 def rows_of(key: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """(lane, row number) that each key names."""
+    """Return (lane, row number) of each key."""
     return [(int(k) >> LANE_BITS, int(k) & ((1 << LANE_BITS) - 1)) for k in key]
 
 
 def check(
     batch: Batch, lanes: Sequence[Sequence[Row]], wanted: Sequence[dict[int, Transition]]
 ) -> set[tuple[int, int]]:
-    """Hold every transition of a batch against the oracle's `wanted`; returns (lane, row) of those it contains."""
+    """Compare every transition of a batch with the oracle's `wanted`; return the (lane, row) of those it contains."""
     named = rows_of(batch.key)
     places = {place: index for index, place in enumerate(named)}
     for (lane, row), index in places.items():

@@ -17,7 +17,7 @@ A, SHAPE, STACK, N = 3, (4,), 2, 2
 
 
 def make_learner(network: NetworkSettings | None = None, *, seed: int = 0, **options: Any) -> Learner:
-    """A small learner in float32 on the CPU."""
+    """Return a small learner in float32 on the CPU."""
     settings = LearnerSettings(**{"precision": "fp32", "device": "cpu", "gamma": 0.9, **options})
     network = network or NetworkSettings(kind="mlp", stack=STACK, hidden=16)
     pixels = network.kind != "mlp"
@@ -25,7 +25,7 @@ def make_learner(network: NetworkSettings | None = None, *, seed: int = 0, **opt
 
 
 def batch_of(size: int = 8, seed: int = 0, **fields: Any) -> Batch:
-    """Random transitions; some terminated."""
+    """Return random transitions, some of them terminal."""
     rng = np.random.default_rng(seed)
 
     def floats(*shape: int) -> Tensor:
@@ -46,7 +46,7 @@ def batch_of(size: int = 8, seed: int = 0, **fields: Any) -> Batch:
 
 
 class Feed:
-    """A replay that hands out given batches and remembers the priorities it gets."""
+    """A replay that returns given batches and records the priorities it gets."""
 
     def __init__(self, batches: list[Batch]) -> None:
         self.batches, self.sizes, self.updates = iter(batches), list[int](), list[tuple[Any, Any]]()
@@ -60,5 +60,5 @@ class Feed:
 
 
 def flat(learner: Learner) -> Tensor:
-    """All online parameters."""
+    """Return all online parameters, flattened."""
     return torch.cat([p.detach().flatten() for p in learner.online.parameters()])

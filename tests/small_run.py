@@ -31,7 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def small_settings(env: str, seed: int = 0, **sections: dict[str, Any]) -> Settings:
-    """A short run in float32 on the CPU; `sections` change single values of it."""
+    """Return settings for a short run in float32 on the CPU; `sections` change single values."""
     pixels = env in ("toy/catch", "pong")
     kind: dict[str, Any] = {"kind": "dqn2013"} if pixels else {"kind": "mlp", "hidden": 16}
     made = {

@@ -1,4 +1,4 @@
-"""What made-up envs show and take."""
+"""Specs of made-up envs."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from envs.base import EnvSpec
 
 
 def spec_of(shape: tuple[int, ...] = (84, 84), actions: int = 3) -> EnvSpec:
-    """Of pixels uint8, or of vectors float32."""
+    """Return a spec of uint8 pixels, or of float32 vectors."""
     return EnvSpec(shape, np.dtype(np.uint8 if len(shape) > 1 else np.float32), Discrete(actions))

@@ -1,4 +1,4 @@
-"""The rules: what a package may import, how long files and functions may be, documented public names."""
+"""The rules: imports between packages, lengths of files and functions, documented public names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORBIDDEN = {
     "gan": {"ray", "envs", "agents", "cluster"},
     "cluster": set[str](),
 }
-BENEATH = {  # of packages that lie side by side, those that each may import
+BENEATH = {  # for packages side by side, those that each may import
     "cluster/jobs": set[str](),
     "cluster/rllib": set[str](),
     "cluster/fleet": {"cluster/rllib"},
@@ -34,22 +34,22 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def files_of(*folders: str) -> list[Path]:
-    """Python files of the folders that exist, those beneath included."""
+    """Return the Python files of the folders that exist, with those in subfolders."""
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
 def all_files() -> list[Path]:
-    """All Python files of the project."""
+    """Return all Python files of the project."""
     return files_of(*FORBIDDEN, "benchmarks", "tests")
 
 
 def name_of(path: Path) -> str:
-    """How a file is called in a failure."""
+    """Return a file's name for failures."""
     return str(path.relative_to(ROOT))
 
 
 def imports(source: str) -> set[str]:
-    """Top-level packages that `source` imports anywhere, in functions and under TYPE_CHECKING too."""
+    """Return the top-level packages that `source` imports anywhere, in functions and under TYPE_CHECKING too."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -60,7 +60,7 @@ def imports(source: str) -> set[str]:
 
 
 def modules(path: Path) -> set[str]:
-    """Our modules that a file imports anywhere, by dotted name."""
+    """Return our modules that a file imports anywhere, by dotted name."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -72,12 +72,12 @@ def modules(path: Path) -> set[str]:
 
 
 def source_of(module: str) -> Path:
-    """Where a module's source lies, if it is one of ours and no package."""
+    """Return the path of a module's source, if it is one of ours and no package."""
     return ROOT.joinpath(*module.split(".")).with_suffix(".py")
 
 
 def circle(arrows: dict[str, set[str]]) -> list[str]:
-    """Names that lead back to the first of them; empty where there is no way back."""
+    """Return a cycle of names, the first one again at the end; empty if there is none."""
     left = dict(arrows)
     while ends := [name for name, targets in left.items() if not targets & left.keys()]:
         for name in ends:
@@ -91,14 +91,14 @@ def circle(arrows: dict[str, set[str]]) -> list[str]:
 
 
 def long_functions(source: str) -> list[str]:
-    """Names and lengths of functions over the limit, decorators and docstring counted."""
+    """Return names and lengths of functions over the limit, docstrings counted, decorators not."""
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, Function)]
     lengths = {node: (node.end_lineno or node.lineno) - node.lineno + 1 for node in functions}
     return [f"{node.name}: {lines} lines" for node, lines in lengths.items() if lines > MAX_FUNCTION_LINES]
 
 
 def undocumented(source: str) -> list[str]:
-    """The public names at the top of a module that have no docstring; the module itself is "module"."""
+    """Return the public names at the top of a module that have no docstring; the module itself is "module"."""
     tree = ast.parse(source)
     names = [node for node in tree.body if isinstance(node, Function | ast.ClassDef)]
     missing = [node.name for node in names if node.name[0] != "_" and not ast.get_docstring(node)]
@@ -106,7 +106,7 @@ def undocumented(source: str) -> list[str]:
 
 
 def test_the_rules_can_fail() -> None:
-    """The readers above see what they are meant to see."""
+    """The functions above find what they should."""
     assert circle({"a": {"b"}, "b": {"c", "e"}, "c": {"b"}, "d": {"a"}}) == ["b", "c", "b"]
     assert circle({"a": {"b"}, "b": {"c"}, "d": {"a"}}) == []
     assert modules(ROOT / "cluster" / "__main__.py") == {"cluster.cli.main"}
@@ -119,45 +119,45 @@ def test_the_rules_can_fail() -> None:
 
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_packages_are_there(name: str) -> None:
-    """Without files the other tests of this module would prove nothing."""
+    """Every package has files, without which the other tests of this module would prove nothing."""
     assert (ROOT / name / "__init__.py") in files_of(name)
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_a_package_imports_only_what_it_may(name: str) -> None:
-    """Arrows point down: only cluster/ imports Ray, nothing imports cluster/, training/ imports none of the others."""
+    """Only cluster/ imports Ray, nothing imports cluster/, training/ imports none of the others."""
     broken = {name_of(path): imports(path.read_text()) & FORBIDDEN[name] for path in files_of(name)}
     assert {path: packages for path, packages in broken.items() if packages} == {}
 
 
 def test_environments_know_little_of_trainings() -> None:
-    """What an env takes from training/ are settings, names to import and messages."""
+    """Of training/, envs import only settings, names to import and messages."""
     taken = {name for path in files_of("envs") for name in modules(path) if name.startswith("training.")}
     assert taken == {"training.settings", "training.entry", "training.messages"}
 
 
 def test_no_module_imports_itself_by_a_detour() -> None:
-    """Imports in functions count: a circle that is hidden in one is a circle."""
+    """There is no cycle of imports, those in functions included."""
     arrows = {".".join(path.relative_to(ROOT).with_suffix("").parts): modules(path) for path in files_of(*FORBIDDEN)}
     assert circle(arrows) == []
 
 
 @pytest.mark.parametrize("package", BENEATH)
 def test_a_package_imports_only_those_beneath(package: str) -> None:
-    """What the cluster does knows no command; of families of GANs, each may be built on the standard one alone."""
+    """No package of the cluster imports the command line; a family of GANs imports only itself and the standard one."""
     broken = {name_of(path): _packages(path) - BENEATH[package] - {package} for path in files_of(package)}
     assert broken
     assert {path: packages for path, packages in broken.items() if packages} == {}
 
 
 def test_nothing_imports_the_command_line() -> None:
-    """But for the module that is run."""
+    """Only `cluster/__main__.py`, the module that is run, imports the command line."""
     others = [path for path in files_of(*FORBIDDEN) if path.parent != ROOT / "cluster" / "cli"]
     assert [name_of(path) for path in others if "cluster/cli" in _packages(path)] == ["cluster/__main__.py"]
 
 
 def test_the_command_line_names_no_ray() -> None:
-    """A command asks the package that does the work."""
+    """No file of the command line imports Ray: the packages that do the work do."""
     assert [name_of(path) for path in files_of("cluster/cli") if "ray" in imports(path.read_text())] == []
 
 
@@ -166,19 +166,19 @@ def _packages(path: Path) -> set[str]:
 
 
 def test_files_are_short() -> None:
-    """A file is read in one sitting."""
+    """Every file has at most 220 lines."""
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in all_files()}
     assert {path: lines for path, lines in lengths.items() if lines > MAX_FILE_LINES} == {}
 
 
 def test_folders_are_small() -> None:
-    """What stands in a folder is seen at once."""
+    """Every folder has at most 20 modules."""
     modules = [path.parent for path in files_of(*FORBIDDEN) if path.name != "__init__.py"]
     assert {name_of(folder): n for folder in set(modules) if (n := modules.count(folder)) > MAX_MODULES} == {}
 
 
 def test_functions_fit_one_screen() -> None:
-    """A function is seen at once."""
+    """Every function has at most 60 lines."""
     found = {name_of(path): long_functions(path.read_text()) for path in all_files()}
     assert {path: functions for path, functions in found.items() if functions} == {}
 
@@ -190,7 +190,7 @@ def test_public_names_are_documented() -> None:
 
 
 def loaded_after(*imported: list[Path]) -> list[set[str]]:
-    """What one fresh interpreter has loaded after importing the first of these lists, then the next one, and so on."""
+    """Return the modules that a fresh interpreter has loaded after each of these lists, imported in order."""
     modules = [[".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files] for files in imported]
     program = f"""
 import importlib, json, sys
@@ -204,13 +204,13 @@ print(json.dumps([[after(name) for name in names][-1] for names in {modules!r}])
 
 @pytest.mark.parametrize("name", ["envs", "gan"])
 def test_importing_a_package_loads_nothing_heavy(name: str) -> None:
-    """Also through other libraries: all modules of the package, in a fresh interpreter, leave Ray out."""
+    """In a fresh interpreter all modules of the package load no forbidden one, also not through other libraries."""
     [loaded] = loaded_after(files_of(name))
     assert loaded & FORBIDDEN[name] == set()
 
 
 def test_training_and_agents_load_no_ray_and_only_the_driver_and_learners_load_rllib() -> None:
-    """Runners, shards, the evaluation and the weight store come up without it, or what draws: a second, 120 MB each."""
+    """Actors of a fleet start without RLlib and matplotlib, which would cost a second and 120 MB each."""
     names = ("runner", "on_policy_runner", "replay", "evaluator", "weights")
     workers = [ROOT / f"cluster/fleet/{name}.py" for name in names]
     training, agents, fleet = loaded_after(files_of("training"), files_of("agents"), workers)

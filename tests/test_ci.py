@@ -1,4 +1,4 @@
-"""`.ci/run` says what it did not run; stand-ins take the place of make and of the person."""
+"""`.ci/run` reports what it did not run; stand-ins replace make and the user id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SKIP = "SKIPPED [9] tests/hosts/test_nobody_in.py:1: no iproute2"
 
 
 def ci(folder: Path, *, user: int, make: str) -> subprocess.CompletedProcess[str]:
-    """Run the script as that user, `make` being these lines of a shell."""
+    """Run the script as that user, with these shell lines as `make`."""
     programs = {"make": make, "id": f"echo {user}", "uname": "echo Linux", "apt-get": "true"}
     for name in ("ip", "ss", "nsenter", "sshd", "ssh-keygen", "rsync"):
         programs[name] = "true"
@@ -40,7 +40,7 @@ def test_what_was_not_run_is_said_at_the_end(tmp_path: Path, user: int, wanted: 
 
 @pytest.mark.parametrize("target", ["lint", "types", "test", "test-cluster"])
 def test_a_failure_is_a_failure(tmp_path: Path, target: str) -> None:
-    """Also of what is shown and kept at the same time."""
+    """The script ends with the status of a failing target and shows its output, and no success."""
     done = ci(tmp_path, user=0, make=f'[ "$1" != {target} ] || {{ echo "{target} has failed"; exit 5; }}')
     assert done.returncode == 5
     assert f"{target} has failed" in done.stdout
@@ -48,7 +48,7 @@ def test_a_failure_is_a_failure(tmp_path: Path, target: str) -> None:
 
 
 def test_types_and_host_tests_run_beside_the_others_and_are_shown_behind_them(tmp_path: Path) -> None:
-    """Each target waits for the others' beginning: one after the other they would never end."""
+    """Types, tests and host tests run concurrently, as each waits for the others to start; their outputs do not mix."""
     missing = " || ".join(f'[ ! -e "$0.{target}" ]' for target in ("test", "types", "test-cluster"))
     began = f'touch "$0.$1"; while {missing}; do sleep 0.05; done'
     done = ci(tmp_path, user=0, make=f'[ "$1" = lint ] && exit\n{began}\necho "ran $1"')
@@ -78,7 +78,7 @@ def test_host_tests_end_when_the_others_fail(tmp_path: Path) -> None:
 
 
 def unread(pipe: Path) -> bool:
-    """Whether nobody reads from the pipe (any more)."""
+    """Return whether the pipe has no reader (any more)."""
     try:
         os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
     except OSError as error:

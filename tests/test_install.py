@@ -1,4 +1,4 @@
-"""What is installed: released versions only, the same in both files; a training brings no tools of tests along."""
+"""Installation: released versions only, the same in both files; a training needs no tools of tests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NEEDED: list[str] = PYPROJECT["project"]["dependencies"]
 ONLY_BETAS = {
     "opentelemetry-exporter-prometheus",
     "opentelemetry-semantic-conventions",
-}  # Ray's; never released otherwise
+}  # dependencies of Ray, never released otherwise
 EXTRAS: dict[str, list[str]] = PYPROJECT["project"]["optional-dependencies"]
 
 
 def pins(lines: list[str]) -> dict[str, Version]:
-    """Name and version of every `name==version` line; comments are left out."""
+    """Return name and version of every `name==version` line, without comments."""
     found = {}
     for requirement in (Requirement(line) for line in lines if not line.startswith("#")):
         [pin] = requirement.specifier
@@ -38,7 +38,7 @@ LOCK = pins((ROOT / "requirements.lock").read_text().splitlines())
 
 
 def test_the_lock_holds_releases_only() -> None:
-    """Nightly builds vanish from the index, so an install that needs one cannot be repeated."""
+    """Nightly builds vanish from the index, so an install that needs one could not be repeated."""
     assert [f"{name} {version}" for name, version in LOCK.items() if version.is_devrelease] == []
     assert {name for name, version in LOCK.items() if version.is_prerelease} <= ONLY_BETAS
     assert pins(["tfp-nightly==0.26.0.dev20261027"])["tfp-nightly"].is_devrelease
@@ -64,7 +64,7 @@ def test_what_the_project_names_is_locked_in_the_same_version() -> None:
     ],
 )
 def test_a_target_installs_what_it_needs_and_no_more(target: str, extras: list[str], tmp_path: Path) -> None:
-    """What `make` would do where there is no environment yet."""
+    """The packages that `make` would install where there is no environment yet."""
     command = ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     installs = [line.split(" -e ")[1] for line in told.splitlines() if " -m pip install " in line]
@@ -73,7 +73,7 @@ def test_a_target_installs_what_it_needs_and_no_more(target: str, extras: list[s
 
 @pytest.mark.parametrize(("minor", "served"), [(10, False), (11, True), (14, True), (15, False)])
 def test_an_interpreter_without_wheels_is_named_in_one_line(minor: int, served: bool, tmp_path: Path) -> None:
-    """Before anything is installed. The pretended one has no venv either, which is what a right one is told."""
+    """A Python outside 3.11 to 3.14 is refused before any install; one inside only lacks its venv module."""
     python = tmp_path / "python"
     pretend = f"import sys; sys.version_info = (3, {minor}, 1); sys.modules['venv'] = None; exec(sys.argv[2])"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{pretend}" "$@"\n')
@@ -89,7 +89,7 @@ def test_an_interpreter_without_wheels_is_named_in_one_line(minor: int, served: 
 
 @pytest.mark.parametrize("package", ["envs", "agents", "gan"])
 def test_a_package_carries_its_data(package: str) -> None:
-    """An install that is not editable has every file that is no Python: the digits, the tables of scores."""
+    """Every file that is no Python matches a package-data pattern, and every pattern matches a file."""
     patterns = PYPROJECT["tool"]["setuptools"]["package-data"].get(package, [])
     files = [path.relative_to(ROOT / package) for path in (ROOT / package).rglob("*") if path.is_file()]
     data = [str(path) for path in files if path.suffix not in {".py", ".pyc"}]

@@ -1,4 +1,4 @@
-"""Where each mechanism lives, so that it is written once; and which files are full."""
+"""Each mechanism is written in one place, and files over 200 lines are listed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.test_architecture import FORBIDDEN, ROOT, files_of, name_of
 
 PRODUCT = files_of(*FORBIDDEN)
-# Files over 200 lines, with what keeps them in one piece. A new one is split before it is full.
+# Files over 200 lines, with the reason for their length. A new one is split before it is full.
 FULL = {
     "agents/replay/shard.py": "every frame once: how rows enter, are drawn, weighed and saved",
     "cluster/fleet/checkpoint.py": "what RLlib asks of a checkpoint, each in a few lines",
@@ -18,13 +18,13 @@ LONG = 200
 
 
 def holders(pattern: str, *allowed: str) -> list[str]:
-    """Product files that have the pattern and are not among those that may."""
+    """Return the product files that have the pattern, except the allowed ones."""
     found = [name_of(path) for path in PRODUCT if re.search(pattern, path.read_text())]
     return [name for name in found if name not in allowed]
 
 
 def test_files_are_made_whole_in_one_place() -> None:
-    """Nobody else renames what was half-written."""
+    """Only one file calls os.replace, and only a few handle `.part` files."""
     one = "training/storage/files.py"
     assert holders(r"os\.replace\(", one) == []
     names_to_leave_behind = "cluster/jobs/package.py"
@@ -33,21 +33,21 @@ def test_files_are_made_whole_in_one_place() -> None:
 
 
 def test_one_loop_plays() -> None:
-    """Rollouts, evaluations, videos and data sets act through the two files of `agents/acting` that call a policy."""
-    emulator = "envs/two_player_atari.py"  # which has a method of that name
+    """Only two files of `agents/acting` and the tabular run call a policy's `act`."""
+    emulator = "envs/two_player_atari.py"  # it has a method of that name
     loops = ("agents/acting/episodes.py", "agents/acting/rollout.py", "agents/tabular/run.py")
     assert holders(r"\.act\(", *loops, emulator) == []
 
 
 def test_the_fleet_names_no_algorithm() -> None:
-    """It asks the settings for their parts; their class, what updates leave behind and the run stand in signatures."""
+    """The fleet imports nothing of agents.networks and agents.tabular, and little of agents.dqn and agents.pqn."""
     words = r"from agents\.dqn\.(?!settings|stats|updates|run|presets)|from agents\.(networks|tabular)\b"
     words += r"|from agents\.pqn\.(?!settings|experience|run)"
     assert [name for name in holders(words) if name.startswith("cluster/fleet/")] == []
 
 
 def test_texts_of_settings_are_listed_once() -> None:
-    """A setting that is one of a few texts is a `Literal`, and `check_kinds` refuses all others."""
+    """A setting that is one of a few texts is a `Literal`, which `check_kinds` checks; no class lists them again."""
     assert holders(r'self\.\w+ not in (get_args\(|\(")') == []
 
 
@@ -56,7 +56,7 @@ def test_events_are_written_in_one_place() -> None:
 
 
 def test_no_algorithm_is_named_where_anything_is_trained() -> None:
-    """The session, the sweep and the commands that serve every preset know the table alone."""
+    """The session, the sweep and the commands that serve every preset use the table of workloads alone."""
     words = r"from (agents|gan)\.|import (agents|gan)\b"
     driven = ["training/", *(f"cluster/tuning/{name}" for name in ("trial", "sweep", "space", "write"))]
     driven += ["cluster/cli/train", "cluster/cli/sweep", "cluster/workloads"]
@@ -64,7 +64,7 @@ def test_no_algorithm_is_named_where_anything_is_trained() -> None:
 
 
 def test_no_folder_tells_its_files_apart_by_a_prefix() -> None:
-    """Three files that begin alike are a folder."""
+    """Three files with the same prefix belong in a folder of their own."""
     prefixes = Counter((path.parent, path.stem.split("_")[0]) for path in PRODUCT if "_" in path.stem.strip("_"))
     assert [f"{name_of(folder)}/{prefix}_" for (folder, prefix), count in prefixes.items() if count > 2] == []
 
@@ -75,7 +75,7 @@ def test_full_files_are_known() -> None:
 
 
 def test_every_command_in_the_documents_exists() -> None:
-    """Also in the changelog's newest part: old words stand there with the new ones."""
+    """Commands in README.md and docs/ are among those of the command line."""
     from cluster.cli.commands import COMMANDS
 
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

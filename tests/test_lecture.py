@@ -1,4 +1,4 @@
-"""The page on the lecture: every file that it names is there, every command parses, every preset stands in it."""
+"""The page on the lecture: every linked file exists, every command parses, every kind of training has a row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_links_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
 def test_a_row_names_what_is_there(row: list[str]) -> None:
-    """Its file, its command, what that gave, when and by which commit, and a test."""
+    """A row has a file, a command, its result, the date and commit, and a test; the modules in its command exist."""
     assert len(row) == 6
     assert all(row)
     assert re.fullmatch(r"20\d\d-\d\d-\d\d, `[0-9a-f]{7}`", row[4])
@@ -48,5 +48,5 @@ def test_a_command_parses(command: str) -> None:
 
 
 def test_every_kind_of_training_has_a_row() -> None:
-    """Of each kind at least one preset."""
+    """The commands on the page cover every kind, with at least one preset each."""
     assert {workload_of(command.split()[2]).name for command in COMMANDS} == WORKLOADS.keys()

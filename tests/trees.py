@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# A little of everything that a run keeps.
+# A sample of the values that a run saves.
 STATE: dict[str, Any] = {
     "settings": {"name": "a run", "rate": 2.5e-4, "score": None, "flags": [True, False], "big": 2**127 + 1},
     "learner": {"w": np.arange(6, dtype=np.float32).reshape(2, 3).T, "step": np.array(7.0), "none": np.zeros((0, 3))},
@@ -15,7 +15,7 @@ STATE: dict[str, Any] = {
 
 
 def assert_same(one: Any, other: Any) -> None:
-    """Trees with the same keys, values, dtypes and shapes."""
+    """Assert that two trees have the same keys, values, dtypes and shapes."""
     if isinstance(one, dict):
         assert isinstance(other, dict)
         assert list(one) == list(other)

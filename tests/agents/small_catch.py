@@ -1,4 +1,4 @@
-"""A ball to catch in a picture of 8 by 8 pixels, and a network for it: learned from pixels in seconds."""
+"""A catch game on 8 by 8 pixels and a network for it, learned from pixels in seconds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SIDE = 8
 
 
 class SmallCatch(gymnasium.Env[NDArray[np.uint8], int]):
-    """The ball falls straight down, a row an action, to a paddle of three cells that goes left, stays or goes right.
+    """The ball falls one row per action; the paddle of three cells moves left, stays or moves right.
 
-    1 where it is caught, -1 where it is not: moving at random catches about a third.
+    The reward is 1 for a catch and -1 for a miss; random actions catch about a third.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 5}
@@ -40,7 +40,7 @@ class SmallCatch(gymnasium.Env[NDArray[np.uint8], int]):
         return self.picture(), reward, landed, False, {}
 
     def picture(self) -> NDArray[np.uint8]:
-        """The ball, and the middle of the paddle in the lowest row."""
+        """Draw the ball, and the middle of the paddle in the lowest row."""
         pixels = np.zeros((SIDE, SIDE), np.uint8)
         pixels[-1, self.paddle] = 160
         pixels[self.row, self.column] = 255
@@ -48,14 +48,14 @@ class SmallCatch(gymnasium.Env[NDArray[np.uint8], int]):
 
 
 class Torso(nn.Module):
-    """One dense layer."""
+    """A torso of one dense layer."""
 
     def __init__(self, shape: tuple[int, ...], stack: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * SIDE * SIDE, 64), nn.ReLU())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features [B, 64]."""
+        """Return features [B, 64]."""
         features: torch.Tensor = self.layers(x)
         return features
 

@@ -1,4 +1,4 @@
-"""Initial priorities by the values that the actor has: against a slow loop, over gaps and restarts, and resumed."""
+"""Initial priorities from the actor's values: against a slow loop, over gaps and restarts, and after a resume."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ACTOR = {"prioritized": True, "initial_priority": "actor"}
 
 
 class Moody(QPolicy):
-    """Thinks of every action something else at every step, and remembers it."""
+    """A policy with random values for every action at every step, which it records."""
 
     stack = 1
 
@@ -45,7 +45,7 @@ class Moody(QPolicy):
 
 
 def start(n_step: int, **changes: Any) -> tuple[Rollout, Moody, ReplayShard]:
-    """A rollout that explores half of the time, and an empty shard for it."""
+    """Return a rollout that explores half of the time, its policy, and an empty shard for it."""
     replay = ReplaySettings(capacity=1000, n_step=n_step, learning_starts=0, **{**ACTOR, **changes})
     judge = actor_priorities(Settings(replay=replay, learner=LearnerSettings(gamma=GAMMA, reward_clip=CLIP)), ENVS)
     env, policy = CodedEnv(ENVS, life_lost_at=(2,)), Moody()
@@ -54,7 +54,7 @@ def start(n_step: int, **changes: Any) -> tuple[Rollout, Moody, ReplayShard]:
 
 
 def weights(shard: ReplayShard) -> NDArray[np.float64]:
-    """What the tree holds of the rows so far, [lanes, rows]."""
+    """Return the sum tree's weights of the rows so far, [lanes, rows]."""
     assert shard.tree is not None
     return shard.tree.get(np.arange(ENVS * shard.rows)).reshape(ENVS, -1)[:, : shard.written[0]]
 
@@ -63,13 +63,13 @@ Row = tuple[bool, bool, float, int, NDArray[np.float32]]  # first, terminal, rew
 
 
 def rows_of(chunk: Chunk, said: list[NDArray[np.float32]], lane: int) -> list[Row]:
-    """A lane of a chunk, and what the policy said at each row."""
+    """Return the rows of a lane of a chunk, with the policy's values at each row."""
     columns = (getattr(chunk, name)[:, lane].tolist() for name in ("first", "terminal", "reward", "action"))
     return list(zip(*columns, [values[lane] for values in said], strict=True))
 
 
 def error_of(rows: list[Row], row: int, n_step: int) -> float:
-    """The n-step TD error of a transition that begins at `row`, step by step."""
+    """Return the absolute n-step TD error of a transition that begins at `row`, step by step."""
     total, discount, now = 0.0, 1.0, row
     while now - row < n_step and not rows[now + 1][0] and discount > 0:
         total += GAMMA ** (now - row) * min(max(rows[now][2], -CLIP), CLIP)
@@ -86,13 +86,13 @@ def error_of(rows: list[Row], row: int, n_step: int) -> float:
 )
 @settings(max_examples=25, deadline=None)
 def test_rows_enter_with_the_error_of_the_actors_values(turns: list[tuple[int, str]], n_step: int) -> None:
-    """Chunks of any length, each of which may be lost, or be the last before a restart.
+    """Transitions of chunks of any length, also around lost chunks and restarts, enter with their TD error.
 
-    Where the n rows behind a transition did not come in one piece, it enters with the highest weight seen.
+    Where the n rows after a transition have a gap, it enters with the highest weight seen.
     """
     rollout, policy, shard = start(n_step)
-    pieces: list[list[list[Row]]] = [[[] for _ in range(ENVS)]]  # of each piece without a gap, each lane's rows
-    highest: list[float] = []  # of each row: the highest weight that had been seen when it became eligible
+    pieces: list[list[list[Row]]] = [[[] for _ in range(ENVS)]]  # for each piece without a gap, the rows of each lane
+    highest: list[float] = []  # for each row, the highest weight seen when it became eligible
     for time, event in turns:
         policy.said.clear()
         chunk, _ = rollout.collect(time, 0)
@@ -122,7 +122,7 @@ def test_rows_enter_with_the_error_of_the_actors_values(turns: list[tuple[int, s
 
 
 def test_a_transition_waits_for_no_chunk_but_that_which_makes_it_whole() -> None:
-    """Its end lies in the second chunk, which brings its priority; until then it cannot be drawn."""
+    """A transition cannot be drawn before the chunk that holds its end, which brings its priority."""
     rollout, _, shard = start(3)
     shard.add(rollout.collect(4, 0)[0])
     assert (weights(shard)[:, 1:] == 0).all()
@@ -133,7 +133,7 @@ def test_a_transition_waits_for_no_chunk_but_that_which_makes_it_whole() -> None
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), 3e38])
 def test_what_a_diverged_actor_says_counts_for_nothing(broken: float) -> None:
-    """Nor does it warn: that training has diverged is said by the learner."""
+    """Values that are not finite or overflow give finite weights and no warning; a wrong shape is an error."""
     rollout, _, shard = start(2)
     chunk = rollout.collect(8, 0)[0]
     assert rollout.priorities is not None
@@ -157,7 +157,7 @@ def test_only_prioritized_replay_is_told() -> None:
 
 @pytest.mark.parametrize("head", ["scalar", "categorical"])
 def test_a_run_goes_on_bit_for_bit(tmp_path: Path, head: str) -> None:
-    """A distribution is judged by its expected values."""
+    """A resumed run equals the uninterrupted one; the priorities differ from those of a run without actor values."""
     small = small_settings("CartPole-v1", replay=ACTOR, network={"head": head, "stack": 2})
     run, other = play(SerialLoop(small)), play(SerialLoop(small), 2)
     other.load(run.save(tmp_path))

@@ -1,4 +1,4 @@
-"""What is known of settings before anything starts: an env that is built for it goes again, replay must have room."""
+"""Checks of settings before anything starts: a refused env is closed, and replay must fit in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_an_env_that_is_refused_is_closed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_replay_of_torques_on_a_gpu_must_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As that of frames: unless it lies in actors, or the learner elsewhere."""
+    """Replay of torques must fit on the GPU, unless the learner uses the CPU or shards or learners are actors."""
     here = {"env.id": AIM, "replay.capacity": 100_000, "learner.device": "cuda"}
     settings = changed(halfcheetah(), here)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)

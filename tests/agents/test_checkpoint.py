@@ -1,4 +1,4 @@
-"""Checkpoints of a sound disk: what is written comes back."""
+"""Checkpoints on an intact disk: loading returns the saved state."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training.storage.checkpoint import CheckpointError, latest, load, save, sav
 
 @pytest.fixture(autouse=True)
 def small_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arrays from 1 kB get a file of their own here."""
+    """Give arrays from 1 kB a file of their own."""
     monkeypatch.setattr(checkpoint, "LARGE", 1000)
 
 

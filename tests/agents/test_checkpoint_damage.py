@@ -1,4 +1,4 @@
-"""Checkpoints and what can happen to them: C28, and loading that executes nothing."""
+"""Damaged checkpoints are detected (C28), and loading executes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.trees import STATE, assert_same
 from training.storage import checkpoint
 from training.storage.checkpoint import CheckpointError, load, save
 
-# Kills itself at the n-th change to the disk, for n = 1, 2, ... until a save survives; prints how often it was killed.
+# Kills a save at its n-th change to the disk, for n = 1, 2, ... until one survives; prints the number of kills.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -58,12 +58,12 @@ print(deaths, checkpoint.latest(folder).name, sorted(p.name for p in folder.iter
 
 @pytest.fixture(autouse=True)
 def small_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Arrays from 1 kB get a file of their own here."""
+    """Give arrays from 1 kB a file of their own."""
     monkeypatch.setattr(checkpoint, "LARGE", 1000)
 
 
 def test_c28_a_kill_at_any_moment_leaves_no_half_checkpoint(tmp_path: Path) -> None:
-    """C28: SIGKILL before every single change to the disk; what is left is whole, and the next save clears up."""
+    """C28: after SIGKILL before any change to the disk, the newest checkpoint is whole, and the next save cleans up."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True, check=False, timeout=200
     )
@@ -75,7 +75,7 @@ def test_c28_a_kill_at_any_moment_leaves_no_half_checkpoint(tmp_path: Path) -> N
 
 
 def damaged_load(path: Path) -> Any:
-    """Load what should be damaged: an error of one clear line, or else the very same state."""
+    """Return the loaded state, or None after a CheckpointError with a message of one line that gives the remedy."""
     try:
         return load(path)
     except CheckpointError as error:
@@ -91,7 +91,7 @@ def damaged_load(path: Path) -> Any:
 def test_c28_a_flipped_bit_or_a_truncated_file_is_detected(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, name: str
 ) -> None:
-    """C28: in any file, at any place."""
+    """C28: a flipped bit or a truncation at any place of any file is an error, or leaves the state the same (JSON)."""
     path = tmp_path_factory.mktemp("flip") / "one"
     save(path, STATE)
     whole = (path / name).read_bytes()
@@ -108,7 +108,7 @@ def test_c28_a_flipped_bit_or_a_truncated_file_is_detected(
 
 
 def test_c28_a_flipped_bit_of_the_format_is_damage(tmp_path: Path) -> None:
-    """No version has written that, so none is named as the remedy."""
+    """C28: a flipped bit in the format number is reported as damage, not as a checkpoint of another version."""
     save(tmp_path / "one", STATE)
     state = tmp_path / "one" / "state.json"
     state.write_text(state.read_text().replace('"format": 2', '"format": 3'))
@@ -124,7 +124,7 @@ def test_c28_a_missing_file_is_detected(tmp_path: Path, name: str) -> None:
 
 
 def resealed(path: Path, **changes: Any) -> None:
-    """Change the record and give it the CRCs of the files as they now are."""
+    """Change the record and recompute the CRCs of all files."""
     record = json.loads((path / "state.json").read_text())
     record.pop("own_crc")
     record |= changes
@@ -134,7 +134,7 @@ def resealed(path: Path, **changes: Any) -> None:
 
 
 class Trap:
-    """A pickle of this creates a file when it is loaded."""
+    """An object whose pickle creates a file when it is loaded."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -144,7 +144,7 @@ class Trap:
 
 
 def test_loading_executes_nothing(tmp_path: Path) -> None:
-    """Pickles in the place of arrays, and arrays of objects, are errors, even with right checksums."""
+    """Pickles in place of arrays, and arrays of objects, are errors, even with right checksums."""
     sprung = tmp_path / "sprung"
     trap = pickle.dumps(Trap(sprung))
     objects = json.dumps({"dtype": "|O", "shape": [len(trap) // 8]}).encode()

@@ -1,4 +1,4 @@
-"""Checkpoints whose checksums are right and whose contents are not; values that look like ours; full disks."""
+"""Checkpoints with right checksums and false contents, values that look like array references, and full disks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.storage.checkpoint import CheckpointError, load, save
 
 
 def framed(header: dict[str, Any], body: bytes, length: int | None = None) -> bytes:
-    """A file of one array, as it says of itself."""
+    """Return an array file with the given header and body."""
     head = json.dumps(header).encode()
     return lz4.frame.compress((length or len(head)).to_bytes(8, "little") + head + body)
 
@@ -41,7 +41,7 @@ def framed(header: dict[str, Any], body: bytes, length: int | None = None) -> by
 def test_a_large_array_that_is_not_what_it_claims(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    """Neither memory that was never written nor memory that is not there."""
+    """An array file whose header does not match its data is refused."""
     monkeypatch.setattr(checkpoint, "LARGE", 1000)
     save(tmp_path / "one", STATE)
     (tmp_path / "one" / "0.lz4").write_bytes(content)
@@ -82,7 +82,7 @@ def test_two_arrays_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_everything_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file, then the directory that lists them, then the new name, then the directory that lists that."""
+    """Every file is synced, then its directory, then it is renamed, and then the parent directory is synced."""
     happened: list[str] = []
     sync, rename = os.fsync, Path.rename
 
@@ -103,7 +103,7 @@ def test_everything_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("writer", ["training.storage.checkpoint.write_array", "training.storage.checkpoint.sync"])
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: str) -> None:
-    """An error of the disk, whoever meets it; the checkpoints that were there stay."""
+    """An error of the disk while writing or syncing is raised, and earlier checkpoints stay."""
     monkeypatch.setattr(checkpoint, "LARGE", 1000)
     checkpoint.save_next(tmp_path, 1, STATE)
 

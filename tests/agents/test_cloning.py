@@ -1,4 +1,4 @@
-"""Behaviour cloning: which labels there are, what an update does, that it learns, and that it goes on bit for bit."""
+"""Behaviour cloning: the labels, an update, learning, and resuming bit for bit."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty games of toy/catch."""
+    """Record sixty games of toy/catch and return the folder."""
     return catch_dataset(tmp_path_factory.mktemp("data") / "catch", games=60)
 
 
 def settings_of(folder: Path, **values: Any) -> CloningSettings:
-    """A short training; sections and names stand with two underscores between them."""
+    """Return settings for a short training; a double underscore separates section and name."""
     named = {name.replace("__", "."): value for name, value in values.items()}
     return with_dataset_env(changed(CloningSettings(dataset=str(folder)), {**SMALL, **named}), CloningSettings())
 
@@ -51,7 +51,7 @@ def small(folder: Path, **values: Any) -> DatasetRun:
 
 
 def made_up(steps: list[int]) -> Dataset:
-    """Episodes of which nothing but their lengths is known."""
+    """Return a data set of which only the lengths of the episodes are set."""
     return Dataset(Path("made-up"), spec_of(), None, np.array(steps))
 
 
@@ -59,7 +59,7 @@ def made_up(steps: list[int]) -> Dataset:
 def test_episodes_are_learned_from_or_held_out(
     steps: list[int], holdout: float, seed: int, data: st.DataObject
 ) -> None:
-    """Never both; fewer labels are a part of more; all that is not held out is learned from where nothing is asked."""
+    """Each episode is in training or held out; a number of labels takes a prefix of training, and 0 takes all."""
     dataset = made_up(steps)
     if max(round(holdout * len(steps)), 1) == len(steps):
         return
@@ -86,7 +86,7 @@ def test_nothing_is_left_of_one_episode() -> None:
 
 @pytest.mark.parametrize("stack", [1, 3])
 def test_labels_are_what_the_player_saw_and_did(folder: Path, stack: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stacks as whoever acts builds them, of whole episodes and of a cut one, whatever pieces they were written in."""
+    """Labels hold the actor's frame stacks and actions, of whole and cut episodes, also if read in small pieces."""
     monkeypatch.setattr("agents.imitation.labels.chunks_of.__defaults__", (5,))
     dataset = open_dataset(folder)
     share = EpisodeSubset(np.array([7, 0, 30]), np.array([11, 11, 4]))
@@ -106,7 +106,7 @@ def test_labels_are_what_the_player_saw_and_did(folder: Path, stack: int, monkey
 
 @pytest.mark.parametrize("bound", [10.0, 0.1])
 def test_an_update_is_a_step_of_adam_down_the_cross_entropy(folder: Path, bound: float) -> None:
-    """Of drawn labels, written out; the smaller bound of the gradients bites."""
+    """Three updates equal steps of Adam on drawn labels; the smaller gradient bound takes effect."""
     run, oracle = small(folder, learner__max_grad_norm=bound).learner, small(folder).learner
     optimizer, rng = torch.optim.Adam(oracle.network.parameters(), 5e-4), np.random.default_rng([0, 3])
     for _ in range(3):
@@ -130,7 +130,7 @@ def test_the_loss_of_an_action_is_its_cross_entropy() -> None:
 
 
 def test_what_is_held_out_is_tested_on(folder: Path) -> None:
-    """All of it, or some; against a loop over single labels."""
+    """Accuracy and loss on held-out labels equal those of a loop over single labels; a sample of them can be used."""
     learner = small(folder, holdout=0.5).learner
     held_out: Labels = learner.held_out  # type: ignore[attr-defined]
     assert len(held_out) == 30 * 11
@@ -146,9 +146,9 @@ def test_what_is_held_out_is_tested_on(folder: Path) -> None:
 
 
 def test_it_learns_what_the_player_does(tmp_path: Path) -> None:
-    """Who moves at random catches a ball in four, the player all; a tenth of its actions were chance's, unknown to all.
+    """A clone of a player with a tenth of random actions gains accuracy and scores above 0.5.
 
-    A score of 0.5 is three balls in four.
+    Random play catches one ball in four, the player all; a score of 0.5 is three balls in four.
     """
     folder = catch_dataset(tmp_path / "catch", games=400)
     run = small(folder, learner__learning_rate=2e-3, samples=9_600)
@@ -165,7 +165,7 @@ def test_it_learns_what_the_player_does(tmp_path: Path) -> None:
 
 
 def test_it_goes_on_bit_for_bit(folder: Path, tmp_path: Path) -> None:
-    """Also in a run that has a past of its own; and a run that differs would show."""
+    """A resumed run equals the uninterrupted one, also if it had trained before; a run with more updates differs."""
     run, other = small(folder, samples=200_000), small(folder, samples=200_000)
     run.step(640)
     path = run.save(tmp_path / "saved")

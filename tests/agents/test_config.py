@@ -1,4 +1,4 @@
-"""Settings: every refusal with its remedy, the way to JSON and back, and the presets."""
+"""Settings: every refusal with its remedy, the round trip through JSON, and the presets."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_ends_of_the_ranges_are_allowed(kind: Callable[..., Any], values: di
 
 
 def test_rings_that_are_too_small_are_named_before_a_run_begins() -> None:
-    """For stacks and windows, and for chunks of which a ring must hold two."""
+    """Rings that cannot hold two chunks, or the stacks and windows, are refused."""
     small = ReplaySettings(capacity=1000, learning_starts=0)
     assert Settings(replay=small, fleet=FleetSettings(envs_per_runner=25, chunk_steps=20)).rows_per_lane() == 40
     for fleet in (FleetSettings(envs_per_runner=25, chunk_steps=21), FleetSettings(envs_per_runner=64, chunk_steps=1)):
@@ -128,7 +128,7 @@ def test_rings_that_are_too_small_are_named_before_a_run_begins() -> None:
 
 @given(runners=st.integers(1, 12), shards=st.integers(0, 12), envs=st.integers(1, 8))
 def test_shards_have_room_for_all_lanes_and_share_the_capacity(runners: int, shards: int, envs: int) -> None:
-    """Runner r writes to shard r mod S: no shard gets more lanes than it has."""
+    """With runner r on shard r mod S, no shard gets more lanes than it has; shards share the capacity."""
     fleet = FleetSettings(runners=runners, shards=min(shards, runners), envs_per_runner=envs)
     settings = Settings(fleet=fleet)
     per_shard = [sum(r % max(fleet.shards, 1) == s for r in range(runners)) for s in range(max(fleet.shards, 1))]

@@ -1,4 +1,4 @@
-"""A network of somebody else's that acts otherwise than it trains: dropout and batch norm."""
+"""A custom network that differs between training and acting: dropout and batch norm."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from tests.specs import spec_of
 
 
 class Restless(nn.Sequential):
-    """Drops half of what it sees, and remembers means of all that it was trained on."""
+    """A torso with batch norm and dropout."""
 
     def __init__(self, shape: tuple[int, ...], stack: int) -> None:
         super().__init__(nn.Linear(shape[0], 16), nn.BatchNorm1d(16), nn.Dropout(0.5))
 
     def train(self, mode: bool = True) -> Any:
-        """As those of others often do, it forgets to return itself."""
+        """Set the mode but return nothing, as in many third-party networks."""
         super().train(mode)
 
 
 def learner_of(**options: Any) -> Learner:
-    """It learns by such a network, which also acts."""
+    """Return a learner with the `Restless` torso."""
     settings = LearnerSettings(precision="fp32", device="cpu", **options)
     network = NetworkSettings(kind="tests.agents.test_custom_torso:Restless", stack=STACK)
     return Learner(settings, network, spec_of(SHAPE, A), seed=0)
 
 
 def buffers(network: nn.Module) -> list[Tensor]:
-    """What it remembers beside its weights, copied."""
+    """Return copies of the network's buffers."""
     return [buffer.clone() for buffer in network.buffers()]
 
 
@@ -55,7 +55,7 @@ def test_it_drops_and_remembers_where_it_is_trained_alone() -> None:
 
 
 def test_what_is_judged_remembers_what_the_newest_network_does() -> None:
-    """Weights are averaged; what goes with them comes whole, and not before its turn."""
+    """The averaged policy gets the newest network's buffers whole, at the update that averages the weights."""
     learner = learner_of(average_rate=0.25)
     first = buffers(learner.policy)
     for update in range(AVERAGE_PERIOD):
@@ -67,7 +67,7 @@ def test_what_is_judged_remembers_what_the_newest_network_does() -> None:
 
 
 def test_a_network_that_is_told_to_act_does_so_with_gradients_on() -> None:
-    """As an exported one is."""
+    """A network in eval mode drops nothing, as after an export."""
     network, obs = learner_of().online.eval(), batch_of(8).obs
     assert torch.equal(network(obs), network(obs))
     assert torch.equal(network.train().eval()(obs), network(obs))

@@ -1,4 +1,4 @@
-"""Data sets of play: they hold what was played, Minari reads them and is read, the rest is told in one line."""
+"""Data sets of play: their contents, exchange with Minari, and errors of one line."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ LENGTHS, MAX_FAILURES = (5, 3, 8), (2,)
 
 
 class CodedPlayer:
-    """Its actions follow from what a frame shows."""
+    """A player whose actions are computed from the frame."""
 
     def start(self, num_envs: int) -> None:
-        """Nothing is carried along."""
+        """Return no carry."""
 
     def act(self, frame: NDArray[Any], first: NDArray[np.bool_], carry: None, explore: Explore | None) -> PolicyOutput:
         action = np.array([sum(decode(one)) % 3 for one in from_blocks(frame, (84, 84))])
@@ -41,7 +41,7 @@ class CodedPlayer:
 
 
 def recorded(folder: Path, envs: int = 3, *, games: int = ENDLESS, labels: int = ENDLESS) -> Recorder:
-    """Play of a coded env; some episodes are truncated, in all of them a life is lost with frame 2."""
+    """Record play of a coded env: some episodes are truncated, and each loses a life at frame 2."""
     env = CodedEnv(envs, lengths=LENGTHS, life_lost_at=MAX_FAILURES)
     with new_dataset(folder, EnvSettings(), env.spec, ABOUT) as writer:
         recorder = Recorder(writer, envs, games=games, labels=labels)
@@ -50,7 +50,7 @@ def recorded(folder: Path, envs: int = 3, *, games: int = ENDLESS, labels: int =
 
 
 def check_episode(frames: NDArray[Any], columns: list[NDArray[Any]], *, whole: bool = True) -> tuple[int, int]:
-    """All of an episode follows from the code on its frames -> its env and number there."""
+    """Check all of an episode against the codes on its frames -> its env and number."""
     (env, number, _), codes = decode(frames[0]), [decode(frame) for frame in frames]
     action, reward, terminated, truncated, lost = columns
     assert codes == [(env, number, t) for t in range(len(frames))]
@@ -68,7 +68,7 @@ def check_episode(frames: NDArray[Any], columns: list[NDArray[Any]], *, whole: b
 
 @pytest.mark.parametrize("piece", [512, 3, 1])
 def test_minari_reads_what_was_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
-    """By its name under Minari's own root, and so do we; however many pieces an episode went to disk in."""
+    """Minari loads the data set by its name, and open_dataset by its folder, for any size of pieces on disk."""
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     monkeypatch.setattr("agents.imitation.writer.PIECE", piece)
     recorder = recorded(tmp_path / "coded-v3", games=6)
@@ -95,7 +95,7 @@ def test_minari_reads_what_was_played(tmp_path: Path, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("labels", [1, 2, 3, 10, 50, 51])
 def test_there_are_as_many_labels_as_were_asked_for(tmp_path: Path, labels: int) -> None:
-    """The games under way are cut there, and are truncated."""
+    """Games under way at the last label are cut and truncated."""
     recorded(tmp_path / "set", labels=labels)
     dataset = open_dataset(tmp_path / "set")
     assert dataset.labels == labels
@@ -115,7 +115,7 @@ def test_every_env_plays_the_same_number_of_games(tmp_path: Path) -> None:
 
 
 def by_minari(folder: Path, space: Space[Any], actions: Space[Any], obs: NDArray[Any], **options: Any) -> Path:
-    """A data set of one episode as Minari itself writes it."""
+    """Write a data set of one episode with Minari and return its folder."""
     (folder / "data").mkdir(parents=True)
     storage = MinariStorage.new(folder / "data", space, actions, **options)
     steps = len(obs) - 1
@@ -126,7 +126,7 @@ def by_minari(folder: Path, space: Space[Any], actions: Space[Any], obs: NDArray
 
 
 def test_what_minari_writes_is_read(tmp_path: Path) -> None:
-    """Vectors of any precision as float32; pixels where they are stored as they are. Nobody says in which env."""
+    """Vectors are read as float32 and raw pixels unchanged, without an env; JPEG is refused."""
     vectors, pixels = np.random.default_rng(0).normal(size=(6, 4)), np.zeros((4, 84, 84), np.uint8)
     pixels[1] = 7
     spaces = Box(-np.inf, np.inf, (4,), np.float64), Box(0, 255, (84, 84), np.uint8)
@@ -158,13 +158,13 @@ def test_what_no_q_network_knows_is_refused(tmp_path: Path) -> None:
 
 
 def cut_file(folder: Path) -> None:
-    """Half of what was written."""
+    """Keep only the first 5,000 bytes of the data file."""
     file = folder / "data" / "main_data.hdf5"
     file.write_bytes(file.read_bytes()[:5000])
 
 
 def other_actions(folder: Path) -> None:
-    """Fewer actions than were taken."""
+    """Declare fewer actions than were taken."""
     file = folder / "data" / "metadata.json"
     metadata = json.loads(file.read_text())
     metadata["action_space"] = metadata["action_space"].replace('"n": 3', '"n": 2')
@@ -189,7 +189,7 @@ def test_a_damaged_one_is_one_line(tmp_path: Path, harm: Callable[[Path], Any], 
 
 
 def test_it_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    """An error, a recording of nothing, and somebody else's folder."""
+    """After an error or an empty recording nothing is left; a folder with contents, or a file, is refused."""
     with pytest.raises(ZeroDivisionError), new_dataset(tmp_path / "a" / "b", EnvSettings(), spec_of(), ABOUT):
         _ = 1 / 0
     assert not (tmp_path / "a" / "b").exists()

@@ -1,4 +1,4 @@
-"""DecQN against brute force over all actions, and that it learns what is known to be best."""
+"""DecQN against brute force over all actions, and learning of known best actions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEAD = BangOffBang(NetworkSettings(kind="mlp"))
 
 
 def tiny(env: str) -> DecoupledSettings:
-    """A run of seconds."""
+    """Return settings for a run of seconds."""
     values = {"network.hidden": 32, "replay.capacity": 4_000, "replay.learning_starts": 100, "learner.batch_size": 32}
     values["replay.samples_per_insert"] = 8.0
     short = {"env.id": env, "learner.device": "cpu", "learner.target_period": 20, "learner.learning_rate": 2e-3}
@@ -38,7 +38,7 @@ def tiny(env: str) -> DecoupledSettings:
 
 @given(joints=st.integers(1, 5), seed=st.integers(0, 1_000))
 def test_the_best_action_is_that_of_all_combinations(joints: int, seed: int) -> None:
-    """3^J of them, each valued as the mean of its bins' values."""
+    """The greedy action and the target equal the best of 3^J actions, each valued as the mean of its bins' values."""
     out = torch.from_numpy(np.random.default_rng(seed).normal(size=(1, joints, 3)))
     values = {
         bins: sum(float(out[0, j, z]) for j, z in enumerate(bins)) / joints for bins in product(range(3), repeat=joints)
@@ -51,7 +51,7 @@ def test_the_best_action_is_that_of_all_combinations(joints: int, seed: int) -> 
 
 
 def test_the_loss_is_of_the_whole_actions_value() -> None:
-    """Every joint's value of its bin gets the same share of the error; no other bin gets any."""
+    """Every joint's taken bin gets the same share of the error; no other bin gets a gradient."""
     out = torch.arange(12.0).view(2, 2, 3).requires_grad_()
     torques = torch.tensor([[-1.0, 0.0], [1.0, 1.0]])
     found = HEAD.loss(out, torques, torch.tensor([3.0, 9.0]), "squared")
@@ -81,13 +81,13 @@ def test_it_acts_by_its_best_bins_and_explores_joint_by_joint() -> None:
 
 
 def test_it_learns_to_aim() -> None:
-    """The best of -1, 0 and 1 is the one nearest to the point, for each coordinate by itself."""
+    """The learned action is the one of -1, 0 and 1 nearest to the point, for each coordinate on its own."""
     settings = changed(tiny(AIM), {"learner.gamma": 0.5, "replay.n_step": 1, "replay.samples_per_insert": 16.0})
     run = SerialLoop(settings)
     while run.learner.updates < 500:
         run.step()
     points = np.random.default_rng(7).uniform(-0.7, 0.7, (300, 2)).astype(np.float32)
-    points = points[(np.abs(np.abs(points) - 0.5) > 0.12).all(1)]  # where it is clear which one that is
+    points = points[(np.abs(np.abs(points) - 0.5) > 0.12).all(1)]  # where the nearest one is clear
     policy = run.policy()
     acted = policy.act(points[:, None], np.ones(len(points), np.bool_), policy.start(len(points)), None)
     run.close()

@@ -1,4 +1,4 @@
-"""From a Gymnasium env through a rollout into replay: many actions, and what is no number."""
+"""From a Gymnasium env through a rollout into replay: many actions, and values that are not finite."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "QuarterdeckOdd-v0"
 
 
 class Odd(gymnasium.Env[Any, Any]):
-    """Pays the number of the action. From step `since` on, reward or observation is `broken` instead."""
+    """An env that pays the number of the action. From step `since` on, reward or observation is `broken` instead."""
 
     def __init__(self, actions: int = 300, field: str = "", since: int = 0, broken: float = float("nan")) -> None:
         self.observation_space = Box(-np.inf, np.inf, (2,), np.float32)
@@ -33,13 +33,13 @@ class Odd(gymnasium.Env[Any, Any]):
         self.field, self.since, self.broken, self.t = field, since, broken, 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """Step 0."""
+        """Start an episode at step 0."""
         super().reset(seed=seed)
         self.t = 0
         return np.zeros(2, np.float32), {}
 
     def step(self, action: Any) -> Any:
-        """One step of an episode of 50."""
+        """Take one step of an episode of 50."""
         self.t += 1
         broken = self.t >= self.since
         obs = np.full(2, self.broken if broken and self.field == "observation" else self.t, np.float32)
@@ -48,7 +48,7 @@ class Odd(gymnasium.Env[Any, Any]):
 
 @pytest.fixture
 def odd() -> Iterator[dict[str, Any]]:
-    """Options of the env that is registered for one test."""
+    """Register the env for one test and yield its options."""
     options: dict[str, Any] = {}
     gymnasium.register(NAME, entry_point=lambda **_: Odd(**options), disable_env_checker=True)
     yield options
@@ -56,7 +56,7 @@ def odd() -> Iterator[dict[str, Any]]:
 
 
 class Last(QPolicy):
-    """Finds one of 300 actions best."""
+    """A policy that prefers action `best` of 300."""
 
     stack = 1
 
@@ -68,13 +68,13 @@ class Last(QPolicy):
 
 
 def rollout_of(best: int = 299, greedy: bool = True) -> Rollout:
-    """Two lanes of the odd env."""
+    """Return a rollout of two lanes of the odd env."""
     exploration = ExplorationSettings(start=0.0, final=0.0) if greedy else ExplorationSettings(start=1.0, final=1.0)
     return Rollout(make_env(EnvSettings(id=NAME), 2), Last(best), exploration, seed=0)
 
 
 def shard_of(rollout: Rollout) -> ReplayShard:
-    """Room for its rows."""
+    """Return a shard for the rollout's rows."""
     settings, env = ReplaySettings(capacity=1000, learning_starts=0), rollout.env
     return ReplayShard(
         settings,
@@ -89,7 +89,7 @@ def shard_of(rollout: Rollout) -> ReplayShard:
 @pytest.mark.usefixtures("odd")
 @pytest.mark.parametrize(("best", "greedy"), [(299, True), (256, True), (0, False)])
 def test_c2_of_300_actions_replay_holds_those_that_were_used(best: int, greedy: bool) -> None:
-    """C2: the reward says which action the env was given."""
+    """C2: the actions in replay equal their rewards, which are the numbers of the actions that the env was given."""
     rollout = rollout_of(best, greedy)
     shard = shard_of(rollout)
     for _ in range(8):
@@ -112,7 +112,7 @@ def test_more_actions_than_replay_tells_apart_are_refused(odd: dict[str, Any]) -
 
 @pytest.mark.usefixtures("odd")
 def test_a_state_with_actions_of_one_byte_is_taken_over() -> None:
-    """Checkpoints from before envs could have more than 256 of them."""
+    """A state with uint8 actions, as in older checkpoints, is loaded, and later actions above 255 stay whole."""
     rollout = rollout_of(200)
     shard, twin = shard_of(rollout), shard_of(rollout)
     shard.add(rollout.collect(30, 0)[0])
@@ -127,7 +127,7 @@ def test_a_state_with_actions_of_one_byte_is_taken_over() -> None:
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 @pytest.mark.parametrize("field", ["reward", "observation"])
 def test_an_env_that_gives_no_number_is_named(odd: dict[str, Any], field: str, broken: float) -> None:
-    """The env and the field; a chunk before it was whole."""
+    """The error names the env and the field; the chunk before is collected without an error."""
     odd |= {"field": field, "since": 35, "broken": broken}
     rollout = rollout_of()
     rollout.collect(30, 0)
@@ -138,14 +138,14 @@ def test_an_env_that_gives_no_number_is_named(odd: dict[str, Any], field: str, b
 
 
 def play_to_the_end(run: SerialLoop) -> None:
-    """Far beyond the first broken step."""
+    """Play far beyond the first broken step."""
     for _ in range(40):
         run.step()
 
 
 @pytest.mark.parametrize("field", ["reward", "observation"])
 def test_a_run_ends_with_the_name_of_the_env_that_gives_no_number(odd: dict[str, Any], field: str) -> None:
-    """Neither the learning rate nor a precision that is not in use is blamed."""
+    """The error names the env, not the learning rate or the precision; the priorities in replay stay finite."""
     odd |= {"actions": 2, "field": field, "since": 40}
     run = SerialLoop(small_settings(NAME, replay={"prioritized": True}))
     with pytest.raises(FloatingPointError, match=rf"{NAME} gave the {field} nan in env 0: repair the environment"):

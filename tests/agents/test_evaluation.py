@@ -1,4 +1,4 @@
-"""Evaluation: C23, C21, and the rules a policy is judged by."""
+"""Evaluation: C23, C21, and the rules of the protocols."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from training.settings import changed
 
 
 class Fixed(QPolicy):
-    """Prefers action 2."""
+    """A policy that prefers action 2."""
 
     stack = 4
 
@@ -40,7 +40,7 @@ class Fixed(QPolicy):
 
 
 class Last18(QPolicy):
-    """Prefers the last of 18 actions."""
+    """A policy that prefers the last of 18 actions."""
 
     stack = 4
 
@@ -52,7 +52,7 @@ class Last18(QPolicy):
 
 
 class Seeded(CodedEnv):
-    """Remembers the seed of its last reset; its games have very unlike lengths."""
+    """A coded env that records the seed of its last reset; its games have very different lengths."""
 
     def __init__(self, num_envs: int) -> None:
         super().__init__(num_envs, lengths=(1, 40, 7), life_lost_at=(3,))
@@ -64,7 +64,7 @@ class Seeded(CodedEnv):
 
 
 def judge(env: CodedEnv, episodes: int, epsilon: float = 0.0, **other: Any) -> Scores:
-    """Evaluate action 2."""
+    """Evaluate a policy that prefers action 2."""
     settings = EvaluationSettings(epsilon=epsilon)
     return evaluate(Fixed(), env, settings, episodes=episodes, seed=3, **other)
 
@@ -125,7 +125,7 @@ def test_c25_the_record_says_under_which_rules() -> None:
 
 
 def test_c21_every_raw_score_is_kept_and_the_mean_normalised() -> None:
-    """C21: a summary has each game's own score; human-normalised only where a human has been measured."""
+    """C21: a summary has every game's score, and a human-normalised mean only where a human score is known."""
     scores, lengths = np.array([21.0, 8.2, 14.6, -20.7]), np.array([900, 700, 800, 500])
     summary = Scores(scores, lengths, 4 * lengths, {"name": "classic", "game": "pong"}).summary()
     assert summary["scores"] == scores.tolist()
@@ -136,7 +136,7 @@ def test_c21_every_raw_score_is_kept_and_the_mean_normalised() -> None:
 
 
 def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -> None:
-    """C23, C25: sticky 0.25, no life signal, 18 actions, no help at the start, at most 108,000 frames a game."""
+    """C23, C25: sticky 0.25, no life signal, 18 actions, no no-ops or FIRE at the start, 108,000 frames at most."""
     trained = EnvSettings(id="ALE/Pong-v5", life_signal=True, full_actions=True)
     settings = Settings(env=trained, evaluation=EvaluationSettings(protocol="machado"))
     scores = evaluate_policy(Last18(), settings, episodes=2, threads=1)
@@ -148,7 +148,7 @@ def test_c23_machado_is_played_with_all_actions_by_who_was_trained_with_them() -
 
 @pytest.mark.parametrize(("env_cap", "every_cap", "cap"), [(108_000, 500, 500), (400, 500, 400), (400, 1, 4)])
 def test_a_game_beside_training_ends_at_the_earlier_cap(env_cap: int, every_cap: int, cap: int) -> None:
-    """A rally would hold all other evaluations up; the closing one knows no such end."""
+    """Evaluations during training use the smaller cap, of at least one step; the final one keeps the env's cap."""
     env = EnvSettings(id="ALE/Pong-v5", frame_cap=env_cap)
     settings = Settings(env=env, evaluation=EvaluationSettings(protocol="training", every_frame_cap=every_cap))
     assert protocol_env(settings).frame_cap == env_cap
@@ -156,7 +156,7 @@ def test_a_game_beside_training_ends_at_the_earlier_cap(env_cap: int, every_cap:
 
 
 def test_a_cap_is_for_atari_games() -> None:
-    """Others end by rules of their own, and refuse one."""
+    """The cap applies to games of duel/, and not to other envs."""
     for name, cap in (("toy/catch", 108_000), ("duel/pong", 500)):
         env = EnvSettings(id=name)
         assert selection_env(Settings(env=env, evaluation=EvaluationSettings(every_frame_cap=500))).frame_cap == cap
@@ -173,7 +173,7 @@ def test_frames_that_replay_cannot_cut_are_refused_before_training() -> None:
 
 
 def test_who_is_no_atari_game_keeps_how_it_is_shown() -> None:
-    """And none of a preset's rules, unless somebody has asked for one."""
+    """An env outside Atari keeps its image settings; the preset's rules are dropped unless one was changed."""
     asked = dataclasses.replace(atari().env, id="package:Images-v0", image_size=84, grayscale=True)
     assert rules_for(asked, atari().env) == EnvSettings(id=asked.id, image_size=84, grayscale=True)
     sticky = dataclasses.replace(asked, sticky=0.1)
@@ -191,7 +191,7 @@ def test_protocols_are_the_named_ones_and_keep_the_policys_actions_and_frames() 
 
 
 def test_c23_the_policy_of_a_checkpoint_is_the_frozen_online_network() -> None:
-    """C23: its weights take no gradient, and a network for another game is refused."""
+    """C23: the policy equals the online network and takes no gradient; a network for another game is refused."""
     network = NetworkSettings(kind="mlp", stack=2, hidden=8)
     options = LearnerSettings(precision="fp32", device="cpu")
     settings = Settings(env=EnvSettings(id="toy/chain"), network=network, learner=options)

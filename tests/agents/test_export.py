@@ -1,4 +1,4 @@
-"""An exported policy: the same values, from another place, in a process that has no Ray."""
+"""Exported policies: the same values after loading, from another folder, and in a process without Ray."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KINDS = {
     "vectors": (NetworkSettings(kind="mlp", stack=2, hidden=16), (4,)),
     "by chance": (NetworkSettings(kind="mlp", stack=2, hidden=16, dueling=True, noisy=True, head="implicit"), (4,)),
 }
-# What somebody does elsewhere: nothing of games or of Ray can be imported there, and only two packages were copied.
+# Runs in a fresh process with copies of two packages, where neither envs nor Ray can be imported.
 ELSEWHERE = """
 import sys
 class Blocked:
@@ -55,7 +55,7 @@ print(json.dumps({"from": agents.export.__file__, "q": policy(frames).tolist(), 
 
 
 def policy_of(kind: str, seed: int = 1) -> ExportedPolicy:
-    """A policy with random weights."""
+    """Return a policy with random weights."""
     settings, shape = KINDS[kind]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -65,7 +65,7 @@ def policy_of(kind: str, seed: int = 1) -> ExportedPolicy:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_frames_give_what_stacks_of_blocks_give(kind: str) -> None:
-    """The policy reads plain frames; the training loop's path is frame by frame through `FrameStack`."""
+    """The policy on plain frames gives the values of the training path, frame by frame through `FrameStack`."""
     policy, settings = policy_of(kind), KINDS[kind][0]
     frames = example(policy, 3).numpy()
     stack = FrameStack(settings.stack)
@@ -92,13 +92,13 @@ def test_a_policy_comes_back_as_it_was(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_fresh_process_without_ray_finds_the_same_values(tmp_path: Path) -> None:
-    """Only `agents` and `training` are there, and importing Ray fails: Q-values are equal within 1e-5."""
+    """With only `agents` and `training` copied and Ray blocked, the Q-values are equal within 1e-5."""
     policy = policy_of("2013")
     for package in ("agents", "training"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     save_policy(policy, tmp_path / "policy")
     (tmp_path / "policy" / PROGRAM).write_bytes(program_of(policy))
-    # -I: neither the folder nor PYTHONPATH is searched for modules; only what is named here
+    # -I: neither the folder nor PYTHONPATH is searched for modules, only the inserted path
     program = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{ELSEWHERE}"
     done = subprocess.run(
         [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False

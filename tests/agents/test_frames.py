@@ -53,7 +53,7 @@ def test_sides_that_are_no_multiple_of_four_are_refused() -> None:
     depth=st.integers(1, 5),
 )
 def test_c10_a_stack_holds_the_last_frames_of_the_episode(first: Any, depth: int) -> None:
-    """C10: oldest first; before an episode's first frame that frame is repeated; nothing of the last episode stays."""
+    """C10: oldest first; the episode's first frame fills the places before it; no frame of the last episode stays."""
     time, envs = first.shape
     first[0] = True
     stack = FrameStack(depth)

@@ -1,4 +1,4 @@
-"""Replay as a data set: whole episodes, and what is left of those that something cut off."""
+"""Replay as a data set: whole episodes, and the rest of those that were cut."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LENGTHS = (5, 3, 8)
 
 
 def played(chunks: int, lanes: int, capacity: int = 1_000) -> tuple[ReplayShard, list[Chunk]]:
-    """A shard that has taken in play of a coded env, and the chunks that it was given."""
+    """Return a shard filled with play of a coded env, and the chunks added to it."""
     env = CodedEnv(lanes, lengths=LENGTHS, life_lost_at=(2,))
     network = QNetwork(NetworkSettings(stack=2), env.spec.frame_shape, env.spec.num_actions).requires_grad_(False)
     policy, everything = QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0)
@@ -43,7 +43,7 @@ def saved(shard: ReplayShard, path: Path) -> Path:
 
 @pytest.mark.parametrize(("chunks", "lanes"), [(4, 3), (9, 40), (1, 2)])
 def test_episodes_are_those_that_were_played(chunks: int, lanes: int, tmp_path: Path) -> None:
-    """In rings that have gone round (25 rows) and in those that have not; the newest episode of a lane is cut."""
+    """In rings that have wrapped (25 rows) and in others; the newest episode of a lane may be cut."""
     shard, given = played(chunks, lanes)
     action = {}
     for chunk in given:
@@ -61,7 +61,7 @@ def test_episodes_are_those_that_were_played(chunks: int, lanes: int, tmp_path: 
         assert episode.reward.tolist() == [reward_of(*code) for code in codes[1:]]
         assert episode.action.tolist() == [action[code] for code in codes[:-1]]
         last = len(codes) - 1
-        ended = (env + number) % 2 == 0 if whole else last == 2  # a life lost with the last frame ends all value, too
+        ended = (env + number) % 2 == 0 if whole else last == 2  # a life lost with the last frame is terminal, too
         assert episode.terminated.tolist() == [False] * (len(codes) - 2) + [ended]
         assert episode.truncated.tolist() == [False] * (len(codes) - 2) + [not ended]
         assert episode.life_lost.tolist() == [t == 2 and t != last for t in range(1, len(codes))]
@@ -80,7 +80,7 @@ def _frame(chunk: Chunk, t: int, e: int) -> Any:
 
 
 def test_a_lane_in_which_nothing_begins_is_passed_over(tmp_path: Path) -> None:
-    """An episode that is longer than the ring has overwritten its own beginning."""
+    """A lane without an episode start in its ring yields no episode, as after an episode longer than the ring."""
     shard, _ = played(4, 3)
     shard.first[: shard.rows] = False
     episodes = list(episodes_of(saved(shard, tmp_path / "replay-0"), (84, 84)))
@@ -89,7 +89,7 @@ def test_a_lane_in_which_nothing_begins_is_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lost", [2, 3])
 def test_nothing_spans_a_lost_chunk(lost: int, tmp_path: Path) -> None:
-    """The episode is cut before the gap, and what comes behind it begins anew."""
+    """An episode is cut before the gap, and the rows after it begin a new one."""
     shard, given = played(0, 2)[0], played(6, 2)[1]
     for index, chunk in enumerate(given):
         if index != lost:
@@ -105,7 +105,7 @@ def test_nothing_spans_a_lost_chunk(lost: int, tmp_path: Path) -> None:
 
 
 def test_shards_in_their_order(tmp_path: Path) -> None:
-    """Also the eleventh; one that was lost when the checkpoint was written is empty, and a run may have none."""
+    """Shards are sorted by number; an empty shard has no episodes, and a folder without shards is refused."""
     for number in (10, 2, 0):
         checkpoint.save(tmp_path / f"replay-{number}", {})
     assert [shard.name for shard in shards_of(tmp_path)] == ["replay-0", "replay-2", "replay-10"]

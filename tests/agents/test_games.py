@@ -1,4 +1,4 @@
-"""Evaluation in groups of envs, some on threads of their own: the games of a plain loop over each, to the last bit."""
+"""Evaluation in groups of envs, some on threads, plays the games of a plain loop over each, bit for bit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from envs.base import EnvSettings
 
 
 def oracle(actor: QPolicy, settings: Settings, episodes: int) -> Scores:
-    """One group of envs after the other, each in a plain loop; what chance decides is drawn for all envs beforehand."""
+    """Play one group of envs after the other in a plain loop; random numbers are drawn for all envs at once."""
     envs = evaluate.envs_for(episodes)
     quota, seed, epsilon = episodes // envs, settings.seed, settings.evaluation.epsilon
     score, steps, raw = (np.zeros((envs, quota), dtype) for dtype in (np.float64, np.int64, np.int64))
@@ -50,7 +50,7 @@ def oracle(actor: QPolicy, settings: Settings, episodes: int) -> Scores:
 
 
 def breakout(epsilon: float, seed: int, **network: Any) -> Settings:
-    """Games of fifty agent steps at most: each skips many frames."""
+    """Return settings for short games: 12 frames a step, at most 480 frames."""
     return Settings(
         env=EnvSettings(id="breakout", frame_skip=12, frame_cap=480),
         network=NetworkSettings(layer_norm=True, **network),
@@ -60,14 +60,14 @@ def breakout(epsilon: float, seed: int, **network: Any) -> Settings:
 
 
 class Fickle(QPolicy):
-    """Prefers actions by the last digits of a network's values: a game is another after the smallest difference."""
+    """Prefers actions by the last digits of the network's values: the smallest difference changes a game."""
 
     def values(self, obs: NDArray[Any], noise: Any = None) -> NDArray[np.float32]:
         return (1e4 * super().values(obs)) % 1.0
 
 
 def fickle(settings: Settings, *, autocast: bool) -> QPolicy:
-    """Such an actor of a network that has learned nothing."""
+    """Return a `Fickle` actor with an untrained network."""
     torch.manual_seed(settings.seed)
     return Fickle(
         QNetwork(settings.network, (84, 84), 4).requires_grad_(False), precision="bf16" if autocast else "fp32"
@@ -94,7 +94,7 @@ def test_groups_play_the_games_of_plain_loops(
     autocast: bool,
     network: dict[str, Any],
 ) -> None:
-    """Scores, lengths and their order. Without the same draws, seeds and batches some game would differ."""
+    """Scores, lengths and their order equal those of the loop, with the same draws, seeds and batches."""
     monkeypatch.setattr(evaluate, "GROUP", group)
     monkeypatch.setattr(evaluate, "envs_for", partial(envs_for, most=5))  # else up to 50 games have an env each
     settings = breakout(epsilon, episodes, **network)
@@ -110,7 +110,7 @@ def test_groups_play_the_games_of_plain_loops(
 
 
 class Broken(QPolicy):
-    """Fails when it is asked for the tenth time."""
+    """Raises `error` at its tenth call."""
 
     stack = 4
 
@@ -126,7 +126,7 @@ class Broken(QPolicy):
 
 @pytest.mark.parametrize("error", [FloatingPointError, KeyboardInterrupt])
 def test_a_group_that_fails_ends_all(monkeypatch: pytest.MonkeyPatch, error: type[BaseException]) -> None:
-    """Endless games end, no thread is left behind, and torch has its threads again."""
+    """The error ends endless games, leaves no thread behind, and torch gets its number of threads back."""
     monkeypatch.setattr(evaluate, "GROUP", 2)
     settings = breakout(0.0, 0)
     settings = Settings(env=EnvSettings(id="pong", frame_cap=10**9), evaluation=settings.evaluation)
@@ -142,7 +142,7 @@ def test_a_group_that_fails_ends_all(monkeypatch: pytest.MonkeyPatch, error: typ
 
 
 class Counting(QPolicy):
-    """Notes with how many threads torch computes where it is called."""
+    """Records the thread of each call and the number of torch's threads there."""
 
     stack = 4
 

@@ -1,4 +1,4 @@
-"""How far back gradients reach, as the benchmark of sequence learners says it."""
+"""How far back gradients reach in the benchmark of sequence learners."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LENGTH = 40
 
 
 def curve(name: str) -> tuple[Reader, torch.Tensor, torch.Tensor]:
-    """A reader before training, symbols, and its gradients [T]."""
+    """Return an untrained reader, symbols, and its gradients [T]."""
     torch.manual_seed(0)
     kind, directions, holds = KINDS[name]
     reader = Reader(kind, directions, 2 * LENGTH if holds else 0, LENGTH)
@@ -28,7 +28,7 @@ def test_the_last_step_is_told_by_the_dense_layer_alone() -> None:
 
 
 def test_a_plain_cell_hears_nothing_from_far_away_and_the_others_do() -> None:
-    """Shares of the largest gradient: of a plain cell it vanishes, in a bidirectional one it does in the middle."""
+    """Gradients of a plain RNN vanish far back, and of a bidirectional one in the middle; LSTM and GRU keep over 5%."""
     share = {name: (found := curve(name)[2]) / found.max() for name in KINDS}
     assert share["RNN"][0] < 1e-8
     assert share["LSTM, torch's biases"][0] < 1e-6

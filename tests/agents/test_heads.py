@@ -1,4 +1,4 @@
-"""What every head promises the learner, and C51's projection against the paper's own loop."""
+"""Properties that all heads share, and C51's projection against the paper's loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACTIONS, BATCH = 3, 6
 
 
 def network(head: str, *, dueling: bool = False) -> QNetwork:
-    """A small network for vectors of 4 numbers."""
+    """Return a small network for vectors of 4 numbers."""
     torch.manual_seed(0)
     settings = NetworkSettings(
         kind="mlp",
@@ -40,17 +40,17 @@ def network(head: str, *, dueling: bool = False) -> QNetwork:
 
 
 def numbers_of(out: Any) -> Tensor:
-    """The numbers in what a network gave, [B, A] or [B, A, Z]."""
+    """Return the values in a network's output, [B, A] or [B, A, Z]."""
     return out.value if isinstance(out, Quantiles) else out
 
 
 def filled(out: Any, numbers: Tensor) -> Any:
-    """The same with other numbers."""
+    """Return the output with other values."""
     return out._replace(value=numbers) if isinstance(out, Quantiles) else numbers
 
 
 def looped_projection(probability: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Algorithm 1 of Bellemare et al. (2017), written out: probabilities and values [B, Z] -> [B, Z]."""
+    """Return Algorithm 1 of Bellemare et al. (2017), written out: probabilities and values [B, Z] -> [B, Z]."""
     projected = np.zeros_like(probability)
     gap = (HIGH - LOW) / (ATOMS - 1)
     for row in range(len(probability)):
@@ -67,7 +67,7 @@ def looped_projection(probability: NDArray[np.float64], value: NDArray[np.float6
 
 @given(seed=st.integers(0, 2**31), discount=st.sampled_from([0.0, 0.5, 0.99, 1.0]), scale=st.floats(0.0, 5.0))
 def test_a_distribution_is_projected_as_in_the_paper(seed: int, discount: float, scale: float) -> None:
-    """It stays a distribution, and keeps its mean unless it was cut off at an end."""
+    """The projection sums to 1 and keeps the mean of the clipped values."""
     rng = np.random.default_rng(seed)
     head = CategoricalHead(ATOMS, LOW, HIGH)
     probability = rng.dirichlet(np.ones(ATOMS), BATCH)
@@ -80,7 +80,7 @@ def test_a_distribution_is_projected_as_in_the_paper(seed: int, discount: float,
 
 
 def test_the_target_takes_the_best_action_of_whoever_selects() -> None:
-    """A terminal state's target is all on the return; double learning may choose another action."""
+    """The target uses the selected action, as double learning needs; a terminal state's target lies on the return."""
     head = CategoricalHead(ATOMS, LOW, HIGH)
     out = torch.randn(2, ACTIONS, ATOMS)
     q_select = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 5.0]])
@@ -94,7 +94,7 @@ def test_the_target_takes_the_best_action_of_whoever_selects() -> None:
 @pytest.mark.parametrize("dueling", [False, True])
 @pytest.mark.parametrize("head", HEADS)
 def test_values_are_what_acting_sees(head: str, dueling: bool) -> None:
-    """[B, A], whatever the head; the greedy action is that of the values."""
+    """Values are [B, A] for every head, and the policy has the same greedy actions."""
     net, obs = network(head, dueling=dueling), torch.randn(BATCH, 4, 1, 1)
     out, q = net.out(obs), net(obs)
     assert q.shape == (BATCH, ACTIONS)
@@ -105,7 +105,7 @@ def test_values_are_what_acting_sees(head: str, dueling: bool) -> None:
 
 @pytest.mark.parametrize("head", list(HEADS))
 def test_an_actor_in_bfloat16_sees_float32_values(head: str) -> None:
-    """The layers round, the expectation of a distribution does not."""
+    """In bfloat16 the values are float32 and within 0.02 of the exact ones."""
     net, obs = network(head), np.random.default_rng(0).normal(size=(5, 1, 1, 4)).astype(np.float32)
     rounded, exact = (QPolicy(net, precision=p).values(obs) for p in ("bf16", "fp32"))  # type: ignore[arg-type]
     assert rounded.dtype == np.float32
@@ -114,7 +114,7 @@ def test_an_actor_in_bfloat16_sees_float32_values(head: str) -> None:
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_loss_moves_only_the_action_taken(head: str) -> None:
-    """Towards its target: the gradient is that of a finite difference, and 0 for the other actions."""
+    """The gradient equals a finite difference, and is 0 for the other actions."""
     net = network(head)
     given = net.out(torch.randn(BATCH, 4, 1, 1))
     out = numbers_of(given).detach().requires_grad_()
@@ -135,7 +135,7 @@ def test_a_loss_moves_only_the_action_taken(head: str) -> None:
 
 @pytest.mark.parametrize("head", HEADS)
 def test_priorities_vanish_where_nothing_is_left_to_learn(head: str) -> None:
-    """They are 0 or more, and 0 where the network gives its own target."""
+    """Priorities are 0 or more, and 0 where the output equals the target."""
     net = network(head)
     given, action = net.out(torch.randn(BATCH, 4, 1, 1)), torch.zeros(BATCH, dtype=torch.int64)
     out = numbers_of(given).detach()
@@ -150,7 +150,7 @@ def test_priorities_vanish_where_nothing_is_left_to_learn(head: str) -> None:
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_learner_learns_the_return_of_a_terminal_batch(head: str) -> None:
-    """Distributions come to lie on the returns; their means are the values."""
+    """The values of the actions taken become the returns, under every head."""
     settings = NetworkSettings(kind="mlp", stack=2, hidden=32, head=head, atoms=21, value_min=-2, value_max=2)
     learner, batch = make_learner(settings, learning_rate=1e-2), batch_of(8)
     batch = batch._replace(discount=torch.zeros(8), reward=batch.reward.clamp(-1, 1))
@@ -162,7 +162,7 @@ def test_a_learner_learns_the_return_of_a_terminal_batch(head: str) -> None:
 
 @pytest.mark.parametrize("dueling", [False, True])
 def test_actions_are_told_apart_under_autocast(dueling: bool) -> None:
-    """Values near 1 that differ by a thousandth, as Pong's do: rounded to bfloat16 they would be ties."""
+    """Values near 1 that differ by a thousandth keep their order, though bfloat16 alone would make them ties."""
     torch.manual_seed(0)
     net = QNetwork(NetworkSettings(kind="dqn2013", dueling=dueling), (84, 84), 6)
     blocks = torch.randint(256, (3, 441, 4, 16), dtype=torch.uint8)

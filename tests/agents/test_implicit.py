@@ -23,13 +23,13 @@ Array = NDArray[np.float64]
 
 
 def implicit(kind: str = "mlp", **options: Any) -> NetworkSettings:
-    """A small implicit network: 5 shares taught, 3 of the target, 4 for values."""
+    """Return settings for a small implicit network: 5 taus online, 3 of the target, 4 for values."""
     samples = {"tau_samples": N, "tau_samples_target": M, "tau_samples_acting": 4}
     return NetworkSettings(kind=kind, stack=STACK, head="implicit", **{"hidden": 16, **samples, **options})
 
 
 def looped_embedding(tau: float, weight: Array, bias: Array) -> Array:
-    """Equation 4: 64 cosines of one share -> [F]."""
+    """Return equation 4: 64 cosines of one tau -> [F]."""
     found = bias.copy()
     for j in range(len(bias)):
         for i in range(64):
@@ -39,7 +39,7 @@ def looped_embedding(tau: float, weight: Array, bias: Array) -> Array:
 
 
 def looped_loss(value: Array, tau: Array, target: Array) -> Array:
-    """Equation 3 with kappa 1: quantiles [B, N] at shares [B, N], targets [B, M] -> [B]."""
+    """Return equation 3 with kappa 1: quantiles [B, N] at taus [B, N], targets [B, M] -> [B]."""
     found = np.zeros(len(value))
     for b in range(len(value)):
         for i in range(value.shape[1]):
@@ -52,7 +52,7 @@ def looped_loss(value: Array, tau: Array, target: Array) -> Array:
 
 @given(seed=st.integers(0, 2**31), scale=st.floats(0.1, 10.0))
 def test_the_loss_is_that_of_the_paper(seed: int, scale: float) -> None:
-    """Also where the target has another number of shares; the priority is the error of the value."""
+    """The target may have another number of taus; the priority is the error of the mean value."""
     rng = np.random.default_rng(seed)
     value, tau = rng.normal(0, scale, (B, A, N)), rng.uniform(size=(B, N))
     target, action = rng.normal(0, scale, (B, M)), rng.integers(A, size=B)
@@ -77,7 +77,7 @@ def test_features_are_asked_at_every_share(shared: bool) -> None:
 
 @pytest.mark.parametrize(("kind", "dueling"), [("mlp", False), ("mlp", True), ("dqn2013", True)])
 def test_a_network_asks_between_its_convolutions_and_its_dense_layer(kind: str, dueling: bool) -> None:
-    """Z_tau(s, a) = f(psi(s) * phi(tau))_a, one state, share and action after the other."""
+    """Outputs equal Z_tau(s, a) = f(psi(s) * phi(tau))_a, computed for one state and tau at a time."""
     torch.manual_seed(0)
     pixels = kind != "mlp"
     network = QNetwork(implicit(kind, dueling=dueling), (84, 84) if pixels else (4,), A)
@@ -103,13 +103,13 @@ def test_a_network_asks_between_its_convolutions_and_its_dense_layer(kind: str, 
 
 
 def blocks() -> NDArray[np.uint8]:
-    """Two stacks of random pixels, as a network sees them."""
+    """Return two stacks of random pixels in a network's layout."""
     planes = np.random.default_rng(0).integers(256, size=(2, STACK, 84, 84), dtype=np.uint8)
     return np.stack([to_blocks(np.ascontiguousarray(planes[:, k])) for k in range(STACK)], axis=2)
 
 
 def test_shares_are_drawn_where_it_learns_and_fixed_where_it_acts() -> None:
-    """N of the online network, N' of the target, drawn for each transition; a value is the mean of K midpoints."""
+    """N taus online and N' of the target are drawn for each transition; a value is the mean of K midpoints."""
     learner, batch = make_learner(implicit()), batch_of(B)
     learned, judged = learner.online.out(batch.obs, learner.noise_generator(0, 0)), learner.bootstrap(batch)
     assert (learned.value.shape, learned.tau.shape) == ((B, A, N), (B, N))
@@ -132,7 +132,7 @@ def test_somebody_elses_network_is_asked_behind_its_features() -> None:
 
 
 def test_quantiles_are_learned_at_shares_that_were_never_asked_for() -> None:
-    """Returns lie evenly from 0 to 10: the slopes of Huber's loss balance at 0.5 + 9 tau."""
+    """For returns even in 0 to 10, the quantiles at fixed taus converge to the Huber loss's balance, 0.5 + 9 tau."""
     settings = implicit(tau_samples=64, tau_samples_acting=10, hidden=32)
     learner, batch = make_learner(settings, learning_rate=3e-3, reward_clip=0.0), batch_of(32)
     even = (torch.arange(32) + 0.5)[:, None] * torch.tensor([10.0, 0.0]) / 32

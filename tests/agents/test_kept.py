@@ -1,4 +1,4 @@
-"""Weights that are converted once between two updates: the same values, and never old ones."""
+"""Weights that are converted once between two updates: the same values, and never outdated ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.small_learner import batch_of, make_learner
 
 
 def network_of(kind: str) -> tuple[QNetwork, Tensor]:
-    """A network and what it sees."""
+    """Return a network and observations for it."""
     torch.manual_seed(0)
     shape, obs = ((4,), torch.randn(3, 1, 2, 4)) if kind == "mlp" else ((84, 84), torch.randint(256, (3, 441, 2, 16)))
     network = QNetwork(NetworkSettings(kind=kind, stack=2), shape, 3)
@@ -74,13 +74,13 @@ def test_whatever_changes_a_weight_is_seen(change: Callable[[QNetwork], None]) -
 
 
 def acted(network: QNetwork, obs: Tensor) -> Tensor:
-    """Values as an actor computes them."""
+    """Return values as an actor computes them."""
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         return network(obs)
 
 
 def test_an_update_without_a_pass_of_its_own_is_seen() -> None:
-    """A learner whose shards are lost follows its peers' gradients."""
+    """Applying given gradients changes the actor's values, as for a learner that has lost its shards."""
     learner = make_learner()
     learner.update(batch_of(8))
     obs = batch_of(3).obs
@@ -105,7 +105,7 @@ def test_a_copy_has_weights_of_its_own() -> None:
 
 
 def test_a_policy_follows_the_weights_it_loads_and_the_learner_it_shares() -> None:
-    """The serial loop acts with the network that it trains."""
+    """A policy that shares the learner's network follows each update; a copy follows loaded weights."""
     learner, obs = make_learner(), np.random.default_rng(0).normal(size=(5, 1, 2, 4)).astype(np.float32)
     policy = QPolicy(learner.online, precision="bf16")
     seen = [policy.values(obs)]

@@ -1,4 +1,4 @@
-"""A person's play, typed by a test: which keys do what, for how long, and what is written of it."""
+"""Keyboard play with scripted keys: their actions, how long they hold, and the recording."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.players import CATCH
 
 
 class Typed:
-    """A screen before which somebody types: what is pressed at each agent step, at a game's first at least one key.
+    """A screen with scripted keys: those pressed at each agent step, and at a game's first step at least one.
 
-    Nobody waits here.
+    `key` returns at once.
     """
 
     def __init__(self, steps: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ class Typed:
 
 
 def actions(steps: list[str], folder: Path, interrupts: int = 0) -> tuple[list[list[int]], Typed]:
-    """What is recorded as typed in toy/catch: the actions of each episode. Interrupted from look `interrupts` on."""
+    """Record scripted play of toy/catch -> each episode's actions, and the screen. Interrupt at look `interrupts`."""
     looks = count(1)
     env, screen = make_env(CATCH, 1), Typed(steps)
     with new_dataset(folder, CATCH, env.spec, {"player": "a person"}) as writer:
@@ -53,7 +53,7 @@ def actions(steps: list[str], folder: Path, interrupts: int = 0) -> tuple[list[l
 
 
 def test_a_key_acts_for_some_steps_and_the_newest_counts(tmp_path: Path) -> None:
-    """Left is 0, stay 1, right 2; a game takes 11 actions and begins with a key."""
+    """A key acts for HELD steps or until the next key; a game takes 11 actions (left 0, stay 1, right 2)."""
     found, screen = actions(["x", "a", *[""] * 7, "ad", "", "", "D", "q"], tmp_path / "set")
     left = [0] * HELD
     assert found == [[1, *left, 1, 1, 1, 2, 2], [2]]
@@ -68,7 +68,7 @@ def test_a_key_that_is_held_acts_on(tmp_path: Path) -> None:
 
 
 def test_arrows_come_in_pieces(tmp_path: Path) -> None:
-    """Three characters, of which some may be read at another step; an escape that is none is passed over."""
+    """The three characters of an arrow may come at different steps; another escape sequence is skipped."""
     found, _ = actions(["\x1b[D", "\x1bO", "C", "\x1b", "a", "\x1b[Cq"], tmp_path / "set")
     assert found == [[1, 0, 2, 2, 0]]
 
@@ -81,7 +81,7 @@ def test_the_unfinished_game_is_truncated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("interrupts", "found"), [(3, [[1, 0]]), (13, [[1, *[0] * HELD, 1, 1, 1, 1, 1]])])
 def test_an_interruption_ends_it_as_q_does(tmp_path: Path, interrupts: int, found: list[list[int]]) -> None:
-    """In a game, and while the next one waits for a key."""
+    """An interruption ends the recording in a game, and while the next game waits for a key."""
     assert actions(["x", "a", *[""] * 30], tmp_path / "set", interrupts)[0] == found
 
 

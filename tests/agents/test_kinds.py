@@ -1,4 +1,4 @@
-"""Settings are of the kind that their annotations name, however they are made."""
+"""Settings have the types of their annotations, however they are made."""
 
 from __future__ import annotations
 

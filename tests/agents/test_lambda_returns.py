@@ -1,4 +1,4 @@
-"""Targets of Q(lambda) against the sum of n-step returns that they are a mean of."""
+"""Targets of Q(lambda) against the weighted sum of n-step returns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GO_ON, TERMINATED, TRUNCATED, LIFE_LOST = range(4)
 
 
 class Case(NamedTuple):
-    """Rows of several envs, and what became of every action."""
+    """Rows of several envs, and how each action ended."""
 
     reward: NDArray[np.float32]  # [T, E]
     terminal: NDArray[np.bool_]
@@ -30,7 +30,7 @@ class Case(NamedTuple):
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """As an env gives them: behind an episode's end stands one row whose action is not used."""
+    """Draw rows as an env gives them: after an episode's end follows one row whose action is not used."""
     time, envs = draw(st.integers(1, 9)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     over = draw(st.lists(st.booleans(), min_size=envs, max_size=envs))  # the row before the rollout ended an episode
@@ -48,9 +48,9 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def slow(case: Case, env: int, t: int, gamma: float, trace: float) -> float:
-    """(1 - lambda) sum_n lambda^(n-1) R^(n), what is left of the weight on the longest (Peng and Williams 1996).
+    """Return (1 - lambda) sum_n lambda^(n-1) R^(n), the rest of the weight on the longest (Peng and Williams 1996).
 
-    R^(n) is n rewards and then the value of the state behind them, which is 0 where the n-th action was the last.
+    R^(n) is n rewards and then the value of the next state, which is 0 after a terminal action.
     """
     found, gained, weight = 0.0, 0.0, 1.0
     for n in range(1, len(case.reward) - t + 1):
@@ -67,7 +67,7 @@ def slow(case: Case, env: int, t: int, gamma: float, trace: float) -> float:
 
 @given(case=cases(), gamma=st.floats(0, 1), trace=st.floats(0, 1))
 def test_they_are_the_mean_of_n_step_returns(case: Case, gamma: float, trace: float) -> None:
-    """With terminations, lost lives, truncations and resets anywhere; every row that completes a transition."""
+    """Holds for every complete row, with terminations, lost lives, truncations and resets anywhere."""
     found = case.returns(gamma, trace)
     for t, env in np.argwhere(case.complete):
         assert found[t, env] == pytest.approx(slow(case, env, t, gamma, trace), abs=1e-3)
@@ -75,20 +75,20 @@ def test_they_are_the_mean_of_n_step_returns(case: Case, gamma: float, trace: fl
 
 @given(case=cases(), other=st.floats(-50, 50))
 def test_nothing_comes_over_from_another_episode(case: Case, other: float) -> None:
-    """What is shown and earned behind an episode's end changes nothing before it."""
+    """Values and rewards after an episode's end change no target before it."""
     before = case.returns(0.9, 0.7)
     for env in range(case.reward.shape[1]):
         for t in np.flatnonzero(np.isin(case.ended[:, env], (TERMINATED, TRUNCATED))):
             reward, value = case.reward.copy(), case.value.copy()
             reward[t + 1 :, env] += other
-            # The frame behind a truncated action counts, nothing later does.
+            # The frame after a truncated action counts, nothing later does.
             value[t + 1 + (case.ended[t, env] == TRUNCATED) :, env] += other
             after = case._replace(reward=reward, value=value).returns(0.9, 0.7)
             assert (after[: t + 1, env] == before[: t + 1, env]).all()
 
 
 def test_an_episode_by_hand() -> None:
-    """Two actions, then a truncation, a reset row, and an action whose next frame is behind the rollout."""
+    """Two actions, then a truncation, a reset row, and an action whose next frame is after the rollout."""
     reward = np.array([[1], [2], [0], [4]], np.float32)
     value = np.array([[50], [10], [20], [60], [30]], np.float32)
     complete = np.array([[True], [True], [False], [True]])

@@ -1,4 +1,4 @@
-"""A league: who is met how often, what results change, and that a mixture of the past is hard to exploit."""
+"""A league: how often members are met, the effect of results, and that a mixture of the past is hard to exploit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NONE: Arrays = {"table": np.zeros(1)}
 
 
 def league_of(folder: Path, names: dict[str, str], **settings: Any) -> League:
-    """A league with members of some kinds, by name, and a learner."""
+    """Return a league with a learner and members of the given names and kinds."""
     league = League(LeagueSettings(**settings), folder)
     for at, (name, kind) in enumerate(names.items(), 1):
         league.freeze(name, kind, at, NONE)
@@ -33,7 +33,7 @@ def league_of(folder: Path, names: dict[str, str], **settings: Any) -> League:
 
 
 def play(league: League, name: str, *points: float) -> None:
-    """The learner's games against a member end so."""
+    """Record results of the learner's games against a member."""
     (league.folder / RESULTS).mkdir(exist_ok=True)
     with (league.folder / RESULTS / "some.tsv").open("a") as out:
         out.write("".join(f"{name}\t{one}\n" for one in points))
@@ -108,7 +108,7 @@ def test_a_smaller_league_than_the_saved_one_drops_the_easiest_members(tmp_path:
 
 
 def test_ratings_go_on_where_the_first_member_makes_room(tmp_path: Path) -> None:
-    """Without an origin that is kept, those of all who stay would fall by what the second was better."""
+    """The origin of the ratings is kept: the second member's rating stays after the first has left."""
     league = league_of(tmp_path, {"a": SNAPSHOT}, size=2)
     play(league, "a", 1, 1, 1)
     league.count()
@@ -157,7 +157,7 @@ def test_impossible_settings_are_refused(values: dict[str, Any], words: str) -> 
 
 
 def best_responses(folder: Path, turns: int, **settings: Any) -> list[Strategy]:
-    """A learner that answers at once as well as can be to whom the league lets it meet, and is frozen every time."""
+    """Return the strategies of a learner that best-responds to the league's draw and is frozen at every turn."""
     league = League(LeagueSettings(size=100, **settings), folder)
     rock: Strategy = np.eye(3)[np.zeros((ROUNDS, 3, 3), np.int64)]
     learned = [rock]
@@ -175,12 +175,12 @@ def best_responses(folder: Path, turns: int, **settings: Any) -> list[Strategy]:
 
 
 def payoff_of(strategies: list[Strategy]) -> np.ndarray:
-    """Points a game between all of them."""
+    """Return the points a game between all strategies."""
     return np.array([[points_between(one, other) for other in strategies] for one in strategies])
 
 
 def test_naive_self_play_goes_round_and_the_mixture_of_a_league_is_hard_to_exploit(tmp_path: Path) -> None:
-    """Exact: best responses, exploitability by enumeration of all games. 4 points is the most that anybody loses."""
+    """Best responses and exploitability are exact, by enumeration of all games; 4 points is the largest loss."""
     naive = best_responses(tmp_path / "naive", 30, snapshots=0.0)
     league = best_responses(tmp_path / "league", 30, snapshots=0.8)
     assert all(points_between(newer, older) > 0 for older, newer in pairwise(naive))

@@ -1,4 +1,4 @@
-"""The one update against an oracle written step by step: C16, C19."""
+"""One update against an oracle written step by step: C16, C19."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.small_learner import Feed, batch_of, flat, make_learner
 @pytest.mark.parametrize("loss", ["huber", "squared"])
 @pytest.mark.parametrize("clip", [0.0, 1.0])
 def test_one_update_equals_the_formulas(double: bool, loss: str, clip: float) -> None:
-    """TD error, loss and the first step of Adam (Kingma and Ba 2015, algorithm 1), transition by transition."""
+    """TD errors, loss and the first step of Adam (Kingma and Ba 2015, algorithm 1), transition by transition."""
     learner = make_learner(double=double, loss=loss, reward_clip=clip, max_grad_norm=0.5, target_period=1000)
-    with torch.no_grad():  # a target of its own
+    with torch.no_grad():  # a target that differs from the online network
         for p in learner.target.parameters():
             p += 0.1
     batch, before = batch_of(), flat(learner)
@@ -56,7 +56,7 @@ def test_only_the_online_network_learns() -> None:
 
 
 def test_c16_the_target_is_copied_on_the_clock_of_updates() -> None:
-    """C16: at every `target_period`-th update, whatever the batch size."""
+    """C16: the target is copied at every `target_period`-th update, for any batch size."""
     for size in (2, 32):
         learner, copied = make_learner(target_period=3), []
         for update in range(1, 11):
@@ -67,7 +67,7 @@ def test_c16_the_target_is_copied_on_the_clock_of_updates() -> None:
 
 
 def test_a_soft_target_goes_a_part_of_the_way() -> None:
-    """target <- (1 - tau) target + tau online with every update (Lillicrap et al. 2016); a reset takes all of it."""
+    """target <- (1 - tau) target + tau online at every update (Lillicrap et al. 2016); a reset copies it whole."""
     learner = make_learner(target_period=1, target_rate=0.25, reset_period=4)
     wanted = [p.clone() for p in learner.target.parameters()]
     for update in range(1, 6):
@@ -95,7 +95,7 @@ def test_train_reports_the_last_batch_and_returns_td_errors_as_priorities() -> N
 
 
 def test_replay_is_asked_and_told_in_the_order_of_one_thread() -> None:
-    """Draw, then tell of the batch before, and again: whatever the learner's thread is at."""
+    """Draws and priority updates alternate, one batch behind, even if the updates are slow."""
 
     class Noted(Feed):
         def sample(self, batch_size: int) -> Batch:
@@ -103,7 +103,7 @@ def test_replay_is_asked_and_told_in_the_order_of_one_thread() -> None:
             return super().sample(batch_size)
 
         def update_priorities(self, key: Any, priority: Any) -> None:
-            time.sleep(0.01)  # the learner is ahead by now
+            time.sleep(0.01)  # by now the learner is ahead
             order.append("tell")
 
     order: list[str] = []
@@ -130,7 +130,7 @@ def test_a_uniform_replay_is_not_told_of_errors() -> None:
 @pytest.mark.parametrize("place", [0, 2])
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_c19_a_loss_that_is_no_number_ends_training(broken: float, place: int, precision: str) -> None:
-    """C19: whichever of several updates it comes from; nothing poisoned is handed on to actors."""
+    """C19: a loss that is not finite, in the first or the last of three updates, ends training with the remedy."""
     batches = [batch_of(8, seed) for seed in range(3)]
     batches[place].reward[4, 0] = broken
     remedy = r"lower learner\.learning_rate" + (r", or use learner\.precision fp32$" if precision == "bf16" else "$")
@@ -140,7 +140,7 @@ def test_c19_a_loss_that_is_no_number_ends_training(broken: float, place: int, p
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 def test_c19_an_error_that_is_no_number_never_becomes_a_priority(broken: float) -> None:
-    """C19: the second of three batches is broken: the first one's priorities are the last that replay is told."""
+    """C19: if the second of three batches gives a non-finite error, replay gets only the first one's priorities."""
     batches = [batch_of(8, seed, prioritized=True) for seed in range(3)]
     batches[1].reward[4, 0] = broken
     feed = Feed(batches)
@@ -153,7 +153,7 @@ def test_c19_an_error_that_is_no_number_never_becomes_a_priority(broken: float) 
 
 
 def test_gradients_are_reduced_among_learners_before_they_are_clipped() -> None:
-    """Two learners that halve the sum of their gradients make the step of the mean gradient."""
+    """Gradients that the reduction sets to 0 have a norm of 0 and change no weight."""
     learner, seen = make_learner(max_grad_norm=1e-3), list[int]()
     learner.reduce_gradients = lambda grads: seen.extend(g.mul_(0).numel() for g in grads)
     before = flat(learner)

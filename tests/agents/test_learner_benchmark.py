@@ -1,4 +1,4 @@
-"""The benchmark of a learner alone trains, and says where and how fast."""
+"""The benchmark of a learner alone trains and prints a line with the speed for each preset and batch size."""
 
 from __future__ import annotations
 

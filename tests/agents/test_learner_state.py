@@ -1,4 +1,4 @@
-"""What leaves and enters a learner: weights for actors (C20), its state (C26), its device."""
+"""Inputs and outputs of a learner: weights for actors (C20), its state (C26), its device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.device import resolve_device
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 2e-2)])
 def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
-    """C20: shipped weights give an actor the learner's values, in batches of another size, and its actions."""
+    """C20: with shipped weights an actor has the learner's values, in batches of another size, and its actions."""
     settings = NetworkSettings(kind="dqn2013", layer_norm=True)
     learner, other = (make_learner(settings, seed=seed, precision=precision) for seed in (0, 1))
     other.online.load_state_dict({name: torch.from_numpy(value) for name, value in learner.weights().items()})
@@ -36,7 +36,7 @@ def test_c20_actors_and_learner_agree(precision: Any, tolerance: float) -> None:
 
 @pytest.mark.parametrize("broken", ["missing", "extra", "shape"])
 def test_c19_a_part_of_the_weights_changes_nothing(broken: str) -> None:
-    """C19: an actor takes over every parameter or none, also those that came whole beside the broken one."""
+    """C19: an actor loads every parameter or none, if one is missing, unknown or of another shape."""
     learner, other = make_learner(seed=0), make_learner(seed=1)
     actor, before = QPolicy(other.online, precision="fp32"), flat(other)
     weights = learner.weights()
@@ -74,12 +74,12 @@ def test_initial_weights_follow_from_the_seed_alone() -> None:
 
 
 def parameters(network: QNetwork) -> list[torch.Tensor]:
-    """Copies of all parameters."""
+    """Return copies of all parameters."""
     return [p.detach().clone() for p in network.parameters()]
 
 
 def test_the_judged_policy_is_a_moving_average_of_the_weights() -> None:
-    """Every `AVERAGE_PERIOD` updates it moves by its rate towards the online network, which acts and learns alone."""
+    """Every `AVERAGE_PERIOD` updates it moves by its rate towards the online network, whose updates stay the same."""
     learner, plain = make_learner(average_rate=0.25), make_learner()
     wanted = parameters(learner.policy)
     for update in range(1, 2 * AVERAGE_PERIOD + 1):
@@ -97,7 +97,7 @@ def test_the_judged_policy_is_a_moving_average_of_the_weights() -> None:
 
 
 def test_c26_a_restored_learner_goes_on_bit_for_bit() -> None:
-    """C26: all networks, both moments and step counts of Adam, the clock of updates, beta."""
+    """C26: five updates after a restore give the same metrics, errors and weights, at the same count of updates."""
     learner, fresh = make_learner(target_period=4), make_learner(target_period=4, seed=9)
     for seed in range(5):
         learner.update(batch_of(8, seed))

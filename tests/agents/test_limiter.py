@@ -18,7 +18,7 @@ chunks = st.lists(st.integers(1, 700), min_size=1, max_size=60)
 def test_c17_the_learner_takes_what_it_has_earned_to_within_one_batch(
     ratio: float, batch: int, starts: int, chunks: list[int]
 ) -> None:
-    """C17: never ahead of the data, never a whole batch behind it, nothing before learning starts."""
+    """C17: samples never exceed what the inserts earn, lag by less than a batch, and are 0 before learning starts."""
     limiter = SamplesPerInsert(ratio=ratio, learning_starts=starts)
     for chunk in chunks:
         limiter.inserted += chunk
@@ -40,7 +40,7 @@ def test_c17_the_learner_takes_what_it_has_earned_to_within_one_batch(
 def test_c17_any_ten_thousand_inserts_are_sampled_to_within_a_tenth(
     ratio: float, need: int, lazy: list[bool], chunk: int
 ) -> None:
-    """C17: at every window of 10K inserts after learning has started; a slow learner catches up, a fast one waits."""
+    """C17: the ratio holds in any 10K inserts after learning has started, also if the learner skips turns."""
     limiter, batch = SamplesPerInsert(ratio=ratio, learning_starts=2000), int(need * ratio)
     slack = limiter.slack(batch, chunk)
     inserts, samples = [0], [0]
@@ -48,7 +48,7 @@ def test_c17_any_ten_thousand_inserts_are_sampled_to_within_a_tenth(
     while limiter.inserted < 26_000:
         turn += 1
         assert turn < 200_000, "collectors and learner wait for each other"
-        if limiter.steps_ahead() < slack:  # a collector asks again only while the learner keeps up
+        if limiter.steps_ahead() < slack:  # collectors pause while the learner is behind
             limiter.inserted += chunk
         if not lazy[turn % 20] or limiter.steps_ahead() >= slack:
             limiter.sampled += limiter.updates_due(batch) * batch
@@ -64,7 +64,7 @@ def test_c17_any_ten_thousand_inserts_are_sampled_to_within_a_tenth(
 
 
 class Fleet:
-    """The main loop as the limiter sees it, with a preset's sizes: a runner has at most one chunk on its way."""
+    """The main loop from the limiter's side, with a preset's sizes: a runner has at most one pending chunk."""
 
     def __init__(self, preset: str, runners: int) -> None:
         s = PRESETS[preset]()
@@ -76,7 +76,7 @@ class Fleet:
         self.on_their_way = 0
 
     def room(self) -> bool:
-        """Whether runners may be asked."""
+        """Return whether runners may be asked for chunks."""
         return self.limiter.steps_ahead() + self.on_their_way * self.chunk < self.slack
 
     def collect(self, ready: int) -> None:
@@ -88,7 +88,7 @@ class Fleet:
         self.limiter.inserted += come * self.chunk
 
     def learn(self) -> None:
-        """Do what is due."""
+        """Do the updates that are due."""
         self.limiter.sampled += self.limiter.updates_due(self.batch) * self.batch
 
 
@@ -97,7 +97,7 @@ readiness = st.lists(st.integers(0, 8), min_size=1, max_size=12)
 
 
 def test_the_presets_chunks_are_as_large_as_they_are() -> None:
-    """What the two tests below simulate: pong's 512 steps of one runner, 4,096 of eight."""
+    """The sizes in the two tests below: pong's 512 steps of one runner, 4,096 of eight."""
     assert [Fleet("pong", runners).chunk * runners for runners in (1, 8)] == [512, 4_096]
 
 
@@ -105,7 +105,7 @@ def test_the_presets_chunks_are_as_large_as_they_are() -> None:
 def test_c17_the_loop_holds_the_ratio_to_within_a_batch_and_keeps_every_runner_busy(
     fleet: Fleet, ready: list[int]
 ) -> None:
-    """C17: over any 10K inserts between two turns it is the setting's; the learner never makes a runner idle."""
+    """C17: the setting's ratio holds over any 10K inserts between two turns, and there is always room for chunks."""
     limiter, inserts, samples = fleet.limiter, [0], [0]
     while limiter.inserted < limiter.learning_starts + 40_000:
         for count in [*ready, fleet.runners]:
@@ -130,7 +130,7 @@ def test_c17_the_loop_holds_the_ratio_to_within_a_batch_and_keeps_every_runner_b
 def test_c17_a_slow_learner_beside_the_collectors_is_two_chunks_each_behind_at_most(
     fleet: Fleet, ready: list[int], lazy: list[bool]
 ) -> None:
-    """C17: so any number of inserts is sampled to within that and a batch, at every moment."""
+    """C17: samples lag by less than two chunks of each runner and a batch, at every moment."""
     limiter, behind = fleet.limiter, [0.0]
     limiter.inserted = limiter.learning_starts
     for turn in range(200):
@@ -175,7 +175,7 @@ def test_c17_the_measured_ratio_counts_from_the_start_of_learning() -> None:
 
 
 def test_what_is_forfeited_is_neither_trained_on_nor_owed() -> None:
-    """Collectors go on as after a full turn, and the measured ratio does not claim what was not sampled."""
+    """Forfeited samples are not due any more, collectors go on, and the measured ratio counts trained samples only."""
     limiter = SamplesPerInsert(ratio=2.0, learning_starts=100, inserted=200)
     assert limiter.updates_due(32) == 6
     limiter.sampled, limiter.forfeited = 2 * 32, 4 * 32
@@ -185,13 +185,13 @@ def test_what_is_forfeited_is_neither_trained_on_nor_owed() -> None:
     again = SamplesPerInsert(ratio=2.0, learning_starts=100)
     again.load_state(limiter.state())
     assert again == limiter
-    again.load_state({"inserted": 200, "sampled": 64})  # as checkpoints were before anything could be forfeited
+    again.load_state({"inserted": 200, "sampled": 64})  # as in checkpoints from before samples could be forfeited
     assert (again.inserted, again.sampled, again.forfeited) == (200, 64, 0)
 
 
 @pytest.mark.parametrize("ratios", [(1.0, 8.0), (8.0, 1.0), (8.0, 0.5, 3.0)])
 def test_a_new_ratio_holds_from_where_it_was_taken_over(ratios: tuple[float, ...]) -> None:
-    """A clone in a sweep neither makes up for its donor's ratio nor waits for it; what its donor owed it still owes."""
+    """A clone with a new ratio applies it to new steps only, and keeps the updates that were due."""
     limiter = SamplesPerInsert(ratio=ratios[0], learning_starts=1000, inserted=71_000)
     limiter.sampled = 32 * (limiter.updates_due(32) - 3)
     for ratio in ratios[1:]:

@@ -1,4 +1,4 @@
-"""The losses against slow oracles written from the papers, and against what rlax computes (oracle/record_rlax.py)."""
+"""The losses against slow oracles written from the papers, and against results of rlax (oracle/record_rlax.py)."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ errors = arrays(np.float64, (B,), elements=st.floats(-1e4, 1e4))
 
 
 def tensors(*parts: Array) -> list[torch.Tensor]:
-    """The same numbers for torch."""
+    """Return the same numbers as tensors."""
     return [torch.from_numpy(part.copy()) for part in parts]
 
 
 @pytest.fixture(scope="module")
 def rlax() -> dict[str, Array]:
-    """Inputs of rlax in float32, and what it made of them."""
+    """Return inputs of rlax in float32, and its results."""
     with np.load(Path(__file__).with_name("oracle") / "rlax.npz") as archive:
         return {name: archive[name] for name in archive.files}
 
@@ -52,7 +52,7 @@ def rlax() -> dict[str, Array]:
 def test_targets_and_errors_equal_the_papers(
     q_next: Array, q_select: Array, q_t: Array, reward: Array, discount: Array, action: Array
 ) -> None:
-    """Mnih et al. 2015 with q_next as its own selector; van Hasselt et al. 2016 with the online network's."""
+    """Mnih et al. 2015, where q_next selects the action; van Hasselt et al. 2016, where the online network does."""
     for select in (q_next, q_select):
         wanted = np.empty(B)
         for b in range(B):
@@ -67,7 +67,7 @@ def test_targets_and_errors_equal_the_papers(
 
 @pytest.mark.parametrize(("selector", "theirs"), [("q_next", "td_single"), ("q_select", "td_double")])
 def test_targets_and_errors_equal_rlax(rlax: dict[str, Array], selector: str, theirs: str) -> None:
-    """Q-learning and double Q-learning over 1,200 transitions, those that end an episode and ties among them."""
+    """Q-learning and double Q-learning over 1,200 transitions, more than 100 of them terminal."""
     r, d, n, s, q, a = tensors(*(rlax[name] for name in ("reward", "discount", "q_next", selector, "q_t", "action")))
     error = td_error(q, a, q_target(r, d, n, greedy(s)))
     assert len(error) == 1_200
@@ -103,7 +103,7 @@ def test_huber_and_squared_clip_the_gradient_or_leave_it(error: Array) -> None:
 
 @pytest.mark.parametrize("kind", ["huber", "squared"])
 def test_huber_and_squared_equal_rlax(rlax: dict[str, Array], kind: Any) -> None:
-    """2,000 errors up to 10,000, the last and the first number around each edge among them."""
+    """2,000 errors, more than 500 on each side of Huber's edge."""
     error = rlax["error"]
     assert len(error) == 2_000
     assert np.count_nonzero(np.abs(error) < 1) > 500
@@ -144,7 +144,7 @@ def test_n_step_returns_are_discounted_sums(reward: Array) -> None:
 
 @given(next_first=arrays(np.bool_, (20, 5)), terminal=arrays(np.bool_, (20, 5)))
 def test_c6_windows_stop_at_terminations_and_before_new_episodes(next_first: Array, terminal: Array) -> None:
-    """Step by step: a step counts unless it crosses into another episode or one before it ended all value."""
+    """A window ends before the first step of a new episode and after a terminal step."""
     inside, ended = n_step_window(next_first, terminal)
     for b in range(20):
         steps, over = [], False
@@ -168,7 +168,7 @@ def test_c10_stack_ages_stop_at_the_first_frame(first: Array) -> None:
 
 @given(priority=arrays(np.float64, (B,), elements=st.floats(1e-4, 1e3)), beta=st.floats(0, 1))
 def test_c14_importance_weights_follow_the_paper(priority: Array, beta: float) -> None:
-    """C14: (1/N 1/P)^beta over the batch's maximum, whatever the replay's size and mass (Schaul et al. 2016)."""
+    """C14: (1/N 1/P)^beta over the batch's maximum, for any size and mass of replay (Schaul et al. 2016)."""
     probability = priority / (7.0 * priority.sum())  # of a buffer seven times as heavy as the batch
     full = (1.0 / (1000 * probability)) ** beta
     ours = importance_weights(torch.from_numpy(priority), beta).numpy()

@@ -1,4 +1,4 @@
-"""Processes as arrays: that they are the games that are played, and that planning solves them."""
+"""MDPs as arrays: they match the games that are played, and planning solves them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ DISCOUNTS = (0.0, 0.5, 0.95, 0.999)
 
 @pytest.mark.parametrize("name", GAMES)
 def test_it_is_the_game_that_is_played(name: str) -> None:
-    """Random actions: every step is one that the process knows, and it begins and ends where the game does."""
+    """With random actions, every step, start and end of the game is possible in the MDP."""
     mdp, env, rng = mdp_of(name), make_env(EnvSettings(id=name), 8), np.random.default_rng(0)
     states, reachable = state_index(env.reset(3).frame), mdp.reachable()
     assert (mdp.start[states] > 0).all()
     assert env.protocol.get("time_limit", mdp.time_limit) == mdp.time_limit
-    sure = np.isin(mdp.transition, (0, 1)).all()  # nothing is left to chance: rewards are what is expected
+    sure = np.isin(mdp.transition, (0, 1)).all()  # deterministic: rewards are the expected ones
     for _ in range(150):
         action = rng.integers(env.spec.num_actions, size=8)
         step = env.step(action)
@@ -55,7 +55,7 @@ def test_it_is_the_game_that_is_played(name: str) -> None:
 
 
 def test_slippery_ice_goes_three_ways_alike() -> None:
-    """From the second cell of the lake, down: to both sides, or into the hole."""
+    """Down from the lake's second cell leads to both sides or into the hole, with equal probability."""
     mdp = mdp_of("FrozenLake-v1")
     np.testing.assert_allclose(mdp.transition[1, 1, [0, 1, 2]], [1 / 3, 0, 1 / 3])
     np.testing.assert_allclose(mdp.transition[1, 1].sum(), 2 / 3)
@@ -64,7 +64,7 @@ def test_slippery_ice_goes_three_ways_alike() -> None:
 
 
 def test_states_that_can_be_reached() -> None:
-    """Taxi: the passenger waits at one of three places that are not the destination, or is in the taxi."""
+    """In Taxi the passenger waits at one of three places that are not the destination, or is in the taxi."""
     counts = {name: int(mdp_of(name).reachable().sum()) for name in (*GAMES[:2], "CliffWalking-v1", "toy/chain")}
     assert counts == {"Taxi-v3": 400, "FrozenLake-v1": 11, "CliffWalking-v1": 37, "toy/chain": 4}
 
@@ -84,7 +84,7 @@ def test_what_no_array_could_hold_is_refused() -> None:
 
 
 def slow_values(mdp: Mdp, policy: Table, discount: float) -> list[float]:
-    """The Bellman equation of a policy, one state after the other, until it holds."""
+    """Return a policy's values by sweeps of its Bellman equation, one state after the other, until they settle."""
     states, actions = mdp.reward.shape
     value, change = [0.0] * states, 1.0
     while change > 1e-12:
@@ -100,7 +100,7 @@ def slow_values(mdp: Mdp, policy: Table, discount: float) -> list[float]:
 
 @st.composite
 def processes(draw: Any) -> tuple[Mdp, Table]:
-    """A small process with some termination, and a policy for it."""
+    """Draw a small process with some termination, and a policy for it."""
     states, actions = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     chances = rng.dirichlet(np.full(states + 1, 0.5), size=(states, actions))
@@ -118,8 +118,7 @@ def test_values_of_a_policy_solve_its_bellman_equation(given: tuple[Mdp, Table],
 
 @given(processes(), st.sampled_from(DISCOUNTS))
 def test_planning_finds_the_best_of_all_policies(given: tuple[Mdp, Table], discount: float) -> None:
-    """Both ways agree; their values satisfy Bellman's optimality equation, are those of their greedy policy, and no
-    deterministic policy, nor the given one, is worth more anywhere."""
+    """Both methods agree and solve the optimality equation; no deterministic or given policy has higher values."""
     mdp, other = given
     q, howard = value_iteration(mdp, discount), policy_iteration(mdp, discount)
     np.testing.assert_allclose(q, howard, rtol=1e-8, atol=1e-8)
@@ -138,7 +137,7 @@ def test_planning_finds_the_best_of_all_policies(given: tuple[Mdp, Table], disco
 
 @given(processes(), st.floats(0, 1))
 def test_planning_for_who_explores(given: tuple[Mdp, Table], epsilon: float) -> None:
-    """The epsilon-greedy policy of its table has the values of the table, and none that explores so often has more."""
+    """The table holds the values of its epsilon-greedy policy, and no policy that explores as often has higher ones."""
     mdp, other = given
     q = value_iteration(mdp, 0.9, epsilon)
     value = policy_values(mdp, greedy(q, epsilon), 0.9)
@@ -148,7 +147,7 @@ def test_planning_for_who_explores(given: tuple[Mdp, Table], epsilon: float) -> 
 
 
 def enumerated(mdp: Mdp, policy: Table, state: int, steps: int) -> float:
-    """Expected sum of rewards of `steps` actions from a state, over every way that they can go."""
+    """Return the expected sum of rewards of `steps` actions from a state, by enumeration of all paths."""
     total = 0.0
     for action, chance in enumerate(policy[state] if steps else []):
         ahead = [float(p) * enumerated(mdp, policy, s, steps - 1) for s, p in enumerate(mdp.transition[state, action])]
@@ -174,7 +173,7 @@ def test_games_are_solved_by_both(name: str, discount: float) -> None:
 
 
 def test_known_values() -> None:
-    """The chain's by formula; minus the steps to the goal; and the score that Gymnasium calls the lake's optimum."""
+    """The chain's by formula, minus the steps to the cliff's goal, and the lake's optimal score by Gymnasium."""
     np.testing.assert_allclose(value_iteration(mdp_of("toy/chain"), 0.9), chain_q_star(0.9), atol=1e-12)
     cliff = mdp_of("CliffWalking-v1")
     assert cliff.start @ value_iteration(cliff, 1.0).max(axis=1) == -13
@@ -190,7 +189,7 @@ def test_taxi_is_solved_by_both() -> None:
 
 
 def test_values_that_do_not_exist_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At discount 1: of a policy that may never end, and the optimal ones where some policy gains for ever."""
+    """At discount 1: the values of a policy that may never end, and optimal values if a policy gains for ever."""
     endless = Mdp(np.ones((1, 1, 1)), np.ones((1, 1)), np.ones(1), time_limit=7)
     with pytest.raises(ValueError, match="discount is 1"):
         policy_values(endless, np.ones((1, 1)), 1.0)

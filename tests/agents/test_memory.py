@@ -35,7 +35,7 @@ def test_more_memory_than_the_machine_has_is_refused_before_anything_is_allocate
 
 
 def test_frames_on_a_gpu_must_fit_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless replay lies in actors, or the learner elsewhere; nothing else of this machine is asked."""
+    """Replay must fit on the GPU; with the CPU, or with shards or learners as actors, the GPU is not asked."""
     settings, asked = small_settings("toy/catch", replay={"capacity": 10_000}, learner={"device": "cuda"}), list[str]()
 
     def free(device: str) -> tuple[int, int]:
@@ -54,7 +54,7 @@ def test_frames_on_a_gpu_must_fit_there(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an allocator of glibc's")
 def test_freed_blocks_are_used_again_instead_of_faulted_in() -> None:
-    """Counted by the kernel, in a process of its own."""
+    """Minor page faults in a process of its own fall to less than a fifth."""
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
     before, after = map(int, done.stdout.split())
     assert before > 20

@@ -1,4 +1,4 @@
-"""Memories: state by state the same as all at once, nothing of another episode, nothing of the future."""
+"""Memories: step by step equals all at once, without a leak from other episodes or from the future."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ F, K = 8, 5
 
 
 def memory_of(kind: MemoryKind, seed: int = 0) -> Attention | Recurrent:
-    """A small memory with weights of this seed."""
+    """Return a small memory with weights of this seed."""
     torch.manual_seed(seed)
     made = make_memory(MemoryNetworkSettings(kind="mlp", memory=kind, window=K, span=20), F)
     assert isinstance(made, torch.nn.Module)
@@ -25,7 +25,7 @@ def memory_of(kind: MemoryKind, seed: int = 0) -> Attention | Recurrent:
 
 
 def given_input(time: int, batch: int, resets: list[tuple[int, int]], seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Random features [T, B, F], and the flags of episodes that begin at (t, b)."""
+    """Return random features [T, B, F], and the flags of episodes that begin at (t, b)."""
     generator = torch.Generator().manual_seed(seed)
     first = torch.zeros(time, batch, dtype=torch.bool)
     for t, b in resets:
@@ -42,7 +42,7 @@ RESETS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=6)
 def test_a_state_is_all_that_is_to_be_known(
     kind: MemoryKind, time: int, cut: int, resets: list[tuple[int, int]]
 ) -> None:
-    """All at once, in two parts, or step by step: the same outputs, states and weights of attention."""
+    """All at once, in two parts, or step by step: the same outputs, states and attention weights."""
     memory, (x, first) = memory_of(kind), given_input(time, 3, resets)
     whole = memory(x, first, torch.zeros(3, memory.size))
     cut = min(cut, time - 1)
@@ -60,7 +60,7 @@ def test_a_state_is_all_that_is_to_be_known(
 
 @pytest.mark.parametrize("kind", MEMORIES)
 def test_a_new_episode_knows_nothing_of_the_old_one(kind: MemoryKind) -> None:
-    """Behind `first` outputs and states are those of an empty memory, whatever was before, in this lane alone."""
+    """After `first`, outputs and states are those of an empty memory, for any earlier state, in this lane alone."""
     memory, (x, first) = memory_of(kind), given_input(9, 2, [(4, 0)])
     full = torch.randn(2, memory.size)
     found = memory(x, first, full)
@@ -74,7 +74,7 @@ def test_a_new_episode_knows_nothing_of_the_old_one(kind: MemoryKind) -> None:
 
 
 def test_attention_is_causal_and_sees_a_window() -> None:
-    """What a frame gives moves with the K newest frames of its episode, and with no other."""
+    """The output at a frame depends on the K newest frames of its episode, and on no other."""
     memory, (x, first) = memory_of("attention"), given_input(12, 1, [(3, 0)])
     x = x.requires_grad_()
     out = memory(x, first, torch.zeros(1, memory.size)).out
@@ -86,7 +86,7 @@ def test_attention_is_causal_and_sees_a_window() -> None:
 
 
 def test_attention_says_what_it_looks_at() -> None:
-    """Weights of the last K frames, the newest last; 0 where an episode had not begun, 1 in all."""
+    """Weights of the last K frames, the newest last; 0 before the episode began, and a sum of 1."""
     memory, (x, first) = memory_of("attention"), given_input(7, 2, [(0, 0), (0, 1), (5, 0)])
     found = memory(x, first, torch.zeros(2, memory.size)).attention
     assert found is not None
@@ -108,7 +108,7 @@ def test_attention_has_about_as_many_weights_as_an_lstm() -> None:
 
 @pytest.mark.parametrize("kind", ["lstm", "gru"])
 def test_gates_hold_on_for_as_long_as_they_are_told_to(kind: str) -> None:
-    """Without input and recurrent weights 1 / (1 - share kept) is 1 + U(1, span - 1) steps."""
+    """Without input and recurrent weights, 1 / (1 - share kept) is 1 + U(1, span - 1) steps."""
     torch.manual_seed(1)
     memory = Recurrent(kind, 400, 50)
     for name, weights in memory.layer.named_parameters():
@@ -124,7 +124,7 @@ def test_gates_hold_on_for_as_long_as_they_are_told_to(kind: str) -> None:
 
 
 def network_of(kind: MemoryKind, frame: tuple[int, ...] = (3,)) -> MemoryQNetwork:
-    """A network of two actions."""
+    """Return a network of two actions."""
     torch.manual_seed(2)
     body = "mlp" if len(frame) == 1 else "dqn2013"
     return MemoryQNetwork(MemoryNetworkSettings(kind=body, hidden=8, memory=kind, window=4), frame, 2)

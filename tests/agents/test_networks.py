@@ -19,13 +19,13 @@ A = 6
 
 
 def make(kind: Any = "dqn2013", frame_shape: tuple[int, ...] = PIXELS, seed: int = 0, **options: Any) -> QNetwork:
-    """A network with the weights of a seed."""
+    """Return a network with the weights of a seed."""
     torch.manual_seed(seed)
     return QNetwork(NetworkSettings(kind=kind, **options), frame_shape, A)
 
 
 def stacks(batch: int = 3, depth: int = 4) -> tuple[Tensor, Tensor]:
-    """The same random pixels as the network's blocks [B, P, K, D] and as planes [B, K, H, W]."""
+    """Return the same random pixels as the network's blocks [B, P, K, D] and as planes [B, K, H, W]."""
     planes = np.random.default_rng(0).integers(256, size=(batch, depth, *PIXELS), dtype=np.uint8)
     stack = FrameStack(depth)
     for k in range(depth):
@@ -34,12 +34,12 @@ def stacks(batch: int = 3, depth: int = 4) -> tuple[Tensor, Tensor]:
 
 
 def shapes(network: QNetwork) -> list[list[int]]:
-    """Of all parameters, in order."""
+    """Return the shapes of all parameters, in order."""
     return [list(p.shape) for p in network.parameters()]
 
 
 def count(network: nn.Module) -> int:
-    """Of all parameters."""
+    """Return the number of all parameters."""
     return sum(p.numel() for p in network.parameters())
 
 
@@ -64,7 +64,7 @@ def test_the_stem_has_small_kernels() -> None:
 
 
 def test_the_impala_network_has_unit_spectral_norms_and_acting_leaves_it_alone() -> None:
-    """15 convolutions, 12 of them normalised; power iteration goes on where it is trained."""
+    """12 of 15 convolutions are normalised; acting changes no state and gives the same values again."""
     network, (blocks, _) = make("impala"), stacks(batch=2)
     convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     normed = [conv for conv in convs if hasattr(conv, "parametrizations")]
@@ -109,14 +109,14 @@ def test_the_first_layer_equals_a_plain_convolution_forward_and_backward() -> No
 
 
 class Plain(nn.Module):
-    """The same networks as anyone would write them, on planes [B, K, H, W]."""
+    """The same networks in textbook form, on planes [B, K, H, W]."""
 
     def __init__(self, ours: QNetwork) -> None:
         super().__init__()
         self.ours = ours
 
     def forward(self, planes: Tensor) -> Tensor:
-        """Walk our layers, each replaced by its textbook form."""
+        """Return the values, with every layer replaced by its textbook form."""
         x = planes.double() / 255
         for layer in self.ours.body:
             if isinstance(layer, nn.Conv2d):
@@ -191,7 +191,7 @@ def test_the_mlp_reads_the_whole_stack() -> None:
 
 
 def test_values_are_float32_also_under_autocast() -> None:
-    """bfloat16 moves values by about a hundredth at most, C20's tolerance."""
+    """bfloat16 moves values by 0.02 at most, C20's tolerance."""
     blocks, _ = stacks()
     for kind, options in (("dqn2013", {}), ("dqn2015", {"dueling": True, "layer_norm": True})):
         network = make(kind, **options).requires_grad_(False)

@@ -1,4 +1,4 @@
-"""What a loop without replay learns from: the newest transitions as they happened, and nothing else."""
+"""Batches of a loop without replay: the newest transitions in order, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.specs import spec_of
 
 
 def shard(lanes: int) -> NoReplay:
-    """Frames of one block that hold (lane, row) as two numbers."""
+    """Return a NoReplay for frames of one block that hold (lane, row) as two numbers."""
     settings = ReplaySettings(capacity=1_000, learning_starts=0)
     return NoReplay(settings, lanes=lanes, spec=spec_of((2,)), stack=1, gamma=0.9, seed=0)
 
 
 def play(replay: NoReplay, first: np.ndarray[Any, Any]) -> None:
-    """Add rows [T, E] of which some begin an episode; the reward of row t of lane e is 1000 e + t."""
+    """Add rows [T, E], some of which begin an episode; the reward of row t of lane e is 1000 e + t."""
     time, lanes = first.shape
     row, lane = np.mgrid[:time, :lanes]
     frames = np.stack([lane, row], axis=-1).astype(np.float32)[:, :, None]
@@ -36,9 +36,9 @@ def play(replay: NoReplay, first: np.ndarray[Any, Any]) -> None:
 @examples(max_examples=60, deadline=None)
 @given(data=st.data(), lanes=st.sampled_from([1, 2, 4]), batch_size=st.sampled_from([4, 8]))
 def test_the_newest_transitions_come_in_order(data: st.DataObject, lanes: int, batch_size: int) -> None:
-    """For every lane its last whole transitions, the oldest first; rows before a new episode are none.
+    """A batch holds every lane's last whole transitions, the oldest first, and no row before a new episode.
 
-    Of rows that are equally old the one of the lowest lane is the newest.
+    Of rows of equal age, that of the lowest lane is the newest.
     """
     time = 4 * batch_size
     first = np.zeros((time, lanes), np.bool_)

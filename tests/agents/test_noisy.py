@@ -1,4 +1,4 @@
-"""Noisy networks: the paper's layer in slow loops, when noise is drawn, and who acts without."""
+"""Noisy networks: the paper's layer in slow loops, when noise is drawn, and acting without noise."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ IN, OUT = 5, 3
 
 
 def noisy(**options: Any) -> NetworkSettings:
-    """A small noisy network for vectors."""
+    """Return settings for a small noisy network for vectors."""
     return NetworkSettings(kind="mlp", stack=STACK, hidden=16, noisy=True, **options)
 
 
 def chance(seed: int) -> torch.Generator:
-    """A generator on the CPU."""
+    """Return a generator on the CPU."""
     return torch.Generator().manual_seed(seed)
 
 
 def looped_layer(x: Array, mean: Array, sigma: Array, bias: Array, bias_sigma: Array, numbers: Array) -> Array:
-    """Section 3 of Fortunato et al. (2018): x [B, F], normal numbers [F + G], those of features first."""
+    """Return section 3 of Fortunato et al. (2018): x [B, F], normal numbers [F + G], those of features first."""
     found = np.zeros((len(x), OUT))
     moved = [np.sign(number) * np.sqrt(abs(number)) for number in numbers]
     for b, j in itertools.product(range(len(x)), range(OUT)):
@@ -51,7 +51,7 @@ def looped_layer(x: Array, mean: Array, sigma: Array, bias: Array, bias_sigma: A
 
 @given(seed=st.integers(0, 2**31))
 def test_a_noisy_layer_is_that_of_the_paper(seed: int) -> None:
-    """One draw for the whole batch, of a number for every feature and one for every output."""
+    """One draw for the whole batch: a number for every feature and one for every output."""
     layer, rng = NoisyDense(IN, OUT), np.random.default_rng(seed)
     for parameter in layer.parameters():
         parameter.data = torch.from_numpy(rng.normal(size=tuple(parameter.shape)).astype(np.float32))
@@ -65,7 +65,7 @@ def test_a_noisy_layer_is_that_of_the_paper(seed: int) -> None:
 
 
 def test_a_layer_begins_as_in_the_paper() -> None:
-    """Means evenly within 1 / sqrt(F), sigmas 0.5 / sqrt(F); a signed root of mean 0 and variance sqrt(2 / pi)."""
+    """Means are uniform within 1 / sqrt(F), sigmas are 0.5 / sqrt(F); noise has mean 0 and variance sqrt(2 / pi)."""
     layer = NoisyDense(400, 100)
     for mean in (layer.weight, layer.bias):
         assert mean.abs().max() <= 1 / 20
@@ -81,7 +81,7 @@ def test_a_layer_begins_as_in_the_paper() -> None:
 
 
 def test_a_sigma_is_taught_as_its_mean_is_times_the_noise() -> None:
-    """Section 3: the gradient of sigma is that of the weight it moves, times what moved it."""
+    """Section 3: the gradient of a sigma is that of its weight, times the noise."""
     layer, x, upstream = NoisyDense(IN, OUT), torch.randn(4, IN), torch.randn(4, OUT)
     layer(x, chance(1)).backward(upstream)
     unit = NoisyDense(IN, OUT)
@@ -99,7 +99,7 @@ def test_a_sigma_is_taught_as_its_mean_is_times_the_noise() -> None:
     ("head", "dueling", "layer_norm"), [*((head, True, True) for head in HEADS), ("scalar", False, False)]
 )
 def test_without_noise_a_network_is_that_of_its_means(head: str, dueling: bool, layer_norm: bool) -> None:
-    """Also in export and evaluation, which give none; every sigma is taught under every head."""
+    """Without noise the values are those of the mean weights; an update changes every sigma, under every head."""
     options: dict[str, Any] = {"head": head, "dueling": dueling, "layer_norm": layer_norm, "atoms": 11}
     learner = make_learner(noisy(**options), double=True)
     plain = QNetwork(NetworkSettings(kind="mlp", stack=STACK, hidden=16, **options), (4,), 3)
@@ -117,7 +117,7 @@ def test_without_noise_a_network_is_that_of_its_means(head: str, dueling: bool, 
 
 
 def seen_by(learner: Any) -> list[Tensor]:
-    """Lists what online and target network will say of every batch they see from now on."""
+    """Return a list that collects the outputs of the online and the target network from now on."""
     said: list[Tensor] = []
     for network in (learner.online, learner.target):
         network.advantage.register_forward_hook(lambda _, given, out: said.append(out.detach()))
@@ -125,7 +125,7 @@ def seen_by(learner: Any) -> list[Tensor]:
 
 
 def test_every_pass_of_every_update_has_noise_of_its_own() -> None:
-    """Target, selection and online network, with equal weights, of the same states: three draws in each update."""
+    """Target, selection and online pass, with equal weights, over the same states: three draws in each update."""
     learner = make_learner(noisy(), double=True, learning_rate=1e-12)
     batch = batch_of(next_obs=batch_of().obs)
     said = seen_by(learner)
@@ -141,7 +141,7 @@ def test_every_pass_of_every_update_has_noise_of_its_own() -> None:
 
 
 def test_noise_follows_from_the_seed_and_the_update() -> None:
-    """A learner that takes over a state draws what the other would have drawn."""
+    """A learner of the same seed that loads a state draws the same noise."""
     learner, fresh, other = (make_learner(noisy(), seed=seed) for seed in (0, 0, 1))
     for seed in range(3):
         learner.update(batch_of(8, seed))
@@ -160,7 +160,7 @@ def test_noise_follows_from_the_seed_and_the_update() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_rollout_acts_with_noise_and_an_evaluation_without(precision: Any) -> None:
-    """Drawn anew at every step and for all envs together; shipped weights act as the learner's own."""
+    """Noise is drawn anew at every step and for all envs together; shipped weights act as the learner's own."""
     learner = make_learner(noisy())
     policy = QPolicy(copy.deepcopy(learner.target), precision=precision)
     policy.load(learner.weights())
@@ -182,7 +182,7 @@ def test_a_rollout_acts_with_noise_and_an_evaluation_without(precision: Any) -> 
 
 
 def test_means_that_are_kept_follow_every_update() -> None:
-    """Acting with noise between leaves nothing old behind."""
+    """Cached mean weights follow every update, also with noisy acting in between."""
     learner, obs = make_learner(noisy()), batch_of().obs.numpy()
     policy = QPolicy(learner.online, precision="bf16")
     for seed in range(3):
@@ -195,7 +195,7 @@ def test_means_that_are_kept_follow_every_update() -> None:
 
 
 def test_noise_alone_explores() -> None:
-    """With epsilon 0, as Rainbow plays: a fresh noisy network takes several actions where one is best by its means."""
+    """With epsilon 0, as in Rainbow, a fresh noisy network takes both actions, and one without noise takes one."""
     settings = rainbow()
     assert settings.network.noisy
     assert (settings.exploration.final, settings.exploration.anneal_steps) == (0.0, 1)
