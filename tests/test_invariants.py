@@ -40,9 +40,9 @@ def test_one_loop_plays() -> None:
 
 
 def test_the_fleet_names_no_algorithm() -> None:
-    """The fleet imports nothing of agents.networks and agents.tabular, and little of agents.dqn and agents.pqn."""
-    words = r"from agents\.dqn\.(?!settings|stats|updates|run|presets)|from agents\.(networks|tabular)\b"
-    words += r"|from agents\.pqn\.(?!settings|experience|run)"
+    """The fleet imports no network and no algorithm, but little of agents.dqn and agents.pqn."""
+    words = r"from agents\.dqn\.(?!settings|run|presets)|from agents\.pqn\.(?!settings|experience|run)"
+    words += r"|from agents\.(networks|tabular|sac|decoupled|recurrent|selfplay|imitation)\b"
     assert [name for name in holders(words) if name.startswith("cluster/fleet/")] == []
 
 
