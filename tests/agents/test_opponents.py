@@ -1,4 +1,4 @@
-"""The folder between a league and whoever plays against it: who is met, what comes back, and what is left behind."""
+"""The folder shared by a league and its players: drawn opponents, reported results and removal of old weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_opponents_are_drawn_as_the_league_says_and_their_results_come_back(tmp_
         fixed[name] = {key: np.zeros_like(value) for key, value in weights.items()}
         fixed[name]["advantage.bias"][choice] = 1.0
         league.freeze(name, SNAPSHOT, choice, fixed[name])
-    league.renew(5, fixed["a"])  # rock: 0.2 of the games, and half of the others
+    league.renew(5, fixed["a"])  # rock: 0.2 of the games as the latest policy, and half of the rest as member a
     opponents, envs = LeagueOpponents(tmp_path, settings, SPEC), 400
     opponents.start(0, envs)
     frame, first = np.zeros((envs, *SPEC.frame_shape), np.float32), np.ones(envs, np.bool_)
@@ -66,12 +66,12 @@ def test_a_folder_that_is_no_league_is_refused(tmp_path: Path) -> None:
 
 
 def names_in(folder: Path) -> set[str]:
-    """Whose weights lie there."""
+    """Return the names of the weights in the folder."""
     return {file.stem for file in folder.glob("*.npz")}
 
 
 def test_weights_of_a_member_that_made_room_go_with_the_next_one(tmp_path: Path) -> None:
-    """Not at once: somebody may be about to read them. Those that a killed process left go as well."""
+    """A removed member's weights stay until the next freeze; those left by a killed process are deleted."""
     opponents.write_weights(tmp_path, "killed", NONE)
     league = League(LeagueSettings(size=2), tmp_path)
     league.renew(0, NONE)
@@ -88,13 +88,13 @@ def test_weights_of_a_member_that_made_room_go_with_the_next_one(tmp_path: Path)
 
 
 def settings_and_weights() -> tuple[SelfPlaySettings, Arrays]:
-    """Of a small league, and of a policy that fits them."""
+    """Return the settings of a small league and the weights of a fitting policy."""
     settings = changed(toy_duel(), {"league.size": 2})
     return settings, arrays_of(make_policy(settings, SPEC).network)
 
 
 def test_a_member_that_makes_room_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A snapshot and an exploiter may be frozen one after the other; a reader then looks at the league once more."""
+    """If a member's weights are deleted while they are being read, the reader reads the league again."""
     settings, weights = settings_and_weights()
     league = League(settings.league, tmp_path)
     league.renew(0, weights)

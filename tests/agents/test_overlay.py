@@ -1,4 +1,4 @@
-"""The network's values beside the screen."""
+"""The panel of action values beside the screen."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from agents.playback.overlay import Panel
 
 
 def moment(q: list[float], action: int) -> PlayedStep:
-    """With a gray screen."""
+    """Return a played step with a gray screen."""
     values = np.array(q, np.float32)
     return PlayedStep(np.full((84, 84, 3), 90, np.uint8), np.zeros(1), values, action, 3.0, False)
 
 
 def test_bars_are_as_long_as_an_action_is_better() -> None:
-    """The longest bar is the best action's, the worst one has none, the chosen one another colour."""
+    """The best action has the longest bar, the worst has none, and the chosen action's has another colour."""
     panel = Panel(["noop", "fire", "left"])
     drawn = panel.beside(moment([1.0, 2.0, 1.5], 1))
     assert drawn.shape == (420, 420 + 220, 3)
@@ -35,7 +35,7 @@ def test_bars_are_as_long_as_an_action_is_better() -> None:
 
 @pytest.mark.parametrize(("actions", "side"), [(17, 240), (18, 224), (500, 84)])
 def test_many_actions_have_low_bars_without_names(actions: int, side: int) -> None:
-    """Beside what a policy attends to, where there is the least room."""
+    """Bars of many actions fit beside an attention map, where there is the least room, and have no names."""
     shown = moment([*range(actions)], actions - 1)
     shown = shown._replace(picture=np.zeros((side, side, 3), np.uint8), attention=np.ones(16, np.float32) / 16)
     drawn = Panel([str(a) for a in range(actions)]).beside(shown)

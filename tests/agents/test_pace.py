@@ -1,4 +1,4 @@
-"""How quickly a game is shown."""
+"""The speed at which a game is shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.small_run import small_settings
     ],
 )
 def test_a_game_has_a_speed_of_its_own(env: EnvSettings, every: int, pictures: float) -> None:
-    """What Gymnasium's envs say of themselves, and no more than a screen shows; the console has 60 frames a second."""
+    """The pace follows Gymnasium's render rate or the console's 60 frames a second, up to a display's rate."""
     settings = replace(small_settings("toy/catch"), env=env)
     shown = shown_env(settings)
     assert pace_of(shown, settings) == (every, pytest.approx(pictures))
@@ -34,7 +34,7 @@ def test_a_game_has_a_speed_of_its_own(env: EnvSettings, every: int, pictures: f
 
 
 def test_steps_that_are_left_out_are_played_all_the_same() -> None:
-    """Every fifth of the game's twelve steps, and its last."""
+    """Showing every fifth of twelve steps shows steps 0, 5, 10 and the last, unchanged by the skipped ones."""
     run = SerialLoop(small_settings("toy/catch"))
     games = []
     for every in (1, 5):

@@ -10,8 +10,8 @@ from agents.dqn.presets import PRESETS
 from agents.dqn.settings import Settings
 from training.settings import flat
 
-SKIP = 4  # emulator frames an agent step: papers count now the one, now the other
-EVERY = 4  # agent steps an update
+SKIP = 4  # emulator frames per agent step; papers count in either unit
+EVERY = 4  # agent steps per update
 FRAMES_200M = 200_000_000 // SKIP
 
 PLAIN: dict[str, Any] = {
@@ -25,7 +25,7 @@ PLAIN: dict[str, Any] = {
     "learner.double": False,
     "learner.reward_clip": 1.0,
 }
-NATURE: dict[str, Any] = {  # what all have of Mnih et al. (2015), extended data table 1 and methods
+NATURE: dict[str, Any] = {  # values that all share, of Mnih et al. (2015), extended data table 1 and methods
     **PLAIN,
     "env.life_signal": True,
     "network.kind": "dqn2015",
@@ -70,7 +70,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "replay.prioritized": True,
         "replay.alpha": 0.5,
         "replay.beta": 0.4,
-        "replay.beta_updates": FRAMES_200M // EVERY,  # 1 at the end
+        "replay.beta_updates": FRAMES_200M // EVERY,  # beta is 1 at the end
         "replay.n_step": 3,
         "replay.learning_starts": 80_000 // SKIP,
         "learner.learning_rate": 0.0000625,
@@ -78,7 +78,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "learner.double": True,
         "learner.target_period": 32_000 // SKIP // EVERY,
     },
-    "qrdqn": {  # Dabney et al. (2018), and what the curves of Castro et al. (2018) have otherwise
+    "qrdqn": {  # Dabney et al. (2018), with the differences of the curves of Castro et al. (2018)
         **NATURE,
         "env.sticky": 0.25,
         "env.life_signal": False,
@@ -109,7 +109,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "replay.alpha": 0.6,
         "replay.beta": 0.4,
         "replay.n_step": 3,
-        "replay.samples_per_insert": 9.7 / 12.5,  # thousands a second
+        "replay.samples_per_insert": 9.7 / 12.5,  # thousands per second
         "replay.learning_starts": 50_000,
         "learner.batch_size": 512,
         "learner.learning_rate": 0.00025 / 4,
@@ -119,7 +119,7 @@ PAPERS: dict[str, dict[str, Any]] = {
         "learner.max_grad_norm": 40.0,
     },
 }
-OWN: dict[str, dict[str, Any]] = {  # the numbered lines of `agents.dqn.papers`, and what the papers leave open
+OWN: dict[str, dict[str, Any]] = {  # the numbered lines of `agents.dqn.papers`, and values that the papers leave open
     "dqn2013": {
         "replay.samples_per_insert": 8.0,
         "replay.learning_starts": 50_000,
@@ -139,7 +139,7 @@ OWN: dict[str, dict[str, Any]] = {  # the numbered lines of `agents.dqn.papers`,
     "apex": {
         "stop.steps": FRAMES_200M,
         "exploration.anneal_steps": 1,
-        "replay.beta_updates": 1_000_000_000,  # for ever
+        "replay.beta_updates": 1_000_000_000,  # beta stays practically constant
         "replay.samples_per_insert": 1.0,
         "learner.loss": "huber",
         "fleet.runners": 8,
@@ -153,7 +153,7 @@ OWN: dict[str, dict[str, Any]] = {  # the numbered lines of `agents.dqn.papers`,
 
 @pytest.mark.parametrize("preset", PAPERS)
 def test_a_preset_has_the_numbers_of_its_paper(preset: str) -> None:
-    """But for those of our own; and whatever it sets is in one of the tables."""
+    """A preset has its paper's values except those in OWN, and changes no default outside the two tables."""
     found, usual = flat(PRESETS[preset]()), flat(Settings())
     wanted = {**PAPERS[preset], **OWN[preset], "env.id": "ALE/Breakout-v5"}
     assert {name: found[name] for name in wanted} == wanted

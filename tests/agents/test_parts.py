@@ -1,4 +1,4 @@
-"""What an algorithm's parts hand on of its settings."""
+"""The replay settings that an algorithm's parts pass to its learner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEARNERS: dict[str, tuple[Settings, EnvSpec]] = {
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_a_learner_weighs_its_batches_as_replay_is_set(kind: str) -> None:
-    """The exponent of importance follows its schedule, and is not yet 1 half-way."""
+    """A learner's importance-sampling exponent follows replay's schedule: 0.65 half-way from 0.3 to 1."""
     settings, spec = LEARNERS[kind]
     settings = changed(settings, {"replay.beta": 0.3, "replay.beta_updates": 50})
     learner = parts_of(settings).make_learner(settings, spec)

@@ -48,7 +48,7 @@ def test_c18_the_schedule_runs_on_the_steps_of_the_whole_fleet() -> None:
 def test_c18_c22_the_greediest_lane_of_any_ladder_counts_as_greedy_in_the_end(
     final: float, ladder: float, lanes: int, anneal: int
 ) -> None:
-    """C22: otherwise a run would never have a score, for want of a rounding error."""
+    """C22: rounding never leaves the annealed epsilon of the greediest lane above the greedy threshold."""
     exploration = ExplorationSettings(final=final, ladder=ladder, anneal_steps=anneal)
     end = epsilons(exploration, lanes, anneal)
     assert end.min() <= greedy_epsilon(exploration, lanes)
@@ -57,7 +57,7 @@ def test_c18_c22_the_greediest_lane_of_any_ladder_counts_as_greedy_in_the_end(
 
 
 class Given(QPolicy):
-    """Holds given values of the actions, whatever it sees."""
+    """A policy with fixed action values for every observation."""
 
     stack = 1
 
@@ -69,7 +69,7 @@ class Given(QPolicy):
 
 
 def acted(q: NDArray[np.float32], epsilon: NDArray[np.float64], rng: np.random.Generator) -> NDArray[Any]:
-    """Actions [E] of one time step with values q [E, A]."""
+    """Return the actions [E] of one time step with values q [E, A]."""
     policy, lanes = Given(q), len(q)
     frame, first = np.zeros((lanes, 1, 1), np.float32), np.ones(lanes, np.bool_)
     return policy.act(frame, first, policy.start(lanes), epsilon_greedy(epsilon, rng)).action
@@ -102,7 +102,7 @@ def test_every_lane_has_its_own_epsilon_and_best_action() -> None:
 
 
 def test_random_numbers_are_used_alike_whatever_epsilon() -> None:
-    """A resumed run draws what the first would have drawn: the generator's state never depends on values."""
+    """The generator's state after acting depends on neither epsilon nor values, so a resumed run draws the same."""
     q, one, other = np.zeros((5, 4), np.float32), np.random.default_rng(3), np.random.default_rng(3)
     acted(q, np.zeros(5), one)
     acted(q + 1, np.ones(5), other)
@@ -111,7 +111,7 @@ def test_random_numbers_are_used_alike_whatever_epsilon() -> None:
 
 @pytest.mark.parametrize(("preset", "lanes", "least"), [("pong", 21, 0.02), ("atari", 32, 0.1), ("cartpole", 5, 0.02)])
 def test_the_lanes_at_low_epsilon_are_as_many_as_the_documents_say(preset: str, lanes: int, least: float) -> None:
-    """Their games stand for the policy, and stop a run by `--score`."""
+    """Exactly so many lanes end at the greedy epsilon; their games give the score that `--score` stops at."""
     settings = PRESETS[preset]()
     assert greedy_epsilon(settings.exploration, settings.fleet.lanes) == least
     ends = epsilons(settings.exploration, settings.fleet.lanes, settings.exploration.anneal_steps)

@@ -1,4 +1,4 @@
-"""PQN: what an update does, that it learns, and that it goes on bit for bit."""
+"""PQN: its update, learning and bit-exact resuming."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ MLP: dict[str, Any] = {"network.kind": "mlp", "network.stack": 1, "network.hidde
 
 
 def settings_of(env: str, **values: Any) -> PqnSettings:
-    """A short run in float32 on the CPU; sections and names stand with two underscores between them."""
+    """Return settings of a short float32 run on the CPU; `section__name=value` changes section.name."""
     named = {name.replace("__", "."): value for name, value in values.items()}
     pixels = {} if env == "toy/catch" else MLP
     return changed(PqnSettings(env=EnvSettings(id=env)), {**CPU, **pixels, **named})
 
 
 def small(env: str, **values: Any) -> SerialLoop:
-    """A run of a few envs and short rollouts."""
+    """Return a run of a few envs and short rollouts."""
     few = {"learner__num_envs": 4, "learner__steps": 6, "learner__minibatches": 3, "exploration__anneal_steps": 200}
     return SerialLoop(settings_of(env, **{**few, **values}))
 
 
 def seen_of(time: int, envs: int, seed: int = 0) -> Experience:
-    """Random rows of vectors, some of them resets."""
+    """Return random rows of vectors, some of them resets."""
     rng = np.random.default_rng(seed)
     return Experience(
         obs=rng.normal(size=(time, envs, 1, 1, 4)).astype(np.float32),
@@ -54,20 +54,20 @@ def seen_of(time: int, envs: int, seed: int = 0) -> Experience:
 
 
 def learner_of(**options: Any) -> PqnLearner:
-    """A small learner of vectors."""
+    """Return a small learner of vectors."""
     network = NetworkSettings(kind="mlp", stack=1, hidden=16)
     usual = {"num_envs": 4, "steps": 8, "minibatches": 1, "epochs": 1, "precision": "fp32", "device": "cpu"}
     return PqnLearner(PqnLearnerSettings(**{**usual, **options}), network, spec_of((4,), 3), seed=0)
 
 
 def flat(learner: PqnLearner) -> torch.Tensor:
-    """All parameters."""
+    """Return all parameters as one vector."""
     return torch.cat([p.detach().flatten() for p in learner.network.parameters()])
 
 
 @pytest.mark.parametrize(("rate", "bound"), [(2.5e-4, 10.0), (0.1, 0.1)])
 def test_an_update_is_a_step_of_radam_down_half_the_squared_error(rate: float, bound: float) -> None:
-    """One minibatch of all complete rows, written out; rewards are clipped, other rows count for nothing."""
+    """One minibatch gives one RAdam step on the complete rows alone, with rewards and gradient norm clipped."""
     options = {} if bound == 10.0 else {"learning_rate": rate, "max_grad_norm": bound}
     seen, learner, oracle = seen_of(8, 4), learner_of(reward_clip=1.0, trace=0.0, **options), learner_of()
     target = seen.reward.clip(-1, 1) + 0.99 * np.where(seen.terminal, 0, seen.value[1:])
@@ -120,7 +120,7 @@ def test_an_annealed_learning_rate_ends_at_nothing() -> None:
 
 @pytest.mark.parametrize("env", ["toy/catch", "CartPole-v1"])
 def test_it_goes_on_bit_for_bit(tmp_path: Path, env: str) -> None:
-    """Also in a run that has a past of its own; and a run that differs would show."""
+    """A loaded run continues bit for bit, even after steps of its own; one extra random draw makes it differ."""
     run, other = small(env), small(env)
     for _ in range(3):
         run.step()
@@ -140,9 +140,9 @@ def test_it_goes_on_bit_for_bit(tmp_path: Path, env: str) -> None:
 
 
 def test_the_values_of_a_chain_are_learned() -> None:
-    """All of Q*, where an episode terminates, is cut, and begins anywhere."""
+    """The learned values come within 0.1 of Q* where episodes terminate, are truncated and start anywhere."""
     often = {"learner__num_envs": 8, "learner__steps": 16, "learner__minibatches": 4, "learner__epochs": 3}
-    # Exploring all the time and looking a step ahead, the fixed point is Q* itself.
+    # With random actions throughout and one-step targets, the fixed point is Q*.
     plain = {"learner__gamma": 0.9, "learner__trace": 0.0, "exploration__final": 1.0, "learner__learning_rate": 3e-3}
     run = SerialLoop(settings_of("toy/chain", **often, **plain))
     while run.stats.agent_steps < 6_000:
@@ -153,14 +153,14 @@ def test_the_values_of_a_chain_are_learned() -> None:
 
 
 def mean_score(run: SerialLoop) -> float:
-    """Of 100 whole games with frozen weights and no exploration."""
+    """Return the mean score of 100 whole games with frozen weights and no exploration."""
     return float(evaluate_policy(run.policy(), run.settings, episodes=100, threads=1).scores.mean())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
 def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
-    """Moving at random scores -0.5, never missing scores 1."""
+    """The mean score reaches 0.9 from pixels; random moves score -0.5, never missing scores 1."""
     run = SerialLoop(
         settings_of(
             "toy/catch",
@@ -188,7 +188,7 @@ def test_the_network_of_2013_learns_to_catch_from_pixels() -> None:
 
 
 def test_envs_of_a_rollout_may_all_reset_at_once() -> None:
-    """Balls of toy/catch fall side by side: some rollouts of two rows hold one transition an env."""
+    """Envs of toy/catch end together; a rollout of two rows with one transition per env still fills all minibatches."""
     run = small("toy/catch", learner__steps=2, learner__minibatches=4)
     for _ in range(13):
         run.step()
@@ -197,7 +197,7 @@ def test_envs_of_a_rollout_may_all_reset_at_once() -> None:
 
 
 def test_it_takes_as_many_torch_threads_as_it_is_told() -> None:
-    """One, unless somebody has cores to spare."""
+    """A run sets torch's number of threads to learner.threads."""
     before = torch.get_num_threads()
     try:
         for threads in (2, 1):

@@ -1,4 +1,4 @@
-"""What a rollout gives PQN, and that it is the same once it has travelled."""
+"""The experience that a rollout gives PQN, and its transfer as single frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.coded_env import CodedEnv
 
 
 def test_a_rollout_is_what_the_policy_saw() -> None:
-    """Every stack, its value, and the value behind the last row, which looking ahead does not use up."""
+    """Consecutive rollouts equal one long rollout, including the bootstrap value after the last row of each."""
     env = CodedEnv(3)
     network = QNetwork(NetworkSettings(stack=4), env.spec.frame_shape, env.spec.num_actions).requires_grad_(False)
     rollout = Rollout(env, QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0), seed=0)
@@ -35,7 +35,7 @@ def test_a_rollout_is_what_the_policy_saw() -> None:
 
 @pytest.mark.parametrize("stack", [1, 4])
 def test_single_frames_become_the_same_experience(stack: int) -> None:
-    """To the last byte, also of stacks that reach back before the rollout, over ends of episodes; of two runners."""
+    """Single frames of two runners restore the experience exactly, also stacks that begin before the rollout."""
     network = QNetwork(NetworkSettings(stack=stack), (84, 84), 3).requires_grad_(False)
     policy, chance = QPolicy(network, precision="fp32"), ExplorationSettings(start=1.0, final=1.0)
     rollouts = [Rollout(CodedEnv(2), policy, chance, seed=0, lane=lane, num_lanes=4) for lane in (0, 2)]

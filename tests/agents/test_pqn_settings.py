@@ -1,4 +1,4 @@
-"""Settings of PQN: what is refused, with its remedy, and what comes back."""
+"""Settings of PQN: refusals with their remedies, and the round trip through a dict."""
 
 from __future__ import annotations
 

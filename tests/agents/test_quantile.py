@@ -1,4 +1,4 @@
-"""Quantiles and blurred values against slow code written from the papers; Munchausen targets under every head."""
+"""Quantile and histogram heads against slow code written from the papers; Munchausen targets under every head."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 
 def looped_quantile_loss(quantile: Array, target: Array) -> Array:
-    """Equation 10 of Dabney et al. (2018) with kappa 1: quantiles and targets [B, N] -> [B]."""
+    """Return equation 10 of Dabney et al. (2018) with kappa 1: quantiles and targets [B, N] -> [B]."""
     found = np.zeros(len(quantile))
     for b in range(len(quantile)):
         for i in range(N):
@@ -40,7 +40,7 @@ def looped_quantile_loss(quantile: Array, target: Array) -> Array:
 
 @given(seed=st.integers(0, 2**31), scale=st.floats(0.1, 10.0))
 def test_the_quantile_loss_is_that_of_the_paper(seed: int, scale: float) -> None:
-    """And the priority is how far probability would have to be moved, value by value in order."""
+    """The loss is equation 10's; the priority is the mean distance between sorted quantiles and sorted targets."""
     rng = np.random.default_rng(seed)
     out, target = rng.normal(0, scale, (B, A, N)), rng.normal(0, scale, (B, N))
     action = rng.integers(A, size=B)
@@ -51,7 +51,7 @@ def test_the_quantile_loss_is_that_of_the_paper(seed: int, scale: float) -> None
 
 
 def test_quantiles_of_a_coin_are_learned() -> None:
-    """Half of the returns are 0, half are 10: quantiles come to within 1 of either, and the mean is 5."""
+    """For returns of 0 or 10 with equal odds, quantiles lie where Huber's slopes balance, within 1 of 0 or 10."""
     settings = NetworkSettings(kind="mlp", stack=2, hidden=32, head="quantile", atoms=10)
     learner, batch = make_learner(settings, learning_rate=1e-2, reward_clip=0.0), batch_of(64)
     same = batch.obs[:1].expand(64, -1, -1, -1).contiguous()
@@ -68,7 +68,7 @@ def test_quantiles_of_a_coin_are_learned() -> None:
 
 @given(value=st.floats(-5.0, 5.0), bins=st.integers(3, 60))
 def test_a_value_is_blurred_over_its_bins(value: float, bins: int) -> None:
-    """Shares of a normal distribution of 0.75 bins, cut off at the ends (Farebrother et al. 2024, section 3.1)."""
+    """Bins get the shares of a truncated normal of 0.75 bins' deviation (Farebrother et al. 2024, section 3.1)."""
     head, width = HistogramHead(bins, LOW, HIGH), (HIGH - LOW) / bins
     found = head.gaussian_target(torch.tensor([value], dtype=torch.float64))[0].numpy()
     centre = min(max(value, LOW), HIGH)
@@ -81,7 +81,7 @@ def test_a_value_is_blurred_over_its_bins(value: float, bins: int) -> None:
 
 
 def munchausen(reward: Array, discount: Array, q_t: Array, q_next: Array, action: Any, temperature: float) -> Array:
-    """Equation 2 of Vieillard et al. (2020) with alpha 0.9, l0 -1."""
+    """Return equation 2 of Vieillard et al. (2020) with alpha 0.9, l0 -1."""
     found = np.zeros(B)
     for b in range(B):
         here, there = (np.exp((q[b] - q[b].max()) / temperature) for q in (q_t, q_next))
@@ -105,11 +105,11 @@ def test_munchausen_targets_are_those_of_the_paper(seed: int, temperature: float
 
 @pytest.mark.parametrize("head", HEADS)
 def test_the_mean_of_a_heads_target_is_the_target_of_its_values(head: str) -> None:
-    """Also where the next action is not certain, as with Munchausen: the policy weighs distributions like values."""
+    """The mean of a head's target equals the target of its values under a stochastic next policy."""
     settings = NetworkSettings(kind="mlp", stack=2, hidden=16, head=head, atoms=401, value_min=-20, value_max=20)
     net = make_learner(settings).online
     out = net.out(batch_of(B).next_obs)
-    return_t = torch.randn(B).clamp(-2, 2)  # what leaves the bounds at 20 is cut
+    return_t = torch.randn(B).clamp(-2, 2)  # well inside the bounds at 20, where nothing is cut
     discount = torch.tensor([0.0, 0.9, 0.5, 0.8, 0.9])
     policy = soft_policy(torch.randn(B, A), 1.0)
     target = net.head.target(return_t, discount, out, policy)
@@ -119,9 +119,9 @@ def test_the_mean_of_a_heads_target_is_the_target_of_its_values(head: str) -> No
 
 
 def test_a_learners_error_is_that_of_the_paper() -> None:
-    """The target network judges both states; the bonus is added to rewards that were clipped before."""
+    """The TD error uses the target network's values of both states and adds the bonus to clipped rewards."""
     learner = make_learner(munchausen=0.9, temperature=0.3, reward_clip=1.0, target_period=1000)
-    with torch.no_grad():  # a target of its own
+    with torch.no_grad():  # a target network that differs from the online one
         for p in learner.target.parameters():
             p += 0.1
         batch = batch_of(B)
@@ -134,7 +134,7 @@ def test_a_learners_error_is_that_of_the_paper() -> None:
 
 
 def test_munchausen_changes_what_a_learner_learns() -> None:
-    """With a share of 0 nothing is added; the soft policy needs its own target network, so double is refused."""
+    """A Munchausen share changes the learned weights, and is refused together with learner.double."""
     plain, soft = make_learner(), make_learner(munchausen=0.9)
     for learner in (plain, soft):
         learner.update(batch_of(8))

@@ -1,4 +1,4 @@
-"""Ratings and draws of a league, held against closed forms, slow code and games between players of known strength."""
+"""Ratings and draws of a league against closed forms, slow code and games between players of known strength."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_harder_opponents_are_drawn_more_often(rates: list[float], power: float)
 
 
 def test_of_two_players_the_odds_are_known() -> None:
-    """Their difference is 400 log10 of the odds, the prior's drawn games added; an even score is no difference."""
+    """Two players differ by 400 log10 of their odds with the prior's draws added, and by 0 at an even score."""
     points, games = np.array([[0.0, 3.0], [7.0, 0.0]]), np.array([[0.0, 10.0], [10.0, 0.0]])
     expected = 400 * np.log10((7 + PRIOR / 2) / (3 + PRIOR / 2))
     np.testing.assert_allclose(elo(points, games), [0.0, expected])
@@ -34,7 +34,7 @@ def test_of_two_players_the_odds_are_known() -> None:
 
 
 def slow_elo(points: NDArray[np.float64], games: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same model by Zermelo's iteration (1929): strength = wins / sum of games / (strength + other's)."""
+    """Return Elo by Zermelo's iteration (1929): strength = wins / sum of games / (strength + other's)."""
     n = len(points)
     won = points + PRIOR / 2 * (1 - np.eye(n))
     played = games + PRIOR * (1 - np.eye(n))
@@ -46,7 +46,7 @@ def slow_elo(points: NDArray[np.float64], games: NDArray[np.float64]) -> NDArray
 
 
 def tables(players: int, games: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Any results of up to so many games a pair."""
+    """Return random points and games, with up to `games` games a pair."""
     rng = np.random.default_rng(seed)
     played = np.triu(rng.integers(0, games + 1, (players, players)), 1).astype(float)
     won = np.floor(2 * rng.random((players, players)) * played) / 2
@@ -98,7 +98,7 @@ def test_triples_that_go_round() -> None:
     assert intransitive(ladder[:2, :2]) == 0.0
     four = np.zeros((4, 4))
     four[:3, :3] = rock_paper_scissors
-    four[3, :3] = 1.0  # who beats all three
+    four[3, :3] = 1.0  # the fourth player beats all three
     assert intransitive(four) == 0.25
 
 

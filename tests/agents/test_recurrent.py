@@ -1,4 +1,4 @@
-"""Recurrent deep Q-learning as a whole: stored states, burn-in, masks, the update, resuming, and that it learns."""
+"""Recurrent deep Q-learning: stored states, burn-in, masks, the update, resuming and learning."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ SMALL: dict[str, Any] = {
 
 
 def small(**values: Any) -> RecurrentSettings:
-    """A short run; `network_memory="gru"` changes network.memory."""
+    """Return settings of a short run; `network_memory="gru"` changes network.memory."""
     named = {name.replace("_", ".", 1): value for name, value in values.items()}
     return changed(PRESETS["tmaze"](), {**SMALL, **named})
 
 
 def played(settings: RecurrentSettings, turns: int) -> SerialLoop:
-    """A loop some turns on."""
+    """Return a loop after so many turns."""
     run = SerialLoop(settings)
     for _ in range(turns):
         run.step()
@@ -55,7 +55,7 @@ def played(settings: RecurrentSettings, turns: int) -> SerialLoop:
 
 @pytest.mark.parametrize("kind", MEMORIES)
 def test_a_stored_state_is_the_actors_own(kind: str) -> None:
-    """Recomputed from the beginning of the episode, or of the run, with the same weights: what replay was given."""
+    """A stored state equals the state recomputed from the start of the episode or run with the same weights."""
     run = played(small(network_memory=kind, replay_learning_starts=2_000), 20)
     shard, network, (lanes, chunks) = run.replay, run.learner.online, run.replay.memory.shape[:2]
     first = torch.from_numpy(shard.first.reshape(lanes, -1))
@@ -73,7 +73,7 @@ def test_a_stored_state_is_the_actors_own(kind: str) -> None:
 
 
 def learner_and_batch(**values: Any) -> tuple[SequenceLearner, SequenceBatch]:
-    """A learner, and sequences that it has not seen."""
+    """Return a learner and sequences that it has not learned from."""
     run = played(small(replay_learning_starts=2_000, **values), 25)
     run.close()
     assert isinstance(run.learner, SequenceLearner)
@@ -83,7 +83,7 @@ def learner_and_batch(**values: Any) -> tuple[SequenceLearner, SequenceBatch]:
 
 @pytest.mark.parametrize("kind", MEMORIES)
 def test_no_gradient_passes_through_the_burn_in(kind: str) -> None:
-    """Neither to its frames nor to the stored state; the values behind it hang on both all the same."""
+    """Burn-in frames and the stored state get no gradient, yet burn-in frames change the later values of a memory."""
     learner, batch = learner_and_batch(network_memory=kind)
     frames, memory = batch.frames.clone().requires_grad_(), batch.memory.clone().requires_grad_()
     batch = batch._replace(frames=frames, memory=memory, first=torch.zeros_like(batch.first))
@@ -102,7 +102,7 @@ def test_no_gradient_passes_through_the_burn_in(kind: str) -> None:
     [(True, "huber", 0.0, True, 0.9), (False, "huber", 0.0, True, 0.9), (False, "squared", 0.5, False, 0.4)],
 )
 def test_an_update_is_what_slow_code_says(double: bool, loss: Any, clip: float, rescaled: bool, eta: float) -> None:
-    """Loss and priorities, one sequence, one row, one step of the network at a time."""
+    """Loss and priorities equal those computed one sequence, row and network step at a time."""
     named = {"learner_double": double, "learner_loss": loss, "learner_reward_clip": clip}
     learner, batch = learner_and_batch(**named, sequence_rescaling=rescaled, sequence_eta=eta, replay_prioritized=True)
     learner.target.load_state_dict({k: v + 0.05 for k, v in learner.target.state_dict().items()})
@@ -142,7 +142,7 @@ def test_an_update_is_what_slow_code_says(double: bool, loss: Any, clip: float, 
 
 
 def test_rows_without_a_transition_carry_no_loss() -> None:
-    """Whatever was done there and whatever came of it."""
+    """Actions and rewards of rows without a transition change neither the loss nor the learner's state."""
     one, batch = learner_and_batch()
     other, _ = learner_and_batch()
     idle = ~batch.transition
@@ -163,7 +163,7 @@ def test_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, kind: str, prioritiz
     settings = small(network_memory=kind, replay_prioritized=prioritized, learner_average_rate=0.3)
     run = played(settings, 12)
     path = run.save(tmp_path)
-    other = played(settings, 2)  # a run with a past of its own: nothing of it may stay
+    other = played(settings, 2)  # a run with steps of its own, which loading must replace
     other.load(path)
     updates = run.learner.updates
     for _ in range(12):
@@ -178,7 +178,7 @@ def test_a_restored_run_goes_on_bit_for_bit(tmp_path: Path, kind: str, prioritiz
 
 
 def score_of(kind: str, steps: int) -> float:
-    """The mean of 40 greedy games: the first one that is perfect, or that after so many agent steps."""
+    """Return the mean score of 40 greedy games, at the first perfect mean or after so many agent steps."""
     run, score = SerialLoop(small(network_memory=kind, **FAST)), 0.0
     for until in range(500, steps + 1, 500):
         while run.stats.agent_steps < until:
@@ -191,7 +191,7 @@ def score_of(kind: str, steps: int) -> float:
 
 
 def test_the_corridor_is_learned_by_memory_alone() -> None:
-    """Every game is won with an LSTM; without a memory half of them at most, but for luck."""
+    """An LSTM wins every game; without a memory the mean score stays below 0.75."""
     assert score_of("lstm", 6_000) == 1.0
     assert score_of("none", 2_500) < 0.75
 

@@ -1,4 +1,4 @@
-"""What a replay shard takes in: one tree write per chunk, no chunk twice, nothing of another kind, no broken number."""
+"""Insertion into a replay shard: one tree write per chunk; duplicate and malformed chunks are not inserted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIFE = 77
 
 
 class LaneByLane(ReplayShard):
-    """Tells the sum tree of one lane after the other: slow, and plain to read."""
+    """A shard that updates the sum tree one lane at a time, as the slow reference."""
 
     def _move_window(self, chunk: Chunk, before: tuple[Index, Index]) -> None:
         assert self.tree is not None
@@ -42,7 +42,7 @@ class LaneByLane(ReplayShard):
 def test_c12_all_lanes_at_once_leave_the_tree_of_one_lane_after_the_other(
     portions: list[tuple[int, int]], n_step: int, stack: int, errors: list[float]
 ) -> None:
-    """C12: to the last bit of every node, over ring wraps (50 rows a lane) and changed priorities."""
+    """C12: every tree node is equal to the last bit, over ring wraps (50 rows a lane) and changed priorities."""
     fast = make_shard(20, n_step=n_step, stack=stack, prioritized=True)
     slow = make_shard(20, n_step=n_step, stack=stack, prioritized=True)
     slow.__class__ = LaneByLane
@@ -64,7 +64,7 @@ def test_c12_all_lanes_at_once_leave_the_tree_of_one_lane_after_the_other(
 
 
 def test_c12_a_chunk_is_one_write_to_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """C12: however many lanes it has: each write renews every level of the tree above it."""
+    """C12: a chunk of several lanes is a single write to the tree."""
     writes = []
     shard = make_shard(10, n_step=3, stack=4, prioritized=True)
     assert shard.tree is not None
@@ -84,19 +84,19 @@ def test_ranges_are_those_of_numpy_one_after_the_other(bounds: list[tuple[int, i
 
 
 def chunk_at(row: int, life: int = LIFE, lane: int = 0) -> Chunk:
-    """Rows [row, row + 20) of five lanes, in one life of their runner."""
+    """Return rows [row, row + 20) of five lanes, in one life of their runner."""
     return chunk_of([lane_rows(e, GAMES, row + 20)[row:] for e in range(5)], lane, row)._replace(life=life)
 
 
 def everything(shard: ReplayShard) -> dict[str, Any]:
-    """A copy of what a checkpoint would hold."""
+    """Return a copy of the state that a checkpoint would hold."""
     state = shard.state()
     arrays = {name: value.copy() for name, value in state.items() if isinstance(value, np.ndarray)}
     return {**state, **arrays, "rows": {name: value.copy() for name, value in state["rows"].items()}}
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two states are equal, to the last bit."""
+    """Return whether two states are equal to the last bit."""
     if isinstance(one, dict):
         return all(same(value, other[name]) for name, value in one.items())
     return bool(np.array_equal(one, other))
@@ -104,7 +104,7 @@ def same(one: Any, other: Any) -> bool:
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_c27_a_chunk_that_comes_again_is_left_out(prioritized: bool) -> None:
-    """C27: at once, later, and out of turn; other lanes' chunks of the same numbers are others."""
+    """C27: repeated chunks are ignored in any order; other lanes' chunks with the same row numbers are inserted."""
     shard = make_shard(10, n_step=3, stack=4, prioritized=prioritized)
     for row in (0, 20):
         shard.add(chunk_at(row))
@@ -118,7 +118,7 @@ def test_c27_a_chunk_that_comes_again_is_left_out(prioritized: bool) -> None:
 
 
 def test_c27_a_runner_that_restarted_is_not_taken_for_its_former_life() -> None:
-    """C27: it begins at row 0 again, and goes on; even if it misses its first chunk nothing spans the two lives."""
+    """C27: a restarted runner's rows are inserted from row 0 on; if its first chunk is lost, its lanes start a gap."""
     shard = make_shard(10, n_step=3, stack=4, prioritized=False)
     shard.add(chunk_at(0))
     for row in (0, 20):
@@ -132,7 +132,7 @@ def test_c27_a_runner_that_restarted_is_not_taken_for_its_former_life() -> None:
 
 
 def test_c27_a_restored_shard_takes_what_comes_and_goes_on() -> None:
-    """C27: runners may be those of then or new ones; a runner of then that plays rows again is no copy."""
+    """C27: a restored shard continues identically, and inserts a row number of its former runners once more."""
     shard, twin = (make_shard(10, n_step=3, stack=4, prioritized=True) for _ in range(2))
     for row in (0, 20):
         shard.add(chunk_at(row))
@@ -182,7 +182,7 @@ def test_no_transitions_cannot_be_drawn(prioritized: bool) -> None:
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
 def test_a_priority_that_is_no_finite_number_never_enters_the_tree(broken: float) -> None:
-    """Not even those that came with it: what they are worth is not known."""
+    """A batch of TD errors with one that is not finite is refused as a whole and changes no priority."""
     shard = make_shard(10, n_step=3, stack=4, prioritized=True)
     shard.add(chunk_at(0))
     batch, before = shard.sample(4), everything(shard)

@@ -1,4 +1,4 @@
-"""What a replay shard keeps and what it costs: C11."""
+"""Frames and memory of a replay shard: C11."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ GAMES = [Game(5, "terminated"), Game(3, "truncated"), Game(8, "terminated", live
 
 
 def array_bytes() -> int:
-    """Bytes that numpy holds since tracing began."""
+    """Return the bytes that numpy has allocated since tracing began and still holds."""
     arrays = tracemalloc.DomainFilter(inclusive=True, domain=np.lib.tracemalloc_domain)
     return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([arrays]).traces)
 
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_c11_a_row_takes_7300_bytes_at_most_and_memory_is_what_settings_say(prioritized: bool) -> None:
-    """C11: capacity x 7,056 bytes and metadata, within 5 %, by numpy's own count, empty and in use."""
+    """C11: a shard takes capacity x (7,056 bytes + metadata) within 5 % by numpy's count, empty and in use."""
     settings = Settings(
         replay=ReplaySettings(capacity=3000, prioritized=prioritized, learning_starts=0), network=NetworkSettings()
     )
@@ -53,7 +53,7 @@ def test_a_float_env_costs_its_own_item_size() -> None:
 
 
 def test_frames_may_be_read_only() -> None:
-    """Arrays that come through an object store cannot be written to."""
+    """A chunk of read-only arrays, as an object store gives them, is inserted."""
     chunk = chunk_of([lane_rows(0, GAMES, 20)], 0)
     for array in chunk[:5]:
         array.flags.writeable = False
@@ -63,7 +63,7 @@ def test_frames_may_be_read_only() -> None:
 
 
 def test_float_frames_are_stacked_like_pixels() -> None:
-    """Envs of vectors go the same way, as float32."""
+    """Stacks of float32 vectors hold the current and the previous frame, as stacks of pixels do."""
     settings = ReplaySettings(capacity=1000, n_step=1, learning_starts=0)
     dtype = np.dtype(np.float32)
     shard = ReplayShard(settings, lanes=10, spec=EnvSpec((3,), dtype, Discrete(2)), stack=2, gamma=0.9, seed=0)

@@ -18,7 +18,7 @@ GAMES = [Game(5, "terminated"), Game(3, "truncated"), Game(8, "terminated", live
 
 
 def filled(prioritized: bool = True, rows: int = 100, **other: Any) -> ReplayShard:
-    """Ten lanes of `rows` rows each; a lane's ring holds 100."""
+    """Return a shard of ten lanes with `rows` rows each; a lane's ring holds 100."""
     shard = make_shard(10, n_step=3, stack=4, prioritized=prioritized, **other)
     grow(shard, 0, rows)
     return shard
@@ -32,12 +32,12 @@ def grow(shard: ReplayShard, begin: int, end: int) -> None:
 
 
 def all_keys(shard: ReplayShard) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Every key that can be drawn, once, sorted."""
+    """Return every key that can be drawn, once, sorted."""
     return np.unique(shard.sample(25 * 1000).key)
 
 
 def weight_of(shard: ReplayShard, key: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, Any]:
-    """What the tree holds for these keys."""
+    """Return the tree's weights for these keys."""
     assert shard.tree is not None
     slots = [lane * shard.rows + row % shard.rows for lane, row in rows_of(key)]
     return shard.tree.get(np.array(slots))
@@ -61,7 +61,7 @@ def test_c12_sampling_is_proportional_to_priority_to_the_alpha() -> None:
 
 
 def test_c12_new_rows_enter_with_the_highest_priority_seen() -> None:
-    """C12: 1 at first, later the largest p^alpha ever given, even after that row is gone."""
+    """C12: new rows weigh 1 at first, later the largest p^alpha ever given, even after that row is gone."""
     shard = filled()
     assert set(weight_of(shard, all_keys(shard))) == {1.0}
     key = all_keys(shard)
@@ -90,7 +90,7 @@ def test_c12_alpha_zero_and_a_uniform_shard_draw_alike() -> None:
 
 
 def test_c13_priorities_of_overwritten_rows_are_ignored_and_counted() -> None:
-    """C13: the slot's new row keeps its own weight."""
+    """C13: updates of overwritten rows are counted, and the new rows of their slots keep their weights."""
     shard = filled()
     old = all_keys(shard)
     grow(shard, 100, 150)
@@ -105,8 +105,8 @@ def test_c13_priorities_of_overwritten_rows_are_ignored_and_counted() -> None:
 
 
 def test_c13_keys_of_a_shard_that_restarted_empty_are_ignored() -> None:
-    """C13: all of them, though the new shard has filled its rings with rows of the same numbers."""
-    for offset in (1 << 20, MAX_OFFSET - 150, MAX_OFFSET - 1000):  # also where the sum runs over
+    """C13: all old keys are ignored, even though the new shard holds rows of the same numbers."""
+    for offset in (1 << 20, MAX_OFFSET - 150, MAX_OFFSET - 1000):  # also where row + offset wraps around
         old = all_keys(filled())
         fresh = filled(rows=100, key_offset=offset)
         valid, nodes = all_keys(fresh), fresh.tree.nodes.copy() if fresh.tree is not None else None
@@ -129,7 +129,7 @@ def test_keys_tell_lanes_and_rounds_of_the_ring_apart() -> None:
 
 
 def test_c14_weights_are_those_of_the_whole_buffer_up_to_the_batch_maximum() -> None:
-    """C14: (N P)^-beta over the batch's largest, with P from the full distribution."""
+    """C14: weights are (N P)^-beta divided by the batch's largest, with P over the whole buffer."""
     shard = filled()
     key = all_keys(shard)
     shard.update_priorities(key, np.random.default_rng(2).uniform(0.1, 9, len(key)).astype(np.float32))
@@ -148,7 +148,7 @@ def test_c14_beta_anneals_linearly_and_stays_at_one() -> None:
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_c26_a_restored_shard_goes_on_bit_for_bit(prioritized: bool) -> None:
-    """C26: rows, ring, tree, counters and random draws."""
+    """C26: after the same insertions a restored shard has the same draws, rows, priorities and counters."""
     shard, twin = filled(prioritized, rows=130), make_shard(10, n_step=3, stack=4, prioritized=prioritized)
     if prioritized:
         key = all_keys(shard)
@@ -169,7 +169,7 @@ def test_a_state_of_another_shape_is_refused() -> None:
 
 
 def test_a_state_of_fewer_and_longer_lanes_is_refused_before_anything_is_written() -> None:
-    """As many frames, otherwise shared out."""
+    """A state with as many frames in fewer, longer lanes is refused, and no frame is overwritten."""
     few, many = (make_shard(lanes, n_step=3, stack=4, prioritized=False) for lanes in (10, 20))
     few.frames.fill_(7)
     with pytest.raises(ValueError, match="another shape: resume with the settings"):

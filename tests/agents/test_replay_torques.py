@@ -1,4 +1,4 @@
-"""Replay keeps torques as they were given, each with its row."""
+"""Replay of torques: storage with their rows, and refusals."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ LANES, TIME = 2, 40
 
 
 def shard_of(spec: EnvSpec) -> ReplayShard:
-    """An empty shard of two lanes."""
+    """Return an empty shard of two lanes."""
     settings = ReplaySettings(capacity=1_000, n_step=2, learning_starts=0)
     return ReplayShard(settings, lanes=LANES, spec=spec, stack=1, gamma=0.9, seed=0)
 
 
 def chunk_of(**columns: Any) -> Chunk:
-    """Rows whose frame is their number in their lane, and whose torques follow from both."""
+    """Return a chunk whose frames number its rows and lanes, and whose torques follow from these numbers."""
     row = np.arange(TIME)[:, None] + 100 * np.arange(LANES)
     flags = np.zeros((TIME, LANES), np.bool_)
     first = flags.copy()

@@ -36,13 +36,13 @@ games = st.lists(
     min_size=1,
     max_size=6,
 )
-# Lanes and runners that share them evenly; 1,000 frames make rings of 40 to 250 rows.
+# Lanes and runners that share them evenly; 1,000 frames make rings of 40 to 100 rows.
 fleets = st.sampled_from([(25, 5), (25, 1), (20, 4), (10, 2), (10, 10)])
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> dict[str, Any]:
-    """A shard's shape, the games of its lanes, and chunks of any length in any order, for several rounds."""
+    """Draw a shard's shape, the games of its lanes, and chunks of any length from runners in any order."""
     lanes, runners = draw(fleets)
     longest = 1000 // lanes // 2
     portions = draw(st.lists(st.tuples(st.integers(0, runners - 1), st.integers(1, longest)), min_size=1, max_size=30))
@@ -58,7 +58,7 @@ def histories(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def play(history: dict[str, Any], prioritized: bool) -> tuple[ReplayShard, list[list[Row]]]:
-    """Feed a history to a shard; `lost` rows at the start of every lane went to a shard that died."""
+    """Return a shard fed with a history, and its lanes' rows; the first `lost` rows of every lane are left out."""
     shard = make_shard(history["lanes"], n_step=history["n_step"], stack=history["stack"], prioritized=prioritized)
     envs = history["lanes"] // history["runners"]
     total = history["lost"] + sum(length for _, length in history["portions"])
@@ -75,7 +75,7 @@ def play(history: dict[str, Any], prioritized: bool) -> tuple[ReplayShard, list[
 @given(history=histories(), prioritized=st.booleans())
 @settings(max_examples=60)
 def test_c1_c4_c6_c7_c8_c9_c10_c11_batches_equal_the_oracle(history: dict[str, Any], prioritized: bool) -> None:
-    """Every field of every transition, and the set of rows that can be drawn: none too many, none missing."""
+    """Every field of every transition equals the oracle's, and exactly the oracle's rows can be drawn."""
     shard, lanes = play(history, prioritized)
     wanted = [eligible(rows, shard.settings.n_step, shard.stack, shard.rows) for rows in lanes]
     places = {(lane, row) for lane, found in enumerate(wanted) for row in found}
@@ -91,7 +91,7 @@ def test_c1_c4_c6_c7_c8_c9_c10_c11_batches_equal_the_oracle(history: dict[str, A
 
 
 def hand_made(games: list[Game], n_step: int, length: int = 60) -> tuple[ReplayShard, list[Row]]:
-    """A shard of ten lanes that all but play the same games; the rows are those of lane 0."""
+    """Return a shard of ten lanes with equal rows, and the rows of lane 0."""
     shard = make_shard(10, n_step=n_step, stack=4, prioritized=True)
     lanes = [lane_rows(0, games, length) for _ in range(10)]
     for begin in range(0, length, 20):
@@ -100,7 +100,7 @@ def hand_made(games: list[Game], n_step: int, length: int = 60) -> tuple[ReplayS
 
 
 def drawn(shard: ReplayShard, row: int) -> Any:
-    """The transition that begins at a row of lane 0, or None if none does."""
+    """Return the transition that begins at a row of lane 0, or None if none does."""
     batch = shard.sample(3000)
     index = next((i for i, place in enumerate(rows_of(batch.key)) if place == (0, row)), None)
     if index is None:
@@ -109,7 +109,7 @@ def drawn(shard: ReplayShard, row: int) -> Any:
 
 
 def test_c4_a_terminated_window_holds_its_rewards_alone() -> None:
-    """C4, C6: episode of 5 actions, 3 steps: the windows of t = 2, 3, 4 have 3, 2, 1 rewards and discount 0."""
+    """C4, C6: with 5 actions and 3 steps, the windows of t = 2, 3, 4 have 3, 2, 1 rewards and discount 0."""
     shard, rows = hand_made([Game(5, "terminated")], n_step=3)
     for t, k in ((1, 3), (2, 3), (3, 2), (4, 1)):
         found = drawn(shard, t)
@@ -119,7 +119,7 @@ def test_c4_a_terminated_window_holds_its_rewards_alone() -> None:
 
 
 def test_c4_a_truncated_window_bootstraps_from_the_true_last_frame() -> None:
-    """C4, C7: at t = 3 of 5 two steps are left: gamma^2, and the next observation ends with frame 5, not frame 0."""
+    """C4, C7: at t = 3 of 5 the discount is gamma^2, and the next observation ends with frame 5, not frame 0."""
     shard, rows = hand_made([Game(5, "truncated")], n_step=3)
     found = drawn(shard, 3)
     assert found.reward.tolist() == [rows[3].reward, rows[4].reward, 0.0]
@@ -128,7 +128,7 @@ def test_c4_a_truncated_window_bootstraps_from_the_true_last_frame() -> None:
 
 
 def test_c3_a_lost_life_ends_value_but_not_the_stack() -> None:
-    """C3: discount 0 at the loss, yet the next row's stack reaches back over it and its transition is there."""
+    """C3: the discount is 0 at the loss, yet the next row has a transition and its stack holds earlier frames."""
     shard, rows = hand_made([Game(9, "terminated", lives=(3,))], n_step=1)
     assert float(drawn(shard, 3).discount) == 0.0
     after = drawn(shard, 4)
@@ -143,7 +143,7 @@ def test_c3_a_lost_life_ends_value_but_not_the_stack() -> None:
 @pytest.mark.parametrize("n_step", [1, 3, 5])
 @pytest.mark.parametrize("ending", ["terminated", "truncated"])
 def test_c6_an_episode_of_t_actions_gives_exactly_t_transitions(ending: Any, n_step: int) -> None:
-    """C6: the tail is flushed, with windows that shorten towards the end; none is lost."""
+    """C6: every action begins one transition, and the oracle's windows shorten towards the end."""
     length = 7
     shard, rows = hand_made([Game(length, ending)], n_step=n_step)
     lane_0 = [row for lane, row in rows_of(shard.sample(20_000).key) if lane == 0]
@@ -158,7 +158,7 @@ def test_c6_an_episode_of_t_actions_gives_exactly_t_transitions(ending: Any, n_s
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_c7_c8_chunk_boundaries_and_other_lanes_change_nothing(prioritized: bool) -> None:
-    """C7, C8: chunks of 1 or of 20 rows, lanes together or one after the other: the same batches, byte for byte."""
+    """C7, C8: chunks of 1 or 20 rows, with lanes together or one after the other, give identical batches."""
     script = [lane_rows(lane, [Game(5, "terminated"), Game(3, "truncated")], 120) for lane in range(10)]
     together, apart = (make_shard(10, n_step=3, stack=4, prioritized=prioritized) for _ in range(2))
     for begin in range(0, 120, 20):
@@ -189,7 +189,7 @@ def test_a_ring_too_small_for_its_windows_is_refused() -> None:
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_nothing_spans_the_gap_that_a_lost_chunk_leaves(prioritized: bool) -> None:
-    """C4, C7: rows 20 to 39 were lost on the way. Row 19 ends its windows, and row 40 begins new stacks."""
+    """C4, C7: if rows 20 to 39 are lost, windows end at row 19, and row 40 begins new stacks."""
     shard = make_shard(10, n_step=3, stack=4, prioritized=prioritized)
     rows = lane_rows(0, [Game(100, "terminated")], 60)
     for begin in (0, 40):

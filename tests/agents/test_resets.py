@@ -1,4 +1,4 @@
-"""Networks that are made young again: what is kept, what is new, and that a run still goes on bit for bit."""
+"""Network resets: kept and new weights, the target, the average, and batches drawn ahead."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.small_learner import Feed, batch_of, make_learner
 
 
 def pixel_batch() -> Any:
-    """Eight transitions of random pixels."""
+    """Return eight transitions of random pixels."""
     obs = torch.randint(256, (2, 8, 441, 4, 16), dtype=torch.uint8)
     return batch_of(8)._replace(obs=obs[0], next_obs=obs[1])
 
 
 def test_what_sees_keeps_half_and_what_judges_begins_anew() -> None:
-    """Convolutions and their norms lie half-way to the new weights; dense layers and the norm behind them are new."""
+    """Convolutions and their norms move half-way to new weights, dense layers and their norm are new, moments are 0."""
     learner = make_learner(NetworkSettings(layer_norm=True, dueling=True))
     learner.update(pixel_batch())
     old = {name: value.clone() for name, value in learner.online.named_parameters()}
@@ -39,7 +39,7 @@ def test_what_sees_keeps_half_and_what_judges_begins_anew() -> None:
 
 
 def test_a_learner_resets_at_its_period_and_its_target_follows() -> None:
-    """And the weights after it follow from the seed: two learners are one, another seed is another."""
+    """Every third update resets the network and copies it to the target; the new weights follow from the seed."""
     learners = [make_learner(reset_period=3, target_period=100, seed=seed) for seed in (1, 1, 2)]
     for learner in learners:
         for number in range(1, 4):
@@ -58,7 +58,7 @@ def test_a_learner_resets_at_its_period_and_its_target_follows() -> None:
 
 
 def test_the_average_begins_anew_with_a_reset() -> None:
-    """What is judged is no mix of two networks with unrelated ends."""
+    """After a reset the averaged policy equals the online network."""
     learner = make_learner(reset_period=3, target_period=100, average_rate=0.02)
     for number in range(1, 4):
         learner.update(batch_of(8, seed=number))
@@ -67,7 +67,7 @@ def test_the_average_begins_anew_with_a_reset() -> None:
 
 
 def test_the_batch_after_a_reset_is_judged_by_the_new_target() -> None:
-    """The thread that draws ahead waits for it, as for a copy to the target network."""
+    """Training with batches drawn ahead gives the same weights as single updates, across resets."""
     together, apart = (make_learner(reset_period=2, target_period=100) for _ in range(2))
     batches = [batch_of(8, seed=seed) for seed in range(5)]
     together.train(Feed(list(batches)), 5)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A rollout in an env whose pixels say what they show, and what replay makes of it."""
+"""Rollouts in an env whose pixels encode env, episode and step, and replay of their chunks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RANDOM = ExplorationSettings(start=1.0, final=1.0)
 
 
 class Recorder(QPolicy):
-    """Prefers action 1 and remembers every stack it was shown."""
+    """A policy that prefers action 1 and records every stack it gets."""
 
     stack = STACK
 
@@ -38,7 +38,7 @@ class Recorder(QPolicy):
 
 
 class Seeded(CodedEnv):
-    """Remembers the seeds it was reset with."""
+    """An env that records the seeds of its resets."""
 
     def __init__(self, num_envs: int = ENVS) -> None:
         super().__init__(num_envs)
@@ -50,13 +50,13 @@ class Seeded(CodedEnv):
 
 
 def start(env: CodedEnv, exploration: ExplorationSettings = RANDOM, **where: Any) -> tuple[Rollout, Recorder]:
-    """A rollout and its recording actor."""
+    """Return a rollout and its recording policy."""
     actor = Recorder()
     return Rollout(env, actor, exploration, seed=0, **where), actor
 
 
 def shard_of(chunks: list[Chunk], n_step: int = N) -> ReplayShard:
-    """All chunks in one shard of 84x84 frames."""
+    """Return a shard of 84x84 frames that holds all chunks."""
     settings = ReplaySettings(capacity=1000, n_step=n_step, learning_starts=0)
     shard = ReplayShard(settings, lanes=ENVS, spec=spec_of(), stack=STACK, gamma=0.9, seed=0)
     for chunk in chunks:
@@ -65,12 +65,12 @@ def shard_of(chunks: list[Chunk], n_step: int = N) -> ReplayShard:
 
 
 def newest(stacks: Any) -> list[Code]:
-    """What the newest frame of each stack [B, P, K, D] shows."""
+    """Return the code of the newest frame of each stack [B, P, K, D]."""
     return [decode(from_blocks(stack[:, -1], (84, 84))) for stack in np.asarray(stacks)]
 
 
 def sampled(shard: ReplayShard) -> list[tuple[Code, Code, Batch, int]]:
-    """(s, s', batch, index) of every transition in the shard, once."""
+    """Return (s, s', batch, index) of every transition in the shard, once."""
     batch = shard.sample(6000)
     _, index = np.unique(batch.key, return_index=True)
     before, after = newest(batch.obs[index]), newest(batch.next_obs[index])
@@ -79,7 +79,7 @@ def sampled(shard: ReplayShard) -> list[tuple[Code, Code, Batch, int]]:
 
 @pytest.mark.parametrize("lives", [(), (2,)])
 def test_c1_c2_c3_c4_transitions_are_those_of_the_env(lives: tuple[int, ...]) -> None:
-    """C1, C2, C3, C4: within one episode, no reset step, true last frames, discount 0 at ends and lost lives."""
+    """C1, C2, C3, C4: one episode each, no reset steps, true last frames, discount 0 at ends and lost lives."""
     env = CodedEnv(ENVS, life_lost_at=lives)
     rollout, _ = start(env)
     shard = shard_of([rollout.collect(16, 0)[0] for _ in range(6)])
@@ -103,7 +103,7 @@ def test_c1_c2_c3_c4_transitions_are_those_of_the_env(lives: tuple[int, ...]) ->
 
 
 def test_c2_actions_are_those_that_were_used() -> None:
-    """C2: the action of a row is the one the env took at its frame; those of reset steps are in no transition."""
+    """C2: the action of every transition is the one that the env was given at the transition's row."""
     env = CodedEnv(ENVS)
     rollout, _ = start(env)
     shard = shard_of([rollout.collect(20, 0)[0] for _ in range(3)], n_step=1)
@@ -115,7 +115,7 @@ def test_c2_actions_are_those_that_were_used() -> None:
 
 
 def test_c10_replay_rebuilds_the_stacks_that_the_actor_saw_byte_for_byte() -> None:
-    """C10: over episode starts, chunk boundaries, ring wraps (333 rows a lane) and a restart of the runner."""
+    """C10: stacks are equal across episode starts, chunk boundaries, ring wraps (333 rows a lane) and a restart."""
     env = CodedEnv(ENVS, lengths=(5, 3, 8, 1), life_lost_at=(2,))
     rollout, actor = start(env)
     shard = shard_of([])
@@ -130,7 +130,7 @@ def test_c10_replay_rebuilds_the_stacks_that_the_actor_saw_byte_for_byte() -> No
 
 
 def tallies(env: CodedEnv, turns: int = 6) -> ChunkStats:
-    """All tallies of a rollout as one."""
+    """Return all tallies of a rollout as one."""
     rollout, _ = start(env)
     parts = [rollout.collect(16, 0)[1] for _ in range(turns)]
     steps, frames = sum(p.agent_steps for p in parts), sum(p.frames for p in parts)
@@ -138,7 +138,7 @@ def tallies(env: CodedEnv, turns: int = 6) -> ChunkStats:
 
 
 def test_c2_c24_resets_are_neither_steps_nor_frames_and_frames_are_the_emulators() -> None:
-    """C2, C24: counted from the env itself; short last actions keep frames below 4 x steps."""
+    """C2, C24: steps and frames equal the env's own; short last actions keep frames below 4 x steps."""
     env = CodedEnv(ENVS)
     chunk_stats = tallies(env)
     twin = CodedEnv(ENVS)
@@ -150,7 +150,7 @@ def test_c2_c24_resets_are_neither_steps_nor_frames_and_frames_are_the_emulators
 
 
 def test_c21_an_episode_scores_its_raw_rewards_over_all_lives() -> None:
-    """C21: unclipped, and a lost life ends nothing."""
+    """C21: rewards are summed unclipped, and a lost life does not end the episode."""
     env = CodedEnv(ENVS, life_lost_at=(1, 2))
     played = [0] * ENVS
     games = tallies(env).episodes
@@ -194,7 +194,7 @@ def test_a_greedy_lane_takes_the_best_action() -> None:
 
 
 def test_c26_a_restart_depends_on_seed_lane_and_era_alone() -> None:
-    """C26: what a resumed run begins with is what the saving run went on with; other lanes and eras differ."""
+    """C26: restarts of the same era reset envs with the same seed; other lanes and eras have other seeds."""
     env = Seeded()
     rollout, _ = start(env)
     rollout.collect(7, 0)

@@ -1,4 +1,4 @@
-"""What CrossQ's critics and actor are moved by: gradients of the paper's two losses and of nothing else.
+"""Gradients of CrossQ's critics and actor are those of the paper's two losses and of nothing else.
 
 Legend: B batch.
 """
@@ -24,21 +24,21 @@ B, ALPHA, GAMMA = 8, 0.3, 0.9
 
 
 def learner_and_batch(policy_delay: int, **values: Any) -> tuple[SacLearner, Batch]:
-    """A learner whose temperature is no longer 1, and transitions: the same at every call.
+    """Return a learner whose temperature is not 1, and transitions, both the same at every call.
 
-    `values` are of its settings.
+    `values` change the learner's settings.
     """
     own = {"gamma": GAMMA, "policy_delay": policy_delay, **values}
     settings = changed(halfcheetah(), {**TINY, **{f"learner.{name}": value for name, value in own.items()}})
     learner = SacLearner(settings.learner, settings.network, SPEC, seed=1)
     with torch.no_grad():
         learner.log_temperature.fill_(math.log(ALPHA))
-        learner.critics[1].out.bias.add_(0.1)  # else it is the lower one everywhere
+        learner.critics[1].out.bias.add_(0.1)  # else this critic is the lower one everywhere
     return learner, batch_of(torch.Generator().manual_seed(0), B)
 
 
 def drawn(mean: Tensor, log_std: Tensor, nth: int) -> tuple[Tensor, Tensor]:
-    """Torques by the learner's n-th noise, and the logarithm of their density, as in appendix C of Haarnoja et al."""
+    """Return torques by the learner's n-th noise and their log density, as in appendix C of Haarnoja et al."""
     generator = torch.Generator().manual_seed(1)
     noise = [torch.randn(B, 2, generator=generator) for _ in range(nth + 1)][nth]
     u = mean + log_std.exp() * noise
@@ -46,7 +46,7 @@ def drawn(mean: Tensor, log_std: Tensor, nth: int) -> tuple[Tensor, Tensor]:
 
 
 def assert_gradients(network: nn.Module, loss: Tensor, found: nn.Module) -> None:
-    """The slopes of `loss` along all of `network` are the gradients that `found` was given."""
+    """Assert that the gradients of `loss` with respect to `network` are those stored in `found`."""
     wanted = torch.autograd.grad(loss, list(network.parameters()))
     assert max(float(slope.abs().max()) for slope in wanted) > 0.01
     for slope, (name, parameter) in zip(wanted, found.named_parameters(), strict=True):
@@ -54,7 +54,7 @@ def assert_gradients(network: nn.Module, loss: Tensor, found: nn.Module) -> None
 
 
 def test_the_target_of_the_critics_is_a_constant() -> None:
-    """Although the values in it come from the very pass that is learned from."""
+    """No gradient passes through the target, although its values come from the same forward pass."""
     (learner, batch), (twin, _) = learner_and_batch(3), learner_and_batch(3)
     with torch.no_grad():
         action, log_prob = drawn(*twin.online(batch.next_obs), 0)
@@ -71,10 +71,10 @@ def test_the_target_of_the_critics_is_a_constant() -> None:
 
 
 def test_the_actor_climbs_the_lower_of_both_critics_and_its_entropy() -> None:
-    """It is judged by running statistics, and neither these nor the critics' weights move by it."""
+    """The actor's loss uses the critics' running statistics; its step changes neither these nor their weights."""
     (learner, batch), (twin, _) = learner_and_batch(1), learner_and_batch(3)
     learner.update(batch)
-    twin.update(batch)  # of its critics alone
+    twin.update(batch)  # changes its critics alone
     action, log_prob = drawn(*twin.online(batch.obs, learns=True), 1)
     q1, q2 = (critic(batch.obs, action) for critic in twin.critics)
     assert 0 < int((q1 < q2).sum()) < B, "each is the lower one somewhere"
@@ -98,7 +98,7 @@ def test_the_gradients_of_both_critics_are_cut_to_one_norm() -> None:
 
 
 def test_the_temperature_remembers_its_gradients_longer_than_actor_and_critics() -> None:
-    """Adam's first beta: the paper's 0.5 for the networks, the usual 0.9 for the temperature."""
+    """Adam's first beta is the setting (the paper's 0.5) for the networks and 0.9 for the temperature."""
     learner, _ = learner_and_batch(3, adam_beta1=0.7)
     networks, temperature = learner.optimizer.param_groups
     assert (networks["betas"], temperature["betas"]) == ((0.7, 0.999), (0.9, 0.999))

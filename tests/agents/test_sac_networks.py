@@ -46,7 +46,7 @@ def test_log_probability_stays_finite_where_tanh_is_one() -> None:
 
 @pytest.mark.parametrize(("entropy", "falls"), [(0.5, True), (-3.0, False)])
 def test_temperature_follows_the_entropy(entropy: float, falls: bool) -> None:
-    """d loss / d log alpha = alpha (H - H_target): a step down it cools a policy that is too random."""
+    """d loss / d log alpha = alpha (H - H_target): a descent step lowers alpha if the entropy is above its target."""
     log_alpha = torch.tensor(-0.7, requires_grad=True)
     temperature_loss(log_alpha, torch.tensor(entropy), -2.0).backward()  # type: ignore[no-untyped-call]
     assert log_alpha.grad is not None
@@ -55,7 +55,7 @@ def test_temperature_follows_the_entropy(entropy: float, falls: bool) -> None:
 
 
 def slow_renorm(norm: BatchRenorm, x: Tensor) -> Tensor:
-    """Ioffe 2017, algorithm 1, feature by feature."""
+    """Return algorithm 1 of Ioffe (2017), feature by feature."""
     columns = []
     for f in range(x.shape[1]):
         column = x[:, f]
@@ -71,7 +71,7 @@ def slow_renorm(norm: BatchRenorm, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("renorm_enabled", [False, True])
 def test_batch_renorm_is_the_papers(renorm_enabled: bool) -> None:
-    """Values, gradients and statistics; one feature far out, so that both bounds are met."""
+    """Values, gradients and statistics equal slow code; one feature is far out, so that both bounds are met."""
     torch.manual_seed(0)
     x = torch.randn(16, 4) * torch.tensor([1.0, 0.1, 50.0, 2.0]) + torch.tensor([0.0, 3.0, 200.0, -1.0])
     norm, slow = BatchRenorm(4), BatchRenorm(4)

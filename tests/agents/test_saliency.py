@@ -1,4 +1,4 @@
-"""What the saliency map says, against finite differences and a network that looks at one pixel."""
+"""The saliency map against finite differences and a network that uses one pixel of each window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.replay.frames import to_blocks
 
 
 def network_and_stack(seed: int = 0, kind: str = "dqn2013") -> tuple[QNetwork, np.ndarray, np.ndarray]:
-    """A random network in double precision, two stacks as blocks, and the same as pixels [2, K, H, W]."""
+    """Return a random network, two stacks as blocks, and the same as pixels [2, K, H, W]."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = QNetwork(NetworkSettings(kind=kind, stack=2), (36, 40), 3)
@@ -21,7 +21,7 @@ def network_and_stack(seed: int = 0, kind: str = "dqn2013") -> tuple[QNetwork, n
 
 
 def greedy_value(network: QNetwork, pixels: np.ndarray, action: int) -> float:
-    """Q of one action for pixels [K, H, W] that need not be whole numbers, by the slow way: shape by shape."""
+    """Return Q of one action for pixels [K, H, W] that need not be integers, reshaped to blocks by hand."""
     stack, height, width = pixels.shape
     blocks = pixels.reshape(stack, height // 4, 4, width // 4, 4).transpose(1, 3, 0, 2, 4).reshape(1, -1, stack, 16)
     with torch.no_grad():
@@ -29,7 +29,7 @@ def greedy_value(network: QNetwork, pixels: np.ndarray, action: int) -> float:
 
 
 def test_a_map_is_the_slope_of_the_greedy_value() -> None:
-    """Simonyan et al. 2013: the derivative, by central differences; the strongest of the stacked frames."""
+    """Simonyan et al. 2013: a map is the absolute derivative (central differences), the largest of the frames'."""
     network, obs, pixels = network_and_stack()
     maps = saliency(network, obs)
     assert maps.shape == (2, 36, 40)
@@ -50,7 +50,7 @@ def test_a_network_that_sees_one_pixel_has_one_bright_pixel() -> None:
     with torch.no_grad():
         first = network.body[0]
         first.weight.zero_()
-        first.weight[:, 1, 5, 2] = 1.0  # newest frame; the first window's pixel in row 5, column 2
+        first.weight[:, 1, 5, 2] = 1.0  # newest frame; each window's pixel in row 5, column 2
     lit = saliency(network, obs)[0] > 0
     rows, columns = np.nonzero(lit)
     assert len(rows) > 0
@@ -60,7 +60,7 @@ def test_a_network_that_sees_one_pixel_has_one_bright_pixel() -> None:
 
 @pytest.mark.parametrize(("kind", "frozen"), [("dqn2013", True), ("dqn2013", False), ("impala", False)])
 def test_looking_leaves_the_network_alone(kind: str, frozen: bool) -> None:
-    """A frozen policy stays frozen, one that learns learns nothing by it, and no gradient stays behind."""
+    """A saliency map changes neither weights nor requires_grad, and leaves no gradient, frozen or not."""
     network, obs, _ = network_and_stack(kind=kind)
     network.requires_grad_(not frozen)
     before = {name: value.clone() for name, value in network.state_dict().items()}

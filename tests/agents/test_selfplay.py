@@ -1,4 +1,4 @@
-"""Self-play in one process: what grows and when, exploiters, and going on bit for bit."""
+"""Self-play in one process: growth of the league, exploiters and bit-exact resuming."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SMALL: dict[str, Any] = {
 
 
 def small(folder: Path, **values: Any) -> tuple[DqnRun, SelfPlayLoop]:
-    """A run that takes no time, and its loop."""
+    """Return a very short run and its loop."""
     run = make_run(changed(toy_duel(), SMALL | values), toy_duel(), folder)
     assert isinstance(run.loop, SelfPlayLoop)
     return run, run.loop
@@ -67,7 +67,7 @@ def test_the_league_grows_by_snapshots_and_exploiters(tmp_path: Path) -> None:
 
 
 def test_an_exploiter_follows_another_without_a_pause(tmp_path: Path) -> None:
-    """Due every 60 steps, each at work for 60: the next one is due while the last one ends."""
+    """Exploiters that are due every 60 steps and train for 60 begin within two turns of their due step."""
     run, loop = small(tmp_path, **{"league.exploit_every": 60, "league.exploit_steps": 60})
     began: list[int] = []
     while run.clock.now < 400:
@@ -86,7 +86,7 @@ def test_it_goes_on_bit_for_bit_with_an_exploiter_at_work(tmp_path: Path) -> Non
         run.step(run.clock.end)
     path = run.save(tmp_path / "saved")
     other, again = small(tmp_path / "other")
-    for _ in range(12):  # a past of its own, with an exploiter of its own
+    for _ in range(12):  # steps of its own, with an exploiter of its own
         other.step(other.clock.end)
     other.load(path)
     assert again.exploiter is not None
@@ -107,7 +107,7 @@ def test_it_goes_on_bit_for_bit_with_an_exploiter_at_work(tmp_path: Path) -> Non
 
 
 def test_an_exploiter_learns_to_beat_who_always_does_the_same(tmp_path: Path) -> None:
-    """Rock, which loses two points a round to paper."""
+    """Against constant rock an exploiter learns to play paper, and its value of two points a round."""
     settings = changed(toy_duel(), {"league.exploit_steps": 1_500, "league.epsilon": 0.0})
     loop = SerialLoop(settings)
     rock = {name: np.zeros_like(value) for name, value in arrays_of(loop.learner.policy).items()}

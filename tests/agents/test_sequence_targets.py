@@ -1,4 +1,4 @@
-"""The mathematics of sequences against slow code: rescaled values, targets, priorities."""
+"""Rescaled values, targets and priorities of sequences against slow code."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ GAMMA, N, U, A = 0.9, 3, 7, 4
 
 
 def slow_rescale(x: float) -> float:
-    """h as the paper writes it."""
+    """Return h(x) as the paper defines it."""
     return math.copysign(math.sqrt(abs(x) + 1.0) - 1.0, x) + EPSILON * x
 
 
 def slow_restore(y: float) -> float:
-    """The x whose h is y, by bisection."""
+    """Return the x whose h is y, by bisection."""
     low, high = -1e6, 1e6
     for _ in range(200):
         middle = (low + high) / 2
@@ -31,7 +31,7 @@ def slow_restore(y: float) -> float:
 
 @given(st.floats(-1e4, 1e4))
 def test_rescaling_has_an_inverse(x: float) -> None:
-    """There and back, in float32; both are what the paper says."""
+    """In float32, rescale and restore equal slow code and are each other's inverse."""
     value = torch.tensor(x)
     assert float(rescale(value)) == pytest.approx(slow_rescale(x), rel=1e-5, abs=1e-6)
     assert float(restore(rescale(value))) == pytest.approx(x, rel=1e-4, abs=1e-5)
@@ -41,12 +41,12 @@ def test_rescaling_has_an_inverse(x: float) -> None:
 
 @pytest.mark.parametrize("rescaled", [True, False])
 def test_targets_are_those_of_slow_code(rescaled: bool) -> None:
-    """Episodes end inside, for good or cut; the window of a row ends with them."""
+    """Targets equal slow code where episodes terminate or are truncated inside, which ends the windows of rows."""
     rng = np.random.default_rng(3)
     rows = U + N
     rewards, terminal = rng.normal(0, 3, rows), np.zeros(rows, np.bool_)
     first = np.zeros(rows + 1, np.bool_)
-    terminal[2], first[4], first[7] = True, True, True  # ended by row 2, whose last frame is row 3; cut at row 6
+    terminal[2], first[4], first[7] = True, True, True  # terminated by row 2, last frame in row 3; truncated at row 6
     q_select, q_next = rng.normal(0, 2, (2, 1, rows, A)).astype(np.float32)
 
     reward, discount = np.zeros((1, U, N), np.float32), np.zeros((1, U), np.float32)
@@ -70,7 +70,7 @@ def test_targets_are_those_of_slow_code(rescaled: bool) -> None:
 
 
 def test_priorities_mix_the_largest_and_the_mean_error() -> None:
-    """0.9 max + 0.1 mean over the rows that count; a sequence in which none does has 0."""
+    """A priority is 0.9 max + 0.1 mean over valid rows; a sequence without valid rows has 0."""
     error = torch.tensor([[1.0, -3.0, 100.0], [2.0, 2.0, 2.0], [5.0, 5.0, 5.0]])
     valid = torch.tensor([[True, True, False], [True, True, True], [False, False, False]])
     found = mixed_priority(error, valid, 0.9)

@@ -1,4 +1,4 @@
-"""Replay of sequences, held against rows as plain lists: what may be drawn, what it holds, and how often."""
+"""Replay of sequences against rows as plain lists: eligible sequences, their contents and their frequencies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GAMES = st.lists(
 
 
 def make(n_step: int = 2, burn_in: int = 3, unroll: int = 5, *, rows: int = 500, **other: Any) -> SequenceShard:
-    """A shard whose lanes hold so many rows."""
+    """Return a shard whose lanes hold `rows` rows."""
     return SequenceShard(
         ReplaySettings(capacity=max(LANES * rows, 1000), n_step=n_step, learning_starts=0, **other),
         SequenceSettings(burn_in=burn_in, unroll=unroll),
@@ -38,12 +38,12 @@ def make(n_step: int = 2, burn_in: int = 3, unroll: int = 5, *, rows: int = 500,
 
 
 def state_at(lane: int, row: int) -> list[float]:
-    """A state that says where it was."""
+    """Return a state that encodes its lane and row."""
     return [float(lane), float(row), 0.5]
 
 
 def fill(shard: SequenceShard, lanes: list[list[Row]]) -> None:
-    """All rows in chunks of T, each with the state of its beginning."""
+    """Add all rows in chunks of T, each with the state of its first row."""
     for begin in range(0, len(lanes[0]), T):
         chunk = chunk_of([rows[begin : begin + T] for rows in lanes], 0, begin)
         memory = np.array([state_at(lane, begin) for lane in range(len(lanes))], np.float32)
@@ -51,7 +51,7 @@ def fill(shard: SequenceShard, lanes: list[list[Row]]) -> None:
 
 
 def check(batch: SequenceBatch, index: int, rows: list[Row], lane: int, begin: int, shard: SequenceShard) -> None:
-    """One drawn sequence against the rows it should have."""
+    """Assert that a drawn sequence equals the rows from `begin` on."""
     mine, known = rows[begin : begin + shard.length], transitions(rows, shard.n_step, 1)
     np.testing.assert_array_equal(batch.frames[index].numpy(), picture(mine))
     assert batch.first[index].tolist() == [row.first for row in mine]
@@ -69,7 +69,7 @@ def check(batch: SequenceBatch, index: int, rows: list[Row], lane: int, begin: i
 
 
 def drawn(batch: SequenceBatch) -> list[tuple[int, int]]:
-    """(lane, first row) of each sequence."""
+    """Return (lane, first row) of each sequence."""
     return [(int(key) >> LANE_BITS, int(key) & ((1 << LANE_BITS) - 1)) for key in batch.key]
 
 
@@ -78,7 +78,7 @@ def drawn(batch: SequenceBatch) -> list[tuple[int, int]]:
 def test_what_is_drawn_is_what_happened(
     games: list[Game], n_step: int, burn_in: int, unroll: int, chunks: int, prioritized: bool
 ) -> None:
-    """Also once the ring has gone round: exactly the sequences whose rows are all there, each as it was."""
+    """Exactly the sequences whose rows are all stored can be drawn, with their rows, also after ring wraps."""
     shard = make(n_step, burn_in, unroll, rows=100, prioritized=prioritized)
     length = chunks * T
     lanes = [lane_rows(lane, games, length) for lane in range(shard.lanes)]
@@ -95,14 +95,14 @@ def test_what_is_drawn_is_what_happened(
 
 
 def filled(**options: Any) -> SequenceShard:
-    """40 chunks of two lanes."""
+    """Return a shard with 40 chunks of two lanes."""
     shard = make(**options)
     fill(shard, [lane_rows(lane, [Game(7, "terminated")], 160) for lane in range(LANES)])
     return shard
 
 
 def shares(shard: SequenceShard, draws: int = 6000) -> dict[tuple[int, int], float]:
-    """How often each sequence is drawn, as a share."""
+    """Return each sequence's share of the draws."""
     places, counts = np.unique(shard.sample(draws).key, return_counts=True)
     return {(int(k) >> LANE_BITS, int(k) & 0xFFFF): c / draws for k, c in zip(places, counts, strict=True)}
 
@@ -115,7 +115,7 @@ def test_uniform_draws_are_even() -> None:
 
 
 def test_priorities_decide_how_often_a_sequence_comes() -> None:
-    """In proportion to priority ** alpha; new ones have the highest; what was overwritten is skipped and counted."""
+    """Draws are proportional to priority ** alpha; updates of overwritten sequences are skipped and counted."""
     shard = filled(prioritized=True, alpha=0.5)
     keys = np.unique(shard.sample(3000).key)
     shard.update_priorities(keys, np.ones(len(keys), np.float32))
@@ -150,7 +150,7 @@ NUMBERS: dict[str, Any] = dict.fromkeys(
 
 
 def one_chunk(time: int = T, memory: NDArray[np.float32] | None = None) -> Chunk:
-    """So many rows, with this state."""
+    """Return a chunk of `time` rows with this state."""
     lanes = [lane_rows(lane, [Game(7, "terminated")], time) for lane in range(LANES)]
     return chunk_of(lanes, 0)._replace(memory=memory)
 

@@ -1,4 +1,4 @@
-"""The whole loop in one process: C16, C17, C29, and that it learns (C31)."""
+"""The whole loop in one process: C16, C17, C29 and learning (C31)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.small_run import small_settings
 
 
 def curve(seed: int, prioritized: bool) -> list[dict[str, Any]]:
-    """What a short run reports, turn by turn, and its last weights."""
+    """Return the statistics of a short run after every turn, and its last weights."""
     run = SerialLoop(small_settings("toy/catch", seed, replay={"prioritized": prioritized}))
     points = []
     for _ in range(12):
@@ -30,10 +30,10 @@ def curve(seed: int, prioritized: bool) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_c29_the_same_seed_gives_the_identical_curve(prioritized: bool) -> None:
-    """C29: every scalar of every turn and every weight; another seed gives another curve."""
+    """C29: one seed gives equal scalars in every turn and equal weights; another seed gives another curve."""
     torch.manual_seed(1)
     one = curve(3, prioritized)
-    torch.manual_seed(2)  # nothing hangs on global generators
+    torch.manual_seed(2)  # global generators have no influence
     assert curve(3, prioritized) == one
     assert any("learner/loss" in point for point in one)
     assert curve(4, prioritized) != one
@@ -43,7 +43,7 @@ def test_c29_the_same_seed_gives_the_identical_curve(prioritized: bool) -> None:
 def test_c16_the_number_of_actors_changes_no_update_between_target_copies(
     monkeypatch: pytest.MonkeyPatch, envs: int
 ) -> None:
-    """C16: the target's clock is that of updates alone."""
+    """C16: the target network is copied every 7 updates with any number of envs."""
     run, copies = SerialLoop(small_settings("CartPole-v1", fleet={"envs_per_runner": envs})), list[int]()
     monkeypatch.setattr(run.learner, "sync_target", lambda: copies.append(run.learner.updates))
     while run.learner.updates < 40:
@@ -54,7 +54,7 @@ def test_c16_the_number_of_actors_changes_no_update_between_target_copies(
 
 @pytest.mark.parametrize(("ratio", "batch_size"), [(0.5, 64), (2.0, 8), (4.0, 200)])
 def test_c17_samples_per_insert_are_those_of_the_settings(ratio: float, batch_size: int) -> None:
-    """C17: also with batches larger than a chunk earns."""
+    """C17: the ratio is met within 10 %, also with batches larger than one chunk allows."""
     options = {"replay": {"samples_per_insert": ratio}, "learner": {"batch_size": batch_size}}
     run = SerialLoop(small_settings("CartPole-v1", **options))
     while run.stats.agent_steps < 3000:
@@ -66,7 +66,7 @@ def test_c17_samples_per_insert_are_those_of_the_settings(ratio: float, batch_si
 
 
 def test_c17_a_run_may_learn_from_the_first_row_on() -> None:
-    """C17: chunks shorter than the n-step window, no start-up phase: it waits until a window is whole."""
+    """C17: with chunks shorter than the n-step window and no start-up phase, learning begins without an error."""
     options = {"replay": {"learning_starts": 0, "samples_per_insert": 8.0, "n_step": 5}, "fleet": {"chunk_steps": 1}}
     run = SerialLoop(small_settings("CartPole-v1", **options))
     for _ in range(12):
@@ -76,14 +76,14 @@ def test_c17_a_run_may_learn_from_the_first_row_on() -> None:
 
 
 def mean_score(run: SerialLoop) -> float:
-    """Of 100 whole games with frozen weights and no exploration."""
+    """Return the mean score of 100 whole games with frozen weights and no exploration."""
     return float(evaluate_policy(run.policy(), run.settings, episodes=100, threads=1).scores.mean())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(TIMEOUT)
 def test_c31_cartpole_is_solved() -> None:
-    """C31: 475 over 100 games, the preset as it is."""
+    """C31: the unchanged preset reaches a mean score of 475 over 100 games."""
     settings = dataclasses.replace(cartpole(), seed=1)
     run, score = SerialLoop(settings), 0.0
     while score < 475 and run.stats.agent_steps < settings.stop.steps:
@@ -98,7 +98,7 @@ def test_c31_cartpole_is_solved() -> None:
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("head", ["scalar", "categorical"])
 def test_c31_the_network_of_2013_learns_to_catch_from_pixels(head: str) -> None:
-    """C31: the convolutional path from end to end; moving at random scores -0.5, never missing scores 1."""
+    """C31: the mean score reaches 0.9 from pixels; random moves score -0.5, never missing scores 1."""
     settings = small_settings(
         "toy/catch",
         network={"head": head, "atoms": 21, "value_min": -2.0, "value_max": 2.0},

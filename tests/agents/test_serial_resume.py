@@ -1,4 +1,4 @@
-"""C26: train k, save, go on == train k, save, restore elsewhere, go on; bit for bit in float32 on a CPU."""
+"""C26: a run restored from a checkpoint continues as the run that saved it, bit for bit in float32 on a CPU."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TURNS = 9
 
 
 def play(run: SerialLoop, turns: int = TURNS) -> SerialLoop:
-    """So many turns of collecting and learning."""
+    """Run so many turns of collecting and learning, and return the run."""
     for _ in range(turns):
         run.step()
     return run
 
 
 def everything(run: SerialLoop) -> dict[str, Any]:
-    """All that decides how a run goes on."""
+    """Return the whole state that determines how a run continues."""
     exploration, lanes = run.settings.exploration, run.settings.fleet.lanes
     return {
         **run.state(),
@@ -48,9 +48,9 @@ BY_CHANCE = {"noisy": True, "dueling": True, "head": "implicit", "tau_samples": 
 def test_c26_a_restored_run_goes_on_bit_for_bit(
     tmp_path: Path, env: str, prioritized: bool, network: dict[str, Any]
 ) -> None:
-    """C26: weights, target, average, moments, replay bytes, sum tree, random states, counters, epsilon and beta.
+    """C26: weights, target, average, moments, replay, sum tree, random states, counters, epsilon and beta are equal.
 
-    Noise and shares of probability go on as well.
+    One case has a noisy network and random quantile fractions.
     """
     changed = {"replay": {"prioritized": prioritized}, "learner": {"average_rate": 0.3}, "network": network}
     settings = small_settings(env, **changed)
@@ -60,7 +60,7 @@ def test_c26_a_restored_run_goes_on_bit_for_bit(
     saved = checkpoint.load(path)["learner"]["updates"]
     play(run)
     other = SerialLoop(settings)
-    play(other, 2)  # a run with a past of its own: nothing of it may stay
+    play(other, 2)  # a run with steps of its own, which loading must replace
     other.load(path)
     play(other)
     assert 0 < updates == saved < run.learner.updates, "both halves must learn"
@@ -70,7 +70,7 @@ def test_c26_a_restored_run_goes_on_bit_for_bit(
 
 
 def test_c26_a_checkpoint_that_was_not_gone_on_from_would_show(tmp_path: Path) -> None:
-    """The comparison above can fail: one more turn, or another seed, is seen."""
+    """The comparison above can fail: one extra random draw makes the runs differ."""
     settings = small_settings("CartPole-v1", replay={"prioritized": True})
     run = play(SerialLoop(settings))
     path = run.save(tmp_path)
@@ -87,7 +87,7 @@ def test_c26_a_checkpoint_that_was_not_gone_on_from_would_show(tmp_path: Path) -
 
 
 def test_c26_a_checkpoint_holds_the_run_s_settings(tmp_path: Path) -> None:
-    """C26: another process needs nothing else; tests/cluster/test_workloads.py has one go on."""
+    """C26: the saved settings equal the run's; tests/cluster/test_workloads.py resumes in another process."""
     settings = small_settings("CartPole-v1", seed=5, replay={"prioritized": True})
     run = play(SerialLoop(settings), 1)
     source = run.save(tmp_path)

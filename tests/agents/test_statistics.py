@@ -40,31 +40,31 @@ STATISTICS: dict[str, Callable[..., Scores]] = {
 
 @st.composite
 def matrices(draw: st.DrawFn, count: int = 1) -> list[NDArray[np.float64]]:
-    """`count` matrices [R, M] of the same number of tasks M, each with its own number of runs R."""
+    """Draw `count` matrices [R, M] of the same number of tasks M, each with its own number of runs R."""
     tasks = draw(st.integers(1, 5))
     shapes = [(draw(st.integers(1, 9)), tasks) for _ in range(count)]
     return [draw(arrays(np.float64, shape, elements=VALUES)) for shape in shapes]
 
 
 def tasks_of(matrix: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """The columns of [R, M]."""
+    """Return the columns of [R, M]."""
     return list(matrix.T)
 
 
 def slow_iqm(matrix: NDArray[np.float64]) -> float:
-    """Section 4.3: the mean of the middle half of all runs and tasks together."""
+    """Return the mean of the middle half of all runs and tasks together (section 4.3)."""
     middle = sorted(matrix.ravel())[math.floor(matrix.size / 4) : math.ceil(matrix.size * 3 / 4)]
     return sum(middle) / len(middle)
 
 
 def slow_profile(matrix: NDArray[np.float64], threshold: float) -> float:
-    """Section 4.2: (1 / M) sum over tasks of (1 / N) sum over runs of [x > threshold]."""
+    """Return (1 / M) sum over tasks of (1 / N) sum over runs of [x > threshold] (section 4.2)."""
     runs, tasks = matrix.shape
     return sum(sum(matrix[n, m] > threshold for n in range(runs)) / runs for m in range(tasks)) / tasks
 
 
 def slow_improvement(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Section 4: (1 / M) sum over tasks of (1 / NK) sum over pairs of 1 for a win, 1/2 for a draw."""
+    """Return (1 / M) sum over tasks of (1 / NK) sum over pairs of 1 for a win, 1/2 for a draw (section 4)."""
     total = 0.0
     for m in range(x.shape[1]):
         pairs = [(1.0 if a > b else 0.5 if a == b else 0.0) for a in x[:, m] for b in y[:, m]]
@@ -91,7 +91,7 @@ def test_aggregates_equal_the_paper_s(given_matrices: list[NDArray[np.float64]])
 
 @given(matrices(2))
 def test_improvement_equals_the_paper_s(pair: list[NDArray[np.float64]]) -> None:
-    """And scipy's U statistic, which knows draws; better one way is worse the other, and nobody beats himself."""
+    """The probability equals scipy's U statistic; both directions sum to 1; a group against itself gives 0.5."""
     x, y = pair
     found = float(probability_of_improvement(tasks_of(x), tasks_of(y)))
     assert found == pytest.approx(slow_improvement(x, y))
@@ -126,7 +126,7 @@ def test_bounds_and_scales(given_matrices: list[NDArray[np.float64]], shift: int
 
 @given(matrices(4))
 def test_axes_in_front_are_computed_one_by_one(group: list[NDArray[np.float64]]) -> None:
-    """A thousand resamples at once are each what they would be alone."""
+    """A statistic of stacked resamples equals that of each resample alone."""
     runs = min(len(matrix) for matrix in group)
     stacked = [np.stack([matrix[:runs, m] for matrix in group]) for m in range(group[0].shape[1])]  # M of [4, R]
     for statistic in STATISTICS.values():
@@ -136,7 +136,7 @@ def test_axes_in_front_are_computed_one_by_one(group: list[NDArray[np.float64]])
 
 
 def test_unequal_numbers_of_runs() -> None:
-    """All runs count alike in the interquartile mean, all tasks in the others."""
+    """The interquartile mean weighs all runs equally, the other statistics all tasks."""
     tasks = [np.array([0.0, 0.0, 0.0, 0.0]), np.array([1.0, 3.0])]
     assert float(iqm(tasks)) == 0.25
     assert float(mean(tasks)) == float(median(tasks)) == 1.0
@@ -145,7 +145,7 @@ def test_unequal_numbers_of_runs() -> None:
 
 
 def exact_interval(statistic: Callable[..., Scores], tasks: list[NDArray[np.float64]], confidence: float) -> Any:
-    """Percentiles over every resample there is: each task's runs in all combinations, independently."""
+    """Return percentiles over all resamples: each task's runs in all combinations, independently."""
     drawn = [[task[list(pick)] for pick in itertools.product(range(len(task)), repeat=len(task))] for task in tasks]
     values = [float(statistic(list(resample))) for resample in itertools.product(*drawn)]
     return np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2], method="inverted_cdf")
@@ -154,7 +154,7 @@ def exact_interval(statistic: Callable[..., Scores], tasks: list[NDArray[np.floa
 @pytest.mark.parametrize("confidence", [0.5, 0.8])
 @pytest.mark.parametrize("name", ["iqm", "mean", "median", "gap"])
 def test_intervals_equal_the_exact_bootstrap(name: str, confidence: float) -> None:
-    """27 x 4 equally likely resamples of scores whose sums all differ."""
+    """Intervals come within 0.03 of the percentiles over all 27 x 4 resamples."""
     tasks = [np.array([0.1, 0.23, 0.71]), np.array([0.33, 0.95])]
     low, high = exact_interval(STATISTICS[name], tasks, confidence)
     found = stratified_bootstrap(STATISTICS[name], tasks, confidence=confidence, resamples=40_000)
@@ -164,13 +164,13 @@ def test_intervals_equal_the_exact_bootstrap(name: str, confidence: float) -> No
 
 
 def test_runs_are_drawn_within_their_task() -> None:
-    """Tasks of very different scores, but no spread within any of them: a stratified bootstrap has no spread."""
+    """Tasks of very different scores with equal runs each give an interval of no width."""
     same = [np.full(6, score) for score in (0.0, 1.0, 5.0, 100.0)]
     assert [float(value) for value in stratified_bootstrap(iqm, same)] == [3.0, 3.0, 3.0]
 
 
 def test_a_curve_is_drawn_as_a_whole() -> None:
-    """Points of one run stay together: three equal points have three equal intervals, to the last bit."""
+    """The points of a run are drawn together: equal points have equal intervals, a tenfold point a tenfold one."""
     runs = np.array([1.0, 2.0, 4.0, 9.0])
     found = stratified_bootstrap(mean, [np.stack([runs, runs, 10 * runs])], resamples=500)
     assert found.estimate.tolist() == [4.0, 4.0, 40.0]
@@ -179,7 +179,7 @@ def test_a_curve_is_drawn_as_a_whole() -> None:
 
 
 def test_groups_are_drawn_independently() -> None:
-    """Drawn together, a group would always draw with itself: then the interval would have no width."""
+    """A group against itself has an interval with a width, as both sides are resampled independently."""
     group = [np.array([1.0, 2.0, 3.0, 4.0])]
     found = stratified_bootstrap(probability_of_improvement, group, group)
     assert float(found.estimate) == 0.5

@@ -1,4 +1,4 @@
-"""What a run reports: C19, C21, C22, C24."""
+"""The statistics of a run: C19, C21, C22, C24."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from training.storage import checkpoint
 
 
 def games(count: int, score: float, epsilon: float) -> list[Episode]:
-    """So many alike."""
+    """Return `count` equal episodes."""
     return [Episode(score, 50, 199, 0, epsilon)] * count
 
 
 def chunk_stats(episodes: list[Episode], steps: int = 100, frames: int = 398) -> ChunkStats:
-    """A chunk with these games."""
+    """Return the statistics of a chunk with these games."""
     return ChunkStats(steps, frames, episodes, 1.5, 0.2, 0.1)
 
 
 def test_c22_exploring_lanes_never_count_for_the_score() -> None:
-    """C22: only games of the greediest lanes do, and only a full window of them."""
+    """C22: the score is the mean of a full window of games of the greediest lanes only."""
     stats = RunStats()
     stats.add_chunk(chunk_stats(games(100, 21.0, 0.1)), greedy_epsilon=0.02)
     assert stats.score() is None
@@ -39,7 +39,7 @@ def test_c22_exploring_lanes_never_count_for_the_score() -> None:
 
 
 def test_a_goal_is_reached_by_training_games_or_by_an_evaluation() -> None:
-    """By the newest evaluation: an older one that was better counts no more, and none outlives a checkpoint."""
+    """A goal is reached by the training score or the newest evaluation; a checkpoint keeps no evaluation."""
     stats = RunStats()
     assert not stats.reached(10.0)
     stats.add_chunk(chunk_stats(games(WINDOW, 9.0, 0.01)), greedy_epsilon=0.02)
@@ -57,7 +57,7 @@ def test_a_goal_is_reached_by_training_games_or_by_an_evaluation() -> None:
 
 
 def test_c22_the_two_training_scores_have_two_names() -> None:
-    """C21, C22: both say that they are from training, and neither is called the score."""
+    """C21, C22: the scores of all lanes and of low epsilon are reported apart, under `score_while_training`."""
     stats = RunStats()
     stats.add_chunk(chunk_stats([*games(10, -20.0, 0.5), *games(10, 4.0, 0.01)]), greedy_epsilon=0.02)
     scalars = stats.read()
@@ -89,7 +89,7 @@ def test_c19_the_age_of_samples_is_counted_in_updates() -> None:
 
 
 def test_distributions_gather_the_newest_batches() -> None:
-    """Single values, for histograms: of every looked-at batch up to a limit, and each of them once."""
+    """The single values of the newest batches, up to a limit, are returned once, for histograms."""
     stats = RunStats()
     for index in range(BATCHES + 3):
         values = np.full(2, index, np.float32)
@@ -121,7 +121,7 @@ def test_scalars_are_means_since_the_last_read() -> None:
 
 
 def test_c26_counters_and_recent_games_come_back(tmp_path: Path) -> None:
-    """From a checkpoint; one that was written before games were kept in it brings the counters alone."""
+    """A checkpoint restores counters and recent games; an older one without games restores the counters alone."""
     stats, fresh = RunStats(seconds=12.5), RunStats()
     stats.add_chunk(chunk_stats([*games(1, -4.0, 0.5), *games(WINDOW, 3.0, 0.0)]), 0.02)
     stats.add_updates(UpdateStats(4))
@@ -138,7 +138,7 @@ def test_c26_counters_and_recent_games_come_back(tmp_path: Path) -> None:
 
 
 def test_evaluations_beside_training_are_shown_once(tmp_path: Path) -> None:
-    """Each at the steps that its weights had seen; the newest of them in the curve's own column."""
+    """Each evaluation is recorded once, at its own agent steps; the newest is in the curve's row."""
     settings = small_settings("CartPole-v1")
     run = make_run(settings, settings, tmp_path)
     run.loop.stats.add_evaluation(40, {"mean": 3.0})

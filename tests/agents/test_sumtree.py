@@ -16,7 +16,7 @@ weights = st.floats(0, 1e6, allow_subnormal=False)
 
 @given(data=st.data(), size=sizes)
 def test_c12_random_operations_equal_a_naive_array(data: st.DataObject, size: int) -> None:
-    """C12: after any sets, leaves equal the array, the root its sum, and find its running sum."""
+    """C12: after any sets, leaves equal the array, the root equals its sum, and find agrees with its running sum."""
     tree, naive = SumTree(size), np.zeros(size)
     leaf = st.integers(0, size - 1)
     for _ in range(data.draw(st.integers(1, 8))):
@@ -24,7 +24,7 @@ def test_c12_random_operations_equal_a_naive_array(data: st.DataObject, size: in
         weight = np.array(data.draw(st.lists(weights, min_size=len(index), max_size=len(index))))
         tree.set(index, weight)
         for i, w in zip(index, weight, strict=True):
-            naive[i] = w  # of a leaf named twice the last one counts
+            naive[i] = w  # the last weight of a repeated leaf counts
     np.testing.assert_array_equal(tree.get(np.arange(size)), naive)
     assert tree.total == pytest.approx(naive.sum(), rel=1e-12)
     if tree.total > 0:
@@ -37,7 +37,7 @@ def test_c12_random_operations_equal_a_naive_array(data: st.DataObject, size: in
 
 
 def test_c12_the_root_stays_exact_over_a_million_operations() -> None:
-    """C12: sums are rebuilt, not adjusted, so that no error piles up."""
+    """C12: every node stays the exact sum of its children, so no rounding error accumulates."""
     rng, size = np.random.default_rng(0), 1000
     tree, naive = SumTree(size), np.zeros(size)
     for _ in range(1000):
@@ -50,7 +50,7 @@ def test_c12_the_root_stays_exact_over_a_million_operations() -> None:
 
 
 def test_c12_rounding_never_leads_to_a_leaf_without_weight() -> None:
-    """C12: here the rest of a prefix below the total rounds up to all of leaf 2, behind which leaf 3 weighs nothing."""
+    """C12: a prefix whose remainder rounds up to the whole of leaf 2 finds leaf 2, not leaf 3 of weight 0."""
     unit = np.finfo(np.float64).eps
     tree = SumTree(4)
     tree.set(np.arange(4), np.array([1.5 * unit, 0.0, 1 + 2 * unit, 0.0]))
@@ -60,7 +60,7 @@ def test_c12_rounding_never_leads_to_a_leaf_without_weight() -> None:
 
 
 def chi_square(counts: NDArray[np.int64], expected: NDArray[np.float64]) -> float:
-    """Pearson's statistic over the cells with an expectation."""
+    """Return Pearson's statistic over the cells with an expectation."""
     some = expected > 0
     assert counts[~some].sum() == 0, "a leaf without weight was found"
     return float(((counts - expected)[some] ** 2 / expected[some]).sum())

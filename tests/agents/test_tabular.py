@@ -1,4 +1,4 @@
-"""Tabular Q-learning against its formula and exact values, and what every table promises."""
+"""Tabular Q-learning against its formula and exact values; exploration, reports, evaluation and settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLAGS = ("first", "terminated", "truncated")
 
 
 def trained(settings: TabularSettings) -> TabularRun:
-    """Train to the end."""
+    """Train to the end and return the run."""
     run = TabularRun(settings, settings, Path())
     while run.clock.now < run.clock.end:
         run.step(run.clock.end)
@@ -36,7 +36,7 @@ def trained(settings: TabularSettings) -> TabularRun:
 
 
 def time_step(next_state: list[int], reward: list[float], **flags: list[bool]) -> TimeStep:
-    """A step of E envs; flags not given are False."""
+    """Return a step of E envs; flags not given are False."""
     no = [False] * len(next_state)
     first, terminated, truncated = (np.array(flags.get(name, no)) for name in FLAGS)
     frame = np.array(next_state, np.int64)[:, None]
@@ -70,7 +70,7 @@ def test_update_is_the_formula(
     rate: float,
     discount: float,
 ) -> None:
-    """C31: also where envs meet in one state, env order decides; first frames teach nothing."""
+    """C31: updates of envs in the same state follow env order; first frames change nothing."""
     expected = {(s, a): float(q[s, a]) for s in range(STATES) for a in range(ACTIONS)}
     for s, a, r, s_next, end in zip(state, action, reward, next_state, ending, strict=True):
         future = max(expected[s_next, other] for other in range(ACTIONS))
@@ -87,7 +87,7 @@ def test_update_is_the_formula(
 
 
 def test_truncation_bootstraps_and_termination_does_not() -> None:
-    """C2: an episode that was cut still has the value of its last state before it."""
+    """C2: a truncated episode bootstraps from its last state, a terminated one does not."""
     q = np.array([[0.0, 0.0], [3.0, 5.0]])
     for flag, target in (("truncated", 1 + 0.5 * 5), ("terminated", 1.0)):
         learner = TabularLearner(TabularSettings(discount=0.5), q)
@@ -105,7 +105,7 @@ def test_step_size_falls_with_visits_of_the_pair() -> None:
 
 
 def test_new_states_get_rows_of_the_initial_value() -> None:
-    """A table grows to the states it meets, and what it has learned stays."""
+    """A table grows when a new state is visited, and learned values stay."""
     learner = TabularLearner(TabularSettings(initial_q=7.0), np.array([[1.0, 2.0]]))
     learner.act(np.array([2, 0]), epsilon=0.0)
     assert learner.q.tolist() == [[1.0, 2.0], [7.0, 7.0], [7.0, 7.0]]
@@ -113,7 +113,7 @@ def test_new_states_get_rows_of_the_initial_value() -> None:
 
 
 def test_exploration_follows_epsilon() -> None:
-    """Greedy at 0; at 1 every action comes equally often, whatever the table says."""
+    """Actions are greedy at 0; at 1 every action is equally frequent, whatever the table's values."""
     learner = TabularLearner(TabularSettings(), np.array([[0.0, 9.0, 0.0, 0.0]]))
     state = np.zeros(8_000, np.int64)
     assert (learner.act(state, epsilon=0.0) == 1).all()
@@ -140,7 +140,7 @@ def test_same_seed_same_curve() -> None:
 
 
 def test_progress_counts_what_happened() -> None:
-    """Reports come at the asked distance, the last one at the end; first frames are no steps."""
+    """Reports are report_every steps apart, within one step of all envs, and the last one is at the end."""
     settings = replace(CHAIN, steps=1_000, report_every=300)
     run = trained(settings)
     reports = run.records()
@@ -154,7 +154,7 @@ def test_progress_counts_what_happened() -> None:
 
 
 def test_evaluation_counts_exactly_the_episodes_asked_for() -> None:
-    """C23: quotas per env, and the greedy policy alone decides the return."""
+    """C23: 40 episodes are played, all with the score and lengths of the greedy policy."""
     q = trained(CHAIN).learner.q
     scores = evaluate_tabular(q, CHAIN, episodes=40)
     assert len(scores.scores) == len(scores.steps) == len(scores.frames) == 40
@@ -164,7 +164,7 @@ def test_evaluation_counts_exactly_the_episodes_asked_for() -> None:
 
 
 def test_pixels_and_plain_vectors_are_no_states() -> None:
-    """An env without numbered states is refused in one line."""
+    """Numbered and one-hot states are accepted; pixels, other vectors and CartPole are refused."""
     assert state_index(np.array([[4], [0]], np.int64)).tolist() == [4, 0]
     assert state_index(np.eye(3, dtype=np.float32)[[2, 1]]).tolist() == [2, 1]
     vectors = np.array([[0.1, 0.9]]), np.array([[1.0, 1.0]]), np.zeros((2, 3))
@@ -180,6 +180,6 @@ WRONG = {"steps": 0, "num_envs": 0, "discount": 1.1, "epsilon": -0.1, "learning_
 
 @pytest.mark.parametrize("name", WRONG)
 def test_impossible_settings_are_refused(name: str) -> None:
-    """The message names the setting."""
+    """An impossible setting is refused with a message that names it."""
     with pytest.raises(ValueError, match=name):
         TabularSettings(**{name: WRONG[name]})  # type: ignore[arg-type]

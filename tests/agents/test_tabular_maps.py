@@ -1,4 +1,4 @@
-"""Pictures of a table, and what stands beside its scores: arrows point where actions lead, errors are true."""
+"""Value maps of a table: grids, pictures, and the exact errors and returns in reports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIRM = ("FrozenLakeNotSlippery-v1", "CliffWalking-v1", "Taxi-v3", "toy/chain")
 
 @pytest.mark.parametrize("name", FIRM)
 def test_arrows_point_where_actions_lead(name: str) -> None:
-    """From cell to cell, as far as the game goes on; a wall or the edge keeps where one is."""
+    """A move leads to the neighbouring cell, or stays at a wall or the edge, unless it ends or falls off the cliff."""
     grid, mdp = grid_of(name), mdp_of(name)
     assert grid is not None
     assert {*grid.moves, *grid.acts} == set(range(mdp.reward.shape[1]))
@@ -55,7 +55,7 @@ def _wall(grid: Grid, cell: tuple[int, int], x: int) -> bool:
 
 
 def test_only_the_acts_that_are_right_there_are_best() -> None:
-    """The taxi's two stages: pick up at Y, drop at B."""
+    """In Taxi's two stages, picking up is best only at Y, and dropping only at B."""
     grid, q = grid_of("Taxi-v3"), value_iteration(mdp_of("Taxi-v3"), 0.99)
     assert grid is not None
     letters = {letter: cell for cell, letter in grid.letters.items()}
@@ -73,7 +73,7 @@ def test_a_game_without_a_plane_has_no_map() -> None:
 
 @pytest.mark.parametrize("name", ["Taxi-v3", "toy/chain"])
 def test_a_table_is_drawn_beside_the_optimal_one(name: str) -> None:
-    """Also one that has not met every state; the same table gives the same picture, another one another."""
+    """A table is drawn as a PNG, also with three states only; different tables give different pictures."""
     optimum = optimum_of(TabularSettings(env=name))
     assert optimum is not None
     one, other = (value_maps(name, q, optimum, 9)[0] for q in (optimum.q, optimum.q[:3]))
@@ -133,7 +133,7 @@ def test_the_optimal_table_has_no_gap_and_a_game_that_tells_nothing_no_optimum()
 
 
 def test_curves_are_drawn_of_what_there_is(tmp_path: Path) -> None:
-    """Also the tables of older runs, which know no exact values, and of one that has no score yet."""
+    """Curves are drawn without exact values, as of older runs, and without scores; exact values add a panel."""
     head = "seconds,agent_steps,frames,updates,all_lanes,low_epsilon,evaluation"
     tables: dict[str, Any] = {
         "old": f"{head}\n1.0,100,100,100,3.5,,\n",

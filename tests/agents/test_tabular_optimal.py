@@ -16,7 +16,7 @@ FALLING = {"algorithm": "sarsa", "epsilon": 0.02, "final_epsilon": 0.0, "learnin
 
 
 def gap_of(settings: TabularSettings) -> Gap:
-    """Train to the end, and measure."""
+    """Return the gap to the optimum after training to the end."""
     optimum = optimum_of(settings)
     assert optimum is not None
     return optimum.gap(trained(settings).learner.q)
@@ -26,8 +26,8 @@ def gap_of(settings: TabularSettings) -> Gap:
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize(("preset", "values"), [*((name, {}) for name in PRESETS), ("cliffwalking", FALLING)])
 def test_greedy_policy_is_optimal(preset: str, values: dict[str, Any]) -> None:
-    """C31: the exact return of the learned policy is that of value iteration's, with the preset, and by SARSA where it
-    explores less and less. `python -m benchmarks.tables` has the other algorithms."""
+    """C31: the greedy policy has the optimal exact return and score, with each preset, and by SARSA with a falling
+    epsilon. `python -m benchmarks.tables` has the other algorithms."""
     gap = gap_of(replace(PRESETS[preset](), **values))
     assert gap.greedy_return == pytest.approx(gap.optimal_return, abs=1e-3)
     assert gap.greedy_score == pytest.approx(gap.optimal_score, abs=1e-3)

@@ -1,4 +1,4 @@
-"""Tables that were saved: they go on bit for bit, and those of older versions too."""
+"""Saved tables: bit-exact resuming, and checkpoints of older versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.storage import checkpoint
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_table_goes_on_bit_for_bit(algorithm: Algorithm, tmp_path: Path) -> None:
-    """From its checkpoint in another run as in the one that saved it."""
+    """A run loaded from a checkpoint ends with the same tables, records and summary as the run that saved it."""
     settings = TabularSettings(env="FrozenLake-v1", algorithm=algorithm, steps=1_500, report_every=250)
     run = TabularRun(settings, settings, tmp_path)
     for _ in range(2):
@@ -36,7 +36,7 @@ def test_a_table_goes_on_bit_for_bit(algorithm: Algorithm, tmp_path: Path) -> No
 
 
 def test_a_checkpoint_of_one_table_goes_on(tmp_path: Path) -> None:
-    """Older versions kept no others than q [S, A] and its visits."""
+    """A checkpoint of an older version, with only q [S, A] and its visits, is loaded as one table."""
     learner = TabularLearner(TabularSettings(), np.array([[1.0, 2.0]]))
     state = {**learner.state(), "visits": np.array([[3, 4]])}
     del state["tables"]

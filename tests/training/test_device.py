@@ -1,4 +1,4 @@
-"""The precision that `auto` stands for: the faster one, decided in every process, on any processor."""
+"""Devices and precisions: `auto` is the faster precision, decided in every process, on any processor."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from training.device import (
 )
 
 ROOT = Path(__file__).parents[2]
-OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2"}  # makes oneDNN leave out what newer processors have
+OLDER = {"ONEDNN_MAX_CPU_ISA": "AVX2"}  # makes oneDNN omit the instructions of newer processors
 X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="no other processor can be made to look older")
 KERNEL = re.compile(r"exec,cpu,(convolution|deconvolution|inner_product|matmul),([^,]+),.*?(f32|bf16)")
 STEP = """
@@ -80,7 +80,7 @@ for program in json.loads(sys.argv[1]):
 
 @cache
 def printed(older: bool) -> dict[str, str]:
-    """What each program prints, oneDNN's own log with it, in a fresh interpreter on this processor or an older one."""
+    """Return each program's output with oneDNN's log, in a new interpreter, on this processor or as on an older one."""
     programs = {**PROGRAMS, **ON_AN_OLDER_ONE} if older else PROGRAMS
     command = [sys.executable, "-c", ONE_BY_ONE, json.dumps([*programs.values()])]
     env = {**os.environ, **(OLDER if older else {}), "ONEDNN_VERBOSE": "1"}
@@ -90,12 +90,12 @@ def printed(older: bool) -> dict[str, str]:
 
 
 def kernels(log: str) -> list[tuple[str, str]]:
-    """(operation, implementation) of every convolution and product in oneDNN's own log of a program."""
+    """Return (operation, implementation) of every convolution and product in oneDNN's log of a program."""
     return [(found[1], found[2]) for found in KERNEL.finditer(log)]
 
 
 def is_reference(implementation: str) -> bool:
-    """Whether a kernel is oneDNN's slow, plain loop and not made for the processor."""
+    """Return whether a kernel is oneDNN's slow reference loop and not made for the processor."""
     return "ref" in implementation or "simple" in implementation
 
 
@@ -105,7 +105,7 @@ def is_reference(implementation: str) -> bool:
 )
 @pytest.mark.parametrize("preset", PRESETS)
 def test_no_reference_kernel_runs_in_the_presets(preset: str, older: bool) -> None:
-    """oneDNN's own log names the kernels that it chose."""
+    """By oneDNN's log, a training step of a preset runs no reference kernel."""
     chosen = kernels(printed(older=older)[preset])
     assert sum(operation in ("convolution", "deconvolution") for operation, _ in chosen) >= 4
     assert [kernel for kernel in chosen if is_reference(kernel[1])] == []
@@ -114,7 +114,7 @@ def test_no_reference_kernel_runs_in_the_presets(preset: str, older: bool) -> No
 @X86
 @pytest.mark.slow
 def test_bf16_where_it_is_missing_leaves_the_fast_kernels() -> None:
-    """The log above can tell: in bf16 an older processor runs none of them, and torch's own slow loops instead."""
+    """The log shows a slow choice: on an older processor bf16 runs no fast oneDNN convolution, float32 runs some."""
     fast, slow = (set(kernels(printed(older=True)[precision])) for precision in ("fp32", "bf16"))
     convolutions = {kernel for kernel in fast if kernel[0] == "convolution"}
     assert convolutions
@@ -146,10 +146,10 @@ def test_auto_is_the_faster_one_and_everything_else_is_obeyed(monkeypatch: Any, 
 
 
 def test_a_process_decides_once_and_leaves_threads_and_chance_alone() -> None:
-    """Whoever asks first pays for the trial; nobody's results change by it."""
+    """The cost is measured once per process, and changes neither torch's threads nor its random state."""
     bf16_cost.cache_clear()
     threads, chance = torch.get_num_threads(), torch.random.get_rng_state()
-    with torch.inference_mode():  # as an actor may be the first to ask
+    with torch.inference_mode():  # an actor may be the first caller
         cost = bf16_cost("cpu")
     assert cost > 0
     assert bf16_cost("cpu") == cost
@@ -159,7 +159,7 @@ def test_a_process_decides_once_and_leaves_threads_and_chance_alone() -> None:
 
 @pytest.mark.parametrize(("native", "used"), [(True, "bf16"), (False, "fp32")])
 def test_a_gpu_is_asked(monkeypatch: Any, native: bool, used: str) -> None:
-    """Older GPUs emulate bf16: that does not count."""
+    """On a GPU `auto` is bf16 only with native support; emulation by older GPUs does not count."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native)
     bf16_cost.cache_clear()
@@ -198,7 +198,7 @@ def test_devices(monkeypatch: Any) -> None:
 def test_auto_takes_no_gpu_without_kernels(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made: str, gpu: tuple[int, int], usable: bool
 ) -> None:
-    """The reason is said once; whoever names the GPU has it, and torch's own error."""
+    """Without kernels for the GPU `auto` is the CPU and the reason is printed once; `cuda` is still the GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_arch_list", made.split)

@@ -1,4 +1,4 @@
-"""Optimisers without torch's compiler: the same steps to the last bit, and nothing of it loaded."""
+"""Optimisers without torch's compiler take torch's steps to the last bit and load nothing of the compiler."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ raise AssertionError("torch's own no longer loads it: training/optimizers.py can
 
 
 def steps(kind: Any, options: dict[str, Any], count: int) -> list[Tensor]:
-    """Weights of a small network after so many steps, the last half of which are by an optimiser that was loaded."""
+    """Return a small network's weights after `count` steps, the second half by an optimiser with a loaded state."""
     torch.manual_seed(0)
     network, x = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 1)), torch.randn(16, 5)
     optimizer = kind(network[0].parameters(), 0.01, **options)

@@ -1,4 +1,4 @@
-"""Where a result says that it comes from."""
+"""The origin recorded with a result: commit, command and hardware."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from training.storage.provenance import commit_of, hardware, origin
 
 
 def git(folder: Path, *words: str) -> str:
-    """What Git says."""
+    """Run Git in a folder and return its output."""
     me = ("-c", "user.name=me", "-c", "user.email=me@example.org")
     return subprocess.run(["git", "-C", str(folder), *me, *words], capture_output=True, text=True, check=True).stdout
 
 
 def test_the_commit_is_that_of_the_code_and_not_of_a_repository_around_it(tmp_path: Path) -> None:
-    """As for a version that was installed into an environment inside somebody's own repository."""
+    """Code of an environment that lies untracked inside another repository gets none of that repository's commits."""
     own, installed = tmp_path / "own", tmp_path / ".venv" / "training"
     for folder in (own, installed):
         folder.mkdir(parents=True)
@@ -40,7 +40,7 @@ def test_the_command_can_be_given_again(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_gpu_whose_driver_is_too_old_is_not_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is counted, and torch can ask it nothing."""
+    """If a GPU is counted but CUDA is not available, no GPU is listed."""
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert hardware()["gpus"] == []
