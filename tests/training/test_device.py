@@ -115,10 +115,8 @@ def test_no_reference_kernel_runs_in_the_presets(preset: str, older: bool) -> No
 @pytest.mark.slow
 def test_bf16_where_it_is_missing_leaves_the_fast_kernels() -> None:
     """The log shows a slow choice: on an older processor bf16 runs no fast oneDNN convolution, float32 runs some."""
-    fast, slow = (
-        [kernel for kernel in kernels(printed(older=True)[precision]) if kernel[0] == "convolution"]
-        for precision in ("fp32", "bf16")
-    )
+    found = (kernels(printed(older=True)[precision]) for precision in ("fp32", "bf16"))
+    fast, slow = ([kernel for kernel in used if kernel[0] == "convolution"] for used in found)
     assert any(not is_reference(kernel[1]) for kernel in fast)
     assert all(is_reference(kernel[1]) for kernel in slow)
 
